@@ -1,0 +1,122 @@
+namespace Kuik.Contracts;
+
+// Stream image/{reference}: the life of an image. In every event, Image is the normalised reference, for example
+// docker.io/library/nginx:1.27, and times are UTC. In the order in which they usually happen.
+
+/// <summary>A pod uses this image, which is not in the cache and on nobody's list. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="WrittenAs">The reference as the pod's author wrote it.</param>
+/// <param name="PodUid">The first pod that was seen to use it.</param>
+/// <param name="RequestedAt">UTC.</param>
+public sealed record RequestedByPod(string Image, string WrittenAs, string PodUid, DateTimeOffset RequestedAt);
+
+/// <summary>Somebody created a CachedImage by hand. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="WrittenAs">The resource's <c>spec.sourceImage</c>.</param>
+/// <param name="ObjectName">The resource's name.</param>
+/// <param name="RequestedAt">UTC.</param>
+public sealed record RequestedByPerson(string Image, string WrittenAs, string ObjectName, DateTimeOffset RequestedAt);
+
+/// <summary>A node pulled this image through Kuik before anybody had asked for it. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="RequestedAt">UTC.</param>
+public sealed record RequestedByPull(string Image, DateTimeOffset RequestedAt);
+
+/// <summary>The image's CachedImage resource has this name from now on. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="ObjectName">Unique among CachedImages.</param>
+/// <param name="NamedAt">UTC.</param>
+public sealed record ImageNamed(string Image, string ObjectName, DateTimeOffset NamedAt);
+
+/// <summary><c>spec.retain</c> was set: the image never expires. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="RetainedAt">UTC.</param>
+public sealed record ImageRetained(string Image, DateTimeOffset RetainedAt);
+
+/// <summary><c>spec.retain</c> was taken back. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="ReleasedAt">UTC.</param>
+public sealed record ImageReleased(string Image, DateTimeOffset ReleasedAt);
+
+/// <summary>A request or a failed copy is due for another try: it is announced again. Written by expiry.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="OpenSince">UTC: when what is still open was recorded.</param>
+/// <param name="AnnouncedAt">UTC.</param>
+public sealed record FetchDue(string Image, DateTimeOffset OpenSince, DateTimeOffset AnnouncedAt);
+
+/// <summary>An image-fetcher has taken the image on. Recorded again while a long copy goes on. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="By">The replica's name.</param>
+/// <param name="LeaseUntil">UTC: if nothing more has been recorded by then, the replica is taken to be gone.</param>
+/// <param name="StartedAt">UTC.</param>
+public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt);
+
+/// <summary>The cache registry can serve this image. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Digest">Digest of the manifest or index as the origin serves it: <c>sha256:</c> and 64 hex digits.</param>
+/// <param name="MediaType">The origin's media type for it.</param>
+/// <param name="Platforms">What is stored of an index, as <c>os/arch[/variant]</c>; empty for a single manifest.</param>
+/// <param name="MissingPlatforms">Platforms that are configured and that the index does not have.</param>
+/// <param name="SizeInBytes">Manifests, configurations and compressed layers of what is stored.</param>
+/// <param name="BytesCopied">Blob bytes that came from the origin for this copy.</param>
+/// <param name="BytesAlreadyThere">Blob bytes that the cache had before.</param>
+/// <param name="Duration">How long the copy took.</param>
+/// <param name="CachedAt">UTC.</param>
+public sealed record ImageCached(
+    string Image, string Digest, string MediaType, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms,
+    long SizeInBytes, long BytesCopied, long BytesAlreadyThere, TimeSpan Duration, DateTimeOffset CachedAt);
+
+/// <summary>The image could not be copied. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>.</param>
+/// <param name="Reason">One sentence for a person; without credentials.</param>
+/// <param name="RetryHelps">False when another try will fail the same way until somebody changes something.</param>
+/// <param name="RetryAt">UTC: the next try; later when a retry is not expected to help.</param>
+/// <param name="FailedAt">UTC.</param>
+public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt, DateTimeOffset FailedAt);
+
+/// <summary>Nothing uses the image any more. Written by expiry.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Since">UTC: from when the expiry delay counts.</param>
+/// <param name="ExpiresAt">UTC: when it expires if nothing changes.</param>
+public sealed record ImageUnused(string Image, DateTimeOffset Since, DateTimeOffset ExpiresAt);
+
+/// <summary>A pod uses the image again before it expired. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="PodUid">The pod that does.</param>
+/// <param name="UsedAt">UTC.</param>
+public sealed record ImageUsedAgain(string Image, string PodUid, DateTimeOffset UsedAt);
+
+/// <summary>The image has been unused for the whole expiry delay: pod-watcher is asked to decide. Written by expiry.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="UnusedSince">UTC.</param>
+/// <param name="ProposedAt">UTC.</param>
+public sealed record ExpiryProposed(string Image, DateTimeOffset UnusedSince, DateTimeOffset ProposedAt);
+
+/// <summary>Somebody deleted the CachedImage: what a person had asked for is withdrawn. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="ForgottenAt">UTC.</param>
+public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt);
+
+/// <summary>The image is to leave the cache: no pod used it when this was decided. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="ExpiredAt">UTC.</param>
+public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt);
+
+/// <summary>An expired image has not been evicted in time: it is announced again. Written by expiry.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="ExpiredAt">UTC.</param>
+/// <param name="AnnouncedAt">UTC.</param>
+public sealed record EvictionDue(string Image, DateTimeOffset ExpiredAt, DateTimeOffset AnnouncedAt);
+
+/// <summary>An image-fetcher is removing the image's tag from the cache. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="By">The replica's name.</param>
+/// <param name="LeaseUntil">UTC: if nothing more has been recorded by then, the replica is taken to be gone.</param>
+/// <param name="StartedAt">UTC.</param>
+public sealed record ImageEvictionStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt);
+
+/// <summary>The image's tag is gone from the cache. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="EvictedAt">UTC.</param>
+public sealed record ImageEvicted(string Image, DateTimeOffset EvictedAt);

@@ -1,0 +1,13 @@
+namespace Kuik.Contracts;
+
+/// <summary>The keys of the event store's streams.</summary>
+public static class StreamName
+{
+    /// <summary><c>image/docker.io/library/nginx:1.27</c></summary>
+    /// <param name="image">The normalised reference.</param>
+    public static string OfImage(string image) => "image/" + image;
+
+    /// <summary><c>pod/0b2f…</c></summary>
+    /// <param name="uid">The pod's uid.</param>
+    public static string OfPod(string uid) => "pod/" + uid;
+}

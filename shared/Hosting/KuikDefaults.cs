@@ -1,0 +1,81 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+
+namespace Kuik.Hosting;
+
+/// <summary>What every service has: logs of one line, health, metrics, and an end with one clear line when a setting is wrong.</summary>
+public static class KuikDefaults
+{
+    /// <summary>Adds logs, health checks, OpenTelemetry and the clock.</summary>
+    /// <param name="builder">The service's builder.</param>
+    /// <param name="service">Its name, for example <c>image-fetcher</c>.</param>
+    public static WebApplicationBuilder AddKuikDefaults(this WebApplicationBuilder builder, string service)
+    {
+        AppDomain.CurrentDomain.UnhandledException += (_, fault) => EndWithOneLine(service, (Exception)fault.ExceptionObject);
+
+        builder.Logging.ClearProviders();
+        builder.Logging.AddConsoleFormatter<LineFormatter, Microsoft.Extensions.Logging.Console.ConsoleFormatterOptions>();
+        builder.Logging.AddConsole(console => console.FormatterName = LineFormatter.Id);
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Information);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);   // EndWithOneLine says it
+        builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
+
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddHealthChecks();
+        var telemetry = builder.Services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService("kuik-" + service))
+            .WithMetrics(metrics => metrics
+                .AddMeter("Kuik.*", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "MassTransit", "Marten", "Npgsql")
+                .AddPrometheusExporter());
+        if (builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 })
+            telemetry.WithTracing(traces => traces.AddSource("Kuik.*", "MassTransit", "Marten", "Npgsql")).UseOtlpExporter();
+        return builder;
+    }
+
+    /// <summary>Answers <c>/healthz</c> (the process is not stuck), <c>/readyz</c> (it can do its work; says what is wrong) and <c>/metrics</c>.</summary>
+    public static WebApplication MapKuikHealth(this WebApplication app)
+    {
+        app.MapHealthChecks("/healthz", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks("/readyz", new HealthCheckOptions
+        {
+            ResponseWriter = (http, report) => http.Response.WriteAsync(
+                string.Join('\n', report.Entries.Select(e => $"{e.Key}: {e.Value.Status} {e.Value.Description}").Prepend(report.Status.ToString())) + "\n"),
+            ResultStatusCodes =
+            {
+                [HealthStatus.Healthy] = 200,
+                [HealthStatus.Degraded] = 200,
+                [HealthStatus.Unhealthy] = 503,
+            },
+        });
+        app.MapPrometheusScrapingEndpoint("/metrics");
+        return app;
+    }
+
+    private static void EndWithOneLine(string service, Exception fault)
+    {
+        // Only what a person can act on ends here quietly; any other fault keeps its stack trace.
+        var line = fault switch
+        {
+            WrongSetting wrong => wrong.Message,
+            IOException { InnerException: AddressInUseException } inUse => inUse.Message,
+            IOException { InnerException: SocketException } refused => refused.Message,
+            _ => null,
+        };
+        if (line is null)
+            return;
+        Console.Error.WriteLine($"{service}: {line}");
+        Console.Out.Flush();
+        Environment.Exit(78);   // EX_CONFIG of sysexits.h
+    }
+}

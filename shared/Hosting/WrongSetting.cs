@@ -1,0 +1,57 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+
+namespace Kuik.Hosting;
+
+/// <summary>A setting that the service cannot start with. Its message is the one line a person sees.</summary>
+public sealed class WrongSetting(string key, string? value, string accepted)
+    : Exception($"{key}: \"{value}\" is not accepted; it must be {accepted}");
+
+/// <summary>Reads settings as .NET configuration holds them, and refuses what it cannot use by name.</summary>
+public static class Settings
+{
+    /// <summary>A setting of a simple type, or its default when it is absent or empty.</summary>
+    /// <param name="configuration">Where settings come from.</param>
+    /// <param name="key">For example <c>Kuik:ExpiryDelay</c>.</param>
+    /// <param name="fallback">The default.</param>
+    /// <param name="accepted">What is accepted, in words, for the error.</param>
+    /// <param name="isValid">Further conditions; null for none.</param>
+    /// <exception cref="WrongSetting">The value is of another type or not valid.</exception>
+    public static T Read<T>(this IConfiguration configuration, string key, T fallback, string accepted, Func<T, bool>? isValid = null)
+        where T : IParsable<T>
+    {
+        var text = configuration[key];
+        if (string.IsNullOrWhiteSpace(text))
+            return fallback;
+        if (!T.TryParse(text, CultureInfo.InvariantCulture, out var value) || isValid?.Invoke(value) == false)
+            throw new WrongSetting(key, text, accepted);
+        return value;
+    }
+
+    /// <summary>An HTTP address without a trailing slash, or null when the setting is absent and has no default.</summary>
+    /// <exception cref="WrongSetting">It is no absolute http or https address.</exception>
+    public static Uri? ReadEndpoint(this IConfiguration configuration, string key, string? fallback)
+    {
+        var text = configuration[key] is { Length: > 0 } set ? set : fallback;
+        if (text is null)
+            return null;
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var endpoint) || endpoint.Scheme is not ("http" or "https"))
+            throw new WrongSetting(key, text, "an address such as http://registry:5000");
+        return new Uri(endpoint.GetLeftPart(UriPartial.Authority));
+    }
+
+    /// <summary>A list: <c>Key:0</c>, <c>Key:1</c> and so on, or one value with commas; the default when it is absent.</summary>
+    public static IReadOnlyList<string> ReadList(this IConfiguration configuration, string key, params string[] fallback)
+    {
+        var section = configuration.GetSection(key);
+        var values = section.Value is { } joined
+            ? joined.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            : [.. section.GetChildren().Select(child => child.Value ?? "")];
+        return values.Length == 0 && section.Value is null ? fallback : values;
+    }
+
+    /// <summary>A setting that has no default.</summary>
+    /// <exception cref="WrongSetting">It is absent or empty.</exception>
+    public static string ReadRequired(this IConfiguration configuration, string key, string accepted) =>
+        configuration[key] is { Length: > 0 } value ? value : throw new WrongSetting(key, configuration[key], accepted);
+}

@@ -1,0 +1,30 @@
+namespace Kuik.Oci;
+
+/// <summary>
+/// The tags Kuik adds in the cache registry. Every manifest it stores has one, so that no garbage collection takes a child for loose,
+/// and so that an evictor can find what is stored.
+/// </summary>
+public static class CacheTags
+{
+    private const string Held = "kuik-sha256-";
+    private const string Pinned = "kuik-pin-sha256-";
+
+    /// <summary>On every stored manifest, and on the wrapper of an index: <c>kuik-sha256-&lt;hex&gt;</c> of the digest that the origin serves.</summary>
+    public static string OfManifest(string digest) => Held + Hex(digest);
+
+    /// <summary>What keeps an image that is named by digest alone: a root like any other tag.</summary>
+    public static string OfPin(string digest) => Pinned + Hex(digest);
+
+    /// <summary>Is this tag only a hold on a manifest, not an image somebody named?</summary>
+    public static bool IsHold(string tag) => tag.StartsWith(Held, StringComparison.Ordinal);
+
+    /// <summary>The digest behind a tag of <see cref="OfManifest"/> or <see cref="OfPin"/>; null for any other tag.</summary>
+    public static string? DigestOf(string tag) =>
+        IsHold(tag) ? "sha256:" + tag[Held.Length..] : tag.StartsWith(Pinned, StringComparison.Ordinal) ? "sha256:" + tag[Pinned.Length..] : null;
+
+    /// <summary>Is this one of Kuik's own tags, which no listing shows?</summary>
+    public static bool IsOurs(string tag) => DigestOf(tag) is not null;
+
+    // A tag has at most 128 characters: a sha512 (128 hex digits) is told apart by its first 100, after "512-".
+    private static string Hex(string digest) => digest.StartsWith("sha256:", StringComparison.Ordinal) ? digest[7..] : "512-" + digest[7..107];
+}

@@ -1,0 +1,47 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Kuik.Oci;
+
+/// <summary>
+/// An index as a registry keeps it that refuses indexes with missing children (distribution 2.8): a small artifact manifest whose one layer is
+/// the index, byte for byte. image-fetcher writes it, node-proxy unwraps it. Nothing else makes a blob be served as a manifest.
+/// </summary>
+/// <param name="Digest">Digest of the index.</param>
+/// <param name="MediaType">The index's own media type.</param>
+/// <param name="Size">Its size in bytes.</param>
+public sealed record IndexWrapper(string Digest, string MediaType, long Size)
+{
+    /// <summary>The artifact type (OCI image-spec, manifest.md) that marks a wrapper.</summary>
+    public const string ArtifactType = "application/vnd.enix.kuik.index.v1+json";
+
+    /// <summary>The config blob of every wrapper; it has to be in the repository first.</summary>
+    public static ReadOnlySpan<byte> EmptyBlob => "{}"u8;
+
+    /// <summary>Digest of <see cref="EmptyBlob"/>.</summary>
+    public const string EmptyDigest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    /// <summary>The wrapper's manifest, always the same bytes for the same index. Its media type is <see cref="MediaTypes.OciManifest"/>.</summary>
+    public byte[] ToManifest() => Encoding.UTF8.GetBytes(
+        $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"{{{ArtifactType}}}","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{EmptyDigest}}}","size":2},"layers":[{"mediaType":"{{{MediaType}}}","digest":"{{{Digest}}}","size":{{{Size}}}}]}""");
+
+    /// <summary>Reads a manifest; null when it is not a wrapper.</summary>
+    public static IndexWrapper? Read(ReadOnlySpan<byte> manifest)
+    {
+        if (manifest.IndexOf(Encoding.UTF8.GetBytes(ArtifactType)) < 0)
+            return null;
+        try
+        {
+            var root = JsonNode.Parse(manifest);
+            return (string?)root?["artifactType"] == ArtifactType && root["layers"] is JsonArray { Count: 1 } layers
+                && layers[0] is { } index && (string?)index["digest"] is { } digest && (string?)index["mediaType"] is { } type && MediaTypes.IsIndex(type)
+                ? new IndexWrapper(digest, type, (long)index["size"]!)
+                : null;
+        }
+        catch (JsonException)
+        {
+            return null;   // not a manifest of ours
+        }
+    }
+}
