@@ -1,0 +1,77 @@
+using JasperFx;
+using JasperFx.Events;
+using Marten;
+using Marten.Services;
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// Runs decisions against the event log. Injected as a singleton:
+/// <code>
+/// await transactions.Run(async log =>
+/// {
+///     await ImageLocks.TakeToExpire(log, image, ct);
+///     var stream = await log.Read(StreamName.OfImage(image), ImageUse.Nothing, ImageUse.Fold, ct);
+///     if (Decide(stream.State, await ImageUsers.Count(log.Connection, image, ct), now) is { } fact)
+///         stream.Append(fact);
+/// }, ct);
+/// </code>
+/// </summary>
+public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, string service)
+{
+    /// <summary>How often a decision is made anew when others keep winning the race for its streams. Each lost race means somebody else got on.</summary>
+    private const int Attempts = 20;
+
+    /// <inheritdoc cref="Run{T}"/>
+    public Task Run(Func<EventLogTransaction, Task> decide, CancellationToken ct) =>
+        Run(async transaction => { await decide(transaction); return true; }, ct);
+
+    /// <summary>
+    /// Runs a decision in one transaction and commits it. After a conflict with another writer, or a deadlock, everything is read and
+    /// decided again: the decision must not do anything outside the transaction. Waits for Postgres when it has not answered since this process started.
+    /// </summary>
+    /// <param name="decide">Reads, locks, appends. Its result is that of the attempt that was committed.</param>
+    /// <param name="ct">Ends it; nothing is committed then.</param>
+    /// <exception cref="NpgsqlException">Postgres is not there, or fails.</exception>
+    public async Task<T> Run<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
+    {
+        await ready.Wait(ct);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await RunOnce(decide, ct);
+            }
+            catch (Exception e) when (attempt < Attempts && IsConflict(e))
+            {
+            }
+        }
+    }
+
+    private async Task<T> RunOnce<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
+    {
+        await using var connection = await postgres.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
+        session.SetHeader("service", service);
+        var decision = new EventLogTransaction(session, connection);
+        var result = await decide(decision);
+        await decision.Save(ct);
+        await transaction.CommitAsync(ct);
+        return result;
+    }
+
+    // Marten has several ways to say that another writer of the stream was first; two of its exceptions share one name.
+    private static bool IsConflict(Exception e) => e switch
+    {
+        EventStreamUnexpectedMaxEventIdException => true,
+        JasperFx.Events.ExistingStreamIdCollisionException => true,
+        Marten.Exceptions.ExistingStreamIdCollisionException => true,
+        ConcurrencyException => true,
+        PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure } => true,
+        PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, TableName: { } table } => table.StartsWith("mt_", StringComparison.Ordinal),
+        { InnerException: { } inner } => IsConflict(inner),
+        _ => false,
+    };
+}

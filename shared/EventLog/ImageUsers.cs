@@ -1,0 +1,130 @@
+using Kuik.Contracts;
+using Npgsql;
+using Weasel.Postgresql.Tables;
+
+namespace Kuik.EventLog;
+
+/// <summary>One pod that uses one image.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="PodUid">The pod's uid.</param>
+/// <param name="Namespace">The pod's namespace.</param>
+/// <param name="PodName">The pod's name.</param>
+/// <param name="PullSecrets">Names of secrets in that namespace that may open the image's registry.</param>
+public sealed record ImageUser(string Image, string PodUid, string Namespace, string PodName, IReadOnlyList<string> PullSecrets);
+
+/// <summary>A secret that may open a registry.</summary>
+/// <param name="Namespace">The secret's namespace.</param>
+/// <param name="Name">The secret's name.</param>
+public sealed record PullSecret(string Namespace, string Name);
+
+/// <summary>
+/// The usage table: one row for each image and each pod that uses it. It is flat, because no document and no stream may grow with the number
+/// of an image's users. pod-watcher changes it in the transaction that appends the pod's event, after <see cref="ImageLocks.TakeToUse"/>.
+/// </summary>
+/// <remarks>Every function works in the transaction that is open on the connection, if there is one.</remarks>
+public static class ImageUsers
+{
+    /// <summary>The pod's rows become those of this observation; rows of images it no longer uses go.</summary>
+    /// <param name="connection">Of the transaction that appends <paramref name="pod"/>.</param>
+    /// <param name="pod">What was observed.</param>
+    /// <param name="ct">Ends it.</param>
+    public static async Task Replace(NpgsqlConnection connection, PodObserved pod, CancellationToken ct)
+    {
+        await Remove(connection, pod.PodUid, ct);
+        await using var command = new NpgsqlCommand(
+            "insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) select unnest($1), $2, $3, $4, $5", connection)
+        {
+            Parameters =
+            {
+                new() { Value = pod.Images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal).ToArray() },
+                new() { Value = pod.PodUid },
+                new() { Value = pod.Namespace },
+                new() { Value = pod.Name },
+                new() { Value = pod.PullSecrets.ToArray() },
+            },
+        };
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>The pod uses nothing any more.</summary>
+    public static async Task Remove(NpgsqlConnection connection, string podUid, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("delete from kuik.image_users where pod_uid = $1", connection) { Parameters = { new() { Value = podUid } } };
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>How many pods use the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from zero.</summary>
+    public static async Task<int> Count(NpgsqlConnection connection, string image, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection) { Parameters = { new() { Value = image } } };
+        return (int)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>The pods that use the image, by namespace and name.</summary>
+    public static Task<IReadOnlyList<ImageUser>> Of(NpgsqlConnection connection, string image, CancellationToken ct) =>
+        Query(connection, "where image = $1", image, ct);
+
+    /// <summary>What one pod uses.</summary>
+    public static Task<IReadOnlyList<ImageUser>> OfPod(NpgsqlConnection connection, string podUid, CancellationToken ct) =>
+        Query(connection, "where pod_uid = $1", podUid, ct);
+
+    /// <summary>The whole table.</summary>
+    public static Task<IReadOnlyList<ImageUser>> All(NpgsqlConnection connection, CancellationToken ct) => Query(connection, "", null, ct);
+
+    /// <summary>How many pods use each image; images that none uses are left out.</summary>
+    public static async Task<IReadOnlyDictionary<string, int>> Counts(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select image, count(*)::int from kuik.image_users group by image", connection);
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var counts = new Dictionary<string, int>();
+        while (await rows.ReadAsync(ct))
+            counts.Add(rows.GetString(0), rows.GetInt32(1));
+        return counts;
+    }
+
+    /// <summary>
+    /// The secrets that pods bring for each repository (<see cref="ImageReference.Name"/>: <c>docker.io/library/nginx</c>), each once, in a stable order.
+    /// Repositories whose pods bring none are left out.
+    /// </summary>
+    public static async Task<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>> PullSecretsByRepository(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            "select distinct image, namespace, unnest(pull_secrets) as secret from kuik.image_users order by image, namespace, secret", connection);
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var secrets = new Dictionary<string, List<PullSecret>>();
+        while (await rows.ReadAsync(ct))
+        {
+            var repository = ImageReference.Parse(rows.GetString(0)).Name;
+            if (!secrets.TryGetValue(repository, out var ofRepository))
+                secrets.Add(repository, ofRepository = []);
+            ofRepository.Add(new PullSecret(rows.GetString(1), rows.GetString(2)));
+        }
+        return secrets.ToDictionary(entry => entry.Key, entry => (IReadOnlyList<PullSecret>)[.. entry.Value.Distinct()]);
+    }
+
+    /// <summary>The table, for Marten to create with its own.</summary>
+    internal static Table Table()
+    {
+        var table = new Table("kuik.image_users");
+        table.AddColumn<string>("image").NotNull().AsPrimaryKey();
+        table.AddColumn<string>("pod_uid").NotNull().AsPrimaryKey();
+        table.AddColumn<string>("namespace").NotNull();
+        table.AddColumn<string>("pod_name").NotNull();
+        table.AddColumn("pull_secrets", "text[]").NotNull();
+        table.Indexes.Add(new IndexDefinition("image_users_pod_uid") { Columns = ["pod_uid"] });
+        return table;
+    }
+
+    private static async Task<IReadOnlyList<ImageUser>> Query(NpgsqlConnection connection, string where, string? value, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            $"select image, pod_uid, namespace, pod_name, pull_secrets from kuik.image_users {where} order by image, namespace, pod_name, pod_uid", connection);
+        if (value is not null)
+            command.Parameters.Add(new() { Value = value });
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var users = new List<ImageUser>();
+        while (await rows.ReadAsync(ct))
+            users.Add(new ImageUser(rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3), rows.GetFieldValue<string[]>(4)));
+        return users;
+    }
+}

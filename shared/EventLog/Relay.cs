@@ -1,0 +1,82 @@
+using JasperFx.Events;
+using JasperFx.Events.Daemon;
+using JasperFx.Events.Projections;
+using Marten;
+using Marten.Subscriptions;
+using MassTransit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// Publishes every event of the log on the bus, at least once: in each stream's order, as a message of the event's own type, with the event's id
+/// as message id. One replica at a time does it, by a lock in Postgres, so that it goes on while the Kubernetes API is down.
+/// </summary>
+/// <param name="bus">Resolved when the first event is there: the bus knows consumers that know the store that knows this.</param>
+public sealed class Relay(Func<IBus> bus) : SubscriptionBase
+{
+    /// <summary>The name under which the log keeps how far the relay has come.</summary>
+    public const string ShardName = "relay";
+
+    /// <summary>How long the broker may take to confirm a page. It blocks publishers while it is away or out of memory or disk.</summary>
+    private static readonly TimeSpan ConfirmTimeout = TimeSpan.FromSeconds(10);
+
+    /// <inheritdoc/>
+    public override async Task<IChangeListener> ProcessEventsAsync(
+        EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(ConfirmTimeout);
+        try
+        {
+            await Task.WhenAll(page.Events.GroupBy(e => e.StreamKey).Select(stream => PublishInOrder(stream, timeout.Token)));
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The daemon takes a cancellation for its own end and would stop this shard for good, without a word.
+            throw new TimeoutException($"RabbitMQ has not confirmed {page.Events.Count} events within {ConfirmTimeout.TotalSeconds} s");
+        }
+        return NullChangeListener.Instance;
+    }
+
+    private async Task PublishInOrder(IEnumerable<IEvent> stream, CancellationToken ct)
+    {
+        foreach (var fact in stream)
+            await bus().Publish(fact.Data, fact.EventType, context => Describe(fact, context), ct);
+    }
+
+    private static void Describe(IEvent fact, PublishContext context)
+    {
+        context.MessageId = fact.Id;
+        context.Headers.Set("kuik-stream", fact.StreamKey);
+        context.Headers.Set("kuik-version", fact.Version);
+        context.Headers.Set("kuik-sequence", fact.Sequence);
+        context.Headers.Set("kuik-recorded-at", fact.Timestamp.ToString("O"));
+        if (fact.GetHeader("service") is { } service)
+            context.Headers.Set("kuik-service", service.ToString());
+        if (fact.CausationId is { } cause)
+            context.Headers.Set("kuik-caused-by", cause);
+    }
+}
+
+/// <summary>Hosts the relay.</summary>
+public static class RelaySetup
+{
+    /// <summary>
+    /// Adds the relay from the log to the bus. Only pod-watcher hosts it; all its replicas may, one of them leads.
+    /// Call it with <see cref="EventLogSetup.AddKuikEventLog"/> and <see cref="BusSetup.AddKuikBus"/>.
+    /// </summary>
+    public static WebApplicationBuilder AddKuikRelay(this WebApplicationBuilder builder)
+    {
+        builder.Services.ConfigureMarten((services, options) => options.Projections.Subscribe(
+            new Relay(services.GetRequiredService<IBus>),
+            subscription =>
+            {
+                subscription.Name = Relay.ShardName;
+                subscription.IncludeArchivedEvents = true;   // a stream that lives for a moment may be archived before we get to it
+                subscription.Options.BatchSize = 200;
+            }));
+        return builder;
+    }
+}
