@@ -1,0 +1,49 @@
+using k8s;
+using k8s.Exceptions;
+using Kuik.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace Kuik.Kubernetes;
+
+/// <summary>How a service reaches the Kubernetes API: as the file named by <c>KUBECONFIG</c> says, else as a pod in its cluster.</summary>
+public static class KubernetesAccess
+{
+    /// <summary>Adds the client and <see cref="KubernetesApi"/>. Nothing is asked of the API yet.</summary>
+    /// <exception cref="WrongSetting">KUBECONFIG names no file that can be used, or is not set outside a cluster.</exception>
+    public static IHostApplicationBuilder AddKuikKubernetes(this IHostApplicationBuilder builder)
+    {
+        var settings = Read(builder.Configuration["KUBECONFIG"]);
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<IKubernetes>(_ => Connect(settings));
+        builder.Services.AddSingleton(services => new KubernetesApi((k8s.Kubernetes)services.GetRequiredService<IKubernetes>()));
+        return builder;
+    }
+
+    /// <summary>A client for the cluster that a kubeconfig file names.</summary>
+    /// <param name="kubeconfig">Path of the file.</param>
+    /// <exception cref="WrongSetting">The file is missing or cannot be used.</exception>
+    public static k8s.Kubernetes Connect(string kubeconfig) => Connect(Read(kubeconfig));
+
+    private static KubernetesClientConfiguration Read(string? kubeconfig)
+    {
+        try
+        {
+            return string.IsNullOrEmpty(kubeconfig)
+                ? KubernetesClientConfiguration.InClusterConfig()
+                : KubernetesClientConfiguration.BuildConfigFromConfigFile(kubeconfig);
+        }
+        catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException)
+        {
+            throw new WrongSetting("KUBECONFIG", kubeconfig, $"the path of a kubeconfig file, or unset in a pod with a service account ({fault.Message})");
+        }
+    }
+
+    private static k8s.Kubernetes Connect(KubernetesClientConfiguration settings)
+    {
+        // The API server is never behind the proxy that images are pulled through, and .NET does not know CIDRs in no_proxy.
+        settings.FirstMessageHandlerSetup = handler => handler.UseProxy = false;
+        return new k8s.Kubernetes(settings);
+    }
+}

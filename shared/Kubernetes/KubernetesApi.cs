@@ -1,0 +1,90 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Kuik.Kubernetes;
+
+/// <summary>
+/// Plain requests to the Kubernetes API with types of our own: a full typed list of 5,000 pods allocates 78 MiB, this 4 MiB.
+/// Every method throws <see cref="KubernetesRefused"/> for an answer other than 2xx and <see cref="HttpRequestException"/> when there is none.
+/// </summary>
+public sealed class KubernetesApi(k8s.Kubernetes client)
+{
+    /// <summary>The API server's address.</summary>
+    public Uri Address => client.BaseUri;
+
+    /// <summary>Reads one object, or one page of a list.</summary>
+    /// <param name="path">Path and query below the server's address, without a leading slash.</param>
+    /// <param name="type">How to read the answer.</param>
+    /// <param name="ct">Ends the request.</param>
+    public async Task<T> Get<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
+    {
+        using var response = await Send(HttpMethod.Get, path, null, ct);
+        return await Read(response, type, ct);
+    }
+
+    /// <summary>Opens a watch; the caller reads its lines and disposes the answer.</summary>
+    public Task<HttpResponseMessage> Watch(string path, CancellationToken ct) => Send(HttpMethod.Get, path, null, ct);
+
+    /// <summary>Creates an object.</summary>
+    /// <returns>The object as it is now.</returns>
+    public Task<T> Create<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
+        Write(HttpMethod.Post, path, body, type, "application/json", ct);
+
+    /// <summary>Server-side apply: creates the object or sets the fields of the body, and takes back fields set so before that are no longer in it.</summary>
+    /// <param name="path">The object's path, or that of its status.</param>
+    /// <param name="body">The object, with exactly the fields that the field manager wants to own.</param>
+    /// <param name="fieldManager">Whose fields these are.</param>
+    /// <param name="type">How to write the body and to read the answer.</param>
+    /// <param name="ct">Ends the request.</param>
+    /// <returns>The object as it is now.</returns>
+    public Task<T> Apply<T>(string path, T body, string fieldManager, JsonTypeInfo<T> type, CancellationToken ct) =>
+        Write(HttpMethod.Patch, $"{path}?fieldManager={fieldManager}&force=true", body, type, "application/apply-patch+yaml", ct);
+
+    /// <summary>Merges a few fields into an object (RFC 7396).</summary>
+    /// <returns>The object as it is now.</returns>
+    public Task<T> Merge<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
+        Write(HttpMethod.Patch, path, body, type, "application/merge-patch+json", ct);
+
+    /// <summary>Deletes an object if it is still the one with this uid; that it is already gone, or is another one by now, is no error.</summary>
+    public async Task Delete(string path, string uid, CancellationToken ct)
+    {
+        using var options = new StringContent($$$"""{"preconditions":{"uid":"{{{uid}}}"}}""", new MediaTypeHeaderValue("application/json"));
+        try
+        {
+            using var response = await Send(HttpMethod.Delete, path, options, ct);
+        }
+        catch (KubernetesRefused refusal) when (refusal.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
+        {
+            return;   // what was to be deleted is not there any more
+        }
+    }
+
+    private async Task<T> Write<T>(HttpMethod method, string path, T body, JsonTypeInfo<T> type, string mediaType, CancellationToken ct)
+    {
+        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
+        content.Headers.ContentType = new MediaTypeHeaderValue(mediaType);
+        using var response = await Send(method, path, content, ct);
+        return await Read(response, type, ct);
+    }
+
+    private static async Task<T> Read<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken ct)
+    {
+        await using var body = await response.Content.ReadAsStreamAsync(ct);
+        return await JsonSerializer.DeserializeAsync(body, type, ct) ?? throw new JsonException("the Kubernetes API answered null");
+    }
+
+    private async Task<HttpResponseMessage> Send(HttpMethod method, string path, HttpContent? content, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(client.BaseUri, path)) { Content = content };
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        if (client.Credentials is { } credentials)
+            await credentials.ProcessHttpRequestAsync(request, ct);
+        var response = await client.HttpClient.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+        if (response.IsSuccessStatusCode)
+            return response;
+        using (response)
+            throw await KubernetesRefused.From(request, response, ct);
+    }
+}

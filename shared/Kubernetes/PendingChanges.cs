@@ -1,0 +1,48 @@
+using System.Threading.Channels;
+
+namespace Kuik.Kubernetes;
+
+/// <summary>Collects changes until somebody takes them: at most one entry a key, however long that takes.</summary>
+internal sealed class PendingChanges<TState>
+{
+    private readonly Lock gate = new();
+    private readonly Channel<bool> signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private bool listed;
+    private HashSet<string> keys = [];
+    private Dictionary<string, TState> deleted = [];
+
+    public void Add(string key)
+    {
+        lock (gate)
+            keys.Add(key);
+        signal.Writer.TryWrite(true);
+    }
+
+    public void AddDeleted(string key, TState last)
+    {
+        lock (gate)
+        {
+            keys.Add(key);
+            deleted[key] = last;
+        }
+        signal.Writer.TryWrite(true);
+    }
+
+    public void AddListed()
+    {
+        lock (gate)
+            listed = true;
+        signal.Writer.TryWrite(true);
+    }
+
+    public async Task<Changes<TState>> Take(CancellationToken ct)
+    {
+        await signal.Reader.ReadAsync(ct);
+        lock (gate)
+        {
+            var taken = new Changes<TState>(listed, keys, deleted);
+            (listed, keys, deleted) = (false, [], []);
+            return taken;
+        }
+    }
+}

@@ -1,0 +1,156 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.Kubernetes;
+
+/// <summary>
+/// Follows a kind of object: a complete list (a quorum read), then a watch that goes on from there through timeouts and lost connections.
+/// Level-triggered: <see cref="State"/> is what is, <see cref="TakeChanges"/> only says where to look.
+/// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version is forgotten (410): list again.</para>
+/// </summary>
+public sealed partial class Reflector<TResource, TState>(Watched<TResource, TState> watched, KubernetesApi api, TimeProvider time, ILogger logger)
+    where TResource : IResource
+    where TState : class
+{
+    private static readonly TimeSpan WatchLength = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
+
+    private readonly PendingChanges<TState> pending = new();
+    private ConcurrentDictionary<string, TState> state = new();
+    private string? version;
+
+    /// <summary>What is kept of every object, by key. Empty before the first list.</summary>
+    public IReadOnlyDictionary<string, TState> State => Volatile.Read(ref state);
+
+    /// <summary>Has a complete list been taken?</summary>
+    public bool IsListed { get; private set; }
+
+    /// <summary>How many complete lists have been taken: one, as long as every watch could go on.</summary>
+    public int Lists { get; private set; }
+
+    /// <summary>Why the state may be out of date; null while it is not.</summary>
+    public string? Problem { get; private set; } = "not listed yet";
+
+    /// <summary>Waits until something has changed, and takes all of it.</summary>
+    public Task<Changes<TState>> TakeChanges(CancellationToken ct) => pending.Take(ct);
+
+    /// <summary>Follows until cancelled. Faults are logged once each and retried; they never end it.</summary>
+    public async Task Run(CancellationToken ct)
+    {
+        var backOff = new BackOff(time);
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                if (version is null)
+                    await List(ct);
+                await Watch(backOff, ct);
+            }
+            catch (KubernetesRefused refusal) when (refusal.NeedsNewList)
+            {
+                LogListsAgain(watched.What, refusal.Message);
+                version = null;
+                await backOff.Wait(ct);
+            }
+            catch (Exception fault) when (IsFault(fault, ct))
+            {
+                if (Problem != fault.Message)
+                    LogFault(watched.What, api.Address, fault.Message);
+                Problem = fault.Message;
+                await backOff.Wait(ct);
+            }
+        }
+    }
+
+    private async Task List(CancellationToken ct)
+    {
+        // Without a resourceVersion this reads from etcd's quorum, so what is absent here does not exist.
+        var found = new ConcurrentDictionary<string, TState>();
+        ListMeta? at = null;
+        do
+        {
+            var page = await api.Get(watched.PageAfter(at?.Continue), watched.ListType, ct);
+            foreach (var resource in page.Items ?? [])
+                found[watched.KeyOf(resource)] = watched.Keep(resource);
+            at = page.Metadata;
+        }
+        while (!string.IsNullOrEmpty(at.Continue));
+
+        Volatile.Write(ref state, found);
+        version = at.ResourceVersion;
+        Lists++;
+        IsListed = true;
+        LogListed(watched.What, found.Count);
+        pending.AddListed();
+    }
+
+    private async Task Watch(BackOff backOff, CancellationToken ct)
+    {
+        // A connection that died without a word ends with the deadline; a healthy one ends before it, by the server.
+        using var deadline = new CancellationTokenSource(WatchLength + Grace, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
+        using var response = await api.Watch(watched.WatchFrom(version!, WatchLength), either.Token);
+        Problem = null;
+        await using var body = await response.Content.ReadAsStreamAsync(either.Token);
+        var isSilent = true;
+        await foreach (var line in WatchLines.Read(body, either.Token))
+        {
+            Take(line);
+            backOff.Reset();
+            isSilent = false;
+        }
+        if (isSilent)
+            await backOff.Wait(ct);   // or a server that ends every watch at once would be asked without a pause
+    }
+
+    private void Take(ReadOnlySequence<byte> line)
+    {
+        switch (Parse(line, KubernetesJson.Default.WatchLineType).Type)
+        {
+            case "ERROR":
+                // A 410 comes like this, inside a 200.
+                var status = Parse(line, KubernetesJson.Default.WatchLineApiStatus).Object;
+                throw KubernetesRefused.From("watch of " + watched.Path, (HttpStatusCode)(status.Code ?? 500), status);
+            case "BOOKMARK":
+                version = Parse(line, watched.LineType).Object.Metadata.ResourceVersion;
+                break;
+            case "DELETED":
+                var gone = Parse(line, watched.LineType).Object;
+                state.TryRemove(watched.KeyOf(gone), out _);
+                version = gone.Metadata.ResourceVersion;
+                pending.AddDeleted(watched.KeyOf(gone), watched.Keep(gone));
+                break;
+            default:
+                var resource = Parse(line, watched.LineType).Object;
+                state[watched.KeyOf(resource)] = watched.Keep(resource);
+                version = resource.Metadata.ResourceVersion;
+                pending.Add(watched.KeyOf(resource));
+                break;
+        }
+    }
+
+    private static T Parse<T>(ReadOnlySequence<byte> line, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
+    {
+        var reader = new Utf8JsonReader(line);
+        return JsonSerializer.Deserialize(ref reader, type) ?? throw new JsonException("the Kubernetes API sent null in a watch");
+    }
+
+    private static bool IsFault(Exception fault, CancellationToken ct) => fault switch
+    {
+        OperationCanceledException => !ct.IsCancellationRequested,   // a deadline of our own or of HttpClient
+        HttpRequestException or IOException or KubernetesRefused or JsonException => true,
+        _ => false,
+    };
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{What}: {Count} listed")]
+    private partial void LogListed(string what, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{What}: listing again, because the watch cannot go on ({Reason})")]
+    private partial void LogListsAgain(string what, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{What}: Kubernetes at {Address} cannot be followed ({Reason}); trying again, at least every 30 s, until it can")]
+    private partial void LogFault(string what, Uri address, string reason);
+}

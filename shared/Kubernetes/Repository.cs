@@ -1,0 +1,40 @@
+using System.Text.Json.Serialization;
+using Kuik.Contracts;
+
+namespace Kuik.Kubernetes;
+
+/// <summary>The resource <c>Repository</c> (deploy/kustomize/base/crds/repository.yaml says what each field means). Null is "absent".</summary>
+public sealed record Repository : IResource
+{
+    /// <summary>Path of all of them; an object's is this, a slash and its name.</summary>
+    public const string Path = $"apis/{Names.Group}/{Names.Version}/repositories";
+
+    public string ApiVersion { get; init; } = $"{Names.Group}/{Names.Version}";
+
+    public string Kind { get; init; } = nameof(Repository);
+
+    public required ObjectMeta Metadata { get; init; }
+
+    public RepositorySpec? Spec { get; init; }
+
+    public RepositoryStatus? Status { get; init; }
+}
+
+/// <summary>Which repository it is.</summary>
+/// <param name="Name">With its host: <c>docker.io/library/nginx</c>.</param>
+public sealed record RepositorySpec(string? Name);
+
+/// <summary>How its images are.</summary>
+/// <param name="Images">How many CachedImages come from it.</param>
+/// <param name="Phase"><c>Ready</c>, <c>Pulling</c> or <c>ErrImagePull</c>.</param>
+/// <param name="Conditions">One, of type <c>Ready</c>.</param>
+public sealed record RepositoryStatus(int? Images, string? Phase, IReadOnlyList<ResourceCondition>? Conditions);
+
+/// <summary>A condition as all of Kubernetes has them.</summary>
+/// <param name="Type">For example <c>Ready</c>.</param>
+/// <param name="Status"><c>True</c>, <c>False</c> or <c>Unknown</c>.</param>
+/// <param name="LastTransitionTime">UTC: when the status last changed.</param>
+/// <param name="Reason">One word.</param>
+/// <param name="Message">One sentence.</param>
+public sealed record ResourceCondition(
+    string Type, string Status, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? LastTransitionTime, string Reason, string Message);
