@@ -1,0 +1,44 @@
+using Testcontainers.RabbitMq;
+
+namespace Kuik.Testing;
+
+/// <summary>RabbitMQ in a container; Testcontainers removes it when this process is gone.</summary>
+internal sealed class DockerRabbitMq : IRabbitMqEngine
+{
+    // Chosen ones: they must be the same after Stop and Start.
+    private readonly int port = FreePort.Next();
+    private readonly int managementPort = FreePort.Next();
+    private RabbitMqContainer container;
+
+    private DockerRabbitMq() => container = NewContainer();
+
+    public Uri Address => new($"amqp://kuik:kuik@{container.Hostname}:{port}/");
+
+    public Uri Management => new($"http://kuik:kuik@{container.Hostname}:{managementPort}/");
+
+    public static async Task<DockerRabbitMq> Create()
+    {
+        var rabbit = new DockerRabbitMq();
+        await rabbit.Start();
+        return rabbit;
+    }
+
+    public void Created(string virtualHost)
+    {
+        // It goes with the container.
+    }
+
+    public Task Start() => container.StartAsync();
+
+    public Task Stop() => container.StopAsync();
+
+    public async Task StartWithoutData()
+    {
+        await container.DisposeAsync();
+        container = NewContainer();
+        await Start();
+    }
+
+    private RabbitMqContainer NewContainer() => new RabbitMqBuilder("rabbitmq:3.13-management")
+        .WithUsername("kuik").WithPassword("kuik").WithPortBinding(port, 5672).WithPortBinding(managementPort, 15672).Build();
+}

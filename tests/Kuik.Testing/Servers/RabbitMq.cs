@@ -1,0 +1,87 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+
+namespace Kuik.Testing;
+
+/// <summary>
+/// A real RabbitMQ: the one that <c>KUIK_TEST_RABBITMQ</c> (an amqp address of an administrator, its management API on
+/// port 15672 of the same host) names, else a container where there is a Docker engine, else Debian's package.
+/// </summary>
+public sealed class RabbitMq
+{
+    private static readonly Lazy<Task<RabbitMq>> OfThisProcess = new(() => StartNamedOrOwn());
+    private readonly IRabbitMqEngine engine;
+    private int virtualHosts;
+
+    private RabbitMq(IRabbitMqEngine engine) => this.engine = engine;
+
+    /// <summary>The one that all tests of this process share, started by the first who asks. Never stop it: take <see cref="StartOwn"/>.</summary>
+    public static Task<RabbitMq> Shared() => OfThisProcess.Value;
+
+    /// <summary>One that nobody else uses, to be stopped and started at will. Takes about 8 seconds.</summary>
+    /// <param name="sandbox">Where its data is; default the shared one.</param>
+    public static async Task<RabbitMq> StartOwn(Sandbox? sandbox = null) =>
+        new(Docker.IsThere ? await DockerRabbitMq.Create() : await DebianRabbitMq.Create(sandbox ?? Sandbox.Shared));
+
+    /// <summary>Its management API, with user and password in it: <c>http://user:password@host:port/</c>.</summary>
+    public Uri Management => engine.Management;
+
+    /// <summary>A new, empty virtual host.</summary>
+    /// <returns>Its amqp address, with user and password.</returns>
+    public async Task<string> NewVirtualHost()
+    {
+        var name = $"kuik_{Environment.ProcessId}_{Interlocked.Increment(ref virtualHosts)}_{Path.GetRandomFileName()[..6]}";
+        await MakeVirtualHost(name);
+        engine.Created(name);
+        return new UriBuilder(engine.Address) { Path = name }.Uri.ToString();
+    }
+
+    /// <summary>Makes it unreachable, as a crash would. Data stays.</summary>
+    public Task Stop() => engine.Stop();
+
+    /// <summary>Starts it again on the same ports with the same data.</summary>
+    public Task Start() => engine.Start();
+
+    /// <summary>Starts it again on the same ports with all data lost: users as at first, no queue, no exchange, no message.</summary>
+    /// <param name="addresses">Virtual hosts to make again, empty: what <see cref="NewVirtualHost"/> returned.</param>
+    public async Task StartWithoutData(params string[] addresses)
+    {
+        await engine.StartWithoutData();
+        foreach (var address in addresses)
+            await MakeVirtualHost(new Uri(address).AbsolutePath[1..]);
+    }
+
+    private async Task MakeVirtualHost(string name)
+    {
+        using var http = new HttpClient { BaseAddress = new UriBuilder(engine.Management) { UserName = "", Password = "" }.Uri };
+        var user = engine.Management.UserInfo;
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(user)));
+        using var made = await http.PutAsync(new Uri($"api/vhosts/{name}", UriKind.Relative), null);
+        made.EnsureSuccessStatusCode();
+        using var allowed = await http.PutAsJsonAsync($"api/permissions/{name}/{user.Split(':')[0]}", new { configure = ".*", write = ".*", read = ".*" });
+        allowed.EnsureSuccessStatusCode();
+    }
+
+    private static async Task<RabbitMq> StartNamedOrOwn() =>
+        Environment.GetEnvironmentVariable("KUIK_TEST_RABBITMQ") is { Length: > 0 } named ? new(new NamedRabbitMq(new Uri(named))) : await StartOwn();
+}
+
+/// <summary>Where a RabbitMQ comes from.</summary>
+internal interface IRabbitMqEngine
+{
+    /// <summary>amqp, with user and password.</summary>
+    Uri Address { get; }
+
+    /// <summary>http, with user and password.</summary>
+    Uri Management { get; }
+
+    /// <summary>A virtual host was made in it.</summary>
+    void Created(string virtualHost);
+
+    Task Start();
+
+    Task Stop();
+
+    Task StartWithoutData();
+}
