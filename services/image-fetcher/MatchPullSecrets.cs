@@ -1,0 +1,78 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Kuik.Contracts;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>Which credentials open a repository, as the kubelet's keyring decides it (pkg/credentialprovider/keyring.go).</summary>
+public static class MatchPullSecrets
+{
+    // What docker calls Docker Hub: an entry for it opens docker.io when no entry names docker.io itself.
+    private const string DefaultRegistry = "index.docker.io";
+
+    /// <summary>The credentials to try, each once: the most specific entry first, entries for the same place in the order of the secrets.</summary>
+    /// <param name="image">Any image of the repository.</param>
+    /// <param name="entries">What the secrets hold, secret by secret.</param>
+    public static IReadOnlyList<OriginCredentials> For(ImageReference image, IEnumerable<PullSecretEntry> entries)
+    {
+        // "Most specific first" is the reverse order of the keys: a longer path comes before its prefix.
+        var ordered = entries.OrderByDescending(entry => entry.Host + entry.Path, StringComparer.Ordinal).ToList();
+        var matching = ordered.FindAll(entry => IsMatch(entry, image));
+        if (matching.Count == 0 && image.Host == ImageReference.DockerHub)
+            matching = ordered.FindAll(entry => entry is { Host: DefaultRegistry, Path: "" });
+        return [.. matching.Select(entry => entry.Credentials).Distinct()];
+    }
+
+    private static bool IsMatch(PullSecretEntry entry, ImageReference image)
+    {
+        var (pattern, patternPort) = SplitPort(entry.Host);
+        var (host, port) = SplitPort(image.Host);
+        var (patternLabels, labels) = (pattern.Split('.'), host.Split('.'));
+        return patternPort == port
+            && patternLabels.Length == labels.Length
+            && $"/{image.Repository}".StartsWith(entry.Path, StringComparison.Ordinal)
+            && patternLabels.Zip(labels).All(pair => IsMatch(pair.First, pair.Second));
+    }
+
+    private static (string Host, string Port) SplitPort(string host) =>
+        host.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon ? (host[..colon], host[(colon + 1)..]) : (host, "");
+
+    // One label of a host against a shell pattern. A glob never spans labels: *.example.com is not example.com, nor a.b.example.com.
+    private static bool IsMatch(string pattern, string label) =>
+        pattern.AsSpan().ContainsAny('*', '?', '[')
+            ? ToExpression(pattern) is { } expression && expression.IsMatch(label)
+            : pattern == label;
+
+    private static Regex? ToExpression(string pattern)
+    {
+        var expression = new StringBuilder(@"\A");
+        for (var i = 0; i < pattern.Length; i++)
+        {
+            var end = pattern[i] == '[' ? pattern.IndexOf(']', i + 1) : -1;
+            expression.Append(pattern[i] switch
+            {
+                '*' => "[^/]*",
+                '?' => "[^/]",
+                '[' when end > i + 1 => CharacterClass(pattern[(i + 1)..end]),
+                var other => Regex.Escape(other.ToString()),
+            });
+            i = end > i + 1 ? end : i;
+        }
+        try
+        {
+            // Not backtracking: a pattern is whatever somebody wrote into a Secret.
+            return new Regex(expression.Append(@"\z").ToString(), RegexOptions.NonBacktracking);
+        }
+        catch (RegexParseException)
+        {
+            return null;   // a range such as [z-a]: it opens nothing
+        }
+    }
+
+    private static string CharacterClass(string content)
+    {
+        var negated = content.StartsWith('^') && content.Length > 1;
+        var characters = (negated ? content[1..] : content).Replace(@"\", @"\\", StringComparison.Ordinal).Replace("[", @"\[", StringComparison.Ordinal).Replace("^", @"\^", StringComparison.Ordinal);
+        return negated ? $"[^{characters}]" : $"[{characters}]";
+    }
+}
