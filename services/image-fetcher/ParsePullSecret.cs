@@ -1,21 +1,13 @@
 using System.Text;
 using System.Text.Json;
+using Kuik.EventLog;
 
 namespace Kuik.ImageFetcher;
-
-/// <summary>Where a Secret is.</summary>
-/// <param name="Namespace">Its namespace.</param>
-/// <param name="Name">Its name in there.</param>
-public sealed record SecretName(string Namespace, string Name)
-{
-    /// <summary><c>namespace/name</c>, as logs and reasons show it.</summary>
-    public override string ToString() => $"{Namespace}/{Name}";
-}
 
 /// <summary>A pull secret that is no docker configuration. Its message names the secret and what is wrong, and holds nothing of the content.</summary>
 /// <param name="secret">The secret.</param>
 /// <param name="problem">What is wrong, to follow the secret's name in a sentence.</param>
-public sealed class UnreadablePullSecret(SecretName secret, string problem) : Exception($"the pull secret {secret} {problem}");
+public sealed class UnreadablePullSecret(PullSecret secret, string problem) : Exception($"the pull secret {secret.Namespace}/{secret.Name} {problem}");
 
 /// <summary>What one entry of a pull secret opens.</summary>
 /// <param name="Host">A registry's host, globs allowed in each of its labels: <c>*.example.com:5000</c>.</param>
@@ -24,14 +16,14 @@ public sealed class UnreadablePullSecret(SecretName secret, string problem) : Ex
 public sealed record PullSecretEntry(string Host, string Path, OriginCredentials Credentials);
 
 /// <summary>Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and registry tokens as docker does.</summary>
-public static class PullSecret
+public static class ParsePullSecret
 {
     /// <summary>The entries of a secret; none of a secret of another type, or of one without data.</summary>
     /// <param name="secret">Its name, for errors.</param>
     /// <param name="type">The Secret's <c>type</c>.</param>
     /// <param name="data">The Secret's <c>data</c>, decoded.</param>
     /// <exception cref="UnreadablePullSecret">It is not JSON of that shape, or an <c>auth</c> field does not decode.</exception>
-    public static IReadOnlyList<PullSecretEntry> Read(SecretName secret, string? type, IDictionary<string, byte[]>? data)
+    public static IReadOnlyList<PullSecretEntry> Entries(PullSecret secret, string? type, IDictionary<string, byte[]>? data)
     {
         var key = type switch
         {
@@ -48,7 +40,7 @@ public static class PullSecret
         return [.. configuration.SelectMany((entry, index) => ReadEntry(new Place(secret, index + 1), entry))];
     }
 
-    private static JsonDocument Parse(SecretName secret, string key, byte[] content)
+    private static JsonDocument Parse(PullSecret secret, string key, byte[] content)
     {
         try
         {
@@ -117,7 +109,7 @@ public static class PullSecret
     };
 
     // An entry is told by its number: its key may be a slip of the pen that should stay secret.
-    private sealed record Place(SecretName Secret, int Entry)
+    private sealed record Place(PullSecret Secret, int Entry)
     {
         public UnreadablePullSecret Problem(string problem) => new(Secret, $"has an entry (number {Entry}) that {problem}");
     }

@@ -1,16 +1,17 @@
 using System.Text;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.ImageFetcher;
 using Xunit;
 
 namespace Kuik.Tests.ImageFetcher;
 
 /// <summary>The cases of kube-image-keeper v1's keychain tests, and what the kubelet's keyring does beyond them.</summary>
-public sealed class PullSecretTests
+public sealed class ParsePullSecretTests
 {
     private const string ConfigJson = "kubernetes.io/dockerconfigjson";
     private const string Cfg = "kubernetes.io/dockercfg";
-    private static readonly SecretName Foo = new("shop", "foo");
+    private static readonly PullSecret Foo = new("shop", "foo");
     private static readonly OriginCredentials Login = new("login", "password");
     private static readonly OriginCredentials LocalLogin = new("locallogin", "localpassword");
 
@@ -21,9 +22,9 @@ public sealed class PullSecretTests
     [InlineData(null)]
     public void A_secret_without_data_opens_nothing(string? type)
     {
-        Assert.Empty(PullSecret.Read(Foo, type, null));
-        Assert.Empty(PullSecret.Read(Foo, type, new Dictionary<string, byte[]>()));
-        Assert.Empty(PullSecret.Read(Foo, type, new Dictionary<string, byte[]> { [".dockerconfigjson"] = [], [".dockercfg"] = [] }));
+        Assert.Empty(ParsePullSecret.Entries(Foo, type, null));
+        Assert.Empty(ParsePullSecret.Entries(Foo, type, new Dictionary<string, byte[]>()));
+        Assert.Empty(ParsePullSecret.Entries(Foo, type, new Dictionary<string, byte[]> { [".dockerconfigjson"] = [], [".dockercfg"] = [] }));
     }
 
     [Fact]
@@ -31,7 +32,7 @@ public sealed class PullSecretTests
     {
         var data = new Dictionary<string, byte[]> { ["username"] = "login"u8.ToArray(), [".dockerconfigjson"] = """{"auths":{"docker.io":{"username":"a"}}}"""u8.ToArray() };
 
-        Assert.Empty(PullSecret.Read(Foo, "kubernetes.io/basic-auth", data));
+        Assert.Empty(ParsePullSecret.Entries(Foo, "kubernetes.io/basic-auth", data));
     }
 
     [Fact]
@@ -178,7 +179,7 @@ public sealed class PullSecretTests
     public void Credentials_do_not_show_in_text() => Assert.Equal("credentials", new OriginCredentials("login", "hunter2", "hunter2", "hunter2").ToString());
 
     private static IReadOnlyList<PullSecretEntry> Read(string content, string type = ConfigJson) =>
-        PullSecret.Read(Foo, type, new Dictionary<string, byte[]> { [type == Cfg ? ".dockercfg" : ".dockerconfigjson"] = Encoding.UTF8.GetBytes(content) });
+        ParsePullSecret.Entries(Foo, type, new Dictionary<string, byte[]> { [type == Cfg ? ".dockercfg" : ".dockerconfigjson"] = Encoding.UTF8.GetBytes(content) });
 
     private static IReadOnlyList<OriginCredentials> For(string image, IReadOnlyList<PullSecretEntry> entries) =>
         MatchPullSecrets.For(ImageReference.Parse(image), entries);

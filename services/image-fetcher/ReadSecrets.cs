@@ -1,0 +1,84 @@
+using System.Collections.Concurrent;
+using System.Net;
+using k8s.Autorest;
+using k8s.Models;
+using Kuik.EventLog;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>Asks Kubernetes for one Secret.</summary>
+/// <exception cref="HttpOperationException">Kubernetes refuses, or there is no such Secret (404).</exception>
+public delegate Task<V1Secret> GetSecret(PullSecret secret, CancellationToken ct);
+
+/// <summary>What some secrets hold.</summary>
+/// <param name="Entries">Secret by secret.</param>
+/// <param name="Problems">One sentence for each secret that is missing, unreadable or not to be had; it names the secret and nothing of its content.</param>
+public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems);
+
+/// <summary>
+/// Reads pull secrets when they are needed, which is image-fetcher's only right in Kubernetes. A secret is kept in memory for half a minute, so that
+/// a rotated one works without a restart; while Kubernetes does not answer, what it said last is used. Injected as a singleton.
+/// </summary>
+public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogger<ReadSecrets> logger)
+{
+    /// <summary>How long a secret is taken to be what it was.</summary>
+    public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long Kubernetes may take, and how long it is left alone after it did not answer: a pull waits for this.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<PullSecret, Known> known = new();
+
+    /// <summary>What the secrets hold. Missing and unreadable ones are left out, and named among the problems.</summary>
+    /// <param name="secrets">In the order in which they are to be tried.</param>
+    /// <param name="rejectedAt">UTC: when a registry rejected what they held, which is then not used again without a look; null for never.</param>
+    /// <param name="ct">Ends the reading.</param>
+    public async Task<SecretsRead> Run(IReadOnlyList<PullSecret> secrets, DateTimeOffset? rejectedAt, CancellationToken ct)
+    {
+        var read = await Task.WhenAll(secrets.Select(secret => Read(secret, rejectedAt, ct)));
+        return new SecretsRead([.. read.SelectMany(one => one.Entries)], [.. read.Select(one => one.Problem).OfType<string>()]);
+    }
+
+    private async Task<Known> Read(PullSecret secret, DateTimeOffset? rejectedAt, CancellationToken ct)
+    {
+        var last = known.GetValueOrDefault(secret);
+        if (last is not null && last.FreshUntil > time.GetUtcNow() && !(last.ReadAt < rejectedAt))
+            return last;
+        var now = await Ask(secret, last, ct);
+        if (now.Problem is { } problem && problem != last?.Problem)
+            LogProblem(problem);
+        return known[secret] = now;
+    }
+
+    private async Task<Known> Ask(PullSecret secret, Known? last, CancellationToken ct)
+    {
+        using var limit = new CancellationTokenSource(Patience, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
+        try
+        {
+            var found = await get(secret, both.Token);
+            return Answer(ParsePullSecret.Entries(secret, found.Type, found.Data), null);
+        }
+        catch (HttpOperationException error) when (error.Response.StatusCode == HttpStatusCode.NotFound)
+        {
+            return Answer([], $"the pull secret {secret.Namespace}/{secret.Name} does not exist");
+        }
+        catch (UnreadablePullSecret error)
+        {
+            return Answer([], error.Message);
+        }
+        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            // Down, or refusing: neither says that the secret is no longer what it was.
+            var why = error is HttpOperationException refused ? $"Kubernetes answered {(int)refused.Response.StatusCode}" : "Kubernetes did not answer";
+            return new Known(last?.Entries ?? [], $"the pull secret {secret.Namespace}/{secret.Name} could not be read: {why}", last?.ReadAt ?? DateTimeOffset.MinValue, time.GetUtcNow() + Patience);
+        }
+    }
+
+    private Known Answer(IReadOnlyList<PullSecretEntry> entries, string? problem) => new(entries, problem, time.GetUtcNow(), time.GetUtcNow() + Fresh);
+
+    [LoggerMessage(LogLevel.Warning, "{Problem}")]
+    private partial void LogProblem(string problem);
+
+    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, string? Problem, DateTimeOffset ReadAt, DateTimeOffset FreshUntil);
+}

@@ -1,0 +1,106 @@
+using Kuik.Contracts;
+using Kuik.ImageFetcher;
+using Xunit;
+
+namespace Kuik.Tests.ImageFetcher;
+
+public sealed class FetchImageTests
+{
+    private const string Nginx = "docker.io/library/nginx:1.27";
+    private const string Us = "fetcher-0:8080";
+    private const string Them = "fetcher-1:8080";
+    private static readonly DateTimeOffset Noon = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
+    private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "uid-1", Noon);
+    private static readonly ImageCached Cached = new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 10, 10, 0, TimeSpan.FromSeconds(3), Noon.AddSeconds(4));
+
+    [Fact]
+    public void A_requested_image_is_taken_on()
+    {
+        Assert.Equal(FetchDecision.Take, Decide(Noon, Requested));
+        Assert.Equal(FetchDecision.Take, Decide(Noon, new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon)));
+        Assert.Equal(FetchDecision.Take, Decide(Noon, new RequestedByPull(Nginx, Noon)));
+    }
+
+    [Fact]
+    public void An_image_that_nobody_asked_for_is_not_fetched() => Assert.Equal(FetchDecision.NotWanted, Decide(Noon));
+
+    [Fact]
+    public void The_same_request_delivered_twice_is_done_once() => Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddSeconds(5), Requested, Started(Us, Noon), Cached));
+
+    [Fact]
+    public void A_second_request_of_an_image_that_is_cached_is_done_already() =>
+        Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddHours(1), Requested, Started(Us, Noon), Cached, new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon.AddHours(1))));
+
+    [Fact]
+    public void A_request_that_arrives_late_finds_the_image_cached_and_unused() =>
+        Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddDays(1), Requested, Started(Us, Noon), Cached, new ImageUnused(Nginx, Noon.AddHours(1), Noon.AddDays(30))));
+
+    [Fact]
+    public void A_request_during_the_live_lease_of_another_replica_is_left_to_it() =>
+        Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddSeconds(119), Requested, Started(Them, Noon)));
+
+    [Fact]
+    public void A_lease_that_has_run_out_is_taken_over() => Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(120), Requested, Started(Them, Noon)));
+
+    [Fact]
+    public void A_renewed_lease_holds_on() => Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddSeconds(150), Requested, Started(Them, Noon), Started(Them, Noon.AddSeconds(60))));
+
+    [Fact]
+    public void A_lease_given_back_at_shutdown_is_taken_over_at_once() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(11), Requested, Started(Them, Noon), new ImageFetchStarted(Nginx, Them, Noon.AddSeconds(10), Noon.AddSeconds(10))));
+
+    [Fact]
+    public void A_replica_that_was_killed_takes_its_own_image_up_again() => Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(1), Requested, Started(Us, Noon)));
+
+    [Fact]
+    public void A_failed_copy_waits_for_its_time()
+    {
+        Assert.Equal(FetchDecision.NotYetDue, Decide(Noon.AddMinutes(4), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(5), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
+    }
+
+    [Fact]
+    public void A_failed_copy_that_was_announced_again_is_due_whatever_our_clock_says() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(4), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5)), new FetchDue(Nginx, Noon, Noon.AddMinutes(5))));
+
+    [Fact]
+    public void Somebody_who_asks_does_not_wait_for_the_back_off() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(1), Requested, Failed(Noon, retryAt: Noon.AddMinutes(5)), new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon.AddMinutes(1))));
+
+    [Fact]
+    public void An_expired_image_is_not_fetched()
+    {
+        Assert.Equal(FetchDecision.NotWanted, Decide(Noon.AddDays(30), Requested, Started(Us, Noon), Cached, new ImageExpired(Nginx, Noon.AddDays(30))));
+        Assert.Equal(FetchDecision.NotWanted, Decide(Noon.AddDays(30), Requested, new ImageExpired(Nginx, Noon.AddDays(1)), new FetchDue(Nginx, Noon, Noon.AddDays(1))));
+    }
+
+    [Fact]
+    public void A_request_before_the_eviction_of_an_expired_image_fetches_it_again() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddDays(30), Requested, Cached, new ImageExpired(Nginx, Noon.AddDays(30)), Requested));
+
+    [Fact]
+    public void A_request_after_the_eviction_fetches_the_image_again() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddDays(31), Requested, Cached, new ImageExpired(Nginx, Noon.AddDays(30)), new ImageEvicted(Nginx, Noon.AddDays(30)), Requested));
+
+    [Fact]
+    public void A_request_that_an_eviction_overtook_is_still_open() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddDays(31), Requested, Cached, new ImageExpired(Nginx, Noon.AddDays(30)), Requested, new ImageEvicted(Nginx, Noon.AddDays(30))));
+
+    [Fact]
+    public void Failures_count_in_a_row()
+    {
+        var image = Given(Requested, Failed(Noon, Noon), new FetchDue(Nginx, Noon, Noon), Started(Us, Noon), Failed(Noon, Noon));
+
+        Assert.Equal(2, image.Failures);
+        Assert.Equal(0, Fetching.Fold(image, Cached).Failures);
+        Assert.Equal(0, Fetching.Fold(image, new ImageExpired(Nginx, Noon)).Failures);
+    }
+
+    private static FetchDecision Decide(DateTimeOffset now, params object[] facts) => FetchImage.Decide(Given(facts), now, Us);
+
+    private static Fetching Given(params object[] facts) => facts.Aggregate(Fetching.Nothing, Fetching.Fold);
+
+    private static ImageFetchStarted Started(string by, DateTimeOffset at) => new(Nginx, by, at.AddMinutes(2), at);
+
+    private static ImageFetchFailed Failed(DateTimeOffset at, DateTimeOffset retryAt) => new(Nginx, "unreachable", "no answer", RetryHelps: true, retryAt, at);
+}
