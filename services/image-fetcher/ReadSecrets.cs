@@ -1,14 +1,19 @@
 using System.Collections.Concurrent;
 using System.Net;
-using k8s.Autorest;
-using k8s.Models;
+using System.Text.Json.Serialization;
 using Kuik.EventLog;
+using Kuik.Kubernetes;
 
 namespace Kuik.ImageFetcher;
 
+/// <summary>The fields of a Secret that matter here.</summary>
+/// <param name="Type">For example <c>kubernetes.io/dockerconfigjson</c>.</param>
+/// <param name="Data">Decoded; null for none.</param>
+public sealed record SecretContent(string? Type, Dictionary<string, byte[]>? Data);
+
 /// <summary>Asks Kubernetes for one Secret.</summary>
-/// <exception cref="HttpOperationException">Kubernetes refuses, or there is no such Secret (404).</exception>
-public delegate Task<V1Secret> GetSecret(PullSecret secret, CancellationToken ct);
+/// <exception cref="KubernetesRefused">Kubernetes refuses, or there is no such Secret (404).</exception>
+public delegate Task<SecretContent> GetSecret(PullSecret secret, CancellationToken ct);
 
 /// <summary>What some secrets hold.</summary>
 /// <param name="Entries">Secret by secret.</param>
@@ -31,7 +36,7 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
 
     /// <summary>What the secrets hold. Missing and unreadable ones are left out, and named among the problems.</summary>
     /// <param name="secrets">In the order in which they are to be tried.</param>
-    /// <param name="rejectedAt">UTC: when a registry rejected what they held, which is then not used again without a look; null for never.</param>
+    /// <param name="rejectedAt">UTC: when a registry rejected what they held; what was read before is not used again without a look. Null for never.</param>
     /// <param name="ct">Ends the reading.</param>
     public async Task<SecretsRead> Run(IReadOnlyList<PullSecret> secrets, DateTimeOffset? rejectedAt, CancellationToken ct)
     {
@@ -52,6 +57,7 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
 
     private async Task<Known> Ask(PullSecret secret, Known? last, CancellationToken ct)
     {
+        var name = $"the pull secret {secret.Namespace}/{secret.Name}";
         using var limit = new CancellationTokenSource(Patience, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
         try
@@ -59,26 +65,40 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
             var found = await get(secret, both.Token);
             return Answer(ParsePullSecret.Entries(secret, found.Type, found.Data), null);
         }
-        catch (HttpOperationException error) when (error.Response.StatusCode == HttpStatusCode.NotFound)
+        catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.NotFound)
         {
-            return Answer([], $"the pull secret {secret.Namespace}/{secret.Name} does not exist");
+            return Answer([], $"{name} does not exist");
         }
         catch (UnreadablePullSecret error)
         {
             return Answer([], error.Message);
         }
-        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (KubernetesRefused refusal)
         {
-            // Down, or refusing: neither says that the secret is no longer what it was.
-            var why = error is HttpOperationException refused ? $"Kubernetes answered {(int)refused.Response.StatusCode}" : "Kubernetes did not answer";
-            return new Known(last?.Entries ?? [], $"the pull secret {secret.Namespace}/{secret.Name} could not be read: {why}", last?.ReadAt ?? DateTimeOffset.MinValue, time.GetUtcNow() + Patience);
+            return Unanswered(last, $"{name} could not be read: Kubernetes answered {(int)refusal.Status}");
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            return Unanswered(last, $"{name} could not be read: Kubernetes did not answer");
         }
     }
 
     private Known Answer(IReadOnlyList<PullSecretEntry> entries, string? problem) => new(entries, problem, time.GetUtcNow(), time.GetUtcNow() + Fresh);
 
+    // That Kubernetes is down or refuses does not mean that the secret is no longer what it was.
+    private Known Unanswered(Known? last, string problem) => new(last?.Entries ?? [], problem, time.GetUtcNow(), time.GetUtcNow() + Patience);
+
     [LoggerMessage(LogLevel.Warning, "{Problem}")]
     private partial void LogProblem(string problem);
 
     private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, string? Problem, DateTimeOffset ReadAt, DateTimeOffset FreshUntil);
+}
+
+/// <summary>The one kind of object that image-fetcher reads.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(SecretContent))]
+internal sealed partial class SecretJson : JsonSerializerContext
+{
+    public static GetSecret From(KubernetesApi kubernetes) => (secret, ct) => kubernetes.Get(
+        $"api/v1/namespaces/{Uri.EscapeDataString(secret.Namespace)}/secrets/{Uri.EscapeDataString(secret.Name)}", Default.SecretContent, ct);
 }
