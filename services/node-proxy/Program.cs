@@ -1,3 +1,15 @@
-var builder = WebApplication.CreateBuilder(args);
+using Kuik.Hosting;
+using Kuik.NodeProxy;
+
+// The node's own pull endpoint: the cache registry, else image-fetcher, else the origin. No Kubernetes, no database, no bus.
+var builder = WebApplication.CreateSlimBuilder(args);
+builder.AddKuikDefaults("node-proxy");
+var settings = ProxySettings.Read(builder.Configuration);
+ListenOnNode.Configure(builder, settings);   // 127.0.0.1 and ::1 for pulls, Kuik:Metrics:Urls for health and metrics
+builder.AddPullChain(settings);              // ServeManifest, ServeBlob, ListTags, RelayReferrers over AskCache, AskFetcher, AskOrigin
+
 var app = builder.Build();
+var answer = app.Services.GetRequiredService<AnswerRequest>();
+app.MapWhen(http => http.Features.Get<PullConnection>() is not null, pulls => pulls.Run(answer.Run));
+app.MapKuikHealth();
 await app.RunAsync();

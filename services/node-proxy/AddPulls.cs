@@ -1,0 +1,47 @@
+namespace Kuik.NodeProxy;
+
+/// <summary>Puts the sources and the features that answer from them together.</summary>
+internal static class AddPulls
+{
+    public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxySettings settings)
+    {
+        var services = builder.Services;
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
+        services.AddHttpForwarder();
+        services.AddSingleton(settings);
+        services.AddSingleton<ProxyMetrics>();
+        services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit));
+        services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<AskingMeans>();
+        services.AddSingleton<IReadOnlyList<IPullSource>>(Sources);
+        services.AddSingleton(provider => new ServeManifest(provider.GetRequiredService<IReadOnlyList<IPullSource>>()));
+        services.AddSingleton(provider => new ServeBlob(
+            provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
+            new RelayBlob(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
+            new Breaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>())));
+        services.AddSingleton(provider => new ListTags(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<RelayReferrers>();
+        services.AddSingleton<AnswerRequest>();
+        return builder;
+    }
+
+    // The order of the chain.
+    private static IReadOnlyList<IPullSource> Sources(IServiceProvider provider)
+    {
+        var settings = provider.GetRequiredService<ProxySettings>();
+        var time = provider.GetRequiredService<TimeProvider>();
+        List<IPullSource> sources = [new AskCache(Cache(provider), settings, time)];
+        if (settings.Fetcher is { } fetcher)
+            sources.Add(new AskFetcher(At(provider, "fetcher", fetcher, settings.FetcherLimit), settings, time));
+        return sources;
+    }
+
+    private static Upstream Cache(IServiceProvider provider)
+    {
+        var settings = provider.GetRequiredService<ProxySettings>();
+        return At(provider, "cache", settings.Cache, settings.CacheLimit);
+    }
+
+    private static Upstream At(IServiceProvider provider, string name, Uri endpoint, TimeSpan firstByte) =>
+        new(name, endpoint, firstByte, provider.GetRequiredService<AskingMeans>());
+}

@@ -1,0 +1,81 @@
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>Where bytes may come from, asked in this order: the cache registry, image-fetcher, the origin.</summary>
+internal interface IPullSource
+{
+    /// <summary>For logs and metrics: <c>cache</c>, <c>fetcher</c> or <c>origin</c>.</summary>
+    string Name { get; }
+
+    /// <summary>Asks for a manifest. The bytes, where there are any, are verified.</summary>
+    /// <param name="image">By tag or digest.</param>
+    /// <param name="onlyHead">The client asked with HEAD: bytes are not needed.</param>
+    /// <param name="stop">The client is gone.</param>
+    Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop);
+
+    /// <summary>Asks for a blob; its bytes are verified by whoever passes them on.</summary>
+    /// <param name="image">By digest.</param>
+    /// <param name="onlyHead">The client asked with HEAD.</param>
+    /// <param name="range">A part of it; null: all.</param>
+    /// <param name="stop">The client is gone.</param>
+    Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop);
+}
+
+/// <summary>What a source answered.</summary>
+internal abstract record Answer
+{
+    /// <summary>A manifest.</summary>
+    /// <param name="Digest">Of its bytes.</param>
+    /// <param name="MediaType">As the origin serves it.</param>
+    /// <param name="Size">In bytes.</param>
+    /// <param name="Bytes">Verified; null after a HEAD.</param>
+    public sealed record Manifest(string Digest, string MediaType, long Size, byte[]? Bytes) : Answer;
+
+    /// <summary>Not here, or this source cannot say: ask the next one.</summary>
+    /// <param name="Why">A few words for log and error: what was seen.</param>
+    public sealed record Passed(string Why) : Answer;
+
+    /// <summary>A verdict on the request that is final.</summary>
+    /// <param name="Status">HTTP status.</param>
+    /// <param name="Body">Error body of the distribution specification.</param>
+    /// <param name="RetryAfter">Header of that name; null when there was none.</param>
+    public sealed record Refused(int Status, string Body, string? RetryAfter) : Answer;
+
+    /// <summary>The client is to fetch the blob elsewhere.</summary>
+    public sealed record Elsewhere(int Status, Uri Location) : Answer;
+
+    /// <summary>A blob, or the part of it that was asked for: the head has been read, the body not yet.</summary>
+    /// <param name="Response">Disposed with this.</param>
+    /// <param name="Slot">What was held while it lasts; null for nothing.</param>
+    public sealed record Blob(HttpResponseMessage Response, IDisposable? Slot = null) : Answer, IDisposable
+    {
+        /// <summary>A successful answer, unless it is another part than the one asked for.</summary>
+        /// <param name="response">200 or 206; disposed here when it is of no use.</param>
+        /// <param name="range">What was asked for; null: all.</param>
+        /// <param name="slot">As in the record.</param>
+        public static Answer Read(HttpResponseMessage response, RangeHeaderValue? range, IDisposable? slot = null)
+        {
+            var part = response.Content.Headers.ContentRange;
+            var isPart = (int)response.StatusCode == 206;
+            if (!isPart || (range is not null && part is { Unit: "bytes", HasRange: true } && (response.Content.Headers.ContentLength ?? part.To - part.From + 1) == part.To - part.From + 1))
+                return new Blob(response, slot);
+            response.Dispose();
+            slot?.Dispose();
+            return new Passed("it answered with another part than the one asked for");
+        }
+
+        /// <summary>Bytes in the body; null when the source does not say.</summary>
+        public long? Length => Response.Content.Headers.ContentLength;
+
+        /// <summary>Which part of the blob the body is; null when it is all of it.</summary>
+        public ContentRangeHeaderValue? Part => (int)Response.StatusCode == 206 ? Response.Content.Headers.ContentRange : null;
+
+        public void Dispose()
+        {
+            Response.Dispose();
+            Slot?.Dispose();
+        }
+    }
+}

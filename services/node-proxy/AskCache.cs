@@ -1,0 +1,128 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>
+/// The cache registry, anonymously. An index that it could not hold as a manifest lies in a wrapper (see <see cref="IndexWrapper"/>) and is taken out here;
+/// wrappers and tombstones themselves are never served.
+/// </summary>
+internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvider time) : IPullSource
+{
+    /// <summary>What an evictor leaves under a tag that it could not delete. It counts as absent.</summary>
+    public const string TombstoneType = "application/vnd.enix.kuik.tombstone.v1+json";
+
+    /// <summary>Registries take no larger manifest than 4 MiB; an index in a wrapper could be larger.</summary>
+    private const int LargestManifest = 8 << 20;
+    private const int MostRedirects = 5;
+
+    public string Name => "cache";
+
+    public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
+    {
+        using var read = new ReadBody(settings.NoProgressLimit, time, stop);
+        var path = $"/v2/{CachePath.Of(image)}";
+        try
+        {
+            // 1. As it is named.
+            var (found, problem) = await Get($"{path}/manifests/{image.Target}", MediaTypes.Manifests, read, stop);
+            if (found is null && (problem is not null || image.Digest is null))
+                return new Answer.Passed(problem ?? "not cached");
+
+            // 2. A digest that is no manifest there may be an index in a wrapper, under the tag that holds it.
+            if (found is null)
+                (found, problem) = await Get($"{path}/manifests/{CacheTags.OfManifest(image.Digest!)}", MediaTypes.Manifests, read, stop);
+            if (found is null)
+                return new Answer.Passed(problem ?? "not cached");
+
+            // 3. Take the index out of its wrapper.
+            if (KeptManifest.Read(found.Bytes) is { } kept)
+            {
+                if (kept.Wrapper is not { } wrapper)
+                    return new Answer.Passed(kept.IsTombstone ? "evicted" : "not a manifest of an image");
+                if (image.Digest is { } asked && wrapper.Digest != asked)
+                    return new Answer.Passed("the wrapper there holds another index");
+                (found, problem) = await Get($"{path}/blobs/{wrapper.Digest}", [], read, stop);
+                if (found is null)
+                    return new Answer.Passed(problem ?? "the wrapper's index is gone");
+                found = new Found(found.Bytes, wrapper.MediaType, wrapper.Digest);
+            }
+
+            // 4. Serve only what hashes to what was asked for.
+            var digest = image.Digest ?? found.Digest ?? DigestCheck.Of(found.Bytes);
+            return DigestCheck.Fits(digest, found.Bytes)
+                ? new Answer.Manifest(digest, found.MediaType, found.Bytes.Length, found.Bytes)
+                : new Answer.Passed("CORRUPT: the bytes there are not those of the digest");
+        }
+        catch (IOException broken)
+        {
+            return new Answer.Passed($"the body broke off ({broken.Message})");
+        }
+    }
+
+    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
+    {
+        var target = new Uri(cache.Endpoint, $"/v2/{CachePath.Of(image)}/blobs/{image.Digest}");
+        for (var redirects = 0; redirects <= MostRedirects; redirects++)
+        {
+            var ask = new HttpRequestMessage(onlyHead ? HttpMethod.Head : HttpMethod.Get, target);
+            ask.Headers.Range = range;
+            var (answer, problem) = await cache.Ask(ask, stop);
+            if (answer is null)
+                return new Answer.Passed(problem!);
+            if (answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.PartialContent)
+                return Answer.Blob.Read(answer, range);
+            using (answer)
+            {
+                if (answer.StatusCode is HttpStatusCode.RequestedRangeNotSatisfiable)
+                    return new Answer.Refused(416, RegistryErrors.Body("RANGE_INVALID", "the blob has no such part"), null);
+                if (!IsRedirect(answer))
+                    return new Answer.Passed(WhyNot(answer));
+                target = new Uri(target, answer.Headers.Location!);
+                if (settings.PassesRedirects)
+                    return new Answer.Elsewhere((int)answer.StatusCode, target);
+            }
+        }
+        return new Answer.Passed($"more than {MostRedirects} redirects");
+    }
+
+    // Null without a problem: it is not there.
+    private async Task<(Found? Found, string? Problem)> Get(string path, IReadOnlyList<string> accept, ReadBody read, CancellationToken stop)
+    {
+        var target = new Uri(cache.Endpoint, path);
+        for (var redirects = 0; redirects <= MostRedirects; redirects++)
+        {
+            var ask = new HttpRequestMessage(HttpMethod.Get, target);
+            if (accept.Count > 0)
+                ask.Headers.TryAddWithoutValidation("Accept", accept);
+            var (answer, problem) = await cache.Ask(ask, stop);
+            if (answer is null)
+                return (null, problem);
+            using (answer)
+            {
+                if (answer.StatusCode is HttpStatusCode.NotFound)
+                    return (null, null);
+                if (IsRedirect(answer))
+                {
+                    target = new Uri(target, answer.Headers.Location!);
+                    continue;
+                }
+                if (answer.StatusCode is not HttpStatusCode.OK)
+                    return (null, WhyNot(answer));
+                if (await read.Whole(answer, LargestManifest) is not { } bytes)
+                    return (null, "larger than a manifest may be");
+                var digest = answer.Headers.TryGetValues("Docker-Content-Digest", out var named) && ImageReference.IsDigest(named.First()) ? named.First() : null;
+                return (new Found(bytes, answer.Content.Headers.ContentType?.MediaType ?? MediaTypes.OciManifest, digest), null);
+            }
+        }
+        return (null, $"more than {MostRedirects} redirects");
+    }
+
+    private static bool IsRedirect(HttpResponseMessage answer) => (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.Location is not null;
+
+    private static string WhyNot(HttpResponseMessage answer) => answer.StatusCode is HttpStatusCode.NotFound ? "not cached" : $"it answered {(int)answer.StatusCode}";
+
+    private sealed record Found(byte[] Bytes, string MediaType, string? Digest);
+}

@@ -1,0 +1,124 @@
+using System.Net.Http.Headers;
+using System.Text;
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>
+/// image-fetcher, which pulls from the origin with the right credentials, once for all nodes, and keeps what it pulls. It answers within a second, or says with
+/// 202 that it is working and is asked again. What it says about an origin is final; only one that is unreachable, silent or unable is passed over.
+/// </summary>
+internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeProvider time) : IPullSource
+{
+    /// <summary>The header of a 202 that means: ask again.</summary>
+    public const string Working = "Kuik-Working";
+
+    /// <summary>Longest body of an error that is passed on, in bytes.</summary>
+    private const int LargestError = 64 << 10;
+    private const int LargestManifest = 8 << 20;
+
+    /// <summary>An image-fetcher that answers 202 faster than this is not asked at once again.</summary>
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(200);
+
+    public string Name => "fetcher";
+
+    public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
+    {
+        var (response, otherwise) = await Ask($"manifests/{image.Target}", image, onlyHead, null, stop);
+        if (response is null)
+            return otherwise!;
+        using (response)
+        using (var read = new ReadBody(settings.NoProgressLimit, time, stop))
+        {
+            var type = response.Content.Headers.ContentType?.MediaType ?? MediaTypes.OciManifest;
+            var named = response.Headers.TryGetValues("Docker-Content-Digest", out var values) ? values.First() : null;
+            if (onlyHead)
+            {
+                var digest = image.Digest ?? named;
+                return digest is not null && ImageReference.IsDigest(digest) && response.Content.Headers.ContentLength is { } size
+                    ? new Answer.Manifest(digest, type, size, null)
+                    : new Answer.Passed("its answer to HEAD named no digest or no length");
+            }
+            try
+            {
+                if (await read.Whole(response, LargestManifest) is not { } bytes)
+                    return new Answer.Passed("larger than a manifest may be");
+                var digest = image.Digest ?? (named is not null && ImageReference.IsDigest(named) ? named : DigestCheck.Of(bytes));
+                return DigestCheck.Fits(digest, bytes)
+                    ? new Answer.Manifest(digest, type, bytes.Length, bytes)
+                    : new Answer.Passed("CORRUPT: its bytes are not those of the digest");
+            }
+            catch (IOException broken)
+            {
+                return new Answer.Passed($"the body broke off ({broken.Message})");
+            }
+        }
+    }
+
+    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
+    {
+        var (response, otherwise) = await Ask($"blobs/{image.Digest}", image, onlyHead, range, stop);
+        return response is null ? otherwise! : Answer.Blob.Read(response, range);
+    }
+
+    // Asks until there is an answer that is not "working". One of the two results is null.
+    private async Task<(HttpResponseMessage? Found, Answer? Otherwise)> Ask(string what, ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
+    {
+        var target = new Uri(fetcher.Endpoint, $"/v2/{CachePath.Of(image)}/{what}");
+        var begun = time.GetTimestamp();
+        while (true)
+        {
+            var asked = time.GetTimestamp();
+            var ask = new HttpRequestMessage(onlyHead ? HttpMethod.Head : HttpMethod.Get, target);
+            ask.Headers.Range = range;
+            ask.Headers.TryAddWithoutValidation("Accept", MediaTypes.Manifests);
+            var (response, problem) = await fetcher.Ask(ask, stop);
+            if (response is null)
+                return (null, new Answer.Passed(problem!));
+            if ((int)response.StatusCode is 200 or 206)
+                return (response, null);
+            using (response)
+            {
+                if ((int)response.StatusCode != 202 || !response.Headers.Contains(Working))
+                    return (null, await Judge(response, stop));
+            }
+            if (time.GetElapsedTime(begun) >= settings.FetcherPatience)
+                return (null, new Answer.Refused(504, RegistryErrors.Body("UNAVAILABLE", "image-fetcher is still copying this: ask again"), "5"));
+            if (time.GetElapsedTime(asked) is var took && took < Pace)
+                await Task.Delay(Pace - took, time, stop);
+        }
+    }
+
+    private async Task<Answer> Judge(HttpResponseMessage response, CancellationToken stop)
+    {
+        var status = (int)response.StatusCode;
+        if (status is not (401 or 403 or 404 or 416 or 429 or 502 or 504))
+            return new Answer.Passed($"it answered {status}");
+
+        // The body says what the origin said; without a readable one the status says enough.
+        using var read = new ReadBody(settings.FetcherLimit, time, stop);
+        string? body = null;
+        try
+        {
+            if (response.Content.Headers.ContentType?.MediaType == RegistryErrors.MediaType)
+                body = await read.Whole(response, LargestError) is { Length: > 0 } bytes ? Encoding.UTF8.GetString(bytes) : null;
+        }
+        catch (IOException)
+        {
+            // Broken off behind its status line: the verdict stands.
+        }
+        var retryAfter = response.Headers.TryGetValues("Retry-After", out var values) ? values.First() : null;
+        return new Answer.Refused(status, body ?? RegistryErrors.Body(CodeOf(status), $"image-fetcher answered {status} for the origin"), retryAfter);
+    }
+
+    private static string CodeOf(int status) => status switch
+    {
+        401 => "UNAUTHORIZED",
+        403 => "DENIED",
+        404 => "NAME_UNKNOWN",
+        416 => "RANGE_INVALID",
+        429 => "TOOMANYREQUESTS",
+        _ => "UNAVAILABLE",
+    };
+}

@@ -1,0 +1,44 @@
+using System.Collections.Concurrent;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>
+/// Passes over an upstream that ran into a time limit, so that a dead one costs its limit once and not each request.
+/// After the pause one request tries it again while the others go on passing it over.
+/// </summary>
+/// <remarks>A refused connection costs nothing and opens nothing: an upstream that restarts is asked again at once.</remarks>
+internal sealed class Breaker(TimeSpan pause, TimeProvider time)
+{
+    // Only open ones are kept. The keys may come from requests, so their number is bounded too.
+    private const int Most = 1000;
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _openUntil = new(StringComparer.Ordinal);
+
+    /// <summary>The upstreams that are passed over now.</summary>
+    public IReadOnlyList<string> Open => [.. _openUntil.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>May this upstream be asked? After a pause, true for one caller; the next pause begins with it.</summary>
+    public bool MayAsk(string upstream)
+    {
+        if (!_openUntil.TryGetValue(upstream, out var until))
+            return true;
+        var now = time.GetUtcNow();
+        return now >= until && _openUntil.TryUpdate(upstream, now + pause, until);
+    }
+
+    /// <summary>It ran into a limit. True when it was not open before.</summary>
+    public bool Trip(string upstream)
+    {
+        var now = time.GetUtcNow();
+        if (_openUntil.Count >= Most)
+            foreach (var (other, until) in _openUntil)
+                if (until <= now)
+                    _openUntil.TryRemove(other, out _);
+        if (_openUntil.TryAdd(upstream, now + pause))
+            return true;
+        _openUntil[upstream] = now + pause;
+        return false;
+    }
+
+    /// <summary>It answered. True when it was open before.</summary>
+    public bool Close(string upstream) => !_openUntil.IsEmpty && _openUntil.TryRemove(upstream, out _);
+}

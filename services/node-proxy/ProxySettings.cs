@@ -1,0 +1,99 @@
+using Kuik.Hosting;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>What node-proxy is told, read once at start.</summary>
+internal sealed record ProxySettings
+{
+    /// <summary>Port on 127.0.0.1 and ::1. Default 7439; 0 takes any free one (tests).</summary>
+    public required int Port { get; init; }
+
+    /// <summary>Ports that were <see cref="Port"/> once: pods made then still name them. Default none.</summary>
+    public required IReadOnlyList<int> PreviousPorts { get; init; }
+
+    /// <summary>Where health and metrics are answered, apart from pulls. Default <c>http://127.0.0.1:7440</c>.</summary>
+    public required IReadOnlyList<string> MetricsUrls { get; init; }
+
+    /// <summary>The cache registry, read only. Default <c>http://localhost:5000</c>.</summary>
+    public required Uri Cache { get; init; }
+
+    /// <summary>Where image-fetcher answers pull-through; null: there is none, misses go to the origin.</summary>
+    public required Uri? Fetcher { get; init; }
+
+    /// <summary>
+    /// What to do when the cache registry points a client to its storage (S3 and others). Default <c>follow</c>: node-proxy fetches from there
+    /// and verifies what comes; <c>pass</c> (here true): the client is sent there, which costs this node nothing but has nothing verified here.
+    /// </summary>
+    public bool PassesRedirects { get; init; }
+
+    /// <summary>How long a connection to the cache or image-fetcher may take. Default 1.5 seconds.</summary>
+    public TimeSpan ConnectLimit { get; init; } = TimeSpan.FromSeconds(1.5);
+
+    /// <summary>How long the cache may take to begin an answer. Default 5 seconds.</summary>
+    public TimeSpan CacheLimit { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long image-fetcher may be silent; it says within one second that it is working. Default 2.5 seconds.</summary>
+    public TimeSpan FetcherLimit { get; init; } = TimeSpan.FromSeconds(2.5);
+
+    /// <summary>How long a client waits for an image-fetcher that says it is working; then 504, and the runtime asks again. Default 55 seconds, below the minute after which containerd gives up.</summary>
+    public TimeSpan FetcherPatience { get; init; } = TimeSpan.FromSeconds(55);
+
+    /// <summary>How long an origin may take to begin an answer, connection and token included. Default 10 seconds.</summary>
+    public TimeSpan OriginLimit { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a body may stand still before its source is given up. Default 30 seconds.</summary>
+    public TimeSpan NoProgressLimit { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long an upstream that ran into a limit is passed over. Default 5 seconds.</summary>
+    public TimeSpan BreakerPause { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a source that sent wrong bytes for a digest is not asked for that digest. Default 5 minutes.</summary>
+    public TimeSpan DistrustPause { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How many blobs come directly from origins at a time. Default 2.</summary>
+    public int OriginBlobs { get; init; } = 2;
+
+    /// <summary>How long running downloads may go on after a stop is asked for. Default 30 seconds; the pod's grace period must be longer.</summary>
+    public TimeSpan DrainLimit { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Every port that is ours, so that a request is never sent to ourselves.</summary>
+    public IEnumerable<int> OwnPorts => PreviousPorts.Prepend(Port);
+
+    /// <exception cref="WrongSetting">A setting cannot be used.</exception>
+    public static ProxySettings Read(IConfiguration configuration)
+    {
+        var usual = new ProxySettings { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null!, Fetcher = null };
+        var port = configuration.Read("Kuik:Proxy:Port", 7439, "a port, 0 to 65535", p => p is >= 0 and <= 65535);
+        return new ProxySettings
+        {
+            Port = port,
+            PreviousPorts = [.. configuration.ReadList("Kuik:Proxy:PreviousPorts").Select(ReadPort).Where(p => p != port).Distinct()],
+            MetricsUrls = configuration.ReadList("Kuik:Metrics:Urls", "http://127.0.0.1:7440"),
+            Cache = configuration.ReadEndpoint("Kuik:Cache:ReadEndpoint", configuration["Kuik:Cache:Endpoint"] is { Length: > 0 } same ? same : "http://localhost:5000")!,
+            Fetcher = configuration.ReadEndpoint("Kuik:Fetcher:Endpoint", null),
+            PassesRedirects = configuration["Kuik:Cache:Redirects"] switch
+            {
+                null or "" or "follow" => false,
+                "pass" => true,
+                var other => throw new WrongSetting("Kuik:Cache:Redirects", other, "follow or pass"),
+            },
+            ConnectLimit = Limit("Kuik:Proxy:ConnectLimit", usual.ConnectLimit),
+            CacheLimit = Limit("Kuik:Proxy:CacheLimit", usual.CacheLimit),
+            FetcherLimit = Limit("Kuik:Proxy:FetcherLimit", usual.FetcherLimit),
+            FetcherPatience = Limit("Kuik:Proxy:FetcherPatience", usual.FetcherPatience),
+            OriginLimit = Limit("Kuik:Proxy:OriginLimit", usual.OriginLimit),
+            NoProgressLimit = Limit("Kuik:Proxy:NoProgressLimit", usual.NoProgressLimit),
+            BreakerPause = Limit("Kuik:Proxy:BreakerPause", usual.BreakerPause),
+            DistrustPause = Limit("Kuik:Proxy:DistrustPause", usual.DistrustPause),
+            DrainLimit = Limit("Kuik:Proxy:DrainLimit", usual.DrainLimit),
+            OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100", n => n is >= 1 and <= 100),
+        };
+
+        // A bare "30" would be 30 days to .NET: no limit here is longer than an hour.
+        TimeSpan Limit(string key, TimeSpan fallback) =>
+            configuration.Read(key, fallback, "a time such as 00:00:05, at most 01:00:00", t => t > TimeSpan.Zero && t <= TimeSpan.FromHours(1));
+
+        static int ReadPort(string text) =>
+            int.TryParse(text, out var p) && p is >= 1 and <= 65535 ? p : throw new WrongSetting("Kuik:Proxy:PreviousPorts", text, "a list of ports");
+    }
+}

@@ -1,0 +1,91 @@
+using System.Buffers;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>How passing on one source's body ended.</summary>
+internal abstract record RelayEnd
+{
+    /// <summary>The client has the right bytes, all of them.</summary>
+    public sealed record Complete : RelayEnd;
+
+    /// <summary>The source broke off; what the client has so far is right as far as anybody can say.</summary>
+    public sealed record Broken(string Why) : RelayEnd
+    {
+        public override string ToString() => Why;
+    }
+
+    /// <summary>All bytes came and they are not the blob; the last of them were kept back.</summary>
+    public sealed record Corrupt : RelayEnd
+    {
+        public override string ToString() => "CORRUPT: its bytes are not those of the digest";
+    }
+}
+
+/// <summary>
+/// Moves a blob from a source to a client through the connection's own buffers (large ones: they matter most for speed), hashing on the way. The last bytes go out
+/// only when the digest is right. A blob of one chunk is checked before its head is sent, so that the next source can still answer in its place.
+/// </summary>
+internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
+{
+    /// <summary>Asked of the connection at a time, in bytes; half of what it may hold back (see <see cref="ListenOnNode"/>).</summary>
+    public const int Chunk = 512 << 10;
+
+    /// <param name="blob">The source's answer; its body is read here.</param>
+    /// <param name="transfer">The download it is part of.</param>
+    /// <param name="http">The client; status and headers are set. One that goes away ends this with an <see cref="OperationCanceledException"/>.</param>
+    public async Task<RelayEnd> Run(Answer.Blob blob, BlobTransfer transfer, HttpContext http)
+    {
+        using var read = new ReadBody(noProgress, time, http.RequestAborted);
+        try
+        {
+            await using var body = await blob.Response.Content.ReadAsStreamAsync(http.RequestAborted);
+            return !http.Response.HasStarted && transfer.Length <= Chunk
+                ? await PassSmall(body, transfer, http, read)
+                : await PassOn(body, transfer, http, read);
+        }
+        catch (IOException broken) when (!http.RequestAborted.IsCancellationRequested)
+        {
+            return new RelayEnd.Broken($"the body broke off ({broken.Message})");
+        }
+    }
+
+    private static async Task<RelayEnd> PassSmall(Stream body, BlobTransfer transfer, HttpContext http, ReadBody read)
+    {
+        var length = (int)transfer.Length!;
+        var whole = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            if (await read.Fill(body, whole.AsMemory(0, length)) < length)
+                return new RelayEnd.Broken("the body was too short");
+            if (!transfer.Take(whole.AsSpan(0, length)))
+                return new RelayEnd.Corrupt();
+            await http.Response.BodyWriter.WriteAsync(whole.AsMemory(0, length), http.RequestAborted);
+            return new RelayEnd.Complete();
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(whole);
+        }
+    }
+
+    private static async Task<RelayEnd> PassOn(Stream body, BlobTransfer transfer, HttpContext http, ReadBody read)
+    {
+        await http.Response.StartAsync(http.RequestAborted);   // head first: GetMemory is then the connection's own memory
+        var output = http.Response.BodyWriter;
+        while (transfer.Left != 0)
+        {
+            var memory = output.GetMemory(Chunk);
+            if (transfer.Left < memory.Length)
+                memory = memory[..(int)transfer.Left.Value];
+            var got = await read.Next(body, memory);
+            if (got == 0)
+                return transfer.Length is not null ? new RelayEnd.Broken("the body was too short")
+                    : transfer.IsRight() ? new RelayEnd.Complete() : new RelayEnd.Corrupt();
+            if (!transfer.Take(memory.Span[..got]))
+                return new RelayEnd.Corrupt();
+            output.Advance(got);
+            await output.FlushAsync(http.RequestAborted);   // waits for a slow client
+        }
+        return new RelayEnd.Complete();
+    }
+}

@@ -1,0 +1,129 @@
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>
+/// Answers <c>/v2/…/blobs/&lt;digest&gt;</c>, whole or in part. A source that breaks off is continued by the next one from where it stopped; a client
+/// never sees a clean end of anything but the blob: what cannot be made whole ends with a broken connection, and the runtime asks again.
+/// </summary>
+/// <param name="sources">In the order they are asked.</param>
+/// <param name="relay">Moves the bytes.</param>
+/// <param name="distrust">Which source sent wrong bytes for which digest a while ago.</param>
+internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob relay, Breaker distrust)
+{
+    /// <returns>How it ended; the response is written, or broken.</returns>
+    public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
+    {
+        var passed = new List<string>();
+        BlobTransfer? transfer = null;
+        try
+        {
+            foreach (var source in sources)
+            {
+                // 1. Ask: for all of it, or for what is still missing.
+                var answer = await Ask(source, http, image, transfer);
+                switch (answer)
+                {
+                    case Answer.Passed pass:
+                        passed.Add($"{source.Name}: {pass.Why}");
+                        continue;
+                    case Answer.Refused or Answer.Elsewhere when transfer is not null:
+                        passed.Add($"{source.Name}: cannot continue it");
+                        continue;
+                    case Answer.Refused refused:
+                        await WriteError.To(http, refused);
+                        return Ended(source.Name, [.. passed, $"{source.Name} refused"]);
+                    case Answer.Elsewhere elsewhere:
+                        http.Response.StatusCode = elsewhere.Status;
+                        http.Response.Headers.Location = elsewhere.Location.AbsoluteUri;
+                        return Ended(source.Name, passed);
+                }
+
+                // 2. Begin, or continue.
+                using var blob = (Answer.Blob)answer;
+                if (transfer is null && WriteHead(http, image, blob) == HeadIs.Enough)
+                    return Ended(source.Name, passed);
+                if (transfer is not null && !transfer.IsContinuedBy(blob))
+                {
+                    passed.Add($"{source.Name}: its blob does not continue the one begun");
+                    continue;
+                }
+                transfer ??= new BlobTransfer(image.Digest!, blob);
+
+                // 3. Pass the bytes on.
+                var end = await relay.Run(blob, transfer, http);
+                if (end is RelayEnd.Complete)
+                    return Ended(source.Name, passed);
+                passed.Add($"{source.Name}: {end}");
+                if (end is RelayEnd.Corrupt)
+                    distrust.Trip(Trust(source, image));
+
+                // 4. Nothing reached the client yet: the next source begins anew. Wrong bytes did: nobody can continue that.
+                if (!http.Response.HasStarted)
+                {
+                    transfer.Dispose();
+                    transfer = null;
+                    http.Response.Clear();
+                }
+                else if (transfer.IsSpoilt)
+                {
+                    break;
+                }
+            }
+        }
+        finally
+        {
+            transfer?.Dispose();
+        }
+
+        // 5. No source is left.
+        if (http.Response.HasStarted)
+            http.Abort();
+        else
+            await WriteError.To(http, 502, "UNAVAILABLE", $"no source of {image} answered: {string.Join("; ", passed)}");
+        return Ended(PullOutcome.NoSource, passed);
+    }
+
+    private enum HeadIs
+    {
+        Enough,
+        FollowedByBody,
+    }
+
+    private static PullOutcome Ended(string source, IEnumerable<string> passed) => new(source, string.Join("; ", passed));
+
+    private static string Trust(IPullSource source, ImageReference image) => $"{source.Name} {image.Digest}";
+
+    private async Task<Answer> Ask(IPullSource source, HttpContext http, ImageReference image, BlobTransfer? transfer) =>
+        distrust.MayAsk(Trust(source, image))
+            ? await source.AskBlob(image, HttpMethods.IsHead(http.Request.Method), transfer?.Missing ?? ReadRange(http.Request, image.Digest!), http.RequestAborted)
+            : new Answer.Passed("sent wrong bytes for this digest a while ago");
+
+    private static HeadIs WriteHead(HttpContext http, ImageReference image, Answer.Blob blob)
+    {
+        var response = http.Response;
+        response.Headers["Docker-Content-Digest"] = image.Digest;
+        response.Headers.ETag = $"\"{image.Digest}\"";
+        response.Headers.AcceptRanges = "bytes";
+        if (ServeManifest.IsKnown(http.Request.Headers.IfNoneMatch, image.Digest!))
+        {
+            response.StatusCode = 304;
+            return HeadIs.Enough;
+        }
+        response.StatusCode = blob.Part is null ? 200 : 206;
+        response.ContentType = "application/octet-stream";
+        response.ContentLength = blob.Length;
+        if (blob.Part is { } part)
+            response.Headers.ContentRange = part.ToString();
+        return HttpMethods.IsHead(http.Request.Method) ? HeadIs.Enough : HeadIs.FollowedByBody;
+    }
+
+    // A range that cannot be read, that asks for several parts, or that is meant for another blob (If-Range) is ignored, as RFC 9110 has it.
+    private static RangeHeaderValue? ReadRange(HttpRequest request, string digest)
+    {
+        if (request.Headers.IfRange is { Count: > 0 } ifRange && ifRange.ToString() != $"\"{digest}\"")
+            return null;
+        return RangeHeaderValue.TryParse(request.Headers.Range.ToString(), out var range) && range is { Unit: "bytes", Ranges.Count: 1 } ? range : null;
+    }
+}
