@@ -36,12 +36,13 @@ public sealed record IndexWrapper(string Digest, string MediaType, long Size)
             var root = JsonNode.Parse(manifest);
             return (string?)root?["artifactType"] == ArtifactType && root["layers"] is JsonArray { Count: 1 } layers
                 && layers[0] is { } index && (string?)index["digest"] is { } digest && (string?)index["mediaType"] is { } type && MediaTypes.IsIndex(type)
-                ? new IndexWrapper(digest, type, (long)index["size"]!)
+                && (long?)index["size"] is { } size
+                ? new IndexWrapper(digest, type, size)
                 : null;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
-            return null;   // not a manifest of ours
+            return null;   // no JSON, or something else where a text or a number should be: not a manifest of ours
         }
     }
 }

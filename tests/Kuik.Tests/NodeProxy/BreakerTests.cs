@@ -1,0 +1,82 @@
+using Kuik.NodeProxy;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace Kuik.Tests.NodeProxy;
+
+public sealed class BreakerTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly Breaker _breaker;
+
+    public BreakerTests() => _breaker = new Breaker(TimeSpan.FromSeconds(5), _time);
+
+    [Fact]
+    public void An_upstream_that_never_failed_is_asked() => Assert.True(_breaker.MayAsk("cache"));
+
+    [Fact]
+    public void One_that_ran_into_a_limit_is_passed_over_until_the_pause_ends()
+    {
+        _breaker.Trip("cache");
+
+        _time.Advance(TimeSpan.FromSeconds(4.9));
+
+        Assert.False(_breaker.MayAsk("cache"));
+        Assert.True(_breaker.MayAsk("fetcher"));
+        Assert.Equal(["cache"], _breaker.Open);
+    }
+
+    [Fact]
+    public void After_the_pause_one_request_tries_it_and_the_others_go_on_passing_it_over()
+    {
+        _breaker.Trip("cache");
+
+        _time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Equal([true, false, false], Enumerable.Range(0, 3).Select(_ => _breaker.MayAsk("cache")));
+    }
+
+    [Fact]
+    public void Once_it_answers_everybody_asks_it_again()
+    {
+        _breaker.Trip("cache");
+        _time.Advance(TimeSpan.FromSeconds(5));
+        _breaker.MayAsk("cache");
+
+        var wasOpen = _breaker.Close("cache");
+
+        Assert.True(wasOpen);
+        Assert.Equal([true, true], Enumerable.Range(0, 2).Select(_ => _breaker.MayAsk("cache")));
+        Assert.Empty(_breaker.Open);
+    }
+
+    [Fact]
+    public void A_failed_try_begins_the_pause_anew()
+    {
+        _breaker.Trip("cache");
+        _time.Advance(TimeSpan.FromSeconds(5));
+        _breaker.MayAsk("cache");
+        _time.Advance(TimeSpan.FromSeconds(4));
+        _breaker.Trip("cache");
+
+        _time.Advance(TimeSpan.FromSeconds(4));
+
+        Assert.False(_breaker.MayAsk("cache"));
+    }
+
+    [Fact]
+    public void Only_the_first_of_many_failures_is_news() =>
+        Assert.Equal([true, false, false], Enumerable.Range(0, 3).Select(_ => _breaker.Trip("cache")));
+
+    [Fact]
+    public void Upstreams_named_by_requests_do_not_pile_up()
+    {
+        for (var i = 0; i < 10_000; i++)
+        {
+            _breaker.Trip($"host{i}.example.com");
+            _time.Advance(TimeSpan.FromMilliseconds(10));
+        }
+
+        Assert.InRange(_breaker.Open.Count, 1, 1001);
+    }
+}

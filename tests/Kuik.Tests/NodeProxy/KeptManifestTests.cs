@@ -1,0 +1,36 @@
+using System.Text;
+using Kuik.NodeProxy;
+using Kuik.Oci;
+using Xunit;
+
+namespace Kuik.Tests.NodeProxy;
+
+public sealed class KeptManifestTests
+{
+    private static readonly IndexWrapper Wrapper = new("sha256:" + new string('a', 64), MediaTypes.DockerManifestList, 1234);
+
+    [Fact]
+    public void A_wrapper_says_which_index_it_holds() =>
+        Assert.Equal(new KeptManifest(Wrapper, IsTombstone: false), KeptManifest.Read(Wrapper.ToManifest()));
+
+    [Fact]
+    public void A_tombstone_is_recognised() =>
+        Assert.Equal(new KeptManifest(null, IsTombstone: true), Read($$"""{"schemaVersion":2,"config":{},"layers":[],"artifactType":"{{AskCache.TombstoneType}}"}"""));
+
+    [Theory]
+    [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[]}""")]
+    [InlineData("""{"annotations":{"artifactType":"application/vnd.enix.kuik.index.v1+json"}}""")]
+    [InlineData("""{"artifactType":"something/else","config":{"mediaType":"application/vnd.enix.kuik.tombstone.v1+json"}}""")]
+    [InlineData("not json at all: application/vnd.enix.kuik.index.v1+json")]
+    public void An_image_is_neither(string manifest) => Assert.Null(Read(manifest));
+
+    [Theory]
+    [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[]}""")]
+    [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[{"mediaType":"text/plain","digest":"x","size":1}]}""")]
+    [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[{"mediaType":3,"digest":{},"size":"x"}]}""")]
+    [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"x"}]}""")]
+    public void A_broken_wrapper_holds_nothing_and_is_still_not_served(string manifest) =>
+        Assert.Equal(new KeptManifest(null, IsTombstone: false), Read(manifest));
+
+    private static KeptManifest? Read(string manifest) => KeptManifest.Read(Encoding.UTF8.GetBytes(manifest));
+}
