@@ -27,12 +27,8 @@ public static partial class CachePath
         if (HostAndPort().IsMatch(first))
             return ImageReference.TryCreate(first.Replace('_', ':'), path[(slash + 1)..], target, out image, out problem);
         if (first.Contains('.') || first == "localhost")
-        {
-            var repository = path[(slash + 1)..];
-            var isShortHubName = first == ImageReference.DockerHub && !repository.Contains('/');
-            return ImageReference.TryCreate(first, isShortHubName ? "library/" + repository : repository, target, out image, out problem);
-        }
-        return ImageReference.TryCreate(ImageReference.DockerHub, slash < 0 ? "library/" + path : path, target, out image, out problem);
+            return ImageReference.TryCreate(first, path[(slash + 1)..], target, out image, out problem);
+        return ImageReference.TryCreate(ImageReference.DockerHub, path, target, out image, out problem);
     }
 
     [GeneratedRegex(@"\A[a-z0-9][a-z0-9.-]*_[0-9]{1,5}\z")]

@@ -6,6 +6,8 @@ namespace Kuik.Contracts;
 /// <summary>
 /// The name of an image, parsed once and normalised as the container ecosystem does (the grammar of distribution/reference):
 /// Docker Hub's short names are written in full, its aliases become <c>docker.io</c>, hosts are lower case, a missing tag is <c>latest</c>.
+/// Where there is a digest, a tag beside it is dropped: it does not say what is pulled (nodes ask for the digest alone), and two references
+/// to one digest must be one image, or the eviction of one would take the other along.
 /// </summary>
 /// <remarks>Two references are equal when they name the same image; <see cref="ToString"/> is the key of the image's stream.</remarks>
 public sealed partial record ImageReference
@@ -25,10 +27,10 @@ public sealed partial record ImageReference
     /// <summary>The path below the host: <c>library/nginx</c>.</summary>
     public string Repository { get; }
 
-    /// <summary>The tag; null only when the image is named by digest alone.</summary>
+    /// <summary>The tag; null when the image is named by digest.</summary>
     public string? Tag { get; }
 
-    /// <summary>Algorithm and hex digits (<c>sha256:…</c>); null when the image is named by tag alone.</summary>
+    /// <summary>Algorithm and hex digits (<c>sha256:…</c>); null when the image is named by tag.</summary>
     public string? Digest { get; }
 
     /// <summary>Host and repository: <c>docker.io/library/nginx</c>.</summary>
@@ -38,7 +40,7 @@ public sealed partial record ImageReference
     public string Target => Digest ?? Tag!;
 
     /// <summary>The normalised reference: <c>docker.io/library/nginx:1.27</c>, <c>docker.io/library/nginx@sha256:…</c>.</summary>
-    public override string ToString() => Name + (Tag is null ? "" : ":" + Tag) + (Digest is null ? "" : "@" + Digest);
+    public override string ToString() => Name + (Digest is null ? ":" + Tag : "@" + Digest);
 
     /// <summary>The same repository under another tag or digest.</summary>
     /// <param name="target">A tag, or a digest.</param>
@@ -95,27 +97,26 @@ public sealed partial record ImageReference
             return false;
         }
 
-        reference = new ImageReference(host, repository, tag is null && digest is null ? "latest" : tag, digest);
+        reference = new ImageReference(host, repository, digest is null ? tag ?? "latest" : null, digest);
         return true;
     }
 
     /// <summary>A reference from parts that are known already, for example those of a request's path.</summary>
     /// <param name="host">With its port, if any.</param>
-    /// <param name="repository">In full: <c>library/nginx</c>.</param>
+    /// <param name="repository">As a reference has it below its host: <c>library/nginx</c>, and for Docker Hub <c>nginx</c> too.</param>
     /// <param name="target">A tag or a digest.</param>
     /// <param name="reference">The image, when the result is true.</param>
     /// <param name="problem">What is wrong, when the result is false.</param>
     public static bool TryCreate(string host, string repository, string target, [NotNullWhen(true)] out ImageReference? reference, [NotNullWhen(false)] out string? problem)
     {
         reference = null;
-        problem = ProblemOfName(NormaliseHost(host), repository);
+        (host, repository) = Normalise(host, repository);
+        problem = ProblemOfName(host, repository);
         if (problem is null && !IsTag(target) && !IsDigest(target))
             problem = $"\"{target}\" is neither a tag nor a digest";
         if (problem is not null)
             return false;
-        reference = target.Contains(':')
-            ? new ImageReference(NormaliseHost(host), repository, null, target)
-            : new ImageReference(NormaliseHost(host), repository, target, null);
+        reference = target.Contains(':') ? new ImageReference(host, repository, null, target) : new ImageReference(host, repository, target, null);
         return true;
     }
 
@@ -130,16 +131,16 @@ public sealed partial record ImageReference
         var slash = name.IndexOf('/', StringComparison.Ordinal);
         var first = slash < 0 ? "" : name[..slash];
         var isHost = first.AsSpan().ContainsAny('.', ':') || first == "localhost" || first.Any(char.IsAsciiLetterUpper);
-        var host = isHost ? NormaliseHost(first) : DockerHub;
-        var repository = isHost ? name[(slash + 1)..] : name;
-        return (host, host == DockerHub && !repository.Contains('/') ? "library/" + repository : repository);
+        return isHost ? Normalise(first, name[(slash + 1)..]) : Normalise(DockerHub, name);
     }
 
-    private static string NormaliseHost(string host) => host.ToLowerInvariant() switch
+    private static (string Host, string Repository) Normalise(string host, string repository)
     {
-        "index.docker.io" or "registry-1.docker.io" or "registry.hub.docker.com" => DockerHub,
-        var other => other,
-    };
+        host = host.ToLowerInvariant();
+        if (host is "index.docker.io" or "registry-1.docker.io" or "registry.hub.docker.com")
+            host = DockerHub;
+        return (host, host == DockerHub && !repository.Contains('/') ? "library/" + repository : repository);
+    }
 
     private static string? ProblemOfName(string host, string repository)
     {
@@ -147,6 +148,8 @@ public sealed partial record ImageReference
             return $"the host \"{host}\" is an IPv6 literal, which the name of a cached image cannot hold: use a host name";
         if (!Hosts().IsMatch(host))
             return $"\"{host}\" is not a registry host (a name, or a name and a port)";
+        if (!host.AsSpan().ContainsAny('.', ':') && host != "localhost")
+            return $"the host \"{host}\" has neither a dot nor a port: written in lower case it would be a part of a Docker Hub name";
         if (repository.Any(char.IsAsciiLetterUpper))
             return $"the repository \"{repository}\" must be lower case";
         if (!Repositories().IsMatch(repository))

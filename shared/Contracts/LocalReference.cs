@@ -25,20 +25,17 @@ public static partial class LocalReference
             return false;
         }
 
-        var target = (image.Tag is null ? "" : ":" + image.Tag) + (image.Digest is null ? "" : "@" + image.Digest);
-        foreach (var candidate in new[] { AsWritten(written), CachePath.Of(image) + target })
+        var inFull = CachePath.Of(image) + image.ToString()[image.Name.Length..];
+        foreach (var candidate in new[] { AsWritten(written), inFull })
         {
             local = $"localhost:{port}/{candidate}";
-            if (TryRead(local, [port], out var readBack) && readBack == image)
-            {
-                if (NameLength(local) <= ImageReference.LongestName)
-                    return true;
-                problem = $"its local name would be longer than {ImageReference.LongestName} characters";
-            }
+            // A runtime has to accept it (REG.IO is a host, but no repository; the name may have become too long), and it has to say its origin.
+            if (ImageReference.TryParse(local, out _, out problem) && TryRead(local, [port], out var readBack) && readBack == image)
+                return true;
         }
 
         local = null;
-        problem ??= "no local name reads back as this image";
+        problem = $"its local name would not be valid: {problem}";
         return false;
     }
 
@@ -78,12 +75,6 @@ public static partial class LocalReference
     {
         var slash = written.IndexOf('/', StringComparison.Ordinal);
         return slash < 0 ? written : written[..slash].Replace(':', '_') + written[slash..];
-    }
-
-    private static int NameLength(string reference)
-    {
-        var name = reference.Split('@')[0];
-        return name.LastIndexOf(':') is var colon && colon > name.LastIndexOf('/') ? colon : name.Length;
     }
 
     [GeneratedRegex(@"\Alocalhost:([0-9]{1,5})/(.+)\z", RegexOptions.Singleline)]
