@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using Kuik.Contracts;
+using Kuik.Hosting;
+using Microsoft.Extensions.Configuration;
+
+namespace Kuik.Oci;
+
+/// <summary>How a registry is reached.</summary>
+/// <param name="Address">Scheme, host and port.</param>
+/// <param name="IsVerified">False: any certificate will do.</param>
+/// <param name="MayBePlain">True: plain HTTP is tried when the port does not speak TLS.</param>
+public sealed record RegistryEndpoint(Uri Address, bool IsVerified = true, bool MayBePlain = false);
+
+/// <summary>Where the hosts of references are, and which of them need no (verified) TLS.</summary>
+public sealed class RegistryEndpoints
+{
+    /// <summary>Names of registries; see <see cref="From"/> for what is accepted.</summary>
+    public const string InsecureKey = "Kuik:InsecureRegistries";
+
+    private const string DockerHubAddress = "https://registry-1.docker.io";
+
+    private readonly ConcurrentDictionary<string, RegistryEndpoint> _special = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <param name="insecure">
+    /// <c>http://host[:port]</c>: plain HTTP. <c>https://host[:port]</c>: TLS, unverified. <c>host[:port]</c>: TLS, unverified, or plain HTTP where
+    /// the port does not speak TLS.
+    /// </param>
+    /// <exception cref="WrongSetting">An entry is none of these.</exception>
+    public RegistryEndpoints(IEnumerable<string> insecure)
+    {
+        foreach (var entry in insecure)
+        {
+            var hasScheme = entry.Contains("://", StringComparison.Ordinal);
+            if (!Uri.TryCreate(hasScheme ? entry : "https://" + entry, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address.PathAndQuery != "/")
+                throw new WrongSetting(InsecureKey, entry, "host, host:port, http://host[:port] or https://host[:port]");
+            var host = (hasScheme ? entry[(entry.IndexOf("://", StringComparison.Ordinal) + 3)..] : entry).TrimEnd('/');
+            _special[host] = new RegistryEndpoint(address, IsVerified: false, MayBePlain: !hasScheme);
+        }
+    }
+
+    /// <summary>The endpoints that <c>Kuik:InsecureRegistries</c> describes.</summary>
+    /// <exception cref="WrongSetting">An entry is not accepted.</exception>
+    public static RegistryEndpoints From(IConfiguration configuration) => new(configuration.ReadList(InsecureKey));
+
+    /// <summary>How to reach a host.</summary>
+    /// <param name="host">As references name it.</param>
+    public RegistryEndpoint Of(string host) =>
+        _special.TryGetValue(host, out var endpoint) ? endpoint
+        : new RegistryEndpoint(new Uri(host == ImageReference.DockerHub ? DockerHubAddress : "https://" + host));
+
+    /// <summary>Remembers that a host which may be plain is.</summary>
+    internal RegistryEndpoint NowPlain(string host) =>
+        _special[host] = new RegistryEndpoint(new Uri("http://" + host), IsVerified: false);
+}

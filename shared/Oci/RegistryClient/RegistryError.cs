@@ -1,0 +1,137 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+
+namespace Kuik.Oci;
+
+/// <summary>Why a registry did not do what it was asked, as far as a caller has to know.</summary>
+public enum RegistryErrorKind
+{
+    /// <summary>It has no such repository, manifest or blob (404, 410).</summary>
+    Gone,
+
+    /// <summary>It does not let this caller (401, 403).</summary>
+    Refused,
+
+    /// <summary>It wants fewer requests (429).</summary>
+    RateLimited,
+
+    /// <summary>It answered, but not with what it has to (5xx, a wrong digest, a truncated body).</summary>
+    Broken,
+
+    /// <summary>No connection, no TLS, or no answer in time.</summary>
+    Unreachable,
+}
+
+/// <summary>
+/// What a registry did not do. The message says what was attempted, on what, and what came back; it holds no credentials, and of an address
+/// neither user nor query (signed links are secrets).
+/// </summary>
+public sealed class RegistryError : Exception
+{
+    /// <summary>How much of an error's body is read, in bytes.</summary>
+    private const int LongestBody = 64 * 1024;
+
+    /// <summary>How much of what a registry wrote is quoted, in characters.</summary>
+    private const int LongestQuote = 300;
+
+    public RegistryError(RegistryErrorKind kind, string message, HttpStatusCode? status = null, TimeSpan? retryAfter = null, bool? isTransient = null, Exception? inner = null)
+        : base(message, inner)
+    {
+        (Kind, Status, RetryAfter) = (kind, status, retryAfter);
+        IsTransient = isTransient ?? kind is RegistryErrorKind.RateLimited or RegistryErrorKind.Broken or RegistryErrorKind.Unreachable;
+    }
+
+    public RegistryErrorKind Kind { get; }
+
+    /// <summary>The HTTP status that came back; null when none did or when it was a success.</summary>
+    public HttpStatusCode? Status { get; }
+
+    /// <summary>How long the registry asked to wait; null when it did not say.</summary>
+    public TimeSpan? RetryAfter { get; }
+
+    /// <summary>May the same request succeed later although nobody changes anything?</summary>
+    public bool IsTransient { get; }
+
+    /// <summary>The error of an answer that is no success; reads its body.</summary>
+    /// <param name="method">What was attempted.</param>
+    /// <param name="address">On what.</param>
+    /// <param name="answer">What came back.</param>
+    /// <param name="now">UTC, for a Retry-After that names a time.</param>
+    /// <param name="stop">Ends the reading of the body.</param>
+    public static async Task<RegistryError> Of(HttpMethod method, Uri address, HttpResponseMessage answer, DateTimeOffset now, CancellationToken stop)
+    {
+        var status = answer.StatusCode;
+        var kind = KindOf(status);
+        var said = method == HttpMethod.Head ? "" : Quote(await ReadBody(answer, stop));
+        var wait = answer.Headers.RetryAfter is { } retry ? retry.Delta ?? retry.Date - now : null;
+        return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{(said.Length == 0 ? "" : ": " + said)}",
+            status, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, IsWorthAnotherTry(status));
+    }
+
+    /// <summary>The error of a request that got no answer.</summary>
+    internal static RegistryError NoAnswer(HttpMethod method, Uri address, Exception fault)
+    {
+        var cause = fault;
+        while (cause.InnerException is { } inner)
+            cause = inner;
+        return new RegistryError(RegistryErrorKind.Unreachable, $"{method} {Show(address)}: {cause.Message}", inner: fault);
+    }
+
+    /// <summary>The error of an answer that is a success and nevertheless cannot be used.</summary>
+    internal static RegistryError Unusable(HttpMethod method, Uri address, string what, bool isTransient = true) =>
+        new(RegistryErrorKind.Broken, $"{method} {Show(address)}: {what}", isTransient: isTransient);
+
+    internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
+
+    internal static RegistryErrorKind KindOf(HttpStatusCode status) => status switch
+    {
+        HttpStatusCode.NotFound or HttpStatusCode.Gone => RegistryErrorKind.Gone,
+        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => RegistryErrorKind.Refused,
+        HttpStatusCode.TooManyRequests => RegistryErrorKind.RateLimited,
+        _ => RegistryErrorKind.Broken,
+    };
+
+    private static bool IsWorthAnotherTry(HttpStatusCode status) =>
+        (int)status >= 500 || status is HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout;
+
+    private static async Task<byte[]> ReadBody(HttpResponseMessage answer, CancellationToken stop)
+    {
+        try
+        {
+            await using var body = await answer.Content.ReadAsStreamAsync(stop);
+            var bytes = new byte[LongestBody];
+            var length = await body.ReadAtLeastAsync(bytes, LongestBody, throwOnEndOfStream: false, stop);
+            return bytes[..length];
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            return [];   // the status says enough
+        }
+    }
+
+    /// <summary>The distribution's error codes and messages if the body has them, else its beginning, in one line.</summary>
+    internal static string Quote(byte[] body)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(body);
+            if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("errors", out var errors) && errors.ValueKind == JsonValueKind.Array)
+                return Cap(string.Join("; ", errors.EnumerateArray().Select(e => $"{Text(e, "code")} {Text(e, "message")}".Trim())));
+        }
+        catch (JsonException)
+        {
+            // Not the distribution's form: quoted as it is.
+        }
+        return Cap(Encoding.UTF8.GetString(body));
+    }
+
+    private static string Text(JsonElement error, string name) =>
+        error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
+
+    private static string Cap(string text)
+    {
+        var line = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return line.Length <= LongestQuote ? line : line[..LongestQuote] + "…";
+    }
+}
