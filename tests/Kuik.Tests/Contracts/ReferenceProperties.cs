@@ -10,6 +10,15 @@ namespace Kuik.Tests.Contracts;
 [Properties(Arbitrary = [typeof(ReferenceGenerator)], MaxTest = 1000)]
 public sealed class ReferenceProperties
 {
+    private const string Digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+
+    private static readonly string[] Hosts =
+        ["", "docker.io/", "index.docker.io/", "my_5000/", "my:5000/", "my-5000/", "my.io/", "my.io:5000/", "my.io-5000/", "my.io_5000/", "localhost/", "localhost_1/"];
+
+    private static readonly string[] Repositories = ["a", "library/a", "library/library/a", "my_5000/a", "a/b", "a-b", "a_b", "a.b"];
+
+    private static readonly string[] Targets = ["", ":latest", ":1", ":V1", ":v1", "@" + Digest, ":1@" + Digest];
+
     [Property]
     public void A_printed_reference_parses_to_the_same_image(ImageReference image) =>
         Assert.Equal(image, ImageReference.Parse(image.ToString()));
@@ -34,11 +43,10 @@ public sealed class ReferenceProperties
     public void Not_even_images_whose_names_are_made_to_look_alike()
     {
         // Chance rarely makes neighbours: these are all combinations of parts that differ in a separator only.
-        var digest = "sha256:" + new string('1', 64);
         var images =
-            from host in new[] { "", "docker.io/", "index.docker.io/", "my_5000/", "my:5000/", "my-5000/", "my.io/", "my.io:5000/", "my.io-5000/", "my.io_5000/", "localhost/", "localhost_1/" }
-            from repository in new[] { "a", "library/a", "library/library/a", "my_5000/a", "a/b", "a-b", "a_b", "a.b" }
-            from target in new[] { "", ":latest", ":1", ":V1", ":v1", "@" + digest, ":1@" + digest }
+            from host in Hosts
+            from repository in Repositories
+            from target in Targets
             let image = ImageReference.TryParse(host + repository + target, out var parsed, out _) ? parsed : null
             where image is not null
             select image;
