@@ -2,7 +2,10 @@ using Kuik.Hosting;
 using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
 
 namespace Kuik.EventLog;
 
@@ -27,6 +30,11 @@ public static class BusSetup
     public static WebApplicationBuilder AddKuikBus(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? configure = null)
     {
         var broker = ReadConnectionString(builder.Configuration);
+        builder.Logging.AddFilter("MassTransit", LogLevel.Error);   // WatchBroker says the rest
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddHostedService(services => new WatchBroker(
+            services.GetRequiredService<IBusControl>(), $"{broker.Address.Authority}{broker.Address.AbsolutePath}",
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<WatchBroker>>()));
         builder.Services.AddMassTransit(bus =>
         {
             bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter("kuik", includeNamespace: false));

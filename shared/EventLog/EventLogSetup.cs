@@ -3,7 +3,6 @@ using JasperFx.Events;
 using JasperFx.Events.Daemon;
 using Kuik.Hosting;
 using Marten;
-using Marten.Events.Daemon.Coordination;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,6 +17,18 @@ namespace Kuik.EventLog;
 /// <summary>The event log: Marten on the Postgres of <c>ConnectionStrings:Postgres</c>, schema <c>kuik</c>.</summary>
 public static class EventLogSetup
 {
+    /// <summary>What we ask of the server for our sessions, in milliseconds and seconds as Postgres has it, where the user has not decided otherwise.</summary>
+    private static readonly (string Option, string Value)[] ServerOptions =
+    [
+        // A process that is gone loses its locks: at once when it ends, after 25 seconds when its machine does.
+        ("client_connection_check_interval", "1000"),
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "3"),
+        // No decision takes that long between two statements; one whose process is frozen ends and cannot commit later.
+        ("idle_in_transaction_session_timeout", "30000"),
+    ];
+
     /// <summary>The schema that holds everything of ours.</summary>
     public const string Schema = "kuik";
 
@@ -37,8 +48,9 @@ public static class EventLogSetup
         this WebApplicationBuilder builder, string service, Action<StoreOptions>? configure = null, HealthStatus whenUnreachable = HealthStatus.Unhealthy)
     {
         var postgres = ReadConnectionString(builder.Configuration);
-        // Marten logs every lost race as an error; we decide again and say nothing.
-        builder.Logging.AddFilter("Marten", LogLevel.Warning).AddFilter("Marten.IDocumentStore", LogLevel.None);
+        // Marten logs every lost race as an error, and its daemon each try while it waits: RunProjections says what matters, once.
+        // Logging:LogLevel:Marten.Daemon=Information in the settings brings it back.
+        builder.Logging.AddFilter("Marten", LogLevel.None);
 
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(postgres));
         builder.Services.AddMarten(services =>
@@ -53,9 +65,13 @@ public static class EventLogSetup
         builder.Services.AddSingleton(services => new EventLogTransactions(
             services.GetRequiredService<IDocumentStore>(), services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredService<EventLogReady>(), service));
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<ProjectionCoordinator>();
         builder.Services.AddHostedService<PrepareEventLog>();
-        builder.Services.AddHealthChecks().AddCheck<PostgresHealth>("postgres", whenUnreachable, timeout: TimeSpan.FromSeconds(5));
+        builder.Services.AddSingleton(services => new Leadership(services.GetRequiredService<NpgsqlDataSource>(), service));
+        builder.Services.AddSingleton<RunProjections>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<RunProjections>());
+        builder.Services.AddHealthChecks()
+            .AddCheck<PostgresHealth>("postgres", whenUnreachable, timeout: TimeSpan.FromSeconds(5))
+            .AddCheck<ProjectionsHealth>("projections");
         return builder;
     }
 
@@ -78,10 +94,13 @@ public static class EventLogSetup
         foreach (var errors in new[] { options.Projections.Errors, options.Projections.RebuildErrors })
             errors.SkipApplyErrors = errors.SkipSerializationErrors = errors.SkipUnknownEvents = false;
 
-        options.Projections.AsyncMode = DaemonMode.HotCold;
-        options.Events.UseListenNotifyForEventAppends = true;
-        options.Events.UseAdvisoryLockTransaction = true;   // see Directory.Packages.props: without it no replica ever leads
+        // A gap in the sequence is a lost race, or an append that is about to commit. The daemon looks at the gap after the threshold and passes
+        // over it only when no transaction that could fill it is alive. A transaction of ours lives for seconds (see ReadConnectionString); after
+        // the second limit what is still open is no append but, for example, somebody's backup. See docs/decisions/0002-relay-and-high-water.md.
         options.Projections.StaleSequenceThreshold = TimeSpan.FromMilliseconds(100);
+        options.Projections.SkipStaleGapsDespiteLiveTransactionsAfter = TimeSpan.FromMinutes(5);
+        options.Projections.AsyncMode = DaemonMode.HotCold;   // RunProjections starts the daemon; this only says that there is one
+        options.Events.UseListenNotifyForEventAppends = true;
     }
 
     /// <summary>The connection string, with what the event log relies on added where the user has not decided otherwise.</summary>
@@ -99,9 +118,9 @@ public static class EventLogSetup
                 throw new WrongSetting(Key, "(hidden)", Accepted);
             if (!connection.ContainsKey("Max Auto Prepare"))
                 connection.MaxAutoPrepare = 100;
-            // Without it, Postgres does not notice for a minute that a replica which held the lead is gone.
-            if (connection.Options?.Contains("client_connection_check_interval", StringComparison.Ordinal) != true)
-                connection.Options = $"{connection.Options} -c client_connection_check_interval=1000".Trim();
+            foreach (var (option, value) in ServerOptions)
+                if (connection.Options?.Contains(option, StringComparison.Ordinal) != true)
+                    connection.Options = $"{connection.Options} -c {option}={value}".Trim();
             return connection.ConnectionString;
         }
         catch (ArgumentException)

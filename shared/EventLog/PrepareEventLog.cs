@@ -1,6 +1,5 @@
 using JasperFx;
 using Marten;
-using Marten.Events.Daemon.Coordination;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -8,17 +7,15 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// At the start: makes the tables as soon as Postgres answers, then starts this service's async projections and subscriptions, if it has any.
-/// Does not hold up the host: until then the service answers that it is not ready.
+/// At the start: makes the tables as soon as Postgres answers. Does not hold up the host: until then the service answers that it is not ready.
 /// </summary>
 internal sealed partial class PrepareEventLog(
-    IDocumentStore store, NpgsqlDataSource postgres, ProjectionCoordinator projections, EventLogReady ready, TimeProvider time, ILogger<PrepareEventLog> logger)
+    IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time, ILogger<PrepareEventLog> logger)
     : BackgroundService
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
 
     private bool hasSaidSo;
-    private bool isProjecting;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -26,18 +23,6 @@ internal sealed partial class PrepareEventLog(
         while (!await TryPrepare(stoppingToken))
             await timer.WaitForNextTickAsync(stoppingToken);
         ready.Set();
-        if (((DocumentStore)store).Options.Projections.AllShards().Count > 0)
-        {
-            await projections.StartAsync(stoppingToken);
-            isProjecting = true;
-        }
-    }
-
-    public override async Task StopAsync(CancellationToken cancellationToken)
-    {
-        await base.StopAsync(cancellationToken);
-        if (isProjecting)
-            await projections.StopAsync(cancellationToken);
     }
 
     /// <summary>One try. False when Postgres is not there.</summary>

@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// Not ready when an event cannot be read or applied, naming it, or when a shard stands still for no reason that it gives. Degraded while something
+/// outside is in the way, for example the broker. A replica that does not lead is healthy.
+/// </summary>
+internal sealed class ProjectionsHealth(RunProjections projections, TimeProvider time) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(Judge(projections.Progress, time.GetUtcNow()));
+
+    internal static HealthCheckResult Judge(IReadOnlyList<ShardProgress> shards, DateTimeOffset now)
+    {
+        var problems = shards.Select(shard => ProblemOf(shard, now)).Where(problem => problem.Status != HealthStatus.Healthy).ToList();
+        return problems.Count == 0
+            ? HealthCheckResult.Healthy(string.Join("; ", shards.Select(shard => $"{shard.Shard} at {shard.Position} of {shard.Last}")))
+            : new HealthCheckResult(problems.Min(problem => problem.Status), string.Join("; ", problems.Select(problem => problem.Text)));
+    }
+
+    private static (HealthStatus Status, string Text) ProblemOf(ShardProgress shard, DateTimeOffset now) => shard switch
+    {
+        { Failure: { Event: { } fact } failure } => (HealthStatus.Unhealthy, $"{shard.Shard} cannot get past {fact}: {failure.Message}"),
+        { Failure: { } failure } => (HealthStatus.Degraded, $"{shard.Shard} stopped at event {shard.Position} of {shard.Last}: {failure.Message}"),
+        _ when shard.StandsStill(now) is { } since => (HealthStatus.Unhealthy, $"{shard.Shard} stands still at event {shard.Position} of {shard.Last} since {since:O}"),
+        _ => (HealthStatus.Healthy, ""),
+    };
+}

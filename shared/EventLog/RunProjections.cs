@@ -1,0 +1,146 @@
+using JasperFx;
+using JasperFx.Events.Daemon;
+using Marten;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// Runs this service's async projections and subscriptions in the one replica that leads, and keeps them running: what has failed is
+/// started again, so that it goes on as soon as its cause is gone; what stands still without an error is started again too.
+/// </summary>
+/// <remarks>It is Marten's daemon under a lead of our own: see docs/decisions/0002-relay-and-high-water.md for why.</remarks>
+internal sealed partial class RunProjections(
+    IDocumentStore store, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready, TimeProvider time,
+    ILogger<RunProjections> logger, ILoggerFactory loggers) : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long what has failed rests before it is started again.</summary>
+    private static readonly TimeSpan RestAfterFailure = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a shard may stand still with events before it, before it is reported and started again.</summary>
+    internal static readonly TimeSpan StandsStillAfter = TimeSpan.FromSeconds(60);
+
+    private readonly Dictionary<string, ShardProgress> progress = [];
+    private IProjectionDaemon? daemon;
+
+    /// <summary>How each shard gets on in this replica; empty when it does not lead.</summary>
+    public IReadOnlyList<ShardProgress> Progress { get { lock (progress) return [.. progress.Values]; } }
+
+    /// <summary>Names of what this service projects and subscribes.</summary>
+    private IReadOnlyList<string> Shards { get; } = [.. ((DocumentStore)store).Options.Projections.AllShards().Select(shard => shard.Name.Identity)];
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Wait(stoppingToken);
+        using var timer = new PeriodicTimer(Interval, time);
+        do
+            await KeepRunning(stoppingToken);
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await Stop();
+        await leadership.GiveUp();
+    }
+
+    /// <summary>One pass: lead if possible, then look at every shard.</summary>
+    internal async Task KeepRunning(CancellationToken ct)
+    {
+        try
+        {
+            if (!await leadership.TryHold(ct))
+                return;
+            daemon ??= await store.BuildProjectionDaemonAsync(logger: loggers.CreateLogger("Marten.Daemon"));
+            var last = await LastEvent(ct);
+            foreach (var shard in Shards)
+                await Keep(daemon, shard, last, ct);
+        }
+        catch (NpgsqlException e) when (!ct.IsCancellationRequested)
+        {
+            // The lead went with the connection: another replica may have it already.
+            if (daemon is not null)
+                LogLostLead(PostgresHealth.AddressOf(postgres), PostgresHealth.ReasonOf(e));
+            await Stop();
+        }
+    }
+
+    private async Task Keep(IProjectionDaemon running, string shard, long last, CancellationToken ct)
+    {
+        var agent = running.CurrentAgents().FirstOrDefault(a => a.Name.Identity == shard);
+        var before = Of(shard);
+        var now = Set((before ?? new ShardProgress(shard, -1, 0, time.GetUtcNow(), null)).After(agent?.Position ?? -1, last, agent?.Failure, time.GetUtcNow()));
+        if (now.Failure is { } failure && before?.Failure?.OccurredAt != failure.OccurredAt && before?.Failure?.Message != failure.Message)
+            LogFailed(shard, failure.ToString());
+
+        var isRunning = running.StatusFor(shard) == AgentStatus.Running;
+        if (isRunning && now.StandsStill(time.GetUtcNow()) is { } since)
+        {
+            LogStandsStill(shard, now.Position, last, since);
+            await running.StopAgentAsync(shard);
+            Set(now with { Since = time.GetUtcNow() });
+            isRunning = false;
+        }
+        var hasRested = agent?.PausedTime is not { } paused || time.GetUtcNow() - paused >= RestAfterFailure;
+        if (!isRunning && hasRested)
+            await running.StartAgentAsync(shard, ct);
+    }
+
+    private async Task<long> LastEvent(CancellationToken ct)
+    {
+        await using var command = postgres.CreateCommand($"select coalesce(max(seq_id), 0) from {EventLogSetup.Schema}.mt_events");
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    private async Task Stop()
+    {
+        lock (progress)
+            progress.Clear();
+        if (daemon is null)
+            return;
+        await daemon.StopAllAsync();
+        daemon.Dispose();
+        daemon = null;
+    }
+
+    private ShardProgress? Of(string shard) { lock (progress) return progress.GetValueOrDefault(shard); }
+
+    private ShardProgress Set(ShardProgress next) { lock (progress) return progress[next.Shard] = next; }
+
+    [LoggerMessage(LogLevel.Error, "{Shard} has stopped and is tried again every few seconds: {Failure}")]
+    private partial void LogFailed(string shard, string failure);
+
+    [LoggerMessage(LogLevel.Warning, "{Shard} has stood still at event {Position} of {Last} since {Since:O}: starting it again")]
+    private partial void LogStandsStill(string shard, long position, long last, DateTimeOffset since);
+
+    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} does not answer ({Reason}): this replica no longer leads, and tries again every second")]
+    private partial void LogLostLead(string address, string reason);
+}
+
+/// <summary>How far one projection or subscription has come.</summary>
+/// <param name="Shard">Its name.</param>
+/// <param name="Position">The sequence number of the last event it is done with.</param>
+/// <param name="Last">The sequence number of the last event in the log.</param>
+/// <param name="Since">UTC: when <paramref name="Position"/> last changed, or the shard was last seen to have nothing to do.</param>
+/// <param name="Failure">Why it does not get past <paramref name="Position"/>; null as long as it does.</param>
+internal sealed record ShardProgress(string Shard, long Position, long Last, DateTimeOffset Since, ShardFailure? Failure)
+{
+    /// <summary>What has been seen now.</summary>
+    /// <param name="position">-1 when the shard has not started.</param>
+    /// <param name="last">The last event in the log.</param>
+    /// <param name="failure">Null also just after it was started again: a failure is over when the shard has got past it.</param>
+    /// <param name="now">UTC.</param>
+    public ShardProgress After(long position, long last, ShardFailure? failure, DateTimeOffset now)
+    {
+        var hasMoved = position > Position || position >= last;
+        return new ShardProgress(Shard, Math.Max(position, Position), last, hasMoved ? now : Since, failure ?? (hasMoved ? null : Failure));
+    }
+
+    /// <summary>Since when it has had events before it and not moved, when that is too long; null when it is not.</summary>
+    public DateTimeOffset? StandsStill(DateTimeOffset now) => Position < Last && now - Since >= RunProjections.StandsStillAfter ? Since : null;
+}

@@ -1,0 +1,60 @@
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>An advisory lock that belongs to a Postgres session of its own, outside of any transaction, until it is disposed or its connection breaks.</summary>
+/// <remarks>
+/// It is only ever tried, never waited for: a session that waits for it, or holds it in a transaction, looks to Marten's daemon as if it might
+/// still fill a gap in the event sequence, and the daemon would wait for it.
+/// </remarks>
+internal sealed class SessionLock : IAsyncDisposable
+{
+    private readonly NpgsqlConnection connection;
+    private readonly long key;
+
+    private SessionLock(NpgsqlConnection connection, long key) => (this.connection, this.key) = (connection, key);
+
+    /// <summary>The lock, or null while another session has it.</summary>
+    public static async Task<SessionLock?> TryTake(NpgsqlDataSource postgres, string name, CancellationToken ct)
+    {
+        var key = ImageLocks.KeyOf(name);
+        var connection = await postgres.OpenConnectionAsync(ct);
+        var isTaken = false;
+        try
+        {
+            await using var command = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = key } } };
+            isTaken = await command.ExecuteScalarAsync(ct) is true;
+            return isTaken ? new SessionLock(connection, key) : null;
+        }
+        finally
+        {
+            if (!isTaken)
+                await connection.DisposeAsync();
+        }
+    }
+
+    /// <exception cref="NpgsqlException">The connection is gone, and the lock with it.</exception>
+    public async Task EnsureHeld(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select 1", connection) { CommandTimeout = 5 };
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            // A session that goes back to the pool keeps its locks until somebody uses it: unlock by hand.
+            await using var command = new NpgsqlCommand("select pg_advisory_unlock($1)", connection) { Parameters = { new() { Value = key } }, CommandTimeout = 5 };
+            await command.ExecuteNonQueryAsync();
+        }
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
+        {
+            // The connection is gone or closed, and Postgres has released the lock with it.
+        }
+        finally
+        {
+            await connection.DisposeAsync();
+        }
+    }
+}
