@@ -1,18 +1,24 @@
+using Kuik.Oci;
+
 namespace Kuik.NodeProxy;
 
 /// <summary>Puts the sources and the features that answer from them together.</summary>
 internal static class AddPulls
 {
+    /// <exception cref="Kuik.Hosting.WrongSetting">A setting about origins cannot be used.</exception>
     public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxySettings settings)
     {
         var services = builder.Services;
+        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
         services.AddSingleton(settings);
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit));
         services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(origins);
         services.AddSingleton<AskingMeans>();
+        services.AddSingleton<AskOrigin>();
         services.AddSingleton<IReadOnlyList<IPullSource>>(Sources);
         services.AddSingleton(provider => new ServeManifest(provider.GetRequiredService<IReadOnlyList<IPullSource>>()));
         services.AddSingleton(provider => new ServeBlob(
@@ -33,6 +39,7 @@ internal static class AddPulls
         List<IPullSource> sources = [new AskCache(Cache(provider), settings, time)];
         if (settings.Fetcher is { } fetcher)
             sources.Add(new AskFetcher(At(provider, "fetcher", fetcher, settings.FetcherLimit), settings, time));
+        sources.Add(provider.GetRequiredService<AskOrigin>());
         return sources;
     }
 
