@@ -1,10 +1,11 @@
 namespace Kuik.Oci;
 
 /// <summary>What one pull secret says about one registry. Never written to a log: <see cref="ToString"/> shows nothing of it.</summary>
-/// <param name="Username">Empty when there is only an identity token.</param>
+/// <param name="Username">Empty when there is only a token.</param>
 /// <param name="Password">A password or an access key.</param>
 /// <param name="IdentityToken">A refresh token for the registry's token server; null when there is none.</param>
-public sealed record RegistryCredential(string Username, string Password, string? IdentityToken = null)
+/// <param name="RegistryToken">A bearer token for the registry itself, sent as it is; null when there is none.</param>
+public sealed record RegistryCredential(string Username, string Password, string? IdentityToken = null, string? RegistryToken = null)
 {
     public override string ToString() => "(a credential)";
 }

@@ -47,9 +47,13 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, Func<Uri, Http
         return answer is null || answer.Equals(refused) ? null : answer;
     }
 
-    private async Task<AuthenticationHeaderValue?> Answer(Challenge challenge, RegistryCall call, CancellationToken stop) => challenge.Scheme == "basic"
-        ? call.Credential is { Username.Length: > 0 } credential ? Basic(credential) : null
-        : new AuthenticationHeaderValue("Bearer", await TokenFor(challenge, call, stop));
+    private async Task<AuthenticationHeaderValue?> Answer(Challenge challenge, RegistryCall call, CancellationToken stop) => (challenge.Scheme, call.Credential) switch
+    {
+        (_, { RegistryToken.Length: > 0 } credential) => new AuthenticationHeaderValue("Bearer", credential.RegistryToken),
+        ("basic", { Username.Length: > 0 } credential) => Basic(credential),
+        ("basic", _) => null,
+        _ => new AuthenticationHeaderValue("Bearer", await TokenFor(challenge, call, stop)),
+    };
 
     private async Task<string> TokenFor(Challenge challenge, RegistryCall call, CancellationToken stop)
     {
