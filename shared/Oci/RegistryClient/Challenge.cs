@@ -34,7 +34,7 @@ public sealed record Challenge(string Scheme, IReadOnlyDictionary<string, string
             {
                 at++;
                 SkipSpace(header, ref at);
-                var value = at < header.Length && header[at] == '"' ? Quoted(header, ref at) : Token(header, ref at);
+                var value = at < header.Length && header[at] == '"' ? Quoted(header, ref at) : Unquoted(header, ref at);
                 if (value is null)
                     return challenges;
                 parameters.TryAdd(word.ToLowerInvariant(), value);
@@ -56,8 +56,17 @@ public sealed record Challenge(string Scheme, IReadOnlyDictionary<string, string
     private static string Token(string text, ref int at)
     {
         var start = at;
-        while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || "!#$%&'*+-.^_`|~:/?@".Contains(text[at])))
-            at++;   // the last four are no token characters, but some servers leave the quotes of a realm out
+        while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || "!#$%&'*+-.^_`|~".Contains(text[at])))
+            at++;
+        return text[start..at];
+    }
+
+    // A token by the specification; but some servers leave the quotes of an address out.
+    private static string Unquoted(string text, ref int at)
+    {
+        var start = at;
+        while (at < text.Length && text[at] != ',' && !char.IsWhiteSpace(text[at]))
+            at++;
         return text[start..at];
     }
 

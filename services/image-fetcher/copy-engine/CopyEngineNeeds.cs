@@ -1,0 +1,25 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>What the copy engine gets from outside, so that it works without Kubernetes, database and bus.</summary>
+/// <param name="Credentials">Called for each image copied or pulled through.</param>
+/// <param name="LockRepository">Called for the last step of a copy, and for an eviction.</param>
+/// <param name="PulledThrough">Called once for each image that a pull has brought in; its faults are logged and do not hurt the pull.</param>
+public sealed record CopyEngineNeeds(FindCredentials Credentials, LockRepository LockRepository, NotePull PulledThrough);
+
+/// <summary>What may be shown to the origin of an image, in the order in which to try it; none for anonymous only.</summary>
+/// <param name="image">Any image of the repository.</param>
+/// <param name="stop">Ends it.</param>
+public delegate Task<IReadOnlyList<RegistryCredential>> FindCredentials(ImageReference image, CancellationToken stop);
+
+/// <summary>Waits for the lock of a repository in the cache, among all replicas; disposing of it lets go.</summary>
+/// <param name="repository">A path of <see cref="CachePath.Of"/>.</param>
+/// <param name="stop">Ends the waiting.</param>
+public delegate Task<IAsyncDisposable> LockRepository(string repository, CancellationToken stop);
+
+/// <summary>Records that an image was pulled through by its tag or its root digest.</summary>
+/// <param name="image">As it was pulled: by tag or by digest.</param>
+/// <param name="stop">Ends it.</param>
+public delegate Task NotePull(ImageReference image, CancellationToken stop);

@@ -1,0 +1,87 @@
+using Kuik.Hosting;
+using Kuik.Oci;
+using Microsoft.Extensions.Configuration;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>The engine's settings, read once at start.</summary>
+internal sealed record CopyEngineSettings
+{
+    /// <summary><c>Kuik:Cache:Endpoint</c>: the cache registry, read and written. Default http://localhost:5000.</summary>
+    public required Uri CacheEndpoint { get; init; }
+
+    /// <summary><c>Kuik:Cache:Username</c> with <c>:Password</c> or <c>:PasswordFile</c>. Null: none.</summary>
+    public RegistryCredential? CacheCredential { get; init; }
+
+    /// <summary><c>Kuik:Cache:AcceptsSparseIndexes</c>: true for a registry that takes an index whose children are not all there. Default false.</summary>
+    public bool AcceptsSparseIndexes { get; init; }
+
+    /// <summary><c>Kuik:Platforms</c>: what is fetched ahead. Default linux/amd64.</summary>
+    public required IReadOnlyList<Platform> Platforms { get; init; }
+
+    /// <summary><c>Kuik:Fetch:MaxConcurrentBlobs</c>: how many blobs this replica asks for at once, for all its images. 1 to 64, default 4.</summary>
+    public int MaxConcurrentBlobs { get; init; } = 4;
+
+    /// <summary><c>Kuik:Fetch:SpoolPath</c>: a folder for blobs under way. Default: one in the temporary folder.</summary>
+    public required string SpoolPath { get; init; }
+
+    /// <summary><c>Kuik:Fetch:SpoolLimit</c>: in bytes, or with Ki, Mi, Gi, Ti. Default 20 GiB.</summary>
+    public long SpoolLimitInBytes { get; init; } = 20L << 30;
+
+    /// <summary><c>Kuik:Fetcher:Peers</c>: addresses of all replicas, this one among them, or one name whose addresses they are. None: alone.</summary>
+    public IReadOnlyList<Uri> Peers { get; init; } = [];
+
+    /// <exception cref="WrongSetting">One of them is not accepted.</exception>
+    public static CopyEngineSettings From(IConfiguration configuration) => new()
+    {
+        CacheEndpoint = configuration.ReadEndpoint("Kuik:Cache:Endpoint", "http://localhost:5000")!,
+        CacheCredential = ReadCredential(configuration),
+        AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
+        Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
+            Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, "os/arch[/variant], or an architecture"))],
+        MaxConcurrentBlobs = configuration.Read("Kuik:Fetch:MaxConcurrentBlobs", 4, "a number from 1 to 64", n => n is >= 1 and <= 64),
+        SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
+        SpoolLimitInBytes = ReadSize(configuration, "Kuik:Fetch:SpoolLimit", 20L << 30),
+        Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],
+    };
+
+    private static RegistryCredential? ReadCredential(IConfiguration configuration)
+    {
+        if (configuration["Kuik:Cache:Username"] is not { Length: > 0 } user)
+            return null;
+        if (configuration["Kuik:Cache:PasswordFile"] is not { Length: > 0 } file)
+            return new RegistryCredential(user, configuration["Kuik:Cache:Password"] ?? "");
+        try
+        {
+            return new RegistryCredential(user, File.ReadAllText(file).TrimEnd('\r', '\n'));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new WrongSetting("Kuik:Cache:PasswordFile", file, $"a readable file ({e.Message})");
+        }
+    }
+
+    private static long ReadSize(IConfiguration configuration, string key, long fallback)
+    {
+        const string Accepted = "a number of bytes, or one with Ki, Mi, Gi or Ti behind it";
+        if (configuration[key] is not { Length: > 0 } text)
+            return fallback;
+        var shift = text.TrimEnd('B').TrimEnd() switch
+        {
+            var t when t.EndsWith("Ki", StringComparison.Ordinal) => 10,
+            var t when t.EndsWith("Mi", StringComparison.Ordinal) => 20,
+            var t when t.EndsWith("Gi", StringComparison.Ordinal) => 30,
+            var t when t.EndsWith("Ti", StringComparison.Ordinal) => 40,
+            _ => 0,
+        };
+        var digits = text.TrimEnd('B', 'i', 'K', 'M', 'G', 'T', ' ');
+        return long.TryParse(digits, System.Globalization.CultureInfo.InvariantCulture, out var number) && number > 0 && number <= long.MaxValue >> shift
+            ? number << shift
+            : throw new WrongSetting(key, text, Accepted);
+    }
+
+    private static Uri ReadPeer(string text) =>
+        Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out var peer) && peer.Scheme is "http" or "https"
+            ? peer
+            : throw new WrongSetting("Kuik:Fetcher:Peers", text, "an address such as http://image-fetcher-replicas:8080");
+}

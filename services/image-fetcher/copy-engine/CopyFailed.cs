@@ -1,0 +1,40 @@
+using System.Net;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>An image, manifest or blob could not be copied, pulled through or evicted. The message is one sentence for a person, without credentials.</summary>
+public sealed class CopyFailed(string kind, string message, bool retryHelps, TimeSpan? retryAfter = null, HttpStatusCode? status = null, Exception? inner = null)
+    : Exception(message, inner)
+{
+    public const string Gone = "gone";
+    public const string Refused = "refused";
+    public const string RateLimited = "rate-limited";
+    public const string Broken = "broken";
+    public const string Unreachable = "unreachable";
+    public const string Cache = "cache";
+
+    /// <summary>What it was: the origin's <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>; or <c>cache</c> when it was our side.</summary>
+    public string Kind { get; } = kind;
+
+    /// <summary>False when another try will fail the same way until somebody changes something.</summary>
+    public bool RetryHelps { get; } = retryHelps;
+
+    /// <summary>How long the origin asked to wait; null when it did not say.</summary>
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+
+    /// <summary>The origin's status; null when there was none.</summary>
+    public HttpStatusCode? Status { get; } = status;
+
+    internal static CopyFailed AtOrigin(RegistryError e) => new(e.Kind switch
+    {
+        RegistryErrorKind.Gone => Gone,
+        RegistryErrorKind.Refused => Refused,
+        RegistryErrorKind.RateLimited => RateLimited,
+        RegistryErrorKind.Unreachable => Unreachable,
+        _ => Broken,
+    }, e.Message, e.IsTransient, e.RetryAfter, e.Status, e);
+
+    internal static CopyFailed AtCache(RegistryError e) =>
+        new(Cache, "the cache registry: " + e.Message, e.IsTransient || e.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused, e.RetryAfter, e.Status, e);
+}
