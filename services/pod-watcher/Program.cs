@@ -1,3 +1,13 @@
+using Kuik.EventLog;
+using Kuik.Hosting;
+using Kuik.PodWatcher;
+
 var builder = WebApplication.CreateBuilder(args);
+builder.AddKuikDefaults("pod-watcher");
+builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);   // projects ImageView
+builder.AddKuikBus(bus => bus.AddConsumer<DecideExpiry>());
+builder.AddKuikRelay();                                           // from the log to the bus
+builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages
 var app = builder.Build();
+app.MapKuikHealth();
 await app.RunAsync();

@@ -24,6 +24,29 @@ public sealed class KubernetesApi(k8s.Kubernetes client)
         return await Read(response, type, ct);
     }
 
+    /// <summary>Reads a complete list, page by page: a quorum read, so what is not in it does not exist.</summary>
+    public async Task<IReadOnlyList<TState>> ListAll<TResource, TState>(Watched<TResource, TState> watched, CancellationToken ct)
+        where TResource : IResource
+        where TState : class =>
+        (await List(watched, (_, kept) => kept, ct)).Kept;
+
+    internal async Task<(List<TKept> Kept, string Version)> List<TResource, TState, TKept>(
+        Watched<TResource, TState> watched, Func<TResource, TState, TKept> take, CancellationToken ct)
+        where TResource : IResource
+        where TState : class
+    {
+        var kept = new List<TKept>();
+        ListMeta? at = null;
+        do
+        {
+            var page = await Get(watched.PageAfter(at?.Continue), watched.ListType, ct);
+            kept.AddRange((page.Items ?? []).Select(resource => take(resource, watched.Keep(resource))));
+            at = page.Metadata;
+        }
+        while (!string.IsNullOrEmpty(at.Continue));
+        return (kept, at.ResourceVersion);
+    }
+
     /// <summary>Opens a watch; the caller reads its lines and disposes the answer.</summary>
     public Task<HttpResponseMessage> Watch(string path, CancellationToken ct) => Send(HttpMethod.Get, path, null, ct);
 

@@ -8,6 +8,7 @@ namespace Kuik.Kubernetes;
 [JsonSerializable(typeof(WatchLineType))]
 [JsonSerializable(typeof(WatchLine<ApiStatus>))]
 [JsonSerializable(typeof(CachedImage))]
+[JsonSerializable(typeof(CachedImageStatus))]
 [JsonSerializable(typeof(ResourceList<CachedImage>))]
 [JsonSerializable(typeof(WatchLine<CachedImage>))]
 [JsonSerializable(typeof(Repository))]

@@ -67,20 +67,9 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
 
     private async Task List(CancellationToken ct)
     {
-        // Without a resourceVersion this reads from etcd's quorum, so what is absent here does not exist.
-        var found = new ConcurrentDictionary<string, TState>();
-        ListMeta? at = null;
-        do
-        {
-            var page = await api.Get(watched.PageAfter(at?.Continue), watched.ListType, ct);
-            foreach (var resource in page.Items ?? [])
-                found[watched.KeyOf(resource)] = watched.Keep(resource);
-            at = page.Metadata;
-        }
-        while (!string.IsNullOrEmpty(at.Continue));
-
-        Volatile.Write(ref state, found);
-        version = at.ResourceVersion;
+        var (found, at) = await api.List(watched, (resource, kept) => KeyValuePair.Create(watched.KeyOf(resource), kept), ct);
+        Volatile.Write(ref state, new ConcurrentDictionary<string, TState>(found));
+        version = at;
         Lists++;
         IsListed = true;
         LogListed(watched.What, found.Count);

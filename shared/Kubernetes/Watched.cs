@@ -32,4 +32,11 @@ public sealed record Watched<TResource, TState>(
 /// <param name="Listed">A complete list was taken: everything may have changed, and what is not in the state does not exist.</param>
 /// <param name="Keys">Objects that came, changed or went.</param>
 /// <param name="Deleted">Those of them whose deletion was seen as it happened, with what was last kept of them.</param>
-public sealed record Changes<TState>(bool Listed, IReadOnlySet<string> Keys, IReadOnlyDictionary<string, TState> Deleted);
+public sealed record Changes<TState>(bool Listed, IReadOnlySet<string> Keys, IReadOnlyDictionary<string, TState> Deleted)
+{
+    // CA1000: there is nothing to infer the type from anyway.
+#pragma warning disable CA1000
+    /// <summary>Nothing has happened.</summary>
+    public static Changes<TState> None { get; } = new(false, new HashSet<string>(), new Dictionary<string, TState>());
+#pragma warning restore CA1000
+}

@@ -1,0 +1,74 @@
+using Kuik.EventLog;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// The usage table as the active replica knows it, in memory: read once from the log, then changed with every transaction.
+/// It only says where a difference may be; each decision reads the pod's stream again.
+/// </summary>
+internal sealed class KnownPods
+{
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, PodUse> pods = [];
+    private readonly Dictionary<string, Dictionary<string, string>> users = [];
+
+    /// <summary>Fills it from the whole usage table.</summary>
+    public KnownPods(IEnumerable<ImageUser> rows)
+    {
+        foreach (var pod in rows.GroupBy(row => row.PodUid))
+        {
+            var row = pod.First();
+            Set(pod.Key, new PodUse(true, false, row.Namespace, row.PodName, [.. pod.Select(r => r.Image).Order(StringComparer.Ordinal)], row.PullSecrets));
+        }
+    }
+
+    /// <summary>The uids of all pods that use anything.</summary>
+    public IReadOnlyList<string> Uids()
+    {
+        lock (gate)
+            return [.. pods.Keys];
+    }
+
+    /// <summary>What the log says of a pod; null when it does not know it, or knows that it is gone.</summary>
+    public PodUse? Find(string uid)
+    {
+        lock (gate)
+            return pods.GetValueOrDefault(uid);
+    }
+
+    /// <summary>The log says this now.</summary>
+    /// <returns>The images whose users have changed.</returns>
+    public IReadOnlyList<string> Set(string uid, PodUse pod)
+    {
+        lock (gate)
+        {
+            pods.Remove(uid, out var before);
+            var old = before?.Images ?? [];
+            foreach (var image in old)
+                users[image].Remove(uid);
+            if (!pod.IsGone)
+                Add(uid, pod);
+            foreach (var image in old.Where(image => users[image].Count == 0))
+                users.Remove(image);
+            return [.. old.Union(pod.Images)];
+        }
+    }
+
+    /// <summary>How many pods use an image, and the first few of them as <c>namespace/name</c>, in order.</summary>
+    public (int Count, IReadOnlyList<string> First) UsersOf(string image, int atMost)
+    {
+        lock (gate)
+            return users.TryGetValue(image, out var all) ? (all.Count, [.. all.Values.Order(StringComparer.Ordinal).Take(atMost)]) : (0, []);
+    }
+
+    private void Add(string uid, PodUse pod)
+    {
+        pods[uid] = pod;
+        foreach (var image in pod.Images)
+        {
+            if (!users.TryGetValue(image, out var ofImage))
+                users.Add(image, ofImage = []);
+            ofImage[uid] = $"{pod.Namespace}/{pod.Name}";
+        }
+    }
+}

@@ -1,0 +1,204 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// Takes a person's wishes from CachedImages: one made by hand, <c>spec.retain</c>, a deletion seen as it happens. That a resource is absent
+/// from a list is no wish: it is written again. A resource under another name than its image's is replaced by one with the right name.
+/// </summary>
+internal sealed partial class ObserveCachedImages(
+    KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, DirtyImages dirty, OwnDeletions ownDeletions,
+    EventLogTransactions transactions, TimeProvider time, ILogger<ObserveCachedImages> logger)
+{
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<string, Wish> settled = [];
+    private readonly Dictionary<string, HashSet<string>> misnamed = [];
+    private readonly HashSet<string> again = [];
+
+    /// <summary>What an image's stream lacks, given a resource for it.</summary>
+    /// <param name="log">What the log says of the image.</param>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="resource">As it is.</param>
+    /// <param name="now">UTC.</param>
+    public static IEnumerable<object> Decide(ImageUse log, string image, CachedImage resource, DateTimeOffset now)
+    {
+        // Ours always has a status: one without is new. An expired image's own resource asks for nothing while it is on its way out.
+        var isNew = resource.Status?.Phase is null;
+        var retain = resource.Spec!.Retain == true;
+        if (!log.IsWanted)
+        {
+            if (!isNew && !retain && log.HasBeenWanted)
+                yield break;
+            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now);
+        }
+        if (retain && !log.IsRetained)
+            yield return new ImageRetained(image, now);
+        else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
+            yield return new ImageReleased(image, now);
+    }
+
+    /// <summary>What follows from the deletion of a resource.</summary>
+    /// <param name="log">What the log says of the image.</param>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="name">The name of the resource that was deleted.</param>
+    /// <param name="users">How many pods use the image, counted under its lock.</param>
+    /// <param name="now">UTC.</param>
+    public static IEnumerable<object> DecideDeleted(ImageUse log, string image, string name, int users, DateTimeOffset now)
+    {
+        if (!log.IsWanted || log.ObjectName != name)
+            yield break;
+        yield return new ImageForgotten(image, now);
+        if (users == 0 && !log.IsRetained)
+            yield return new ImageExpired(image, now);
+    }
+
+    /// <summary>Compares and records until cancelled. A fault of Postgres flies.</summary>
+    public async Task Run(CancellationToken ct)
+    {
+        var next = resources.TakeChanges(ct);
+        while (true)
+        {
+            await Task.WhenAny(next, again.Count == 0 ? next : Task.Delay(RetryInterval, time, ct));
+            ct.ThrowIfCancellationRequested();
+            var changes = Changes<CachedImage>.None;
+            if (next.IsCompleted)
+            {
+                changes = await next;
+                next = resources.TakeChanges(ct);
+            }
+            foreach (var (name, last) in changes.Deleted)
+                await SettleDeleted(name, last, ct);
+            foreach (var name in (changes.Listed ? resources.State.Keys : changes.Keys).Union(again).ToArray())
+                await Settle(name, ct);
+            if (changes.Listed)
+                dirty.Mark(views.All.Select(view => view.Image));
+        }
+    }
+
+    private async Task SettleDeleted(string name, CachedImage last, CancellationToken ct)
+    {
+        if (ownDeletions.Remove(last.Metadata.Uid!) || !ImageReference.TryParse(last.Spec?.SourceImage ?? "", out var image, out _))
+            return;
+        var facts = await transactions.Run(
+            async log =>
+            {
+                await ImageLocks.TakeToExpire(log, image.ToString(), ct);
+                var stream = await log.Read(StreamName.OfImage(image.ToString()), ImageUse.Nothing, ImageUse.Fold, ct);
+                var users = await ImageUsers.Count(log.Connection, image.ToString(), ct);
+                return Append(stream, DecideDeleted(stream.State, image.ToString(), name, users, time.GetUtcNow()));
+            },
+            ct);
+        if (facts.Length > 0)
+            LogDeleted(name, facts.Length > 1 ? "nothing uses it, so it leaves the cache" : "it is used or retained, so it stays and its resource is written again");
+    }
+
+    private async Task Settle(string name, CancellationToken ct)
+    {
+        // 1. Whatever happened to it: what we show there has to be looked at.
+        again.Remove(name);
+        if (views.ImageNamed(name) is { } shown)
+            dirty.Mark(shown);
+        if (resources.State.GetValueOrDefault(name) is not { } resource)
+        {
+            settled.Remove(name);
+            return;
+        }
+
+        // 2. The same wish as before: our own writes end here.
+        var wish = new Wish(resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true);
+        if (settled.GetValueOrDefault(name) == wish)
+            return;
+        try
+        {
+            if (ImageReference.TryParse(wish.SourceImage, out var image, out var problem))
+                await Record(resource, image, ct);
+            else
+                await Refuse(resource, problem, ct);
+            settled[name] = wish;
+        }
+        catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException || (fault is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            LogAgain(name, fault.Message);
+            again.Add(name);
+        }
+    }
+
+    private async Task Record(CachedImage resource, ImageReference image, CancellationToken ct)
+    {
+        var name = resource.Metadata.Name!;
+        var (rightName, facts) = await transactions.Run(
+            async log =>
+            {
+                var now = time.GetUtcNow();
+                var stream = await log.Read(StreamName.OfImage(image.ToString()), ImageUse.Nothing, ImageUse.Fold, ct);
+                var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
+                return (await NameImage.In(log, stream, image, now, ct), recorded);
+            },
+            ct);
+        foreach (var fact in facts)
+            LogWish(name, fact.GetType().Name, image.ToString());
+
+        dirty.Mark(image.ToString());
+        if (name != rightName)
+        {
+            if (!misnamed.TryGetValue(image.ToString(), out var names))
+                misnamed.Add(image.ToString(), names = []);
+            names.Add(name);
+        }
+        if (misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
+        {
+            foreach (var other in wrong.Select(resources.State.GetValueOrDefault).OfType<CachedImage>())
+                await Replace(other, right, ct);
+            misnamed.Remove(image.ToString());
+        }
+    }
+
+    // v1's "force name": the resource with the right name takes over the wish, then the other one goes.
+    private async Task Replace(CachedImage other, CachedImage right, CancellationToken ct)
+    {
+        if (other.Spec?.Retain == true && right.Spec?.Retain != true)
+        {
+            var retain = new CachedImage { Metadata = new ObjectMeta(), Spec = new CachedImageSpec { Retain = true } };
+            await api.Merge($"{CachedImage.Path}/{right.Metadata.Name}?fieldManager={WriteCachedImages.RetainManager}", retain, KubernetesJson.Default.CachedImage, ct);
+        }
+        ownDeletions.Add(other.Metadata.Uid!);
+        await api.Delete($"{CachedImage.Path}/{other.Metadata.Name}", other.Metadata.Uid!, ct);
+        LogReplaced(other.Metadata.Name!, right.Metadata.Name!);
+    }
+
+    private async Task Refuse(CachedImage resource, string problem, CancellationToken ct)
+    {
+        var status = new CachedImage
+        {
+            Metadata = new ObjectMeta { Name = resource.Metadata.Name, Uid = resource.Metadata.Uid },
+            Status = new CachedImageStatus { LastError = $"spec.sourceImage \"{resource.Spec?.SourceImage}\" is not an image reference: {problem}" },
+        };
+        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, WriteCachedImages.FieldManager, KubernetesJson.Default.CachedImage, ct);
+    }
+
+    private static object[] Append(EventStream<ImageUse> stream, IEnumerable<object> decided)
+    {
+        object[] facts = [.. decided];
+        foreach (var fact in facts)
+            stream.Append(fact);
+        return facts;
+    }
+
+    /// <summary>What a person can decide on a resource. While it stays the same, nothing follows from a change of the resource.</summary>
+    private sealed record Wish(string Uid, string SourceImage, bool Retain);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name}: {Fact} recorded for {Image}")]
+    private partial void LogWish(string name, string fact, string image);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} was deleted: {Consequence}")]
+    private partial void LogDeleted(string name, string consequence);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} is replaced by {RightName}, the name of its image")]
+    private partial void LogReplaced(string name, string rightName);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "CachedImage {Name} could not be dealt with ({Reason}); trying again")]
+    private partial void LogAgain(string name, string reason);
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using Kuik.Contracts;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>What a CachedImage should say: v1's fields with v1's meaning, and ours beside them.</summary>
+internal static class ShowImage
+{
+    /// <summary>How many pods a resource names: their count has no limit, the size of an object in etcd has one.</summary>
+    public const int PodsNamed = 20;
+
+    /// <summary>The resource of an image that has a name, without its metadata but for name and label; null when it should have none.</summary>
+    /// <param name="view">What the log says of the image.</param>
+    /// <param name="name">The resource's name.</param>
+    /// <param name="count">How many pods use it.</param>
+    /// <param name="pods">The first of them, as <c>namespace/name</c>.</param>
+    public static CachedImage? Desired(ImageView view, string name, int count, IReadOnlyList<string> pods)
+    {
+        if (view.Stage == ImageStage.Evicted)
+            return null;
+        return new CachedImage
+        {
+            Metadata = new ObjectMeta
+            {
+                Name = name,
+                Labels = new Dictionary<string, string> { [Names.RepositoryLabel] = ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
+            },
+            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count > 0 ? null : view.ExpiresAt },
+            Status = Status(view, count, pods),
+        };
+    }
+
+    /// <summary>Does the resource say so already? What a person decides (<c>spec.retain</c>) and what others add is not looked at.</summary>
+    public static bool Says(CachedImage actual, CachedImage desired) =>
+        actual.Spec?.SourceImage == desired.Spec!.SourceImage
+        && Seconds(actual.Spec?.ExpiresAt) == Seconds(desired.Spec.ExpiresAt)
+        && desired.Metadata.Labels!.All(label => actual.Metadata.Labels?.GetValueOrDefault(label.Key) == label.Value)
+        && SaysStatus(actual.Status, desired.Status);
+
+    /// <summary>Does the resource's status say so already?</summary>
+    public static bool SaysStatus(CachedImageStatus? actual, CachedImageStatus? desired) =>
+        actual is not null && Json(actual) == Json(desired!);
+
+    private static CachedImageStatus Status(ImageView view, int count, IReadOnlyList<string> pods)
+    {
+        var cached = view.Cached;
+        var failed = view.Failed;
+        var reachedOrigin = failed is null or { Kind: "cache" };   // only a failure of the cache itself says nothing about the origin
+        return new CachedImageStatus
+        {
+            IsCached = cached is not null,
+            Phase = Phase(view.Stage),
+            UsedBy = new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count),
+            Digest = Hex(cached?.Digest),
+            UpstreamDigest = reachedOrigin ? Hex(cached?.Digest) : null,
+            UpToDate = reachedOrigin && cached is not null ? true : null,
+            AvailableUpstream = reachedOrigin ? (cached is null ? null : true) : false,
+            LastSync = reachedOrigin ? cached?.CachedAt : failed!.FailedAt,
+            LastSeenUpstream = cached?.CachedAt,
+            LastSuccessfulPull = cached?.CachedAt,
+            SizeInBytes = cached?.SizeInBytes,
+            MediaType = cached?.MediaType,
+            Platforms = NullWhenEmpty(cached?.Platforms),
+            MissingPlatforms = NullWhenEmpty(cached?.MissingPlatforms),
+            LastError = failed?.Reason,
+            NextRetry = failed?.RetryAt,
+            UnusedSince = view.UnusedSince,
+        };
+    }
+
+    private static string Phase(ImageStage stage) => stage switch
+    {
+        ImageStage.Requested => CachedImagePhase.Synchronizing,
+        ImageStage.Fetching => CachedImagePhase.Pulling,
+        ImageStage.Cached => CachedImagePhase.Ready,
+        ImageStage.Failed => CachedImagePhase.ErrImagePull,
+        _ => CachedImagePhase.Terminating,
+    };
+
+    private static string? Hex(string? digest) => digest?.StartsWith("sha256:", StringComparison.Ordinal) == true ? digest["sha256:".Length..] : digest;
+
+    private static IReadOnlyList<string>? NullWhenEmpty(IReadOnlyList<string>? list) => list is { Count: > 0 } ? list : null;
+
+    private static long? Seconds(DateTimeOffset? time) => time?.ToUnixTimeSeconds();
+
+    // The same records written the same way: lists make their equality useless, and times lose their fractions on the way.
+    private static string Json(CachedImageStatus status) => JsonSerializer.Serialize(status, KubernetesJson.Default.CachedImageStatus);
+}

@@ -1,0 +1,94 @@
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+using Marten;
+using Npgsql;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>Everything that only one replica does, for as long as it leads: follow the cluster, record, write resources. Starts from nothing each time.</summary>
+internal sealed partial class WatchCluster(
+    KubernetesApi api, WatchedKinds kinds, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store, TimeProvider time, ILoggerFactory logs)
+{
+    private readonly ILogger logger = logs.CreateLogger<WatchCluster>();
+    private Func<string?> problem = () => null;
+
+    /// <summary>Why this replica does not keep up; null while it does, or does not lead.</summary>
+    public string? Problem => problem();
+
+    /// <summary>Works until cancelled. While Postgres is away it waits, then starts again with new lists.</summary>
+    public async Task Run(CancellationToken ct)
+    {
+        var backOff = new BackOff(time);
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    await RunOnce(backOff, ct);
+                }
+                catch (Exception fault) when (PostgresFault(fault) is { } reason && !ct.IsCancellationRequested)
+                {
+                    LogPostgresFault(reason);
+                    problem = () => $"nothing is recorded: {reason}";
+                }
+                await backOff.Wait(ct);
+            }
+        }
+        finally
+        {
+            problem = () => null;
+        }
+    }
+
+    private async Task RunOnce(BackOff backOff, CancellationToken ct)
+    {
+        // 1. What the log says.
+        problem = () => "waiting for Postgres";
+        await logReady.Wait(ct);
+        var known = await ReadKnownPods(ct);
+        backOff.Reset();
+
+        // 2. What the cluster says, and what follows.
+        var pods = new Reflector<Pod, LivePod>(kinds.Pods, api, time, logger);
+        var accounts = new Reflector<ServiceAccount, AccountSecrets>(kinds.Accounts, api, time, logger);
+        var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, logger);
+        var (dirty, deletions, views) = (new DirtyImages(), new OwnDeletions(), new ImageViews(store));
+        var observePods = new ObservePods(pods, accounts, known, dirty, transactions, time, logs.CreateLogger<ObservePods>());
+        var observeImages = new ObserveCachedImages(api, resources, views, dirty, deletions, transactions, time, logs.CreateLogger<ObserveCachedImages>());
+        var writeImages = new WriteCachedImages(api, resources, views, known, dirty, deletions, transactions, time, logs.CreateLogger<WriteCachedImages>());
+        problem = () => About("pods", pods.Problem) ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem) ?? writeImages.Problem;
+
+        // 3. All of it, until one part ends; then the others have to end too.
+        using var together = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        Task[] parts =
+        [
+            pods.Run(together.Token), accounts.Run(together.Token), resources.Run(together.Token),
+            observePods.Run(together.Token), observeImages.Run(together.Token), writeImages.Run(together.Token),
+        ];
+        var first = await Task.WhenAny(parts);
+        await together.CancelAsync();
+        await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the others were told to end; the first one says why
+        await first;
+    }
+
+    private async Task<KnownPods> ReadKnownPods(CancellationToken ct)
+    {
+        await using var connection = await postgres.OpenConnectionAsync(ct);
+        return new KnownPods(await ImageUsers.All(connection, ct));
+    }
+
+    private static string? About(string what, string? problem) => problem is null ? null : $"{what}: {problem}";
+
+    /// <summary>What is wrong with Postgres, in one phrase; null when the fault is another one. Marten wraps them.</summary>
+    private static string? PostgresFault(Exception? fault) => fault switch
+    {
+        null => null,
+        NpgsqlException { InnerException: { } inner } => inner.Message,
+        NpgsqlException => fault.Message,
+        _ => PostgresFault(fault.InnerException),
+    };
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "nothing is recorded, because Postgres does not answer as it should ({Reason}); starting again with new lists until it does")]
+    private partial void LogPostgresFault(string reason);
+}

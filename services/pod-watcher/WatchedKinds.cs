@@ -1,0 +1,23 @@
+using Kuik.Contracts;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>What this service follows in the cluster, and what it keeps of it.</summary>
+internal sealed class WatchedKinds(WatcherSettings settings)
+{
+    /// <summary>The pods that the webhook has seen, by uid: a name may be used again.</summary>
+    public Watched<Pod, LivePod> Pods { get; } = new(
+        "pods", Pod.Path, Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
+        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts));
+
+    /// <summary>The ServiceAccounts that pods run as, by <c>namespace/name</c>.</summary>
+    public Watched<ServiceAccount, AccountSecrets> Accounts { get; } = new(
+        "serviceaccounts", ServiceAccount.Path, null, PodJson.Default.ResourceListServiceAccount, PodJson.Default.WatchLineServiceAccount,
+        account => $"{account.Metadata.Namespace}/{account.Metadata.Name}", account => new AccountSecrets(ReadPod.SecretNames(account.ImagePullSecrets)));
+
+    /// <summary>The CachedImages, by name.</summary>
+    public Watched<CachedImage, CachedImage> CachedImages { get; } = new(
+        "cachedimages", CachedImage.Path, null, KubernetesJson.Default.ResourceListCachedImage, KubernetesJson.Default.WatchLineCachedImage,
+        image => image.Metadata.Name!, image => image);
+}

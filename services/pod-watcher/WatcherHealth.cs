@@ -1,0 +1,15 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>Ready when this replica leads and has listed everything, or when another one leads.</summary>
+internal sealed class WatcherHealth(LeadByLease lead, WatchCluster cluster) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        var problem = lead.IsLeading ? cluster.Problem : lead.Problem;
+        return Task.FromResult(problem is null && (lead.IsLeading || lead.Leader is not null)
+            ? HealthCheckResult.Healthy(lead.IsLeading ? "leads" : $"stands by for {lead.Leader}")
+            : HealthCheckResult.Unhealthy(problem ?? "no replica leads yet"));
+    }
+}

@@ -1,0 +1,31 @@
+using Kuik.Kubernetes;
+using Marten;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>What this service consists of, beside what every service has.</summary>
+internal static class WatcherSetup
+{
+    /// <summary>This service's documents and projections in the event log.</summary>
+    public static void Documents(StoreOptions options)
+    {
+        options.Schema.For<ImageView>().Index(view => view.Sequence);
+        options.Schema.For<TakenName>();
+        options.Projections.Add(new ImageViewProjection(), JasperFx.Events.Projections.ProjectionLifecycle.Async);
+    }
+
+    /// <summary>Adds the watching of the cluster, for the replica that leads.</summary>
+    /// <exception cref="Hosting.WrongSetting">A setting cannot be used.</exception>
+    public static WebApplicationBuilder AddClusterWatch(this WebApplicationBuilder builder)
+    {
+        builder.AddKuikKubernetes();
+        builder.Services.AddSingleton(WatcherSettings.Read(builder.Configuration));
+        builder.Services.AddSingleton<WatchedKinds>();
+        builder.Services.AddSingleton<LivePods>();
+        builder.Services.AddSingleton<WatchCluster>();
+        builder.Services.AddSingleton<LeadByLease>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
+        builder.Services.AddHealthChecks().AddCheck<WatcherHealth>("cluster");
+        return builder;
+    }
+}

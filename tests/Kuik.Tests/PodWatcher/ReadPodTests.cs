@@ -1,0 +1,76 @@
+using Kuik.Contracts;
+using Kuik.Kubernetes;
+using Kuik.PodWatcher;
+using Xunit;
+
+namespace Kuik.Tests.PodWatcher;
+
+public sealed class ReadPodTests
+{
+    private static readonly string Long = new('c', 60);
+
+    [Fact]
+    public void Images_come_from_the_annotations_containers_first_then_init_containers()
+    {
+        var pod = Pod(
+            new() { ["original-image-a"] = "nginx", ["original-image-b"] = "busybox:1.36", ["original-init-image-c"] = "alpine" },
+            containers: [new("a", "localhost:7439/nginx"), new("b", "localhost:7439/busybox:1.36")], initial: [new("c", "localhost:7439/alpine")]);
+
+        var read = ReadPod.Read(pod, [7439]);
+
+        Assert.Equal(
+            [new PodImage("a", "docker.io/library/nginx:latest", "nginx"), new PodImage("b", "docker.io/library/busybox:1.36", "busybox:1.36"), new PodImage("c", "docker.io/library/alpine:latest", "alpine")],
+            read.Images);
+    }
+
+    [Fact]
+    public void A_container_whose_name_is_too_long_for_a_key_is_found_by_its_hash()
+    {
+        var pod = Pod(new() { [Names.OriginalImageAnnotation(Long)] = "nginx" }, containers: [new(Long, "localhost:7439/nginx")]);
+
+        Assert.Equal("docker.io/library/nginx:latest", Assert.Single(ReadPod.Read(pod, [7439]).Images).Image);
+    }
+
+    [Theory]
+    [InlineData("localhost:7439/quay.io_8443/a/b:1", "quay.io:8443/a/b:1")]
+    [InlineData("localhost:1313/nginx", "docker.io/library/nginx:latest")]
+    public void An_image_without_annotation_is_read_back_from_the_local_reference(string local, string image)
+    {
+        var pod = Pod([], ephemeral: [new("debug", local)]);
+
+        Assert.Equal([new PodImage("debug", image, image)], ReadPod.Read(pod, [7439, 1313]).Images);
+    }
+
+    [Theory]
+    [InlineData("nginx")]
+    [InlineData("localhost:5000/nginx")]   // a registry of the node, not node-proxy
+    [InlineData(null)]
+    public void An_image_that_was_not_rewritten_is_not_ours(string? image)
+    {
+        Assert.Empty(ReadPod.Read(Pod([], containers: [new("a", image)]), [7439]).Images);
+    }
+
+    [Fact]
+    public void An_annotation_that_nobody_can_parse_leaves_the_other_images()
+    {
+        var pod = Pod(new() { ["original-image-a"] = "no such:::thing", ["original-image-b"] = "nginx" }, containers: [new("a", "x"), new("b", "x")]);
+
+        Assert.Equal("b", Assert.Single(ReadPod.Read(pod, [7439]).Images).Container);
+    }
+
+    [Fact]
+    public void A_pod_has_its_own_pull_secrets_and_an_account()
+    {
+        var pod = new Pod { Metadata = Meta([]), Spec = new PodSpec(null, [], null, null, [new("one"), new(null), new("one"), new("two")]) };
+
+        var read = ReadPod.Read(pod, [7439]);
+
+        Assert.Equal(["one", "two"], read.PullSecrets);
+        Assert.Equal("apps/default", read.Account);
+    }
+
+    private static Pod Pod(Dictionary<string, string> annotations, Container[]? containers = null, Container[]? initial = null, Container[]? ephemeral = null) =>
+        new() { Metadata = Meta(annotations), Spec = new PodSpec("web", containers, initial, ephemeral, null) };
+
+    private static ObjectMeta Meta(Dictionary<string, string> annotations) => new() { Uid = "u", Namespace = "apps", Name = "web-1", Annotations = annotations };
+}

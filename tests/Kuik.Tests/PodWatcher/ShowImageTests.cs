@@ -1,0 +1,107 @@
+using System.Text.Json;
+using Kuik.Contracts;
+using Kuik.Kubernetes;
+using Kuik.PodWatcher;
+using Xunit;
+
+namespace Kuik.Tests.PodWatcher;
+
+public sealed class ShowImageTests
+{
+    private const string Nginx = "docker.io/library/nginx:1.27";
+    private const string Name = "docker.io-library-nginx-1.27";
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+    private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "u", Noon);
+    private static readonly ImageFetchStarted Started = new(Nginx, "fetcher", Noon.AddMinutes(2), Noon);
+    private static readonly ImageFetchFailed Failed = new(Nginx, "unreachable", "no route to host", true, Noon.AddMinutes(1), Noon);
+    private static readonly ImageUnused Unused = new(Nginx, Noon, Noon.AddDays(30));
+
+    private static readonly ImageCached Cached = new(
+        Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 1234, 1000, 234, TimeSpan.FromSeconds(3), Noon);
+
+    public static TheoryData<string, bool, object[]> Lives => new()
+    {
+        { "Synchronizing", false, [Requested] },
+        { "Pulling", false, [Requested, Started] },
+        { "ErrImagePull", false, [Requested, Started, Failed] },
+        { "Ready", true, [Requested, Started, Cached] },
+        { "Pulling", true, [Requested, Started, Cached, Started] },
+        { "ErrImagePull", true, [Requested, Started, Cached, Failed] },
+        { "Terminating", true, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon)] },
+        { "Synchronizing", true, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon), Requested] },
+        { "Synchronizing", false, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon), Requested, new ImageEvicted(Nginx, Noon)] },
+        { "Synchronizing", false, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon), Requested] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Lives))]
+    public void The_phase_is_v1s(string phase, bool isCached, object[] given)
+    {
+        var status = Show(given)!.Status!;
+
+        Assert.Equal(phase, status.Phase);
+        Assert.Equal(isCached, status.IsCached);
+    }
+
+    [Fact]
+    public void An_evicted_image_has_no_resource() => Assert.Null(Show([Requested, Cached, Unused, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)]));
+
+    [Fact]
+    public void A_cached_image_says_all_that_v1_said_and_more()
+    {
+        var image = ShowImage.Desired(View([Requested, Started, Cached]), Name, 2, ["apps/a", "apps/b"])!;
+
+        Assert.Equal("""{"apiVersion":"kuik.enix.io/v1alpha1","kind":"CachedImage","metadata":{"name":"docker.io-library-nginx-1.27","labels":{"kuik.enix.io/repository":"docker.io-library-nginx"}},"spec":{"sourceImage":"nginx:1.27"},"status":{"isCached":true,"phase":"Ready","usedBy":{"pods":[{"namespacedName":"apps/a"},{"namespacedName":"apps/b"}],"count":2},"digest":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","upstreamDigest":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","upToDate":true,"availableUpstream":true,"lastSync":"2026-01-01T12:00:00Z","lastSeenUpstream":"2026-01-01T12:00:00Z","lastSuccessfulPull":"2026-01-01T12:00:00Z","sizeInBytes":1234,"mediaType":"application/vnd.oci.image.index.v1+json","platforms":["linux/amd64"]}}""",
+            JsonSerializer.Serialize(image, KubernetesJson.Default.CachedImage).Replace("\\u002B", "+", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_failure_says_why_and_when_it_is_tried_again_and_a_success_takes_that_back()
+    {
+        var failed = Show([Requested, Started, Failed])!.Status!;
+        var cached = Show([Requested, Started, Failed, Started, Cached])!.Status!;
+
+        Assert.Equal(("no route to host", Noon.AddMinutes(1), false), (failed.LastError, failed.NextRetry, failed.AvailableUpstream));
+        Assert.Equal((null, null, true), (cached.LastError, cached.NextRetry, cached.AvailableUpstream));
+    }
+
+    [Fact]
+    public void A_failure_of_the_cache_says_nothing_about_the_origin() =>
+        Assert.Null(Show([Requested, Started, Failed with { Kind = "cache" }])!.Status!.AvailableUpstream);
+
+    [Fact]
+    public void Only_an_unused_image_that_is_not_retained_has_a_time_to_expire()
+    {
+        Assert.Equal(Noon.AddDays(30), Show([Requested, Cached, Unused])!.Spec!.ExpiresAt);
+        Assert.Null(Show([Requested, Cached, Unused, new ImageRetained(Nginx, Noon)])!.Spec!.ExpiresAt);
+        Assert.Null(Show([Requested, Cached, Unused, new ImageUsedAgain(Nginx, "v", Noon)])!.Spec!.ExpiresAt);
+        Assert.Null(ShowImage.Desired(View([Requested, Cached, Unused]), Name, 1, ["apps/a"])!.Spec!.ExpiresAt);
+    }
+
+    [Fact]
+    public void What_the_api_gives_back_is_recognised_whatever_a_person_adds()
+    {
+        var desired = Show([Requested, Cached with { CachedAt = Noon.AddMilliseconds(123.456) }, Unused with { ExpiresAt = Noon.AddMilliseconds(999) }])!;
+        var actual = JsonSerializer.Deserialize(JsonSerializer.Serialize(desired, KubernetesJson.Default.CachedImage), KubernetesJson.Default.CachedImage)!;
+        var edited = actual with
+        {
+            Metadata = actual.Metadata with { Uid = "u", ResourceVersion = "7", Labels = new Dictionary<string, string>(actual.Metadata.Labels!) { ["team"] = "web" } },
+            Spec = actual.Spec! with { Retain = true },
+        };
+
+        Assert.True(ShowImage.Says(edited, desired));
+        Assert.False(ShowImage.Says(edited with { Status = null }, desired));
+        Assert.False(ShowImage.Says(edited with { Spec = edited.Spec with { SourceImage = "alpine" } }, desired));
+        Assert.False(ShowImage.Says(edited with { Metadata = new ObjectMeta() }, desired));
+    }
+
+    private static CachedImage? Show(object[] given) => ShowImage.Desired(View(given), Name, 0, []);
+
+    private static ImageView View(object[] given)
+    {
+        ImageView? view = null;
+        for (var i = 0; i < given.Length; i++)
+            view = ImageView.Fold(view, StreamName.OfImage(Nginx), i + 1, given[i]);
+        return view!;
+    }
+}
