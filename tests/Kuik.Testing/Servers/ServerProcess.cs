@@ -49,7 +49,7 @@ public sealed class ServerProcess
     /// <summary>Starts it; it may not be ready yet: see <see cref="WaitUntil"/>.</summary>
     /// <param name="sandbox">Where it belongs; it dies with it.</param>
     /// <param name="name">For messages and the log's name.</param>
-    /// <param name="folder">Its own folder in the sandbox.</param>
+    /// <param name="folder">Its own folder in the sandbox: no other server's, as <see cref="Kill()"/> goes by it.</param>
     /// <param name="command">What to run.</param>
     /// <exception cref="ServerFailed">The program is not there.</exception>
     public static ServerProcess Start(Sandbox sandbox, string name, string folder, ServerCommand command)
