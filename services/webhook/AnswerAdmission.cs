@@ -1,0 +1,167 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Kuik.Hosting;
+
+namespace Kuik.Webhook;
+
+/// <summary>
+/// <c>POST /mutate-core-v1-pod</c>: an AdmissionReview (admission.k8s.io/v1) in, one with a JSON Patch out. Whatever is in doubt about a request,
+/// its answer is "allowed, unchanged", with the reason in the log: an image that was not rewritten still runs, a pod that was refused does not.
+/// </summary>
+public static partial class AnswerAdmission
+{
+    /// <summary>Largest request that is read, in bytes: two objects of the largest size that a Kubernetes API takes (3 MiB each), and room to spare.</summary>
+    public const long LargestBody = 8 * 1024 * 1024;
+
+    private const string Kind = "AdmissionReview";
+    private const string Version = "admission.k8s.io/v1";
+
+    /// <summary>Longest list of reasons in the log, in characters.</summary>
+    private const int LongestReasons = 1000;
+
+    /// <summary>Adds what the webhook needs; listens on <c>https://*:9443</c> unless told otherwise.</summary>
+    /// <exception cref="WrongSetting">A setting cannot be used.</exception>
+    public static WebApplicationBuilder AddPodRewriting(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(RewriteOptions.Read(builder.Configuration));
+        builder.Services.AddSingleton<RewriteMetrics>();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = LargestBody;
+        });
+        Listener.Configure(builder);
+        return builder;
+    }
+
+    /// <summary>Maps the one address that Kubernetes calls.</summary>
+    public static WebApplication MapPodAdmission(this WebApplication app)
+    {
+        var options = app.Services.GetRequiredService<RewriteOptions>();
+        var metrics = app.Services.GetRequiredService<RewriteMetrics>();
+        var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(AnswerAdmission));
+        app.MapPost("/mutate-core-v1-pod", http => Answer(http, options, metrics, logger));
+        return app;
+    }
+
+    private static async Task Answer(HttpContext http, RewriteOptions options, RewriteMetrics metrics, ILogger logger)
+    {
+        // 1. What cannot be answered with an AdmissionReview gets a sentence.
+        JsonDocument review;
+        try
+        {
+            review = await JsonDocument.ParseAsync(http.Request.Body, new JsonDocumentOptions { MaxDepth = 1000 }, http.RequestAborted);
+        }
+        catch (JsonException wrong)
+        {
+            await Refuse(http, StatusCodes.Status400BadRequest, $"the body is not JSON: {wrong.Message}", logger);
+            return;
+        }
+        catch (BadHttpRequestException wrong)
+        {
+            await Refuse(http, wrong.StatusCode, wrong.Message, logger);
+            return;
+        }
+
+        using (review)
+        {
+            JsonElement? root = review.RootElement;
+            var request = root.Member("request");
+            var (version, uid) = (Text(root.Member("apiVersion")), Text(request.Member("uid")));
+            if (Text(root.Member("kind")) != Kind || version is null || string.IsNullOrEmpty(uid))
+            {
+                await Refuse(http, StatusCodes.Status400BadRequest, $"the body is no {Kind} of {Version} with a request and its uid", logger);
+                return;
+            }
+
+            // 2. Decide, say what was decided, answer.
+            var decision = Decide(version, request, options, logger);
+            Say(request, decision, metrics, logger);
+            http.Response.ContentType = "application/json";
+            await http.Response.Body.WriteAsync(Response(version, uid, decision.Patch), http.RequestAborted);
+        }
+    }
+
+    private static PodDecision Decide(string version, JsonElement? request, RewriteOptions options, ILogger logger)
+    {
+        if (version != Version)
+            return new PodDecision([], [], $"{version} is not {Version}");
+        try
+        {
+            return RewritePod.Decide(new PodChange(
+                Text(request.Member("operation")) ?? "",
+                Text(request.Member("subResource")) ?? "",
+                request.Member("object"),
+                request.Member("oldObject")), options);
+        }
+        catch (Exception fault)   // The one place that may catch everything: a fault of ours must not become the pod's, and the log keeps it.
+        {
+            LogFault(logger, fault);
+            return new PodDecision([], [], "a fault in the webhook itself");
+        }
+    }
+
+    /// <summary>The answer: always allowed; a patch only if there is something to change.</summary>
+    internal static byte[] Response(string version, string uid, JsonArray patch)
+    {
+        var response = new JsonObject { ["uid"] = uid, ["allowed"] = true };
+        if (patch.Count > 0)
+        {
+            response["patchType"] = "JSONPatch";
+            response["patch"] = Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(patch));
+        }
+        return JsonSerializer.SerializeToUtf8Bytes(new JsonObject { ["apiVersion"] = version, ["kind"] = Kind, ["response"] = response });
+    }
+
+    private static void Say(JsonElement? request, PodDecision decision, RewriteMetrics metrics, ILogger logger)
+    {
+        var isDryRun = request.Member("dryRun") is { ValueKind: JsonValueKind.True };
+        if (!isDryRun)
+            metrics.Count(decision);
+        var level = isDryRun ? LogLevel.Debug : LogLevel.Information;
+        if (!logger.IsEnabled(level))
+            return;
+        var metadata = request.Member("object").Member("metadata");
+        var name = Text(request.Member("name")) is { Length: > 0 } given ? given : Text(metadata.Member("name")) ?? Text(metadata.Member("generateName")) + "*";
+        var rewritten = decision.Containers.Count(container => container.Image is not null);
+        LogDecision(logger, level, Text(request.Member("operation")), Clean(Text(request.Member("namespace")) ?? "", 63), Clean(name, 253), rewritten,
+            decision.Containers.Count, Clean(Reasons(decision), LongestReasons));
+    }
+
+    private static string Reasons(PodDecision decision)
+    {
+        if (decision.LeftAlone is { } reason)
+            return $"; left alone: {reason}";
+        var text = new StringBuilder();
+        foreach (var stays in decision.Containers.Where(container => container.Image is null).TakeWhile(_ => text.Length <= LongestReasons))
+            text.Append("; ").Append(stays.Container.Name).Append(": ").Append(stays.Why);
+        return text.ToString();
+    }
+
+    // What a pod says is not to be trusted with a terminal, and not with the log's size.
+    private static string Clean(string text, int longest)
+    {
+        var clean = string.Concat(text.Take(longest).Select(character => char.IsControl(character) ? ' ' : character));
+        return text.Length > longest ? clean + "…" : clean;
+    }
+
+    private static string? Text(JsonElement? element) => element.Text();
+
+    private static Task Refuse(HttpContext http, int status, string sentence, ILogger logger)
+    {
+        LogRefused(logger, status, Clean(sentence, LongestReasons));
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        return http.Response.WriteAsync(sentence + "\n", http.RequestAborted);
+    }
+
+    [LoggerMessage(Message = "{Operation} {Namespace}/{Pod}: {Rewritten} of {Containers} images rewritten{Reasons}")]
+    private static partial void LogDecision(ILogger logger, LogLevel level, string? operation, string @namespace, string pod, int rewritten, int containers, string reasons);
+
+    [LoggerMessage(LogLevel.Warning, "A request was refused with {Status}: {Sentence}")]
+    private static partial void LogRefused(ILogger logger, int status, string sentence);
+
+    [LoggerMessage(LogLevel.Error, "A pod could not be decided about; it is left alone")]
+    private static partial void LogFault(ILogger logger, Exception fault);
+}

@@ -1,0 +1,18 @@
+using System.Text.Json;
+
+namespace Kuik.Webhook;
+
+/// <summary>Reads JSON as it came, where anything may be missing or of another kind.</summary>
+internal static class RawJson
+{
+    /// <summary>A member that is there and not null; otherwise null, also of what is no object.</summary>
+    public static JsonElement? Member(this JsonElement? element, string name) =>
+        element is { ValueKind: JsonValueKind.Object } from && from.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
+
+    /// <summary>A text; null if it is none.</summary>
+    public static string? Text(this JsonElement? element) => element is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+
+    /// <summary>A list's items; none if it is no list.</summary>
+    public static IEnumerable<JsonElement?> Items(this JsonElement? element) =>
+        element is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray().Select(item => (JsonElement?)item) : [];
+}

@@ -1,0 +1,132 @@
+using Kuik.Contracts;
+
+namespace Kuik.Webhook;
+
+/// <summary>What becomes of a container's image.</summary>
+public enum Outcome
+{
+    /// <summary>It names node-proxy from now on; its original is kept in an annotation (or, of an ephemeral container, in the name itself).</summary>
+    Rewritten,
+
+    /// <summary>It named node-proxy at a previous port and now does at the current one.</summary>
+    Repointed,
+
+    /// <summary>It names node-proxy already, and we wrote that.</summary>
+    AlreadyRewritten,
+
+    /// <summary>It belongs to a registry of the node itself, or nothing shows that it is ours.</summary>
+    LocalRegistry,
+
+    /// <summary>The node never pulls it.</summary>
+    PullPolicyNever,
+
+    /// <summary>The node pulls it at every start, and the settings leave such images alone.</summary>
+    PullPolicyAlways,
+
+    /// <summary>The settings ignore it.</summary>
+    Ignored,
+
+    /// <summary>The settings name what they accept, and this is not among it.</summary>
+    NotAccepted,
+
+    /// <summary>It is no image reference, or one that no local name can hold, or no annotation can keep it.</summary>
+    NoLocalName,
+
+    /// <summary>The pod exists already and is not marked for rewriting.</summary>
+    NotMarked,
+
+    /// <summary>The ephemeral container exists already: Kubernetes lets nobody change it.</summary>
+    Existing,
+
+    /// <summary>The pod as a whole is left alone.</summary>
+    PodLeftAlone,
+}
+
+/// <summary>A container as the pod has it.</summary>
+/// <param name="List">Where it is: <c>containers</c>, <c>initContainers</c> or <c>ephemeralContainers</c>.</param>
+/// <param name="Index">At which place there.</param>
+/// <param name="Name">Its name; empty if it has none.</param>
+/// <param name="Image">Its image; empty if it has none.</param>
+/// <param name="PullPolicy"><c>Always</c>, <c>IfNotPresent</c> or <c>Never</c>; empty if not set.</param>
+/// <param name="Original">What the annotation says its image was before we rewrote it; null without one.</param>
+public sealed record Container(string List, int Index, string Name, string Image, string PullPolicy, string? Original);
+
+/// <summary>What becomes of one container's image, and why.</summary>
+/// <param name="Container">The container.</param>
+/// <param name="Outcome">What.</param>
+/// <param name="Why">Why it stays as it is, for a person; empty when it does not.</param>
+/// <param name="Image">The image to put in its place; null when it stays.</param>
+public sealed record ImageDecision(Container Container, Outcome Outcome, string Why, string? Image = null);
+
+/// <summary>Decides about one container's image: v1's rules in v1's order, but digests are rewritten and foreign <c>localhost:PORT</c> registries are not.</summary>
+public static class RewriteImage
+{
+    /// <summary>Decides about one container's image.</summary>
+    /// <param name="container">The container.</param>
+    /// <param name="isMarked">The pod is new, or carries <see cref="Names.RewriteAnnotation"/>.</param>
+    /// <param name="options">The settings.</param>
+    public static ImageDecision Decide(Container container, bool isMarked, RewriteOptions options)
+    {
+        var image = container.Image;
+        ImageDecision Stays(Outcome outcome, string why) => new(container, outcome, why);
+
+        // 1. What the node never pulls, or pulls whatever we do.
+        if (container.PullPolicy == "Never")
+            return Stays(Outcome.PullPolicyNever, "pull policy Never");
+        if (options.IgnorePullPolicyAlways && PullsAlways(container))
+            return Stays(Outcome.PullPolicyAlways, "pull policy Always");
+
+        // 2. What the settings leave out, by the image as it stands.
+        if (options.IgnoredImages.FirstOrDefault(expression => expression.IsMatch(image)) is { } ignored)
+            return Stays(Outcome.Ignored, $"ignored by {ignored}");
+        if (options.AcceptedImages.Count > 0 && !options.AcceptedImages.Any(expression => expression.IsMatch(image)))
+            return Stays(Outcome.NotAccepted, "not among the accepted images");
+
+        // 3. What is local already.
+        if (LocalReference.TryRest(image, out var port, out _))
+            return DecideLocal(container, port, isMarked, options);
+
+        // 4. Everything else, if it has a local name and the container a name to keep the original under.
+        if (container.Name.Length == 0)
+            return Stays(Outcome.NoLocalName, "the container has no name");
+        if (!LocalReference.TryWrite(image, options.Port, out var local, out var problem))
+            return Stays(Outcome.NoLocalName, problem);
+        return isMarked ? new ImageDecision(container, Outcome.Rewritten, "", local) : Stays(Outcome.NotMarked, "the pod is not marked for rewriting");
+    }
+
+    private static ImageDecision DecideLocal(Container container, int port, bool isMarked, RewriteOptions options)
+    {
+        ImageDecision Stays(Outcome outcome, string why) => new(container, outcome, why);
+
+        if (port != options.Port && !options.PreviousPorts.Contains(port))
+            return Stays(Outcome.LocalRegistry, $"localhost:{port} is a registry of the node itself");
+        if (container.Original is not { } original)
+            return Stays(Outcome.LocalRegistry, $"localhost:{port}, but no annotation says that we wrote it");
+        if (port == options.Port)
+            return Stays(Outcome.AlreadyRewritten, "rewritten already");
+        if (!isMarked)
+            return Stays(Outcome.NotMarked, "the pod is not marked for rewriting");
+        if (!IsLocalNameOf(container.Image, port, original) || !LocalReference.TryWrite(original, options.Port, out var local, out _))
+            return Stays(Outcome.LocalRegistry, $"localhost:{port}, but its annotation says another image");
+        return new ImageDecision(container, Outcome.Repointed, "", local);
+    }
+
+    // As we write it, or as v1 did: host-port where we write host_port.
+    private static bool IsLocalNameOf(string local, int port, string original) =>
+        (ImageReference.TryParse(original, out var image, out _) && LocalReference.TryRead(local, [port], out var readBack) && readBack == image)
+        || local == $"localhost:{port}/{AsV1Wrote(original)}";
+
+    private static string AsV1Wrote(string original)
+    {
+        var slash = original.IndexOf('/', StringComparison.Ordinal);
+        return slash < 0 ? original : original[..slash].Replace(':', '-') + original[slash..];
+    }
+
+    // Kubernetes sets the policy before admission; where it did not, this is what it would set.
+    private static bool PullsAlways(Container container) => container.PullPolicy switch
+    {
+        "Always" => true,
+        "" => ImageReference.TryParse(container.Image, out var image, out _) && image.Tag == "latest",
+        _ => false,
+    };
+}

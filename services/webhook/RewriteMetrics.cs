@@ -1,0 +1,40 @@
+using System.Diagnostics.Metrics;
+
+namespace Kuik.Webhook;
+
+/// <summary>Counts what became of containers: <c>kuik_webhook_containers_total{outcome="rewritten"|"already-rewritten"|"pull-policy-never"|…}</c>.</summary>
+public sealed class RewriteMetrics
+{
+    /// <summary>The meter's name.</summary>
+    public const string Meter = "Kuik.Webhook";
+
+    private readonly Counter<long> _containers;
+
+    /// <summary>Counts on a meter of its own.</summary>
+    public RewriteMetrics(IMeterFactory meters) => _containers = meters.Create(Meter).CreateCounter<long>(
+        "kuik.webhook.containers", description: "Containers of reviewed pods, by what became of their image. Dry runs are not counted.");
+
+    /// <summary>Counts a pod's containers. There are as many label values as <see cref="Outcome"/> has members.</summary>
+    public void Count(PodDecision decision)
+    {
+        foreach (var container in decision.Containers)
+            _containers.Add(1, KeyValuePair.Create<string, object?>("outcome", Label(container.Outcome)));
+    }
+
+    private static string Label(Outcome outcome) => outcome switch
+    {
+        Outcome.Rewritten => "rewritten",
+        Outcome.Repointed => "repointed",
+        Outcome.AlreadyRewritten => "already-rewritten",
+        Outcome.LocalRegistry => "local-registry",
+        Outcome.PullPolicyNever => "pull-policy-never",
+        Outcome.PullPolicyAlways => "pull-policy-always",
+        Outcome.Ignored => "ignored",
+        Outcome.NotAccepted => "not-accepted",
+        Outcome.NoLocalName => "no-local-name",
+        Outcome.NotMarked => "not-marked",
+        Outcome.Existing => "existing",
+        Outcome.PodLeftAlone => "pod-left-alone",
+        _ => "unknown",
+    };
+}
