@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -21,7 +22,8 @@ public static class KuikDefaults
     /// <param name="service">Its name, for example <c>image-fetcher</c>.</param>
     public static WebApplicationBuilder AddKuikDefaults(this WebApplicationBuilder builder, string service)
     {
-        AppDomain.CurrentDomain.UnhandledException += (_, fault) => EndWithOneLine(service, (Exception)fault.ExceptionObject);
+        AppDomain.CurrentDomain.UnhandledException += (_, fault) => EndWithOneLine(service, (Exception)fault.ExceptionObject, builder.Configuration["Urls"]);
+        CheckUrls(builder.Configuration["Urls"]);
 
         builder.Logging.ClearProviders();
         builder.Logging.AddConsoleFormatter<LineFormatter, Microsoft.Extensions.Logging.Console.ConsoleFormatterOptions>();
@@ -63,20 +65,49 @@ public static class KuikDefaults
         return app;
     }
 
-    private static void EndWithOneLine(string service, Exception fault)
+    // Kestrel takes these only when it starts to listen, and its faults do not name the setting.
+    private static void CheckUrls(string? urls)
+    {
+        foreach (var url in urls?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? [])
+        {
+            if (!TryParse(url, out var address) || address.Scheme is not ("http" or "https") || address.Port > 65535
+                || !(address.IsUnixPipe || address.Host is "*" or "+" || Uri.CheckHostName(address.Host) != UriHostNameType.Unknown))
+                throw new WrongSetting("Urls", url, "addresses such as http://127.0.0.1:8080 or https://*:9443, with ; between them");
+        }
+    }
+
+    private static bool TryParse(string url, [NotNullWhen(true)] out BindingAddress? address)
+    {
+        try
+        {
+            address = BindingAddress.Parse(url.Trim());
+        }
+        catch (FormatException)
+        {
+            address = null;
+        }
+        return address is not null;
+    }
+
+    private static void EndWithOneLine(string service, Exception fault, string? urls)
     {
         // Only what a person can act on ends here quietly; any other fault keeps its stack trace.
         var line = fault switch
         {
-            WrongSetting wrong => wrong.Message,
-            IOException { InnerException: AddressInUseException } inUse => inUse.Message,
-            IOException { InnerException: SocketException } refused => refused.Message,
-            _ => null,
+            IOException { InnerException: AddressInUseException or SocketException } cannotBind => cannotBind.Message,
+            SocketException cannotBind when cannotBind.StackTrace?.Contains("Server.Kestrel", StringComparison.Ordinal) == true => $"cannot listen on {urls}: {cannotBind.Message}",
+            _ => Chain(fault).OfType<WrongSetting>().FirstOrDefault()?.Message,
         };
         if (line is null)
             return;
-        Console.Error.WriteLine($"{service}: {line}");
+        Console.Error.WriteLine($"{service}: {line.ReplaceLineEndings(" ")}");
         Console.Out.Flush();
         Environment.Exit(78);   // EX_CONFIG of sysexits.h
+    }
+
+    private static IEnumerable<Exception> Chain(Exception fault)
+    {
+        for (var e = fault; e is not null; e = e.InnerException)
+            yield return e;
     }
 }
