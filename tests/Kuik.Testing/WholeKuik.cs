@@ -1,0 +1,173 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Kuik.Testing;
+
+/// <summary>What a whole Kuik is started with.</summary>
+public sealed record WholeKuikOptions
+{
+    /// <summary>Where everything belongs; default the shared one. <c>make run</c> keeps its own.</summary>
+    public Sandbox? Sandbox { get; init; }
+
+    /// <summary>Told what is being started, before it is. Default: nobody.</summary>
+    public Action<string> Progress { get; init; } = _ => { };
+
+    /// <summary>node-proxy's port. Default: any free one.</summary>
+    public int? ProxyPort { get; init; }
+
+    /// <summary>Registries that are asked over plain HTTP, as <c>http://host:port</c>.</summary>
+    public IReadOnlyList<string> PlainHttpRegistries { get; init; } = [];
+
+    /// <summary>How many image-fetchers. Default one.</summary>
+    public int ImageFetchers { get; init; } = 1;
+
+    /// <summary>Settings for every service, as in appsettings.json.</summary>
+    public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
+}
+
+/// <summary>
+/// Everything of Kuik on this machine: Postgres, RabbitMQ, the cache registry with its two endpoints, a Kubernetes API with our resources
+/// and the webhook registered in it, and the five services, each a process as it would run in a cluster.
+/// </summary>
+public sealed class WholeKuik
+{
+    /// <summary>The namespace that holds the Lease.</summary>
+    public const string Namespace = "kuik-system";
+
+    private WholeKuik(Postgres postgres, RabbitMq rabbitMq, KubernetesApi kubernetes, Registry cache, Registry cacheForReading) =>
+        (Postgres, RabbitMq, Kubernetes, Cache, CacheForReading) = (postgres, rabbitMq, kubernetes, cache, cacheForReading);
+
+    public Postgres Postgres { get; }
+
+    public RabbitMq RabbitMq { get; }
+
+    public KubernetesApi Kubernetes { get; }
+
+    /// <summary>The cache registry as image-fetcher uses it.</summary>
+    public Registry Cache { get; }
+
+    /// <summary>The same data, read-only: what node-proxy uses.</summary>
+    public Registry CacheForReading { get; }
+
+    /// <summary>The connection string of the event log.</summary>
+    public required string Database { get; init; }
+
+    /// <summary>The address of the bus.</summary>
+    public required string Bus { get; init; }
+
+    public KuikService Webhook { get; private set; } = null!;
+
+    public KuikService PodWatcher { get; private set; } = null!;
+
+    public KuikService Expiry { get; private set; } = null!;
+
+    public KuikService NodeProxy { get; private set; } = null!;
+
+    public IReadOnlyList<KuikService> ImageFetchers { get; private set; } = [];
+
+    /// <summary>Where this machine's pods would pull: <c>localhost:PORT</c>.</summary>
+    public string Proxy => $"localhost:{NodeProxy.Port}";
+
+    /// <summary>All services of the control plane.</summary>
+    public IReadOnlyList<KuikService> ControlPlane => [PodWatcher, .. ImageFetchers, Expiry];
+
+    /// <summary>Starts all of it; ready when it returns. Takes about 15 seconds.</summary>
+    /// <exception cref="ServerFailed">A part does not start; the message holds the last lines of its log.</exception>
+    public static async Task<WholeKuik> Start(WholeKuikOptions options)
+    {
+        // 1. The servers that Kuik stands on, side by side.
+        options.Progress("Postgres, RabbitMQ, the cache registry, etcd and kube-apiserver");
+        var postgres = Postgres.StartOwn(options.Sandbox);
+        var rabbitMq = RabbitMq.StartOwn(options.Sandbox);
+        var kubernetes = KubernetesApi.StartOwn(options.Sandbox);
+        var cache = await Registry.Start(new RegistryOptions { Name = "cache", Sandbox = options.Sandbox });
+        var cacheForReading = await Registry.Start(new RegistryOptions { Name = "cache-for-reading", ReadOnlyOver = cache, Sandbox = options.Sandbox });
+        var kuik = new WholeKuik(await postgres, await rabbitMq, await kubernetes, cache, cacheForReading)
+        {
+            Database = await (await postgres).NewDatabase(),
+            Bus = await (await rabbitMq).NewVirtualHost(),
+        };
+
+        // 2. What an administrator applies.
+        options.Progress("the CachedImage and Repository resources (kubectl apply -k deploy/kustomize/base/crds)");
+        await kuik.Kubernetes.NewNamespace(Namespace);
+        await kuik.Kubernetes.Kubectl("apply", "-k", Path.Combine(Checkout.Root, "deploy/kustomize/base/crds"));
+
+        // 3. The services.
+        options.Progress("webhook, pod-watcher, image-fetcher, expiry, node-proxy");
+        await kuik.StartServices(options);
+        await kuik.RegisterWebhook(options);
+        return kuik;
+    }
+
+    private async Task StartServices(WholeKuikOptions options)
+    {
+        var fetcherPorts = Enumerable.Range(0, options.ImageFetchers).Select(_ => FreePort.Next()).ToList();
+        var proxyPort = options.ProxyPort ?? FreePort.Next();
+        var common = new Dictionary<string, string?>
+        {
+            ["Kuik:Proxy:Port"] = Text(proxyPort),
+            ["ConnectionStrings:Postgres"] = Database,
+            ["ConnectionStrings:RabbitMq"] = Bus,
+            ["KUBECONFIG"] = Kubernetes.Kubeconfig,
+            ["Kuik:Namespace"] = Namespace,
+            ["Kuik:Cache:Endpoint"] = Cache.Endpoint.ToString(),
+        };
+        for (var i = 0; i < options.PlainHttpRegistries.Count; i++)
+            common[$"Kuik:InsecureRegistries:{i}"] = options.PlainHttpRegistries[i];
+        foreach (var (key, value) in options.Settings)
+            common[key] = value;
+
+        KuikServiceOptions With(int? port, params (string Key, string? Value)[] more)
+        {
+            var settings = new Dictionary<string, string?>(common);
+            foreach (var (key, value) in more)
+                settings[key] = value;
+            return new KuikServiceOptions { Settings = settings, Port = port, Sandbox = options.Sandbox };
+        }
+
+        var peers = fetcherPorts.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", (string?)$"http://127.0.0.1:{port}")).ToArray();
+        var fetchers = fetcherPorts.Select(port => KuikService.Start("ImageFetcher", With(port, peers.Length > 1 ? peers : []))).ToList();
+        var podWatcher = KuikService.Start("PodWatcher", With(null));
+        var expiry = KuikService.Start("Expiry", With(null));
+        // The data plane gets what it may know, and nothing of the rest.
+        var nodeProxy = KuikService.Start("NodeProxy", With(
+            proxyPort, ("Kuik:Cache:ReadEndpoint", CacheForReading.Endpoint.ToString()), ("Kuik:Cache:Endpoint", null),
+            ("Kuik:Fetcher:Endpoint", $"http://127.0.0.1:{fetcherPorts[0]}"),
+            ("ConnectionStrings:Postgres", null), ("ConnectionStrings:RabbitMq", null), ("KUBECONFIG", null)));
+        (NodeProxy, PodWatcher, Expiry) = (await nodeProxy, await podWatcher, await expiry);
+        ImageFetchers = await Task.WhenAll(fetchers);
+    }
+
+    private async Task RegisterWebhook(WholeKuikOptions options)
+    {
+        var authority = new CertificateAuthority("kuik-webhook");
+        var folder = (options.Sandbox ?? Sandbox.Shared).NewFolder("webhook-certificate");
+        var (certificate, key) = authority.Issue("CN=kuik-webhook", "127.0.0.1", "localhost").WriteTo(folder, "webhook");
+        var (http, https) = (FreePort.Next(), FreePort.Next());
+        Webhook = await KuikService.Start("Webhook", new KuikServiceOptions
+        {
+            Port = http,
+            Sandbox = options.Sandbox,
+            Settings = new Dictionary<string, string?>(options.Settings)
+            {
+                ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{http};https://127.0.0.1:{https}",
+                ["Kestrel:Certificates:Default:Path"] = certificate,
+                ["Kestrel:Certificates:Default:KeyPath"] = key,
+                ["Kuik:Proxy:Port"] = Text(NodeProxy.Port),
+            },
+        });
+
+        // The configuration as it is deployed; only where the API server finds the webhook differs: here it is no Service, but an address.
+        await Kubernetes.Kubectl("apply", "-k", Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook"));
+        var names = await Kubernetes.Kubectl("get", "mutatingwebhookconfigurations", "-o", "name");
+        var where = JsonSerializer.Serialize(new
+        {
+            url = $"https://127.0.0.1:{https}/mutate-core-v1-pod",
+            caBundle = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(authority.Pem)),
+        });
+        await Kubernetes.Kubectl("patch", names.Trim(), "--type=json", "-p", $$"""[{"op":"replace","path":"/webhooks/0/clientConfig","value":{{where}}}]""");
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}

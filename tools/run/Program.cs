@@ -1,0 +1,28 @@
+using Kuik.Run;
+using Kuik.Testing;
+
+// make run, make stop: a whole Kuik on this machine, shown at its main job. See StartAll, ShowMainJob and WhatRuns.
+var whatRuns = new WhatRuns(Path.Combine(Checkout.Root, "artifacts/run"));
+try
+{
+    switch (args)
+    {
+        case ["start"]:
+            whatRuns.Stop();
+            var started = await StartAll.Run(whatRuns);
+            await ShowMainJob.Run(started);
+            whatRuns.Tell(started);
+            return 0;
+        case ["stop"]:
+            Console.WriteLine(whatRuns.Stop() ? "stopped, and its data deleted" : "nothing of make run is running");
+            return 0;
+        default:
+            Console.Error.WriteLine("usage: make run, or make stop");
+            return 2;
+    }
+}
+catch (Exception e) when (e is ServerFailed or TimeoutException)
+{
+    Console.Error.WriteLine($"\nmake run: {e.Message}\nWhat was started goes on running, so that it can be looked at; make stop ends it.");
+    return 1;
+}

@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using Kuik.Contracts;
+using Kuik.Testing;
+
+namespace Kuik.Run;
+
+/// <summary>What is running, and the image that it is shown with.</summary>
+/// <param name="Kuik">All of it.</param>
+/// <param name="Origin">A registry that holds images built here.</param>
+/// <param name="Image">As a pod names it.</param>
+/// <param name="IsOurs">False for an image of the internet, whose registry cannot be stopped from here.</param>
+internal sealed record Started(WholeKuik Kuik, Registry Origin, string Image, bool IsOurs)
+{
+    /// <summary>Where its pods are.</summary>
+    public const string Namespace = "demo";
+
+    /// <summary>Short, so that one can watch an image expire.</summary>
+    public const string ExpiryDelay = "00:02:00";
+
+    /// <summary>Where node-proxy serves the image.</summary>
+    public string Local =>
+        LocalReference.TryWrite(Image, Kuik.NodeProxy.Port, out var local, out var problem) ? local : throw new ServerFailed($"{Image}: {problem}");
+}
+
+/// <summary>Starts everything, with a line before each step that takes a while.</summary>
+internal static class StartAll
+{
+    /// <exception cref="ServerFailed">A part does not start, or node-proxy's port is taken.</exception>
+    public static async Task<Started> Run(WhatRuns whatRuns)
+    {
+        var clock = Stopwatch.StartNew();
+        var port = ProxyPort();
+        var sandbox = whatRuns.NewSandbox();
+
+        Progress("an origin registry with a two-platform image, built here");
+        var origin = await Registry.Start(new RegistryOptions { Name = "origin", Sandbox = sandbox });
+        await origin.Push("demo/web", "1.0", TestIndex.Runnable(seed: 1, size: 20_000_000));
+        await origin.Push("demo/api", "1.0", TestIndex.Runnable(seed: 2, size: 5_000_000));
+        var ofInternet = Environment.GetEnvironmentVariable("ORIGIN_IMAGE") is { Length: > 0 } named ? named : null;
+        var image = ofInternet ?? $"{origin.Host}/demo/web:1.0";
+        if (!ImageReference.TryParse(image, out _, out var problem))
+            throw new ServerFailed($"ORIGIN_IMAGE={image} is not an image reference: {problem}");
+
+        var kuik = await WholeKuik.Start(new WholeKuikOptions
+        {
+            Sandbox = sandbox,
+            Progress = Progress,
+            ProxyPort = port,
+            PlainHttpRegistries = [$"http://{origin.Host}"],
+            ImageFetchers = 2,
+            Settings = new Dictionary<string, string?>
+            {
+                ["Kuik:ExpiryDelay"] = Started.ExpiryDelay,
+                ["Kuik:SweepInterval"] = "00:00:05",
+                ["Kuik:Webhook:IgnorePullPolicyAlways"] = "true",
+            },
+        });
+        await kuik.Kubernetes.NewNamespace(Started.Namespace);
+        Progress("everything is up");
+        return new Started(kuik, origin, image, ofInternet is null);
+
+        void Progress(string step) => Console.WriteLine($"{clock.Elapsed.TotalSeconds,6:0.0} s  starting: {step}");
+    }
+
+    private static int ProxyPort()
+    {
+        var port = int.TryParse(Environment.GetEnvironmentVariable("KUIK_PROXY_PORT"), out var chosen) ? chosen : 7439;
+        try
+        {
+            using var probe = new TcpListener(System.Net.IPAddress.Loopback, port);
+            probe.Start();
+            return port;
+        }
+        catch (SocketException)
+        {
+            throw new ServerFailed($"port {port}, where pods pull, is taken by another process; end that one, or choose another: KUIK_PROXY_PORT=7440 make run");
+        }
+    }
+}
