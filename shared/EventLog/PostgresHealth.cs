@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 
@@ -17,9 +16,9 @@ internal sealed class PostgresHealth(NpgsqlDataSource postgres, EventLogReady re
             await command.ExecuteNonQueryAsync(cancellationToken);
             return HealthCheckResult.Healthy();
         }
-        catch (NpgsqlException e)
+        catch (Exception e) when (EventLogFault.MeansAway(e))
         {
-            return new HealthCheckResult(context.Registration.FailureStatus, $"does not answer at {AddressOf(postgres)}: {ReasonOf(e)}");
+            return new HealthCheckResult(context.Registration.FailureStatus, $"does not answer at {AddressOf(postgres)}: {EventLogFault.ReasonOf(e)}");
         }
     }
 
@@ -29,20 +28,4 @@ internal sealed class PostgresHealth(NpgsqlDataSource postgres, EventLogReady re
         var connection = new NpgsqlConnectionStringBuilder(postgres.ConnectionString);
         return $"{connection.Host}:{connection.Port}/{connection.Database}";
     }
-
-    /// <summary>One phrase for a person.</summary>
-    public static string ReasonOf(NpgsqlException e) => e switch
-    {
-        PostgresException said => said.MessageText,
-        { InnerException: SocketException socket } => socket.Message,
-        { InnerException: { } inner } => inner.Message,
-        _ => e.Message,
-    };
-
-    /// <summary>
-    /// True when waiting may help: no connection, a server that starts up or shuts down, no free slot; also credentials and a database that somebody
-    /// may still be about to create. False for what only a change of the program can help.
-    /// </summary>
-    public static bool MeansUnreachable(NpgsqlException e) => e is not PostgresException said
-        || said.IsTransient || said.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.InvalidCatalogName;
 }

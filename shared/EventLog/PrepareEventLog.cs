@@ -39,10 +39,10 @@ internal sealed partial class PrepareEventLog(
                 LogAnswers(PostgresHealth.AddressOf(postgres));
             return true;
         }
-        catch (NpgsqlException e) when (PostgresHealth.MeansUnreachable(e))
+        catch (Exception e) when (EventLogFault.MeansAway(e))
         {
             if (!hasSaidSo)
-                LogDoesNotAnswer(PostgresHealth.AddressOf(postgres), PostgresHealth.ReasonOf(e), (int)RetryInterval.TotalSeconds);
+                LogDoesNotAnswer(PostgresHealth.AddressOf(postgres), EventLogFault.ReasonOf(e), (int)RetryInterval.TotalSeconds);
             hasSaidSo = true;
             return false;
         }

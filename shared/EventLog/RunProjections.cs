@@ -61,11 +61,11 @@ internal sealed partial class RunProjections(
             foreach (var shard in Shards)
                 await Keep(daemon, shard, last, ct);
         }
-        catch (NpgsqlException e) when (!ct.IsCancellationRequested)
+        catch (Exception e) when (EventLogFault.MeansAway(e) && !ct.IsCancellationRequested)
         {
             // The lead went with the connection: another replica may have it already.
             if (daemon is not null)
-                LogLostLead(PostgresHealth.AddressOf(postgres), PostgresHealth.ReasonOf(e));
+                LogLostLead(PostgresHealth.AddressOf(postgres), EventLogFault.ReasonOf(e));
             await Stop();
         }
     }

@@ -1,0 +1,34 @@
+using System.Net.Sockets;
+using JasperFx.Events.Daemon;
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>What an exception of the event log means for whoever goes on.</summary>
+public static class EventLogFault
+{
+    /// <summary>
+    /// True when waiting may help: no connection, a server that starts up or shuts down, no free slot; also credentials and a database that somebody
+    /// may still be about to create. False for what only a change of the program can help.
+    /// </summary>
+    public static bool MeansAway(Exception e) => e switch
+    {
+        PostgresException said => said.IsTransient || said.SqlState is PostgresErrorCodes.InvalidPassword
+            or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.AdminShutdown,
+        NpgsqlException => true,
+        { InnerException: { } inner } => MeansAway(inner),
+        _ => false,
+    };
+
+    /// <summary>True when an event could not be read: this version does not know its type, or not what is in it. A newer version may.</summary>
+    public static bool MeansUnreadable(Exception e) => e is IEventFailureContext || (e.InnerException is { } inner && MeansUnreadable(inner));
+
+    /// <summary>One phrase for a person, of an exception that means that Postgres is away.</summary>
+    public static string ReasonOf(Exception e) => e switch
+    {
+        PostgresException said => said.MessageText,
+        SocketException socket => socket.Message,
+        { InnerException: { } inner } => ReasonOf(inner),
+        _ => e.Message,
+    };
+}
