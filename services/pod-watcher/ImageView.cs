@@ -38,10 +38,10 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     public static ImageView Fold(ImageView? view, string id, long sequence, object fact)
     {
         var image = id["image/".Length..];
-        return Apply(view ?? new ImageView(id, sequence, image, image, ImageStage.Requested), fact) with { Sequence = sequence };
+        return After(view ?? new ImageView(id, sequence, image, image, ImageStage.Requested), fact) with { Sequence = sequence };
     }
 
-    private static ImageView Apply(ImageView view, object fact) => fact switch
+    private static ImageView After(ImageView view, object fact) => fact switch
     {
         RequestedByPod e => view.Requested(e.WrittenAs) with { UnusedSince = null, ExpiresAt = null },
         RequestedByPerson e => view.Requested(e.WrittenAs),

@@ -28,6 +28,7 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var lease = new LeaseLock(client, settings.Namespace, LeaseName, identity);
+        lease.OnHttpError += Report;   // writing it failed; what goes wrong while reading it comes from the elector
         while (!stoppingToken.IsCancellationRequested)
             await RunTerm(lease, stoppingToken);
     }
@@ -87,6 +88,8 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
             k8s.Autorest.HttpOperationException refusal => $"{(int)refusal.Response.StatusCode} {refusal.Response.ReasonPhrase}",
             _ => fault.Message,
         };
+        if (fault is k8s.Autorest.HttpOperationException { Response.StatusCode: System.Net.HttpStatusCode.Conflict })
+            return;   // another replica was quicker
         if (problem != reason)
             LogNoLease(LeaseName, settings.Namespace, client.BaseUri, reason);
         problem = reason;
