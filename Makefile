@@ -1,0 +1,22 @@
+# Everything a person or a script does with this checkout. `make help` lists it.
+MAKEFLAGS += --no-print-directory
+CONFIGURATION ?= Debug
+artifacts := artifacts/bin
+configuration := $(shell echo $(CONFIGURATION) | tr A-Z a-z)
+
+.PHONY: help test fmt install build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: install build ## installs what is missing, builds, runs every test that needs no cluster
+	@tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
+
+fmt: ## formats the code
+	@dotnet format Kuik.sln
+
+install:
+	@tests/Kuik.Testing/install-servers
+
+build:
+	@tests/quietly "building" dotnet build Kuik.sln -c $(CONFIGURATION) --nologo -v quiet -clp:NoSummary
