@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Kuik.Contracts;
 
 namespace Kuik.Oci;
@@ -10,9 +8,6 @@ namespace Kuik.Oci;
 /// </summary>
 public static class CacheTags
 {
-    /// <summary>Longest tag that registries take, in characters.</summary>
-    private const int LongestTag = 128;
-
     private const string Held = "kuik-sha256-";
     private const string Pinned = "kuik-pin-sha256-";
 
@@ -22,27 +17,15 @@ public static class CacheTags
     /// <summary>What keeps an image that is named by digest alone: a root like any other tag.</summary>
     public static string OfPin(string digest) => Pinned + Hex(digest);
 
-    /// <summary>
-    /// The one tag that keeps an image and that its eviction removes: its own, or a pin where it is named by digest. An image named by tag and
-    /// digest has a pin of its own, so that evicting it leaves alone both the tag and whoever names the digest alone or with another tag.
-    /// </summary>
-    public static string OfImage(ImageReference image)
-    {
-        if (image.Digest is null)
-            return image.Tag!;
-        var pin = OfPin(image.Digest);
-        if (image.Tag is null)
-            return pin;
-        var tag = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(image.Tag)));
-        return $"{pin}.{tag[..Math.Min(40, LongestTag - pin.Length - 1)]}";
-    }
+    /// <summary>The one tag that keeps an image and that its eviction removes: its own, or a pin where it is named by digest.</summary>
+    public static string OfImage(ImageReference image) => image.Tag ?? OfPin(image.Digest!);
 
     /// <summary>Is this tag only a hold on a manifest, not an image somebody named?</summary>
     public static bool IsHold(string tag) => tag.StartsWith(Held, StringComparison.Ordinal);
 
     /// <summary>The digest behind a tag of <see cref="OfManifest"/> or <see cref="OfPin"/>; null for any other tag.</summary>
     public static string? DigestOf(string tag) =>
-        IsHold(tag) ? "sha256:" + tag[Held.Length..] : tag.StartsWith(Pinned, StringComparison.Ordinal) ? "sha256:" + tag[Pinned.Length..].Split('.')[0] : null;
+        IsHold(tag) ? "sha256:" + tag[Held.Length..] : tag.StartsWith(Pinned, StringComparison.Ordinal) ? "sha256:" + tag[Pinned.Length..] : null;
 
     /// <summary>Is this one of Kuik's own tags, which no listing shows?</summary>
     public static bool IsOurs(string tag) => DigestOf(tag) is not null;

@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Kuik.Contracts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>Another replica did not answer, or was gone before it had an answer.</summary>
+internal sealed class ReplicaGone(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>
+/// How one replica has the owner of a blob bring it into the cache. The answer is lines of text: <c>working</c> every second, at the end
+/// <c>copied &lt;bytes&gt;</c> or <c>failed …</c>. The owner itself notices when an origin or the cache makes no progress; a dead owner is noticed by its
+/// silence, however long the blob is. No credentials cross: the owner finds its own.
+/// </summary>
+internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
+{
+    private const string Path = "/kuik/blobs";
+
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+
+    /// <summary>Asks a replica, and waits for as long as it makes progress.</summary>
+    /// <returns>Bytes that came from the origin.</returns>
+    /// <exception cref="CopyFailed">It tried and could not.</exception>
+    /// <exception cref="ReplicaGone">It did not try, or did not finish.</exception>
+    public async Task<long> ToCopy(Uri owner, WantedBlob blob, CancellationToken stop)
+    {
+        using var silence = new CancellationTokenSource(Silence, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, stop);
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(owner,
+                $"{Path}?image={Uri.EscapeDataString(blob.Image.ToString())}&digest={blob.Digest}&size={blob.SizeInBytes?.ToString(CultureInfo.InvariantCulture)}"));
+            using var answer = await peers.SendAsync(request, either.Token);
+            if (answer.StatusCode != HttpStatusCode.OK)
+                throw new ReplicaGone($"{owner} answered {(int)answer.StatusCode}");
+            using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(either.Token));
+            while (await lines.ReadLineAsync(either.Token) is { } line)
+            {
+                silence.CancelAfter(Silence);
+                if (Read(line) is { } copied)
+                    return copied;
+            }
+            throw new ReplicaGone($"{owner} broke off");
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new ReplicaGone($"{owner}: {e.Message}", e);
+        }
+        catch (OperationCanceledException e) when (!stop.IsCancellationRequested)
+        {
+            throw new ReplicaGone($"{owner} said nothing for {Silence.TotalSeconds:0} s", e);
+        }
+    }
+
+    /// <summary>Answers other replicas.</summary>
+    public static void Map(IEndpointRouteBuilder routes, CopyBlob copy, BlobOwners owners, TimeProvider time)
+    {
+        routes.MapGet(BlobOwners.IdentityPath, () => owners.Identity);
+        routes.MapPost(Path, (string image, string digest, long? size, HttpContext http) =>
+            ImageReference.TryParse(image, out var reference, out _) && ImageReference.IsDigest(digest)
+                ? Answer(http, copy, new WantedBlob(reference, digest, size), time)
+                : Refuse(http));
+    }
+
+    private static Task Refuse(HttpContext http)
+    {
+        http.Response.StatusCode = StatusCodes.Status400BadRequest;
+        return Task.CompletedTask;
+    }
+
+    private static async Task Answer(HttpContext http, CopyBlob copy, WantedBlob blob, TimeProvider time)
+    {
+        var work = copy.AsOwner(blob);
+        using var beats = new PeriodicTimer(Beat, time);
+        while (await Task.WhenAny(work, beats.WaitForNextTickAsync(http.RequestAborted).AsTask()) != work && !http.RequestAborted.IsCancellationRequested)
+            await http.Response.WriteAsync("working\n", http.RequestAborted);
+        if (http.RequestAborted.IsCancellationRequested)
+            return;   // the work goes on
+        try
+        {
+            await http.Response.WriteAsync($"copied {await work}\n", http.RequestAborted);
+        }
+        catch (CopyFailed e)
+        {
+            await http.Response.WriteAsync(Write(e) + "\n", http.RequestAborted);
+        }
+    }
+
+    internal static string Write(CopyFailed e) => string.Join(' ', "failed", e.Kind, e.RetryHelps, ((int?)e.RetryAfter?.TotalSeconds)?.ToString(CultureInfo.InvariantCulture) ?? "-",
+        ((int?)e.Status)?.ToString(CultureInfo.InvariantCulture) ?? "-", Convert.ToBase64String(Encoding.UTF8.GetBytes(e.Message)));
+
+    /// <summary>The bytes copied, null for a line that only says that there is progress.</summary>
+    /// <exception cref="CopyFailed">The line says so.</exception>
+    internal static long? Read(string line) => line.Split(' ') switch
+    {
+        ["copied", var bytes] => long.Parse(bytes, CultureInfo.InvariantCulture),
+        ["failed", var kind, var retry, var after, var status, var message] => throw new CopyFailed(kind, Encoding.UTF8.GetString(Convert.FromBase64String(message)), bool.Parse(retry),
+            after == "-" ? null : TimeSpan.FromSeconds(int.Parse(after, CultureInfo.InvariantCulture)),
+            status == "-" ? null : (HttpStatusCode)int.Parse(status, CultureInfo.InvariantCulture)),
+        _ => null,
+    };
+}

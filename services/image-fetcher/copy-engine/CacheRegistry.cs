@@ -1,0 +1,259 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// The cache registry, as image-fetcher reads and writes it. Repositories are paths of <see cref="CachePath"/>. Whatever goes wrong with it is a
+/// <see cref="CopyFailed"/> of the kind <c>cache</c>.
+/// </summary>
+internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider time) : IDisposable
+{
+    /// <summary>The artifact type of what stands for a removed tag, until its digest is deleted.</summary>
+    public const string TombstoneType = "application/vnd.enix.kuik.tombstone.v1+json";
+
+    private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
+
+    private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), [], time);
+    private readonly string _host = settings.CacheEndpoint.IsDefaultPort ? settings.CacheEndpoint.Host : settings.CacheEndpoint.Authority;
+    private readonly Remembered<string, bool> _hasEmptyBlob = new(most: 4096);
+
+    /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
+    public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
+        OrNull(() => _client.HeadManifest(At(repository), target, settings.CacheCredential, stop));
+
+    /// <summary>What is stored under a tag or digest, as it is (an index may be in its wrapper); null when nothing is.</summary>
+    public Task<Manifest?> GetManifest(string repository, string target, CancellationToken stop) =>
+        OrNull(async () => (Manifest?)await _client.GetManifest(At(repository), target, settings.CacheCredential, stop));
+
+    /// <summary>The manifest or index of an origin, as the origin serves it; null when it is not stored.</summary>
+    /// <param name="repository">Where.</param>
+    /// <param name="target">A tag, or a digest of the origin's.</param>
+    /// <param name="stop">Ends it.</param>
+    public async Task<Manifest?> Find(string repository, string target, CancellationToken stop)
+    {
+        var stored = await GetManifest(repository, target.Contains(':') ? CacheTags.OfManifest(target) : target, stop);
+        if (stored is null || IsTombstone(stored))
+            return null;
+        if (IndexWrapper.Read(stored.Bytes) is not { } wrapper)
+            return !target.Contains(':') ? stored : Digest.Of(stored.Bytes, target) == target ? stored with { Digest = target } : null;
+        var index = await OrNull(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop));
+        return index is null || Digest.Of(index, wrapper.Digest) != wrapper.Digest ? null : new Manifest(index, wrapper.MediaType, wrapper.Digest);
+    }
+
+    public async Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
+        await At(() => _client.HeadBlob(At(repository), digest, settings.CacheCredential, stop)) is not null;
+
+    /// <summary>Begins to read a blob; null when it is not there.</summary>
+    public Task<BlobBody?> OpenBlob(string repository, string digest, RangeHeaderValue? range, CancellationToken stop) =>
+        OrNull(async () => (BlobBody?)await _client.OpenBlob(At(repository), digest, range, settings.CacheCredential, stop));
+
+    /// <summary>Makes a blob of another repository one of this one too; false when the registry does not have it there.</summary>
+    public async Task<bool> Mount(string repository, string digest, string from, CancellationToken stop)
+    {
+        using var answer = await At(() => _client.Send(
+            Write(HttpMethod.Post, repository, $"blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}") with { AlsoPullFrom = from }, stop));
+        if (answer.StatusCode == HttpStatusCode.Created)
+            return true;
+        await Abandon(repository, answer, stop);   // it began an ordinary upload instead
+        return false;
+    }
+
+    /// <summary>Stores a blob from what is read anew at each call.</summary>
+    /// <param name="repository">Where.</param>
+    /// <param name="digest">What the bytes have to have: the registry verifies it too.</param>
+    /// <param name="content">Makes the body.</param>
+    /// <param name="sent">Completes when the whole body has been sent.</param>
+    /// <param name="stop">Ends it.</param>
+    public async Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop)
+    {
+        // 1. An upload of its own.
+        using var begun = await At(() => _client.Send(Write(HttpMethod.Post, repository, "blobs/uploads/"), stop));
+        var address = AddressOf(begun);
+        var separator = address.Query.Length > 0 ? "&" : "?";
+
+        // 2. All of it in the request that also ends it. How long the body takes says nothing; once it is sent, the registry has so long to commit it.
+        using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        _ = sent.ContinueWith(_ => commit.CancelAfter(CommitPatience), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+        try
+        {
+            using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "") with
+            {
+                Address = new Uri($"{address.AbsoluteUri}{separator}digest={Uri.EscapeDataString(digest)}"),
+                Content = content,
+                Patience = Timeout.InfiniteTimeSpan,
+            }, commit.Token));
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            throw new CopyFailed(CopyFailed.Cache, $"the cache registry: PUT of blob {digest} to {repository}: no answer within {CommitPatience.TotalMinutes:0} min after the last byte", retryHelps: true);
+        }
+    }
+
+    /// <summary>The blob <c>{}</c>, which every repository holds: it is the configuration of wrappers, and garbage collections stumble over repositories without blobs.</summary>
+    public async Task EnsureEmptyBlob(string repository, CancellationToken stop)
+    {
+        if (_hasEmptyBlob.TryGet(repository, out _))
+            return;
+        if (!await HasBlob(repository, IndexWrapper.EmptyDigest, stop))
+            await UploadSmall(repository, IndexWrapper.EmptyDigest, IndexWrapper.EmptyBlob.ToArray(), stop);
+        _hasEmptyBlob.Set(repository, true);
+    }
+
+    /// <summary>Stores a blob that is in memory already.</summary>
+    public Task UploadSmall(string repository, string digest, byte[] bytes, CancellationToken stop) =>
+        Upload(repository, digest, () => new ByteArrayContent(bytes), Task.CompletedTask, stop);
+
+    /// <summary>Stores a manifest under a tag, and reads it back: a 201 alone proves nothing (reference: distribution with a blob descriptor cache).</summary>
+    public async Task PutManifest(string repository, string tag, byte[] bytes, string mediaType, CancellationToken stop)
+    {
+        var digest = Digest.Sha256(bytes);
+        try
+        {
+            using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop));
+        }
+        catch (CopyFailed e) when (e.Status == HttpStatusCode.BadRequest)
+        {
+            _hasEmptyBlob.Forget(repository);   // perhaps a garbage collection took it
+            throw;
+        }
+        var stored = await GetManifest(repository, tag, stop);
+        if (stored is null || stored.Digest != digest)
+            throw new CopyFailed(CopyFailed.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);
+    }
+
+    /// <summary>Deletes a manifest and with it all its tags; false when it was not there.</summary>
+    public async Task<bool> DeleteManifest(string repository, string digest, CancellationToken stop) =>
+        await OrNull(async () => (bool?)await Delete(repository, digest, stop)) ?? false;
+
+    /// <summary>
+    /// Removes one tag and nothing else. Distribution 3 does it; 2.8 answers 400, and others 405: there the tag is pointed at a manifest
+    /// that no other tag has, and that one is deleted.
+    /// </summary>
+    public async Task RemoveTag(string repository, string tag, CancellationToken stop)
+    {
+        try
+        {
+            await DeleteManifest(repository, tag, stop);
+        }
+        catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
+        {
+            await EnsureEmptyBlob(repository, stop);
+            var tombstone = Tombstone(repository, tag);
+            await PutManifest(repository, tag, tombstone, MediaTypes.OciManifest, stop);
+            await DeleteManifest(repository, Digest.Sha256(tombstone), stop);
+        }
+    }
+
+    /// <summary>Is this what stands for a removed tag (left over by a crash between two steps)?</summary>
+    public static bool IsTombstone(Manifest manifest) => manifest.Bytes.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(TombstoneType)) >= 0;
+
+    /// <summary>All tags of a repository; none when it does not exist.</summary>
+    public async Task<IReadOnlyList<string>> Tags(string repository, CancellationToken stop)
+    {
+        const int PageSize = 1000;
+        var tags = new List<string>();
+        for (var last = ""; ;)
+        {
+            var page = await OrNull(async () => (IReadOnlyList<string>?)await TagsAfter(repository, last, PageSize, stop)) ?? [];
+            var added = page.Except(tags).ToList();
+            tags.AddRange(added);
+            if (page.Count < PageSize || added.Count == 0)   // a registry that does not page gives all, however many
+                return tags;
+            last = page[^1];
+        }
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private async Task<IReadOnlyList<string>> TagsAfter(string repository, string last, int count, CancellationToken stop)
+    {
+        var path = $"tags/list?n={count}" + (last.Length == 0 ? "" : $"&last={last}");
+        using var answer = await _client.Send(new RegistryCall(HttpMethod.Get, At(repository), path) { Credential = settings.CacheCredential }, stop);
+        using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(stop));
+        return json.RootElement.TryGetProperty("tags", out var tags) && tags.ValueKind == JsonValueKind.Array ? [.. tags.EnumerateArray().Select(tag => tag.GetString()!)] : [];
+    }
+
+    private async Task<byte[]> ReadBlob(string repository, string digest, CancellationToken stop)
+    {
+        await using var blob = await _client.OpenBlob(At(repository), digest, null, settings.CacheCredential, stop);
+        if (blob.Length > PullFromRegistry.LargestManifest)
+            throw new RegistryError(RegistryErrorKind.Broken, $"blob {digest} of {repository} is too large for an index");
+        using var bytes = new MemoryStream();
+        await blob.Body.CopyToAsync(bytes, stop);
+        return bytes.ToArray();
+    }
+
+    private async Task<bool> Delete(string repository, string target, CancellationToken stop)
+    {
+        using var _ = await _client.Send(Write(HttpMethod.Delete, repository, "manifests/" + target) with { Actions = "delete" }, stop);
+        return true;
+    }
+
+    private async Task Abandon(string repository, HttpResponseMessage upload, CancellationToken stop)
+    {
+        try
+        {
+            using var _ = await _client.Send(Write(HttpMethod.Delete, repository, "") with { Address = AddressOf(upload) }, stop);
+        }
+        catch (RegistryError)
+        {
+            // The registry's own purge of old uploads takes it.
+        }
+    }
+
+    private Uri AddressOf(HttpResponseMessage upload) => upload.Headers.Location is { } location
+        ? new Uri(upload.RequestMessage!.RequestUri!, location)
+        : throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave no address for it", retryHelps: true);
+
+    // No tag but this one has these bytes, so that deleting their digest removes this tag alone.
+    private static byte[] Tombstone(string repository, string tag) => System.Text.Encoding.UTF8.GetBytes(new JsonObject
+    {
+        ["schemaVersion"] = 2,
+        ["mediaType"] = MediaTypes.OciManifest,
+        ["artifactType"] = TombstoneType,
+        ["config"] = new JsonObject { ["mediaType"] = MediaTypes.Empty, ["digest"] = IndexWrapper.EmptyDigest, ["size"] = 2 },
+        ["layers"] = new JsonArray(),
+        ["annotations"] = new JsonObject { ["removed"] = $"{repository}:{tag}" },
+    }.ToJsonString());
+
+    private static ByteArrayContent Body(byte[] bytes, string mediaType) =>
+        new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };
+
+    private RegistryRepository At(string repository) => new(_host, repository);
+
+    private RegistryCall Write(HttpMethod method, string repository, string path) =>
+        new(method, At(repository), path) { Credential = settings.CacheCredential, Actions = "pull,push" };
+
+    private static async Task<T> At<T>(Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (RegistryError e)
+        {
+            throw CopyFailed.AtCache(e);
+        }
+    }
+
+    private static async Task<T?> OrNull<T>(Func<Task<T?>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
+        {
+            return default;
+        }
+        catch (RegistryError e)
+        {
+            throw CopyFailed.AtCache(e);
+        }
+    }
+}

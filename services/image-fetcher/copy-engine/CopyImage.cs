@@ -1,0 +1,140 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// Copies an image from its origin into the cache registry, byte for byte. An index is kept whole, with the children of the wanted platforms. What the
+/// cache has is found before the origin is asked for it. Run again, it costs a few HEADs.
+/// </summary>
+public sealed class CopyImage : IDisposable
+{
+    /// <summary>How often parts may vanish between being copied and being checked before this counts as a fault of the cache.</summary>
+    private const int MostRounds = 3;
+
+    private const int MostChecks = 8;
+
+    private readonly Joined<(ImageReference Image, bool IsHeldOnly), CopiedImage> _running;
+    private readonly CacheRegistry _cache;
+    private readonly CopyBlob _copyBlob;
+    private readonly ReadPlan _readPlan;
+    private readonly LockRepository _lockRepository;
+    private readonly CopyEngineSettings _settings;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _copies;
+    private readonly SemaphoreSlim _checks = new(MostChecks);   // apart from the copies, which may take hours: checks are made under the repository's lock
+
+    internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, LockRepository lockRepository, CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
+    {
+        _running = new(stopping);
+        (_cache, _copyBlob, _readPlan, _lockRepository, _settings, _time) = (cache, copyBlob, readPlan, lockRepository, settings, time);
+        _copies = new SemaphoreSlim(settings.MaxConcurrentBlobs);
+    }
+
+    /// <summary>Copies an image, or joins the copy of it that is under way. A caller that leaves does not stop it.</summary>
+    /// <param name="image">By tag or by digest.</param>
+    /// <param name="stop">Ends the waiting.</param>
+    /// <exception cref="CopyFailed">The cache cannot serve it.</exception>
+    public Task<CopiedImage> Run(ImageReference image, CancellationToken stop) =>
+        _running.Run((image, false), stopping => Copy(image, isHeldOnly: false, stopping)).WaitAsync(stop);
+
+    /// <summary>The same for a child of an index that is in the cache: it is kept for as long as that index is, and has no tag of its own.</summary>
+    internal Task<CopiedImage> RunForChild(ImageReference child, CancellationToken stop) =>
+        _running.Run((child, true), stopping => Copy(child, isHeldOnly: true, stopping)).WaitAsync(stop);
+
+    public void Dispose()
+    {
+        _copies.Dispose();
+        _checks.Dispose();
+    }
+
+    /// <summary>
+    /// 1. What the image consists of. 2. Under the repository's lock: if every part is there, the manifests and at last the root's tag are written.
+    /// 3. Otherwise what is missing is copied without the lock, and it is looked at again.
+    /// </summary>
+    private async Task<CopiedImage> Copy(ImageReference image, bool isHeldOnly, CancellationToken stop)
+    {
+        var started = _time.GetTimestamp();
+        var repository = CachePath.Of(image);
+
+        // 1.
+        var plan = await _readPlan.Run(image, stop);
+        var copied = 0L;
+        for (var round = 0; ; round++)
+        {
+            // 2.
+            IReadOnlyList<Part> missing;
+            await using (await _lockRepository(repository, stop))
+            {
+                missing = await Missing(image, plan, stop);
+                if (missing.Count == 0)
+                {
+                    await PutManifests(image, plan, isHeldOnly, stop);
+                    return Result(plan, copied, _time.GetElapsedTime(started));
+                }
+            }
+            if (round == MostRounds)
+                throw new CopyFailed(CopyFailed.Cache, $"the cache registry loses blobs of {repository} while they are copied: {missing[0].Digest} is gone again", retryHelps: true);
+
+            // 3.
+            copied += (await Task.WhenAll(missing.Select(part => CopyPart(image, part, stop)))).Sum();
+        }
+    }
+
+    private async Task<IReadOnlyList<Part>> Missing(ImageReference image, ImagePlan plan, CancellationToken stop)
+    {
+        var missing = await Task.WhenAll(plan.Parts.Select(part => Within(_checks, async () =>
+            await _copyBlob.IsThere(Wanted(image, part), stop) ? null : part, stop)));
+        return [.. missing.OfType<Part>()];
+    }
+
+    private Task<long> CopyPart(ImageReference image, Part part, CancellationToken stop) =>
+        Within(_copies, () => _copyBlob.Run(Wanted(image, part), stop), stop);
+
+    private static WantedBlob Wanted(ImageReference image, Part part) => new(image, part.Digest, part.SizeInBytes);
+
+    private static async Task<T> Within<T>(SemaphoreSlim limit, Func<Task<T>> work, CancellationToken stop)
+    {
+        await limit.WaitAsync(stop);
+        try
+        {
+            return await work();
+        }
+        finally
+        {
+            limit.Release();
+        }
+    }
+
+    /// <summary>Every manifest under its hold, from the leaves up, and the root under the image's tag last: what a tag names is always whole.</summary>
+    private async Task PutManifests(ImageReference image, ImagePlan plan, bool isHeldOnly, CancellationToken stop)
+    {
+        var repository = CachePath.Of(image);
+        await _cache.EnsureEmptyBlob(repository, stop);
+        foreach (var manifest in plan.Manifests)
+            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, stop);
+        if (!isHeldOnly)
+            await PutManifest(repository, CacheTags.OfImage(image), plan.Root, stop);
+    }
+
+    private async Task PutManifest(string repository, string tag, Manifest manifest, CancellationToken stop)
+    {
+        // 1. As what: an index that the registry would refuse goes into a wrapper.
+        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_settings.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
+        var (bytes, type) = wrapper is null ? (manifest.Bytes, manifest.MediaType) : (wrapper.ToManifest(), MediaTypes.OciManifest);
+
+        // 2. Unless it is there.
+        if ((await _cache.HeadManifest(repository, tag, stop))?.Digest == Digest.Sha256(bytes))
+            return;
+        if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
+            await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);
+        await _cache.PutManifest(repository, tag, bytes, type, stop);
+    }
+
+    private static CopiedImage Result(ImagePlan plan, long copied, TimeSpan duration)
+    {
+        var blobs = plan.Parts.Sum(part => part.SizeInBytes);
+        return new CopiedImage(plan.Root.Digest, plan.Root.MediaType, plan.Platforms, plan.MissingPlatforms,
+            blobs + plan.Manifests.Sum(manifest => (long)manifest.Bytes.Length), copied, Math.Max(0, blobs - copied), duration);
+    }
+}

@@ -1,0 +1,86 @@
+using Kuik.Oci;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>Makes the copy engine's parts known to a service.</summary>
+public static class CopyEngineParts
+{
+    /// <summary>Adds <see cref="CopyImage"/> and <see cref="EvictImage"/>, and what <see cref="PullThrough.MapPullThrough"/> serves.</summary>
+    /// <param name="services">The service's.</param>
+    /// <param name="configuration">Read here, at once.</param>
+    /// <param name="needs">What comes from outside.</param>
+    /// <exception cref="Hosting.WrongSetting">A setting is not accepted.</exception>
+    public static IServiceCollection AddCopyEngine(this IServiceCollection services, IConfiguration configuration, Func<IServiceProvider, CopyEngineNeeds> needs)
+    {
+        var settings = CopyEngineSettings.From(configuration);
+        var endpoints = RegistryEndpoints.From(configuration);
+        var roots = RegistryClient.ReadRoots(configuration);
+        services.AddSingleton(provider => new Engine(
+            settings, time => new RegistryClient(endpoints, roots, time), needs(provider), provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().CopyImage);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().EvictImage);
+        return services;
+    }
+}
+
+/// <summary>The engine's parts, put together.</summary>
+internal sealed class Engine : IDisposable
+{
+    private readonly CancellationTokenSource _stopping;
+    private readonly RegistryClient _client;
+    private readonly CacheRegistry _cache;
+    private readonly Spool _spool;
+
+    // Between replicas: on the cluster's own network, never through a proxy.
+    private readonly HttpMessageInvoker _peers = new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        UseCookies = false,
+        AllowAutoRedirect = false,
+        ConnectTimeout = TimeSpan.FromSeconds(2),
+        ActivityHeadersPropagator = null,
+    });
+
+    public Engine(CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, ILoggerFactory logs, CancellationToken applicationStopping)
+    {
+        Time = time;
+        _stopping = CancellationTokenSource.CreateLinkedTokenSource(applicationStopping);
+        var stopping = _stopping.Token;
+        _client = client(time);
+        _cache = new CacheRegistry(settings, time);
+        _spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, stopping);
+        var origins = new Origins(_client, needs.Credentials);
+        var manifests = new Manifests(origins, time, stopping);
+        Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
+        CopyBlob = new CopyBlob(_cache, _spool, origins, Owners, new AskOwner(_peers, time), stopping);
+        CopyImage = new CopyImage(_cache, CopyBlob, new ReadPlan(_cache, manifests, settings), needs.LockRepository, settings, time, stopping);
+        EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
+        Forward = new ForwardToOwner(_peers, Owners, time);
+        PullManifest = new PullManifest(_cache, manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>());
+    }
+
+    public TimeProvider Time { get; }
+    public BlobOwners Owners { get; }
+    public CopyBlob CopyBlob { get; }
+    public CopyImage CopyImage { get; }
+    public EvictImage EvictImage { get; }
+    public ForwardToOwner Forward { get; }
+    public PullManifest PullManifest { get; }
+    public PullBlob PullBlob { get; }
+
+    public void Dispose()
+    {
+        _stopping.Cancel();
+        _spool.Dispose();
+        _client.Dispose();
+        _cache.Dispose();
+        _peers.Dispose();
+        _stopping.Dispose();
+    }
+}

@@ -1,0 +1,84 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// Removes an image's tag from the cache registry, and then what no tag of the repository needs any more. Other tags keep what they name, also when it
+/// is the same manifest. Run again, it removes what is left.
+/// </summary>
+public sealed partial class EvictImage
+{
+    private readonly CacheRegistry _cache;
+    private readonly LockRepository _lockRepository;
+    private readonly ILogger<EvictImage> _logger;
+
+    internal EvictImage(CacheRegistry cache, LockRepository lockRepository, ILogger<EvictImage> logger) =>
+        (_cache, _lockRepository, _logger) = (cache, lockRepository, logger);
+
+    /// <summary>Evicts an image. Blobs go in the registry's own garbage collection.</summary>
+    /// <param name="image">By tag or by digest.</param>
+    /// <param name="isStillExpired">Asked under the repository's lock, right before the tag is removed: when false, nothing is.</param>
+    /// <param name="stop">Ends it; what has been removed stays removed.</param>
+    /// <returns>False when it was not to be removed any more.</returns>
+    /// <exception cref="CopyFailed">The cache registry did not do it.</exception>
+    public async Task<bool> Run(ImageReference image, Func<CancellationToken, Task<bool>> isStillExpired, CancellationToken stop)
+    {
+        var repository = CachePath.Of(image);
+        await using (await _lockRepository(repository, stop))
+        {
+            if (!await isStillExpired(stop))
+                return false;
+            await _cache.RemoveTag(repository, CacheTags.OfImage(image), stop);
+            var swept = await Sweep(repository, stop);
+            LogEvicted(image, swept);
+            return true;
+        }
+    }
+
+    /// <summary>Evicts an image whatever anybody thinks of it.</summary>
+    /// <inheritdoc cref="Run(ImageReference, Func{CancellationToken, Task{bool}}, CancellationToken)"/>
+    public Task Run(ImageReference image, CancellationToken stop) => Run(image, _ => Task.FromResult(true), stop);
+
+    /// <summary>
+    /// 1. Which digests the repository's tags reach. 2. Holds on any other digest go, with their manifests. Called under the repository's lock.
+    /// </summary>
+    private async Task<int> Sweep(string repository, CancellationToken stop)
+    {
+        // 1.
+        var tags = await _cache.Tags(repository, stop);
+        var reached = new HashSet<string>();
+        foreach (var tag in tags.Where(tag => !CacheTags.IsHold(tag)))
+            if (await _cache.GetManifest(repository, tag, stop) is { } stored)
+            {
+                if (CacheRegistry.IsTombstone(stored))
+                    await _cache.DeleteManifest(repository, stored.Digest, stop);   // left over by an eviction that was interrupted
+                else
+                    await Reach(repository, await _cache.Find(repository, tag, stop) ?? stored, reached, stop);
+            }
+
+        // 2.
+        var swept = 0;
+        foreach (var tag in tags.Where(tag => CacheTags.IsHold(tag) && !reached.Contains(tag)))
+            if ((await _cache.HeadManifest(repository, tag, stop))?.Digest is { } digest && await _cache.DeleteManifest(repository, digest, stop))
+                swept++;
+        return swept;
+    }
+
+    /// <summary>Adds the hold of a manifest, and of everything below it that is stored.</summary>
+    private async Task Reach(string repository, Manifest manifest, HashSet<string> reached, CancellationToken stop)
+    {
+        if (!reached.Add(CacheTags.OfManifest(manifest.Digest)) || !MediaTypes.IsIndex(manifest.MediaType))
+            return;
+        foreach (var entry in ReadManifest.Entries(manifest))
+        {
+            if (await _cache.Find(repository, entry.Digest, stop) is { } child)
+                await Reach(repository, child, reached, stop);
+            reached.Add(CacheTags.OfManifest(entry.Digest));
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "{Image} is evicted from the cache; {Swept} manifests that nothing else needs went with it")]
+    private partial void LogEvicted(ImageReference image, int swept);
+}

@@ -1,0 +1,64 @@
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// Reading from origins with whatever credentials the image's pods have: each in order, then none. The one that was let in is tried first the next time.
+/// </summary>
+internal sealed class Origins(RegistryClient client, FindCredentials find)
+{
+    private readonly Remembered<RegistryRepository, RegistryCredential?> _letIn = new(most: 4096);
+
+    /// <exception cref="CopyFailed">The origin did not give it.</exception>
+    public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
+        Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
+
+    /// <summary>Null when the origin does not answer HEAD.</summary>
+    /// <exception cref="CopyFailed">The origin did not let us, or has no such manifest.</exception>
+    public Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken stop) =>
+        Try(image, credential => client.HeadManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
+
+    /// <summary>The size of a blob, null when the origin does not have it.</summary>
+    /// <exception cref="CopyFailed">The origin did not say.</exception>
+    public Task<long?> HeadBlob(ImageReference image, string digest, CancellationToken stop) =>
+        Try(image, credential => client.HeadBlob(RegistryRepository.Of(image), digest, credential, stop), stop);
+
+    /// <summary>Begins to get a blob.</summary>
+    /// <exception cref="CopyFailed">The origin did not give it.</exception>
+    public Task<BlobBody> OpenBlob(ImageReference image, string digest, long from, CancellationToken stop) => Try(image, credential =>
+        client.OpenBlob(RegistryRepository.Of(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, stop), stop);
+
+    /// <summary>Are there credentials to show to this image's origin at all?</summary>
+    public async Task<bool> HasCredentials(ImageReference image, CancellationToken stop) => (await find(image, stop)).Count > 0;
+
+    private async Task<T> Try<T>(ImageReference image, Func<RegistryCredential?, Task<T>> attempt, CancellationToken stop)
+    {
+        // 1. In which order: what was let in before, if it still is among them; the pods'; nobody's.
+        var repository = RegistryRepository.Of(image);
+        var candidates = (await find(image, stop)).Append(null).Distinct().ToList();
+        if (_letIn.TryGet(repository, out var before) && candidates.Remove(before))
+            candidates.Insert(0, before);
+
+        // 2. Only "not you" and "no such thing" (which some registries say instead) are worth another credential. The first one's answer is told.
+        RegistryError? first = null;
+        foreach (var credential in candidates)
+            try
+            {
+                var got = await attempt(credential);
+                _letIn.Set(repository, credential);
+                return got;
+            }
+            catch (RegistryError e) when (e.Kind is RegistryErrorKind.Refused or RegistryErrorKind.Gone)
+            {
+                first ??= e;
+            }
+            catch (RegistryError e)
+            {
+                throw CopyFailed.AtOrigin(e);
+            }
+        _letIn.Forget(repository);
+        throw CopyFailed.AtOrigin(first!);
+    }
+}

@@ -1,0 +1,141 @@
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+using Kuik.Oci;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// A blob that node-proxy did not find in the cache: from the spool if it is there or on its way; from the cache if it has come since; else its download begins.
+/// Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses it.
+/// </summary>
+internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlob copyBlob, Origins origins, TimeProvider time, ILogger<PullBlob> logger)
+{
+    private const int ChunkSize = 256 * 1024;
+
+    /// <summary>How long the cache may take to say whether it has the blob; then the download begins without it.</summary>
+    private static readonly TimeSpan CachePatience = TimeSpan.FromMilliseconds(800);
+
+    /// <exception cref="CopyFailed">Neither the cache nor the origin gave it.</exception>
+    public async Task Run(HttpContext http, ImageReference image, string digest)
+    {
+        var blob = new WantedBlob(image, digest, SizeInBytes: null);
+        using var spooled = spool.Find(digest);
+        if (spooled is not null)
+            await FromSpool(http, digest, spooled);
+        else if (!await FromCache(http, blob))
+            await FromOrigin(http, blob);
+    }
+
+    private async Task<bool> FromCache(HttpContext http, WantedBlob blob)
+    {
+        try
+        {
+            if (!await copyBlob.IsThere(blob, http.RequestAborted).WaitAsync(CachePatience, time))
+                return false;
+            _ = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var range);
+            await using var stored = await cache.OpenBlob(blob.Repository, blob.Digest, range, http.RequestAborted);
+            if (stored is null)
+                return false;
+            Describe(http, blob.Digest, stored.Length);
+            if (stored.Range is { } part)
+            {
+                http.Response.StatusCode = StatusCodes.Status206PartialContent;
+                http.Response.Headers.ContentRange = part.ToString();
+            }
+            if (HttpMethods.IsGet(http.Request.Method))
+                await stored.Body.CopyToAsync(http.Response.Body, ChunkSize, http.RequestAborted);
+            return true;
+        }
+        catch (Exception e) when (e is CopyFailed or TimeoutException)
+        {
+            LogCacheAway(blob.Digest, e.Message);
+            return false;
+        }
+        catch (RegistryError e)
+        {
+            throw CopyFailed.AtCache(e);   // in mid-body: the client's transfer breaks
+        }
+    }
+
+    private async Task FromOrigin(HttpContext http, WantedBlob blob)
+    {
+        if (HttpMethods.IsHead(http.Request.Method))
+        {
+            var ask = origins.HeadBlob(blob.Image, blob.Digest, http.RequestAborted);
+            if (await PullThrough.IsDoneAtOnce(http, ask, time))
+                Describe(http, blob.Digest, await ask is { } size ? (size < 0 ? null : size) : throw new CopyFailed(CopyFailed.Gone, $"{blob.Image.Name} has no blob {blob.Digest}", retryHelps: false));
+            return;
+        }
+        using var download = copyBlob.Download(blob);
+        Keep(blob);
+        await FromSpool(http, blob.Digest, download);
+    }
+
+    /// <summary>Brings it into the cache, whatever becomes of the client; a cache that refuses is the log's business, not the client's.</summary>
+    private void Keep(WantedBlob blob) => copyBlob.AsOwner(blob).ContinueWith(work =>
+    {
+        if (work.Exception?.GetBaseException() is { } fault and not OperationCanceledException)
+            LogNotKept(blob.Digest, blob.Repository, fault.Message);
+    }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
+    private async Task FromSpool(HttpContext http, string digest, SpoolReader blob)
+    {
+        if (!await PullThrough.IsDoneAtOnce(http, blob.Begun, time))
+            return;
+        var size = await blob.Begun;
+        var (from, to) = size is { } known ? RangeOf(http, known) : (0, long.MaxValue - 1);
+        var isPart = http.Response.StatusCode == StatusCodes.Status206PartialContent;
+        if (isPart && from > to)
+        {
+            http.Response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
+            http.Response.Headers.ContentRange = $"bytes */{size}";
+            return;
+        }
+        Describe(http, digest, size is null ? null : to - from + 1);
+        if (isPart)
+            http.Response.Headers.ContentRange = $"bytes {from}-{to}/{size}";
+        if (HttpMethods.IsHead(http.Request.Method))
+            return;
+
+        await http.Response.StartAsync(http.RequestAborted);
+        var output = http.Response.BodyWriter;
+        for (var at = from; at <= to;)
+        {
+            var room = output.GetMemory(ChunkSize);
+            var got = await blob.Read(room[..(int)Math.Min(room.Length, to - at + 1)], at, http.RequestAborted);
+            if (got == 0)
+                break;
+            output.Advance(got);
+            at += got;
+            await output.FlushAsync(http.RequestAborted);
+        }
+    }
+
+    /// <summary>The part that is asked for (RFC 9110 section 14.2), the whole blob when none is or when there are several. An empty blob has no parts.</summary>
+    private static (long From, long To) RangeOf(HttpContext http, long size)
+    {
+        if (size == 0 || !RangeHeaderValue.TryParse(http.Request.Headers.Range, out var header) || header is not { Unit: "bytes", Ranges.Count: 1 } || header.Ranges.First() is not { } range)
+            return (0, size - 1);
+        http.Response.StatusCode = StatusCodes.Status206PartialContent;
+        return range.From is { } from
+            ? (from, from >= size ? from - 1 : Math.Min(range.To ?? long.MaxValue, size - 1))
+            : (Math.Max(0, size - range.To!.Value), size - 1);
+    }
+
+    private static void Describe(HttpContext http, string digest, long? length)
+    {
+        http.Response.ContentType = "application/octet-stream";
+        http.Response.ContentLength = length;
+        http.Response.Headers.AcceptRanges = "bytes";
+        http.Response.Headers.ETag = $"\"{digest}\"";
+        http.Response.Headers["Docker-Content-Digest"] = digest;
+    }
+
+    [LoggerMessage(LogLevel.Warning, "blob {Digest} is pulled through without the cache: {Reason}")]
+    private partial void LogCacheAway(string digest, string reason);
+
+    [LoggerMessage(LogLevel.Warning, "blob {Digest} was pulled through but is not kept in {Repository}: {Reason}")]
+    private partial void LogNotKept(string digest, string repository, string reason);
+}

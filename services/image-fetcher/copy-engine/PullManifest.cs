@@ -1,0 +1,170 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// A manifest that node-proxy did not find in the cache: it is answered from the origin, and the image is copied in the background. A child of an index that
+/// the cache knows is kept beside it; anything else is an image of its own.
+/// </summary>
+internal sealed partial class PullManifest(
+    CacheRegistry cache, Manifests manifests, Origins origins, CopyImage copyImage, NotePull pulledThrough, TimeProvider time, ILogger<PullManifest> logger, CancellationToken stopping)
+{
+    /// <summary>How long a pull waits for its pod to be observed, so that there are credentials.</summary>
+    private static readonly TimeSpan WaitForPod = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long an origin's refusal is good for others who ask: a rate-limited origin must not be asked by every node.</summary>
+    private static readonly TimeSpan RefusalIsGoodFor = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestRefusal = TimeSpan.FromSeconds(60);
+
+    private readonly Joined<ImageReference, Manifest> _pulls = new(stopping);
+    private readonly Joined<ImageReference, bool> _copies = new(stopping);
+    private readonly Remembered<ImageReference, (CopyFailed Failure, DateTimeOffset GoodUntil)> _refused = new(most: 4096);
+
+    /// <exception cref="CopyFailed">Neither the cache nor the origin gave it.</exception>
+    public async Task Run(HttpContext http, ImageReference image)
+    {
+        if (_refused.TryGet(image, out var refusal) && refusal.GoodUntil > time.GetUtcNow())
+            throw refusal.Failure;
+        var work = _pulls.Run(image, stop => Pull(image, stop));
+        if (!await PullThrough.IsDoneAtOnce(http, work, time))
+            return;
+
+        var manifest = await work;
+        http.Response.ContentType = manifest.MediaType;
+        http.Response.ContentLength = manifest.Bytes.Length;
+        http.Response.Headers["Docker-Content-Digest"] = manifest.Digest;
+        http.Response.Headers.ETag = $"\"{manifest.Digest}\"";
+        if (HttpMethods.IsGet(http.Request.Method))
+            await http.Response.Body.WriteAsync(manifest.Bytes, http.RequestAborted);
+    }
+
+    private async Task<Manifest> Pull(ImageReference image, CancellationToken stop)
+    {
+        if (await FromCache(image, stop) is { } stored)
+            return stored;
+        try
+        {
+            var manifest = await FromOrigin(image, stop);
+            _ = _copies.Run(image, async stopping => await CopyInBackground(image, stopping));
+            return manifest;
+        }
+        catch (CopyFailed e)
+        {
+            var wait = e.RetryAfter is { } asked && asked < LongestRefusal ? asked : e.RetryAfter is null ? RefusalIsGoodFor : LongestRefusal;
+            _refused.Set(image, (e, time.GetUtcNow() + wait));
+            throw;
+        }
+    }
+
+    /// <summary>It may have come since node-proxy looked. A cache that does not answer is no reason not to pull.</summary>
+    private async Task<Manifest?> FromCache(ImageReference image, CancellationToken stop)
+    {
+        try
+        {
+            return await cache.Find(CachePath.Of(image), image.Target, stop).WaitAsync(CachePatience, time, stop);
+        }
+        catch (Exception e) when (e is CopyFailed or TimeoutException)
+        {
+            LogCacheAway(image, e.Message);
+            return null;
+        }
+    }
+
+    /// <summary>A private image may be pulled before its pod has been observed: then there are no credentials yet, for a moment.</summary>
+    private async Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
+    {
+        using var look = new PeriodicTimer(LookAgain, time);
+        for (var until = time.GetUtcNow() + WaitForPod; ;)
+        {
+            var hadCredentials = await origins.HasCredentials(image, stop);
+            try
+            {
+                return await manifests.FromOrigin(image, stop);
+            }
+            catch (CopyFailed e) when (e.Kind == CopyFailed.Refused && !hadCredentials)
+            {
+                while (!await origins.HasCredentials(image, stop))
+                    if (!await look.WaitForNextTickAsync(stop) || time.GetUtcNow() >= until)
+                        throw new CopyFailed(CopyFailed.Refused,
+                            $"{e.Message}; no pod that is known to use {image.Name} has a pull secret for {image.Host}", retryHelps: false, status: e.Status, inner: e);
+            }
+        }
+    }
+
+    /// <returns>Whether the copy was made; a failure is logged, and shown wherever the copy is asked for as such.</returns>
+    private async Task<bool> CopyInBackground(ImageReference image, CancellationToken stop)
+    {
+        try
+        {
+            if (manifests.WasNamedByTag(image))
+                return true;   // a runtime that asked for the tag and now asks for what it names: the tag's copy is under way
+            if (await IsChild(image, stop))
+            {
+                await copyImage.RunForChild(image, stop);
+                return true;
+            }
+            await Note(image, stop);
+            await copyImage.Run(image, stop);
+            return true;
+        }
+        catch (CopyFailed e)
+        {
+            LogCopyFailed(image, e.Message);
+            return false;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return false;
+        }
+        catch (Exception e)
+        {
+            // What was handed in failed (the lock's database, say): the pull has its answer, and the next one tries again.
+            LogBroken(e, image);
+            return false;
+        }
+    }
+
+    private async Task Note(ImageReference image, CancellationToken stop)
+    {
+        try
+        {
+            await pulledThrough(image, stop);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            LogNotNoted(e, image);   // for example because its database is away; the copy is made all the same
+        }
+    }
+
+    /// <summary>Is this digest an entry of an index: of one that was just seen, or of one that the cache has?</summary>
+    private async Task<bool> IsChild(ImageReference image, CancellationToken stop)
+    {
+        if (image.Digest is null)
+            return false;
+        if (manifests.IsKnownChild(image))
+            return true;
+        var repository = CachePath.Of(image);
+        foreach (var tag in (await cache.Tags(repository, stop)).Where(CacheTags.IsHold))
+            if (CacheTags.DigestOf(tag) is { } digest && await cache.Find(repository, digest, stop) is { } stored && MediaTypes.IsIndex(stored.MediaType))
+                manifests.SawIndex(image, stored);
+        return manifests.IsKnownChild(image);
+    }
+
+    [LoggerMessage(LogLevel.Warning, "{Image} is pulled through without the cache: {Reason}")]
+    private partial void LogCacheAway(ImageReference image, string reason);
+
+    [LoggerMessage(LogLevel.Warning, "{Image} was pulled through but not copied into the cache: {Reason}")]
+    private partial void LogCopyFailed(ImageReference image, string reason);
+
+    [LoggerMessage(LogLevel.Error, "{Image} was pulled through but not copied into the cache")]
+    private partial void LogBroken(Exception fault, ImageReference image);
+
+    [LoggerMessage(LogLevel.Warning, "the pull of {Image} is not recorded")]
+    private partial void LogNotNoted(Exception fault, ImageReference image);
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Net;
+using System.Text.RegularExpressions;
+using Kuik.Contracts;
+using Kuik.Oci;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// What node-proxy asks on a cache miss: the distribution's API, for paths of the cache. Where there is no answer within a second the status is 202
+/// with <c>Kuik-Working: 1</c>, and node-proxy asks again: the work goes on and is joined. What an origin said is final.
+/// </summary>
+public static partial class PullThrough
+{
+    /// <summary>On a 202: there is no answer yet, ask again.</summary>
+    public const string WorkingHeader = "Kuik-Working";
+
+    /// <summary>On a request from another replica: this one is the owner, or is to act as if it were.</summary>
+    public const string ForwardedHeader = "Kuik-Forwarded";
+
+    private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
+
+    /// <summary>Answers <c>/v2/…</c> for node-proxy, and the other replicas' questions.</summary>
+    public static void MapPullThrough(this IEndpointRouteBuilder routes)
+    {
+        var engine = routes.ServiceProvider.GetRequiredService<Engine>();
+        AskOwner.Map(routes, engine.CopyBlob, engine.Owners, engine.Time);
+        routes.MapMethods("/v2/", [HttpMethods.Get, HttpMethods.Head], () => Results.Text("{}", RegistryErrors.MediaType));
+        routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head], (string path, HttpContext http) => Answer(engine, path, http));
+    }
+
+    private static async Task Answer(Engine engine, string path, HttpContext http)
+    {
+        if (Paths().Match(path) is not { Success: true } match)
+        {
+            await Refuse(http, HttpStatusCode.NotFound, "UNSUPPORTED", "image-fetcher serves manifests and blobs only", null);
+            return;
+        }
+        var (kind, target) = (match.Groups["kind"].Value, match.Groups["target"].Value);
+        // A blob's path names a repository; any tag will do to name an image of it.
+        if (!CachePath.TryRead(match.Groups["repository"].Value, kind == "blobs" ? "latest" : target, out var image, out var problem) || (kind == "blobs" && !ImageReference.IsDigest(target)))
+        {
+            await Refuse(http, HttpStatusCode.NotFound, "NAME_INVALID", problem ?? $"\"{target}\" is not a digest", null);
+            return;
+        }
+
+        try
+        {
+            // All manifests of a repository have one owner: it knows which digest belongs to which tag and index.
+            if (await engine.Forward.Run(http, kind == "blobs" ? target : image.Name))
+                return;
+            if (kind == "blobs")
+                await engine.PullBlob.Run(http, image, target);
+            else
+                await engine.PullManifest.Run(http, image);
+        }
+        catch (CopyFailed e) when (!http.Response.HasStarted)
+        {
+            var (status, code) = StatusOf(e, kind);
+            await Refuse(http, status, code, e.Message, e.RetryAfter);
+        }
+        catch (CopyFailed)
+        {
+            http.Abort();   // a broken transfer must not look like a whole one
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // The client left.
+        }
+    }
+
+    /// <summary>Waits for a moment; false when the work is not done by then, and 202 has been answered.</summary>
+    internal static async Task<bool> IsDoneAtOnce(HttpContext http, Task work, TimeProvider time)
+    {
+        try
+        {
+            await work.WaitAsync(AtOnce, time, http.RequestAborted);
+            return true;
+        }
+        catch (TimeoutException) when (!work.IsCompleted)
+        {
+            http.Response.StatusCode = StatusCodes.Status202Accepted;
+            http.Response.Headers[WorkingHeader] = "1";
+            http.Response.Headers.RetryAfter = "0";
+            http.Response.ContentLength = 0;
+            return false;
+        }
+    }
+
+    internal static (HttpStatusCode Status, string Code) StatusOf(CopyFailed e, string kind) => e.Kind switch
+    {
+        CopyFailed.Gone => (HttpStatusCode.NotFound, kind == "blobs" ? "BLOB_UNKNOWN" : "MANIFEST_UNKNOWN"),
+        CopyFailed.Refused when e.Status == HttpStatusCode.Forbidden => (HttpStatusCode.Forbidden, "DENIED"),
+        CopyFailed.Refused => (HttpStatusCode.Unauthorized, "UNAUTHORIZED"),
+        CopyFailed.RateLimited => (HttpStatusCode.TooManyRequests, "TOOMANYREQUESTS"),
+        CopyFailed.Unreachable => (HttpStatusCode.GatewayTimeout, "UNKNOWN"),
+        CopyFailed.Cache => (HttpStatusCode.ServiceUnavailable, "UNKNOWN"),
+        _ => (HttpStatusCode.BadGateway, "UNKNOWN"),
+    };
+
+    private static async Task Refuse(HttpContext http, HttpStatusCode status, string code, string message, TimeSpan? retryAfter)
+    {
+        http.Response.Clear();
+        http.Response.StatusCode = (int)status;
+        http.Response.ContentType = RegistryErrors.MediaType;
+        if (retryAfter is { } wait)
+            http.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        var body = RegistryErrors.Body(code, message);
+        if (HttpMethods.IsHead(http.Request.Method))
+            http.Response.ContentLength = System.Text.Encoding.UTF8.GetByteCount(body);
+        else
+            await http.Response.WriteAsync(body, http.RequestAborted);
+    }
+
+    [GeneratedRegex(@"\A(?<repository>.+)/(?<kind>manifests|blobs)/(?<target>[^/]+)\z")]
+    private static partial Regex Paths();
+}

@@ -1,0 +1,78 @@
+using System.Text.Json;
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>A part that a manifest names: a configuration or a layer.</summary>
+/// <param name="Digest">Of its bytes.</param>
+/// <param name="SizeInBytes">As the manifest says.</param>
+/// <param name="IsForeign">It is not in the registry but at addresses of its own (a non-distributable layer).</param>
+internal sealed record Part(string Digest, long SizeInBytes, bool IsForeign);
+
+/// <summary>An entry of an index.</summary>
+/// <param name="Digest">Of the manifest.</param>
+/// <param name="SizeInBytes">As the index says.</param>
+/// <param name="Platform">Null where the index does not say, and for attestations (unknown/unknown).</param>
+internal sealed record IndexEntry(string Digest, long SizeInBytes, Platform? Platform);
+
+/// <summary>What manifests and indexes say, Docker's and OCI's alike.</summary>
+internal static class ReadManifest
+{
+    /// <summary>What a manifest needs: its configuration and layers, each digest once.</summary>
+    /// <exception cref="CopyFailed">It is no manifest of a kind that registries keep today.</exception>
+    public static IReadOnlyList<Part> Parts(Manifest manifest) => Read(manifest, root =>
+    {
+        var parts = new List<Part>();
+        if (root.TryGetProperty("config", out var config))
+            parts.Add(PartOf(config));
+        if (root.TryGetProperty("layers", out var layers))
+            parts.AddRange(layers.EnumerateArray().Select(PartOf));
+        return (IReadOnlyList<Part>)[.. parts.DistinctBy(part => part.Digest)];
+    });
+
+    /// <summary>The entries of an index.</summary>
+    /// <exception cref="CopyFailed">It is no index.</exception>
+    public static IReadOnlyList<IndexEntry> Entries(Manifest index) => Read(index, root =>
+        (IReadOnlyList<IndexEntry>)[.. root.GetProperty("manifests").EnumerateArray().Select(entry =>
+            new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry)))]);
+
+    private static T Read<T>(Manifest manifest, Func<JsonElement, T> read)
+    {
+        if (!MediaTypes.Manifests.Contains(manifest.MediaType))
+            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} has the media type {manifest.MediaType}, which is neither Docker's schema 2 nor OCI's", retryHelps: false);
+        try
+        {
+            using var json = JsonDocument.Parse(manifest.Bytes);
+            return read(json.RootElement);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} cannot be read: {e.Message}", retryHelps: false, inner: e);
+        }
+    }
+
+    private static Part PartOf(JsonElement part)
+    {
+        var type = part.TryGetProperty("mediaType", out var named) ? named.GetString() ?? "" : "";
+        var hasAddresses = part.TryGetProperty("urls", out var urls) && urls.ValueKind == JsonValueKind.Array && urls.GetArrayLength() > 0;
+        return new Part(DigestOf(part), SizeOf(part), hasAddresses && (type.Contains(".foreign.", StringComparison.Ordinal) || type.Contains(".nondistributable.", StringComparison.Ordinal)));
+    }
+
+    private static Platform? PlatformOf(JsonElement entry)
+    {
+        if (!entry.TryGetProperty("platform", out var platform) || platform.ValueKind != JsonValueKind.Object)
+            return null;
+        var (os, architecture) = (Text(platform, "os"), Text(platform, "architecture"));
+        return os is null or "unknown" || architecture is null or "unknown" ? null : new Platform(os, architecture, Text(platform, "variant"));
+    }
+
+    private static string? Text(JsonElement element, string name) =>
+        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
+
+    private static string DigestOf(JsonElement part) => part.GetProperty("digest").GetString() is { } digest && ImageReference.IsDigest(digest)
+        ? digest
+        : throw new FormatException($"\"{part.GetProperty("digest")}\" is not a digest");
+
+    private static long SizeOf(JsonElement part) => part.GetProperty("size").GetInt64() is >= 0 and var size ? size : throw new FormatException("a size is negative");
+}

@@ -1,0 +1,66 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>What has to be in the cache for an image to be served.</summary>
+/// <param name="Root">What the image's tag or digest names.</param>
+/// <param name="Manifests">All manifests and indexes to store, children before their index, the root last.</param>
+/// <param name="Parts">All blobs, each once.</param>
+/// <param name="Platforms">Those of the root index that are stored; none for a single manifest.</param>
+/// <param name="MissingPlatforms">Those that are wanted and that the index does not have.</param>
+internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms);
+
+/// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
+internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, CopyEngineSettings settings)
+{
+    /// <summary>How deep an index may be in another one.</summary>
+    private const int MostLevels = 4;
+
+    /// <exception cref="CopyFailed">A manifest cannot be had or read.</exception>
+    public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop)
+    {
+        var root = await Root(image, stop);
+        var found = new List<Manifest>();
+        var (platforms, missing) = await Collect(image, root, found, level: 0, stop);
+        var all = found.DistinctBy(manifest => manifest.Digest).ToList();
+        var parts = all.Where(manifest => !MediaTypes.IsIndex(manifest.MediaType)).SelectMany(ReadManifest.Parts)
+            .Where(part => !part.IsForeign).DistinctBy(part => part.Digest).ToList();
+        return new ImagePlan(root, all, parts, platforms, missing);
+    }
+
+    /// <summary>The manifest that a tag names now, or a digest always. Where the cache has the tag, a HEAD decides whether it still is that one.</summary>
+    private async Task<Manifest> Root(ImageReference image, CancellationToken stop)
+    {
+        var stored = await cache.Find(CachePath.Of(image), image.Target, stop);
+        if (stored is null)
+            return await manifests.FromOrigin(image, stop);
+        if (image.Digest is not null)
+            return stored;
+        var now = (await manifests.HeadAtOrigin(image, stop))?.Digest;
+        return now == stored.Digest ? stored : await manifests.FromOrigin(now is null ? image : image.With(now), stop);
+    }
+
+    private async Task<(IReadOnlyList<string> Platforms, IReadOnlyList<string> Missing)> Collect(ImageReference image, Manifest manifest, List<Manifest> found, int level, CancellationToken stop)
+    {
+        if (!MediaTypes.IsIndex(manifest.MediaType))
+        {
+            found.Add(manifest);
+            return ([], []);
+        }
+        if (level == MostLevels)
+            throw new CopyFailed(CopyFailed.Broken, $"{image} has indexes more than {MostLevels} levels deep", retryHelps: false);
+
+        var entries = ReadManifest.Entries(manifest);
+        var byPlatform = settings.Platforms.ToDictionary(wanted => wanted, wanted => Platform.Choose(wanted, entries, entry => entry.Platform));
+        var chosen = byPlatform.Values.SelectMany(fitting => fitting).DistinctBy(entry => entry.Digest).ToList();
+        foreach (var entry in chosen)
+            await Collect(image, await Child(image.With(entry.Digest), stop), found, level + 1, stop);
+        found.Add(manifest);
+        return ([.. chosen.Select(entry => entry.Platform!.ToString()).Distinct()],
+            [.. byPlatform.Where(wanted => wanted.Value.Count == 0).Select(wanted => wanted.Key.ToString())]);
+    }
+
+    private async Task<Manifest> Child(ImageReference child, CancellationToken stop) =>
+        await cache.Find(CachePath.Of(child), child.Target, stop) ?? await manifests.FromOrigin(child, stop);
+}
