@@ -12,6 +12,7 @@ internal static class AddPulls
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
+        services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit));

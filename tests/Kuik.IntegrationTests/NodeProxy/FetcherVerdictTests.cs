@@ -109,14 +109,16 @@ public sealed class FetcherVerdictTests
         var image = TestImage.Small(seed: 23);
         await origin.Push("a/b", "1", image);
         await using var fetcher = await ScriptedUpstream.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
-        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint,
-            ("Kuik:Proxy:FetcherLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00")));
+        var proxy = await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint, ("Kuik:Proxy:FetcherLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00"));
+        using var client = Client(proxy);
         var path = $"/v2/{StoreInCache.PathOf(origin, "a/b")}/manifests/1";
 
         for (var i = 0; i < 5; i++)
             Assert.Equal(image.Bytes, await client.GetByteArrayAsync(path));
 
         Assert.Single(fetcher.Requests);
+        using var health = new HttpClient { BaseAddress = proxy.Health };
+        Assert.Contains($"Degraded passed over: {fetcher.Endpoint.GetLeftPart(UriPartial.Authority)}", await health.GetStringAsync("/readyz"), StringComparison.Ordinal);
     }
 
     [Fact]
