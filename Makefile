@@ -4,10 +4,16 @@ CONFIGURATION ?= Debug
 artifacts := artifacts/bin
 configuration := $(shell echo $(CONFIGURATION) | tr A-Z a-z)
 
-.PHONY: help test fmt install build
+.PHONY: help run stop test fmt install build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: install build ## starts everything on this machine, shows the main job, leaves it running (ORIGIN_IMAGE=docker.io/library/alpine:3.20: with that image)
+	@$(artifacts)/Run/$(configuration)/Kuik.Run start
+
+stop: ## stops what make run started, nothing else
+	@[ ! -x $(artifacts)/Run/$(configuration)/Kuik.Run ] && echo "nothing of make run is running" || $(artifacts)/Run/$(configuration)/Kuik.Run stop
 
 test: install build ## installs what is missing, builds, runs every test that needs no cluster
 	@tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests

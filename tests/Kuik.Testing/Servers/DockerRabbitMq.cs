@@ -2,23 +2,28 @@ using Testcontainers.RabbitMq;
 
 namespace Kuik.Testing;
 
-/// <summary>RabbitMQ in a container; Testcontainers removes it when this process is gone.</summary>
+/// <summary>RabbitMQ in a container; Testcontainers removes it when this process is gone, unless its sandbox is kept.</summary>
 internal sealed class DockerRabbitMq : IRabbitMqEngine
 {
     // Chosen ones: they must be the same after Stop and Start.
     private readonly int port = FreePort.Next();
     private readonly int managementPort = FreePort.Next();
+    private readonly Sandbox sandbox;
     private RabbitMqContainer container;
 
-    private DockerRabbitMq() => container = NewContainer();
+    private DockerRabbitMq(Sandbox sandbox)
+    {
+        this.sandbox = sandbox;
+        container = NewContainer();
+    }
 
     public Uri Address => new($"amqp://kuik:kuik@{container.Hostname}:{port}/");
 
     public Uri Management => new($"http://kuik:kuik@{container.Hostname}:{managementPort}/");
 
-    public static async Task<DockerRabbitMq> Create()
+    public static async Task<DockerRabbitMq> Create(Sandbox sandbox)
     {
-        var rabbit = new DockerRabbitMq();
+        var rabbit = new DockerRabbitMq(sandbox);
         await rabbit.Start();
         return rabbit;
     }
@@ -28,7 +33,11 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
         // It goes with the container.
     }
 
-    public Task Start() => container.StartAsync();
+    public async Task Start()
+    {
+        await container.StartAsync();
+        sandbox.Owns(container.Id);
+    }
 
     public Task Stop() => container.StopAsync();
 
@@ -40,5 +49,6 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
     }
 
     private RabbitMqContainer NewContainer() => new RabbitMqBuilder("rabbitmq:3.13-management")
-        .WithUsername("kuik").WithPassword("kuik").WithPortBinding(port, 5672).WithPortBinding(managementPort, 15672).Build();
+        .WithUsername("kuik").WithPassword("kuik").WithPortBinding(port, 5672).WithPortBinding(managementPort, 15672)
+        .WithCleanUp(!sandbox.IsKept).Build();
 }

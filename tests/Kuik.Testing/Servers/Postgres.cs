@@ -20,7 +20,7 @@ public sealed class Postgres
     /// <summary>One that nobody else uses, to be stopped and started at will.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
     public static async Task<Postgres> StartOwn(Sandbox? sandbox = null) =>
-        new(Docker.IsThere ? await DockerPostgres.Create() : await DebianPostgres.Create(sandbox ?? Sandbox.Shared));
+        new(Docker.IsThere ? await DockerPostgres.Create(sandbox ?? Sandbox.Shared) : await DebianPostgres.Create(sandbox ?? Sandbox.Shared));
 
     /// <summary>A new, empty database.</summary>
     /// <returns>A connection string with what Kuik's services need (a dead session is noticed within a second).</returns>

@@ -22,7 +22,7 @@ public sealed class RabbitMq
     /// <summary>One that nobody else uses, to be stopped and started at will. Takes about 8 seconds.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
     public static async Task<RabbitMq> StartOwn(Sandbox? sandbox = null) =>
-        new(Docker.IsThere ? await DockerRabbitMq.Create() : await DebianRabbitMq.Create(sandbox ?? Sandbox.Shared));
+        new(Docker.IsThere ? await DockerRabbitMq.Create(sandbox ?? Sandbox.Shared) : await DebianRabbitMq.Create(sandbox ?? Sandbox.Shared));
 
     /// <summary>Its management API, with user and password in it: <c>http://user:password@host:port/</c>.</summary>
     public Uri Management => engine.Management;

@@ -13,7 +13,7 @@ public sealed class Sandbox
     private static readonly Lazy<Sandbox> OfThisProcess = new(Guarded);
     private static int folders;
 
-    private Sandbox(string root) => Root = Directory.CreateDirectory(root).FullName;
+    private Sandbox(string root, bool isKept = false) => (Root, IsKept) = (Directory.CreateDirectory(root).FullName, isKept);
 
     /// <summary>The guarded folder that everything in this process shares unless it says otherwise.</summary>
     public static Sandbox Shared => OfThisProcess.Value;
@@ -21,13 +21,24 @@ public sealed class Sandbox
     /// <summary>The folder; every process in it carries <c>KUIK_SANDBOX</c> with this path in its environment.</summary>
     public string Root { get; }
 
+    /// <summary>Do its servers outlive this process?</summary>
+    public bool IsKept { get; }
+
     /// <summary>A folder whose servers outlive this process: for <c>make run</c>. <see cref="End"/> is up to the caller.</summary>
-    public static Sandbox Kept(string root) => new(root);
+    public static Sandbox Kept(string root)
+    {
+        var sandbox = new Sandbox(root, isKept: true);
+        File.SetUnixFileMode(sandbox.Root, (UnixFileMode)0b111_001_001);   // Postgres runs as another user, below it
+        return sandbox;
+    }
 
     /// <summary>An empty folder in it, readable by servers that run as another user.</summary>
     /// <param name="name">What it is for; a number is added.</param>
     public string NewFolder(string name) =>
         Directory.CreateDirectory(Path.Combine(Root, $"{name}-{Interlocked.Increment(ref folders)}")).FullName;
+
+    /// <summary>A container belongs to it, and is removed with it.</summary>
+    internal void Owns(string container) => File.AppendAllText(Path.Combine(Root, "containers"), container + "\n");
 
     /// <summary>Kills every server in it and deletes it, at once.</summary>
     public void End()
