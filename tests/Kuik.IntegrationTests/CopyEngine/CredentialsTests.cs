@@ -1,0 +1,87 @@
+using Kuik.ImageFetcher.CopyEngine;
+using Kuik.Oci;
+using Kuik.Testing;
+using Xunit;
+
+namespace Kuik.IntegrationTests.CopyEngine;
+
+public class CredentialsTests
+{
+    [Fact]
+    public async Task Basic_authentication_lets_the_right_credential_in_after_a_wrong_one()
+    {
+        var (origin, cache) = (await Registry.Start(new RegistryOptions { Credentials = ("robot", "secret") }), await Registry.Start());
+        var image = TestImage.Small(seed: 20);
+        var name = await origin.Push("team/web", "1", image);
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        engine.Credentials.Enqueue(new RegistryCredential("robot", "wrong"));
+        engine.Credentials.Enqueue(new RegistryCredential("robot", "secret"));
+
+        await engine.Copy(name);
+
+        await cache.AssertHas(name, image);
+    }
+
+    [Fact]
+    public async Task Bearer_tokens_are_got_for_a_credential_and_used_for_all_of_an_image()
+    {
+        var tokens = await TokenServer.Start(new Dictionary<string, string> { ["robot"] = "secret" });
+        var (origin, cache) = (await Registry.Start(new RegistryOptions { Tokens = tokens }), await Registry.Start());
+        var index = TestIndex.Small(seed: 21);
+        var name = await origin.Push("team/web", "1", index);
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        engine.Credentials.Enqueue(new RegistryCredential("robot", "secret"));
+
+        await engine.Copy(name);
+
+        await cache.AssertHas(name, index, "linux/amd64");
+        Assert.Single(origin.Requests(), request => request is { Status: 401, Method: "GET" });
+    }
+
+    [Fact]
+    public async Task A_public_repository_behind_tokens_needs_no_credential()
+    {
+        var tokens = await TokenServer.Start(new Dictionary<string, string>());
+        tokens.Public.Add("team/open");
+        var (origin, cache) = (await Registry.Start(new RegistryOptions { Tokens = tokens }), await Registry.Start());
+        var image = TestImage.Small(seed: 22);
+        var name = await origin.Push("team/open", "1", image);
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+
+        await engine.Copy(name);
+
+        await cache.AssertHas(name, image);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_wrong_credential_is_refused_and_not_in_the_message(bool hasTokens)
+    {
+        var tokens = hasTokens ? await TokenServer.Start(new Dictionary<string, string> { ["robot"] = "secret" }) : null;
+        var origin = await Registry.Start(new RegistryOptions { Tokens = tokens, Credentials = hasTokens ? null : ("robot", "secret") });
+        var cache = await Registry.Start();
+        var name = await origin.Push("team/web", "1", TestImage.Small(seed: 23));
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        engine.Credentials.Enqueue(new RegistryCredential("robot", "hunter2hunter2"));
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+
+        Assert.Equal((CopyFailed.Refused, false), (failure.Kind, failure.RetryHelps));
+        Assert.DoesNotContain("hunter2", failure.ToString(), StringComparison.Ordinal);
+        Assert.Contains("401", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_cache_with_a_password_is_written_with_it()
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start(new RegistryOptions { Credentials = ("kuik", "secret") }));
+        var index = TestIndex.Small(seed: 24);
+        var name = await origin.Push("team/web", "1", index);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Username", "kuik"), ("Kuik:Cache:Password", "secret"));
+
+        await engine.Copy(name);
+
+        await cache.AssertHas(name, index, "linux/amd64");
+    }
+}

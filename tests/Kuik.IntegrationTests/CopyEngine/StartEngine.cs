@@ -1,0 +1,104 @@
+using System.Collections.Concurrent;
+using Kuik.Contracts;
+using Kuik.ImageFetcher.CopyEngine;
+using Kuik.Oci;
+using Kuik.Testing;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Xunit;
+
+namespace Kuik.IntegrationTests.CopyEngine;
+
+/// <summary>
+/// A copy engine as image-fetcher hosts it, in this process, on real registries. Credentials, the repository lock and the record of pulls, which the service
+/// takes from Kubernetes and Postgres, are lists here: these tests are about what the engine does with them.
+/// </summary>
+public sealed class StartEngine : IAsyncDisposable
+{
+    private static readonly ConcurrentDictionary<string, SemaphoreSlim> Locks = new();
+
+    private readonly WebApplication app;
+
+    private StartEngine(WebApplication app) => this.app = app;
+
+    public Uri Endpoint { get; private init; } = null!;
+
+    public CopyImage CopyImage => app.Services.GetRequiredService<CopyImage>();
+
+    public EvictImage EvictImage => app.Services.GetRequiredService<EvictImage>();
+
+    /// <summary>What is shown to origins.</summary>
+    public ConcurrentQueue<RegistryCredential> Credentials { get; } = new();
+
+    /// <summary>Which images the engine said were pulled through.</summary>
+    public ConcurrentQueue<string> Pulls { get; } = new();
+
+    public string SpoolPath { get; private init; } = null!;
+
+    /// <summary>Starts one.</summary>
+    /// <param name="cache">Where it keeps images.</param>
+    /// <param name="origins">Reached by plain HTTP.</param>
+    /// <param name="port">Default any.</param>
+    /// <param name="settings">Further ones.</param>
+    public static async Task<StartEngine> Run(Registry cache, IEnumerable<string> origins, int? port = null, params (string Key, string Value)[] settings)
+    {
+        StartEngine? engine = null;
+        var own = port ?? FreePort.Next();
+        var spool = Sandbox.Shared.NewFolder("spool");
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls($"http://127.0.0.1:{own}");
+        builder.Configuration.AddInMemoryCollection(
+        [
+            new("Kuik:Cache:Endpoint", cache.Endpoint.ToString()),
+            new("Kuik:Fetch:SpoolPath", spool),
+            .. origins.Select((host, i) => KeyValuePair.Create($"Kuik:InsecureRegistries:{i}", (string?)$"http://{host}")),
+            .. settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)),
+        ]);
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
+            (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine!.Credentials]),
+            (repository, stop) => Lock($"{cache.Host} {repository}", stop),
+            (image, _) =>
+            {
+                engine!.Pulls.Enqueue(image.ToString());
+                return Task.CompletedTask;
+            }));
+        var app = builder.Build();
+        app.MapPullThrough();
+        engine = new StartEngine(app) { Endpoint = new Uri($"http://127.0.0.1:{own}/"), SpoolPath = spool };
+        await app.StartAsync();
+        return engine;
+    }
+
+    /// <summary>Copies an image and gives what came of it.</summary>
+    public Task<CopiedImage> Copy(string name) => CopyImage.Run(ImageReference.Parse(name), TestContext.Current.CancellationToken);
+
+    /// <summary>A client of its pull-through.</summary>
+    public HttpClient Client() => new() { BaseAddress = Endpoint };
+
+    public async ValueTask DisposeAsync()
+    {
+        await app.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    private static async Task<IAsyncDisposable> Lock(string repository, CancellationToken stop)
+    {
+        var semaphore = Locks.GetOrAdd(repository, _ => new SemaphoreSlim(1));
+        await semaphore.WaitAsync(stop);
+        return new Release(semaphore);
+    }
+
+    private sealed class Release(SemaphoreSlim semaphore) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            semaphore.Release();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
