@@ -78,8 +78,9 @@ public static partial class AnswerAdmission
             // 2. Decide, say what was decided, answer.
             var decision = Decide(version, request, options, logger);
             Say(request, decision, metrics, logger);
-            http.Response.ContentType = "application/json";
-            await http.Response.Body.WriteAsync(Response(version, uid, decision.Patch), http.RequestAborted);
+            var answer = Response(version, uid, decision.Patch);
+            (http.Response.ContentType, http.Response.ContentLength) = ("application/json", answer.Length);
+            await http.Response.Body.WriteAsync(answer, http.RequestAborted);
         }
     }
 

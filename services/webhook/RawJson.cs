@@ -9,8 +9,18 @@ internal static class RawJson
     public static JsonElement? Member(this JsonElement? element, string name) =>
         element is { ValueKind: JsonValueKind.Object } from && from.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
 
-    /// <summary>A text; null if it is none.</summary>
-    public static string? Text(this JsonElement? element) => element is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+    /// <summary>A text; null if it is none, or no Unicode (half of a surrogate pair, for example).</summary>
+    public static string? Text(this JsonElement? element)
+    {
+        try
+        {
+            return element is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>A list's items; none if it is no list.</summary>
     public static IEnumerable<JsonElement?> Items(this JsonElement? element) =>
