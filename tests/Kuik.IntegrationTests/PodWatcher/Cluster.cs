@@ -1,0 +1,125 @@
+using Kuik.Testing;
+using Npgsql;
+using Xunit;
+
+namespace Kuik.IntegrationTests.PodWatcher;
+
+/// <summary>A Kubernetes API of these tests' own, with our resource definitions: pod-watcher follows a whole cluster, so nothing else may be in it.</summary>
+public sealed class Cluster : IAsyncLifetime
+{
+    public KubernetesApi Api { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Api = await KubernetesApi.StartOwn();
+        await Api.Kubectl("apply", "-k", Path.Combine(Root(), "deploy/kustomize/base/crds"));
+        await Api.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io", "crd/repositories.kuik.enix.io");
+        await Api.NewNamespace("apps");
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>The folder that holds Kuik.sln.</summary>
+    public static string Root()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Kuik.sln")))
+            folder = folder.Parent!;
+        return folder.FullName;
+    }
+}
+
+/// <summary>These tests take turns in one cluster.</summary>
+[CollectionDefinition(nameof(Cluster))]
+public sealed class ClusterCollection : ICollectionFixture<Cluster>;
+
+/// <summary>One test's log, broker and replicas of pod-watcher; at the end the cluster has no pod and no resource of ours left.</summary>
+public sealed class Watchers(KubernetesApi api) : IAsyncDisposable
+{
+    private readonly List<KuikService> replicas = [];
+
+    /// <summary>Connection string of the log.</summary>
+    public string Log { get; private set; } = "";
+
+    /// <summary>Where the Lease is.</summary>
+    public string Namespace { get; private set; } = "";
+
+    private string broker = "";
+
+    public static async Task<Watchers> In(Cluster cluster)
+    {
+        return new Watchers(cluster.Api)
+        {
+            Log = await (await Postgres.Shared()).NewDatabase(),
+            broker = await (await RabbitMq.Shared()).NewVirtualHost(),
+            Namespace = await cluster.Api.NewNamespace(),
+        };
+    }
+
+    /// <summary>Starts a replica and waits until it is ready.</summary>
+    /// <param name="settings">Further settings.</param>
+    public async Task<KuikService> Start(params (string Key, string Value)[] settings)
+    {
+        var all = new Dictionary<string, string?>
+        {
+            ["KUBECONFIG"] = api.Kubeconfig,
+            ["ConnectionStrings:Postgres"] = Log,
+            ["ConnectionStrings:RabbitMq"] = broker,
+            ["Kuik:Namespace"] = Namespace,
+            ["Kuik:LeaseDuration"] = "00:00:05",
+        };
+        foreach (var (key, value) in settings)
+            all[key] = value;
+        var replica = await KuikService.Start("PodWatcher", new KuikServiceOptions { Settings = all });
+        replicas.Add(replica);
+        return replica;
+    }
+
+    /// <summary>All events, in order: stream, space, type.</summary>
+    public async Task<IReadOnlyList<string>> Events()
+    {
+        await using var connection = new NpgsqlConnection(Log);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand("select stream_id || ' ' || type from kuik.mt_events order by seq_id", connection);
+        await using var rows = await command.ExecuteReaderAsync();
+        var events = new List<string>();
+        while (await rows.ReadAsync())
+            events.Add(rows.GetString(0));
+        return events;
+    }
+
+    /// <summary>How many events of a type there are, of one stream or of all.</summary>
+    public async Task<int> Count(string type, string stream = "") => (await Events()).Count(e => e.EndsWith(" " + type, StringComparison.Ordinal) && e.StartsWith(stream, StringComparison.Ordinal));
+
+    /// <summary>A pod as the webhook leaves it.</summary>
+    public async Task<string> Pod(string name, params string[] images)
+    {
+        var containers = string.Join(',', images.Select((image, i) => $$"""{"name":"c{{i}}","image":"localhost:7439/{{image}}"}"""));
+        var annotations = string.Join(',', images.Select((image, i) => $"\"original-image-c{i}\":\"{image}\""));
+        await api.Apply($$$"""
+            {"apiVersion":"v1","kind":"Pod",
+             "metadata":{"name":"{{{name}}}","namespace":"apps","labels":{"kuik.enix.io/managed":"true"},"annotations":{ {{{annotations}}} } },
+             "spec":{"containers":[{{{containers}}}]}}
+            """);
+        return (await api.Kubectl("get", "pod", "-n", "apps", name, "-o", "jsonpath={.metadata.uid}")).Trim();
+    }
+
+    /// <summary>The pod is gone at once, as when its kubelet has let go of it.</summary>
+    public Task DeletePod(string name) => api.Kubectl("delete", "pod", "-n", "apps", name, "--grace-period=0", "--force");
+
+    /// <summary>One field of a CachedImage; empty when it or the resource is not there.</summary>
+    public async Task<string> Field(string name, string jsonPath) =>
+        (await api.TryKubectl(["get", "cachedimage", name, "--ignore-not-found", "-o", $"jsonpath={{{jsonPath}}}"])).Output.Trim();
+
+    /// <summary>Waits until a field of a CachedImage has a value.</summary>
+    public Task Shows(string name, string jsonPath, string value) =>
+        Eventually.True(async () => await Field(name, jsonPath) == value, $"CachedImage {name} shows {jsonPath} = {value}");
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var replica in replicas)
+            replica.Kill();
+        await api.Kubectl("delete", "pods", "-n", "apps", "--all", "--grace-period=0", "--force");
+        await api.Kubectl("delete", "cachedimages,repositories", "--all");
+    }
+}

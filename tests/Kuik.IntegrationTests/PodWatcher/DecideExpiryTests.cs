@@ -1,0 +1,76 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Testing;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Kuik.IntegrationTests.PodWatcher;
+
+/// <summary>Proposals of expiry, from the log through the relay and RabbitMQ to the decision. The test writes the events of the services that are not there.</summary>
+[Collection(nameof(Cluster))]
+public sealed class DecideExpiryTests(Cluster cluster)
+{
+    private const string Nginx = "docker.io/library/nginx:1.27";
+    private const string Name = "docker.io-library-nginx-1.27";
+    private static readonly DateTimeOffset Since = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public async Task An_unused_image_expires_and_its_resource_goes_with_its_eviction()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "1");
+        await watchers.DeletePod("web");
+        await watchers.Shows(Name, ".status.usedBy.count", "0");
+
+        await Append(watchers, new ImageUnused(Nginx, Since, Since.AddDays(30)));
+        await watchers.Shows(Name, ".spec.expiresAt", "2026-01-31T12:00:00Z");
+        await Append(watchers, new ExpiryProposed(Nginx, Since, Since.AddDays(30)));
+        await watchers.Shows(Name, ".status.phase", "Terminating");
+        await Append(watchers, new ImageEvicted(Nginx, Since.AddDays(30)));
+
+        await Eventually.True(async () => await watchers.Field(Name, ".metadata.name") == "", "the resource is gone");
+        Assert.Equal((1, 0), (await watchers.Count("ImageExpired"), await watchers.Count("ImageForgotten")));
+    }
+
+    [Fact]
+    public async Task An_image_that_a_live_pod_uses_does_not_expire_whatever_the_log_says()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "1");
+        await using (var connection = new Npgsql.NpgsqlConnection(watchers.Log))
+        {
+            await connection.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = new Npgsql.NpgsqlCommand("delete from kuik.image_users", connection);   // as if the watcher had been blind
+            await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
+
+        await Append(watchers, new ImageUnused(Nginx, Since, Since), new ExpiryProposed(Nginx, Since, Since));
+
+        await Eventually.True(async () => await watchers.Count("ImageUsedAgain") == 1, "the image is used again");
+        Assert.Equal(0, await watchers.Count("ImageExpired"));
+        Assert.DoesNotContain(" ERROR ", watcher.Log, StringComparison.Ordinal);
+    }
+
+    private static async Task Append(Watchers watchers, params object[] facts)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Configuration["ConnectionStrings:Postgres"] = watchers.Log;
+        builder.AddKuikEventLog("test");
+        await using var app = builder.Build();
+        foreach (var service in app.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>())
+            await service.StartAsync(CancellationToken.None);
+        await app.Services.GetRequiredService<EventLogTransactions>().Run(
+            async log =>
+            {
+                var stream = await log.Read(StreamName.OfImage(Nginx), 0, (count, _) => count + 1, CancellationToken.None);
+                foreach (var fact in facts)
+                    stream.Append(fact);
+            },
+            CancellationToken.None);
+    }
+}

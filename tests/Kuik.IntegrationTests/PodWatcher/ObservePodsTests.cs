@@ -1,0 +1,146 @@
+using Kuik.Testing;
+using Xunit;
+
+namespace Kuik.IntegrationTests.PodWatcher;
+
+/// <summary>Pods of a real Kubernetes API become facts in a real log.</summary>
+[Collection(nameof(Cluster))]
+public sealed class ObservePodsTests(Cluster cluster)
+{
+    private const string Nginx = "image/docker.io/library/nginx:1.27";
+
+    [Fact]
+    public async Task A_labelled_pod_is_observed_its_image_requested_and_shown()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+
+        var uid = await watchers.Pod("web", "nginx:1.27");
+
+        await Eventually.True(async () => (await watchers.Events()).Contains($"{Nginx} ImageNamed"), "the image has a name");
+        Assert.Equal([$"{Nginx} RequestedByPod", $"pod/{uid} PodObserved", $"{Nginx} ImageNamed"], (await watchers.Events()).OrderByDescending(e => e.EndsWith("Named", StringComparison.Ordinal) ? 0 : 1).ThenByDescending(e => e.Contains("RequestedByPod", StringComparison.Ordinal)));
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.phase", "Synchronizing");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.pods[*].namespacedName", "apps/web");
+        Assert.Equal("nginx:1.27", await watchers.Field("docker.io-library-nginx-1.27", ".spec.sourceImage"));
+        Assert.Equal("docker.io-library-nginx", await watchers.Field("docker.io-library-nginx-1.27", ".metadata.labels.kuik\\.enix\\.io/repository"));
+        Assert.Equal("", await watchers.Field("docker.io-library-nginx-1.27", ".metadata.finalizers"));
+    }
+
+    [Fact]
+    public async Task The_columns_are_v1s_and_more_when_asked_for_widely()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+
+        var table = (await cluster.Api.Kubectl("get", "cachedimages")).Split('\n');
+        var wide = (await cluster.Api.Kubectl("get", "ci", "-o", "wide")).Split('\n');
+
+        Assert.Equal(["NAME", "STATUS", "CACHED", "RETAIN", "EXPIRES AT", "PODS COUNT", "AGE"], Columns(table[0]));
+        Assert.Equal(["docker.io-library-nginx-1.27", "Synchronizing", "false", "1"], Columns(table[1])[..4]);
+        Assert.Equal(["NAME", "STATUS", "CACHED", "RETAIN", "EXPIRES AT", "PODS COUNT", "AGE", "DIGEST", "SIZE", "LAST ERROR"], Columns(wide[0]));
+    }
+
+    [Fact]
+    public async Task Twenty_pods_of_one_image_request_it_once_and_are_all_counted()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+
+        await Task.WhenAll(Enumerable.Range(1, 20).Select(i => watchers.Pod($"web-{i}", "nginx:1.27")));
+
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "20");
+        Assert.Equal(20, await watchers.Count("PodObserved"));
+        Assert.Equal(1, await watchers.Count("RequestedByPod"));
+    }
+
+    [Fact]
+    public async Task A_restart_records_nothing_and_writes_nothing()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27", "busybox:1.36");
+        await watchers.Pod("db", "postgres:17");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        await watchers.Shows("docker.io-library-postgres-17", ".status.usedBy.count", "1");
+        await watchers.Shows("docker.io-library-busybox-1.36", ".status.usedBy.count", "1");
+        var (events, versions) = (await watchers.Events(), await Versions());
+
+        await watcher.Stop();
+        await watcher.Restart();
+
+        // A pod made after the restart shows that everything before it has been looked at.
+        await watchers.Pod("later", "redis:8");
+        await watchers.Shows("docker.io-library-redis-8", ".status.usedBy.count", "1");
+        Assert.Equal(events, (await watchers.Events()).Take(events.Count));
+        Assert.Equal(events.Count + 3, (await watchers.Events()).Count);
+        Assert.Equal(versions, (await Versions()).Where(v => !v.Contains("redis", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_pod_deleted_while_the_watcher_was_down_is_gone_when_it_is_back()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        var uid = await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        watcher.Kill();
+        await watchers.DeletePod("web");
+
+        await watcher.Restart();
+
+        await Eventually.True(async () => await watchers.Count("PodGone", $"pod/{uid}") == 1, "the pod is recorded as gone");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "0");
+        Assert.Equal(1, await watchers.Count("PodObserved"));
+    }
+
+    [Fact]
+    public async Task A_pod_counts_until_it_is_really_gone()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        await cluster.Api.Kubectl("patch", "pod", "-n", "apps", "web", "-p", """{"metadata":{"finalizers":["example.org/hold"]}}""");
+
+        await cluster.Api.Kubectl("delete", "pod", "-n", "apps", "web", "--grace-period=0", "--force", "--wait=false");
+        await watchers.Pod("other", "redis:8");
+        await watchers.Shows("docker.io-library-redis-8", ".status.usedBy.count", "1");
+        var whileTerminating = await watchers.Count("PodGone");
+        await cluster.Api.Kubectl("patch", "pod", "-n", "apps", "web", "-p", """{"metadata":{"finalizers":null}}""");
+
+        Assert.Equal(0, whileTerminating);
+        await Eventually.True(async () => await watchers.Count("PodGone") == 1, "the pod is recorded as gone");
+    }
+
+    [Fact]
+    public async Task Pull_secrets_are_the_pods_own_and_then_its_accounts()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await cluster.Api.Apply("""{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"puller","namespace":"apps"},"automountServiceAccountToken":false}""");
+        await cluster.Api.Apply("""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"apps","labels":{"kuik.enix.io/managed":"true"},"annotations":{"original-image-web":"nginx:1.27"}},
+             "spec":{"serviceAccountName":"puller","imagePullSecrets":[{"name":"own"}],"containers":[{"name":"web","image":"localhost:7439/nginx:1.27"}]}}
+            """);
+        await Eventually.True(async () => await Secrets() == "own", "the pod's own secret is recorded");
+
+        await cluster.Api.Kubectl("patch", "serviceaccount", "-n", "apps", "puller", "-p", """{"imagePullSecrets":[{"name":"lent"}]}""");
+
+        await Eventually.True(async () => await Secrets() == "own,lent", "the account's secret is recorded behind it");
+
+        async Task<string> Secrets()
+        {
+            await using var connection = new Npgsql.NpgsqlConnection(watchers.Log);
+            await connection.OpenAsync();
+            await using var command = new Npgsql.NpgsqlCommand("select array_to_string(pull_secrets, ',') from kuik.image_users", connection);
+            return await command.ExecuteScalarAsync() as string ?? "";
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> Versions() =>
+        [.. (await cluster.Api.Kubectl("get", "cachedimages", "-o", """jsonpath={range .items[*]}{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}""")).Trim().Split('\n')];
+
+    private static string[] Columns(string line) => [.. line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
+}
