@@ -9,12 +9,36 @@ public sealed class Cluster : IAsyncLifetime
 {
     public KubernetesApi Api { get; private set; } = null!;
 
+    /// <summary>With the credentials of pod-watcher's ServiceAccount.</summary>
+    public string Kubeconfig { get; private set; } = "";
+
     public async ValueTask InitializeAsync()
     {
         Api = await KubernetesApi.StartOwn();
+        await Api.NewNamespace("kuik-system");
         await Api.Kubectl("apply", "-k", Path.Combine(Root(), "deploy/kustomize/base/crds"));
+        await Api.Kubectl("apply", "-k", Path.Combine(Root(), "deploy/kustomize/base/pod-watcher"));
         await Api.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io", "crd/repositories.kuik.enix.io");
         await Api.NewNamespace("apps");
+        Kubeconfig = await WriteKubeconfig();
+    }
+
+    // pod-watcher runs as its ServiceAccount, with the rights that deploy/kustomize gives it and no more.
+    private async Task<string> WriteKubeconfig()
+    {
+        var token = await Api.Kubectl("create", "token", "-n", "kuik-system", "kuik-pod-watcher", "--duration=8h");
+        var server = await Api.Kubectl("config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.server}");
+        var authority = await Api.Kubectl("config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}");
+        var file = Path.Combine(Sandbox.Shared.NewFolder("pod-watcher-account"), "kubeconfig");
+        await File.WriteAllTextAsync(file, $$"""
+            apiVersion: v1
+            kind: Config
+            current-context: kuik
+            clusters: [{name: kuik, cluster: {server: "{{server.Trim()}}", certificate-authority-data: "{{authority.Trim()}}"} }]
+            users: [{name: pod-watcher, user: {token: "{{token.Trim()}}"} }]
+            contexts: [{name: kuik, context: {cluster: kuik, user: pod-watcher} }]
+            """);
+        return file;
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -34,25 +58,21 @@ public sealed class Cluster : IAsyncLifetime
 public sealed class ClusterCollection : ICollectionFixture<Cluster>;
 
 /// <summary>One test's log, broker and replicas of pod-watcher; at the end the cluster has no pod and no resource of ours left.</summary>
-public sealed class Watchers(KubernetesApi api) : IAsyncDisposable
+public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDisposable
 {
     private readonly List<KuikService> replicas = [];
 
     /// <summary>Connection string of the log.</summary>
     public string Log { get; private set; } = "";
 
-    /// <summary>Where the Lease is.</summary>
-    public string Namespace { get; private set; } = "";
-
     private string broker = "";
 
     public static async Task<Watchers> In(Cluster cluster)
     {
-        return new Watchers(cluster.Api)
+        return new Watchers(cluster.Api, cluster.Kubeconfig)
         {
             Log = await (await Postgres.Shared()).NewDatabase(),
             broker = await (await RabbitMq.Shared()).NewVirtualHost(),
-            Namespace = await cluster.Api.NewNamespace(),
         };
     }
 
@@ -62,10 +82,9 @@ public sealed class Watchers(KubernetesApi api) : IAsyncDisposable
     {
         var all = new Dictionary<string, string?>
         {
-            ["KUBECONFIG"] = api.Kubeconfig,
+            ["KUBECONFIG"] = kubeconfig,
             ["ConnectionStrings:Postgres"] = Log,
             ["ConnectionStrings:RabbitMq"] = broker,
-            ["Kuik:Namespace"] = Namespace,
             ["Kuik:LeaseDuration"] = "00:00:05",
         };
         foreach (var (key, value) in settings)
@@ -121,5 +140,6 @@ public sealed class Watchers(KubernetesApi api) : IAsyncDisposable
             replica.Kill();
         await api.Kubectl("delete", "pods", "-n", "apps", "--all", "--grace-period=0", "--force");
         await api.Kubectl("delete", "cachedimages,repositories", "--all");
+        await api.Kubectl("delete", "lease", "-n", "kuik-system", "kuik-pod-watcher", "--ignore-not-found");
     }
 }

@@ -2,7 +2,9 @@ using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Testing;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
@@ -60,6 +62,8 @@ public sealed class DecideExpiryTests(Cluster cluster)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Configuration["ConnectionStrings:Postgres"] = watchers.Log;
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
         builder.AddKuikEventLog("test");
         await using var app = builder.Build();
         foreach (var service in app.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>())

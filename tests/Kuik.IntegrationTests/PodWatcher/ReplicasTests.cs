@@ -59,7 +59,7 @@ public sealed class ReplicasTests(Cluster cluster)
     [Theory]
     [InlineData("KUBECONFIG", "/no/such/file", "KUBECONFIG")]
     [InlineData("Kuik:Proxy:PreviousPorts", "7439,none", "Kuik:Proxy:PreviousPorts")]
-    [InlineData("Kuik:LeaseDuration", "1", "Kuik:LeaseDuration")]
+    [InlineData("Kuik:LeaseDuration", "00:00:01", "Kuik:LeaseDuration")]
     public async Task A_wrong_setting_ends_it_with_one_line(string key, string value, string named)
     {
         var watcher = await KuikService.Start("PodWatcher", new KuikServiceOptions
