@@ -9,7 +9,7 @@ public sealed record WholeKuikOptions
     /// <summary>Where everything belongs; default the shared one. <c>make run</c> keeps its own.</summary>
     public Sandbox? Sandbox { get; init; }
 
-    /// <summary>Told what is being started, before it is. Default: nobody.</summary>
+    /// <summary>Told of each step that takes more than a second. Default: nobody.</summary>
     public Action<string> Progress { get; init; } = _ => { };
 
     /// <summary>node-proxy's port. Default: any free one.</summary>
@@ -76,12 +76,13 @@ public sealed class WholeKuik
     public static async Task<WholeKuik> Start(WholeKuikOptions options)
     {
         // 1. The servers that Kuik stands on, side by side.
-        options.Progress("Postgres, RabbitMQ, the cache registry, etcd and kube-apiserver");
-        var postgres = Postgres.StartOwn(options.Sandbox);
-        var rabbitMq = RabbitMq.StartOwn(options.Sandbox);
-        var kubernetes = KubernetesApi.StartOwn(options.Sandbox);
+        options.Progress("starting Postgres, RabbitMQ, the cache registry, etcd and kube-apiserver");
+        var postgres = Told("Postgres", Postgres.StartOwn(options.Sandbox));
+        var rabbitMq = Told("RabbitMQ", RabbitMq.StartOwn(options.Sandbox));
+        var kubernetes = Told("Kubernetes API", KubernetesApi.StartOwn(options.Sandbox));
         var cache = await Registry.Start(new RegistryOptions { Name = "cache", Sandbox = options.Sandbox });
         var cacheForReading = await Registry.Start(new RegistryOptions { Name = "cache-for-reading", ReadOnlyOver = cache, Sandbox = options.Sandbox });
+        await Task.WhenAll(postgres, rabbitMq, kubernetes);
         var kuik = new WholeKuik(await postgres, await rabbitMq, await kubernetes, cache, cacheForReading)
         {
             Database = await (await postgres).NewDatabase(),
@@ -89,15 +90,23 @@ public sealed class WholeKuik
         };
 
         // 2. What an administrator applies.
-        options.Progress("the CachedImage and Repository resources (kubectl apply -k deploy/kustomize/base/crds)");
+        options.Progress("applying the CachedImage and Repository resources (kubectl apply -k deploy/kustomize/base/crds)");
         await kuik.Kubernetes.NewNamespace(Namespace);
         await kuik.Kubernetes.Kubectl("apply", "-k", Path.Combine(Checkout.Root, "deploy/kustomize/base/crds"));
 
         // 3. The services.
-        options.Progress("webhook, pod-watcher, image-fetcher, expiry, node-proxy");
+        options.Progress("starting webhook, pod-watcher, image-fetcher, expiry, node-proxy");
         await kuik.StartServices(options);
+        options.Progress("registering the webhook (kubectl apply -k deploy/kustomize/base/webhook)");
         await kuik.RegisterWebhook(options);
         return kuik;
+
+        async Task<T> Told<T>(string what, Task<T> start)
+        {
+            var started = await start;
+            options.Progress($"{what} is up");
+            return started;
+        }
     }
 
     private async Task StartServices(WholeKuikOptions options)
@@ -135,6 +144,7 @@ public sealed class WholeKuik
             proxyPort, ("Kuik:Cache:ReadEndpoint", CacheForReading.Endpoint.ToString()), ("Kuik:Cache:Endpoint", null),
             ("Kuik:Fetcher:Endpoint", $"http://127.0.0.1:{fetcherPorts[0]}"),
             ("ConnectionStrings:Postgres", null), ("ConnectionStrings:RabbitMq", null), ("KUBECONFIG", null)));
+        await Task.WhenAll([nodeProxy, podWatcher, expiry, .. fetchers]);
         (NodeProxy, PodWatcher, Expiry) = (await nodeProxy, await podWatcher, await expiry);
         ImageFetchers = await Task.WhenAll(fetchers);
     }

@@ -8,7 +8,8 @@ try
     switch (args)
     {
         case ["start"]:
-            whatRuns.Stop();
+            if (whatRuns.Stop())
+                Console.WriteLine("what an earlier make run left running was stopped, and its data deleted");
             var started = await StartAll.Run(whatRuns);
             await ShowMainJob.Run(started);
             whatRuns.Tell(started);

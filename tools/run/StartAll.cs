@@ -33,7 +33,7 @@ internal static class StartAll
         var port = ProxyPort();
         var sandbox = whatRuns.NewSandbox();
 
-        Progress("an origin registry with a two-platform image, built here");
+        Progress("starting an origin registry with a two-platform image, built here");
         var origin = await Registry.Start(new RegistryOptions { Name = "origin", Sandbox = sandbox });
         await origin.Push("demo/web", "1.0", TestIndex.Runnable(seed: 1, size: 20_000_000));
         await origin.Push("demo/api", "1.0", TestIndex.Runnable(seed: 2, size: 5_000_000));
@@ -60,7 +60,7 @@ internal static class StartAll
         Progress("everything is up");
         return new Started(kuik, origin, image, ofInternet is null);
 
-        void Progress(string step) => Console.WriteLine($"{clock.Elapsed.TotalSeconds,6:0.0} s  starting: {step}");
+        void Progress(string step) => Console.WriteLine($"{clock.Elapsed.TotalSeconds,6:0.0} s  {step}");
     }
 
     private static int ProxyPort()
