@@ -24,6 +24,8 @@ try
 }
 catch (Exception e) when (e is ServerFailed or TimeoutException)
 {
-    Console.Error.WriteLine($"\nmake run: {e.Message}\nWhat was started goes on running, so that it can be looked at; make stop ends it.");
+    Console.Error.WriteLine($"\nmake run: {e.Message}");
+    if (whatRuns.HasStarted)
+        Console.Error.WriteLine("What was started goes on running, so that it can be looked at; make stop ends it.");
     return 1;
 }

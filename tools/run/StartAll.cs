@@ -31,16 +31,14 @@ internal static class StartAll
     {
         var clock = Stopwatch.StartNew();
         var port = ProxyPort();
+        var ofInternet = ImageOfInternet();
         var sandbox = whatRuns.NewSandbox();
 
         Progress("starting an origin registry with a two-platform image, built here");
         var origin = await Registry.Start(new RegistryOptions { Name = "origin", Sandbox = sandbox });
         await origin.Push("demo/web", "1.0", TestIndex.Runnable(seed: 1, size: 20_000_000));
         await origin.Push("demo/api", "1.0", TestIndex.Runnable(seed: 2, size: 5_000_000));
-        var ofInternet = Environment.GetEnvironmentVariable("ORIGIN_IMAGE") is { Length: > 0 } named ? named : null;
         var image = ofInternet ?? $"{origin.Host}/demo/web:1.0";
-        if (!ImageReference.TryParse(image, out _, out var problem))
-            throw new ServerFailed($"ORIGIN_IMAGE={image} is not an image reference: {problem}");
 
         var kuik = await WholeKuik.Start(new WholeKuikOptions
         {
@@ -61,6 +59,14 @@ internal static class StartAll
         return new Started(kuik, origin, image, ofInternet is null);
 
         void Progress(string step) => Console.WriteLine($"{clock.Elapsed.TotalSeconds,6:0.0} s  {step}");
+    }
+
+    private static string? ImageOfInternet()
+    {
+        var image = Environment.GetEnvironmentVariable("ORIGIN_IMAGE");
+        if (string.IsNullOrEmpty(image))
+            return null;
+        return ImageReference.TryParse(image, out _, out var problem) ? image : throw new ServerFailed($"ORIGIN_IMAGE={image} is not an image reference: {problem}");
     }
 
     private static int ProxyPort()

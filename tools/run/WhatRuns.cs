@@ -9,6 +9,9 @@ internal sealed class WhatRuns(string folder)
 {
     private string SandboxFile => Path.Combine(folder, "sandbox");
 
+    /// <summary>Was anything started that <see cref="Stop"/> has not ended?</summary>
+    public bool HasStarted => File.Exists(SandboxFile);
+
     private string EnvFile => Path.Combine(folder, "env");
 
     /// <summary>A place for the servers' data, remembered before the first of them starts.</summary>
