@@ -20,7 +20,6 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
 
     private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), [], time);
     private readonly string _host = settings.CacheEndpoint.IsDefaultPort ? settings.CacheEndpoint.Host : settings.CacheEndpoint.Authority;
-    private readonly Remembered<string, bool> _hasEmptyBlob = new(most: 4096);
 
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
@@ -97,11 +96,8 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     /// <summary>The blob <c>{}</c>, which every repository holds: it is the configuration of wrappers, and garbage collections stumble over repositories without blobs.</summary>
     public async Task EnsureEmptyBlob(string repository, CancellationToken stop)
     {
-        if (_hasEmptyBlob.TryGet(repository, out _))
-            return;
         if (!await HasBlob(repository, IndexWrapper.EmptyDigest, stop))
             await UploadSmall(repository, IndexWrapper.EmptyDigest, IndexWrapper.EmptyBlob.ToArray(), stop);
-        _hasEmptyBlob.Set(repository, true);
     }
 
     /// <summary>Stores a blob that is in memory already.</summary>
@@ -112,15 +108,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     public async Task PutManifest(string repository, string tag, byte[] bytes, string mediaType, CancellationToken stop)
     {
         var digest = Digest.Sha256(bytes);
-        try
-        {
-            using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop));
-        }
-        catch (CopyFailed e) when (e.Status == HttpStatusCode.BadRequest)
-        {
-            _hasEmptyBlob.Forget(repository);   // perhaps a garbage collection took it
-            throw;
-        }
+        using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop));
         var stored = await GetManifest(repository, tag, stop);
         if (stored is null || stored.Digest != digest)
             throw new CopyFailed(CopyFailed.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);

@@ -56,8 +56,8 @@ public sealed class StartEngine : IAsyncDisposable
             new("Kuik:Cache:Endpoint", cache.Endpoint.ToString()),
             new("Kuik:Fetch:SpoolPath", spool),
             .. origins.Select((host, i) => KeyValuePair.Create($"Kuik:InsecureRegistries:{i}", (string?)$"http://{host}")),
-            .. settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)),
         ]);
+        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
             (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine!.Credentials]),

@@ -1,0 +1,35 @@
+using Kuik.ImageFetcher.CopyEngine;
+using Xunit;
+
+namespace Kuik.Tests.CopyEngine;
+
+public class BlobOwnersTests
+{
+    private static readonly Uri[] Five = [.. Enumerable.Range(1, 5).Select(i => new Uri($"http://10.0.0.{i}:8080"))];
+    private static readonly string[] Digests = [.. Enumerable.Range(0, 1000).Select(i => $"sha256:{i:x64}")];
+
+    [Fact]
+    public void Every_replica_agrees_whatever_order_it_knows_the_others_in() =>
+        Assert.All(Digests, digest => Assert.Equal(BlobOwners.Rank(digest, Five), BlobOwners.Rank(digest, Five.Reverse())));
+
+    [Fact]
+    public void A_replica_that_goes_takes_only_its_own_blobs_along()
+    {
+        var four = Five[..4];
+
+        Assert.All(Digests, digest =>
+        {
+            var before = BlobOwners.Rank(digest, Five);
+            Assert.Equal(before.Where(replica => replica != Five[4]), BlobOwners.Rank(digest, four));
+        });
+    }
+
+    [Fact]
+    public void Blobs_are_spread_over_all()
+    {
+        var owned = Digests.GroupBy(digest => BlobOwners.Rank(digest, Five)[0]).ToDictionary(group => group.Key, group => group.Count());
+
+        Assert.Equal(5, owned.Count);
+        Assert.All(owned.Values, count => Assert.InRange(count, 120, 280));   // 200 each, give or take five standard deviations and more
+    }
+}

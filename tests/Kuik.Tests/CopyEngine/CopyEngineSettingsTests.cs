@@ -1,0 +1,49 @@
+using Kuik.Hosting;
+using Kuik.ImageFetcher.CopyEngine;
+using Microsoft.Extensions.Configuration;
+using Xunit;
+
+namespace Kuik.Tests.CopyEngine;
+
+public class CopyEngineSettingsTests
+{
+    [Fact]
+    public void Without_settings_the_documented_defaults_apply()
+    {
+        var settings = Read();
+
+        Assert.Equal(new Uri("http://localhost:5000"), settings.CacheEndpoint);
+        Assert.Equal(["linux/amd64"], settings.Platforms.Select(platform => platform.ToString()));
+        Assert.Equal((4, 20L << 30, false), (settings.MaxConcurrentBlobs, settings.SpoolLimitInBytes, settings.AcceptsSparseIndexes));
+        Assert.Empty(settings.Peers);
+        Assert.Null(settings.CacheCredential);
+    }
+
+    [Theory]
+    [InlineData("1000", 1000)]
+    [InlineData("10Ki", 10L << 10)]
+    [InlineData("512 MiB", 512L << 20)]
+    [InlineData("20Gi", 20L << 30)]
+    [InlineData("2TiB", 2L << 40)]
+    public void A_size_may_have_a_unit(string text, long bytes) => Assert.Equal(bytes, Read(("Kuik:Fetch:SpoolLimit", text)).SpoolLimitInBytes);
+
+    [Theory]
+    [InlineData("Kuik:Fetch:SpoolLimit", "much")]
+    [InlineData("Kuik:Fetch:SpoolLimit", "-1")]
+    [InlineData("Kuik:Fetch:SpoolLimit", "0")]
+    [InlineData("Kuik:Fetch:MaxConcurrentBlobs", "0")]
+    [InlineData("Kuik:Platforms", "linux/amd64/v1/x")]
+    [InlineData("Kuik:Fetcher:Peers", "ftp://replicas")]
+    [InlineData("Kuik:Cache:Endpoint", "registry:5000")]
+    [InlineData("Kuik:Cache:AcceptsSparseIndexes", "perhaps")]
+    public void A_wrong_setting_is_named_with_its_value(string key, string value)
+    {
+        var wrong = Assert.Throws<WrongSetting>(() => Read((key, value)));
+
+        Assert.Contains(key, wrong.Message, StringComparison.Ordinal);
+        Assert.Contains($"\"{value}\"", wrong.Message, StringComparison.Ordinal);
+    }
+
+    private static CopyEngineSettings Read(params (string Key, string Value)[] settings) => CopyEngineSettings.From(
+        new ConfigurationBuilder().AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))).Build());
+}

@@ -1,0 +1,201 @@
+using System.Security.Cryptography;
+using System.Threading.Channels;
+using Kuik.ImageFetcher.CopyEngine;
+using Kuik.Oci;
+using Xunit;
+
+namespace Kuik.Tests.CopyEngine;
+
+/// <summary>The spool on a real folder. Origins are streams in memory, which give each piece when the test says so.</summary>
+public sealed class SpoolTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("kuik-spool-test").FullName;
+    private readonly byte[] blob = RandomNumberGenerator.GetBytes(50_000);
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Readers_at_their_own_pace_and_from_any_place_get_the_same_bytes_of_one_download()
+    {
+        using var spool = new Spool(folder, 1 << 20, Stop);
+        var origin = new Pieces();
+        var readers = Enumerable.Range(0, 8).Select(_ => spool.Join(origin.As(blob))).ToList();
+
+        var reads = readers.Select((reader, i) => Read(reader, from: i * 5000, chunk: 100 + i * 999)).ToList();
+        for (var at = 0; at < blob.Length; at += 10_000)
+            origin.Give(blob.AsSpan(at, 10_000));
+        origin.End();
+
+        foreach (var (read, i) in reads.Select((read, i) => (read, i)))
+            Assert.Equal(blob[(i * 5000)..], await read);
+        Assert.Equal(1, origin.Opened);
+    }
+
+    [Fact]
+    public async Task The_last_bytes_are_held_back_until_all_are_verified()
+    {
+        using var spool = new Spool(folder, 1 << 20, Stop);
+        var origin = new Pieces();
+        using var reader = spool.Join(origin.As(blob));
+        origin.Give(blob);
+        var first = new byte[blob.Length - SpooledBlob.HeldBack];
+        await ReadExactly(reader, first);
+
+        var last = reader.Read(new byte[100], first.Length, Stop).AsTask();
+        Assert.False(last.IsCompleted);
+        origin.End();
+
+        Assert.Equal(blob[..first.Length], first);
+        Assert.Equal(100, await last);
+    }
+
+    [Fact]
+    public async Task A_wrong_blob_fails_for_every_reader_and_is_got_anew_by_the_next()
+    {
+        using var spool = new Spool(folder, 1 << 20, Stop);
+        var (wrong, right) = (new Pieces(), new Pieces());
+        var readers = Enumerable.Range(0, 3).Select(_ => spool.Join(wrong.As(blob))).ToList();
+        var changed = blob.ToArray();
+        changed[0] ^= 1;
+        wrong.Give(changed);
+        wrong.End();
+
+        foreach (var reader in readers)
+        {
+            var failure = await Assert.ThrowsAsync<CopyFailed>(() => Read(reader, 0, 10_000));
+            Assert.Equal(CopyFailed.Broken, failure.Kind);
+        }
+        using var next = spool.Join(right.As(blob));
+        right.Give(blob);
+        right.End();
+        Assert.Equal(blob, await Read(next, 0, 10_000));
+    }
+
+    [Fact]
+    public async Task A_blob_leaves_with_its_last_reader_when_the_cache_has_it_and_stays_when_it_has_not()
+    {
+        using var spool = new Spool(folder, 1 << 20, Stop);
+        var origin = new Pieces();
+        origin.Give(blob);
+        origin.End();
+        await Read(spool.Join(origin.As(blob)), 0, 10_000);
+
+        using (var again = spool.Find(origin.As(blob).Digest))
+            Assert.NotNull(again);
+        spool.Stored(origin.As(blob).Digest);
+
+        Assert.Null(spool.Find(origin.As(blob).Digest));
+    }
+
+    [Fact]
+    public async Task What_nobody_reads_makes_room_and_what_somebody_reads_does_not()
+    {
+        using var spool = new Spool(folder, limitInBytes: 120_000, Stop);
+        var blobs = Enumerable.Range(0, 3).Select(_ => RandomNumberGenerator.GetBytes(50_000)).ToList();
+        var origins = blobs.Select(_ => new Pieces()).ToList();
+        foreach (var (origin, bytes) in origins.Zip(blobs))
+        {
+            origin.Give(bytes);
+            origin.End();
+        }
+        await Read(spool.Join(origins[0].As(blobs[0])), 0, 10_000);
+        using var second = spool.Join(origins[1].As(blobs[1]));
+        await second.Begun;
+
+        using var third = spool.Join(origins[2].As(blobs[2]));
+        await third.Begun;
+
+        Assert.Null(spool.Find(Digest.Sha256(blobs[0])));
+        Assert.Equal(blobs[1], await Read(second, 0, 10_000));
+    }
+
+    [Fact]
+    public async Task A_blob_that_never_fits_is_refused_at_once()
+    {
+        using var spool = new Spool(folder, limitInBytes: 1000, Stop);
+        using var reader = spool.Join(new Pieces().As(blob));
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => reader.Begun);
+
+        Assert.Equal((CopyFailed.Cache, false), (failure.Kind, failure.RetryHelps));
+    }
+
+    [Fact]
+    public async Task What_a_dead_process_left_goes_and_what_a_living_one_has_stays()
+    {
+        using var living = new Spool(folder, 1 << 20, Stop);
+        var dead = Directory.CreateDirectory(Path.Combine(folder, "1-dead"));
+        await File.WriteAllTextAsync(Path.Combine(dead.FullName, "lock"), "", Stop);
+
+        using var next = new Spool(folder, 1 << 20, Stop);
+
+        Assert.Equal(2, Directory.GetDirectories(folder).Length);
+        Assert.False(Directory.Exists(dead.FullName));
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private static async Task<byte[]> Read(SpoolReader reader, int from, int chunk)
+    {
+        using (reader)
+        {
+            using var all = new MemoryStream();
+            var buffer = new byte[chunk];
+            int got;
+            while ((got = await reader.Read(buffer, from + all.Length, Stop)) > 0)
+                all.Write(buffer, 0, got);
+            return all.ToArray();
+        }
+    }
+
+    private static async Task ReadExactly(SpoolReader reader, byte[] into)
+    {
+        for (var at = 0; at < into.Length;)
+            at += await reader.Read(into.AsMemory(at), at, Stop);
+    }
+
+    /// <summary>An origin whose pieces a test gives one by one.</summary>
+    private sealed class Pieces
+    {
+        private readonly Channel<byte[]> pieces = Channel.CreateUnbounded<byte[]>();
+
+        public int Opened { get; private set; }
+
+        public void Give(ReadOnlySpan<byte> piece) => pieces.Writer.TryWrite(piece.ToArray());
+
+        public void End() => pieces.Writer.Complete();
+
+        public BlobSource As(byte[] blob) => new(Digest.Sha256(blob), blob.Length, (_, _) =>
+        {
+            Opened++;
+            return Task.FromResult(new BlobBody(new Body(pieces.Reader), blob.Length, null));
+        });
+
+        private sealed class Body(ChannelReader<byte[]> pieces) : Stream
+        {
+            private ReadOnlyMemory<byte> rest;
+
+            public override bool CanRead => true;
+            public override bool CanSeek => false;
+            public override bool CanWrite => false;
+            public override long Length => throw new NotSupportedException();
+            public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+            public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+            {
+                if (rest.IsEmpty && await pieces.WaitToReadAsync(cancellationToken))
+                    rest = await pieces.ReadAsync(cancellationToken);
+                var got = Math.Min(buffer.Length, rest.Length);
+                rest[..got].CopyTo(buffer);
+                rest = rest[got..];
+                return got;
+            }
+
+            public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+            public override void Flush() => throw new NotSupportedException();
+            public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+            public override void SetLength(long value) => throw new NotSupportedException();
+            public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        }
+    }
+}
