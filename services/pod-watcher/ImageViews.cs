@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Kuik.Contracts;
 using Marten;
 
 namespace Kuik.PodWatcher;
@@ -10,6 +11,7 @@ internal sealed class ImageViews(IDocumentStore store)
 
     private readonly ConcurrentDictionary<string, ImageView> byImage = new();
     private readonly ConcurrentDictionary<string, string> imageByName = new();
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> imagesByRepository = new();
     private long readUpTo;
 
     /// <summary>All of them.</summary>
@@ -20,6 +22,13 @@ internal sealed class ImageViews(IDocumentStore store)
 
     /// <summary>The image whose CachedImage has this name; null when none has.</summary>
     public string? ImageNamed(string name) => imageByName.GetValueOrDefault(name);
+
+    /// <summary>The repositories of all images, with their hosts.</summary>
+    public IEnumerable<string> Repositories => imagesByRepository.Keys;
+
+    /// <summary>The images of a repository that have a CachedImage, or are to have one.</summary>
+    public IReadOnlyCollection<ImageView> InRepository(string repository) =>
+        [.. imagesByRepository.GetValueOrDefault(repository)?.Keys.Select(Find).OfType<ImageView>().Where(view => view.Stage != ImageStage.Evicted) ?? []];
 
     /// <summary>Reads what changed since the last time.</summary>
     /// <returns>The images of which something changed.</returns>
@@ -35,6 +44,7 @@ internal sealed class ImageViews(IDocumentStore store)
                 byImage[view.Image] = view;
                 if (view.ObjectName is { } name)
                     imageByName[name] = view.Image;
+                imagesByRepository.GetOrAdd(ImageReference.Parse(view.Image).Name, _ => new()).TryAdd(view.Image, true);
                 images.Add(view.Image);
                 readUpTo = view.Sequence;
             }

@@ -9,7 +9,7 @@ namespace Kuik.PodWatcher;
 /// from a list is no wish: it is written again. A resource under another name than its image's is replaced by one with the right name.
 /// </summary>
 internal sealed partial class ObserveCachedImages(
-    KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, DirtyImages dirty, OwnDeletions ownDeletions,
+    KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, DirtySet dirty, OwnDeletions ownDeletions,
     EventLogTransactions transactions, TimeProvider time, ILogger<ObserveCachedImages> logger)
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);

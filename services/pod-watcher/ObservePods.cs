@@ -9,7 +9,7 @@ namespace Kuik.PodWatcher;
 /// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. Only differences become events: a restart records nothing.
 /// </summary>
 internal sealed partial class ObservePods(
-    Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts, KnownPods known, DirtyImages dirty,
+    Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts, KnownPods known, DirtySet dirty,
     EventLogTransactions transactions, TimeProvider time, ILogger<ObservePods> logger)
 {
     /// <summary>Transactions at once. Pods of one image wait for each other in Postgres, so more would not be faster.</summary>

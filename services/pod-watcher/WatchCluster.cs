@@ -53,18 +53,21 @@ internal sealed partial class WatchCluster(
         var pods = new Reflector<Pod, LivePod>(kinds.Pods, api, time, logger);
         var accounts = new Reflector<ServiceAccount, AccountSecrets>(kinds.Accounts, api, time, logger);
         var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, logger);
-        var (dirty, deletions, views) = (new DirtyImages(), new OwnDeletions(), new ImageViews(store));
+        var repositories = new Reflector<Repository, Repository>(kinds.Repositories, api, time, logger);
+        var (dirty, dirtyRepositories, deletions, views) = (new DirtySet(), new DirtySet(), new OwnDeletions(), new ImageViews(store));
         var observePods = new ObservePods(pods, accounts, known, dirty, transactions, time, logs.CreateLogger<ObservePods>());
         var observeImages = new ObserveCachedImages(api, resources, views, dirty, deletions, transactions, time, logs.CreateLogger<ObserveCachedImages>());
-        var writeImages = new WriteCachedImages(api, resources, views, known, dirty, deletions, transactions, time, logs.CreateLogger<WriteCachedImages>());
-        problem = () => About("pods", pods.Problem) ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem) ?? writeImages.Problem;
+        var writeImages = new WriteCachedImages(api, resources, views, known, dirty, dirtyRepositories, deletions, transactions, time, logs.CreateLogger<WriteCachedImages>());
+        var writeRepositories = new WriteRepositories(api, repositories, views, dirtyRepositories, time, logs.CreateLogger<WriteRepositories>());
+        problem = () => About("pods", pods.Problem) ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem)
+            ?? About("repositories", repositories.Problem) ?? writeImages.Problem ?? writeRepositories.Problem;
 
         // 3. All of it, until one part ends; then the others have to end too.
         using var together = CancellationTokenSource.CreateLinkedTokenSource(ct);
         Task[] parts =
         [
-            pods.Run(together.Token), accounts.Run(together.Token), resources.Run(together.Token),
-            observePods.Run(together.Token), observeImages.Run(together.Token), writeImages.Run(together.Token),
+            pods.Run(together.Token), accounts.Run(together.Token), resources.Run(together.Token), repositories.Run(together.Token),
+            observePods.Run(together.Token), observeImages.Run(together.Token), writeImages.Run(together.Token), writeRepositories.Run(together.Token),
         ];
         var first = await Task.WhenAny(parts);
         await together.CancelAsync();

@@ -20,4 +20,9 @@ internal sealed class WatchedKinds(WatcherSettings settings)
     public Watched<CachedImage, CachedImage> CachedImages { get; } = new(
         "cachedimages", CachedImage.Path, null, KubernetesJson.Default.ResourceListCachedImage, KubernetesJson.Default.WatchLineCachedImage,
         image => image.Metadata.Name!, image => image);
+
+    /// <summary>The Repositories, by name.</summary>
+    public Watched<Repository, Repository> Repositories { get; } = new(
+        "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
+        repository => repository.Metadata.Name!, repository => repository);
 }

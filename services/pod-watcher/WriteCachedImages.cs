@@ -12,8 +12,8 @@ namespace Kuik.PodWatcher;
 /// <para>1. Read the views that changed. 2. Of each image marked: what should be, what is. 3. Name, write, or delete.</para>
 /// </summary>
 internal sealed partial class WriteCachedImages(
-    KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, KnownPods known, DirtyImages dirty, OwnDeletions ownDeletions,
-    EventLogTransactions transactions, TimeProvider time, ILogger<WriteCachedImages> logger)
+    KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, KnownPods known, DirtySet dirty,
+    DirtySet dirtyRepositories, OwnDeletions ownDeletions, EventLogTransactions transactions, TimeProvider time, ILogger<WriteCachedImages> logger)
 {
     /// <summary>Who owns the fields that this service writes.</summary>
     public const string FieldManager = "kuik";
@@ -44,7 +44,9 @@ internal sealed partial class WriteCachedImages(
     {
         if (!resources.IsListed)
             return;
-        dirty.Mark(await views.Refresh(ct));
+        var news = await views.Refresh(ct);
+        dirty.Mark(news);
+        dirtyRepositories.Mark(news.Select(image => ImageReference.Parse(image).Name));
         var changed = dirty.Take(ImagesAPass).Select(views.Find).OfType<ImageView>();
         await Parallel.ForEachAsync(changed, new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = ct }, async (view, token) => await TryWrite(view, token));
     }

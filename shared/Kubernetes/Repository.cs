@@ -20,9 +20,25 @@ public sealed record Repository : IResource
     public RepositoryStatus? Status { get; init; }
 }
 
-/// <summary>Which repository it is.</summary>
-/// <param name="Name">With its host: <c>docker.io/library/nginx</c>.</param>
-public sealed record RepositorySpec(string? Name);
+/// <summary>Which repository it is, and what a person wants of it.</summary>
+public sealed record RepositorySpec
+{
+    /// <summary>With its host: <c>docker.io/library/nginx</c>.</summary>
+    public string? Name { get; init; }
+
+    public IReadOnlyList<string>? PullSecretNames { get; init; }
+
+    public string? PullSecretsNamespace { get; init; }
+
+    public string? UpdateInterval { get; init; }
+
+    public IReadOnlyList<string>? UpdateFilters { get; init; }
+
+    /// <summary>Nobody has written anything into it but its name.</summary>
+    [JsonIgnore]
+    public bool IsOnlyName =>
+        PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null && UpdateFilters is not { Count: > 0 };
+}
 
 /// <summary>How its images are.</summary>
 /// <param name="Images">How many CachedImages come from it.</param>

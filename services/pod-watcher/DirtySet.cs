@@ -1,16 +1,16 @@
 namespace Kuik.PodWatcher;
 
-/// <summary>Images whose CachedImage may not be what it should be: at most one entry an image, however often it is marked.</summary>
-internal sealed class DirtyImages
+/// <summary>Images or repositories whose resource may not be what it should be: at most one entry each, however often it is marked.</summary>
+internal sealed class DirtySet
 {
     private readonly Lock gate = new();
     private HashSet<string> marked = [];
 
     /// <summary>Has these looked at.</summary>
-    public void Mark(params IEnumerable<string> images)
+    public void Mark(params IEnumerable<string> names)
     {
         lock (gate)
-            marked.UnionWith(images);
+            marked.UnionWith(names);
     }
 
     /// <summary>Takes at most so many; the others stay.</summary>

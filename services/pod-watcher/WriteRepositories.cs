@@ -1,0 +1,127 @@
+using System.Security.Cryptography;
+using System.Text;
+using Kuik.Contracts;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// Makes every Repository say how its images are: v1's <c>status.images</c>, phase and condition <c>Ready</c>. What a person writes into its
+/// <c>spec</c> is left alone, and such a resource stays when its last image has gone.
+/// </summary>
+internal sealed partial class WriteRepositories(
+    KubernetesApi api, Reflector<Repository, Repository> resources, ImageViews views, DirtySet dirty, TimeProvider time, ILogger<WriteRepositories> logger)
+{
+    private const int RepositoriesAPass = 50;
+    private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<string, string> problems = [];
+    private readonly Dictionary<string, string> names = [];
+    private string? lastProblem;
+
+    /// <summary>Why some resources are not as they should be; null when all of them are.</summary>
+    public string? Problem => problems.Count == 0 ? null : $"{problems.Count} Repositories cannot be written: {lastProblem}";
+
+    /// <summary>What a Repository should say of these images; null when it should not be.</summary>
+    /// <param name="images">Those with a CachedImage.</param>
+    /// <param name="before">What it says now; null when it is not there.</param>
+    /// <param name="now">UTC.</param>
+    public static RepositoryStatus? Desired(IReadOnlyCollection<ImageView> images, Repository? before, DateTimeOffset now)
+    {
+        if (images.Count == 0 && before?.Spec?.IsOnlyName != false)
+            return null;
+        var (status, reason, message) = images switch
+        {
+            _ when images.FirstOrDefault(image => image.Stage == ImageStage.Failed) is { } failed => ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
+            _ when images.Any(image => image.Stage is ImageStage.Requested or ImageStage.Fetching) => ("False", "Pulling", "Images are being copied"),
+            _ => ("True", "UpToDate", "All images are in the cache"),
+        };
+        var since = before?.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "Ready") is { } ready && ready.Status == status ? ready.LastTransitionTime : now;
+        return new RepositoryStatus(images.Count, status == "True" ? "Ready" : reason, [new ResourceCondition("Ready", status, since, reason, message)]);
+    }
+
+    /// <summary>The resource's name: v1's, or where another repository has that, one of its own.</summary>
+    /// <param name="repository">With its host.</param>
+    /// <param name="ownerOf">The repository that has a name; null for none.</param>
+    public static string NameOf(string repository, Func<string, string?> ownerOf)
+    {
+        var suffix = "-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(repository)))[..8];
+        var name = ObjectName.Sanitise(repository);
+        var distinct = name[..Math.Min(name.Length, ObjectName.Longest - suffix.Length)].TrimEnd('-', '.') + suffix;
+        var isOurs = name.Length <= ObjectName.Longest && (ownerOf(name) ?? repository) == repository;
+        return isOurs && ownerOf(distinct) is null ? name : distinct;
+    }
+
+    /// <summary>Writes until cancelled.</summary>
+    public Task Run(CancellationToken ct) => Task.WhenAll(Follow(ct), WritePaced(ct));
+
+    private async Task Follow(CancellationToken ct)
+    {
+        while (true)
+        {
+            var changes = await resources.TakeChanges(ct);
+            if (changes.Listed)
+                dirty.Mark(views.Repositories);
+            dirty.Mark(changes.Keys.Select(resources.State.GetValueOrDefault).Concat(changes.Deleted.Values).Select(resource => resource?.Spec?.Name).OfType<string>());
+        }
+    }
+
+    private async Task WritePaced(CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(Pace, time);
+        do
+        {
+            if (!resources.IsListed)
+                continue;
+            foreach (var repository in dirty.Take(RepositoriesAPass))
+                await TryWrite(repository, ct);
+        }
+        while (await timer.WaitForNextTickAsync(ct));
+    }
+
+    private async Task TryWrite(string repository, CancellationToken ct)
+    {
+        try
+        {
+            await Write(repository, ct);
+            problems.Remove(repository);
+        }
+        catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException || (fault is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            if (fault is KubernetesRefused && problems.GetValueOrDefault(repository) != fault.Message)
+                LogNotWritten(repository, fault.Message);
+            problems[repository] = lastProblem = fault.Message;
+            dirty.Mark(repository);
+        }
+    }
+
+    private async Task Write(string repository, CancellationToken ct)
+    {
+        var name = NameOf(repository, OwnerOf);
+        names[name] = repository;
+        var path = $"{Repository.Path}/{name}";
+        var actual = resources.State.GetValueOrDefault(name);
+        if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
+        {
+            if (actual?.Status is not null)   // without one it is a person's, made ahead
+                await api.Delete(path, actual.Metadata.Uid!, ct);
+            return;
+        }
+        if (actual?.Spec?.Name != repository)
+            actual = await api.Apply(path, new Repository { Metadata = new ObjectMeta { Name = name }, Spec = new RepositorySpec { Name = repository } }, WriteCachedImages.FieldManager, KubernetesJson.Default.Repository, ct);
+        if (!Says(actual.Status, status))
+            await api.Apply(path + "/status", new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status }, WriteCachedImages.FieldManager, KubernetesJson.Default.Repository, ct);
+    }
+
+    private string? OwnerOf(string name) =>
+        names.TryGetValue(name, out var repository) ? repository
+        : resources.State.GetValueOrDefault(name)?.Spec?.Name is { } written && ImageReference.TryParse(written, out var image, out _) ? image.Name
+        : null;
+
+    private static bool Says(RepositoryStatus? actual, RepositoryStatus desired) =>
+        actual is { Conditions: [var condition, ..] } && actual.Images == desired.Images && actual.Phase == desired.Phase
+        && condition with { LastTransitionTime = null } == desired.Conditions![0] with { LastTransitionTime = null };
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "the Repository of {Repository} cannot be written ({Reason}); trying again")]
+    private partial void LogNotWritten(string repository, string reason);
+}
