@@ -252,9 +252,11 @@ public sealed class PullThroughNodeProxyTests
         (await http.GetAsync("/v2/reg.example.com/a/manifests/1")).Dispose();
 
         using var health = new HttpClient { BaseAddress = proxy.Health };
-        var metrics = await health.GetStringAsync("/metrics");
+        string? line = null;
+        await Eventually.True(
+            async () => (line = (await health.GetStringAsync("/metrics")).Split('\n').SingleOrDefault(l => l.StartsWith("kube_image_keeper_proxy_http_requests_total{", StringComparison.Ordinal))) is not null,
+            "the pull was counted");
 
-        var line = metrics.Split('\n').Single(l => l.StartsWith("kube_image_keeper_proxy_http_requests_total{", StringComparison.Ordinal));
         Assert.Contains("registry=\"reg.example.com\"", line, StringComparison.Ordinal);
         Assert.Contains("statusCode=\"200\"", line, StringComparison.Ordinal);
         Assert.Contains("cacheHit=\"true\"", line, StringComparison.Ordinal);
