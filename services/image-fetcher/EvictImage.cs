@@ -1,4 +1,7 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
+using MassTransit;
 
 namespace Kuik.ImageFetcher;
 
@@ -41,8 +44,18 @@ public sealed record Evicting(bool IsExpired, bool IsEvicted, string? By, DateTi
     };
 }
 
-public static class EvictImage
+/// <summary>
+/// Removes an expired image's tag from the cache, once in the cluster.
+/// <para>1. Decide and claim. 2. Under the repository's lock: decide again, remove the tag, sweep what only it held. 3. Record.</para>
+/// </summary>
+public sealed partial class EvictImage(
+    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings, TimeProvider time, ILogger<EvictImage> logger)
+    : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
+    public Task Consume(ConsumeContext<ImageExpired> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+
+    public Task Consume(ConsumeContext<EvictionDue> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+
     /// <summary>Is this replica to remove the image's tag now? Decided from the stream alone, and once more right before the tag is removed.</summary>
     /// <param name="image">The fold of its stream.</param>
     /// <param name="now">UTC.</param>
@@ -54,4 +67,83 @@ public static class EvictImage
         { By: { } holder } when holder != by && image.LeaseUntil > now => EvictDecision.HeldByAnother,
         _ => EvictDecision.Take,
     };
+
+    /// <summary>Handles one announcement.</summary>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="cause">The event that announced it; null for none.</param>
+    /// <param name="ct">Ends it; the announcement is to be delivered again then.</param>
+    /// <exception cref="CopyFailed">The cache registry did not do it.</exception>
+    public async Task Run(string image, Guid? cause, CancellationToken ct)
+    {
+        using var turn = underWay.TryEnter("evict " + image);
+        if (turn is null)
+            return;
+
+        // 1. Decide and claim.
+        var decision = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
+        if (decision != EvictDecision.Take)
+        {
+            LogLeft(image, decision);
+            return;
+        }
+
+        // 2. Remove the tag.
+        var name = ImageReference.Parse(image);
+        if (!await engine.Run(name, stop => IsStillExpired(name, stop), ct))
+        {
+            LogLeft(image, EvictDecision.NotExpired);
+            return;
+        }
+
+        // 3. Record.
+        await log.Run(transaction => Record(transaction, image, cause, ct), ct);
+    }
+
+    private async Task<EvictDecision> Claim(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
+    {
+        transaction.CausedBy(cause);
+        var stream = await transaction.Read(StreamName.OfImage(image), Evicting.Nothing, Evicting.Fold, ct);
+        var decision = Decide(stream.State, time.GetUtcNow(), settings.Name);
+        if (decision == EvictDecision.Take)
+            stream.Append(new ImageEvictionStarted(image, settings.Name, time.GetUtcNow() + settings.Lease, time.GetUtcNow()));
+        return decision;
+    }
+
+    // Unlike a copy, an eviction does not go on without the lock, nor beside a copy that does.
+    private async Task<bool> IsStillExpired(ImageReference image, CancellationToken ct)
+    {
+        if (locks.IsGoingWithout(CachePath.Of(image)))
+            return false;
+        var state = await log.Run(async transaction => (await transaction.Read(StreamName.OfImage(image.ToString()), Evicting.Nothing, Evicting.Fold, ct)).State, ct);
+        return Decide(state, time.GetUtcNow(), settings.Name) == EvictDecision.Take;
+    }
+
+    // A copy that wrote the tag again since we claimed has the last word: By is gone then.
+    private async Task Record(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
+    {
+        transaction.CausedBy(cause);
+        var stream = await transaction.Read(StreamName.OfImage(image), Evicting.Nothing, Evicting.Fold, ct);
+        if (stream.State.By != settings.Name)
+            return;
+        stream.Append(new ImageEvicted(image, time.GetUtcNow()));
+    }
+
+    [LoggerMessage(LogLevel.Information, "{Image} was announced to be evicted and is left alone: {Decision}")]
+    private partial void LogLeft(string image, EvictDecision decision);
+}
+
+/// <summary>How announcements reach <see cref="EvictImage"/>: all replicas take from one queue.</summary>
+public sealed class EvictImageDefinition : ConsumerDefinition<EvictImage>
+{
+    // An eviction is a few small requests; two at a time let it wait for a repository's lock without holding up the others.
+    private const int Evictions = 2;
+
+    public EvictImageDefinition() => ConcurrentMessageLimit = Evictions;
+
+    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<EvictImage> consumerConfigurator, IRegistrationContext context)
+    {
+        endpointConfigurator.PrefetchCount = Evictions;
+        // An eviction that fails again and again is open in its stream, and expiry announces it again.
+        endpointConfigurator.DiscardFaultedMessages();
+    }
 }

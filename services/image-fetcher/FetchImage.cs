@@ -1,4 +1,7 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
+using MassTransit;
 
 namespace Kuik.ImageFetcher;
 
@@ -47,8 +50,23 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
     };
 }
 
-public static class FetchImage
+/// <summary>
+/// Copies an image that was announced, once in the cluster.
+/// <para>1. Decide from the image's stream, and claim it with a lease. 2. Copy, renewing the lease. 3. Record what came of it.</para>
+/// </summary>
+public sealed partial class FetchImage(
+    EventLogTransactions log, CopyImage engine, EvictImage evict, CollectCredentials credentials, ImagesUnderWay underWay,
+    KeepLease lease, FetcherSettings settings, TimeProvider time, ILogger<FetchImage> logger)
+    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
 {
+    public Task Consume(ConsumeContext<RequestedByPod> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+
+    public Task Consume(ConsumeContext<RequestedByPerson> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+
+    public Task Consume(ConsumeContext<RequestedByPull> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+
+    public Task Consume(ConsumeContext<FetchDue> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+
     /// <summary>Is this replica to copy the image now? Decided from the stream alone: the message only says where to look.</summary>
     /// <param name="image">The fold of its stream.</param>
     /// <param name="now">UTC.</param>
@@ -61,4 +79,123 @@ public static class FetchImage
         { RetryAt: { } due } when due > now => FetchDecision.NotYetDue,
         _ => FetchDecision.Take,
     };
+
+    /// <summary>What a finished copy adds to the stream; null when another replica has recorded one since.</summary>
+    public static ImageCached? Cached(Fetching image, string name, CopiedImage copy, DateTimeOffset now) => image is { IsWanted: true, IsCached: true } ? null : new ImageCached(
+        name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration, now);
+
+    /// <summary>What a failed copy adds to the stream; null when the image is no longer ours to report on.</summary>
+    public static ImageFetchFailed? Failed(Fetching image, string name, CopyFailed failure, string by, DateTimeOffset now) => image.By != by ? null : new ImageFetchFailed(
+        name, failure.Kind, failure.Message, failure.RetryHelps, RetryFetch.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now), now);
+
+    /// <summary>Handles one announcement of an image.</summary>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="cause">The event that announced it; null for none.</param>
+    /// <param name="ct">Ends the copy; the lease is given back then, and the announcement is to be delivered again.</param>
+    public async Task Run(string image, Guid? cause, CancellationToken ct)
+    {
+        // A second announcement while this very process copies the image would pass the lease, which is its own.
+        using var turn = underWay.TryEnter(image);
+        if (turn is null)
+            return;
+
+        // 1. Decide and claim.
+        var decision = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
+        if (decision != FetchDecision.Take)
+        {
+            LogLeft(image, decision);
+            return;
+        }
+
+        // 2. Copy.
+        Func<Fetching, object?> outcome;
+        try
+        {
+            outcome = await Copy(image, ct);
+        }
+        catch (OperationCanceledException)
+        {
+            // The process is to stop, which ends the copy before the bus lets go of the message: only then does the message go back to the queue.
+            await lease.GiveBack(image);
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, ct);
+            throw;
+        }
+
+        // 3. Record.
+        var hasExpired = await log.Run(transaction => Record(transaction, image, outcome, cause, ct), ct);
+        if (hasExpired)
+            await evict.Run(image, cause, ct);
+    }
+
+    private async Task<FetchDecision> Claim(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
+    {
+        transaction.CausedBy(cause);
+        var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
+        var decision = Decide(stream.State, time.GetUtcNow(), settings.Name);
+        if (decision == FetchDecision.Take)
+            stream.Append(lease.Fact(image, settings.Lease));
+        return decision;
+    }
+
+    /// <returns>Decides what to record from the stream as it will be then.</returns>
+    private async Task<Func<Fetching, object?>> Copy(string image, CancellationToken ct)
+    {
+        try
+        {
+            var copy = await lease.While(image, () => engine.Run(ImageReference.Parse(image), ct));
+            LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
+            return state => Cached(state, image, copy, time.GetUtcNow());
+        }
+        catch (CopyFailed error)
+        {
+            var failure = error.Kind == CopyFailed.Refused ? await Explain(image, error, ct) : error;
+            LogFailed(image, failure.Kind, failure.Message);
+            return state => Failed(state, image, failure, settings.Name, time.GetUtcNow());
+        }
+    }
+
+    // Whoever reads "refused" should learn in the same sentence which pull secret was not there or could not be read.
+    private async Task<CopyFailed> Explain(string image, CopyFailed refusal, CancellationToken ct)
+    {
+        var problems = await credentials.Rejected(ImageReference.Parse(image), ct);
+        return problems.Count == 0 ? refusal : new CopyFailed(
+            refusal.Kind, $"{refusal.Message}; {string.Join("; ", problems)}", refusal.RetryHelps, refusal.RetryAfter, refusal.Status, refusal);
+    }
+
+    /// <returns>Whether the image expired while it was copied, so that its tag has to go again.</returns>
+    private static async Task<bool> Record(EventLogTransaction transaction, string image, Func<Fetching, object?> outcome, Guid? cause, CancellationToken ct)
+    {
+        transaction.CausedBy(cause);
+        var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
+        if (outcome(stream.State) is not { } fact)
+            return false;
+        stream.Append(fact);
+        return fact is ImageCached && !stream.State.IsWanted;
+    }
+
+    [LoggerMessage(LogLevel.Information, "{Image} was announced and is left alone: {Decision}")]
+    private partial void LogLeft(string image, FetchDecision decision);
+
+    [LoggerMessage(LogLevel.Information, "{Image} is cached: {Copied} bytes copied, {AlreadyThere} were there, in {Seconds:0.0} s")]
+    private partial void LogCached(string image, long copied, long alreadyThere, double seconds);
+
+    [LoggerMessage(LogLevel.Warning, "{Image} could not be copied ({Kind}): {Reason}")]
+    private partial void LogFailed(string image, string kind, string reason);
+}
+
+/// <summary>How announcements reach <see cref="FetchImage"/>: all replicas take from one queue.</summary>
+public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
+{
+    private readonly int images;
+
+    /// <summary>As many at a time as the settings say.</summary>
+    public FetchImageDefinition(FetcherSettings settings) => ConcurrentMessageLimit = images = settings.MaxConcurrentImages;
+
+    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<FetchImage> consumerConfigurator, IRegistrationContext context)
+    {
+        // No more than are worked on: what waits here cannot be taken by another replica.
+        endpointConfigurator.PrefetchCount = images;
+        // What fails again and again is open in its stream, and expiry announces it again: a queue of errors that nobody reads would only grow.
+        endpointConfigurator.DiscardFaultedMessages();
+    }
 }

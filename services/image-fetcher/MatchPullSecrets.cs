@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Kuik.Contracts;
+using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
@@ -13,14 +14,14 @@ public static class MatchPullSecrets
     /// <summary>The credentials to try, each once: the most specific entry first, entries for the same place in the order of the secrets.</summary>
     /// <param name="image">Any image of the repository.</param>
     /// <param name="entries">What the secrets hold, secret by secret.</param>
-    public static IReadOnlyList<OriginCredentials> For(ImageReference image, IEnumerable<PullSecretEntry> entries)
+    public static IReadOnlyList<RegistryCredential> For(ImageReference image, IEnumerable<PullSecretEntry> entries)
     {
         // "Most specific first" is the reverse order of the keys: a longer path comes before its prefix.
         var ordered = entries.OrderByDescending(entry => entry.Host + entry.Path, StringComparer.Ordinal).ToList();
         var matching = ordered.FindAll(entry => IsMatch(entry, image));
         if (matching.Count == 0 && image.Host == ImageReference.DockerHub)
             matching = ordered.FindAll(entry => entry is { Host: DefaultRegistry, Path: "" });
-        return [.. matching.Select(entry => entry.Credentials).Distinct()];
+        return [.. matching.Select(entry => entry.Credential).Distinct()];
     }
 
     private static bool IsMatch(PullSecretEntry entry, ImageReference image)

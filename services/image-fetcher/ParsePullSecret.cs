@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Kuik.EventLog;
+using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
@@ -12,8 +13,8 @@ public sealed class UnreadablePullSecret(PullSecret secret, string problem) : Ex
 /// <summary>What one entry of a pull secret opens.</summary>
 /// <param name="Host">A registry's host, globs allowed in each of its labels: <c>*.example.com:5000</c>.</param>
 /// <param name="Path">What the image's path has to start with, with a leading slash; empty for the whole registry.</param>
-/// <param name="Credentials">What to show the registry.</param>
-public sealed record PullSecretEntry(string Host, string Path, OriginCredentials Credentials);
+/// <param name="Credential">What to show the registry.</param>
+public sealed record PullSecretEntry(string Host, string Path, RegistryCredential Credential);
 
 /// <summary>Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and registry tokens as docker does.</summary>
 public static class ParsePullSecret
@@ -59,11 +60,11 @@ public static class ParsePullSecret
         var (username, password) = (TextIn(entry, "username", place), TextIn(entry, "password", place));
         if (TextIn(entry, "auth", place) is { Length: > 0 } auth)
             (username, password) = Decode(auth, place);
-        var credentials = new OriginCredentials(username, password, TextIn(entry, "identitytoken", place), TextIn(entry, "registrytoken", place));
-        if (credentials == OriginCredentials.None)
+        var (identity, token) = (TextIn(entry, "identitytoken", place), TextIn(entry, "registrytoken", place));
+        if (username + password + identity + token == "")
             yield break;   // a credential helper's entry: what it stands for is on somebody's laptop
         var (host, path) = Split(registry.Name);
-        yield return new PullSecretEntry(host, path, credentials);
+        yield return new PullSecretEntry(host, path, new RegistryCredential(username, password, identity == "" ? null : identity, token == "" ? null : token));
     }
 
     private static (string Username, string Password) Decode(string auth, Place place)

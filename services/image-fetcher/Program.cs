@@ -1,3 +1,24 @@
+using Kuik.EventLog;
+using Kuik.Hosting;
+using Kuik.ImageFetcher;
+using Kuik.ImageFetcher.CopyEngine;
+using MassTransit;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using EvictImage = Kuik.ImageFetcher.EvictImage;
+
+// Copies images from their origins into the cache registry: what the bus announces, and what node-proxy pulls through.
 var builder = WebApplication.CreateBuilder(args);
+builder.AddKuikDefaults("image-fetcher");
+builder.AddKuikEventLog("image-fetcher", whenUnreachable: HealthStatus.Degraded);   // pulls go on without it
+builder.AddKuikBus(bus =>
+{
+    bus.AddConsumer<FetchImage, FetchImageDefinition>();
+    bus.AddConsumer<EvictImage, EvictImageDefinition>();
+});
+builder.AddPullSecrets();   // KnownPullSecrets from Postgres, ReadSecrets from Kubernetes
+builder.AddFetching();      // KeepLease, RecordPull, LockRepositories; CacheHealth
+builder.Services.AddCopyEngine(builder.Configuration, FetcherSetup.Needs);
 var app = builder.Build();
+app.MapPullThrough();
+app.MapKuikHealth();
 await app.RunAsync();

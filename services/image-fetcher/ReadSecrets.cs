@@ -36,18 +36,25 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
 
     /// <summary>What the secrets hold. Missing and unreadable ones are left out, and named among the problems.</summary>
     /// <param name="secrets">In the order in which they are to be tried.</param>
-    /// <param name="rejectedAt">UTC: when a registry rejected what they held; what was read before is not used again without a look. Null for never.</param>
     /// <param name="ct">Ends the reading.</param>
-    public async Task<SecretsRead> Run(IReadOnlyList<PullSecret> secrets, DateTimeOffset? rejectedAt, CancellationToken ct)
+    public async Task<SecretsRead> Run(IReadOnlyList<PullSecret> secrets, CancellationToken ct)
     {
-        var read = await Task.WhenAll(secrets.Select(secret => Read(secret, rejectedAt, ct)));
+        var read = await Task.WhenAll(secrets.Select(secret => Read(secret, ct)));
         return new SecretsRead([.. read.SelectMany(one => one.Entries)], [.. read.Select(one => one.Problem).OfType<string>()]);
     }
 
-    private async Task<Known> Read(PullSecret secret, DateTimeOffset? rejectedAt, CancellationToken ct)
+    /// <summary>A registry rejected what these hold: they are not used again without a look.</summary>
+    public void Doubt(IReadOnlyList<PullSecret> secrets)
+    {
+        foreach (var secret in secrets)
+            if (known.TryGetValue(secret, out var last))
+                known.TryUpdate(secret, last with { FreshUntil = DateTimeOffset.MinValue }, last);
+    }
+
+    private async Task<Known> Read(PullSecret secret, CancellationToken ct)
     {
         var last = known.GetValueOrDefault(secret);
-        if (last is not null && last.FreshUntil > time.GetUtcNow() && !(last.ReadAt < rejectedAt))
+        if (last is not null && last.FreshUntil > time.GetUtcNow())
             return last;
         var now = await Ask(secret, last, ct);
         if (now.Problem is { } problem && problem != last?.Problem)
@@ -83,15 +90,15 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
         }
     }
 
-    private Known Answer(IReadOnlyList<PullSecretEntry> entries, string? problem) => new(entries, problem, time.GetUtcNow(), time.GetUtcNow() + Fresh);
+    private Known Answer(IReadOnlyList<PullSecretEntry> entries, string? problem) => new(entries, problem, time.GetUtcNow() + Fresh);
 
     // That Kubernetes is down or refuses does not mean that the secret is no longer what it was.
-    private Known Unanswered(Known? last, string problem) => new(last?.Entries ?? [], problem, time.GetUtcNow(), time.GetUtcNow() + Patience);
+    private Known Unanswered(Known? last, string problem) => new(last?.Entries ?? [], problem, time.GetUtcNow() + Patience);
 
     [LoggerMessage(LogLevel.Warning, "{Problem}")]
     private partial void LogProblem(string problem);
 
-    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, string? Problem, DateTimeOffset ReadAt, DateTimeOffset FreshUntil);
+    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, string? Problem, DateTimeOffset FreshUntil);
 }
 
 /// <summary>The one kind of object that image-fetcher reads.</summary>

@@ -1,5 +1,6 @@
 using Kuik.Contracts;
 using Kuik.ImageFetcher;
+using Kuik.ImageFetcher.CopyEngine;
 using Xunit;
 
 namespace Kuik.Tests.ImageFetcher;
@@ -12,6 +13,8 @@ public sealed class FetchImageTests
     private static readonly DateTimeOffset Noon = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
     private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "uid-1", Noon);
     private static readonly ImageCached Cached = new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 10, 10, 0, TimeSpan.FromSeconds(3), Noon.AddSeconds(4));
+
+    private static readonly CopiedImage Copy = new(Cached.Digest, Cached.MediaType, Cached.Platforms, Cached.MissingPlatforms, 10, 10, 0, TimeSpan.FromSeconds(3));
 
     [Fact]
     public void A_requested_image_is_taken_on()
@@ -94,6 +97,55 @@ public sealed class FetchImageTests
         Assert.Equal(2, image.Failures);
         Assert.Equal(0, Fetching.Fold(image, Cached).Failures);
         Assert.Equal(0, Fetching.Fold(image, new ImageExpired(Nginx, Noon)).Failures);
+    }
+
+    [Fact]
+    public void A_finished_copy_is_recorded() =>
+        Assert.Equivalent(Cached, FetchImage.Cached(Given(Requested, Started(Us, Noon)), Nginx, Copy, Noon.AddSeconds(4)));
+
+    [Fact]
+    public void A_copy_that_another_replica_finished_first_is_not_recorded_twice() =>
+        Assert.Null(FetchImage.Cached(Given(Requested, Started(Us, Noon), Started(Them, Noon.AddMinutes(3)), Cached), Nginx, Copy, Noon.AddMinutes(4)));
+
+    [Fact]
+    public void A_copy_that_ends_after_the_image_expired_is_recorded_all_the_same_for_its_tag_has_to_go()
+    {
+        Assert.NotNull(FetchImage.Cached(Given(Requested, Started(Us, Noon), new ImageExpired(Nginx, Noon)), Nginx, Copy, Noon.AddSeconds(4)));
+        Assert.NotNull(FetchImage.Cached(Given(Requested, Started(Us, Noon), new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)), Nginx, Copy, Noon.AddSeconds(4)));
+    }
+
+    [Fact]
+    public void A_failed_copy_is_recorded_with_its_kind_and_next_try()
+    {
+        var image = Given(Requested, Failed(Noon, Noon), new FetchDue(Nginx, Noon, Noon), Started(Us, Noon));
+
+        var failed = FetchImage.Failed(image, Nginx, new CopyFailed(CopyFailed.RateLimited, "too many requests", retryHelps: true, TimeSpan.FromHours(1)), Us, Noon);
+
+        Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true, RetryFetch.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon), failed);
+    }
+
+    [Fact]
+    public void A_failure_after_another_replica_took_over_is_not_recorded()
+    {
+        var failure = new CopyFailed(CopyFailed.Unreachable, "no answer", retryHelps: true);
+
+        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Started(Them, Noon.AddMinutes(3))), Nginx, failure, Us, Noon.AddMinutes(4)));
+        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Started(Them, Noon.AddMinutes(3)), Cached), Nginx, failure, Us, Noon.AddMinutes(4)));
+    }
+
+    [Fact]
+    public void A_pull_of_an_image_that_nobody_asked_for_is_a_request()
+    {
+        Assert.Equal(new RequestedByPull(Nginx, Noon), RecordPull.Decide(Given(), Nginx, Noon));
+        Assert.Equal(new RequestedByPull(Nginx, Noon), RecordPull.Decide(Given(Requested, Cached, new ImageExpired(Nginx, Noon)), Nginx, Noon));
+    }
+
+    [Fact]
+    public void A_pull_of_a_known_image_is_no_news()
+    {
+        Assert.Null(RecordPull.Decide(Given(Requested), Nginx, Noon));
+        Assert.Null(RecordPull.Decide(Given(Requested, Cached), Nginx, Noon));
+        Assert.Null(RecordPull.Decide(Given(new RequestedByPull(Nginx, Noon)), Nginx, Noon));
     }
 
     private static FetchDecision Decide(DateTimeOffset now, params object[] facts) => FetchImage.Decide(Given(facts), now, Us);

@@ -2,6 +2,7 @@ using System.Text;
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.ImageFetcher;
+using Kuik.Oci;
 using Xunit;
 
 namespace Kuik.Tests.ImageFetcher;
@@ -12,8 +13,8 @@ public sealed class ParsePullSecretTests
     private const string ConfigJson = "kubernetes.io/dockerconfigjson";
     private const string Cfg = "kubernetes.io/dockercfg";
     private static readonly PullSecret Foo = new("shop", "foo");
-    private static readonly OriginCredentials Login = new("login", "password");
-    private static readonly OriginCredentials LocalLogin = new("locallogin", "localpassword");
+    private static readonly RegistryCredential Login = new("login", "password");
+    private static readonly RegistryCredential LocalLogin = new("locallogin", "localpassword");
 
     [Theory]
     [InlineData(ConfigJson)]
@@ -98,7 +99,7 @@ public sealed class ParsePullSecretTests
     {
         var entries = Read($$$$"""{"auths":{"r.example.com":{"username":"u","password":"p","auth":"{{{{auth}}}}"}}}""");
 
-        Assert.Equal([new OriginCredentials(username, password)], For("r.example.com/app", entries));
+        Assert.Equal([new RegistryCredential(username, password)], For("r.example.com/app", entries));
     }
 
     [Fact]
@@ -106,8 +107,8 @@ public sealed class ParsePullSecretTests
     {
         var entries = Read("""{"auths":{"r.example.com":{"auth":"MDAwMDo=","identitytoken":"refresh"},"s.example.com":{"registrytoken":"bearer"}}}""");
 
-        Assert.Equal([new OriginCredentials("0000", "", IdentityToken: "refresh")], For("r.example.com/app", entries));
-        Assert.Equal([new OriginCredentials("", "", RegistryToken: "bearer")], For("s.example.com/app", entries));
+        Assert.Equal([new RegistryCredential("0000", "", IdentityToken: "refresh")], For("r.example.com/app", entries));
+        Assert.Equal([new RegistryCredential("", "", RegistryToken: "bearer")], For("s.example.com/app", entries));
     }
 
     [Fact]
@@ -176,11 +177,12 @@ public sealed class ParsePullSecretTests
     }
 
     [Fact]
-    public void Credentials_do_not_show_in_text() => Assert.Equal("credentials", new OriginCredentials("login", "hunter2", "hunter2", "hunter2").ToString());
+    public void Credentials_do_not_show_in_text() =>
+        Assert.DoesNotContain("hunter2", Read("""{"auths":{"r.example.com":{"username":"hunter2","password":"hunter2","identitytoken":"hunter2","registrytoken":"hunter2"}}}""").Single().ToString(), StringComparison.Ordinal);
 
     private static IReadOnlyList<PullSecretEntry> Read(string content, string type = ConfigJson) =>
         ParsePullSecret.Entries(Foo, type, new Dictionary<string, byte[]> { [type == Cfg ? ".dockercfg" : ".dockerconfigjson"] = Encoding.UTF8.GetBytes(content) });
 
-    private static IReadOnlyList<OriginCredentials> For(string image, IReadOnlyList<PullSecretEntry> entries) =>
+    private static IReadOnlyList<RegistryCredential> For(string image, IReadOnlyList<PullSecretEntry> entries) =>
         MatchPullSecrets.For(ImageReference.Parse(image), entries);
 }

@@ -1,0 +1,32 @@
+using System.Net;
+using Kuik.Hosting;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>
+/// Does the cache registry answer? Degraded when not: pulls still get their bytes through this service, and copies are tried again.
+/// </summary>
+internal sealed class CacheHealth(IConfiguration configuration, IHttpClientFactory http) : IHealthCheck
+{
+    /// <summary>The name of its HTTP client.</summary>
+    public const string Client = "cache-health";
+
+    private readonly Uri cache = configuration.ReadEndpoint("Kuik:Cache:Endpoint", "http://localhost:5000")!;
+
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            using var client = http.CreateClient(Client);
+            using var answer = await client.GetAsync(new Uri(cache, "/v2/"), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            return answer.IsSuccessStatusCode || answer.StatusCode == HttpStatusCode.Unauthorized
+                ? HealthCheckResult.Healthy()
+                : HealthCheckResult.Degraded($"the cache registry at {cache} answers {(int)answer.StatusCode}");
+        }
+        catch (Exception error) when (error is HttpRequestException || (error is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return HealthCheckResult.Degraded($"the cache registry at {cache} does not answer: {error.Message}");
+        }
+    }
+}

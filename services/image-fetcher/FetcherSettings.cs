@@ -1,0 +1,34 @@
+using System.Globalization;
+using Kuik.Hosting;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>How this replica takes part in the work.</summary>
+/// <param name="Name"><c>Kuik:Fetcher:Name</c>: what its leases are recorded under; unique among the live replicas and the same after a restart. Default: the
+/// machine's name (in Kubernetes the pod's), a colon and the port it listens on.</param>
+/// <param name="Lease"><c>Kuik:Fetch:Lease</c>: how long after its last sign of life a replica that copies an image is taken to be gone. Default 2 minutes; at least 2 seconds.</param>
+/// <param name="MaxConcurrentImages"><c>Kuik:Fetch:MaxConcurrentImages</c>: images this replica copies at a time. Default 3; 1 to 100.</param>
+public sealed record FetcherSettings(string Name, TimeSpan Lease, int MaxConcurrentImages)
+{
+    /// <summary>Reads them.</summary>
+    /// <exception cref="WrongSetting">One cannot be used.</exception>
+    public static FetcherSettings Read(IConfiguration configuration) => new(
+        configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{PortOf(configuration)}", "a name of its own for each replica"),
+        configuration.Read("Kuik:Fetch:Lease", TimeSpan.FromMinutes(2), "a duration of at least 00:00:02, such as 00:02:00", lease => lease >= TimeSpan.FromSeconds(2)),
+        configuration.Read("Kuik:Fetch:MaxConcurrentImages", 3, "a number from 1 to 100", images => images is >= 1 and <= 100));
+
+    private static string PortOf(IConfiguration configuration)
+    {
+        var address = configuration["urls"]?.Split(';')[0];
+        if (string.IsNullOrWhiteSpace(address))
+            return configuration["http_ports"]?.Split(';')[0] ?? "5000";
+        try
+        {
+            return BindingAddress.Parse(address).Port.ToString(CultureInfo.InvariantCulture);
+        }
+        catch (FormatException)
+        {
+            throw new WrongSetting("Urls", address, "an address such as http://*:8080");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
+using Kuik.Kubernetes;
+using MassTransit;
+using Npgsql;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>Wires what this service has of its own.</summary>
+internal static class FetcherSetup
+{
+    /// <summary>Adds what the consumers need, and how they end.</summary>
+    public static WebApplicationBuilder AddFetching(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(FetcherSettings.Read(builder.Configuration));
+        builder.Services.AddSingleton<ImagesUnderWay>();
+        builder.Services.AddSingleton<KeepLease>();
+        builder.Services.AddSingleton<LockRepositories>();
+        builder.Services.AddSingleton<RecordPull>();
+        // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue.
+        builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
+        builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2));
+        builder.Services.AddHealthChecks().AddCheck<CacheHealth>("cache");
+        return builder;
+    }
+
+    /// <summary>Adds the credentials of pods: which secrets fit, from the usage table; what they hold, from Kubernetes.</summary>
+    public static WebApplicationBuilder AddPullSecrets(this WebApplicationBuilder builder)
+    {
+        builder.AddKuikKubernetes();
+        builder.Services.AddSingleton<GetSecret>(services => SecretJson.From(services.GetRequiredService<KubernetesApi>()));
+        builder.Services.AddSingleton<ReadPullSecretNames>(services => async ct =>
+        {
+            await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(ct);
+            return await ImageUsers.PullSecretsByRepository(connection, ct);
+        });
+        builder.Services.AddSingleton<ReadSecrets>();
+        builder.Services.AddSingleton<KnownPullSecrets>();
+        builder.Services.AddSingleton<CollectCredentials>();
+        return builder;
+    }
+
+    /// <summary>What the copy engine gets from this service.</summary>
+    public static CopyEngineNeeds Needs(IServiceProvider services)
+    {
+        var credentials = services.GetRequiredService<CollectCredentials>();
+        return new CopyEngineNeeds(
+            async (image, ct) => (await credentials.For(image, ct)).Credentials,
+            services.GetRequiredService<LockRepositories>().Take,
+            services.GetRequiredService<RecordPull>().Run);
+    }
+}

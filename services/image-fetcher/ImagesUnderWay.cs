@@ -1,0 +1,20 @@
+using System.Collections.Concurrent;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>
+/// The images that this process is copying or evicting. A lease does not hold up the replica it belongs to, so that a killed one can go on at once;
+/// within one process, this does. Injected as a singleton.
+/// </summary>
+public sealed class ImagesUnderWay
+{
+    private readonly ConcurrentDictionary<string, bool> images = new();
+
+    /// <summary>Begins; null when the image is under way already. Dispose it at the end.</summary>
+    public IDisposable? TryEnter(string image) => images.TryAdd(image, true) ? new Turn(images, image) : null;
+
+    private sealed class Turn(ConcurrentDictionary<string, bool> images, string image) : IDisposable
+    {
+        public void Dispose() => images.TryRemove(image, out _);
+    }
+}

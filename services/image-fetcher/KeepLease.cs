@@ -1,0 +1,82 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Npgsql;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>
+/// Keeps the lease on an image that is being copied, by recording again that the copy goes on. Long copies rely on it in another way too: after half an
+/// hour without an answer the broker delivers the message again, and whoever gets it sees a live lease and drops it.
+/// </summary>
+public sealed partial class KeepLease(EventLogTransactions log, FetcherSettings settings, TimeProvider time, ILogger<KeepLease> logger)
+{
+    /// <summary>The fact that begins or renews a lease of this replica.</summary>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="lease">From now on; zero gives it back.</param>
+    public ImageFetchStarted Fact(string image, TimeSpan lease) => new(image, settings.Name, time.GetUtcNow() + lease, time.GetUtcNow());
+
+    /// <summary>Runs a copy, renewing the lease at half of it until the copy has ended: one renewal may be late.</summary>
+    public async Task<T> While<T>(string image, Func<Task<T>> copy)
+    {
+        using var ended = new CancellationTokenSource();
+        var renewing = RenewUntil(image, ended.Token);
+        try
+        {
+            return await copy();
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await renewing;
+        }
+    }
+
+    /// <summary>Ends the lease now: nobody has to wait for a replica that was told to stop.</summary>
+    public async Task GiveBack(string image)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5), time);
+        try
+        {
+            await Renew(image, TimeSpan.Zero, limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            LogNotRecorded(image, "Postgres did not answer in time");
+        }
+    }
+
+    private async Task RenewUntil(string image, CancellationToken ended)
+    {
+        using var timer = new PeriodicTimer(settings.Lease / 2, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ended))
+                await Renew(image, settings.Lease, ended);
+        }
+        catch (OperationCanceledException)
+        {
+            return;   // the copy has ended
+        }
+    }
+
+    private async Task Renew(string image, TimeSpan lease, CancellationToken ct)
+    {
+        try
+        {
+            await log.Run(async transaction =>
+            {
+                var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
+                if (stream.State.By == settings.Name)
+                    stream.Append(Fact(image, lease));
+            }, ct);
+        }
+        catch (NpgsqlException error)
+        {
+            // The copy goes on. At worst another replica takes the image too, and finds in the cache what this one has put there.
+            LogNotRecorded(image, error.Message);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "the lease on {Image} could not be recorded: {Reason}")]
+    private partial void LogNotRecorded(string image, string reason);
+}

@@ -1,0 +1,43 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Npgsql;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>
+/// Notes that a node pulled an image which nobody had asked for, so that it is kept and expires like any other. The pull does not wait for this, and
+/// nothing is lost without it: the copy that the pull began is in the cache, and the next pull that misses notes it again.
+/// </summary>
+public sealed partial class RecordPull(EventLogTransactions log, TimeProvider time, ILogger<RecordPull> logger)
+{
+    /// <summary>How long Postgres may take.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>The fact to record; null when the image is known.</summary>
+    public static RequestedByPull? Decide(Fetching image, string name, DateTimeOffset now) =>
+        image.IsWanted ? null : new RequestedByPull(name, now);
+
+    /// <summary>Records the pull, if it is news and Postgres answers in time; otherwise says so in the log.</summary>
+    public async Task Run(ImageReference image, CancellationToken ct)
+    {
+        var name = image.ToString();
+        using var patience = new CancellationTokenSource(Patience, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
+        try
+        {
+            await log.Run(async transaction =>
+            {
+                var stream = await transaction.Read(StreamName.OfImage(name), Fetching.Nothing, Fetching.Fold, limit.Token);
+                if (Decide(stream.State, name, time.GetUtcNow()) is { } requested)
+                    stream.Append(requested);
+            }, limit.Token);
+        }
+        catch (Exception error) when (error is NpgsqlException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            LogNotRecorded(name, error is NpgsqlException ? error.Message : "Postgres did not answer in time");
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "{Image} was pulled and is being kept, but could not be recorded: {Reason}")]
+    private partial void LogNotRecorded(string image, string reason);
+}
