@@ -176,7 +176,7 @@ internal sealed partial class ObserveCachedImages(
             Metadata = new ObjectMeta { Name = resource.Metadata.Name, Uid = resource.Metadata.Uid },
             Status = new CachedImageStatus { LastError = $"spec.sourceImage \"{resource.Spec?.SourceImage}\" is not an image reference: {problem}" },
         };
-        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, WriteCachedImages.FieldManager, KubernetesJson.Default.CachedImage, ct);
+        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, WriteCachedImages.StatusManager, KubernetesJson.Default.CachedImage, ct);
     }
 
     private static object[] Append(EventStream<ImageUse> stream, IEnumerable<object> decided)

@@ -15,8 +15,14 @@ internal sealed partial class WriteCachedImages(
     KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, KnownPods known, DirtySet dirty,
     DirtySet dirtyRepositories, OwnDeletions ownDeletions, EventLogTransactions transactions, TimeProvider time, ILogger<WriteCachedImages> logger)
 {
-    /// <summary>Who owns the fields that this service writes.</summary>
+    /// <summary>Who owns the fields of metadata and spec that this service writes.</summary>
     public const string FieldManager = "kuik";
+
+    /// <summary>
+    /// Who owns the status. Not the same: before Kubernetes 1.22 a manager's fields are not kept apart by subresource, so each apply of one half would
+    /// give up the other half, and what is later left out of that one would stay for ever.
+    /// </summary>
+    public const string StatusManager = "kuik-status";
 
     /// <summary>Who owns <c>spec.retain</c> where this service has to put it back: the owner of applied fields would take it away again with the next apply.</summary>
     public const string RetainManager = "kuik-retain";
@@ -93,7 +99,7 @@ internal sealed partial class WriteCachedImages(
             if (!ShowImage.SaysStatus(written.Status, desired.Status))
             {
                 var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = written.Metadata.Uid }, Spec = null };
-                await api.Apply(path + "/status", status, FieldManager, KubernetesJson.Default.CachedImage, ct);
+                await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
             }
         }
     }

@@ -110,7 +110,7 @@ internal sealed partial class WriteRepositories(
         if (actual?.Spec?.Name != repository)
             actual = await api.Apply(path, new Repository { Metadata = new ObjectMeta { Name = name }, Spec = new RepositorySpec { Name = repository } }, WriteCachedImages.FieldManager, KubernetesJson.Default.Repository, ct);
         if (!Says(actual.Status, status))
-            await api.Apply(path + "/status", new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status }, WriteCachedImages.FieldManager, KubernetesJson.Default.Repository, ct);
+            await api.Apply(path + "/status", new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status }, WriteCachedImages.StatusManager, KubernetesJson.Default.Repository, ct);
     }
 
     private string? OwnerOf(string name) =>
