@@ -10,8 +10,7 @@ internal sealed partial class AnswerRequest(
 
     public Task Run(HttpContext http)
     {
-        http.Response.Headers["Docker-Distribution-Api-Version"] = "registry/2.0";
-        http.Response.Headers.XContentTypeOptions = "nosniff";
+        BeginAnew(http.Response);
         var origin = http.Request.Query["ns"] is [{ Length: > 0 } ns, ..] ? ns : null;
         return ReadRoute.Of(http.Request.Method, http.Request.Path.Value ?? "", origin, _ownPorts) switch
         {
@@ -22,6 +21,14 @@ internal sealed partial class AnswerRequest(
             Route.Refused(var status, var code, var message) => WriteError.To(http, status, code, message),
             _ => SayVersion(http),
         };
+    }
+
+    /// <summary>Forgets what has been set, and sets what every answer has.</summary>
+    public static void BeginAnew(HttpResponse response)
+    {
+        response.Clear();
+        response.Headers["Docker-Distribution-Api-Version"] = "registry/2.0";
+        response.Headers.XContentTypeOptions = "nosniff";
     }
 
     private static Task SayVersion(HttpContext http)

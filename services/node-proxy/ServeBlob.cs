@@ -28,9 +28,12 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
                     case Answer.Passed pass:
                         passed.Add($"{source.Name}: {pass.Why}");
                         continue;
-                    case Answer.Refused or Answer.Elsewhere when transfer is not null:
+                    case Answer.Elsewhere when transfer is not null:
                         passed.Add($"{source.Name}: cannot continue it");
                         continue;
+                    case Answer.Refused when transfer is not null:
+                        http.Abort();   // final as ever: the next source is not asked
+                        return Ended(PullOutcome.NoSource, [.. passed, $"{source.Name} refused"]);
                     case Answer.Refused refused:
                         await WriteError.To(http, refused);
                         return Ended(source.Name, [.. passed, $"{source.Name} refused"]);
@@ -64,7 +67,7 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
                 {
                     transfer.Dispose();
                     transfer = null;
-                    http.Response.Clear();
+                    AnswerRequest.BeginAnew(http.Response);
                 }
                 else if (transfer.IsSpoilt)
                 {

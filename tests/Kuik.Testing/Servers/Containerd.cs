@@ -1,6 +1,6 @@
 namespace Kuik.Testing;
 
-/// <summary>A real containerd with folders and a socket of its own: the runtime that a kubelet pulls with. Needs root.</summary>
+/// <summary>A real containerd with folders and a socket of its own: the runtime that a kubelet pulls with. Without root it runs in a user namespace of its own.</summary>
 public sealed class Containerd
 {
     private readonly string folder;
@@ -28,7 +28,9 @@ public sealed class Containerd
               address = "{containerd.Socket}.ttrpc"
 
             """);
-        var process = ServerProcess.Start(sandbox, "containerd", containerd.folder, new ServerCommand("containerd", "-c", configuration));
+        var process = ServerProcess.Start(sandbox, "containerd", containerd.folder, Environment.IsPrivilegedProcess
+            ? new ServerCommand("containerd", "-c", configuration)
+            : new ServerCommand("unshare", "--user", "--map-root-user", "--mount", "containerd", "-c", configuration));
         await process.WaitUntil(async _ => File.Exists(containerd.Socket) && (await containerd.TryCtr("version")).ExitCode == 0);
         return containerd;
     }

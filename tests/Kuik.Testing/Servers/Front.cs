@@ -108,6 +108,7 @@ public sealed class Front
         events { worker_connections 1024; }
         http {
           log_format requests '$request_method\t$request_uri\t$status\t$body_bytes_sent\t$http_range\t$http_user_agent';
+          access_log off;   # else the machine's own, which is not ours
           client_body_temp_path {{folder}}/body;
           proxy_temp_path {{folder}}/proxy;
           fastcgi_temp_path {{folder}}/fastcgi;
