@@ -39,6 +39,29 @@ public class PostgresAndRabbitMqTests
         Assert.DoesNotContain(new Uri(address).AbsolutePath[1..], await VirtualHosts(rabbit), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Of_a_server_that_somebody_else_runs_only_what_is_made_here_is_touched_and_it_is_never_stopped()
+    {
+        var (theirPostgres, theirRabbit) = (await Postgres.Shared(), await RabbitMq.Shared());
+        var namedPostgres = new NamedPostgres(theirPostgres.AdminConnection);
+        var namedRabbit = new NamedRabbitMq(theirRabbit.Address, theirRabbit.Management.ToString());
+        var (postgres, rabbit) = (new Postgres(namedPostgres), new RabbitMq(namedRabbit));
+
+        var database = await postgres.NewDatabase();
+        var virtualHost = new Uri(await rabbit.NewVirtualHost()).AbsolutePath[1..];
+        Assert.Equal(1, await Execute(database, "select 1"));
+        Assert.Contains(virtualHost, await VirtualHosts(theirRabbit), StringComparison.Ordinal);
+        await Assert.ThrowsAsync<NotSupportedException>(postgres.Stop);
+        await Assert.ThrowsAsync<NotSupportedException>(rabbit.Stop);
+        await Assert.ThrowsAsync<NotSupportedException>(() => rabbit.StartWithoutData());
+
+        namedPostgres.DropMade();
+        namedRabbit.DeleteMade();
+        NpgsqlConnection.ClearAllPools();
+        await Assert.ThrowsAnyAsync<NpgsqlException>(() => Execute(database, "select 1"));
+        Assert.DoesNotContain(virtualHost, await VirtualHosts(theirRabbit), StringComparison.Ordinal);
+    }
+
     private static async Task<object?> Execute(string database, string sql)
     {
         await using var connection = new NpgsqlConnection(database);

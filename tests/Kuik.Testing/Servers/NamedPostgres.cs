@@ -1,19 +1,41 @@
+using System.Collections.Concurrent;
 using Npgsql;
 
 namespace Kuik.Testing;
 
 /// <summary>A Postgres that somebody else runs. Only databases made here are touched; they are dropped at the end.</summary>
-internal sealed class NamedPostgres(string connection) : IPostgresEngine
+internal sealed class NamedPostgres : IPostgresEngine
 {
-    public string AdminConnection { get; } = new NpgsqlConnectionStringBuilder(connection) { Pooling = false }.ConnectionString;
+    private readonly ConcurrentQueue<string> made = [];
 
-    public void Created(string database) => AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+    public NamedPostgres(string connection)
     {
-        using var connection = new NpgsqlConnection(AdminConnection);
-        connection.Open();
-        using var drop = new NpgsqlCommand($"drop database if exists \"{database}\" with (force)", connection);
-        drop.ExecuteNonQuery();
-    };
+        AdminConnection = new NpgsqlConnectionStringBuilder(connection) { Pooling = false }.ConnectionString;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => DropMade();
+    }
+
+    public string AdminConnection { get; }
+
+    public void Created(string database) => made.Enqueue(database);
+
+    /// <summary>Drops what was made; says on standard error what could not be.</summary>
+    public void DropMade()
+    {
+        while (made.TryDequeue(out var database))
+        {
+            try
+            {
+                using var connection = new NpgsqlConnection(AdminConnection);
+                connection.Open();
+                using var drop = new NpgsqlCommand($"drop database if exists \"{database}\" with (force)", connection);
+                drop.ExecuteNonQuery();
+            }
+            catch (NpgsqlException e)
+            {
+                Console.Error.WriteLine($"the database {database} is left in the Postgres that KUIK_TEST_POSTGRES names: {e.Message}");
+            }
+        }
+    }
 
     public Task Start() => throw new NotSupportedException("a Postgres that KUIK_TEST_POSTGRES names is not ours to start; take Postgres.StartOwn()");
 

@@ -1,22 +1,50 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Text;
 
 namespace Kuik.Testing;
 
 /// <summary>A RabbitMQ that somebody else runs. Only virtual hosts made here are touched; they are deleted at the end.</summary>
-internal sealed class NamedRabbitMq(Uri address) : IRabbitMqEngine
+internal sealed class NamedRabbitMq : IRabbitMqEngine
 {
-    public Uri Address { get; } = address;
+    private readonly ConcurrentQueue<string> made = [];
 
-    public Uri Management { get; } = new UriBuilder(address) { Scheme = "http", Port = 15672, Path = "/" }.Uri;
+    /// <summary>Names one.</summary>
+    /// <param name="address">amqp, of an administrator.</param>
+    /// <param name="management">http; null for port 15672 of the same host.</param>
+    public NamedRabbitMq(Uri address, string? management)
+    {
+        Address = address;
+        var user = address.UserInfo.Split(':');
+        Management = new UriBuilder(management is { Length: > 0 } ? management : $"http://{address.Host}:15672") { UserName = user[0], Password = user[^1], Path = "/" }.Uri;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => DeleteMade();
+    }
 
-    public void Created(string virtualHost) => AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+    public Uri Address { get; }
+
+    public Uri Management { get; }
+
+    public void Created(string virtualHost) => made.Enqueue(virtualHost);
+
+    /// <summary>Deletes what was made; says on standard error what could not be.</summary>
+    public void DeleteMade()
     {
         using var http = new HttpClient();
-        using var delete = new HttpRequestMessage(HttpMethod.Delete, new UriBuilder(Management) { UserName = "", Password = "", Path = $"api/vhosts/{virtualHost}" }.Uri);
-        delete.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Management.UserInfo)));
-        http.Send(delete).Dispose();
-    };
+        while (made.TryDequeue(out var virtualHost))
+        {
+            using var delete = new HttpRequestMessage(HttpMethod.Delete, new UriBuilder(Management) { UserName = "", Password = "", Path = $"api/vhosts/{virtualHost}" }.Uri);
+            delete.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Management.UserInfo)));
+            try
+            {
+                using var answer = http.Send(delete);
+                answer.EnsureSuccessStatusCode();
+            }
+            catch (HttpRequestException e)
+            {
+                Console.Error.WriteLine($"the virtual host {virtualHost} is left in the RabbitMQ that KUIK_TEST_RABBITMQ names: {e.Message}");
+            }
+        }
+    }
 
     public Task Start() => throw new NotSupportedException("a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours to start; take RabbitMq.StartOwn()");
 

@@ -12,7 +12,7 @@ public sealed class Postgres
     private readonly IPostgresEngine engine;
     private int databases;
 
-    private Postgres(IPostgresEngine engine) => this.engine = engine;
+    internal Postgres(IPostgresEngine engine) => this.engine = engine;
 
     /// <summary>The one that all tests of this process share, started by the first who asks. Never stop it: take <see cref="StartOwn"/>.</summary>
     public static Task<Postgres> Shared() => OfThisProcess.Value;
@@ -21,6 +21,9 @@ public sealed class Postgres
     /// <param name="sandbox">Where its data is; default the shared one.</param>
     public static async Task<Postgres> StartOwn(Sandbox? sandbox = null) =>
         new(Docker.IsThere ? await DockerPostgres.Create(sandbox ?? Sandbox.Shared) : await DebianPostgres.Create(sandbox ?? Sandbox.Shared));
+
+    /// <summary>An administrator's connection string.</summary>
+    internal string AdminConnection => engine.AdminConnection;
 
     /// <summary>A new, empty database.</summary>
     /// <returns>A connection string with what Kuik's services need (a dead session is noticed within a second).</returns>

@@ -5,8 +5,8 @@ using System.Text;
 namespace Kuik.Testing;
 
 /// <summary>
-/// A real RabbitMQ: the one that <c>KUIK_TEST_RABBITMQ</c> (an amqp address of an administrator, its management API on
-/// port 15672 of the same host) names, else a container where there is a Docker engine, else Debian's package.
+/// A real RabbitMQ: the one that <c>KUIK_TEST_RABBITMQ</c> (an amqp address of an administrator; its management API is
+/// <c>KUIK_TEST_RABBITMQ_MANAGEMENT</c>, by default port 15672 of the same host) names, else a container where there is a Docker engine, else Debian's package.
 /// </summary>
 public sealed class RabbitMq
 {
@@ -14,7 +14,7 @@ public sealed class RabbitMq
     private readonly IRabbitMqEngine engine;
     private int virtualHosts;
 
-    private RabbitMq(IRabbitMqEngine engine) => this.engine = engine;
+    internal RabbitMq(IRabbitMqEngine engine) => this.engine = engine;
 
     /// <summary>The one that all tests of this process share, started by the first who asks. Never stop it: take <see cref="StartOwn"/>.</summary>
     public static Task<RabbitMq> Shared() => OfThisProcess.Value;
@@ -23,6 +23,9 @@ public sealed class RabbitMq
     /// <param name="sandbox">Where its data is; default the shared one.</param>
     public static async Task<RabbitMq> StartOwn(Sandbox? sandbox = null) =>
         new(Docker.IsThere ? await DockerRabbitMq.Create(sandbox ?? Sandbox.Shared) : await DebianRabbitMq.Create(sandbox ?? Sandbox.Shared));
+
+    /// <summary>Its amqp address, with user and password, of the virtual host that everybody has.</summary>
+    internal Uri Address => engine.Address;
 
     /// <summary>Its management API, with user and password in it: <c>http://user:password@host:port/</c>.</summary>
     public Uri Management => engine.Management;
@@ -64,7 +67,9 @@ public sealed class RabbitMq
     }
 
     private static async Task<RabbitMq> StartNamedOrOwn() =>
-        Environment.GetEnvironmentVariable("KUIK_TEST_RABBITMQ") is { Length: > 0 } named ? new(new NamedRabbitMq(new Uri(named))) : await StartOwn();
+        Environment.GetEnvironmentVariable("KUIK_TEST_RABBITMQ") is { Length: > 0 } named
+            ? new(new NamedRabbitMq(new Uri(named), Environment.GetEnvironmentVariable("KUIK_TEST_RABBITMQ_MANAGEMENT")))
+            : await StartOwn();
 }
 
 /// <summary>Where a RabbitMQ comes from.</summary>
