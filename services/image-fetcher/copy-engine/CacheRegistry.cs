@@ -78,6 +78,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         // 2. All of it in the request that also ends it. How long the body takes says nothing; once it is sent, the registry has so long to commit it.
         using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
         _ = sent.ContinueWith(_ => commit.CancelAfter(CommitPatience), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+        var isStored = false;
         try
         {
             using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "") with
@@ -86,10 +87,18 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
                 Content = content,
                 Patience = Timeout.InfiniteTimeSpan,
             }, commit.Token));
+            isStored = true;
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
             throw new CopyFailed(CopyFailed.Cache, $"the cache registry: PUT of blob {digest} to {repository}: no answer within {CommitPatience.TotalMinutes:0} min after the last byte", retryHelps: true);
+        }
+        finally
+        {
+            // 3. What did not become a blob takes room until the registry purges old uploads, a week later by default. Where it has not yet noticed that
+            // the body broke off, this comes too early and it still does.
+            if (!isStored && !stop.IsCancellationRequested)
+                await Abandon(repository, begun, stop);
         }
     }
 
@@ -124,6 +133,8 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     /// </summary>
     public async Task RemoveTag(string repository, string tag, CancellationToken stop)
     {
+        if (await HeadManifest(repository, tag, stop) is null)
+            return;   // and 2.8 would make a repository of that name
         try
         {
             await DeleteManifest(repository, tag, stop);
@@ -188,7 +199,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         {
             using var _ = await _client.Send(Write(HttpMethod.Delete, repository, "") with { Address = AddressOf(upload) }, stop);
         }
-        catch (RegistryError)
+        catch (Exception e) when (e is RegistryError or OperationCanceledException)
         {
             // The registry's own purge of old uploads takes it.
         }

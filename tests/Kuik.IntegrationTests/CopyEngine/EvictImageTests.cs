@@ -24,19 +24,23 @@ public class EvictImageTests
             Assert.Null(await cache.Blob(name, child.Layers[1].Digest));
     }
 
-    [Fact]
-    public async Task A_sibling_tag_of_the_same_digest_stays_pullable_through_a_garbage_collection()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_sibling_tag_of_the_same_digest_stays_pullable_through_a_garbage_collection(bool canDeleteTags)
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        await using var front = canDeleteTags ? await TagDeletingFront.Start(cache) : null;
         var index = TestIndex.Small(seed: 61);
         var (sibling, name) = (await origin.Push("team/web", "1.25.3", index), await origin.Push("team/web", "1.25", index));
-        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front?.Endpoint ?? cache.Endpoint.ToString()));
         await engine.Copy(sibling);
         await engine.Copy(name);
 
         await Evict(engine, name);
         await cache.CollectGarbage(deleteUntagged: true);
 
+        Assert.Equal(canDeleteTags ? ["1.25"] : [], front?.Deleted ?? []);
         Assert.DoesNotContain("1.25", await cache.Tags(name));
         await cache.AssertHas(sibling, index, "linux/amd64");
     }
@@ -93,6 +97,36 @@ public class EvictImageTests
         await engine.Copy(name);
 
         await cache.AssertHas(name, index, "linux/amd64");
+    }
+
+    [Fact]
+    public async Task Evicting_what_was_never_copied_leaves_nothing_behind()
+    {
+        var cache = await Registry.Start();
+        await using var engine = await StartEngine.Run(cache, []);
+
+        await Evict(engine, "registry.example/team/never:1");
+
+        Assert.DoesNotContain(cache.Requests(), request => request.Method is "PUT" or "POST");
+    }
+
+    [Fact]
+    public async Task What_an_interrupted_eviction_left_under_its_tag_goes_with_the_next_one()
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        var image = TestImage.Small(seed: 68);
+        var (name, other) = (await origin.Push("team/web", "1", image), await origin.Push("team/web", "2", TestImage.Small(seed: 69)));
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        await engine.Copy(name);
+        await engine.Copy(other);
+        var repository = CachePath.Of(ImageReference.Parse(name));
+        var tombstone = $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"application/vnd.enix.kuik.tombstone.v1+json","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{IndexWrapper.EmptyDigest}}}","size":2},"layers":[]}""";
+        using (var http = cache.Client(repository))
+            await PushImage.PushManifest(http, repository, "1", MediaTypes.OciManifest, System.Text.Encoding.UTF8.GetBytes(tombstone));
+
+        await Evict(engine, other);
+
+        Assert.Empty(await cache.Tags(name));
     }
 
     [Fact]

@@ -72,6 +72,42 @@ public class ReplicasTests
         await replicas[0].DisposeAsync();
     }
 
+    [Fact]
+    public async Task When_the_owner_goes_in_the_middle_of_a_blob_the_next_one_gets_it()
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start();
+        var images = Enumerable.Range(0, 6).Select(i => TestImage.Small(seed: 90 + i, size: 500_000)).ToList();
+        var names = images.Select((image, i) => origin.Add("team/web", $"v{i}", image)).ToList();
+        var never = new TaskCompletionSource();
+        origin.Script = request => request is { IsBlobDownload: true, Count: 0 } && images.Any(image => image.Layers[1].Digest == request.Target) ? Misbehave.HoldAt(200_000, never.Task) : null;
+        var replicas = await Replicas(2, cache, origin.Host);
+        var copies = names.Select(replicas[0].Copy).ToList();
+        await Eventually.True(() => origin.Ledger.Count(request => request.IsBlobDownload && request.Range is null) >= 4, "four downloads, as many as one replica asks for, have begun");
+
+        await replicas[1].DisposeAsync();   // its downloads break off
+        never.SetResult();
+        await Task.WhenAll(copies);
+
+        foreach (var (name, image) in names.Zip(images))
+            await cache.AssertHas(name, image);
+        await replicas[0].DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_name_stands_for_all_its_addresses_and_one_that_nobody_listens_on_is_passed_over()
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        var image = TestImage.Small(seed: 96);
+        var name = await origin.Push("team/web", "1", image);
+        var port = FreePort.Next();
+        await using var engine = await StartEngine.Run(cache, [origin.Host], port, ("Kuik:Fetcher:Peers", $"http://localhost:{port}"));
+
+        await engine.Copy(name);
+
+        await cache.AssertHas(name, image);
+    }
+
     private static async Task<IReadOnlyList<StartEngine>> Replicas(int count, Registry cache, string origin)
     {
         var ports = Enumerable.Range(0, count).Select(_ => FreePort.Next()).ToList();
