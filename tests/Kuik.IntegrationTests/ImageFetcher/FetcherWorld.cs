@@ -1,0 +1,214 @@
+using System.Text.Json;
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Testing;
+using Marten;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.IntegrationTests.ImageFetcher;
+
+/// <summary>
+/// All that image-fetcher needs around it, real and its own: a database, a broker's virtual host, an origin and a cache registry. The test takes
+/// pod-watcher's part: it appends what pod-watcher would, and hosts the relay.
+/// </summary>
+internal sealed class FetcherWorld : IAsyncDisposable
+{
+    private readonly WebApplication log;
+    private readonly List<KuikService> services = [];
+    private readonly string spools = Sandbox.Shared.NewFolder("spools");
+    private int counter;
+
+    private FetcherWorld(WebApplication log, string database, string broker, Registry origin, Registry cache) =>
+        (this.log, Database, Broker, Origin, Cache) = (log, database, broker, origin, cache);
+
+    public string Database { get; }
+
+    public string Broker { get; }
+
+    public Registry Origin { get; }
+
+    public Registry Cache { get; }
+
+    private EventLogTransactions Log => log.Services.GetRequiredService<EventLogTransactions>();
+
+    /// <param name="origin">Default: one that lets everybody in.</param>
+    /// <param name="rabbit">Default: the shared one.</param>
+    public static async Task<FetcherWorld> Start(RegistryOptions? origin = null, RabbitMq? rabbit = null)
+    {
+        var database = await (await Postgres.Shared()).NewDatabase();
+        var broker = await (rabbit ?? await RabbitMq.Shared()).NewVirtualHost();
+        var world = new FetcherWorld(
+            StartLog(database, broker), database, broker,
+            await Registry.Start(origin ?? new RegistryOptions { Name = "origin" }), await Registry.Start(new RegistryOptions { Name = "cache" }));
+        await world.log.StartAsync();
+        await world.log.Services.GetRequiredService<EventLogReady>().Wait(CancellationToken.None);
+        return world;
+    }
+
+    /// <summary>Starts a replica and waits until it is ready; it is killed at the end.</summary>
+    public Task<KuikService> StartFetcher(params (string Key, string? Value)[] settings) => StartFetcher(null, settings);
+
+    /// <inheritdoc cref="StartFetcher(ValueTuple{string, string}[])"/>
+    public async Task<KuikService> StartFetcher(int? port, params (string Key, string? Value)[] settings)
+    {
+        var all = new Dictionary<string, string?>
+        {
+            ["ConnectionStrings:Postgres"] = Database,
+            ["ConnectionStrings:RabbitMq"] = Broker,
+            ["Kuik:Cache:Endpoint"] = Cache.Endpoint.ToString(),
+            ["Kuik:InsecureRegistries:0"] = $"http://{Origin.Host}",
+            ["Kuik:Fetch:SpoolPath"] = Path.Combine(spools, $"{Interlocked.Increment(ref counter)}"),
+            ["KUBECONFIG"] = NoKubernetes(),
+        };
+        foreach (var (key, value) in settings)
+            all[key] = value;
+        var fetcher = await KuikService.Start("ImageFetcher", new KuikServiceOptions { Settings = all, Port = port });
+        services.Add(fetcher);
+        if (all["ConnectionStrings:RabbitMq"] == Broker)
+            await TakesPart(fetcher);
+        return fetcher;
+    }
+
+    /// <summary>Starts the real expiry.</summary>
+    public async Task StartExpiry(params (string Key, string? Value)[] settings)
+    {
+        var all = settings.Append(("ConnectionStrings:Postgres", Database)).Append(("ConnectionStrings:RabbitMq", Broker));
+        services.Add(await KuikService.Start("Expiry", new KuikServiceOptions { Settings = all.ToDictionary(setting => setting.Item1, setting => setting.Item2) }));
+    }
+
+    /// <summary>Waits until a replica has the event log and the bus: it is ready before, for pulls, and what is published before its queue exists is lost.</summary>
+    public static async Task TakesPart(KuikService fetcher)
+    {
+        using var http = new HttpClient { BaseAddress = fetcher.Health };
+        await Eventually.True(
+            async () => await http.GetStringAsync(new Uri("/readyz", UriKind.Relative)) is var ready
+                && ready.Contains("masstransit-bus: Healthy", StringComparison.Ordinal) && ready.Contains("postgres: Healthy", StringComparison.Ordinal),
+            "the replica has the event log and the bus");
+    }
+
+    /// <summary>How much of blobs under way is on the replicas' disks.</summary>
+    public long SpooledBytes() => Directory.EnumerateFiles(spools, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file) is { Exists: true } spooled ? spooled.Length : 0);
+
+    /// <summary>Records facts about an image, one transaction each, as their writers do.</summary>
+    public async Task Append(string image, params object[] facts)
+    {
+        foreach (var fact in facts)
+        {
+            await Log.Run(async transaction =>
+            {
+                var stream = await transaction.Read(StreamName.OfImage(image), 0, (count, _) => count + 1, CancellationToken.None);
+                stream.Append(fact);
+            }, CancellationToken.None);
+        }
+    }
+
+    /// <summary>What pod-watcher records for the first pod of an image.</summary>
+    public Task Request(string image) => Append(image, new RequestedByPod(image, image, $"pod-{Interlocked.Increment(ref counter)}", DateTimeOffset.UtcNow));
+
+    /// <summary>A pod that brings pull secrets, as it stands in the usage table.</summary>
+    public Task AddPod(string @namespace, string image, params string[] pullSecrets) => Log.Run(
+        transaction => ImageUsers.Replace(
+            transaction.Connection,
+            new PodObserved($"uid-{Interlocked.Increment(ref counter)}", @namespace, "web", [new PodImage("app", image, image)], pullSecrets, DateTimeOffset.UtcNow),
+            CancellationToken.None),
+        CancellationToken.None);
+
+    /// <summary>The image's stream.</summary>
+    public async Task<IReadOnlyList<object>> Events(string image)
+    {
+        await using var session = log.Services.GetRequiredService<IDocumentStore>().LightweightSession();
+        return [.. (await session.Events.FetchStreamAsync(StreamName.OfImage(image))).Select(fact => fact.Data)];
+    }
+
+    /// <summary>Waits for a fact.</summary>
+    /// <returns>The last of its kind.</returns>
+    public async Task<T> Recorded<T>(string image, Func<T, bool>? isIt = null) where T : class
+    {
+        T? found = null;
+        try
+        {
+            await Eventually.True(async () => (found = (await Events(image)).OfType<T>().LastOrDefault(fact => isIt?.Invoke(fact) != false)) is not null, $"{typeof(T).Name} of {image} was recorded");
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"{late.Message}; recorded were {string.Join(", ", await Events(image))}\n{string.Join('\n', services.Select(service => service.Log))}", late);
+        }
+        return found!;
+    }
+
+    /// <summary>Everything that the log holds, as text.</summary>
+    public async Task<string> WholeLog()
+    {
+        await using var session = log.Services.GetRequiredService<IDocumentStore>().LightweightSession();
+        return JsonSerializer.Serialize((await session.Events.QueryAllRawEvents().ToListAsync()).Select(fact => new { fact.Data, fact.Headers }));
+    }
+
+    /// <summary>A manifest as the cache registry has it; null when it does not.</summary>
+    public async Task<byte[]?> InCache(string image, string? target = null)
+    {
+        var name = ImageReference.Parse(image);
+        using var http = Cache.Client(CachePath.Of(name));
+        foreach (var type in Kuik.Oci.MediaTypes.Manifests)
+            http.DefaultRequestHeaders.Accept.ParseAdd(type);
+        using var answer = await http.GetAsync(new Uri($"/v2/{CachePath.Of(name)}/manifests/{target ?? name.Target}", UriKind.Relative));
+        return answer.IsSuccessStatusCode ? await answer.Content.ReadAsByteArrayAsync() : null;
+    }
+
+    /// <summary>A blob as the cache registry has it; null when it does not.</summary>
+    public async Task<byte[]?> BlobInCache(string image, string digest)
+    {
+        var path = CachePath.Of(ImageReference.Parse(image));
+        using var http = Cache.Client(path);
+        using var answer = await http.GetAsync(new Uri($"/v2/{path}/blobs/{digest}", UriKind.Relative));
+        return answer.IsSuccessStatusCode ? await answer.Content.ReadAsByteArrayAsync() : null;
+    }
+
+    /// <summary>Those of the images that are not recorded as cached.</summary>
+    public async Task<IReadOnlyList<string>> NotCached(IEnumerable<string> images)
+    {
+        var open = new List<string>();
+        foreach (var image in images)
+            if (!(await Events(image)).OfType<ImageCached>().Any())
+                open.Add(image);
+        return open;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var service in services)
+            service.Kill();
+        await log.StopAsync();
+        await log.DisposeAsync();
+    }
+
+    private static WebApplication StartLog(string database, string broker)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Logging.ClearProviders();
+        builder.Configuration["ConnectionStrings:Postgres"] = database;
+        builder.Configuration["ConnectionStrings:RabbitMq"] = broker;
+        builder.Configuration["urls"] = "http://127.0.0.1:0";
+        builder.AddKuikEventLog("pod-watcher");
+        builder.AddKuikBus();
+        builder.AddKuikRelay();
+        return builder.Build();
+    }
+
+    /// <summary>A kubeconfig of a cluster that is not there.</summary>
+    public static string NoKubernetes()
+    {
+        var file = Path.Combine(Sandbox.Shared.NewFolder("kubeconfig"), "config");
+        File.WriteAllText(file, JsonSerializer.Serialize(new Dictionary<string, object>
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Config",
+            ["current-context"] = "none",
+            ["users"] = new[] { new { name = "none", user = new { token = "none" } } },
+            ["clusters"] = new[] { new { name = "none", cluster = new { server = $"http://127.0.0.1:{FreePort.Next()}" } } },
+            ["contexts"] = new[] { new { name = "none", context = new { cluster = "none", user = "none" } } },
+        }));
+        return file;
+    }
+}
