@@ -56,7 +56,7 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
 /// </summary>
 public sealed partial class FetchImage(
     EventLogTransactions log, CopyImage engine, EvictImage evict, CollectCredentials credentials, ImagesUnderWay underWay,
-    KeepLease lease, FetcherSettings settings, TimeProvider time, ILogger<FetchImage> logger)
+    KeepLease lease, FetcherSettings settings, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
@@ -113,7 +113,7 @@ public sealed partial class FetchImage(
         {
             outcome = await Copy(image, ct);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (ct.IsCancellationRequested || lifetime.ApplicationStopping.IsCancellationRequested)
         {
             // The process is to stop, which ends the copy before the bus lets go of the message: only then does the message go back to the queue.
             await lease.GiveBack(image);

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.EventLog;
@@ -35,9 +36,10 @@ internal sealed class FetcherWorld : IAsyncDisposable
 
     /// <param name="origin">Default: one that lets everybody in.</param>
     /// <param name="rabbit">Default: the shared one.</param>
-    public static async Task<FetcherWorld> Start(RegistryOptions? origin = null, RabbitMq? rabbit = null)
+    /// <param name="postgres">Default: the shared one.</param>
+    public static async Task<FetcherWorld> Start(RegistryOptions? origin = null, RabbitMq? rabbit = null, Postgres? postgres = null)
     {
-        var database = await (await Postgres.Shared()).NewDatabase();
+        var database = await (postgres ?? await Postgres.Shared()).NewDatabase();
         var broker = await (rabbit ?? await RabbitMq.Shared()).NewVirtualHost();
         var world = new FetcherWorld(
             StartLog(database, broker), database, broker,
@@ -90,6 +92,31 @@ internal sealed class FetcherWorld : IAsyncDisposable
 
     /// <summary>How much of blobs under way is on the replicas' disks.</summary>
     public long SpooledBytes() => Directory.EnumerateFiles(spools, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file) is { Exists: true } spooled ? spooled.Length : 0);
+
+    /// <summary>Pulls through a replica as node-proxy does: an answer may say that the work goes on.</summary>
+    /// <param name="fetcher">Whom to ask.</param>
+    /// <param name="image">Any image of the repository.</param>
+    /// <param name="what">For example <c>manifests/1</c>.</param>
+    public static async Task<byte[]> Pull(KuikService fetcher, string image, string what)
+    {
+        using var http = new HttpClient { BaseAddress = fetcher.Endpoint };
+        foreach (var type in Kuik.Oci.MediaTypes.Manifests)
+            http.DefaultRequestHeaders.Accept.ParseAdd(type);
+        var path = new Uri($"/v2/{CachePath.Of(ImageReference.Parse(image))}/{what}", UriKind.Relative);
+        byte[]? body = null;
+        await Eventually.True(
+            async () =>
+            {
+                using var answer = await http.GetAsync(path);
+                if (answer.StatusCode == HttpStatusCode.Accepted)
+                    return false;
+                answer.EnsureSuccessStatusCode();
+                body = await answer.Content.ReadAsByteArrayAsync();
+                return true;
+            },
+            $"{path} was answered");
+        return body!;
+    }
 
     /// <summary>Records facts about an image, one transaction each, as their writers do.</summary>
     public async Task Append(string image, params object[] facts)

@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Kuik.Contracts;
@@ -47,6 +48,45 @@ public sealed class PullSecretsTests
 
         Assert.Equal(content.Digest, cached.Digest);
         Assert.Contains($"{User} repository:team/app:pull", tokens.Issued);
+    }
+
+    [Fact]
+    public async Task A_registry_token_in_a_secret_is_shown_to_the_registry_itself()
+    {
+        var tokens = await TokenServer.Start(new Dictionary<string, string> { [User] = Password });
+        await using var world = await FetcherWorld.Start(new RegistryOptions { Name = "origin", Tokens = tokens });
+        var (kubernetes, @namespace) = await NewNamespace();
+        await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, new { registrytoken = await TokenToPull(tokens, "team/app") });
+        await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
+        var image = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 24));
+        var issued = tokens.Issued.Count;
+
+        await world.AddPod(@namespace, image, "robot");
+        await world.Request(image);
+        await world.Recorded<ImageCached>(image);
+
+        Assert.DoesNotContain(tokens.Issued.Skip(issued), token => token.StartsWith(User, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_private_image_still_pulls_with_Postgres_down_once_its_repositorys_secrets_were_known()
+    {
+        var postgres = await Postgres.StartOwn();
+        await using var world = await FetcherWorld.Start(Basic, postgres: postgres);
+        var (kubernetes, @namespace) = await NewNamespace();
+        await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, Password);
+        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
+        var (known, later) = (TestImage.Small(seed: 25), TestImage.Small(seed: 26));
+        var image = await world.Origin.Push("team/app", "1", known);
+        await world.Origin.Push("team/app", "2", later);
+        await world.AddPod(@namespace, image, "robot");
+        Assert.Equal(known.Bytes, await FetcherWorld.Pull(fetcher, image, "manifests/1"));
+
+        await postgres.Stop();
+        var pulled = await FetcherWorld.Pull(fetcher, image, "manifests/2");
+        await postgres.Start();
+
+        Assert.Equal(later.Bytes, pulled);
     }
 
     [Fact]
@@ -112,7 +152,10 @@ public sealed class PullSecretsTests
         return (kubernetes, await kubernetes.NewNamespace());
     }
 
-    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, string host, string password) => kubernetes.Apply(JsonSerializer.Serialize(new
+    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, string host, string password) =>
+        ApplySecret(kubernetes, @namespace, name, host, new { auth = Encode(password) });
+
+    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, string host, object entry) => kubernetes.Apply(JsonSerializer.Serialize(new
     {
         apiVersion = "v1",
         kind = "Secret",
@@ -120,9 +163,17 @@ public sealed class PullSecretsTests
         type = "kubernetes.io/dockerconfigjson",
         stringData = new Dictionary<string, string>
         {
-            [".dockerconfigjson"] = JsonSerializer.Serialize(new { auths = new Dictionary<string, object> { [host] = new { auth = Encode(password) } } }),
+            [".dockerconfigjson"] = JsonSerializer.Serialize(new { auths = new Dictionary<string, object> { [host] = entry } }),
         },
     }));
+
+    private static async Task<string> TokenToPull(TokenServer tokens, string repository)
+    {
+        using var http = new HttpClient();
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Encode(Password));
+        using var answer = JsonDocument.Parse(await http.GetStringAsync(new Uri($"{tokens.Realm}?service={TokenServer.Audience}&scope=repository:{repository}:pull")));
+        return answer.RootElement.GetProperty("token").GetString()!;
+    }
 
     private static string Encode(string password) => Convert.ToBase64String(Encoding.UTF8.GetBytes($"{User}:{password}"));
 }

@@ -1,6 +1,4 @@
-using System.Net;
 using Kuik.Contracts;
-using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
 
@@ -17,7 +15,7 @@ public sealed class PullThroughTests
         var content = TestImage.Small(seed: 40);
         var image = await world.Origin.Push("team/app", "1", content);
 
-        var pulled = await Pull(fetcher, image, "manifests/1");
+        var pulled = await FetcherWorld.Pull(fetcher, image, "manifests/1");
         await world.Recorded<ImageCached>(image);
 
         Assert.Equal(content.Bytes, pulled);
@@ -35,9 +33,9 @@ public sealed class PullThroughTests
         await world.Request(image);
         await world.Recorded<ImageCached>(image);
 
-        await Pull(fetcher, image, "manifests/1");
+        await FetcherWorld.Pull(fetcher, image, "manifests/1");
         var later = await world.Origin.Push("team/app", "2", TestImage.Small(seed: 42));
-        await Pull(fetcher, later, "manifests/2");
+        await FetcherWorld.Pull(fetcher, later, "manifests/2");
         await world.Recorded<RequestedByPull>(later);
 
         Assert.Empty((await world.Events(image)).OfType<RequestedByPull>());
@@ -54,8 +52,8 @@ public sealed class PullThroughTests
         var content = TestImage.Small(seed: 43);
         var image = await world.Origin.Push("team/app", "1", content);
 
-        var manifest = await Pull(fetcher, image, "manifests/1");
-        var layer = await Pull(fetcher, image, $"blobs/{content.Layers[^1].Digest}");
+        var manifest = await FetcherWorld.Pull(fetcher, image, "manifests/1");
+        var layer = await FetcherWorld.Pull(fetcher, image, $"blobs/{content.Layers[^1].Digest}");
         await Eventually.True(async () => await world.InCache(image) is not null, "the image is kept");
         await Eventually.True(() => fetcher.Log.Contains($"127.0.0.1:{rabbit}", StringComparison.Ordinal), "the missing RabbitMQ was said");
 
@@ -78,7 +76,7 @@ public sealed class PullThroughTests
         var content = TestImage.Small(seed: 44);
         var image = await world.Origin.Push("team/app", "1", content);
 
-        Assert.Equal(content.Bytes, await Pull(fetcher, image, "manifests/1"));
+        Assert.Equal(content.Bytes, await FetcherWorld.Pull(fetcher, image, "manifests/1"));
 
         using var http = new HttpClient { BaseAddress = fetcher.Health };
         var ready = await http.GetStringAsync(new Uri("/readyz", UriKind.Relative), TestContext.Current.CancellationToken);
@@ -105,27 +103,5 @@ public sealed class PullThroughTests
 
         Assert.Equal(78, await fetcher.Ended());
         Assert.StartsWith("image-fetcher: " + line, Assert.Single(fetcher.Log.Trim().Split('\n')), StringComparison.Ordinal);
-    }
-
-    // As node-proxy does: an answer may say that the work goes on.
-    private static async Task<byte[]> Pull(KuikService fetcher, string image, string what)
-    {
-        using var http = new HttpClient { BaseAddress = fetcher.Endpoint };
-        foreach (var type in MediaTypes.Manifests)
-            http.DefaultRequestHeaders.Accept.ParseAdd(type);
-        var path = new Uri($"/v2/{CachePath.Of(ImageReference.Parse(image))}/{what}", UriKind.Relative);
-        byte[]? body = null;
-        await Eventually.True(
-            async () =>
-            {
-                using var answer = await http.GetAsync(path);
-                if (answer.StatusCode == HttpStatusCode.Accepted)
-                    return false;
-                answer.EnsureSuccessStatusCode();
-                body = await answer.Content.ReadAsByteArrayAsync();
-                return true;
-            },
-            $"{path} was answered");
-        return body!;
     }
 }
