@@ -20,7 +20,9 @@ public static class BusSetup
     /// a consumer folds the stream and returns if the work is done. The service starts without the broker and connects when it is there.
     /// </summary>
     /// <remarks>
-    /// Queues are quorum queues named <c>kuik-</c> and the consumer's name in kebab case; replicas compete for them. A failed consumer is run again
+    /// Queues are durable, named <c>kuik-</c> and the consumer's name in kebab case; replicas compete for them. They are quorum queues only when
+    /// <c>Kuik:Bus:QuorumQueues</c> says so (default false; for a broker of three nodes or more): one that a single node recovers after a crash may never
+    /// elect its leader again, and then takes and gives nothing until somebody helps by hand. A failed consumer is run again
     /// after 0.2, 1 and 3 seconds, then the message goes to the queue's <c>_error</c> queue: whatever takes longer is state, and announced again by expiry.
     /// Limits of a consumer's own belong into its <c>ConsumerDefinition</c>.
     /// </remarks>
@@ -30,6 +32,7 @@ public static class BusSetup
     public static WebApplicationBuilder AddKuikBus(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? configure = null)
     {
         var broker = ReadConnectionString(builder.Configuration);
+        var isCluster = builder.Configuration.Read("Kuik:Bus:QuorumQueues", false, "true or false");
         builder.Logging.AddFilter("MassTransit", LogLevel.Error);   // WatchBroker says the rest
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddHostedService(services => new WatchBroker(
@@ -40,7 +43,7 @@ public static class BusSetup
             bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter("kuik", includeNamespace: false));
             bus.AddConfigureEndpointsCallback((_, _, endpoint) =>
             {
-                if (endpoint is IRabbitMqReceiveEndpointConfigurator queue)
+                if (isCluster && endpoint is IRabbitMqReceiveEndpointConfigurator queue)
                     queue.SetQuorumQueue();
                 endpoint.UseMessageRetry(retry => retry.Intervals(200, 1000, 3000));
             });

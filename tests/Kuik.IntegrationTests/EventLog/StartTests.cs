@@ -1,0 +1,96 @@
+using Kuik.EventLog;
+using Kuik.Testing;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using Kuik.Contracts;
+using Xunit;
+
+namespace Kuik.IntegrationTests.EventLog;
+
+public class StartTests
+{
+    [Fact]
+    public async Task A_service_starts_without_Postgres_says_so_in_one_line_and_is_ready_when_it_answers()
+    {
+        var server = await Postgres.StartOwn();
+        var postgres = await server.NewDatabase();
+        await server.Stop();
+
+        await using var host = await LogHost.Start("test", postgres);
+        var append = host.AppendRequest("nginx:1");
+        await Eventually.True(() => host.Log.Any(line => line.Contains("does not answer", StringComparison.Ordinal)), "it has said so");
+        Assert.Equal(503, (await host.Ready()).Status);
+        Assert.False(append.IsCompleted);
+        await server.Start();
+
+        await append;
+        Assert.Equal(200, (await host.Ready()).Status);
+        var lines = host.Log.Where(line => line.Contains("Postgres", StringComparison.Ordinal)).ToList();
+        Assert.Equal(2, lines.Count);
+        Assert.Matches(@"^Warning .*: Postgres at 127\.0\.0\.1:\d+/\S+ does not answer \(.+\); trying again every 2 s, nothing is recorded until it does $", lines[0]);
+        Assert.DoesNotContain(host.Log, line => line.Contains("   at ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Services_that_start_at_once_make_the_tables_once_and_all_become_ready()
+    {
+        var postgres = await (await Postgres.Shared()).NewDatabase();
+
+        var hosts = await Task.WhenAll(Enumerable.Range(0, 5).Select(i => LogHost.Start($"service-{i}", postgres)));
+
+        foreach (var host in hosts)
+            await host.AppendRequest("nginx:1");
+        Assert.Equal(5L, await hosts[0].Ask<long>("select count(*) from kuik.mt_events"));
+        foreach (var host in hosts)
+            await host.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_service_starts_without_the_broker_and_is_degraded()
+    {
+        var postgres = await (await Postgres.Shared()).NewDatabase();
+
+        await using var host = await LogHost.Start("test", postgres, add: LogHost.Listening($"amqp://kuik:secret@127.0.0.1:{FreePort.Next()}/none", new Inbox()));
+
+        await Eventually.True(() => host.Log.Any(line => line.Contains("RabbitMQ at", StringComparison.Ordinal)), "it has said so");
+        await Eventually.True(async () => await host.Ready() is (200, var body) && body.StartsWith("Degraded", StringComparison.Ordinal), "it is degraded");
+        Assert.DoesNotContain(host.Log, line => line.Contains("secret", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_consumer_that_fails_is_run_again_and_its_message_is_kept_in_an_error_queue()
+    {
+        var postgres = await (await Postgres.Shared()).NewDatabase();
+        var rabbit = await (await RabbitMq.Shared()).NewVirtualHost();
+        var runs = new Runs();
+        await using var host = await LogHost.Start("test", postgres, add: builder =>
+        {
+            builder.Configuration["ConnectionStrings:RabbitMq"] = rabbit;
+            builder.Services.AddSingleton(runs);
+            builder.AddKuikBus(bus => bus.AddConsumer<AlwaysFails>());
+            builder.AddKuikRelay();
+        });
+
+        await host.AppendRequest("nginx:1");
+
+        await Eventually.True(() => host.Log.Any(line => line.Contains("R-FAULT", StringComparison.Ordinal)), "the failure is in the log");
+        Assert.Equal(4, runs.Count);
+        var management = (await RabbitMq.Shared()).Management;
+        var queues = await RunTool.Run("curl", ["-sf", new Uri(management, $"api/queues/{new Uri(rabbit).AbsolutePath[1..]}").ToString()]);
+        Assert.Contains("kuik-always-fails_error", queues, StringComparison.Ordinal);
+    }
+
+    internal sealed class Runs
+    {
+        public int Count;
+    }
+
+    internal sealed class AlwaysFails(Runs runs) : IConsumer<RequestedByPull>
+    {
+        public Task Consume(ConsumeContext<RequestedByPull> context)
+        {
+            Interlocked.Increment(ref runs.Count);
+            throw new InvalidOperationException("it never works");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Testing;
+using Npgsql;
+using Xunit;
+
+namespace Kuik.IntegrationTests.EventLog;
+
+public class TransactionTests
+{
+    private const string Image = "docker.io/library/nginx:1";
+    private static readonly CancellationToken Any = CancellationToken.None;
+
+    [Fact]
+    public async Task Decisions_that_race_for_one_stream_are_made_one_after_the_other()
+    {
+        await using var host = await Start();
+
+        var seen = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => host.Transactions.Run(async transaction =>
+        {
+            var stream = await Read(transaction);
+            stream.Append(new RequestedByPull(Image, DateTimeOffset.UtcNow));
+            return stream.State;
+        }, Any)));
+
+        Assert.Equal(Enumerable.Range(1, 30), seen.Order());
+        Assert.Equal(30L, await host.Ask<long>("select count(*) from kuik.mt_events"));
+    }
+
+    [Fact]
+    public async Task A_decision_that_fails_leaves_nothing_behind()
+    {
+        await using var host = await Start();
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => host.Transactions.Run(async transaction =>
+        {
+            await ImageUsers.Replace(transaction.Connection, Pod("uid", Image), Any);
+            (await Read(transaction)).Append(new RequestedByPull(Image, DateTimeOffset.UtcNow));
+            throw new InvalidOperationException();
+        }, Any));
+
+        Assert.Equal(0L, await host.Ask<long>("select count(*) from kuik.mt_events"));
+        Assert.Equal(0L, await host.Ask<long>("select count(*) from kuik.image_users"));
+    }
+
+    [Fact]
+    public async Task Whoever_waited_for_a_lock_sees_what_its_holder_committed()
+    {
+        await using var host = await Start();
+        var isHeld = new TaskCompletionSource();
+        var mayCommit = new TaskCompletionSource();
+        var holder = host.Transactions.Run(async transaction =>
+        {
+            await ImageLocks.TakeToUse(transaction, [Image], Any);
+            isHeld.SetResult();
+            await mayCommit.Task;
+            await ImageUsers.Replace(transaction.Connection, Pod("uid", Image), Any);
+            (await Read(transaction)).Append(new RequestedByPull(Image, DateTimeOffset.UtcNow));
+        }, Any);
+        await isHeld.Task;
+
+        var waiter = host.Transactions.Run(async transaction =>
+        {
+            await ImageLocks.TakeToExpire(transaction, Image, Any);
+            return (await ImageUsers.Count(transaction.Connection, Image, Any), (await Read(transaction)).State);
+        }, Any);
+        await Eventually.True(async () => await host.Ask<long>("select count(*) from pg_locks where locktype = 'advisory' and not granted") == 1, "the second waits");
+        mayCommit.SetResult();
+        await holder;
+
+        Assert.Equal((1, 1), await waiter);
+    }
+
+    [Fact]
+    public async Task A_pods_rows_are_replaced_and_removed_whole()
+    {
+        await using var host = await Start();
+        await using var connection = await host.Postgres.OpenConnectionAsync();
+
+        await ImageUsers.Replace(connection, Pod("uid-1", "a:1", "b:1", "a:1"), Any);
+        await ImageUsers.Replace(connection, Pod("uid-2", "a:1"), Any);
+        await ImageUsers.Replace(connection, Pod("uid-1", "a:1", "c:1"), Any);
+        Assert.Equal(2, await ImageUsers.Count(connection, "a:1", Any));
+        Assert.Equal(0, await ImageUsers.Count(connection, "b:1", Any));
+        Assert.Equal(["a:1", "c:1"], (await ImageUsers.OfPod(connection, "uid-1", Any)).Select(user => user.Image));
+
+        await ImageUsers.Remove(connection, "uid-1", Any);
+        Assert.Equal(new Dictionary<string, int> { ["a:1"] = 1 }, await ImageUsers.Counts(connection, Any));
+    }
+
+    [Fact]
+    public async Task Pull_secrets_are_found_by_repository()
+    {
+        await using var host = await Start();
+        await using var connection = await host.Postgres.OpenConnectionAsync();
+        await ImageUsers.Replace(connection, Pod("uid-1", "docker.io/library/nginx:1") with { PullSecrets = ["mine", "ours"] }, Any);
+        await ImageUsers.Replace(connection, Pod("uid-2", "docker.io/library/nginx:2") with { PullSecrets = ["ours"] }, Any);
+        await ImageUsers.Replace(connection, Pod("uid-3", "quay.io/app/web:1"), Any);
+
+        var secrets = await ImageUsers.PullSecretsByRepository(connection, Any);
+
+        Assert.Equal(["docker.io/library/nginx"], secrets.Keys);
+        Assert.Equal([new PullSecret("default", "mine"), new PullSecret("default", "ours")], secrets["docker.io/library/nginx"]);
+    }
+
+    [Fact]
+    public async Task A_repository_is_held_by_one_and_is_free_when_its_holders_connection_breaks()
+    {
+        await using var host = await Start();
+        var held = await RepositoryLock.Take(host.Postgres, "docker.io/library/nginx", Any);
+        var waiter = RepositoryLock.Take(host.Postgres, "docker.io/library/nginx", Any);
+        await using (await RepositoryLock.Take(host.Postgres, "docker.io/library/redis", Any))
+            Assert.False(waiter.IsCompleted);
+
+        await host.Ask<bool>("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted and pid <> pg_backend_pid() and objsubid = 1 limit 1");
+
+        await using var next = await waiter;
+        await next.EnsureHeld(Any);
+        await Assert.ThrowsAnyAsync<NpgsqlException>(() => held.EnsureHeld(Any));
+        await held.DisposeAsync();
+    }
+
+    private static async Task<LogHost> Start() => await LogHost.Start("test", await (await Postgres.Shared()).NewDatabase());
+
+    private static Task<EventStream<int>> Read(EventLogTransaction transaction) =>
+        transaction.Read(StreamName.OfImage(Image), 0, (count, _) => count + 1, Any);
+
+    private static PodObserved Pod(string uid, params string[] images) =>
+        new(uid, "default", "pod-" + uid, [.. images.Select(image => new PodImage("c", image, image))], [], DateTimeOffset.UtcNow);
+}
