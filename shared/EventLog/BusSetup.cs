@@ -33,7 +33,8 @@ public static class BusSetup
     {
         var broker = ReadConnectionString(builder.Configuration);
         var isCluster = builder.Configuration.Read("Kuik:Bus:QuorumQueues", false, "true or false");
-        builder.Logging.AddFilter("MassTransit", LogLevel.Error);   // WatchBroker says the rest
+        // WatchBroker says that the broker is away, and whoever publishes gets an exception; a consumer that failed for good is in the log.
+        builder.Logging.AddFilter("MassTransit", LogLevel.None).AddFilter("MassTransit.ReceiveTransport", LogLevel.Error);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddHostedService(services => new WatchBroker(
             services.GetRequiredService<IBusControl>(), $"{broker.Address.Authority}{broker.Address.AbsolutePath}",

@@ -73,11 +73,11 @@ public class StartTests
 
         await host.AppendRequest("nginx:1");
 
-        await Eventually.True(() => host.Log.Any(line => line.Contains("R-FAULT", StringComparison.Ordinal)), "the failure is in the log");
+        await Eventually.True(() => host.Log.Any(line => line.StartsWith("Error MassTransit.ReceiveTransport: R-FAULT", StringComparison.Ordinal)), "the failure is in the log");
         Assert.Equal(4, runs.Count);
         var management = (await RabbitMq.Shared()).Management;
-        var queues = await RunTool.Run("curl", ["-sf", new Uri(management, $"api/queues/{new Uri(rabbit).AbsolutePath[1..]}").ToString()]);
-        Assert.Contains("kuik-always-fails_error", queues, StringComparison.Ordinal);
+        var queues = new Uri(management, $"api/queues/{new Uri(rabbit).AbsolutePath[1..]}").ToString();
+        await Eventually.True(async () => (await RunTool.Run("curl", ["-sf", queues])).Contains("kuik-always-fails_error", StringComparison.Ordinal), "its message is kept");
     }
 
     internal sealed class Runs

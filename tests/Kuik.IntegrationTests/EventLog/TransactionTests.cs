@@ -1,6 +1,7 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Xunit;
 
@@ -112,15 +113,23 @@ public class TransactionTests
         await using (await RepositoryLock.Take(host.Postgres, "docker.io/library/redis", Any))
             Assert.False(waiter.IsCompleted);
 
-        await host.Ask<bool>("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted and pid <> pg_backend_pid() and objsubid = 1 limit 1");
+        await host.Ask<bool>($"""
+            select pg_terminate_backend(pid) from pg_locks
+            where locktype = 'advisory' and granted and (classid::bigint << 32) | objid::bigint = {ImageLocks.KeyOf("repository/docker.io/library/nginx")}
+            """);
 
-        await using var next = await waiter;
+        await using var next = await waiter.WaitAsync(TimeSpan.FromSeconds(60));
         await next.EnsureHeld(Any);
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => held.EnsureHeld(Any));
         await held.DisposeAsync();
     }
 
-    private static async Task<LogHost> Start() => await LogHost.Start("test", await (await Postgres.Shared()).NewDatabase());
+    private static async Task<LogHost> Start()
+    {
+        var host = await LogHost.Start("test", await (await Postgres.Shared()).NewDatabase());
+        await host.Services.GetRequiredService<EventLogReady>().Wait(Any);
+        return host;
+    }
 
     private static Task<EventStream<int>> Read(EventLogTransaction transaction) =>
         transaction.Read(StreamName.OfImage(Image), 0, (count, _) => count + 1, Any);
