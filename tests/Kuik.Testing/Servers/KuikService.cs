@@ -114,6 +114,7 @@ public sealed class KuikService
         var settings = new Dictionary<string, string?>
         {
             ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",   // else each process watches its folder
+            ["TMPDIR"] = folder,   // spool files and the runtime's own: a killed process leaves them, the sandbox does not
             ["ASPNETCORE_URLS"] = project == "NodeProxy" ? null : $"http://127.0.0.1:{Port}",
         };
         if (project == "NodeProxy")
