@@ -11,6 +11,7 @@ try
             if (whatRuns.Stop())
                 Console.WriteLine("what an earlier make run left running was stopped, and its data deleted");
             var started = await StartAll.Run(whatRuns);
+            whatRuns.Remember(started);
             await ShowMainJob.Run(started);
             whatRuns.Tell(started);
             return 0;
@@ -26,6 +27,6 @@ catch (Exception e) when (e is ServerFailed or TimeoutException)
 {
     Console.Error.WriteLine($"\nmake run: {e.Message}");
     if (whatRuns.HasStarted)
-        Console.Error.WriteLine("What was started goes on running, so that it can be looked at; make stop ends it.");
+        Console.Error.WriteLine("What was started goes on running, so that it can be looked at (artifacts/run/env has the addresses once all is up); make stop ends it.");
     return 1;
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Kuik.Testing;
+using Npgsql;
 
 namespace Kuik.Run;
 
@@ -38,14 +39,15 @@ internal sealed class WhatRuns(string folder)
         return existed;
     }
 
-    /// <summary>Writes the addresses to <c>artifacts/run/env</c> and prints them with what to try.</summary>
-    public void Tell(Started started)
+    /// <summary>Writes the addresses to <c>artifacts/run/env</c>.</summary>
+    public void Remember(Started started)
     {
         var kuik = started.Kuik;
         (string Name, string Value)[] assignments =
         [
             ("KUBECONFIG", kuik.Kubernetes.Kubeconfig),
             ("KUIK_PROXY", $"http://{kuik.Proxy}"),
+            ("KUIK_PROXY_HEALTH", kuik.NodeProxy.Health.ToString()),
             ("KUIK_WEBHOOK", kuik.Webhook.Endpoint.ToString()),
             ("KUIK_POD_WATCHER", kuik.PodWatcher.Endpoint.ToString()),
             .. kuik.ImageFetchers.Select((fetcher, i) => ($"KUIK_IMAGE_FETCHER_{i + 1}", fetcher.Endpoint.ToString())),
@@ -54,12 +56,18 @@ internal sealed class WhatRuns(string folder)
             ("KUIK_ORIGIN", started.Origin.Endpoint.ToString()),
             ("KUIK_POSTGRES", kuik.Database),
             ("KUIK_RABBITMQ", kuik.Bus),
+            ("KUIK_RABBITMQ_MANAGEMENT", kuik.RabbitMq.Management.ToString()),
         ];
         var text = new StringBuilder();
         foreach (var (name, value) in assignments)
             text.Append(name).Append("='").Append(value).Append("'\n");
         File.WriteAllText(EnvFile, text.ToString());
+    }
 
+    /// <summary>Prints the addresses, what to try and how to stop it.</summary>
+    public void Tell(Started started)
+    {
+        var kuik = started.Kuik;
         Console.WriteLine($"""
 
             Everything runs on. Try next:
@@ -73,9 +81,16 @@ internal sealed class WhatRuns(string folder)
             KUBECONFIG={kuik.Kubernetes.Kubeconfig}
             pulls {kuik.Proxy}   cache registry {kuik.Cache.Host}   origin {started.Origin.Host}
             webhook {kuik.Webhook.Endpoint}   pod-watcher {kuik.PodWatcher.Endpoint}   image-fetcher {string.Join(' ', kuik.ImageFetchers.Select(f => f.Endpoint))}   expiry {kuik.Expiry.Endpoint}
+            Postgres {Postgres(kuik)}   RabbitMQ {new Uri(kuik.Bus).Authority}, management {kuik.RabbitMq.Management} (user and password: kuik)
             All of it as shell assignments: {Path.GetRelativePath(Checkout.Root, EnvFile)}
             Logs: {File.ReadAllText(SandboxFile)}/*/*.log
             Stop with: make stop
             """);
+    }
+
+    private static string Postgres(WholeKuik kuik)
+    {
+        var parts = new NpgsqlConnectionStringBuilder(kuik.Database);
+        return $"{parts.Host}:{parts.Port}/{parts.Database}";
     }
 }
