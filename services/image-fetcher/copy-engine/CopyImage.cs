@@ -128,7 +128,16 @@ public sealed class CopyImage : IDisposable
             return;
         if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
             await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);
-        await _cache.PutManifest(repository, tag, bytes, type, stop);
+        try
+        {
+            await _cache.PutManifest(repository, tag, bytes, type, stop);
+        }
+        catch (CopyFailed e) when (e.Status is not null && wrapper is null && !MediaTypes.IsIndex(manifest.MediaType) && ReadManifest.Parts(manifest).Any(part => part.IsForeign))
+        {
+            // Distribution 2.8 says 500 UNKNOWN, which helps nobody.
+            throw new CopyFailed(CopyFailed.Cache,
+                $"{e.Message}. The image has layers that are kept elsewhere: the cache registry has to allow their addresses (distribution: validation.manifests.urls.allow)", retryHelps: false, inner: e);
+        }
     }
 
     private static CopiedImage Result(ImagePlan plan, long copied, TimeSpan duration)
