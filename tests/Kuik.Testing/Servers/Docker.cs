@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Sockets;
+using DotNet.Testcontainers.Containers;
 
 namespace Kuik.Testing;
 
@@ -7,18 +9,36 @@ public static class Docker
 {
     private static readonly Lazy<bool> Answer = new(Ask);
 
-    /// <summary>True when a Docker engine answers: the one that <c>DOCKER_HOST</c> names, else the one on its usual socket.</summary>
+    /// <summary>
+    /// True when a Docker engine answers: the one that <c>DOCKER_HOST</c> names, else the one on its usual socket. False with
+    /// <c>KUIK_TEST_DOCKER=no</c>: Debian's packages are used then.
+    /// </summary>
     public static bool IsThere => Answer.Value;
+
+    /// <summary>Starts a container.</summary>
+    /// <exception cref="ServerFailed">It does not start: the image cannot be pulled, for example.</exception>
+    internal static async Task Start(IContainer container)
+    {
+        try
+        {
+            await container.StartAsync();
+        }
+        catch (Exception e)   // whatever the engine or Testcontainers throws: the person needs to know what else there is
+        {
+            throw new ServerFailed($"Docker does not start {container.Image.FullName}: {e.Message} (KUIK_TEST_DOCKER=no does without Docker)");
+        }
+    }
 
     private static bool Ask()
     {
-        if (Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } host && !host.StartsWith("unix://", StringComparison.Ordinal))
-            return true;   // Testcontainers says what is wrong with it
-        var path = Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } named ? named["unix://".Length..] : "/var/run/docker.sock";
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        if (Environment.GetEnvironmentVariable("KUIK_TEST_DOCKER") == "no")
+            return false;
+        var address = new Uri(Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } named ? named : "unix:///var/run/docker.sock");
+        var isLocal = address.Scheme == "unix";
+        using var socket = isLocal ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            socket.Connect(new UnixDomainSocketEndPoint(path));
+            socket.Connect(isLocal ? new UnixDomainSocketEndPoint(address.AbsolutePath) : new DnsEndPoint(address.Host, address.Port));
             return true;
         }
         catch (SocketException)

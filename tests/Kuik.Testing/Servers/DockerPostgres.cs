@@ -27,7 +27,7 @@ internal sealed class DockerPostgres(PostgreSqlContainer container) : IPostgresE
         // It goes with the container.
     }
 
-    public Task Start() => container.StartAsync();
+    public Task Start() => Docker.Start(container);
 
     public Task Stop() => container.StopAsync();
 }

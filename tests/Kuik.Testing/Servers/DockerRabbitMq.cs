@@ -35,7 +35,7 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
 
     public async Task Start()
     {
-        await container.StartAsync();
+        await Docker.Start(container);
         sandbox.Owns(container.Id);
     }
 
