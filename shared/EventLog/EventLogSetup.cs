@@ -1,3 +1,4 @@
+using System.Data.Common;
 using JasperFx;
 using JasperFx.Events;
 using JasperFx.Events.Daemon;
@@ -116,7 +117,9 @@ public static class EventLogSetup
             var connection = new NpgsqlConnectionStringBuilder(text);
             if (string.IsNullOrEmpty(connection.Host))
                 throw new WrongSetting(Key, "(hidden)", Accepted);
-            if (!connection.ContainsKey("Max Auto Prepare"))
+            // Npgsql's own ContainsKey is true of every keyword that it knows.
+            var given = new DbConnectionStringBuilder { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
+            if (!given.Contains("MaxAutoPrepare", StringComparer.OrdinalIgnoreCase))
                 connection.MaxAutoPrepare = 100;
             foreach (var (option, value) in ServerOptions)
                 if (connection.Options?.Contains(option, StringComparison.Ordinal) != true)

@@ -45,6 +45,7 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
             }
             catch (Exception e) when (attempt < Attempts && IsConflict(e))
             {
+                // Somebody else has committed: read and decide again.
             }
         }
     }
