@@ -1,6 +1,7 @@
 using k8s;
 using k8s.LeaderElection;
 using k8s.LeaderElection.ResourceLock;
+using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
 
@@ -8,7 +9,7 @@ namespace Kuik.PodWatcher;
 /// One replica at a time watches the cluster: the one that holds the Lease <c>kuik-pod-watcher</c>. A Lease cannot stop a replica that has lost it
 /// without noticing, so every decision is also made against the version of its stream.
 /// </summary>
-internal sealed partial class LeadByLease(IKubernetes client, WatchCluster cluster, WatcherSettings settings, ILogger<LeadByLease> logger) : BackgroundService
+internal sealed partial class LeadByLease(IKubernetes client, WatchCluster cluster, WatcherSettings settings, TimeProvider time, ILogger<LeadByLease> logger) : BackgroundService
 {
     /// <summary>The Lease's name.</summary>
     public const string LeaseName = "kuik-pod-watcher";
@@ -30,7 +31,21 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
         var lease = new LeaseLock(client, settings.Namespace, LeaseName, identity);
         lease.OnHttpError += Report;   // writing it failed; what goes wrong while reading it comes from the elector
         while (!stoppingToken.IsCancellationRequested)
-            await RunTerm(lease, stoppingToken);
+        {
+            try
+            {
+                await RunTerm(lease, stoppingToken);
+            }
+            catch (Exception fault) when (EventLogFault.MeansUnreadable(fault))
+            {
+                // A newer replica may know what this one does not: it gets the time to take the Lease.
+                problem = $"the log holds an event that this version cannot read: {fault.Message}";
+                LogUnreadable(fault.Message);
+                await Release(lease);
+                await Task.Delay(settings.LeaseDuration * 2, time, stoppingToken);
+            }
+        }
+        await Release(lease);
     }
 
     /// <summary>Waits for the Lease, works while it is held, and ends the work before it asks for the Lease again.</summary>
@@ -55,7 +70,14 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
         elector.OnError += Report;
 
         // The work ends with the term, and a fault of the work ends the term.
-        await elector.RunUntilLeadershipLostAsync(term.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        try
+        {
+            await elector.RunUntilLeadershipLostAsync(term.Token);
+        }
+        catch (OperationCanceledException) when (term.IsCancellationRequested)
+        {
+            // The service ends, or the work has.
+        }
         await term.CancelAsync();
         if (IsLeading)
             LogLeadsNoMore(identity);
@@ -76,6 +98,24 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
         finally
         {
             await term.CancelAsync();
+        }
+    }
+
+    /// <summary>Gives the Lease back if it is this replica's, so that the next one need not wait until it has run out. If that fails, it does.</summary>
+    private async Task Release(LeaseLock lease)
+    {
+        using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(2), time);
+        try
+        {
+            var record = await lease.GetAsync(soon.Token);
+            if (record.HolderIdentity != identity)
+                return;
+            record.HolderIdentity = "";   // with null, the elector would take the Lease for one that it has to create
+            await lease.UpdateAsync(record, soon.Token);
+        }
+        catch (Exception fault) when (fault is HttpRequestException or k8s.Autorest.HttpOperationException or OperationCanceledException)
+        {
+            LogNotReleased(fault.Message);
         }
     }
 
@@ -100,6 +140,12 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Identity} does not lead any more")]
     private partial void LogLeadsNoMore(string identity);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "the Lease was not given back ({Reason}): another replica leads when it has run out")]
+    private partial void LogNotReleased(string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "the log holds an event that this version cannot read ({Reason}): it leaves the lead to a newer one")]
+    private partial void LogUnreadable(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "the Lease {Name} in {Namespace} cannot be asked for at {Address} ({Reason}); trying again until it can, nothing is observed meanwhile")]
     private partial void LogNoLease(string name, string @namespace, Uri address, string reason);

@@ -9,11 +9,14 @@ namespace Kuik.PodWatcher;
 /// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. Only differences become events: a restart records nothing.
 /// </summary>
 internal sealed partial class ObservePods(
-    Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts, KnownPods known, DirtySet dirty,
-    EventLogTransactions transactions, TimeProvider time, ILogger<ObservePods> logger)
+    KubernetesApi api, WatchedKinds kinds, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
+    KnownPods known, DirtySet dirty, EventLogTransactions transactions, TimeProvider time, ILogger<ObservePods> logger)
 {
     /// <summary>Transactions at once. Pods of one image wait for each other in Postgres, so more would not be faster.</summary>
     private const int Concurrency = 4;
+
+    /// <summary>So many may go in one list without a second one.</summary>
+    private const int FewPods = 10;
 
     /// <summary>What a pod's stream lacks; null when it says all there is to say.</summary>
     /// <param name="log">What the log says.</param>
@@ -55,7 +58,7 @@ internal sealed partial class ObservePods(
             if (podChanges.IsCompleted)
             {
                 var changes = await podChanges;
-                looked.UnionWith(changes.Listed ? pods.State.Keys.Concat(known.Uids()) : changes.Keys);
+                looked.UnionWith(changes.Listed ? pods.State.Keys.Concat(await Missing(ct)) : changes.Keys);
                 podChanges = pods.TakeChanges(ct);
             }
             if (accountChanges.IsCompleted)
@@ -75,6 +78,31 @@ internal sealed partial class ObservePods(
     /// <summary>Makes the log agree with what is, for these pods.</summary>
     public Task Settle(IEnumerable<string> uids, CancellationToken ct) =>
         Parallel.ForEachAsync(uids, new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = ct }, async (uid, token) => await Settle(uid, token));
+
+    /// <summary>The known pods that do not exist. When a list lacks a fifth of all or more, only those that a second list lacks too.</summary>
+    private async Task<IReadOnlyCollection<string>> Missing(CancellationToken ct)
+    {
+        var all = known.Uids();
+        string[] missing = [.. all.Where(uid => !pods.State.ContainsKey(uid))];
+        if (missing.Length * 5 < all.Count || missing.Length < FewPods)
+            return missing;
+        var backOff = new BackOff(time);
+        while (true)
+        {
+            try
+            {
+                var second = (await api.ListAll(kinds.Pods, ct)).Select(pod => pod.Uid).ToHashSet();
+                string[] confirmed = [.. missing.Where(uid => !second.Contains(uid))];
+                LogMissing(missing.Length, all.Count, confirmed.Length);
+                return confirmed;
+            }
+            catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException)
+            {
+                LogSecondListFailed(fault.Message);
+                await backOff.Wait(ct);
+            }
+        }
+    }
 
     private async Task Settle(string uid, CancellationToken ct)
     {
@@ -131,6 +159,12 @@ internal sealed partial class ObservePods(
 
     private IReadOnlyList<string> SecretsOf(LivePod pod) =>
         [.. pod.PullSecrets.Union(accounts.State.TryGetValue(pod.Account, out var account) ? account.Names : [])];
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Missing} of {All} known pods were missing from one list; a second list confirms {Confirmed} of them")]
+    private partial void LogMissing(int missing, int all, int confirmed);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "a second list of pods is needed and failed ({Reason}); trying again, no pod is recorded as gone until then")]
+    private partial void LogSecondListFailed(string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "pod {Namespace}/{Name} observed, {Images} images")]
     private partial void LogObserved(string @namespace, string name, int images);

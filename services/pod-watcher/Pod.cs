@@ -33,8 +33,15 @@ internal sealed record ServiceAccount : IResource
     public IReadOnlyList<SecretName>? ImagePullSecrets { get; init; }
 }
 
+/// <summary>A namespace of the API, as far as this service reads it.</summary>
+internal sealed record Namespace
+{
+    public required ObjectMeta Metadata { get; init; }
+}
+
 /// <summary>How these types are read.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(Namespace))]
 [JsonSerializable(typeof(ResourceList<Pod>))]
 [JsonSerializable(typeof(WatchLine<Pod>))]
 [JsonSerializable(typeof(ResourceList<ServiceAccount>))]

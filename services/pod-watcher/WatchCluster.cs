@@ -27,10 +27,17 @@ internal sealed partial class WatchCluster(
                 {
                     await RunOnce(backOff, ct);
                 }
-                catch (Exception fault) when (PostgresFault(fault) is { } reason && !ct.IsCancellationRequested)
+                catch (Exception fault) when (EventLogFault.MeansAway(fault) && !ct.IsCancellationRequested)
                 {
-                    LogPostgresFault(reason);
+                    var reason = EventLogFault.ReasonOf(fault);
+                    LogPostgresIsAway(reason);
                     problem = () => $"nothing is recorded: {reason}";
+                }
+                catch (ClusterCheckFailed fault)
+                {
+                    if (problem() != fault.Message)
+                        LogNotThisCluster(fault.Message);
+                    problem = () => fault.Message;
                 }
                 await backOff.Wait(ct);
             }
@@ -43,9 +50,11 @@ internal sealed partial class WatchCluster(
 
     private async Task RunOnce(BackOff backOff, CancellationToken ct)
     {
-        // 1. What the log says.
-        problem = () => "waiting for Postgres";
+        // 1. What the log says, if it is about this cluster.
+        if (!logReady.IsReady)
+            problem = () => "waiting for Postgres";
         await logReady.Wait(ct);
+        await CheckCluster.Run(api, store, ct);
         var known = await ReadKnownPods(ct);
         backOff.Reset();
 
@@ -55,7 +64,7 @@ internal sealed partial class WatchCluster(
         var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, logger);
         var repositories = new Reflector<Repository, Repository>(kinds.Repositories, api, time, logger);
         var (dirty, dirtyRepositories, deletions, views) = (new DirtySet(), new DirtySet(), new OwnDeletions(), new ImageViews(store));
-        var observePods = new ObservePods(pods, accounts, known, dirty, transactions, time, logs.CreateLogger<ObservePods>());
+        var observePods = new ObservePods(api, kinds, pods, accounts, known, dirty, transactions, time, logs.CreateLogger<ObservePods>());
         var observeImages = new ObserveCachedImages(api, resources, views, dirty, deletions, transactions, time, logs.CreateLogger<ObserveCachedImages>());
         var writeImages = new WriteCachedImages(api, resources, views, known, dirty, dirtyRepositories, deletions, transactions, time, logs.CreateLogger<WriteCachedImages>());
         var writeRepositories = new WriteRepositories(api, repositories, views, dirtyRepositories, time, logs.CreateLogger<WriteRepositories>());
@@ -83,15 +92,9 @@ internal sealed partial class WatchCluster(
 
     private static string? About(string what, string? problem) => problem is null ? null : $"{what}: {problem}";
 
-    /// <summary>What is wrong with Postgres, in one phrase; null when the fault is another one. Marten wraps them.</summary>
-    private static string? PostgresFault(Exception? fault) => fault switch
-    {
-        null => null,
-        NpgsqlException { InnerException: { } inner } => inner.Message,
-        NpgsqlException => fault.Message,
-        _ => PostgresFault(fault.InnerException),
-    };
-
     [LoggerMessage(Level = LogLevel.Warning, Message = "nothing is recorded, because Postgres does not answer as it should ({Reason}); starting again with new lists until it does")]
-    private partial void LogPostgresFault(string reason);
+    private partial void LogPostgresIsAway(string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "nothing is observed: {Reason}")]
+    private partial void LogNotThisCluster(string reason);
 }

@@ -11,6 +11,7 @@ internal static class WatcherSetup
     {
         options.Schema.For<ImageView>().Index(view => view.Sequence);
         options.Schema.For<TakenName>();
+        options.Schema.For<ClusterIdentity>();
         options.Projections.Add(new ImageViewProjection(), JasperFx.Events.Projections.ProjectionLifecycle.Async);
     }
 

@@ -77,19 +77,17 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
     }
 
     /// <summary>Starts a replica and waits until it is ready.</summary>
-    /// <param name="settings">Further settings.</param>
-    public async Task<KuikService> Start(params (string Key, string Value)[] settings)
+    /// <param name="waitFor">See <see cref="KuikServiceOptions.WaitFor"/>.</param>
+    public async Task<KuikService> Start(string waitFor = "readyz")
     {
-        var all = new Dictionary<string, string?>
+        var settings = new Dictionary<string, string?>
         {
             ["KUBECONFIG"] = kubeconfig,
             ["ConnectionStrings:Postgres"] = Log,
             ["ConnectionStrings:RabbitMq"] = broker,
             ["Kuik:LeaseDuration"] = "00:00:05",
         };
-        foreach (var (key, value) in settings)
-            all[key] = value;
-        var replica = await KuikService.Start("PodWatcher", new KuikServiceOptions { Settings = all });
+        var replica = await KuikService.Start("PodWatcher", new KuikServiceOptions { Settings = settings, WaitFor = waitFor });
         replicas.Add(replica);
         return replica;
     }
@@ -109,6 +107,24 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
 
     /// <summary>How many events of a type there are, of one stream or of all.</summary>
     public async Task<int> Count(string type, string stream = "") => (await Events()).Count(e => e.EndsWith(" " + type, StringComparison.Ordinal) && e.StartsWith(stream, StringComparison.Ordinal));
+
+    /// <summary>Runs SQL on the log's database.</summary>
+    /// <returns>The first value, if there is one.</returns>
+    public async Task<object?> Execute(string sql)
+    {
+        await using var connection = new NpgsqlConnection(Log);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync();
+    }
+
+    /// <summary>What a replica says of itself.</summary>
+    public static async Task<string> Readiness(KuikService service)
+    {
+        using var http = new HttpClient();
+        using var answer = await http.GetAsync(new Uri(service.Health, "readyz"), TestContext.Current.CancellationToken);
+        return await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+    }
 
     /// <summary>A pod as the webhook leaves it.</summary>
     public async Task<string> Pod(string name, params string[] images)

@@ -44,12 +44,7 @@ public sealed class DecideExpiryTests(Cluster cluster)
         var watcher = await watchers.Start();
         await watchers.Pod("web", "nginx:1.27");
         await watchers.Shows(Name, ".status.usedBy.count", "1");
-        await using (var connection = new Npgsql.NpgsqlConnection(watchers.Log))
-        {
-            await connection.OpenAsync(TestContext.Current.CancellationToken);
-            await using var command = new Npgsql.NpgsqlCommand("delete from kuik.image_users", connection);   // as if the watcher had been blind
-            await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
-        }
+        await watchers.Execute("delete from kuik.image_users");   // as if the watcher had been blind
 
         await Append(watchers, new ImageUnused(Nginx, Since, Since), new ExpiryProposed(Nginx, Since, Since));
 

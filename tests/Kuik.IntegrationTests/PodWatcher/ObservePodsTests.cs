@@ -96,6 +96,59 @@ public sealed class ObservePodsTests(Cluster cluster)
     }
 
     [Fact]
+    public async Task Many_pods_that_are_missing_at_once_are_gone_when_a_second_list_lacks_them_too()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        await Task.WhenAll(Enumerable.Range(1, 12).Select(i => watchers.Pod($"web-{i}", "nginx:1.27")));
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "12");
+        watcher.Kill();
+        await cluster.Api.Kubectl("delete", "pods", "-n", "apps", "--all", "--grace-period=0", "--force");
+
+        await watcher.Restart();
+
+        await Eventually.True(async () => await watchers.Count("PodGone") == 12, "all pods are recorded as gone");
+        Assert.Contains("12 of 12 known pods were missing from one list; a second list confirms 12 of them", watcher.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_log_of_another_cluster_is_left_alone()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        watcher.Kill();
+        await watchers.DeletePod("web");
+        await watchers.Execute("""update kuik.mt_doc_clusteridentity set data = jsonb_set(data, '{namespaceUid}', '"another"')""");
+
+        var other = await watchers.Start(waitFor: "healthz");
+
+        await Eventually.True(() => other.Log.Contains("the event log belongs to another cluster", StringComparison.Ordinal), "it is said");
+        await Eventually.True(async () => (await Watchers.Readiness(other)).Contains("another cluster", StringComparison.Ordinal), "readiness says so too");
+        Assert.Equal(0, await watchers.Count("PodGone"));
+    }
+
+    [Fact]
+    public async Task An_outage_of_the_kubernetes_api_changes_nothing_and_afterwards_it_goes_on()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        var before = (await watchers.Events()).Count;
+
+        await cluster.Api.Stop();
+        await Eventually.True(() => watcher.Log.Contains(" WARN ", StringComparison.Ordinal), "the outage is said");
+        await cluster.Api.Restart();
+        await watchers.Pod("later", "redis:8");
+
+        await watchers.Shows("docker.io-library-redis-8", ".status.usedBy.count", "1");
+        Assert.Equal(before + 3, (await watchers.Events()).Count);
+        Assert.DoesNotContain("   at ", watcher.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_pod_counts_until_it_is_really_gone()
     {
         await using var watchers = await Watchers.In(cluster);
@@ -130,13 +183,7 @@ public sealed class ObservePodsTests(Cluster cluster)
 
         await Eventually.True(async () => await Secrets() == "own,lent", "the account's secret is recorded behind it");
 
-        async Task<string> Secrets()
-        {
-            await using var connection = new Npgsql.NpgsqlConnection(watchers.Log);
-            await connection.OpenAsync();
-            await using var command = new Npgsql.NpgsqlCommand("select array_to_string(pull_secrets, ',') from kuik.image_users", connection);
-            return await command.ExecuteScalarAsync() as string ?? "";
-        }
+        async Task<string> Secrets() => await watchers.Execute("select array_to_string(pull_secrets, ',') from kuik.image_users") as string ?? "";
     }
 
     private async Task<IReadOnlyList<string>> Versions() =>

@@ -17,7 +17,7 @@ public sealed class ReplicasTests(Cluster cluster)
         await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
         Assert.Contains("leads: it watches the cluster", first.Log, StringComparison.Ordinal);
         Assert.DoesNotContain("leads: it watches the cluster", second.Log, StringComparison.Ordinal);
-        Assert.Contains("stands by for", await Readiness(second), StringComparison.Ordinal);
+        Assert.Contains("stands by for", await Watchers.Readiness(second), StringComparison.Ordinal);
 
         first.Kill();
         await watchers.DeletePod("web");
@@ -27,6 +27,19 @@ public sealed class ReplicasTests(Cluster cluster)
         await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "0");
         Assert.Equal((2, 1, 2), (await watchers.Count("PodObserved"), await watchers.Count("PodGone"), await watchers.Count("RequestedByPod")));
         Assert.Contains("leads: it watches the cluster", second.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_replica_that_ends_gives_the_lease_back()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var first = await watchers.Start();
+        var second = await watchers.Start();
+
+        await first.Stop();
+
+        await Eventually.True(() => second.Log.Contains("leads: it watches the cluster", StringComparison.Ordinal), "the other one leads");
+        Assert.DoesNotContain("was not given back", first.Log, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -46,7 +59,7 @@ public sealed class ReplicasTests(Cluster cluster)
             },
         });
         await Eventually.True(() => watcher.Log.Contains("the namespace missing-yet does not exist", StringComparison.Ordinal), "the missing namespace is named");
-        Assert.Contains("the namespace missing-yet does not exist", await Readiness(watcher), StringComparison.Ordinal);
+        Assert.Contains("the namespace missing-yet does not exist", await Watchers.Readiness(watcher), StringComparison.Ordinal);
 
         await cluster.Api.NewNamespace("missing-yet");
 
@@ -76,12 +89,5 @@ public sealed class ReplicasTests(Cluster cluster)
 
         Assert.Equal(78, await watcher.Ended());
         Assert.Contains(named, Assert.Single(watcher.Log.Trim().Split('\n')), StringComparison.Ordinal);
-    }
-
-    private static async Task<string> Readiness(KuikService service)
-    {
-        using var http = new HttpClient();
-        using var answer = await http.GetAsync(new Uri(service.Health, "readyz"), TestContext.Current.CancellationToken);
-        return await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
     }
 }

@@ -1,0 +1,52 @@
+using Kuik.Kubernetes;
+using Marten;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>Which cluster the log is about: recorded by the first replica that ever led.</summary>
+/// <param name="Id">Always <see cref="TheOnly"/>.</param>
+/// <param name="NamespaceUid">The uid of the namespace <c>kube-system</c>, which a cluster keeps for life.</param>
+public sealed record ClusterIdentity(string Id, string NamespaceUid)
+{
+    public const string TheOnly = "cluster";
+}
+
+/// <summary>The cluster cannot be told to be the log's own, so nothing may be concluded from what is not in it.</summary>
+internal sealed class ClusterCheckFailed(string message) : Exception(message);
+
+/// <summary>
+/// Makes sure that the log is about this very cluster. In another one every pod of the log would be missing, and every image would expire.
+/// </summary>
+internal static class CheckCluster
+{
+    /// <summary>Is this the cluster of the log?</summary>
+    /// <exception cref="ClusterCheckFailed">It is another one, or the API does not say; the message says what to do.</exception>
+    public static async Task Run(KubernetesApi api, IDocumentStore store, CancellationToken ct)
+    {
+        var here = await ReadUid(api, ct);
+        await using var session = store.LightweightSession();
+        if (await session.LoadAsync<ClusterIdentity>(ClusterIdentity.TheOnly, ct) is not { } recorded)
+        {
+            session.Insert(new ClusterIdentity(ClusterIdentity.TheOnly, here));
+            await session.SaveChangesAsync(ct);
+        }
+        else if (recorded.NamespaceUid != here)
+        {
+            throw new ClusterCheckFailed(
+                $"the event log belongs to another cluster (its kube-system has the uid {recorded.NamespaceUid}, here it is {here}): give this cluster a database of its own, "
+                + "or, if this one takes the other's place, delete the document from kuik.mt_doc_clusteridentity");
+        }
+    }
+
+    private static async Task<string> ReadUid(KubernetesApi api, CancellationToken ct)
+    {
+        try
+        {
+            return (await api.Get("api/v1/namespaces/kube-system", PodJson.Default.Namespace, ct)).Metadata.Uid!;
+        }
+        catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException)
+        {
+            throw new ClusterCheckFailed($"Kubernetes at {api.Address} does not say which cluster it is ({fault.Message})");
+        }
+    }
+}
