@@ -35,6 +35,7 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
             try
             {
                 await RunTerm(lease, stoppingToken);
+                await Task.Delay(settings.LeaseDuration / 7, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception fault) when (EventLogFault.MeansUnreadable(fault))
             {
@@ -42,7 +43,7 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
                 problem = $"the log holds an event that this version cannot read: {fault.Message}";
                 LogUnreadable(fault.Message);
                 await Release(lease);
-                await Task.Delay(settings.LeaseDuration * 2, time, stoppingToken);
+                await Task.Delay(settings.LeaseDuration * 2, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
         await Release(lease);
@@ -77,6 +78,10 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
         catch (OperationCanceledException) when (term.IsCancellationRequested)
         {
             // The service ends, or the work has.
+        }
+        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
+        {
+            Report(fault);   // the elector lets fly what keeps it from the API
         }
         await term.CancelAsync();
         if (IsLeading)

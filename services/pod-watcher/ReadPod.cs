@@ -6,7 +6,7 @@ namespace Kuik.PodWatcher;
 /// <param name="Uid">The pod's uid.</param>
 /// <param name="Namespace">Its namespace.</param>
 /// <param name="Name">Its name.</param>
-/// <param name="Images">One entry for each container whose image Kuik rewrote.</param>
+/// <param name="Images">For each container whose image Kuik rewrote, one entry; two where annotation and container disagree.</param>
 /// <param name="PullSecrets">The pod's own, in its order.</param>
 /// <param name="Account">Its ServiceAccount, as <c>namespace/name</c>.</param>
 internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, string Account);
@@ -20,24 +20,35 @@ internal static class ReadPod
     public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports)
     {
         var annotations = pod.Metadata.Annotations ?? new Dictionary<string, string>();
-        var containers = (pod.Spec?.Containers ?? []).Select(container => ImageOf(container, Names.OriginalImageAnnotation(container.Name)));
-        var initial = (pod.Spec?.InitContainers ?? []).Select(container => ImageOf(container, Names.OriginalInitImageAnnotation(container.Name)));
-        var ephemeral = (pod.Spec?.EphemeralContainers ?? []).Select(container => ImageOf(container, null));
+        var containers = (pod.Spec?.Containers ?? []).SelectMany(container => ImagesOf(container, Names.OriginalImageAnnotation(container.Name)));
+        var initial = (pod.Spec?.InitContainers ?? []).SelectMany(container => ImagesOf(container, Names.OriginalInitImageAnnotation(container.Name)));
+        var ephemeral = (pod.Spec?.EphemeralContainers ?? []).SelectMany(container => ImagesOf(container, null));
         return new LivePod(
             pod.Metadata.Uid!, pod.Metadata.Namespace!, pod.Metadata.Name!,
-            [.. containers.Concat(initial).Concat(ephemeral).OfType<PodImage>()],
+            [.. containers.Concat(initial).Concat(ephemeral)],
             SecretNames(pod.Spec?.ImagePullSecrets),
             $"{pod.Metadata.Namespace}/{pod.Spec?.ServiceAccountName ?? "default"}");
 
-        PodImage? ImageOf(Container container, string? annotation)
+        // What the runtime pulls is what the container says. Where the annotation says something else (somebody has edited the pod), both count as used.
+        IEnumerable<PodImage> ImagesOf(Container container, string? annotation)
         {
-            if (annotation is not null && annotations.TryGetValue(annotation, out var written))
-                return ImageReference.TryParse(written, out var original, out _) ? new PodImage(container.Name, original.ToString(), written) : null;
-            return container.Image is { } local && LocalReference.TryRead(local, ports, out var image)
-                ? new PodImage(container.Name, image.ToString(), image.ToString())
-                : null;
+            string? noted = null;
+            if (annotation is not null && annotations.TryGetValue(annotation, out var written) && ImageReference.TryParse(written, out var original, out _))
+            {
+                noted = original.ToString();
+                yield return new PodImage(container.Name, noted, written);
+                if (IsV1Form(container.Image, written))
+                    yield break;
+            }
+            if (container.Image is { } local && LocalReference.TryRead(local, ports, out var image) && image.ToString() != noted)
+                yield return new PodImage(container.Name, image.ToString(), image.ToString());
         }
     }
+
+    /// <summary>Is this how kube-image-keeper v1 wrote the image: with the port of its host behind a dash, which cannot be read back?</summary>
+    private static bool IsV1Form(string? local, string written) =>
+        written.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash
+        && LocalReference.TryRest(local ?? "", out _, out var rest) && rest == written[..slash].Replace(':', '-') + written[slash..];
 
     /// <summary>Names of pull secrets, without the empty entries that the API allows.</summary>
     public static IReadOnlyList<string> SecretNames(IReadOnlyList<SecretName>? secrets) =>

@@ -30,7 +30,7 @@ public static class KuikDefaults
         builder.Logging.AddConsole(console => console.FormatterName = LineFormatter.Id);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Information);
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);   // EndWithOneLine says it
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);   // a start that fails is said by EndWithOneLine
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);   // whoever asks reads the answer; each probe would repeat it
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
 

@@ -51,6 +51,22 @@ public sealed class ReadPodTests
     }
 
     [Fact]
+    public void Where_annotation_and_container_disagree_both_images_count_as_used()
+    {
+        var pod = Pod(new() { ["original-image-a"] = "nginx:1" }, containers: [new("a", "localhost:7439/nginx:2")]);
+
+        Assert.Equal(["docker.io/library/nginx:1", "docker.io/library/nginx:2"], ReadPod.Read(pod, [7439]).Images.Select(image => image.Image));
+    }
+
+    [Fact]
+    public void A_port_behind_a_dash_as_v1_wrote_it_is_no_disagreement()
+    {
+        var pod = Pod(new() { ["original-image-a"] = "reg.io:5000/team/app:1" }, containers: [new("a", "localhost:7439/reg.io-5000/team/app:1")]);
+
+        Assert.Equal("reg.io:5000/team/app:1", Assert.Single(ReadPod.Read(pod, [7439]).Images).Image);
+    }
+
+    [Fact]
     public void An_annotation_that_nobody_can_parse_leaves_the_other_images()
     {
         var pod = Pod(new() { ["original-image-a"] = "no such:::thing", ["original-image-b"] = "nginx" }, containers: [new("a", "x"), new("b", "x")]);
