@@ -9,6 +9,12 @@ namespace Kuik.Expiry;
 /// </summary>
 public sealed class AnnounceAgain(EventLogTransactions transactions, ExpirySettings settings, TimeProvider time)
 {
+    /// <summary>
+    /// After how long something that nobody has taken is announced for the second time. Sooner than the lease, because on a fresh installation, or after the broker
+    /// has lost its data, the first announcement may have come before the consumer's queue: then the broker drops it.
+    /// </summary>
+    public static readonly TimeSpan SecondAnnouncement = TimeSpan.FromMinutes(1);
+
     /// <returns>A <see cref="FetchDue"/>, an <see cref="EvictionDue"/>, or null when nothing is due.</returns>
     public static object? Decide(ImageLife image, TimeSpan requestLease, DateTimeOffset now) => image switch
     {
@@ -30,6 +36,12 @@ public sealed class AnnounceAgain(EventLogTransactions transactions, ExpirySetti
         return true;
     }, ct);
 
-    private static bool IsDue(ImageLife image, TimeSpan requestLease, DateTimeOffset now) =>
-        (image.TakenUntil ?? image.AnnouncedAt + requestLease) <= now;
+    /// <summary>How long what has been announced once may stay open.</summary>
+    public static TimeSpan SecondPatience(TimeSpan requestLease) => SecondAnnouncement < requestLease ? SecondAnnouncement : requestLease;
+
+    private static bool IsDue(ImageLife image, TimeSpan requestLease, DateTimeOffset now)
+    {
+        var patience = image.AnnouncedAt == image.OpenSince ? SecondPatience(requestLease) : requestLease;
+        return (image.TakenUntil ?? image.AnnouncedAt + patience) <= now;
+    }
 }

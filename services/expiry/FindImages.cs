@@ -39,13 +39,14 @@ public static class FindImages
         order by (data ->> 'expiresAt')::timestamptz limit {Limit}
         """, [now, now - requestLease], ct);
 
-    /// <summary>Images with something open that nobody has taken for as long as the lease, or not finished in time.</summary>
+    /// <summary>Images with something open that nobody has taken for as long as the lease (a minute, where it was announced once), or not finished in time.</summary>
     public static Task<IReadOnlyList<string>> Overdue(NpgsqlDataSource postgres, DateTimeOffset now, TimeSpan requestLease, CancellationToken ct) => Ask(postgres, $"""
         select data ->> 'image' from {Document}
         where data ->> 'standing' in ('Wanted', 'Leaving')
-          and ((data ->> 'takenUntil')::timestamptz <= $1 or (data ->> 'announcedAt')::timestamptz <= $2)
+          and ((data ->> 'takenUntil')::timestamptz <= $1 or (data ->> 'announcedAt')::timestamptz <= $2
+            or (data ->> 'announcedAt' = data ->> 'openSince' and (data ->> 'announcedAt')::timestamptz <= $3))
         order by (data ->> 'openSince')::timestamptz limit {Limit}
-        """, [now, now - requestLease], ct);
+        """, [now, now - requestLease, now - AnnounceAgain.SecondPatience(requestLease)], ct);
 
     private static async Task<IReadOnlyList<string>> Ask(NpgsqlDataSource postgres, string sql, DateTimeOffset[] times, CancellationToken ct)
     {

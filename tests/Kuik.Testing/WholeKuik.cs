@@ -147,6 +147,16 @@ public sealed class WholeKuik
         await Task.WhenAll([nodeProxy, podWatcher, expiry, .. fetchers]);
         (NodeProxy, PodWatcher, Expiry) = (await nodeProxy, await podWatcher, await expiry);
         ImageFetchers = await Task.WhenAll(fetchers);
+        await Task.WhenAll(ControlPlane.Select(TakesPart));
+    }
+
+    /// <summary>A service is ready for what it can do without the bus; this waits for the bus too.</summary>
+    private static async Task TakesPart(KuikService service)
+    {
+        using var http = new HttpClient { BaseAddress = service.Health };
+        await Eventually.True(
+            async () => (await http.GetStringAsync(new Uri("readyz", UriKind.Relative))).StartsWith("Healthy", StringComparison.Ordinal),
+            $"the service at {service.Health} has all that it needs");
     }
 
     private async Task RegisterWebhook(WholeKuikOptions options)

@@ -8,21 +8,30 @@ namespace Kuik.Tests.Expiry;
 public class AnnounceAgainTests
 {
     [Fact]
-    public void A_request_that_nobody_took_is_announced_again_after_the_lease()
+    public void A_request_that_nobody_took_is_announced_again_after_a_minute()
     {
         var image = History(Requested(Noon));
 
-        Assert.Null(AnnounceAgain.Decide(image, Lease, Noon + Lease - TimeSpan.FromTicks(1)));
-        Assert.Equal(new FetchDue(Nginx, Noon, Noon + Lease), AnnounceAgain.Decide(image, Lease, Noon + Lease));
+        Assert.Null(AnnounceAgain.Decide(image, Lease, Noon.AddMinutes(1).AddTicks(-1)));
+        Assert.Equal(new FetchDue(Nginx, Noon, Noon.AddMinutes(1)), AnnounceAgain.Decide(image, Lease, Noon.AddMinutes(1)));
     }
 
     [Fact]
-    public void Twice_It_is_announced_once_a_lease()
+    public void A_lease_shorter_than_a_minute_is_the_limit_for_the_first_time_too()
     {
-        var image = History(Requested(Noon), new FetchDue(Nginx, Noon, Noon + Lease));
+        var image = History(Requested(Noon));
 
-        Assert.Null(AnnounceAgain.Decide(image, Lease, Noon + Lease));
-        Assert.Equal(new FetchDue(Nginx, Noon, Noon + (2 * Lease)), AnnounceAgain.Decide(image, Lease, Noon + (2 * Lease)));
+        Assert.Equal(new FetchDue(Nginx, Noon, Noon.AddSeconds(5)), AnnounceAgain.Decide(image, TimeSpan.FromSeconds(5), Noon.AddSeconds(5)));
+    }
+
+    [Fact]
+    public void Twice_From_then_on_it_is_announced_once_a_lease()
+    {
+        var image = History(Requested(Noon), new FetchDue(Nginx, Noon, Noon.AddMinutes(1)));
+        var next = Noon.AddMinutes(1) + Lease;
+
+        Assert.Null(AnnounceAgain.Decide(image, Lease, next.AddTicks(-1)));
+        Assert.Equal(new FetchDue(Nginx, Noon, next), AnnounceAgain.Decide(image, Lease, next));
     }
 
     [Fact]
