@@ -14,7 +14,7 @@ public class HighWaterTests
     /// <summary>Far longer than the threshold after which the daemon looks at a gap, and than any append of ours.</summary>
     private static readonly TimeSpan HeldOpen = TimeSpan.FromSeconds(5);
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task An_append_that_commits_long_after_it_took_its_number_is_not_skipped_and_keeps_its_place()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();
@@ -38,7 +38,7 @@ public class HighWaterTests
         Assert.Equal(["before:1", "slow:1", .. Enumerable.Range(0, 20).Select(i => $"meanwhile:{i}")], seen.Images);
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_number_that_was_rolled_back_holds_nothing_up_while_two_services_lead()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();
@@ -54,7 +54,7 @@ public class HighWaterTests
         await Eventually.True(() => seen.Images.Contains("after:1") && other.Images.Contains("after:1"), "both went on");
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_number_that_was_rolled_back_while_one_service_was_away_holds_it_up_neither()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();

@@ -11,7 +11,7 @@ public class RelayTests
 {
     private static readonly CancellationToken Any = CancellationToken.None;
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task Every_event_arrives_as_a_message_of_its_own_type_with_its_id_and_in_its_streams_order()
     {
         var (postgres, rabbit) = await Servers();
@@ -29,7 +29,7 @@ public class RelayTests
         Assert.All(inbox.Messages, message => Assert.Equal(image, Assert.IsType<RequestedByPull>(message.Fact).Image));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task What_was_appended_while_the_relay_was_down_arrives_when_it_is_back()
     {
         var (postgres, rabbit) = await Servers();
@@ -47,7 +47,7 @@ public class RelayTests
         await Eventually.True(() => inbox.Requested.Contains("b:1"), "the second arrived");
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_pod_that_lived_for_a_moment_while_the_relay_was_down_arrives_whole_even_when_its_stream_is_archived()
     {
         var (postgres, rabbit) = await Servers();
@@ -72,7 +72,7 @@ public class RelayTests
         Assert.Equal([typeof(PodObserved), typeof(PodGone)], inbox.Messages.OrderBy(message => message.Version).Select(message => message.Fact.GetType()));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task While_the_broker_is_away_publishing_is_given_up_and_tried_again_and_everything_arrives_when_it_is_back()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();
@@ -97,7 +97,7 @@ public class RelayTests
         Assert.Single(listener.Log, line => line.Contains("RabbitMQ at", StringComparison.Ordinal) && line.Contains("does not answer", StringComparison.Ordinal));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task An_event_of_a_type_that_this_version_does_not_know_stops_the_relay_and_a_version_that_knows_it_goes_on()
     {
         var (postgres, rabbit) = await Servers();
@@ -121,7 +121,7 @@ public class RelayTests
         await Eventually.True(async () => await newer.Ask<long>("select last_seq_id from kuik.mt_event_progression where name = 'relay:All'") >= 3, "it is past all three");
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task When_the_leading_relay_is_killed_the_other_goes_on_and_nothing_is_lost()
     {
         var (postgres, rabbit) = await Servers();
@@ -145,7 +145,7 @@ public class RelayTests
         Assert.Equal(401, inbox.Messages.Select(message => message.Id).Distinct().Count());
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_relay_killed_again_and_again_in_the_middle_of_its_work_publishes_every_event_at_last()
     {
         var (postgres, rabbit) = await Servers();

@@ -9,7 +9,7 @@ namespace Kuik.IntegrationTests.EventLog;
 
 public class StartTests
 {
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_service_starts_without_Postgres_says_so_in_one_line_and_is_ready_when_it_answers()
     {
         var server = await Postgres.StartOwn();
@@ -31,7 +31,7 @@ public class StartTests
         Assert.DoesNotContain(host.Log, line => line.Contains("   at ", StringComparison.Ordinal));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task Services_that_start_at_once_make_the_tables_once_and_all_become_ready()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();
@@ -45,7 +45,7 @@ public class StartTests
             await host.DisposeAsync();
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_service_starts_without_the_broker_and_is_degraded()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();
@@ -57,7 +57,7 @@ public class StartTests
         Assert.DoesNotContain(host.Log, line => line.Contains("secret", StringComparison.Ordinal));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_consumer_that_fails_is_run_again_and_its_message_is_kept_in_an_error_queue()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();

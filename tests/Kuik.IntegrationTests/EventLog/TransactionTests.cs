@@ -12,7 +12,7 @@ public class TransactionTests
     private const string Image = "docker.io/library/nginx:1";
     private static readonly CancellationToken Any = CancellationToken.None;
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task Decisions_that_race_for_one_stream_are_made_one_after_the_other()
     {
         await using var host = await Start();
@@ -28,7 +28,7 @@ public class TransactionTests
         Assert.Equal(30L, await host.Ask<long>("select count(*) from kuik.mt_events"));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_decision_that_fails_leaves_nothing_behind()
     {
         await using var host = await Start();
@@ -44,7 +44,7 @@ public class TransactionTests
         Assert.Equal(0L, await host.Ask<long>("select count(*) from kuik.image_users"));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task Whoever_waited_for_a_lock_sees_what_its_holder_committed()
     {
         await using var host = await Start();
@@ -72,7 +72,7 @@ public class TransactionTests
         Assert.Equal((1, 1), await waiter);
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_pods_rows_are_replaced_and_removed_whole()
     {
         await using var host = await Start();
@@ -89,7 +89,7 @@ public class TransactionTests
         Assert.Equal(new Dictionary<string, int> { ["a:1"] = 1 }, await ImageUsers.Counts(connection, Any));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task Pull_secrets_are_found_by_repository()
     {
         await using var host = await Start();
@@ -104,7 +104,7 @@ public class TransactionTests
         Assert.Equal([new PullSecret("default", "mine"), new PullSecret("default", "ours")], secrets["docker.io/library/nginx"]);
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_repository_is_held_by_one_and_is_free_when_its_holders_connection_breaks()
     {
         await using var host = await Start();

@@ -13,7 +13,7 @@ public class UseAgainstExpiryTests
 {
     private static readonly CancellationToken Any = CancellationToken.None;
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task However_a_pods_start_and_the_images_expiry_interleave_no_used_image_is_left_expired()
     {
         await using var host = await LogHost.Start("test", await (await Postgres.Shared()).NewDatabase());

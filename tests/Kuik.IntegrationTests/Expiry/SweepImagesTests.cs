@@ -20,7 +20,7 @@ public class SweepImagesTests
 
     private readonly FakeTimeProvider time = new(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task An_unused_image_is_noted_then_proposed_after_its_delay_and_proposed_again_when_nobody_answers()
     {
         await using var host = await Start();
@@ -42,7 +42,7 @@ public class SweepImagesTests
             (await Facts(host, Nginx)).Skip(2));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task An_image_with_a_user_is_left_alone()
     {
         await using var host = await Start();
@@ -59,7 +59,7 @@ public class SweepImagesTests
         Assert.False(await Noting(host).Run(Nginx, null, Any));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task Two_replicas_that_sweep_at_once_decide_each_thing_once()
     {
         await using var host = await Start();
@@ -75,7 +75,7 @@ public class SweepImagesTests
             Assert.Equal([typeof(RequestedByPull), typeof(ImageUnused), typeof(FetchDue)], (await Facts(host, image)).Select(fact => fact.GetType()));
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task A_failed_copy_is_announced_again_at_its_time_and_an_eviction_that_nobody_finished_too()
     {
         await using var host = await Start();
@@ -93,7 +93,7 @@ public class SweepImagesTests
         Assert.Equal(new FetchDue("failed:1", now, now.AddHours(1)), (await Facts(host, "failed:1"))[^1]);
     }
 
-    [Fact(Timeout = 240_000)]
+    [Fact]
     public async Task The_service_notes_an_image_as_soon_as_its_last_pod_is_gone_and_proposes_it_when_its_delay_has_passed()
     {
         var rabbit = await (await RabbitMq.Shared()).NewVirtualHost();
