@@ -79,7 +79,7 @@ internal sealed partial class LeadByLease(IKubernetes client, WatchCluster clust
         {
             // The service ends, or the work has.
         }
-        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException or k8s.Autorest.HttpOperationException)
         {
             Report(fault);   // the elector lets fly what keeps it from the API
         }

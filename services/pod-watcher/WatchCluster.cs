@@ -27,7 +27,12 @@ internal sealed partial class WatchCluster(
                 {
                     await RunOnce(backOff, ct);
                 }
-                catch (Exception fault) when (EventLogFault.MeansAway(fault) && !ct.IsCancellationRequested)
+                catch (Exception fault) when (ct.IsCancellationRequested)
+                {
+                    // What breaks off in the middle says so in many ways: Marten wraps Postgres's own "canceling statement".
+                    throw new OperationCanceledException("the lead is lost, or the service ends", fault, ct);
+                }
+                catch (Exception fault) when (EventLogFault.MeansAway(fault))
                 {
                     var reason = EventLogFault.ReasonOf(fault);
                     LogPostgresIsAway(reason);
