@@ -84,7 +84,10 @@ public class KindsOfContentTests
         manifest["mediaType"] = MediaTypes.DockerManifest;
         manifest["layers"]!.AsArray().Add((JsonNode)new JsonObject
         {
-            ["mediaType"] = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", ["digest"] = foreign, ["size"] = 17, ["urls"] = new JsonArray("https://layers.example/base"),
+            ["mediaType"] = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            ["digest"] = foreign,
+            ["size"] = 17,
+            ["urls"] = new JsonArray("https://layers.example/base"),
         });
         origin.Add("team/windows", "parts", image);
         var name = origin.AddManifest("team/windows", "1", MediaTypes.DockerManifest, Encoding.UTF8.GetBytes(manifest.ToJsonString()));

@@ -1,9 +1,9 @@
+using JasperFx.Events.Daemon;
+using JasperFx.Events.Projections;
 using Kuik.Contracts;
 using Kuik.Testing;
 using Marten;
 using Marten.Subscriptions;
-using JasperFx.Events.Daemon;
-using JasperFx.Events.Projections;
 using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;

@@ -1,8 +1,8 @@
+using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Testing;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
-using Kuik.Contracts;
 using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
