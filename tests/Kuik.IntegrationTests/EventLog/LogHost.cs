@@ -15,6 +15,8 @@ namespace Kuik.IntegrationTests.EventLog;
 /// <summary>A service as any of ours is: event log, and what else a test gives it. Its log lines are kept.</summary>
 internal sealed class LogHost : IAsyncDisposable
 {
+    private static readonly TimeSpan StopLimit = TimeSpan.FromMinutes(2);
+
     private readonly WebApplication app;
     private readonly KeptLog log;
 
@@ -87,8 +89,9 @@ internal sealed class LogHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await app.StopAsync();
-        await app.DisposeAsync();
+        // A host that does not stop fails its test; without a limit it would hold up the whole run.
+        await app.StopAsync().WaitAsync(StopLimit);
+        await app.DisposeAsync().AsTask().WaitAsync(StopLimit);
     }
 }
 
