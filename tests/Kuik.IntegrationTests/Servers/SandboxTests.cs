@@ -34,6 +34,20 @@ public class SandboxTests
         Assert.Equal("shell ended with exit code 3; the last lines of its log:\n    out of luck", failure.Message);
     }
 
+    [Fact]
+    public async Task A_server_killed_in_its_first_moment_is_gone()
+    {
+        // Killed before setsid has made it the leader of its group, in some of the hundred.
+        var servers = Enumerable.Range(0, 100).Select(_ => ServerProcess.Start(
+            Sandbox.Shared, "sleep", Sandbox.Shared.NewFolder("sleep"), new ServerCommand("sleep", "600")));
+
+        foreach (var server in servers)
+        {
+            await Task.Run(server.Kill).WaitAsync(TimeSpan.FromSeconds(30));
+            Assert.True(server.HasExited);
+        }
+    }
+
     private static string? SandboxOf(string prefix) => Directory.GetDirectories(Path.GetTempPath(), prefix + "*").SingleOrDefault();
 
     /// <summary>The names of the processes that belong to a sandbox: those that hold its path in their command line or environment.</summary>

@@ -128,7 +128,11 @@ public sealed class ServerProcess
     /// <summary>kill -9 of it and of everything it started, daemons included; returns when they are gone.</summary>
     public void Kill()
     {
-        _ = Kill(-Id, 9);   // no such group: it is gone already
+        if (!HasExited)   // else its number may be another's by now
+        {
+            _ = Kill(-Id, 9);
+            _ = Kill(Id, 9);   // killed in its first moment, it leads no group yet
+        }
         process.WaitForExit();
         foreach (var left in StartedIn(folder))
         {
