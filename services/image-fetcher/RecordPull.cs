@@ -10,8 +10,8 @@ namespace Kuik.ImageFetcher;
 /// </summary>
 public sealed partial class RecordPull(EventLogTransactions log, TimeProvider time, ILogger<RecordPull> logger)
 {
-    /// <summary>How long Postgres may take.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    /// <summary>How long Postgres may take. The copy does not wait for it, and a process that has just started on a busy machine needs seconds for its first transaction.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <summary>The fact to record; null when the image is known.</summary>
     public static RequestedByPull? Decide(Fetching image, string name, DateTimeOffset now) =>

@@ -109,8 +109,7 @@ internal sealed partial class PullManifest(
                 await copyImage.RunForChild(image, stop);
                 return true;
             }
-            await Note(image, stop);
-            await copyImage.Run(image, stop);
+            await Task.WhenAll(Note(image, stop), copyImage.Run(image, stop));
             return true;
         }
         catch (CopyFailed e)
