@@ -30,10 +30,11 @@ public sealed record RegistryNetwork
 
     private static async Task<Stream> ConnectByTcp(IPEndPoint to, CancellationToken stop)
     {
-        var socket = new Socket(to.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var address = to.Address.IsIPv4MappedToIPv6 ? to.Address.MapToIPv4() : to.Address;   // a socket of one family takes no address of the other
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(to, stop);
+            await socket.ConnectAsync(address, to.Port, stop);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch

@@ -95,7 +95,7 @@ public sealed class RegistryClient : IDisposable
             if (!Uri.TryCreate(address, location, out var next))
                 throw RegistryError.Unusable(call.Method, address, "a redirect to no address", isTransient: false);
             if (next.Scheme is not ("http" or "https") || (next.Scheme == "http" && address.Scheme == "https" && _endpoints.Of(call.Repository.Host).IsVerified))
-                throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)}", isTransient: false);
+                throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)} is refused", isTransient: false);
             if (!next.IsAt(address))
                 authorization = null;
             answer = await SendTo(next, call, authorization, stop, from: address);
