@@ -25,10 +25,10 @@ internal enum AddressKind
 /// <summary>Says of which kind an address is.</summary>
 internal static class AddressKinds
 {
-    // AWS (with its other services for instances), Google and Azure; Alibaba. The usual 169.254.169.254 is the first.
+    // The one that most clouds use; then AWS (with its other services for instances), Google, Azure and Alibaba.
     private static readonly AddressRange[] Metadata = Ranges("169.254.169.254", "fd00:ec2::/32", "fd20:ce::254", "168.63.129.16", "100.100.100.200");
     private static readonly AddressRange[] LinkLocal = Ranges("169.254.0.0/16", "fe80::/10");
-    private static readonly AddressRange[] Loopback = Ranges("127.0.0.0/8", "0.0.0.0/8", "::1", "::");
+    private static readonly AddressRange[] Loopback = Ranges("127.0.0.0/8", "0.0.0.0/8", "::1");
     private static readonly AddressRange[] Private = Ranges("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10");
 
     private static readonly AddressRange Nat64 = AddressRange.Parse("64:ff9b::/96");

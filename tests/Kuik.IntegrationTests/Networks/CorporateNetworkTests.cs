@@ -54,11 +54,12 @@ public sealed class CorporateNetworkTests : IAsyncLifetime
     [Fact]
     public async Task Image_fetcher_reaches_origins_through_the_proxy_and_everything_else_directly()
     {
-        var service = await KuikService.Start("ImageFetcher", new KuikServiceOptions { Settings = Settings(
+        var settings = Settings(
             ("Kuik:Cache:Endpoint", CacheAddress),
             ("KUBECONFIG", FetcherWorld.NoKubernetes()),
             ("ConnectionStrings:Postgres", $"Host=127.0.0.1;Port={FreePort.Next()};Username=kuik;Database=kuik"),
-            ("ConnectionStrings:RabbitMq", $"amqp://kuik:kuik@127.0.0.1:{FreePort.Next()}/")) });
+            ("ConnectionStrings:RabbitMq", $"amqp://kuik:kuik@127.0.0.1:{FreePort.Next()}/"));
+        var service = await KuikService.Start("ImageFetcher", new KuikServiceOptions { Settings = settings });
         using var client = new HttpClient { BaseAddress = service.Endpoint };
 
         var manifest = await FetcherWorld.Pull(service, "registry.example/team/web:1", "manifests/1");
