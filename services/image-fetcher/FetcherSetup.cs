@@ -19,7 +19,8 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<RecordPull>();
         // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue.
         builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
-        builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2));
+        builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2))
+            .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { UseProxy = false });   // as CacheRegistry reaches it
         builder.Services.AddHealthChecks().AddCheck<CacheHealth>("cache");
         return builder;
     }

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -50,11 +52,16 @@ public sealed class ScriptedOrigin : IAsyncDisposable
     public IReadOnlyList<OriginRequest> Ledger => [.. ledger];
 
     /// <summary>Starts one on a free port of 127.0.0.1.</summary>
-    public static async Task<ScriptedOrigin> Start()
+    /// <param name="tls">What it shows to speak TLS; null for plain HTTP.</param>
+    public static async Task<ScriptedOrigin> Start(PemPair? tls = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        {
+            if (tls is not null)
+                listen.UseHttps(X509Certificate2.CreateFromPem(tls.Certificate, tls.Key));
+        }));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);
         var app = builder.Build();
         var origin = new ScriptedOrigin(app);

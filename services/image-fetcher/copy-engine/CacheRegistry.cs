@@ -18,7 +18,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
 
     private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
 
-    private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), [], time);
+    private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), [], time, RegistryNetwork.Own);
     private readonly string _host = settings.CacheEndpoint.IsDefaultPort ? settings.CacheEndpoint.Host : settings.CacheEndpoint.Authority;
 
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>

@@ -17,36 +17,39 @@ public sealed class RegistryClient : IDisposable
 
     private readonly RegistryEndpoints _endpoints;
     private readonly TimeProvider _time;
-    private readonly HttpMessageInvoker _verified;
-    private readonly HttpMessageInvoker _unverified;
+    private readonly RegistryConnections _connections;
     private readonly RegistryTokens _tokens;
 
     /// <param name="endpoints">Where hosts are.</param>
     /// <param name="roots">Certificate authorities to trust beside the system's.</param>
     /// <param name="time">The clock.</param>
-    public RegistryClient(RegistryEndpoints endpoints, X509Certificate2Collection roots, TimeProvider time)
+    /// <param name="network">What lies between; null for no proxy and no private address allowed.</param>
+    public RegistryClient(RegistryEndpoints endpoints, X509Certificate2Collection roots, TimeProvider time, RegistryNetwork? network = null)
     {
         (_endpoints, _time) = (endpoints, time);
-        _verified = RegistryConnections.Open(roots, isVerified: true);
-        _unverified = RegistryConnections.Open(roots, isVerified: false);
-        _tokens = new RegistryTokens(endpoints, ConnectionsTo, time);
+        _connections = new RegistryConnections(endpoints, roots, network ?? new RegistryNetwork());
+        _tokens = new RegistryTokens(endpoints, _connections, time);
     }
 
-    /// <summary>A client as <c>Kuik:InsecureRegistries</c> and <c>Kuik:RootCertificateAuthorities</c> describe it.</summary>
+    /// <summary>
+    /// A client of origins as <c>Kuik:InsecureRegistries</c>, <c>Kuik:RootCertificateAuthorities</c>, <c>Kuik:AllowedPrivateAddresses</c> and the
+    /// environment's proxy variables describe it.
+    /// </summary>
     /// <exception cref="WrongSetting">One of them is not accepted.</exception>
     public static RegistryClient From(IConfiguration configuration, TimeProvider time) =>
-        new(RegistryEndpoints.From(configuration), ReadRoots(configuration), time);
+        new(RegistryEndpoints.From(configuration), ReadRoots(configuration), time, RegistryNetwork.From(configuration));
 
     /// <summary>The certificates of <c>Kuik:RootCertificateAuthorities</c>, a list of PEM files.</summary>
     /// <exception cref="WrongSetting">A file cannot be read or holds no certificate.</exception>
-    public static X509Certificate2Collection ReadRoots(IConfiguration configuration) => RegistryConnections.ReadRoots(configuration);
+    public static X509Certificate2Collection ReadRoots(IConfiguration configuration) => TrustedCertificates.Read(configuration);
 
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// Sends a call and gives a successful answer, whose body has not been read; the caller disposes of it.
-    /// 1. The authorization a host that challenged before will want. 2. On a 401 the challenge is answered, once. 3. Anything but a success is an error.
+    /// 1. The authorization a host that challenged before will want. 2. On a 401 of the registry itself the challenge is answered, once: another host that we
+    /// were redirected to has no say in where credentials go. 3. Anything but a success is an error.
     /// </summary>
     /// <exception cref="RegistryError">No answer, or none that is a success.</exception>
     public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
@@ -56,7 +59,7 @@ public sealed class RegistryClient : IDisposable
         var (answer, address) = await Follow(call, authorization, stop);
 
         // 2.
-        if (answer.StatusCode == HttpStatusCode.Unauthorized)
+        if (answer.StatusCode == HttpStatusCode.Unauthorized && address.IsAt(OriginOf(call)))
         {
             var refusal = await RegistryError.Of(call.Method, address, answer, _time.GetUtcNow(), stop);
             var challenges = answer.Headers.NonValidated.TryGetValues("WWW-Authenticate", out var headers) ? headers.SelectMany(Challenge.Parse).ToList() : [];
@@ -76,11 +79,7 @@ public sealed class RegistryClient : IDisposable
     public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop) =>
         new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
 
-    public void Dispose()
-    {
-        _verified.Dispose();
-        _unverified.Dispose();
-    }
+    public void Dispose() => _connections.Dispose();
 
     /// <summary>Sends, and follows redirects of GET and HEAD; the authorization stays with the host it is for.</summary>
     private async Task<(HttpResponseMessage Answer, Uri Address)> Follow(RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
@@ -91,15 +90,16 @@ public sealed class RegistryClient : IDisposable
             if ((int)answer.StatusCode is not (301 or 302 or 303 or 307 or 308) || answer.Headers.Location is not { } location)
                 break;
             answer.Dispose();
-            var next = new Uri(address, location);
             if (redirects == MostRedirects)
                 throw RegistryError.Unusable(call.Method, address, $"more than {MostRedirects} redirects", isTransient: false);
+            if (!Uri.TryCreate(address, location, out var next))
+                throw RegistryError.Unusable(call.Method, address, "a redirect to no address", isTransient: false);
             if (next.Scheme is not ("http" or "https") || (next.Scheme == "http" && address.Scheme == "https" && _endpoints.Of(call.Repository.Host).IsVerified))
-                throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)}", isTransient: false);
-            if (next.Authority != address.Authority || next.Scheme != address.Scheme)
+                throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)} is refused", isTransient: false);
+            if (!next.IsAt(address))
                 authorization = null;
+            answer = await SendTo(next, call, authorization, stop, from: address);
             address = next;
-            answer = await SendTo(address, call, authorization, stop);
         }
         return (answer, address);
     }
@@ -120,7 +120,7 @@ public sealed class RegistryClient : IDisposable
         }
     }
 
-    private async Task<HttpResponseMessage> SendTo(Uri address, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
+    private async Task<HttpResponseMessage> SendTo(Uri address, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop, Uri? from = null)
     {
         using var request = new HttpRequestMessage(call.Method, address) { Content = call.Content?.Invoke() };
         request.Headers.Authorization = authorization;
@@ -133,7 +133,11 @@ public sealed class RegistryClient : IDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
         try
         {
-            return await ConnectionsTo(address).SendAsync(request, either.Token);
+            return await _connections.Send(request, OriginOf(call), either.Token);
+        }
+        catch (ForbiddenAddress e)
+        {
+            throw RegistryError.Unusable(call.Method, from ?? address, $"a redirect to {RegistryError.Show(address)} is refused: {e.Message}", isTransient: false);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
@@ -145,13 +149,8 @@ public sealed class RegistryClient : IDisposable
         }
     }
 
+    private Uri OriginOf(RegistryCall call) => AddressOf(_endpoints.Of(call.Repository.Host), call);
+
     private static Uri AddressOf(RegistryEndpoint endpoint, RegistryCall call) =>
         call.Address ?? new Uri(endpoint.Address, $"/v2/{call.Repository.Name}/{call.Path}");
-
-    private HttpMessageInvoker ConnectionsTo(Uri address)
-    {
-        // A redirect's or token server's host may be listed as insecure as well.
-        var host = address.IsDefaultPort ? address.Host : address.Authority;
-        return _endpoints.Of(host).IsVerified ? _verified : _unverified;
-    }
 }

@@ -1,43 +1,67 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Security;
-using System.Security.Cryptography;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
-using Kuik.Hosting;
-using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Oci;
 
-/// <summary>The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored).</summary>
-internal static class RegistryConnections
+/// <summary>
+/// The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored). A connection is
+/// checked once, when it is made; so that no request rides on one it might not have made itself, there is a pool for each way to be checked.
+/// </summary>
+internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network) : IDisposable
 {
-    public const string RootsKey = "Kuik:RootCertificateAuthorities";
+    private readonly ConcurrentDictionary<Way, Lazy<HttpMessageInvoker>> _pools = new();
 
-    /// <summary>The certificates of <c>Kuik:RootCertificateAuthorities</c>, a list of PEM files.</summary>
-    /// <exception cref="WrongSetting">A file cannot be read or holds no certificate.</exception>
-    public static X509Certificate2Collection ReadRoots(IConfiguration configuration)
+    // Per host and port of a registry: the most public address that it was found at. Noted before anything can be answered from there.
+    private readonly ConcurrentDictionary<string, AddressKind> _origins = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Sends a request.</summary>
+    /// <param name="request">What, and where to.</param>
+    /// <param name="origin">The address of the registry on whose behalf; where it may lead is its matter only if that is elsewhere.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <exception cref="ForbiddenAddress">The registry may not send us there.</exception>
+    public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, CancellationToken stop)
     {
-        var roots = new X509Certificate2Collection();
-        foreach (var file in configuration.ReadList(RootsKey))
+        var way = WayTo(request.RequestUri!, origin);
+        try
         {
-            var before = roots.Count;
-            try
-            {
-                roots.ImportFromPemFile(file);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
-            {
-                throw new WrongSetting(RootsKey, file, $"a readable PEM file of certificates ({e.Message})");
-            }
-            if (roots.Count == before)
-                throw new WrongSetting(RootsKey, file, "a PEM file with at least one certificate");
+            return await _pools.GetOrAdd(way, w => new Lazy<HttpMessageInvoker>(() => Open(w))).Value.SendAsync(request, stop);
         }
-        return roots;
+        catch (HttpRequestException e) when (e.InnerException is ForbiddenAddress forbidden)
+        {
+            throw forbidden;
+        }
     }
 
-    /// <summary>Connections of one kind.</summary>
-    /// <param name="roots">Trusted beside the system's.</param>
-    /// <param name="isVerified">False: any certificate will do.</param>
-    public static HttpMessageInvoker Open(X509Certificate2Collection roots, bool isVerified) => new(new SocketsHttpHandler
+    public void Dispose()
+    {
+        foreach (var pool in _pools.Values)
+            pool.Value.Dispose();
+    }
+
+    private Way WayTo(Uri address, Uri origin)
+    {
+        // The host of a redirect or a token server may be listed as insecure as well.
+        var isVerified = endpoints.Of(address.IsDefaultPort ? address.Host : address.Authority).IsVerified;
+        var isProxied = network.Proxies.GetProxy(address) is not null;
+        if (network.Redirects is null || address.IsAt(origin))
+            return new Way(isVerified, isProxied, null);
+
+        var kind = KindOf(origin);
+        if (network.Redirects.Objection(address.IdnHost, kind) is { } objection)
+            throw new ForbiddenAddress(objection);
+        return new Way(isVerified, isProxied, isProxied ? null : kind);
+    }
+
+    /// <summary>Behind a proxy nobody knows where a name leads: what is called by one counts as public.</summary>
+    private AddressKind KindOf(Uri origin) =>
+        _origins.TryGetValue(KeyOf(origin.IdnHost, origin.Port), out var kind) ? kind
+        : IPAddress.TryParse(origin.IdnHost, out var literal) ? AddressKinds.Of(literal)
+        : AddressKind.Public;
+
+    private HttpMessageInvoker Open(Way way) => new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
         UseCookies = false,
@@ -47,34 +71,53 @@ internal static class RegistryConnections
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(90),
         PooledConnectionLifetime = TimeSpan.FromMinutes(15),   // so that a change of DNS is seen
         MaxConnectionsPerServer = 64,
-        Proxy = new NeverForLoopback(HttpClient.DefaultProxy),
+        UseProxy = way.IsProxied,
+        Proxy = way.IsProxied ? network.Proxies : null,
+        ConnectCallback = way.IsProxied ? null : async (context, stop) => await Connect(context.DnsEndPoint, way.Origin, stop),
         SslOptions = new SslClientAuthenticationOptions
         {
-            RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                !isVerified || errors == SslPolicyErrors.None || (errors == SslPolicyErrors.RemoteCertificateChainErrors && IsBelow(roots, certificate, chain)),
+            RemoteCertificateValidationCallback = (_, certificate, chain, errors) => !way.IsVerified || TrustedCertificates.Check(roots, certificate, chain, errors),
         },
     });
 
-    private static bool IsBelow(X509Certificate2Collection roots, X509Certificate? certificate, X509Chain? presented)
+    /// <summary>Connects to the first of a host's addresses that may be connected to and answers.</summary>
+    private async Task<Stream> Connect(DnsEndPoint to, AddressKind? origin, CancellationToken stop)
     {
-        if (roots.Count == 0 || certificate is not X509Certificate2 leaf)
-            return false;
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.CustomTrustStore.AddRange(roots);
-        foreach (var element in presented?.ChainElements ?? Enumerable.Empty<X509ChainElement>())
-            chain.ChainPolicy.ExtraStore.Add(element.Certificate);
-        return chain.Build(leaf);
+        var addresses = IPAddress.TryParse(to.Host, out var literal) ? [literal] : await network.FindAddresses(to.Host, stop);
+        Exception? problem = null;
+        foreach (var address in addresses)
+        {
+            if (origin is { } kind && network.Redirects?.Objection(to.Host, address, kind) is { } objection)
+            {
+                problem ??= new ForbiddenAddress(objection);
+                continue;
+            }
+            try
+            {
+                var stream = await network.Connect(new IPEndPoint(address, to.Port), stop);
+                if (origin is null)
+                    Note(to, AddressKinds.Of(address));
+                return stream;
+            }
+            catch (SocketException e)
+            {
+                problem = e;
+            }
+        }
+        throw problem ?? new SocketException((int)SocketError.HostNotFound);
     }
 
-    /// <summary>The environment's proxy (<c>http_proxy</c>, <c>https_proxy</c>, <c>no_proxy</c>), except for this machine itself.</summary>
-    private sealed class NeverForLoopback(IWebProxy proxy) : IWebProxy
+    private void Note(DnsEndPoint origin, AddressKind found)
     {
-        public ICredentials? Credentials { get => proxy.Credentials; set => proxy.Credentials = value; }
-
-        public Uri? GetProxy(Uri destination) => IsBypassed(destination) ? null : proxy.GetProxy(destination);
-
-        public bool IsBypassed(Uri host) => host.IsLoopback || proxy.IsBypassed(host);
+        var kind = found is AddressKind.Private or AddressKind.Loopback ? found : AddressKind.Public;
+        _origins.AddOrUpdate(KeyOf(origin.Host, origin.Port), kind, (_, before) => before < kind ? before : kind);
     }
+
+    private static string KeyOf(string host, int port) => $"{host}:{port}";
+
+    /// <summary>How connections of a pool are made and checked.</summary>
+    /// <param name="IsVerified">False: any certificate will do.</param>
+    /// <param name="IsProxied">Through the proxy, which finds the addresses.</param>
+    /// <param name="Origin">Where the registry is that sends us there; null when it does not, or when the proxy makes the connection.</param>
+    private readonly record struct Way(bool IsVerified, bool IsProxied, AddressKind? Origin);
 }

@@ -9,7 +9,7 @@ namespace Kuik.Oci;
 /// What goes into the <c>Authorization</c> header: nothing, Basic, or a Bearer token from the registry's token server (distribution, "Token
 /// Authentication Specification"). Tokens are kept until they expire, and asked for once however many callers wait.
 /// </summary>
-internal sealed class RegistryTokens(RegistryEndpoints endpoints, Func<Uri, HttpMessageInvoker> connections, TimeProvider time)
+internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnections connections, TimeProvider time)
 {
     /// <summary>How long a token lives whose server does not say (the specification's default).</summary>
     private static readonly TimeSpan DefaultLifetime = TimeSpan.FromSeconds(60);
@@ -71,7 +71,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, Func<Uri, Http
     {
         // 1. Where: credentials go to a token server over TLS only, unless the registry itself is insecure.
         if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm) || realm.Scheme is not ("http" or "https"))
-            throw new RegistryError(RegistryErrorKind.Broken, $"{call.Repository.Host} names no usable token server: realm \"{challenge["realm"]}\"", isTransient: false);
+            throw new RegistryError(RegistryErrorKind.Broken, $"{call.Repository.Host} names no usable token server: its realm is no http or https address", isTransient: false);
         if (realm.Scheme == "http" && call.Credential is not null && endpoints.Of(call.Repository.Host).IsVerified)
             throw new RegistryError(RegistryErrorKind.Refused, $"{call.Repository.Host} names a token server without TLS, {RegistryError.Show(realm)}: credentials are not sent there");
 
@@ -86,7 +86,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, Func<Uri, Http
         using var deadline = new CancellationTokenSource(Patience, time);
         try
         {
-            using var answer = await connections(realm).SendAsync(request, deadline.Token);
+            using var answer = await connections.Send(request, endpoints.Of(call.Repository.Host).Address, deadline.Token);
             if (!answer.IsSuccessStatusCode)
                 throw await RegistryError.Of(request.Method, realm, answer, time.GetUtcNow(), deadline.Token);
             await answer.Content.LoadIntoBufferAsync(LongestAnswer, deadline.Token);
@@ -96,6 +96,10 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, Func<Uri, Http
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
             throw RegistryError.NoAnswer(request.Method, realm, e is OperationCanceledException ? new TimeoutException($"no answer within {Patience.TotalSeconds:0} s") : e);
+        }
+        catch (ForbiddenAddress e)
+        {
+            throw new RegistryError(RegistryErrorKind.Broken, $"{call.Repository.Host} names a token server, {RegistryError.Show(realm)}, that is refused: {e.Message}", isTransient: false);
         }
         catch (JsonException e)
         {

@@ -95,6 +95,8 @@ public sealed class RuntimeAndShutdownTests
     [InlineData("Kuik:Cache:ReadEndpoint", "registry:5000")]
     [InlineData("Kuik:Metrics:Urls", "everywhere")]
     [InlineData("Kuik:InsecureRegistries:0", "ftp://x")]
+    [InlineData("Kuik:AllowedPrivateAddresses:0", "169.254.169.254")]
+    [InlineData("https_proxy", "socks5://proxy:1080")]
     public async Task A_wrong_setting_ends_it_with_one_line_that_names_it(string key, string value)
     {
         var proxy = await KuikService.Start("NodeProxy", new KuikServiceOptions { WaitFor = null, Settings = new Dictionary<string, string?> { [key] = value } });
