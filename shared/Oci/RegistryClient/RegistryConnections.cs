@@ -8,7 +8,7 @@ using Microsoft.Extensions.Configuration;
 namespace Kuik.Oci;
 
 /// <summary>The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored).</summary>
-internal static class RegistryConnections
+public static class RegistryConnections
 {
     public const string RootsKey = "Kuik:RootCertificateAuthorities";
 

@@ -118,6 +118,24 @@ internal sealed class FetcherWorld : IAsyncDisposable
         return body!;
     }
 
+    /// <summary>Pulls an image's manifest through a replica, which is refused.</summary>
+    /// <returns>The error's body.</returns>
+    public static async Task<string> Refused(KuikService fetcher, string image)
+    {
+        using var http = new HttpClient { BaseAddress = fetcher.Endpoint };
+        var name = ImageReference.Parse(image);
+        var body = "";
+        await Eventually.True(
+            async () =>
+            {
+                using var answer = await http.GetAsync(new Uri($"/v2/{CachePath.Of(name)}/manifests/{name.Target}", UriKind.Relative));
+                body = await answer.Content.ReadAsStringAsync();
+                return answer.StatusCode == HttpStatusCode.Unauthorized;
+            },
+            $"{image} was refused");
+        return body;
+    }
+
     /// <summary>Records facts about an image, one transaction each, as their writers do.</summary>
     public async Task Append(string image, params object[] facts)
     {
