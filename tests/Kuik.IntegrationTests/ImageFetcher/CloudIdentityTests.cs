@@ -12,6 +12,7 @@ namespace Kuik.IntegrationTests.ImageFetcher;
 /// </summary>
 public sealed class CloudIdentityTests
 {
+    private const string Image = "europe-docker.pkg.dev/shop/team/app:1";
     private const string Token = "ya29.hunter2-token";
 
     [Fact]
@@ -25,17 +26,15 @@ public sealed class CloudIdentityTests
         registry.Script = request => request.Authorization == opens ? null : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"registry\""));
         metadata.Script = _ => (http, _) => http.Response.WriteAsync($$"""{"access_token":"{{Token}}","expires_in":3599,"token_type":"Bearer"}""");
         await using var world = await FetcherWorld.Start();
-        var fetcher = await world.StartFetcher(
-            ("Kuik:CloudIdentities", "google"), ("GCE_METADATA_HOST", metadata.Host), ("http_proxy", $"http://{registry.Host}"),
-            ("Kuik:InsecureRegistries:1", "http://europe-docker.pkg.dev"), ("Logging:LogLevel:Default", "Trace"));
+        var fetcher = await world.StartFetcher([.. Settings(registry, metadata), FetcherWorld.LogsEverything]);
 
-        const string Image = "europe-docker.pkg.dev/shop/team/app:1";
         await world.Request(Image);
         await world.Recorded<ImageCached>(Image);
 
         Assert.Equal(content.Bytes, await world.InCache(Image));
         var asked = Assert.Single(metadata.Ledger);
         Assert.Equal("/computeMetadata/v1/instance/service-accounts/default/token", asked.Path);
+        Assert.Contains("DEBUG", fetcher.Log, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", fetcher.Log + await world.WholeLog(), StringComparison.Ordinal);
     }
 
@@ -47,10 +46,8 @@ public sealed class CloudIdentityTests
         registry.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"registry\""));
         metadata.Script = _ => Misbehave.Answer(404);
         await using var world = await FetcherWorld.Start();
-        await world.StartFetcher(
-            ("Kuik:CloudIdentities", "google"), ("GCE_METADATA_HOST", metadata.Host), ("http_proxy", $"http://{registry.Host}"), ("Kuik:InsecureRegistries:1", "http://europe-docker.pkg.dev"));
+        await world.StartFetcher(Settings(registry, metadata));
 
-        const string Image = "europe-docker.pkg.dev/shop/team/app:1";
         await world.Request(Image);
         var failed = await world.Recorded<ImageFetchFailed>(Image);
 
@@ -58,4 +55,10 @@ public sealed class CloudIdentityTests
         Assert.EndsWith(
             $"; the cloud gave no token for europe-docker.pkg.dev (GET http://{metadata.Host}/computeMetadata/v1/instance/service-accounts/default/token: 404)", failed.Reason, StringComparison.Ordinal);
     }
+
+    private static (string Key, string? Value)[] Settings(ScriptedOrigin registry, ScriptedOrigin metadata) =>
+    [
+        ("Kuik:CloudIdentities", "google"), ("GCE_METADATA_HOST", metadata.Host),
+        ("http_proxy", $"http://{registry.Host}"), ("Kuik:InsecureRegistries:1", "http://europe-docker.pkg.dev"),
+    ];
 }

@@ -16,6 +16,9 @@ namespace Kuik.IntegrationTests.ImageFetcher;
 /// </summary>
 internal sealed class FetcherWorld : IAsyncDisposable
 {
+    /// <summary>A replica's setting, to log whatever can be logged: named for the console, it wins over what is silenced in code.</summary>
+    public static readonly (string Key, string? Value) LogsEverything = ("Logging:Console:LogLevel:Default", "Trace");
+
     private readonly WebApplication log;
     private readonly List<KuikService> services = [];
     private readonly string spools = Sandbox.Shared.NewFolder("spools");

@@ -98,7 +98,7 @@ public sealed class PullSecretsTests
         await ApplySecret(kubernetes, @namespace, "wrong", world.Origin.Host, "wr0ng-secret");
         await ApplySecret(kubernetes, @namespace, "token", world.Origin.Host, new { registrytoken = "wr0ng-registry-token" });
         await ApplySecret(kubernetes, @namespace, "identity", world.Origin.Host, new { auth = Encode("wr0ng-secret"), identitytoken = "wr0ng-identity-token" });
-        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig), ("Logging:LogLevel:Default", "Trace"));
+        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig), FetcherWorld.LogsEverything);
         var opened = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 22));
         var closed = await world.Origin.Push("team/app", "2", TestImage.Small(seed: 27));
 
