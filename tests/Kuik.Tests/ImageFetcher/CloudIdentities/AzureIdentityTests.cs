@@ -148,7 +148,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
             {
                 form = await new StreamReader(http.Request.Body).ReadToEndAsync();
                 await http.Response.WriteAsync("""{"access_token":"access"}""");
-            },
+            }
+            ,
             { Authorization: "Bearer access" } => null,
             _ => Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{registry.Host}/oauth2/token\",service=\"{registry.Host}\"")),
         };
