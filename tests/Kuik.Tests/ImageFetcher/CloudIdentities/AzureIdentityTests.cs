@@ -126,12 +126,14 @@ public sealed class AzureIdentityTests : IAsyncLifetime
         Assert.StartsWith("AZURE_FEDERATED_TOKEN_FILE: ", refusal.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void An_authority_that_is_no_address_is_a_wrong_setting()
+    [Theory]
+    [InlineData("login.microsoftonline.com")]
+    [InlineData("http://login.microsoftonline.com")]
+    public void An_authority_that_is_no_address_over_TLS_is_a_wrong_setting(string authority)
     {
-        environment["AZURE_AUTHORITY_HOST"] = "login.microsoftonline.com";
+        environment["AZURE_AUTHORITY_HOST"] = authority;
 
-        Assert.StartsWith("AZURE_AUTHORITY_HOST: \"login.microsoftonline.com\" is not accepted", Assert.Throws<WrongSetting>(Identity).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"AZURE_AUTHORITY_HOST: \"{authority}\" is not accepted", Assert.Throws<WrongSetting>(Identity).Message, StringComparison.Ordinal);
     }
 
     /// <summary>The registry's side is a <see cref="ScriptedOrigin"/>: the tests' real registry knows no identity tokens.</summary>
@@ -144,12 +146,7 @@ public sealed class AzureIdentityTests : IAsyncLifetime
         registry.Add("team/app", "1", image);
         registry.Script = request => request switch
         {
-            { Path: "/oauth2/token" } => async (http, _) =>
-            {
-                form = await new StreamReader(http.Request.Body).ReadToEndAsync();
-                await http.Response.WriteAsync("""{"access_token":"access"}""");
-            }
-            ,
+            { Path: "/oauth2/token" } => GiveAccess,
             { Authorization: "Bearer access" } => null,
             _ => Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{registry.Host}/oauth2/token\",service=\"{registry.Host}\"")),
         };
@@ -160,6 +157,12 @@ public sealed class AzureIdentityTests : IAsyncLifetime
 
         Assert.Equal(image.Bytes, manifest.Bytes);
         Assert.Equal($"service={registry.Host.Replace(":", "%3A", StringComparison.Ordinal)}&scope=repository%3Ateam%2Fapp%3Apull&grant_type=refresh_token&client_id=kuik&refresh_token=hunter2-refresh", form);
+
+        async Task GiveAccess(HttpContext http, byte[] _)
+        {
+            form = await new StreamReader(http.Request.Body).ReadToEndAsync();
+            await http.Response.WriteAsync("""{"access_token":"access"}""");
+        }
     }
 
     private async Task UseWorkloadIdentity()
