@@ -5,18 +5,23 @@ namespace Kuik.ImageFetcher;
 
 /// <summary>What to show an origin for one of its repositories.</summary>
 /// <param name="Credentials">To be tried in this order; then the origin is asked as nobody.</param>
-/// <param name="Problems">Why there may be fewer than a person expects: a sentence for each pull secret that could not be used.</param>
+/// <param name="Problems">Why there may be fewer than a person expects: a sentence for each pull secret that could not be used, and for a cloud that gave nothing.</param>
 public sealed record CredentialsFound(IReadOnlyList<RegistryCredential> Credentials, IReadOnlyList<string> Problems);
 
-/// <summary>Collects the credentials for an origin's repository from the secrets that the pods which use it bring, most specific first. Injected as a singleton.</summary>
-public sealed class CollectCredentials(KnownPullSecrets known, ReadSecrets secrets)
+/// <summary>
+/// Collects the credentials for an image: from the secrets that pods bring for it (<see cref="KnownPullSecrets"/>), most specific first; then, as on a
+/// node, from the cloud that the workload runs in. Injected as a singleton.
+/// </summary>
+public sealed class CollectCredentials(KnownPullSecrets known, ReadSecrets secrets, CloudCredentials clouds)
 {
-    /// <param name="image">Any image of the repository.</param>
+    /// <param name="image">By its tag; or by a digest, its own or that of something it consists of.</param>
     /// <param name="ct">Ends it.</param>
     public async Task<CredentialsFound> For(ImageReference image, CancellationToken ct)
     {
+        var asked = clouds.For(image.Host, ct);   // meanwhile
         var read = await secrets.Run(await known.For(image, ct), ct);
-        return new CredentialsFound(MatchPullSecrets.For(image, read.Entries), read.Problems);
+        var cloud = await asked;
+        return new CredentialsFound([.. MatchPullSecrets.For(image, read.Entries), .. cloud.Credentials], [.. read.Problems, .. cloud.Problems]);
     }
 
     /// <summary>The origin rejected what was found: the secrets are read again before they are used again.</summary>
@@ -26,6 +31,6 @@ public sealed class CollectCredentials(KnownPullSecrets known, ReadSecrets secre
         var names = await known.For(image, ct);
         var read = await secrets.Run(names, ct);
         secrets.Doubt(names);
-        return read.Problems;
+        return [.. read.Problems, .. (await clouds.For(image.Host, ct)).Problems];
     }
 }

@@ -25,18 +25,23 @@ internal static class FetcherSetup
         return builder;
     }
 
-    /// <summary>Adds the credentials of pods: which secrets fit, from the usage table; what they hold, from Kubernetes.</summary>
-    public static WebApplicationBuilder AddPullSecrets(this WebApplicationBuilder builder)
+    /// <summary>Adds the credentials of pods: which secrets fit, from the usage table; what they hold, from Kubernetes. And those that clouds give this workload.</summary>
+    public static WebApplicationBuilder AddCredentials(this WebApplicationBuilder builder)
     {
         builder.AddKuikKubernetes();
         builder.Services.AddSingleton<GetSecret>(services => SecretJson.From(services.GetRequiredService<KubernetesApi>()));
         builder.Services.AddSingleton<ReadPullSecretNames>(services => async ct =>
         {
             await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(ct);
-            return await ImageUsers.PullSecretsByRepository(connection, ct);
+            return await ImageUsers.PullSecretsByImage(connection, ct);
         });
         builder.Services.AddSingleton<ReadSecrets>();
         builder.Services.AddSingleton<KnownPullSecrets>();
+        var clouds = CloudConnections.Open(builder.Configuration);
+        var identities = CloudIdentities.Read(builder.Configuration, clouds, TimeProvider.System);
+        builder.Services.AddSingleton(clouds);
+        builder.Services.AddSingleton(identities);
+        builder.Services.AddSingleton<CloudCredentials>();
         builder.Services.AddSingleton<CollectCredentials>();
         return builder;
     }

@@ -4,13 +4,16 @@ using Npgsql;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Reads which secrets pods bring for each repository.</summary>
+/// <summary>Reads which secrets pods bring for each image.</summary>
 /// <exception cref="NpgsqlException">Postgres is not there.</exception>
 public delegate Task<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>> ReadPullSecretNames(CancellationToken ct);
 
 /// <summary>
-/// Which secrets fit which repository: a copy of what the usage table says, replaced whole, and kept while Postgres does not answer. So a private image
-/// that is not cached still pulls with Postgres down, as long as this process knew its pods before. Injected as a singleton.
+/// Which secrets fit which image: a copy of what the usage table says, replaced whole, and kept while Postgres does not answer. Injected as a singleton.
+/// <para>A tag is opened by the secrets of the pods that use this very tag, and by no other: a pod that names another tag of a repository gets nothing by
+/// the secrets of another namespace, as without Kuik. (What is cached is served to all, as an image on a node is.) A digest, which nobody can guess and
+/// which is all that a runtime names of an image's parts, is opened by whatever pods bring for the repository; and so is every tag while Postgres does not
+/// answer, because new pods cannot be seen then: a private image must still pull.</para>
 /// </summary>
 public sealed partial class KnownPullSecrets(ReadPullSecretNames read, TimeProvider time, ILogger<KnownPullSecrets> logger)
 {
@@ -21,14 +24,19 @@ public sealed partial class KnownPullSecrets(ReadPullSecretNames read, TimeProvi
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly Lock gate = new();
-    private Snapshot last = new(new Dictionary<string, IReadOnlyList<PullSecret>>(), DateTimeOffset.MinValue, IsAnswer: true);
+    private Snapshot last = new(new Dictionary<string, IReadOnlyList<PullSecret>>(), [], DateTimeOffset.MinValue, IsAnswer: true);
     private Task<Snapshot>? refresh;
 
-    /// <summary>The secrets that pods bring for this repository; none when no pod does, or none is known yet.</summary>
-    /// <param name="image">Any image of the repository.</param>
+    /// <summary>The secrets that fit; none when no pod brings any, or none is known yet.</summary>
+    /// <param name="image">By its tag; or by a digest, its own or that of something it consists of.</param>
     /// <param name="ct">Ends the waiting, not the reading, which others may wait for too.</param>
-    public async Task<IReadOnlyList<PullSecret>> For(ImageReference image, CancellationToken ct) =>
-        (await Latest().WaitAsync(ct)).ByRepository.GetValueOrDefault(image.Name) ?? [];
+    public async Task<IReadOnlyList<PullSecret>> For(ImageReference image, CancellationToken ct)
+    {
+        var latest = await Latest().WaitAsync(ct);
+        return image.Tag is not null && latest.IsAnswer
+            ? latest.ByImage.GetValueOrDefault(image.ToString()) ?? []
+            : latest.ByRepository.GetValueOrDefault(image.Name) ?? [];
+    }
 
     private Task<Snapshot> Latest()
     {
@@ -48,18 +56,23 @@ public sealed partial class KnownPullSecrets(ReadPullSecretNames read, TimeProvi
         try
         {
             var names = await read(limit.Token).WaitAsync(limit.Token);
-            return new Snapshot(names, time.GetUtcNow() + Fresh, IsAnswer: true);
+            return new Snapshot(names, Group(names), time.GetUtcNow() + Fresh, IsAnswer: true);
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
             if (before.IsAnswer)
                 LogKept(before.ByRepository.Count, error is NpgsqlException ? error.Message : "no answer in time");
-            return new Snapshot(before.ByRepository, time.GetUtcNow() + 5 * Patience, IsAnswer: false);
+            return before with { FreshUntil = time.GetUtcNow() + 5 * Patience, IsAnswer = false };
         }
     }
+
+    private static Dictionary<string, IReadOnlyList<PullSecret>> Group(IReadOnlyDictionary<string, IReadOnlyList<PullSecret>> byImage) => byImage
+        .GroupBy(entry => ImageReference.Parse(entry.Key).Name, entry => entry.Value)
+        .ToDictionary(images => images.Key, images => (IReadOnlyList<PullSecret>)[.. images.SelectMany(secrets => secrets).Distinct()]);
 
     [LoggerMessage(LogLevel.Warning, "Postgres did not say which pull secrets there are ({Reason}): what was known before is used, for {Count} repositories")]
     private partial void LogKept(int count, string reason);
 
-    private sealed record Snapshot(IReadOnlyDictionary<string, IReadOnlyList<PullSecret>> ByRepository, DateTimeOffset FreshUntil, bool IsAnswer);
+    private sealed record Snapshot(
+        IReadOnlyDictionary<string, IReadOnlyList<PullSecret>> ByImage, Dictionary<string, IReadOnlyList<PullSecret>> ByRepository, DateTimeOffset FreshUntil, bool IsAnswer);
 }

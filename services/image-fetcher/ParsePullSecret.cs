@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Oci;
 
@@ -88,7 +89,8 @@ public static class ParsePullSecret
         var (host, path) = slash < 0 ? (rest, "") : (rest[..slash], rest[slash..]);
         if (path.StartsWith("/v1/", StringComparison.Ordinal) || path.StartsWith("/v2/", StringComparison.Ordinal))
             path = path[3..];
-        return (host, path == "/" ? "" : path);
+        // Docker Hub's other names are docker.io in every image's name here.
+        return (host is "registry-1.docker.io" or "registry.hub.docker.com" ? ImageReference.DockerHub : host, path == "/" ? "" : path);
     }
 
     private static IReadOnlyList<JsonProperty> PropertiesOf(JsonElement element, Func<UnreadablePullSecret> problem) => element.ValueKind switch

@@ -15,7 +15,7 @@ builder.AddKuikBus(bus =>
     bus.AddConsumer<FetchImage, FetchImageDefinition>();
     bus.AddConsumer<EvictImage, EvictImageDefinition>();
 });
-builder.AddPullSecrets();   // KnownPullSecrets from Postgres, ReadSecrets from Kubernetes
+builder.AddCredentials();   // KnownPullSecrets from Postgres, ReadSecrets from Kubernetes, CloudCredentials
 builder.AddFetching();      // KeepLease, RecordPull, LockRepositories; CacheHealth
 builder.Services.AddCopyEngine(builder.Configuration, FetcherSetup.Needs);
 var app = builder.Build();

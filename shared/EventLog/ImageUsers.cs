@@ -82,24 +82,22 @@ public static class ImageUsers
         return counts;
     }
 
-    /// <summary>
-    /// The secrets that pods bring for each repository (<see cref="ImageReference.Name"/>: <c>docker.io/library/nginx</c>), each once, in a stable order.
-    /// Repositories whose pods bring none are left out.
-    /// </summary>
-    public static async Task<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>> PullSecretsByRepository(NpgsqlConnection connection, CancellationToken ct)
+    /// <summary>The secrets that pods bring for each image, each once, those of a namespace in the order in which its pods name them. Images whose pods bring none are left out.</summary>
+    public static async Task<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>> PullSecretsByImage(NpgsqlConnection connection, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(
-            "select distinct image, namespace, unnest(pull_secrets) as secret from kuik.image_users order by image, namespace, secret", connection);
+        await using var command = new NpgsqlCommand("""
+            select image, namespace, secret from kuik.image_users, unnest(pull_secrets) with ordinality as brought(secret, position)
+            group by image, namespace, secret order by image, namespace, min(position), secret
+            """, connection);
         await using var rows = await command.ExecuteReaderAsync(ct);
         var secrets = new Dictionary<string, List<PullSecret>>();
         while (await rows.ReadAsync(ct))
         {
-            var repository = ImageReference.Parse(rows.GetString(0)).Name;
-            if (!secrets.TryGetValue(repository, out var ofRepository))
-                secrets.Add(repository, ofRepository = []);
-            ofRepository.Add(new PullSecret(rows.GetString(1), rows.GetString(2)));
+            if (!secrets.TryGetValue(rows.GetString(0), out var ofImage))
+                secrets.Add(rows.GetString(0), ofImage = []);
+            ofImage.Add(new PullSecret(rows.GetString(1), rows.GetString(2)));
         }
-        return secrets.ToDictionary(entry => entry.Key, entry => (IReadOnlyList<PullSecret>)[.. entry.Value.Distinct()]);
+        return secrets.ToDictionary(entry => entry.Key, entry => (IReadOnlyList<PullSecret>)entry.Value);
     }
 
     /// <summary>The table, for Marten to create with its own.</summary>

@@ -4,7 +4,7 @@ using Kuik.Contracts;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>A blob that has to be in a repository of the cache.</summary>
-/// <param name="Image">Whose: says which origin has it.</param>
+/// <param name="Image">Whose, so that it says which origin has it and with what it is opened; named by the blob's own digest where that is all that is known.</param>
 /// <param name="Digest">Which.</param>
 /// <param name="SizeInBytes">What the manifest says; null when it is not known.</param>
 internal sealed record WantedBlob(ImageReference Image, string Digest, long? SizeInBytes)

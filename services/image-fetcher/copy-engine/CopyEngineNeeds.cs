@@ -10,7 +10,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 public sealed record CopyEngineNeeds(FindCredentials Credentials, LockRepository LockRepository, NotePull PulledThrough);
 
 /// <summary>What may be shown to the origin of an image, in the order in which to try it; none for anonymous only.</summary>
-/// <param name="image">Any image of the repository.</param>
+/// <param name="image">By its tag; or by a digest: its own, or that of a manifest or a blob it consists of.</param>
 /// <param name="stop">Ends it.</param>
 public delegate Task<IReadOnlyList<RegistryCredential>> FindCredentials(ImageReference image, CancellationToken stop);
 

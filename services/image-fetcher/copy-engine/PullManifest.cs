@@ -92,7 +92,7 @@ internal sealed partial class PullManifest(
                 while (!await origins.HasCredentials(image, stop))
                     if (!await look.WaitForNextTickAsync(stop) || time.GetUtcNow() >= until)
                         throw new CopyFailed(CopyFailed.Refused,
-                            $"{e.Message}; no pod that is known to use {image.Name} has a pull secret for {image.Host}", retryHelps: false, status: e.Status, inner: e);
+                            $"{e.Message}; no pod that is known to use {image} has a pull secret for {image.Host}", retryHelps: false, status: e.Status, inner: e);
             }
         }
     }

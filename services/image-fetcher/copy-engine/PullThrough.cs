@@ -41,8 +41,8 @@ public static partial class PullThrough
             return;
         }
         var (kind, target) = (match.Groups["kind"].Value, match.Groups["target"].Value);
-        // A blob's path names a repository; any tag will do to name an image of it.
-        if (!CachePath.TryRead(match.Groups["repository"].Value, kind == "blobs" ? "latest" : target, out var image, out var problem) || (kind == "blobs" && !ImageReference.IsDigest(target)))
+        // A blob is named like an image of its repository, by its digest: the path says no more of whose it is.
+        if (!CachePath.TryRead(match.Groups["repository"].Value, target, out var image, out var problem) || (kind == "blobs" && image.Digest is null))
         {
             await Refuse(http, HttpStatusCode.NotFound, "NAME_INVALID", problem ?? $"\"{target}\" is not a digest", null);
             return;

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Configuration;
 namespace Kuik.Oci;
 
 /// <summary>Whose certificates registries may show: those that the system trusts, and those below <c>Kuik:RootCertificateAuthorities</c>.</summary>
-internal static class TrustedCertificates
+public static class TrustedCertificates
 {
     public const string Key = "Kuik:RootCertificateAuthorities";
 

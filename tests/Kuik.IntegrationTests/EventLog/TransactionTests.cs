@@ -90,18 +90,19 @@ public class TransactionTests
     }
 
     [Fact]
-    public async Task Pull_secrets_are_found_by_repository()
+    public async Task Pull_secrets_are_found_by_image_in_the_order_in_which_pods_name_them()
     {
         await using var host = await Start();
         await using var connection = await host.Postgres.OpenConnectionAsync();
-        await ImageUsers.Replace(connection, Pod("uid-1", "docker.io/library/nginx:1") with { PullSecrets = ["mine", "ours"] }, Any);
-        await ImageUsers.Replace(connection, Pod("uid-2", "docker.io/library/nginx:2") with { PullSecrets = ["ours"] }, Any);
-        await ImageUsers.Replace(connection, Pod("uid-3", "quay.io/app/web:1"), Any);
+        await ImageUsers.Replace(connection, Pod("uid-1", "docker.io/library/nginx:1") with { PullSecrets = ["ours", "mine"] }, Any);
+        await ImageUsers.Replace(connection, Pod("uid-2", "docker.io/library/nginx:1") with { PullSecrets = ["ours"] }, Any);
+        await ImageUsers.Replace(connection, Pod("uid-3", "docker.io/library/nginx:1") with { Namespace = "apps", PullSecrets = ["theirs"] }, Any);
+        await ImageUsers.Replace(connection, Pod("uid-4", "docker.io/library/nginx:2"), Any);
 
-        var secrets = await ImageUsers.PullSecretsByRepository(connection, Any);
+        var secrets = await ImageUsers.PullSecretsByImage(connection, Any);
 
-        Assert.Equal(["docker.io/library/nginx"], secrets.Keys);
-        Assert.Equal([new PullSecret("default", "mine"), new PullSecret("default", "ours")], secrets["docker.io/library/nginx"]);
+        Assert.Equal(["docker.io/library/nginx:1"], secrets.Keys);
+        Assert.Equal([new PullSecret("apps", "theirs"), new PullSecret("default", "ours"), new PullSecret("default", "mine")], secrets["docker.io/library/nginx:1"]);
     }
 
     [Fact]

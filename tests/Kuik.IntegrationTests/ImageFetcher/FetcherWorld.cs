@@ -16,6 +16,9 @@ namespace Kuik.IntegrationTests.ImageFetcher;
 /// </summary>
 internal sealed class FetcherWorld : IAsyncDisposable
 {
+    /// <summary>A replica's setting, to log whatever can be logged: named for the console, it wins over what is silenced in code.</summary>
+    public static readonly (string Key, string? Value) LogsEverything = ("Logging:Console:LogLevel:Default", "Trace");
+
     private readonly WebApplication log;
     private readonly List<KuikService> services = [];
     private readonly string spools = Sandbox.Shared.NewFolder("spools");
@@ -116,6 +119,24 @@ internal sealed class FetcherWorld : IAsyncDisposable
             },
             $"{path} was answered");
         return body!;
+    }
+
+    /// <summary>Pulls an image's manifest through a replica, which is refused.</summary>
+    /// <returns>The error's body.</returns>
+    public static async Task<string> Refused(KuikService fetcher, string image)
+    {
+        using var http = new HttpClient { BaseAddress = fetcher.Endpoint };
+        var name = ImageReference.Parse(image);
+        var body = "";
+        await Eventually.True(
+            async () =>
+            {
+                using var answer = await http.GetAsync(new Uri($"/v2/{CachePath.Of(name)}/manifests/{name.Target}", UriKind.Relative));
+                body = await answer.Content.ReadAsStringAsync();
+                return answer.StatusCode == HttpStatusCode.Unauthorized;
+            },
+            $"{image} was refused");
+        return body;
     }
 
     /// <summary>Records facts about an image, one transaction each, as their writers do.</summary>

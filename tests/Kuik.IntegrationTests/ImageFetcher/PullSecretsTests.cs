@@ -90,25 +90,67 @@ public sealed class PullSecretsTests
     }
 
     [Fact]
-    public async Task Wrong_credentials_are_refused_and_shown_nowhere()
+    public async Task Wrong_credentials_are_refused_and_neither_they_nor_right_ones_are_shown_anywhere()
     {
         await using var world = await FetcherWorld.Start(Basic);
         var (kubernetes, @namespace) = await NewNamespace();
-        await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, "wr0ng-secret");
-        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
-        var image = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 22));
+        await ApplySecret(kubernetes, @namespace, "right", world.Origin.Host, Password);
+        await ApplySecret(kubernetes, @namespace, "wrong", world.Origin.Host, "wr0ng-secret");
+        await ApplySecret(kubernetes, @namespace, "token", world.Origin.Host, new { registrytoken = "wr0ng-registry-token" });
+        await ApplySecret(kubernetes, @namespace, "identity", world.Origin.Host, new { auth = Encode("wr0ng-secret"), identitytoken = "wr0ng-identity-token" });
+        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig), FetcherWorld.LogsEverything);
+        var opened = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 22));
+        var closed = await world.Origin.Push("team/app", "2", TestImage.Small(seed: 27));
 
-        await world.AddPod(@namespace, image, "not-there", "robot");
-        await world.Request(image);
-        var failed = await world.Recorded<ImageFetchFailed>(image);
+        await world.AddPod(@namespace, opened, "wrong", "token", "identity", "right");
+        await world.AddPod(@namespace, closed, "not-there", "wrong", "token", "identity");
+        await world.Request(opened);
+        await world.Request(closed);
+        await world.Recorded<ImageCached>(opened);
+        var failed = await world.Recorded<ImageFetchFailed>(closed);
+        var error = await FetcherWorld.Refused(fetcher, closed);
 
         Assert.Equal(("refused", false), (failed.Kind, failed.RetryHelps));
         Assert.EndsWith($"the pull secret {@namespace}/not-there does not exist", failed.Reason, StringComparison.Ordinal);
-        foreach (var secret in (string[])["wr0ng-secret", Encode("wr0ng-secret")])
+        Assert.Contains("UNAUTHORIZED", error, StringComparison.Ordinal);
+        using var http = new HttpClient { BaseAddress = fetcher.Health };
+        var written = new Dictionary<string, string>
         {
-            Assert.DoesNotContain(secret, await world.WholeLog(), StringComparison.Ordinal);
-            Assert.DoesNotContain(secret, fetcher.Log, StringComparison.Ordinal);
-        }
+            ["the log"] = fetcher.Log,
+            ["the events"] = await world.WholeLog(),
+            ["the error"] = error,
+            ["its metrics"] = await http.GetStringAsync(new Uri("/metrics", UriKind.Relative)),
+            ["its state"] = await http.GetStringAsync(new Uri("/readyz", UriKind.Relative)),
+        };
+        Assert.Contains("DEBUG", written["the log"], StringComparison.Ordinal);
+        foreach (var secret in (string[])["wr0ng", Encode("wr0ng-secret"), Password, Encode(Password)])
+            Assert.All(written, where => Assert.DoesNotContain(secret, where.Value, StringComparison.Ordinal));
+    }
+
+    /// <summary>Pods of two namespaces name two tags of one private repository; only the first brings a secret.</summary>
+    [Fact]
+    public async Task A_secret_opens_no_other_tag_for_a_pod_of_another_namespace()
+    {
+        await using var world = await FetcherWorld.Start(Basic);
+        var (kubernetes, shop) = await NewNamespace();
+        var other = await kubernetes.NewNamespace();
+        await ApplySecret(kubernetes, shop, "robot", world.Origin.Host, Password);
+        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
+        var content = TestImage.Small(seed: 28);
+        var mine = await world.Origin.Push("team/app", "1", content);
+        var theirs = await world.Origin.Push("team/app", "2", TestImage.Small(seed: 29));
+
+        await world.AddPod(shop, mine, "robot");
+        await world.AddPod(other, theirs);
+        await world.Request(theirs);
+        var failed = await world.Recorded<ImageFetchFailed>(theirs);
+        var error = await FetcherWorld.Refused(fetcher, theirs);
+        var layer = await FetcherWorld.Pull(fetcher, mine, $"blobs/{content.Layers[0].Digest}");
+
+        Assert.Equal("refused", failed.Kind);
+        Assert.Contains($"no pod that is known to use {theirs} has a pull secret", error, StringComparison.Ordinal);
+        Assert.DoesNotContain(world.Origin.Requests(), request => request.Path.EndsWith("/manifests/2", StringComparison.Ordinal) && request.Method != "PUT" && request.Status == 200);
+        Assert.Equal(content.Layers[0].Bytes, layer);
     }
 
     /// <summary>Takes pod-watcher's part: a person asks again after mending the secret.</summary>

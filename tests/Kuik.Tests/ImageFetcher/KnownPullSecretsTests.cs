@@ -12,6 +12,8 @@ namespace Kuik.Tests.ImageFetcher;
 public sealed class KnownPullSecretsTests
 {
     private static readonly ImageReference App = ImageReference.Parse("r.example.com/team/app:1");
+    private static readonly ImageReference Next = App.With("2");
+    private static readonly ImageReference Part = App.With("sha256:" + new string('0', 64));
     private static readonly PullSecret Foo = new("shop", "foo");
     private static readonly PullSecret Bar = new("shop", "bar");
 
@@ -22,12 +24,38 @@ public sealed class KnownPullSecretsTests
     private KnownPullSecrets Known => field ??= new KnownPullSecrets(Read, time, NullLogger<KnownPullSecrets>.Instance);
 
     [Fact]
-    public async Task A_repository_is_opened_by_the_secrets_its_pods_bring_and_no_other_is()
+    public async Task A_tag_is_opened_by_the_secrets_of_the_pods_that_use_it_and_another_tag_of_the_repository_is_not()
     {
         postgres = () => Task.FromResult<PullSecret[]>([Foo, Bar]);
 
         Assert.Equal([Foo, Bar], await Known.For(App, TestContext.Current.CancellationToken));
+        Assert.Empty(await Known.For(Next, TestContext.Current.CancellationToken));
         Assert.Empty(await Known.For(ImageReference.Parse("r.example.com/team/other:1"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_digest_is_opened_by_whatever_pods_bring_for_its_repository()
+    {
+        postgres = () => Task.FromResult<PullSecret[]>([Foo, Bar]);
+
+        Assert.Equal([Foo, Bar], await Known.For(Part, TestContext.Current.CancellationToken));
+        Assert.Empty(await Known.For(ImageReference.Parse("r.example.com/team/other:1").With(Part.Digest!), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task While_Postgres_is_down_a_new_tag_is_opened_by_what_was_known_of_its_repository_and_only_then()
+    {
+        postgres = () => Task.FromResult<PullSecret[]>([Foo]);
+        await Known.For(App, TestContext.Current.CancellationToken);
+        postgres = () => throw new NpgsqlException("connection refused");
+        time.Advance(TimeSpan.FromHours(1));
+
+        var whileDown = await Known.For(Next, TestContext.Current.CancellationToken);
+        postgres = () => Task.FromResult<PullSecret[]>([Foo]);
+        time.Advance(TimeSpan.FromHours(1));
+
+        Assert.Equal([Foo], whileDown);
+        Assert.Empty(await Known.For(Next, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -84,6 +112,6 @@ public sealed class KnownPullSecretsTests
     private async Task<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>> Read(CancellationToken ct)
     {
         reads++;
-        return new Dictionary<string, IReadOnlyList<PullSecret>> { [App.Name] = await postgres() };
+        return new Dictionary<string, IReadOnlyList<PullSecret>> { [App.ToString()] = await postgres() };
     }
 }

@@ -71,6 +71,8 @@ public sealed class ParsePullSecretTests
     [InlineData("https://index.docker.io/v1/")]
     [InlineData("https://index.docker.io/v2/")]
     [InlineData("http://index.docker.io/")]
+    [InlineData("https://registry-1.docker.io/v2/")]
+    [InlineData("registry.hub.docker.com")]
     public void Docker_Hub_is_known_by_all_its_keys(string key)
     {
         var entries = Read($$$$"""{"auths":{"{{{{key}}}}":{"username":"login","password":"password"}}}""");
@@ -122,6 +124,9 @@ public sealed class ParsePullSecretTests
     [Theory]
     [InlineData("r.example.com", "r.example.com/team/app", true)]
     [InlineData("r.example.com", "r.example.com:5000/team/app", false)]
+    [InlineData("r.example.com", "r.example.com:443/team/app", false)]
+    [InlineData("r.example.com:443", "r.example.com/team/app", false)]
+    [InlineData("r.example.com:443", "r.example.com:443/team/app", true)]
     [InlineData("r.example.com:5000", "r.example.com:5000/team/app", true)]
     [InlineData("r.example.com:5000", "r.example.com/team/app", false)]
     [InlineData("*.example.com", "r.example.com/team/app", true)]
@@ -139,7 +144,10 @@ public sealed class ParsePullSecretTests
     [InlineData("*.example.com/team", "r.example.com/team/app", true)]
     [InlineData("r.example.com/team", "r.example.com/team/app", true)]
     [InlineData("r.example.com/team", "r.example.com/team", true)]
+    [InlineData("r.example.com/te", "r.example.com/team/app", true)]
+    [InlineData("r.example.com/team/", "r.example.com/team/app", true)]
     [InlineData("r.example.com/other", "r.example.com/team/app", false)]
+    [InlineData("r.example.com/v1", "r.example.com/team/app", false)]
     [InlineData("https://r.example.com/v1/", "r.example.com/team/app", true)]
     [InlineData("https://r.example.com/v2/team", "r.example.com/team/app", true)]
     [InlineData("R.EXAMPLE.COM", "r.example.com/team/app", false)]

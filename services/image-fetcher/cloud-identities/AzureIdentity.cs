@@ -1,0 +1,94 @@
+using System.Buffers.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Kuik.Hosting;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>
+/// Azure Container Registry. What the workload is to Microsoft Entra (workload identity as its webhook sets it up: <c>AZURE_TENANT_ID</c>,
+/// <c>AZURE_CLIENT_ID</c>, <c>AZURE_FEDERATED_TOKEN_FILE</c>, <c>AZURE_AUTHORITY_HOST</c>; else the node's managed identity, <c>AZURE_CLIENT_ID</c> saying
+/// which) is exchanged at the registry for a refresh token, which docker calls an identity token.
+/// </summary>
+internal sealed partial class AzureIdentity : ICloudIdentity
+{
+    // What the registry wants as the user's name beside an identity token.
+    private const string NoUser = "00000000-0000-0000-0000-000000000000";
+
+    private readonly IConfiguration configuration;
+    private readonly CloudConnections connections;
+    private readonly TimeProvider time;
+    private readonly Uri authority;
+
+    /// <exception cref="WrongSetting">AZURE_AUTHORITY_HOST is no address over TLS: it is sent a token.</exception>
+    public AzureIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time)
+    {
+        (this.configuration, this.connections, this.time) = (configuration, connections, time);
+        authority = configuration.ReadEndpoint("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")!;
+        if (authority.Scheme != "https")
+            throw new WrongSetting("AZURE_AUTHORITY_HOST", configuration["AZURE_AUTHORITY_HOST"], "an address such as https://login.microsoftonline.com");
+    }
+
+    public AskCloud? For(string host) => Hosts().Match(host) is { Success: true } match ? ct => Ask(host, match.Groups["cloud"].Value, ct) : null;
+
+    private async Task<CloudToken> Ask(string host, string cloud, CancellationToken ct)
+    {
+        var audience = "https://containerregistry.azure." + (cloud == "io" ? "net" : cloud);
+        var (tenant, client, file) = (configuration["AZURE_TENANT_ID"], configuration["AZURE_CLIENT_ID"], configuration["AZURE_FEDERATED_TOKEN_FILE"]);
+        var token = tenant is { Length: > 0 } && client is { Length: > 0 } && file is { Length: > 0 }
+            ? await ByWorkloadIdentity(tenant, client, file, audience, ct)
+            : await ByManagedIdentity(client, audience, ct);
+        var refresh = await Exchange(host, tenant, token, ct);
+        return new CloudToken(new RegistryCredential(NoUser, "", IdentityToken: refresh), ExpiryOf(refresh) ?? time.GetUtcNow().AddHours(1));
+    }
+
+    private async Task<string> ByWorkloadIdentity(string tenant, string client, string file, string audience, CancellationToken ct)
+    {
+        using var request = Post(new Uri(authority, $"/{Uri.EscapeDataString(tenant)}/oauth2/v2.0/token"), new()
+        {
+            ["grant_type"] = "client_credentials",
+            ["client_id"] = client,
+            ["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ["client_assertion"] = await CloudFile.Read("AZURE_FEDERATED_TOKEN_FILE", file, ct),
+            ["scope"] = audience + "/.default",
+        });
+        return (await CloudAnswer.To(connections.Services, request, ct))["access_token"];
+    }
+
+    private async Task<string> ByManagedIdentity(string? client, string audience, CancellationToken ct)
+    {
+        var which = client is { Length: > 0 } ? "&client_id=" + Uri.EscapeDataString(client) : "";
+        var address = new Uri($"http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource={Uri.EscapeDataString(audience)}{which}");
+        using var request = new HttpRequestMessage(HttpMethod.Get, address) { Headers = { { "Metadata", "true" } } };
+        return (await CloudAnswer.To(connections.Metadata, request, ct))["access_token"];
+    }
+
+    private async Task<string> Exchange(string host, string? tenant, string token, CancellationToken ct)
+    {
+        var form = new Dictionary<string, string> { ["grant_type"] = "access_token", ["service"] = host, ["access_token"] = token };
+        if (tenant is { Length: > 0 })
+            form["tenant"] = tenant;
+        using var request = Post(new Uri($"https://{host}/oauth2/exchange"), form);
+        return (await CloudAnswer.To(connections.Services, request, ct))["refresh_token"];
+    }
+
+    private static HttpRequestMessage Post(Uri address, Dictionary<string, string> form) => new(HttpMethod.Post, address) { Content = new FormUrlEncodedContent(form) };
+
+    // The answer does not say it, the token does. One that does not lives for three hours, by the registry's documentation.
+    private static DateTimeOffset? ExpiryOf(string token)
+    {
+        try
+        {
+            using var claims = JsonDocument.Parse(Base64Url.DecodeFromChars(token.Split('.') is [_, var part, _] ? part : ""));
+            return DateTimeOffset.FromUnixTimeSeconds(claims.RootElement.GetProperty("exp").GetInt64());
+        }
+        catch (Exception error) when (error is FormatException or JsonException or KeyNotFoundException or InvalidOperationException or ArgumentOutOfRangeException)
+        {
+            return null;
+        }
+    }
+
+    [GeneratedRegex(@"\A[a-z0-9-]+\.azurecr\.(?<cloud>io|cn|us)\z")]
+    private static partial Regex Hosts();
+}

@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>
+/// The credentials that clouds give this workload. Each is kept until shortly before it expires and asked for once however many wait; a failure is
+/// remembered for a moment, and a token that is still good is used meanwhile. Injected as a singleton.
+/// </summary>
+public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> identities, TimeProvider time, ILogger<CloudCredentials> logger)
+{
+    /// <summary>How long a cloud may take: a pull waits for this.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a cloud that gave nothing is left alone.</summary>
+    public static readonly TimeSpan FailureIsGoodFor = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long before it expires a token is renewed. Less than 5 minutes: until then Google's metadata server gives the same one again.</summary>
+    public static readonly TimeSpan Margin = TimeSpan.FromMinutes(3);
+
+    // Whoever can pull can make up hosts of a cloud.
+    private const int MostHosts = 256;
+
+    private static readonly CredentialsFound Nothing = new([], []);
+
+    private readonly ConcurrentDictionary<string, Lazy<Task<Known>>> known = new();
+
+    /// <summary>What opens this registry, and what kept the cloud from giving it; nothing when it is no cloud's whose identity is switched on.</summary>
+    /// <param name="host">As references name it.</param>
+    /// <param name="ct">Ends the waiting, not the asking, which others may wait for too.</param>
+    public async Task<CredentialsFound> For(string host, CancellationToken ct)
+    {
+        var ask = identities.Select(identity => identity.For(host)).FirstOrDefault(found => found is not null);
+        return ask is null ? Nothing : (await Latest(host, ask).WaitAsync(ct)).Found;
+    }
+
+    private Task<Known> Latest(string host, AskCloud ask)
+    {
+        if (known.Count >= MostHosts)
+            known.Clear();
+        var kept = known.GetOrAdd(host, _ => new Lazy<Task<Known>>(() => Ask(host, ask, null)));
+        if (kept.Value is { IsCompleted: true } ended && (!ended.IsCompletedSuccessfully || ended.Result.FreshUntil <= time.GetUtcNow()))
+        {
+            var anew = new Lazy<Task<Known>>(() => Ask(host, ask, ended.IsCompletedSuccessfully ? ended.Result : null));
+            kept = known.TryUpdate(host, anew, kept) ? anew : known.GetOrAdd(host, anew);
+        }
+        return kept.Value;
+    }
+
+    private async Task<Known> Ask(string host, AskCloud ask, Known? last)
+    {
+        using var limit = new CancellationTokenSource(Patience, time);
+        try
+        {
+            var token = await ask(limit.Token);
+            var left = token.ExpiresAt - time.GetUtcNow();
+            if (left <= TimeSpan.Zero)
+                throw new CloudRefused("what the cloud gave has expired already: is the clock right?");
+            return new Known(token, null, time.GetUtcNow() + (left > 2 * Margin ? left - Margin : left / 2));
+        }
+        catch (CloudRefused refusal)
+        {
+            var problem = $"the cloud gave no token for {host} ({refusal.Message})";
+            if (problem != last?.Problem)
+                LogProblem(problem);
+            return new Known(last?.Token is { } token && token.ExpiresAt > time.GetUtcNow() ? token : null, problem, time.GetUtcNow() + FailureIsGoodFor);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "{Problem}")]
+    private partial void LogProblem(string problem);
+
+    private sealed record Known(CloudToken? Token, string? Problem, DateTimeOffset FreshUntil)
+    {
+        public CredentialsFound Found => new(Token is null ? [] : [Token.Credential], Problem is null ? [] : [Problem]);
+    }
+}
