@@ -24,7 +24,7 @@ internal sealed record CopyEngineSettings
 
     /// <summary>
     /// <c>Kuik:Fetch:Followers</c>: true or false, whether what refers to an image is copied with it: signatures, attestations and SBOMs, found by the
-    /// origin's referrers API or the tags that stand for it, and by cosign's tags. Costs the origin four requests for each manifest of an image. Default false.
+    /// origin's referrers API or the tags that stand for it, and by cosign's tags. Costs the origin four or five requests for each manifest of an image. Default false.
     /// </summary>
     public bool Followers { get; init; }
 

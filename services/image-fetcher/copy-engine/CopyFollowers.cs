@@ -43,7 +43,11 @@ internal sealed partial class CopyFollowers(Origins origins, Manifests manifests
         if (tags.Count > 0)
             await Attempt(subject, async () => listed = await origins.GetReferrers(subject, stop), stop);
         if (listed is not null)
-            await Attempt(subject, async () => await (ReadManifest.Entries(listed).Count == 0 ? Task.CompletedTask : Copy(subject.With(tags[0]), listed, store, stop)), stop);
+            await Attempt(subject, async () =>
+            {
+                if (ReadManifest.Entries(listed).Count > 0)
+                    await Copy(subject.With(tags[0]), listed, store, stop);
+            }, stop);
 
         // 2. What is found under tags.
         foreach (var follower in tags.Skip(listed is null ? 0 : 1).Select(subject.With))
