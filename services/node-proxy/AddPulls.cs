@@ -19,6 +19,7 @@ internal static class AddPulls
         services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(origins);
         services.AddSingleton<AskingMeans>();
+        services.AddSingleton(provider => new AskCache(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AskOrigin>();
         services.AddSingleton<IReadOnlyList<IPullSource>>(Sources);
         services.AddSingleton(provider => new ServeManifest(provider.GetRequiredService<IReadOnlyList<IPullSource>>()));
@@ -37,7 +38,7 @@ internal static class AddPulls
     {
         var settings = provider.GetRequiredService<ProxySettings>();
         var time = provider.GetRequiredService<TimeProvider>();
-        List<IPullSource> sources = [new AskCache(Cache(provider), settings, time)];
+        List<IPullSource> sources = [provider.GetRequiredService<AskCache>()];
         if (settings.Fetcher is { } fetcher)
             sources.Add(new AskFetcher(At(provider, "fetcher", fetcher, settings.FetcherLimit), settings, time));
         sources.Add(provider.GetRequiredService<AskOrigin>());

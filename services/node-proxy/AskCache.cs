@@ -26,8 +26,12 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
         var path = $"/v2/{CachePath.Of(image)}";
         try
         {
-            // 1. As it is named.
+            // 1. As it is named; or what followed an image here, under the tag that is hidden for it.
+            if (image.Tag is { } tag && CacheTags.IsOurs(tag))
+                return new Answer.Passed("a tag of the cache's own");
             var (found, problem) = await Get($"{path}/manifests/{image.Target}", MediaTypes.Manifests, read, stop);
+            if (problem is null && image.Tag is not null && CacheTags.OfFollower(image.Tag) is { } hidden && (found is null || KeptManifest.Read(found.Bytes) is { IsTombstone: true }))
+                (found, problem) = await Get($"{path}/manifests/{hidden}", MediaTypes.Manifests, read, stop);
             if (found is null && (problem is not null || image.Digest is null))
                 return new Answer.Passed(problem ?? "not cached");
 

@@ -5,16 +5,26 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Answers <c>/v2/…/referrers/&lt;digest&gt;</c> with what the cache registry says, unchanged. One that does not know referrers (distribution) answers 404, and
-/// clients then look for the tag <c>sha256-&lt;hex&gt;</c>, which goes the way of every manifest, down to the origin.
+/// Answers <c>/v2/…/referrers/&lt;digest&gt;</c> with the list that followed the image into the cache, unfiltered; else with what the cache registry says, unchanged.
+/// One that does not know referrers (distribution) answers 404, and clients then look for the tag <c>sha256-&lt;hex&gt;</c>, which goes the way of every manifest,
+/// down to the origin.
 /// </summary>
-internal sealed class RelayReferrers(IHttpForwarder forwarder, HttpMessageInvoker client, ProxySettings settings)
+internal sealed class RelayReferrers(AskCache cache, IHttpForwarder forwarder, HttpMessageInvoker client, ProxySettings settings)
 {
     private readonly ForwarderRequestConfig _limits = new() { ActivityTimeout = settings.CacheLimit };
 
     /// <returns>How it ended; the response is written.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
     {
+        if (CacheTags.OfFollowers(image.Digest!) is [var listed, ..]
+            && await cache.AskManifest(image.With(listed), onlyHead: false, http.RequestAborted) is Answer.Manifest { MediaType: MediaTypes.OciIndex } list)
+        {
+            http.Response.ContentType = list.MediaType;
+            http.Response.ContentLength = list.Size;
+            if (!HttpMethods.IsHead(http.Request.Method))
+                await http.Response.Body.WriteAsync(list.Bytes, http.RequestAborted);
+            return new PullOutcome("cache", "");
+        }
         var error = await forwarder.SendAsync(http, settings.Cache.AbsoluteUri, client, _limits, new OnlyTheQuestion(image));
         if (error is ForwarderError.None)
             return new PullOutcome("cache", "");

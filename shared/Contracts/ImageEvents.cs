@@ -55,8 +55,8 @@ public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset L
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Digest">Digest of the manifest or index as the origin serves it: <c>sha256:</c> and 64 hex digits.</param>
 /// <param name="MediaType">The origin's media type for it.</param>
-/// <param name="Platforms">What is stored of an index, as <c>os/arch[/variant]</c>; empty for a single manifest.</param>
-/// <param name="MissingPlatforms">Platforms that are configured and that the index does not have.</param>
+/// <param name="Platforms">What is stored of an index, as <c>os[(version)]/arch[/variant]</c>; empty for a single manifest.</param>
+/// <param name="MissingPlatforms">Platforms that are configured and that the index does not name.</param>
 /// <param name="SizeInBytes">Manifests, configurations and compressed layers of what is stored.</param>
 /// <param name="BytesCopied">Blob bytes that came from the origin for this copy.</param>
 /// <param name="BytesAlreadyThere">Blob bytes that the cache had before.</param>

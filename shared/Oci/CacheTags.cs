@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Kuik.Contracts;
 
 namespace Kuik.Oci;
@@ -6,10 +7,12 @@ namespace Kuik.Oci;
 /// The tags Kuik adds in the cache registry. Every manifest it stores has one, so that no garbage collection takes a child for loose,
 /// and so that an evictor can find what is stored.
 /// </summary>
-public static class CacheTags
+public static partial class CacheTags
 {
     private const string Held = "kuik-sha256-";
     private const string Pinned = "kuik-pin-sha256-";
+    private const string Following = "kuik-at-";
+    private static readonly string[] Endings = ["", ".sig", ".att", ".sbom"];
 
     /// <summary>On every stored manifest, and on the wrapper of an index: <c>kuik-sha256-&lt;hex&gt;</c> of the digest that the origin serves.</summary>
     public static string OfManifest(string digest) => Held + Hex(digest);
@@ -27,9 +30,29 @@ public static class CacheTags
     public static string? DigestOf(string tag) =>
         IsHold(tag) ? "sha256:" + tag[Held.Length..] : tag.StartsWith(Pinned, StringComparison.Ordinal) ? "sha256:" + tag[Pinned.Length..] : null;
 
-    /// <summary>Is this one of Kuik's own tags, which no listing shows?</summary>
-    public static bool IsOurs(string tag) => DigestOf(tag) is not null;
+    /// <summary>
+    /// The tags under which clients look for what belongs to a manifest, its followers: the referrers tag (distribution-spec, "Referrers Tag Schema"), first,
+    /// and cosign's. None for a sha512, which cosign has no tags for.
+    /// </summary>
+    public static IReadOnlyList<string> OfFollowers(string digest) =>
+        digest.StartsWith("sha256:", StringComparison.Ordinal) ? [.. Endings.Select(ending => digest.Replace(':', '-') + ending)] : [];
+
+    /// <summary>
+    /// Where a follower is kept that came with its image, by the tag of <see cref="OfFollowers"/> that clients ask for: never under that tag itself, which is an
+    /// image of its own as soon as somebody asks for it by name. Null for any other tag.
+    /// </summary>
+    public static string? OfFollower(string tag) => Followers().IsMatch(tag) ? Following + tag : null;
+
+    /// <summary>The digest of the manifest that a tag of <see cref="OfFollower"/> belongs to; null for any other tag.</summary>
+    public static string? SubjectOf(string tag) =>
+        tag.StartsWith(Following, StringComparison.Ordinal) && OfFollower(tag[Following.Length..]) is not null ? $"sha256:{tag.AsSpan(Following.Length + 7, 64)}" : null;
+
+    /// <summary>Is this one of Kuik's own tags, which no listing shows and nobody can ask for?</summary>
+    public static bool IsOurs(string tag) => DigestOf(tag) is not null || SubjectOf(tag) is not null;
 
     // A tag has at most 128 characters: a sha512 (128 hex digits) is told apart by its first 100, after "512-".
     private static string Hex(string digest) => digest.StartsWith("sha256:", StringComparison.Ordinal) ? digest[7..] : "512-" + digest[7..107];
+
+    [GeneratedRegex(@"\Asha256-[0-9a-f]{64}(\.sig|\.att|\.sbom)?\z")]
+    private static partial Regex Followers();
 }

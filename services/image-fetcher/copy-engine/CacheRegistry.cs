@@ -31,13 +31,13 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
 
     /// <summary>The manifest or index of an origin, as the origin serves it; null when it is not stored.</summary>
     /// <param name="repository">Where.</param>
-    /// <param name="target">A tag, or a digest of the origin's.</param>
+    /// <param name="target">A tag, also of what followed an image here; or a digest of the origin's.</param>
     /// <param name="stop">Ends it.</param>
     public async Task<Manifest?> Find(string repository, string target, CancellationToken stop)
     {
         var stored = await GetManifest(repository, target.Contains(':') ? CacheTags.OfManifest(target) : target, stop);
         if (stored is null || IsTombstone(stored))
-            return null;
+            return CacheTags.OfFollower(target) is { } hidden ? await Find(repository, hidden, stop) : null;
         if (IndexWrapper.Read(stored.Bytes) is not { } wrapper)
             return !target.Contains(':') ? stored : Digest.Of(stored.Bytes, target) == target ? stored with { Digest = target } : null;
         var index = await OrNull(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop));

@@ -16,8 +16,17 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Cache:AcceptsSparseIndexes</c>: true for a registry that takes an index whose children are not all there. Default false.</summary>
     public bool AcceptsSparseIndexes { get; init; }
 
-    /// <summary><c>Kuik:Platforms</c>: what is fetched ahead. Default linux/amd64.</summary>
+    /// <summary>
+    /// <c>Kuik:Platforms</c>: what is fetched ahead of an index: <c>os/arch[/variant]</c>; <c>windows(10.0.20348)/amd64</c>, which means every entry whose
+    /// <c>os.version</c> is or begins with that version (without one: all of Windows); an architecture alone is Linux's. Default linux/amd64.
+    /// </summary>
     public required IReadOnlyList<Platform> Platforms { get; init; }
+
+    /// <summary>
+    /// <c>Kuik:Fetch:Followers</c>: true or false, whether what refers to an image is copied with it: signatures, attestations and SBOMs, found by the
+    /// origin's referrers API or the tags that stand for it, and by cosign's tags. Costs the origin four or five requests for each manifest of an image. Default false.
+    /// </summary>
+    public bool Followers { get; init; }
 
     /// <summary><c>Kuik:Fetch:MaxConcurrentBlobs</c>: how many blobs this replica asks for at once, for all its images. 1 to 64, default 4.</summary>
     public int MaxConcurrentBlobs { get; init; } = 4;
@@ -38,7 +47,8 @@ internal sealed record CopyEngineSettings
         CacheCredential = ReadCredential(configuration),
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
-            Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, "os/arch[/variant], or an architecture"))],
+            Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, Platform.Accepted))],
+        Followers = configuration.Read("Kuik:Fetch:Followers", false, "true or false"),
         MaxConcurrentBlobs = configuration.Read("Kuik:Fetch:MaxConcurrentBlobs", 4, "a number from 1 to 64", n => n is >= 1 and <= 64),
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
         SpoolLimitInBytes = ReadSize(configuration, "Kuik:Fetch:SpoolLimit", 20L << 30),

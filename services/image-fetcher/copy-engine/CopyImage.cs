@@ -18,16 +18,17 @@ public sealed class CopyImage : IDisposable
     private readonly CacheRegistry _cache;
     private readonly CopyBlob _copyBlob;
     private readonly ReadPlan _readPlan;
+    private readonly CopyFollowers _followers;
     private readonly LockRepository _lockRepository;
     private readonly CopyEngineSettings _settings;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _copies;
     private readonly SemaphoreSlim _checks = new(MostChecks);   // apart from the copies, which may take hours: checks are made under the repository's lock
 
-    internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, LockRepository lockRepository, CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
+    internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, CopyFollowers followers, LockRepository lockRepository, CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
-        (_cache, _copyBlob, _readPlan, _lockRepository, _settings, _time) = (cache, copyBlob, readPlan, lockRepository, settings, time);
+        (_cache, _copyBlob, _readPlan, _followers, _lockRepository, _settings, _time) = (cache, copyBlob, readPlan, followers, lockRepository, settings, time);
         _copies = new SemaphoreSlim(settings.MaxConcurrentBlobs);
     }
 
@@ -48,35 +49,44 @@ public sealed class CopyImage : IDisposable
         _checks.Dispose();
     }
 
-    /// <summary>
-    /// 1. What the image consists of. 2. Under the repository's lock: if every part is there, the manifests and at last the root's tag are written.
-    /// 3. Otherwise what is missing is copied without the lock, and it is looked at again.
-    /// </summary>
     private async Task<CopiedImage> Copy(ImageReference image, bool isHeldOnly, CancellationToken stop)
     {
+        if (image.Tag is { } tag && CacheTags.IsOurs(tag))
+            throw new CopyFailed(CopyFailed.Cache, $"the tag {tag} is one of those that the cache keeps for itself, and cannot be cached: use another tag or the digest", retryHelps: false);
         var started = _time.GetTimestamp();
-        var repository = CachePath.Of(image);
-
-        // 1.
         var plan = await _readPlan.Run(image, stop);
+        var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), stop);
+        var result = Result(plan, copied, _time.GetElapsedTime(started));
+        if (_settings.Followers)
+            await _followers.Run(image, plan, Store, stop);
+        return result;
+    }
+
+    /// <summary>
+    /// 1. Under the repository's lock: if every part is there, the manifests and at last the tag are written. 2. Otherwise what is missing is copied without
+    /// the lock, and it is looked at again.
+    /// </summary>
+    private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, CancellationToken stop)
+    {
+        var repository = CachePath.Of(image);
         var copied = 0L;
         for (var round = 0; ; round++)
         {
-            // 2.
+            // 1.
             IReadOnlyList<Part> missing;
             await using (await _lockRepository(repository, stop))
             {
                 missing = await Missing(image, plan, stop);
                 if (missing.Count == 0)
                 {
-                    await PutManifests(image, plan, isHeldOnly, stop);
-                    return Result(plan, copied, _time.GetElapsedTime(started));
+                    await PutManifests(repository, plan, tag, stop);
+                    return copied;
                 }
             }
             if (round == MostRounds)
                 throw new CopyFailed(CopyFailed.Cache, $"the cache registry loses blobs of {repository} while they are copied: {missing[0].Digest} is gone again", retryHelps: true);
 
-            // 3.
+            // 2.
             copied += (await Task.WhenAll(missing.Select(part => CopyPart(image, part, stop)))).Sum();
         }
     }
@@ -106,15 +116,14 @@ public sealed class CopyImage : IDisposable
         }
     }
 
-    /// <summary>Every manifest under its hold, from the leaves up, and the root under the image's tag last: what a tag names is always whole.</summary>
-    private async Task PutManifests(ImageReference image, ImagePlan plan, bool isHeldOnly, CancellationToken stop)
+    /// <summary>Every manifest under its hold, from the leaves up, and the root under its tag last: what a tag names is always whole.</summary>
+    private async Task PutManifests(string repository, ImagePlan plan, string? tag, CancellationToken stop)
     {
-        var repository = CachePath.Of(image);
         await _cache.EnsureEmptyBlob(repository, stop);
         foreach (var manifest in plan.Manifests)
             await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, stop);
-        if (!isHeldOnly)
-            await PutManifest(repository, CacheTags.OfImage(image), plan.Root, stop);
+        if (tag is not null)
+            await PutManifest(repository, tag, plan.Root, stop);
     }
 
     private async Task PutManifest(string repository, string tag, Manifest manifest, CancellationToken stop)

@@ -59,7 +59,9 @@ internal sealed class Engine : IDisposable
         var manifests = new Manifests(origins, time, stopping);
         Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
         CopyBlob = new CopyBlob(_cache, _spool, origins, Owners, new AskOwner(_peers, time), stopping);
-        CopyImage = new CopyImage(_cache, CopyBlob, new ReadPlan(_cache, manifests, settings), needs.LockRepository, settings, time, stopping);
+        var readPlan = new ReadPlan(_cache, manifests, settings);
+        var followers = new CopyFollowers(origins, manifests, _cache, readPlan, logs.CreateLogger<CopyFollowers>());
+        CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
         PullManifest = new PullManifest(_cache, manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);

@@ -42,14 +42,15 @@ public sealed partial class EvictImage
     public Task Run(ImageReference image, CancellationToken stop) => Run(image, _ => Task.FromResult(true), stop);
 
     /// <summary>
-    /// 1. Which digests the repository's tags reach. 2. Holds on any other digest go, with their manifests. Called under the repository's lock.
+    /// 1. Which digests the repository's tags reach. 2. Followers of what is reached are reached too; tags of others go. 3. Holds on any other digest go, with
+    /// their manifests. Called under the repository's lock.
     /// </summary>
     private async Task<int> Sweep(string repository, CancellationToken stop)
     {
         // 1.
         var tags = await _cache.Tags(repository, stop);
         var reached = new HashSet<string>();
-        foreach (var tag in tags.Where(tag => !CacheTags.IsHold(tag)))
+        foreach (var tag in tags.Where(tag => !CacheTags.IsHold(tag) && CacheTags.SubjectOf(tag) is null))
             if (await _cache.GetManifest(repository, tag, stop) is { } stored)
             {
                 if (CacheRegistry.IsTombstone(stored))
@@ -59,11 +60,29 @@ public sealed partial class EvictImage
             }
 
         // 2.
+        foreach (var tag in await NotReached(repository, tags, reached, stop))
+            await _cache.RemoveTag(repository, tag, stop);
+
+        // 3.
         var swept = 0;
         foreach (var tag in tags.Where(tag => CacheTags.IsHold(tag) && !reached.Contains(tag)))
             if ((await _cache.HeadManifest(repository, tag, stop))?.Digest is { } digest && await _cache.DeleteManifest(repository, digest, stop))
                 swept++;
         return swept;
+    }
+
+    /// <summary>The tags of followers whose subject nothing reaches; what the others keep is added to what is reached. A follower may have followers.</summary>
+    private async Task<IReadOnlyList<string>> NotReached(string repository, IReadOnlyList<string> tags, HashSet<string> reached, CancellationToken stop)
+    {
+        var left = tags.Where(tag => CacheTags.SubjectOf(tag) is not null).ToList();
+        while (left.Where(tag => reached.Contains(CacheTags.OfManifest(CacheTags.SubjectOf(tag)!))).ToList() is { Count: > 0 } following)
+        {
+            foreach (var tag in following)
+                if (await _cache.Find(repository, tag, stop) is { } manifest)
+                    await Reach(repository, manifest, reached, stop);
+            left = [.. left.Except(following)];
+        }
+        return left;
     }
 
     /// <summary>Adds the hold of a manifest, and of everything below it that is stored.</summary>

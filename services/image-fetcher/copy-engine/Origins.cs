@@ -30,8 +30,42 @@ internal sealed class Origins(RegistryClient client, FindCredentials find)
     public Task<BlobBody> OpenBlob(ImageReference image, string digest, long from, CancellationToken stop) => Try(image, credential =>
         client.OpenBlob(RegistryRepository.Of(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, stop), stop);
 
+    /// <summary>What refers to a manifest (an image by digest), as the origin lists it; null when it does not have that API.</summary>
+    /// <exception cref="CopyFailed">The origin did not say.</exception>
+    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => TryToFind(image, credential =>
+        client.GetReferrers(RegistryRepository.Of(image), image.Digest!, credential, stop), stop);
+
+    /// <summary>The same of a tag that the origin may well not have; null then. Empty where the origin does not answer HEAD.</summary>
+    /// <exception cref="CopyFailed">The origin did not say.</exception>
+    public Task<ManifestHead?> FindManifest(ImageReference image, CancellationToken stop) => TryToFind<ManifestHead>(image, async credential =>
+        await client.HeadManifest(RegistryRepository.Of(image), image.Target, credential, stop) ?? new ManifestHead(null, null, null), stop);
+
     /// <summary>Are there credentials to show to this image's origin at all?</summary>
     public async Task<bool> HasCredentials(ImageReference image, CancellationToken stop) => (await find(image, stop)).Count > 0;
+
+    /// <summary>Whoever was let in before is believed when told that there is no such thing: what is usually not there must not be asked for with every credential.</summary>
+    private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken stop) where T : class
+    {
+        var wasLetIn = _letIn.TryGet(RegistryRepository.Of(image), out var letIn);
+        try
+        {
+            return await Try(image, async credential =>
+            {
+                try
+                {
+                    return await attempt(credential);
+                }
+                catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone && wasLetIn && credential == letIn)
+                {
+                    return null;
+                }
+            }, stop);
+        }
+        catch (CopyFailed e) when (e.Kind == CopyFailed.Gone)
+        {
+            return null;
+        }
+    }
 
     private async Task<T> Try<T>(ImageReference image, Func<RegistryCredential?, Task<T>> attempt, CancellationToken stop)
     {

@@ -1,24 +1,29 @@
+using System.Text.RegularExpressions;
+
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>An operating system, an architecture, and a variant of it where it has several.</summary>
+/// <summary>An operating system, an architecture, and a variant of it where it has several. An index's <c>os.features</c> are not looked at.</summary>
 /// <param name="Os">For example <c>linux</c>.</param>
 /// <param name="Architecture">As Go names it: <c>amd64</c>, <c>arm64</c>.</param>
 /// <param name="Variant">For example <c>v7</c>; null for none.</param>
-internal sealed record Platform(string Os, string Architecture, string? Variant = null)
+/// <param name="OsVersion">For example <c>10.0.20348</c>, or the longer one that an index's entry has; null for none.</param>
+internal sealed partial record Platform(string Os, string Architecture, string? Variant = null, string? OsVersion = null)
 {
-    public override string ToString() => Variant is null ? $"{Os}/{Architecture}" : $"{Os}/{Architecture}/{Variant}";
+    /// <summary>What <see cref="TryParse"/> reads, in words.</summary>
+    public const string Accepted = "os/arch[/variant], os(version)/arch as in windows(10.0.20348)/amd64, or an architecture";
 
-    /// <summary>Reads <c>os/arch[/variant]</c>, or an architecture alone (then for Linux, as in v1); null when it is neither.</summary>
+    public override string ToString() => $"{Os}{(OsVersion is null ? "" : $"({OsVersion})")}/{Architecture}{(Variant is null ? "" : "/" + Variant)}";
+
+    /// <summary>
+    /// Reads <c>os[(version)]/arch[/variant]</c> as containerd does, or an architecture alone, which is Linux's (v1 named architectures only); null when it is neither.
+    /// </summary>
     public static Platform? TryParse(string text)
     {
-        var parts = text.Trim().ToLowerInvariant().Split('/');
-        return parts.Any(part => part.Length == 0 || part.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('.' or '-' or '_'))) ? null : parts switch
-        {
-            [var architecture] => new Platform("linux", architecture).Normalise(),
-            [var os, var architecture] => new Platform(os, architecture).Normalise(),
-            [var os, var architecture, var variant] => new Platform(os, architecture, variant).Normalise(),
-            _ => null,
-        };
+        if (Written().Match(text.Trim().ToLowerInvariant()) is not { Success: true } match)
+            return null;
+        return new Platform(Group("os") ?? "linux", Group("arch")!, Group("variant"), Group("version")).Normalise();
+
+        string? Group(string name) => match.Groups[name] is { Success: true } group ? group.Value : null;
     }
 
     /// <summary>The same platform under the names that Go uses (as containerd's platform normalisation does).</summary>
@@ -34,11 +39,13 @@ internal sealed record Platform(string Os, string Architecture, string? Variant 
 
     /// <summary>
     /// Which entries of an index a wanted platform means. With a variant: those that have it, or leave it out where it is the usual one.
-    /// Without: the usual variant of the architecture; where the index does not have that, every variant. An index of Windows images may have several that fit.
+    /// Without: the usual variant of the architecture; where the index does not have that, every variant. A version of Windows means those that it begins; without
+    /// one, all.
     /// </summary>
     public static IReadOnlyList<T> Choose<T>(Platform wanted, IReadOnlyList<T> entries, Func<T, Platform?> platformOf)
     {
-        var candidates = entries.Where(entry => platformOf(entry)?.Normalise() is { } p && p.Os == wanted.Os && p.Architecture == wanted.Architecture).ToList();
+        var candidates = entries.Where(entry => platformOf(entry)?.Normalise() is { } p && p.Os == wanted.Os && p.Architecture == wanted.Architecture
+            && (wanted.OsVersion is null || p.OsVersion == wanted.OsVersion || p.OsVersion?.StartsWith(wanted.OsVersion + ".", StringComparison.Ordinal) == true)).ToList();
         var variant = wanted.Variant ?? Usual(wanted.Architecture);
         var exact = candidates.Where(entry => (platformOf(entry)!.Normalise().Variant ?? Usual(wanted.Architecture)) == variant).ToList();
         return exact.Count > 0 || wanted.Variant is not null ? exact : candidates;
@@ -52,4 +59,7 @@ internal sealed record Platform(string Os, string Architecture, string? Variant 
         "amd64" => "v1",
         _ => null,
     };
+
+    [GeneratedRegex(@"\A((?<os>[a-z0-9._-]+)(\((?<version>[a-z0-9._-]+)\))?/(?<arch>[a-z0-9._-]+)(/(?<variant>[a-z0-9._-]+))?|(?<arch>[a-z0-9._-]+))\z")]
+    private static partial Regex Written();
 }

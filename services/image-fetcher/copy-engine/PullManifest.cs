@@ -65,6 +65,8 @@ internal sealed partial class PullManifest(
     /// <summary>It may have come since node-proxy looked. A cache that does not answer is no reason not to pull.</summary>
     private async Task<Manifest?> FromCache(ImageReference image, CancellationToken stop)
     {
+        if (image.Tag is { } tag && CacheTags.IsOurs(tag))
+            return null;   // it says something else there than at the origin
         try
         {
             return await cache.Find(CachePath.Of(image), image.Target, stop).WaitAsync(CachePatience, time, stop);

@@ -14,7 +14,8 @@ internal sealed record Part(string Digest, long SizeInBytes, bool IsForeign);
 /// <param name="Digest">Of the manifest.</param>
 /// <param name="SizeInBytes">As the index says.</param>
 /// <param name="Platform">Null where the index does not say, and for attestations (unknown/unknown).</param>
-internal sealed record IndexEntry(string Digest, long SizeInBytes, Platform? Platform);
+/// <param name="MayBeAny">An image of whose platform the index says nothing: it stands in the image's configuration alone, where runtimes look for it.</param>
+internal sealed record IndexEntry(string Digest, long SizeInBytes, Platform? Platform, bool MayBeAny);
 
 /// <summary>What manifests and indexes say, Docker's and OCI's alike.</summary>
 internal static class ReadManifest
@@ -35,7 +36,7 @@ internal static class ReadManifest
     /// <exception cref="CopyFailed">It is no index.</exception>
     public static IReadOnlyList<IndexEntry> Entries(Manifest index) => Read(index, root =>
         (IReadOnlyList<IndexEntry>)[.. root.GetProperty("manifests").EnumerateArray().Select(entry =>
-            new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry)))]);
+            new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry), MayBeAny: !HasPlatform(entry) && MediaTypes.Manifests.Contains(Text(entry, "mediaType"))))]);
 
     private static T Read<T>(Manifest manifest, Func<JsonElement, T> read)
     {
@@ -59,12 +60,15 @@ internal static class ReadManifest
         return new Part(DigestOf(part), SizeOf(part), hasAddresses && (type.Contains(".foreign.", StringComparison.Ordinal) || type.Contains(".nondistributable.", StringComparison.Ordinal)));
     }
 
+    private static bool HasPlatform(JsonElement entry) => entry.TryGetProperty("platform", out var platform) && platform.ValueKind == JsonValueKind.Object;
+
     private static Platform? PlatformOf(JsonElement entry)
     {
-        if (!entry.TryGetProperty("platform", out var platform) || platform.ValueKind != JsonValueKind.Object)
+        if (!HasPlatform(entry))
             return null;
+        var platform = entry.GetProperty("platform");
         var (os, architecture) = (Text(platform, "os"), Text(platform, "architecture"));
-        return os is null or "unknown" || architecture is null or "unknown" ? null : new Platform(os, architecture, Text(platform, "variant"));
+        return os is null or "unknown" || architecture is null or "unknown" ? null : new Platform(os, architecture, Text(platform, "variant"), Text(platform, "os.version"));
     }
 
     private static string? Text(JsonElement element, string name) =>

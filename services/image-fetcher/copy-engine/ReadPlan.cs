@@ -8,7 +8,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="Manifests">All manifests and indexes to store, children before their index, the root last.</param>
 /// <param name="Parts">All blobs, each once.</param>
 /// <param name="Platforms">Those of the root index that are stored; none for a single manifest.</param>
-/// <param name="MissingPlatforms">Those that are wanted and that the index does not have.</param>
+/// <param name="MissingPlatforms">Those that are wanted and that the index does not name; one of its entries without a platform may still be it.</param>
 internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms);
 
 /// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
@@ -18,9 +18,12 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, CopyEng
     private const int MostLevels = 4;
 
     /// <exception cref="CopyFailed">A manifest cannot be had or read.</exception>
-    public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop)
+    public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop) => await Run(image, await Root(image, stop), stop);
+
+    /// <summary>The same where it is known already what the image's tag or digest names.</summary>
+    /// <inheritdoc cref="Run(ImageReference, CancellationToken)"/>
+    public async Task<ImagePlan> Run(ImageReference image, Manifest root, CancellationToken stop)
     {
-        var root = await Root(image, stop);
         var found = new List<Manifest>();
         var (platforms, missing) = await Collect(image, root, found, level: 0, stop);
         var all = found.DistinctBy(manifest => manifest.Digest).ToList();
@@ -54,11 +57,12 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, CopyEng
         var entries = ReadManifest.Entries(manifest);
         var byPlatform = settings.Platforms.ToDictionary(wanted => wanted, wanted => Platform.Choose(wanted, entries, entry => entry.Platform));
         var chosen = byPlatform.Values.SelectMany(fitting => fitting).DistinctBy(entry => entry.Digest).ToList();
-        foreach (var entry in chosen)
+        var missing = byPlatform.Where(wanted => wanted.Value.Count == 0).Select(wanted => wanted.Key.ToString()).ToList();
+        var perhaps = missing.Count == 0 ? [] : entries.Where(entry => entry.MayBeAny);   // what is missing may be among them
+        foreach (var entry in chosen.Concat(perhaps))
             await Collect(image, await Child(image.With(entry.Digest), stop), found, level + 1, stop);
         found.Add(manifest);
-        return ([.. chosen.Select(entry => entry.Platform!.ToString()).Distinct()],
-            [.. byPlatform.Where(wanted => wanted.Value.Count == 0).Select(wanted => wanted.Key.ToString())]);
+        return ([.. chosen.Select(entry => entry.Platform!.ToString()).Distinct()], missing);
     }
 
     private async Task<Manifest> Child(ImageReference child, CancellationToken stop) =>

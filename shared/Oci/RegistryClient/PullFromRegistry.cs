@@ -103,7 +103,7 @@ public static class PullFromRegistry
     private static string? DigestOf(HttpResponseMessage answer) =>
         answer.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values) && Contracts.ImageReference.IsDigest(values.ToString()) ? values.ToString() : null;
 
-    private static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
+    internal static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
     {
         using var bytes = new MemoryStream();
         var buffer = new byte[32 * 1024];

@@ -1,9 +1,13 @@
+using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Kuik.Contracts;
 using Kuik.ImageFetcher.CopyEngine;
+using Kuik.IntegrationTests.NodeProxy;
 using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
+using static Kuik.IntegrationTests.CopyEngine.MakeManifests;
 
 namespace Kuik.IntegrationTests.CopyEngine;
 
@@ -18,10 +22,9 @@ public class KindsOfContentTests
         var (image, attestation, unknown) = (TestImage.Small(seed: 100), TestImage.Small(seed: 101), TestImage.Small(seed: 102));
         foreach (var child in new[] { image, attestation, unknown })
             origin.Add("team/web", child.Digest, child);
-        var bytes = Index(
-            Entry(image, new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" }),
-            Entry(attestation, new JsonObject { ["os"] = "unknown", ["architecture"] = "unknown" }, new JsonObject { ["vnd.docker.reference.type"] = "attestation-manifest" }),
-            Entry(unknown, null));
+        var attested = Entry(attestation, "unknown/unknown");
+        attested["annotations"] = new JsonObject { ["vnd.docker.reference.type"] = "attestation-manifest" };
+        var bytes = Index(Entry(image, "linux/amd64"), attested, Entry(unknown, null));
         var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex, bytes);
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
@@ -35,26 +38,69 @@ public class KindsOfContentTests
     }
 
     [Fact]
+    public async Task An_entry_without_a_platform_is_fetched_ahead_where_no_other_is_the_wanted_one()
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start();
+        var (image, other, attestation) = (TestImage.Small(seed: 106), TestImage.Small(seed: 107), TestImage.Small(seed: 108));
+        foreach (var child in new[] { image, other, attestation })
+            origin.Add("team/web", child.Digest, child);
+        var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex, Index(Entry(image, null), Entry(other, "linux/s390x"), Entry(attestation, "unknown/unknown")));
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+
+        var copied = await engine.Copy(name);
+
+        Assert.Equal(image.Bytes, (await cache.Manifest(name, image.Digest))?.Bytes);
+        Assert.Equal(["linux/amd64"], copied.MissingPlatforms);   // the index does not name it: a warning
+        Assert.DoesNotContain(origin.Ledger, request => request.Target == other.Digest || request.Target == attestation.Digest);
+    }
+
+    [Fact]
+    public async Task Of_the_versions_of_Windows_those_are_fetched_ahead_that_the_wanted_one_begins()
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start();
+        var (ltsc2019, ltsc2022) = (TestImage.Small(seed: 109, platform: "windows/amd64"), TestImage.Small(seed: 110, platform: "windows/amd64"));
+        var entries = new List<JsonObject>();
+        foreach (var (child, version) in new[] { (ltsc2019, "10.0.17763.5122"), (ltsc2022, "10.0.20348.2113") })
+        {
+            origin.Add("team/web", child.Digest, child);
+            entries.Add(Entry(child, "windows/amd64"));
+            entries[^1]["platform"]!["os.version"] = version;
+            entries[^1]["platform"]!["os.features"] = new JsonArray("win32k");
+        }
+        var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex, Index([.. entries]));
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null,
+            ("Kuik:Platforms:0", "windows(10.0.20348)/amd64"), ("Kuik:Platforms:1", "windows(10.0.26100)/amd64"));
+
+        var copied = await engine.Copy(name);
+
+        Assert.Equal(["windows(10.0.20348.2113)/amd64"], copied.Platforms);
+        Assert.Equal(["windows(10.0.26100)/amd64"], copied.MissingPlatforms);
+        Assert.Equal(ltsc2022.Bytes, (await cache.Manifest(name, ltsc2022.Digest))?.Bytes);
+        Assert.DoesNotContain(origin.Ledger, request => request.Target == ltsc2019.Digest);
+    }
+
+    [Fact]
     public async Task An_index_in_an_index_is_kept_whole_and_goes_whole()
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 103);
         origin.Add("team/web", image.Digest, image);
-        var amd64 = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" };
-        var inner = Index(Entry(image, amd64));
+        var inner = Index(Entry(image, "linux/amd64"));
         origin.AddManifest("team/web", TestBlob.DigestOf(inner), MediaTypes.OciIndex, inner);
-        var outer = Index(new JsonObject { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length, ["platform"] = amd64.DeepClone() });
+        var outer = Index(new JsonObject { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length, ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" } });
         var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex, outer);
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
         await engine.Copy(name);
-        await engine.EvictImage.Run(Kuik.Contracts.ImageReference.Parse(origin.Add("team/web", "other", image)), TestContext.Current.CancellationToken);
+        await engine.EvictImage.Run(ImageReference.Parse(origin.Add("team/web", "other", image)), TestContext.Current.CancellationToken);
 
         Assert.Equal(outer, (await cache.Manifest(name))?.Bytes);
         Assert.Equal(inner, (await cache.Manifest(name, TestBlob.DigestOf(inner)))?.Bytes);
         Assert.Equal(image.Bytes, (await cache.Manifest(name, image.Digest))?.Bytes);
-        await engine.EvictImage.Run(Kuik.Contracts.ImageReference.Parse(name), TestContext.Current.CancellationToken);
+        await engine.EvictImage.Run(ImageReference.Parse(name), TestContext.Current.CancellationToken);
         Assert.Empty(await cache.Tags(name));
     }
 
@@ -114,16 +160,23 @@ public class KindsOfContentTests
         Assert.Contains("neither Docker's schema 2 nor OCI's", failure.Message, StringComparison.Ordinal);
     }
 
-    private static byte[] Index(params JsonNode[] entries) => Encoding.UTF8.GetBytes(
-        new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entries) }.ToJsonString());
-
-    private static JsonObject Entry(TestImage child, JsonObject? platform, JsonObject? annotations = null)
+    [Fact]
+    public async Task A_manifest_of_more_than_4_MiB_is_refused_with_a_clear_error_also_to_clients()
     {
-        var entry = new JsonObject { ["mediaType"] = child.MediaType, ["digest"] = child.Digest, ["size"] = child.Bytes.Length };
-        if (platform is not null)
-            entry["platform"] = platform.DeepClone();
-        if (annotations is not null)
-            entry["annotations"] = annotations;
-        return entry;
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start();
+        var name = origin.Add("team/web", "1", TestImage.Small(seed: 111).OfSize(PullFromRegistry.LargestManifest + 1));
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint);
+        using var client = new HttpClient { BaseAddress = proxy.Endpoint };
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
+
+        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.EndsWith("a manifest of more than 4 MiB", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+        Assert.Contains("a manifest of more than 4 MiB", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Empty(await cache.Tags(name));
     }
 }

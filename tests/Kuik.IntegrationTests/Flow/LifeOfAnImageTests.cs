@@ -49,6 +49,19 @@ public sealed class LifeOfAnImageTests(FlowFixture flow)
             && (bool?)shown["status"]?["isCached"] == true && (int?)shown["status"]!["usedBy"]!["count"] == 1, "the image is in use again");
     }
 
+    [Fact]
+    public async Task A_platform_that_the_index_does_not_have_is_a_warning_that_kubectl_describe_shows()
+    {
+        var space = await flow.Kuik.Kubernetes.NewNamespace();
+        var image = await flow.PushIndex("life/missing", "1", TestIndex.Of([TestImage.Small(flow.Seed(), platform: "linux/s390x")]));
+
+        await flow.CachedByPod(space, "web", image);
+
+        var described = await flow.Kuik.Kubernetes.Kubectl("describe", "cachedimage", ObjectName.Of(ImageReference.Parse(image)));
+        Assert.Matches(@"Missing Platforms:\s+linux/amd64\s", described);
+        Assert.Matches(@"Phase:\s+Ready\s", described);
+    }
+
     private async Task<string[]> TagsInCache(string repository)
     {
         using var http = flow.Kuik.Cache.Client(repository);

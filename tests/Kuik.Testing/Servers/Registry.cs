@@ -17,6 +17,9 @@ public sealed record RegistryOptions
     /// <summary>A registry whose data it serves too, for reading only, as node-proxies' endpoint of a cache does. Default null: data of its own.</summary>
     public Registry? ReadOnlyOver { get; init; }
 
+    /// <summary>A regular expression of the addresses that layers kept elsewhere may have. Default null: it takes no manifest with such a layer.</summary>
+    public string? ForeignLayersAt { get; init; }
+
     /// <summary>Default: any free one.</summary>
     public int? Port { get; init; }
 
@@ -150,6 +153,8 @@ public sealed partial class Registry
             File.WriteAllText(file, $"{credentials.User}:{Bcrypt.Hash(credentials.Password)}\n");
             text.AppendLine(CultureInfo.InvariantCulture, $"auth: {{htpasswd: {{realm: kuik-tests, path: {file} }} }}");
         }
+        if (options.ForeignLayersAt is { } addresses)
+            text.AppendLine(CultureInfo.InvariantCulture, $"validation: {{manifests: {{urls: {{allow: ['{addresses}']}} }} }}");
         if (options.Tokens is { } tokens)
         {
             var bundle = Path.Combine(folder, "tokens.pem");

@@ -20,6 +20,14 @@ public static class ReferenceGenerator
         from target in Target()
         select host + repository + target;
 
+    /// <summary>The same with one character too many or another one in its place: most of them are none any more.</summary>
+    public static Gen<string> Mistyped() =>
+        from text in Written()
+        from at in Gen.Choose(0, text.Length)
+        from length in Gen.Choose(0, at < text.Length ? 1 : 0)
+        from typed in Gen.Elements(":/@._-AZaf09[] \n".ToCharArray())
+        select text.Remove(at, length).Insert(at, typed.ToString());
+
     private static Gen<string> Host() => Gen.OneOf(
         Gen.Elements("", "", "", "docker.io/", "index.docker.io/", "registry-1.docker.io/", "registry.hub.docker.com/", "library/"),
         Gen.Elements("localhost/", "localhost:5000/", "localhost:7439/", "127.0.0.1:5000/", "[::1]:5000/", "my_5000/", "localhost_5000/", "docker.io_443/"),

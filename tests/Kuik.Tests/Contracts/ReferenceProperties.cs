@@ -17,6 +17,10 @@ public sealed class ReferenceProperties
 
     private static readonly string[] Repositories = ["a", "library/a", "library/library/a", "my_5000/a", "a/b", "a-b", "a_b", "a.b"];
 
+    // An address that a path cannot hold; a host that would read back as something else; a port of six digits; a digest that cannot be verified; 255 characters
+    // with the host, as older runtimes count.
+    private static readonly string[] OurReasons = ["IPv6 literal", "neither a dot nor a port", "is not a registry host", "is not a digest", "characters long"];
+
     private static readonly string[] Targets = ["", ":latest", ":1", ":V1", ":v1", "@" + Digest, ":1@" + Digest];
 
     [Property]
@@ -53,7 +57,16 @@ public sealed class ReferenceProperties
 
         Assert.All(images.GroupBy(image => (CachePath.Of(image), image.Target)), same => Assert.Single(same.Distinct()));
         Assert.All(images.GroupBy(image => image.ToString()), same => Assert.Single(same.Select(image => (CachePath.Of(image), image.Target)).Distinct()));
+        // Those that would have one object name: whoever comes first takes it, and each of the others has one of its own.
+        Assert.All(images.Distinct().GroupBy(ObjectName.Of), same => Assert.Equal(same.Count() + 1, same.Select(ObjectName.Distinct).Append(same.Key).Distinct().Count()));
     }
+
+    [Property]
+    public Property What_distribution_refuses_is_refused_and_what_more_is_refused_has_one_of_our_reasons() =>
+        Prop.ForAll(Gen.OneOf(ReferenceGenerator.Written(), ReferenceGenerator.Mistyped()).ToArbitrary(), text =>
+            ImageReference.TryParse(text, out _, out var problem)
+                ? DistributionGrammar.Accepts(text)
+                : !DistributionGrammar.Accepts(text) || OurReasons.Any(reason => problem.Contains(reason, StringComparison.Ordinal)));
 
     [Property]
     public Property A_local_reference_is_valid_and_reads_back_as_the_same_image_or_there_is_a_reason() =>

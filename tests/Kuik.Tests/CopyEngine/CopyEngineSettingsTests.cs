@@ -15,6 +15,7 @@ public class CopyEngineSettingsTests
         Assert.Equal(new Uri("http://localhost:5000"), settings.CacheEndpoint);
         Assert.Equal(["linux/amd64"], settings.Platforms.Select(platform => platform.ToString()));
         Assert.Equal((4, 20L << 30, false), (settings.MaxConcurrentBlobs, settings.SpoolLimitInBytes, settings.AcceptsSparseIndexes));
+        Assert.False(settings.Followers);
         Assert.Empty(settings.Peers);
         Assert.Null(settings.CacheCredential);
     }
@@ -36,6 +37,8 @@ public class CopyEngineSettingsTests
     [InlineData("Kuik:Fetcher:Peers", "ftp://replicas")]
     [InlineData("Kuik:Cache:Endpoint", "registry:5000")]
     [InlineData("Kuik:Cache:AcceptsSparseIndexes", "perhaps")]
+    [InlineData("Kuik:Fetch:Followers", "yes")]
+    [InlineData("Kuik:Platforms", "windows(10.0/amd64")]
     public void A_wrong_setting_is_named_with_its_value(string key, string value)
     {
         var wrong = Assert.Throws<WrongSetting>(() => Read((key, value)));

@@ -38,10 +38,22 @@ public class ReadManifestTests
         var entries = ReadManifest.Entries(Manifest(MediaTypes.OciIndex, $$$"""
             {"manifests":[{"digest":"{{{A}}}","size":1,"platform":{"os":"linux","architecture":"arm","variant":"v7"}},
               {"digest":"{{{B}}}","size":1,"platform":{"os":"unknown","architecture":"unknown"},"annotations":{"vnd.docker.reference.type":"attestation-manifest"}},
-              {"digest":"{{{B}}}","size":1}]}
+              {"mediaType":"{{{MediaTypes.OciManifest}}}","digest":"{{{B}}}","size":1},
+              {"mediaType":"application/vnd.example","digest":"{{{B}}}","size":1}]}
             """));
 
-        Assert.Equal([new Platform("linux", "arm", "v7"), null, null], entries.Select(entry => entry.Platform));
+        Assert.Equal([new Platform("linux", "arm", "v7"), null, null, null], entries.Select(entry => entry.Platform));
+        Assert.Equal([false, false, true, false], entries.Select(entry => entry.MayBeAny));
+    }
+
+    [Fact]
+    public void The_version_of_an_operating_system_is_part_of_a_platform_and_its_features_are_not()
+    {
+        var entries = ReadManifest.Entries(Manifest(MediaTypes.OciIndex, $$$"""
+            {"manifests":[{"digest":"{{{A}}}","size":1,"platform":{"os":"windows","architecture":"amd64","os.version":"10.0.20348.1","os.features":["win32k"]}}]}
+            """));
+
+        Assert.Equal([new Platform("windows", "amd64", null, "10.0.20348.1")], entries.Select(entry => entry.Platform));
     }
 
     [Theory]

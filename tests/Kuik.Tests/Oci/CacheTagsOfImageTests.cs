@@ -26,4 +26,34 @@ public class CacheTagsOfImageTests
         Assert.True(ImageReference.IsTag(CacheTags.OfManifest(digest)));
         Assert.False(CacheTags.IsHold(CacheTags.OfPin(digest)));
     }
+
+    [Fact]
+    public void Followers_are_looked_for_under_the_referrers_tag_and_cosigns_tags()
+    {
+        Assert.Equal([$"sha256-{Hex}", $"sha256-{Hex}.sig", $"sha256-{Hex}.att", $"sha256-{Hex}.sbom"], CacheTags.OfFollowers("sha256:" + Hex));
+        Assert.Empty(CacheTags.OfFollowers("sha512:" + Hex + Hex));
+    }
+
+    [Fact]
+    public void A_followers_tag_is_hidden_says_its_subject_and_is_one_that_registries_take() => Assert.All(CacheTags.OfFollowers("sha256:" + Hex), tag =>
+    {
+        var hidden = CacheTags.OfFollower(tag)!;
+
+        Assert.Equal("sha256:" + Hex, CacheTags.SubjectOf(hidden));
+        Assert.True(CacheTags.IsOurs(hidden) && ImageReference.IsTag(hidden));
+        Assert.False(CacheTags.IsHold(hidden) || CacheTags.IsOurs(tag));
+        Assert.Null(CacheTags.OfFollower(hidden));
+    });
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("sha256-abc.sig")]
+    [InlineData("sha256-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.other")]
+    [InlineData("kuik-at-1")]
+    public void Any_other_tag_is_no_followers(string tag)
+    {
+        Assert.Null(CacheTags.OfFollower(tag));
+        Assert.Null(CacheTags.SubjectOf(tag));
+        Assert.False(CacheTags.IsOurs(tag));
+    }
 }

@@ -56,6 +56,15 @@ public sealed class ShowImageTests
     }
 
     [Fact]
+    public void A_platform_that_is_wanted_and_missing_is_shown_and_nothing_is_failed_for_it()
+    {
+        var status = Show([Requested, Started, Cached with { MissingPlatforms = ["linux/s390x"] }])!.Status!;
+
+        Assert.Equal(["linux/s390x"], status.MissingPlatforms);
+        Assert.Equal(("Ready", true, null), (status.Phase, status.IsCached, status.LastError));
+    }
+
+    [Fact]
     public void A_failure_says_why_and_when_it_is_tried_again_and_a_success_takes_that_back()
     {
         var failed = Show([Requested, Started, Failed])!.Status!;

@@ -1,0 +1,96 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace Kuik.Oci;
+
+/// <summary>Asking a registry what refers to a manifest (distribution-spec, "Listing Referrers").</summary>
+public static partial class ListReferrers
+{
+    private const int MostPages = 100;
+
+    /// <summary>Gets the list, all pages of it.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="repository">Where.</param>
+    /// <param name="digest">Of the manifest that is referred to; the registry need not have it.</param>
+    /// <param name="credential">Null for none.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <returns>An index: as the registry sent it where it is one page. Null when the registry does not have this API.</returns>
+    /// <exception cref="RegistryError">It could not be had; a registry without this API may also say <see cref="RegistryErrorKind.Gone"/>.</exception>
+    public static async Task<Manifest?> GetReferrers(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
+    {
+        var pages = new List<byte[]>();
+        for (var path = "referrers/" + digest; path is not null;)
+        {
+            var call = new RegistryCall(HttpMethod.Get, repository, path) { Credential = credential, Accept = [MediaTypes.OciIndex] };
+            if (await GetPage(client, call, stop) is not { } page)
+                return null;
+            pages.Add(page.Bytes);
+            path = page.Next;
+            if (pages.Count > MostPages || pages.Sum(bytes => bytes.Length) > PullFromRegistry.LargestManifest)
+                throw TooLong(repository, digest);
+        }
+        return Joined(repository, digest, pages);
+    }
+
+    private static async Task<(byte[] Bytes, string? Next)?> GetPage(RegistryClient client, RegistryCall call, CancellationToken stop)
+    {
+        HttpResponseMessage answer;
+        try
+        {
+            answer = await client.Send(call, stop);
+        }
+        catch (RegistryError e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable or HttpStatusCode.NotImplemented)
+        {
+            return null;
+        }
+        var address = answer.RequestMessage!.RequestUri!;
+        var next = NextOf(answer, address, call.Repository);
+        var type = answer.Content.Headers.ContentType?.MediaType;
+        await using var body = await client.ReadBody(answer, stop);
+        if (type != MediaTypes.OciIndex)
+            return null;   // a page of something else, which some answer for whatever they do not know
+        var bytes = await PullFromRegistry.ReadAtMost(body, PullFromRegistry.LargestManifest, stop)
+            ?? throw RegistryError.Unusable(call.Method, address, "a page of more than 4 MiB", isTransient: false);
+        return (bytes, next);
+    }
+
+    /// <summary>The path of the next page below the repository; a link out of it is followed by nobody.</summary>
+    private static string? NextOf(HttpResponseMessage answer, Uri address, RegistryRepository repository)
+    {
+        if (!answer.Headers.NonValidated.TryGetValues("Link", out var links) || Next().Match(links.ToString()) is not { Success: true } match
+            || !Uri.TryCreate(address, match.Groups[1].Value, out var next))
+            return null;
+        var prefix = $"/v2/{repository.Name}/";
+        return next.PathAndQuery.StartsWith(prefix + "referrers/", StringComparison.Ordinal) ? next.PathAndQuery[prefix.Length..]
+            : throw RegistryError.Unusable(HttpMethod.Get, address, $"its next page is said to be {RegistryError.Show(next)}", isTransient: false);
+    }
+
+    private static RegistryError TooLong(RegistryRepository repository, string digest) =>
+        new(RegistryErrorKind.Broken, $"what refers to {repository}@{digest} is listed on more than {MostPages} pages or in more than 4 MiB", isTransient: false);
+
+    /// <summary>One page as it came; of several, the first one's words with the entries of all.</summary>
+    private static Manifest Joined(RegistryRepository repository, string digest, List<byte[]> pages)
+    {
+        try
+        {
+            var index = pages[0];
+            if (pages.Count > 1)
+            {
+                var list = JsonNode.Parse(index) as JsonObject ?? [];
+                list["manifests"] = new JsonArray([.. pages.SelectMany(page => JsonNode.Parse(page)?["manifests"] as JsonArray ?? []).Select(entry => entry?.DeepClone())]);
+                index = Encoding.UTF8.GetBytes(list.ToJsonString());
+            }
+            return new Manifest(index, MediaTypes.OciIndex, Digest.Sha256(index));
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new RegistryError(RegistryErrorKind.Broken, $"the list of what refers to {repository}@{digest} cannot be read: {e.Message}", isTransient: false, inner: e);
+        }
+    }
+
+    [GeneratedRegex("""<([^>]*)>\s*;[^,]*\brel="?next\b""")]
+    private static partial Regex Next();
+}
