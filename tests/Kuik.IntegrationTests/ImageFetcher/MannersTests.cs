@@ -86,7 +86,7 @@ public sealed class MannersTests
         Assert.Equal(("rate-limited", true), (failed.Kind, failed.RetryHelps));
         Assert.Contains("0 of 100 per 6 h left", failed.Reason, StringComparison.Ordinal);
         Assert.True(failed.RetryAt - failed.FailedAt >= TimeSpan.FromMinutes(29));
-        Assert.Matches($"(?m)^kuik_origin_ratelimit_remaining\\{{[^}}]*host=\"{hub.Host}\"[^}}]*\\}} 0 ", metrics);
-        Assert.Matches($"(?m)^kuik_origin_ratelimit_limit\\{{[^}}]*host=\"{hub.Host}\"[^}}]*\\}} 100 ", metrics);
+        Assert.Matches($"(?m)^kuik_origin_ratelimit_remaining\\{{[^}}]*host=\"{hub.Host}\"[^}}]*\\}} 0\\b", metrics);
+        Assert.Matches($"(?m)^kuik_origin_ratelimit_limit\\{{[^}}]*host=\"{hub.Host}\"[^}}]*\\}} 100\\b", metrics);
     }
 }

@@ -91,7 +91,7 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
         ["RABBITMQ_MNESIA_BASE"] = Path.Combine(folder, "mnesia"),
         ["RABBITMQ_LOG_BASE"] = Path.Combine(folder, "log"),
         ["RABBITMQ_CONFIG_FILE"] = Path.Combine(folder, "rabbitmq"),
-        ["RABBITMQ_ADVANCED_CONFIG_FILE"] = Path.Combine(folder, "advanced"),
+        ["RABBITMQ_ADVANCED_CONFIG_FILE"] = Path.Combine(folder, "advanced.config"),
         ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(folder, "enabled_plugins"),
         ["RABBITMQ_PID_FILE"] = Path.Combine(folder, "pid"),
         ["RABBITMQ_CONF_ENV_FILE"] = "/dev/null",
