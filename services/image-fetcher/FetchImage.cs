@@ -52,20 +52,20 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
 
 /// <summary>
 /// Copies an image that was announced, once in the cluster.
-/// <para>1. Decide from the image's stream, and claim it with a lease. 2. Copy, renewing the lease. 3. Record what came of it.</para>
+/// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record what came of it.</para>
 /// </summary>
 public sealed partial class FetchImage(
-    EventLogTransactions log, CopyImage engine, EvictImage evict, CollectCredentials credentials, ImagesUnderWay underWay,
-    KeepLease lease, FetcherSettings settings, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<FetchImage> logger)
+    EventLogTransactions log, CopyImage engine, EvictImage evict, CollectCredentials credentials, HoldAnnouncements announcements, ImagesUnderWay underWay,
+    KeepLease lease, FetcherSettings settings, TimeProvider time, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
 {
-    public Task Consume(ConsumeContext<RequestedByPod> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+    public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
 
-    public Task Consume(ConsumeContext<RequestedByPerson> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+    public Task Consume(ConsumeContext<RequestedByPerson> context) => Begin(context.Message.Image, context);
 
-    public Task Consume(ConsumeContext<RequestedByPull> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+    public Task Consume(ConsumeContext<RequestedByPull> context) => Begin(context.Message.Image, context);
 
-    public Task Consume(ConsumeContext<FetchDue> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+    public Task Consume(ConsumeContext<FetchDue> context) => Begin(context.Message.Image, context);
 
     /// <summary>Is this replica to copy the image now? Decided from the stream alone: the message only says where to look.</summary>
     /// <param name="image">The fold of its stream.</param>
@@ -91,15 +91,18 @@ public sealed partial class FetchImage(
     /// <summary>Handles one announcement of an image.</summary>
     /// <param name="image">The normalised reference.</param>
     /// <param name="cause">The event that announced it; null for none.</param>
-    /// <param name="ct">Ends the copy; the lease is given back then, and the announcement is to be delivered again.</param>
+    /// <param name="ct">Ends the copy; the lease is given back then.</param>
     public async Task Run(string image, Guid? cause, CancellationToken ct)
     {
         // A second announcement while this very process copies the image would pass the lease, which is its own.
-        using var turn = underWay.TryEnter(image);
-        if (turn is null)
+        using var only = underWay.TryEnter(image);
+        if (only is null)
             return;
 
-        // 1. Decide and claim.
+        // 1. Wait.
+        using var turn = await underWay.WaitForTurn(ImageReference.Parse(image).Host, ct);
+
+        // 2. Decide and claim.
         var decision = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
         if (decision != FetchDecision.Take)
         {
@@ -107,25 +110,25 @@ public sealed partial class FetchImage(
             return;
         }
 
-        // 2. Copy.
+        // 3. Copy.
         Func<Fetching, object?> outcome;
         try
         {
             outcome = await Copy(image, ct);
         }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested || lifetime.ApplicationStopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
-            // The process is to stop, which ends the copy before the bus lets go of the message: only then does the message go back to the queue.
             await lease.GiveBack(image);
-            await Task.Delay(Timeout.InfiniteTimeSpan, time, ct);
             throw;
         }
 
-        // 3. Record.
+        // 4. Record.
         var hasExpired = await log.Run(transaction => Record(transaction, image, outcome, cause, ct), ct);
         if (hasExpired)
             await evict.Run(image, cause, ct);
     }
+
+    private Task Begin(string image, ConsumeContext announced) => announcements.Run(image, stop => Run(image, announced.MessageId, stop), announced.CancellationToken);
 
     private async Task<FetchDecision> Claim(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
     {
@@ -148,6 +151,7 @@ public sealed partial class FetchImage(
         }
         catch (CopyFailed error)
         {
+            ct.ThrowIfCancellationRequested();   // nothing is wrong with the image when this process stops
             var failure = error.Kind == CopyFailed.Refused ? await Explain(image, error, ct) : error;
             LogFailed(image, failure.Kind, failure.Message);
             return state => Failed(state, image, failure, settings.Name, time.GetUtcNow());
@@ -186,15 +190,15 @@ public sealed partial class FetchImage(
 /// <summary>How announcements reach <see cref="FetchImage"/>: all replicas take from one queue.</summary>
 public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
 {
-    private readonly int images;
+    private readonly int messages;
 
-    /// <summary>As many at a time as the settings say.</summary>
-    public FetchImageDefinition(FetcherSettings settings) => ConcurrentMessageLimit = images = settings.MaxConcurrentImages;
+    /// <summary>A few more than are held, so that there is always one to be taken for a host that has nothing to do.</summary>
+    public FetchImageDefinition(FetcherSettings settings) => ConcurrentMessageLimit = messages = HoldAnnouncements.MostHeld(settings) + 3;
 
     protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<FetchImage> consumerConfigurator, IRegistrationContext context)
     {
         // No more than are worked on: what waits here cannot be taken by another replica.
-        endpointConfigurator.PrefetchCount = images;
+        endpointConfigurator.PrefetchCount = messages;
         // What fails again and again is open in its stream, and expiry announces it again: a queue of errors that nobody reads would only grow.
         endpointConfigurator.DiscardFaultedMessages();
     }

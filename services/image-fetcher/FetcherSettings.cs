@@ -7,7 +7,8 @@ namespace Kuik.ImageFetcher;
 /// <param name="Name"><c>Kuik:Fetcher:Name</c>: what its leases are recorded under; unique among the live replicas and the same after a restart. Default: the
 /// machine's name (in Kubernetes the pod's), a colon and the port it listens on.</param>
 /// <param name="Lease"><c>Kuik:Fetch:Lease</c>: how long after its last sign of life a replica that copies an image is taken to be gone. Default 2 minutes; at least 2 seconds.</param>
-/// <param name="MaxConcurrentImages"><c>Kuik:Fetch:MaxConcurrentImages</c>: images this replica copies at a time. Default 3; 1 to 100.</param>
+/// <param name="MaxConcurrentImages"><c>Kuik:Fetch:MaxConcurrentImages</c>: images this replica copies at a time; an origin host of which it copies none may always
+/// have one more. Default 3; 1 to 100.</param>
 public sealed record FetcherSettings(string Name, TimeSpan Lease, int MaxConcurrentImages)
 {
     /// <summary>Reads them.</summary>

@@ -14,6 +14,8 @@ internal static class FetcherSetup
     {
         builder.Services.AddSingleton(FetcherSettings.Read(builder.Configuration));
         builder.Services.AddSingleton<ImagesUnderWay>();
+        builder.Services.AddSingleton<HoldAnnouncements>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<HoldAnnouncements>());
         builder.Services.AddSingleton<KeepLease>();
         builder.Services.AddSingleton<LockRepositories>();
         builder.Services.AddSingleton<RecordPull>();

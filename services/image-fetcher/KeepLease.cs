@@ -5,8 +5,8 @@ using Npgsql;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Keeps the lease on an image that is being copied, by recording again that the copy goes on. Long copies rely on it in another way too: after half an
-/// hour without an answer the broker delivers the message again, and whoever gets it sees a live lease and drops it.
+/// Keeps the lease on an image that is being copied, by recording again that the copy goes on. Long copies rely on it alone: their message has been acknowledged
+/// (see <see cref="HoldAnnouncements"/>), and whoever gets the image announced again sees a live lease and drops it.
 /// </summary>
 public sealed partial class KeepLease(EventLogTransactions log, FetcherSettings settings, TimeProvider time, ILogger<KeepLease> logger)
 {

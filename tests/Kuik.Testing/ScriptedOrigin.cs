@@ -48,6 +48,9 @@ public sealed class ScriptedOrigin : IAsyncDisposable
     /// <summary>Says how a request is answered; null (the default, and the result for most) for as a registry does.</summary>
     public Func<OriginRequest, Misbehaviour?> Script { get; set; } = _ => null;
 
+    /// <summary>Headers of every answer, misbehaving ones too: a registry's rate limit, say.</summary>
+    public ConcurrentDictionary<string, string> Headers { get; } = new();
+
     /// <summary>Every request so far, in order.</summary>
     public IReadOnlyList<OriginRequest> Ledger => [.. ledger];
 
@@ -104,6 +107,8 @@ public sealed class ScriptedOrigin : IAsyncDisposable
         var (method, path) = (http.Request.Method, http.Request.Path.Value + http.Request.QueryString);
         var request = new OriginRequest(method, path, http.Request.Headers.Range, http.Request.Headers.Authorization, ledger.Count(r => r.Method == method && r.Path == path));
         ledger.Enqueue(request);
+        foreach (var (name, value) in Headers)
+            http.Response.Headers[name] = value;
         var (type, bytes) = content.GetValueOrDefault(http.Request.Path.Value!, ("", []));
         await (Script(request) ?? (type.Length == 0 ? Misbehave.Answer(404) : (h, b) => Behave(h, type, b)))(http, bytes);
     }
@@ -137,6 +142,17 @@ public static class Misbehave
         foreach (var (name, value) in headers)
             http.Response.Headers[name] = value;
         return Task.CompletedTask;
+    };
+
+    /// <summary>A status with a body of its own.</summary>
+    /// <param name="status">HTTP's.</param>
+    /// <param name="body">Text.</param>
+    /// <param name="mediaType">Of the body.</param>
+    public static Misbehaviour Say(int status, string body, string mediaType = "application/json") => async (http, _) =>
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = mediaType;
+        await http.Response.WriteAsync(body);
     };
 
     /// <summary>Sends so many bytes of what it says to be the whole, and drops the connection.</summary>

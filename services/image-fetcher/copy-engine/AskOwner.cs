@@ -76,7 +76,7 @@ internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
 
     private static async Task Answer(HttpContext http, CopyBlob copy, WantedBlob blob, TimeProvider time)
     {
-        var work = copy.AsOwner(blob);
+        var work = copy.InTurn(blob, http.RequestAborted);
         using var beats = new PeriodicTimer(Beat, time);
         while (await Task.WhenAny(work, beats.WaitForNextTickAsync(http.RequestAborted).AsTask()) != work && !http.RequestAborted.IsCancellationRequested)
             await http.Response.WriteAsync("working\n", http.RequestAborted);

@@ -17,7 +17,7 @@ internal sealed record WantedBlob(ImageReference Image, string Digest, long? Siz
 /// Brings a blob into a repository of the cache: it is there; or another repository of the cache has it and it is mounted; or its owner among the
 /// replicas downloads it once, and uploads it while it comes in.
 /// </summary>
-internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins, BlobOwners owners, AskOwner ask, CancellationToken stopping)
+internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, BlobOwners owners, AskOwner ask, CancellationToken stopping)
 {
     private readonly Joined<(string Repository, string Digest), long> _running = new(stopping);
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _uploads = new();
@@ -45,10 +45,22 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
                 owners.PassOver(owner, e);
             }
         }
-        return await AsOwner(blob).WaitAsync(stop);
+        return await InTurn(blob, stop);
     }
 
-    /// <summary>The owner's part. Once for all who want the same at the same time; goes on when they leave.</summary>
+    /// <summary>The owner's part for a background copy: it waits until its host may be asked for one more. One that is under way is joined at once.</summary>
+    /// <inheritdoc cref="AsOwner"/>
+    public async Task<long> InTurn(WantedBlob blob, CancellationToken stop)
+    {
+        if (_running.Find((blob.Repository, blob.Digest)) is { } underWay)
+            return await underWay.WaitAsync(stop);
+        var turn = await requests.Enter(blob.Image.Host, stop);
+        var work = AsOwner(blob);
+        _ = work.ContinueWith(_ => turn.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);   // when it ends, not when its waiter leaves
+        return await work.WaitAsync(stop);
+    }
+
+    /// <summary>The owner's part, at once. Once for all who want the same at the same time; goes on when they leave.</summary>
     /// <exception cref="CopyFailed">The cache does not have it.</exception>
     public Task<long> AsOwner(WantedBlob blob) => _running.Run((blob.Repository, blob.Digest), async stop =>
     {

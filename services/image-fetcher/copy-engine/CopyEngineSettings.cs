@@ -28,8 +28,17 @@ internal sealed record CopyEngineSettings
     /// </summary>
     public bool Followers { get; init; }
 
-    /// <summary><c>Kuik:Fetch:MaxConcurrentBlobs</c>: how many blobs this replica asks for at once, for all its images. 1 to 64, default 4.</summary>
+    /// <summary>
+    /// <c>Kuik:Fetch:MaxConcurrentBlobs</c>: how many blobs this replica asks for at once, for all its images; an origin host of which it asks for none may always
+    /// have one more. 1 to 64, default 4.
+    /// </summary>
     public int MaxConcurrentBlobs { get; init; } = 4;
+
+    /// <summary>
+    /// <c>Kuik:Fetch:MaxConcurrentPerHost</c>: requests that this replica has under way at one origin host for background copies, the other replicas' blobs that it
+    /// owns among them. Pulls, for which somebody waits, are not counted. 1 to 64; default 8, two replicas' worth of blobs.
+    /// </summary>
+    public int MaxConcurrentPerHost { get; init; } = 8;
 
     /// <summary><c>Kuik:Fetch:SpoolPath</c>: a folder for blobs under way. Default: one in the temporary folder.</summary>
     public required string SpoolPath { get; init; }
@@ -50,6 +59,7 @@ internal sealed record CopyEngineSettings
             Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, Platform.Accepted))],
         Followers = configuration.Read("Kuik:Fetch:Followers", false, "true or false"),
         MaxConcurrentBlobs = configuration.Read("Kuik:Fetch:MaxConcurrentBlobs", 4, "a number from 1 to 64", n => n is >= 1 and <= 64),
+        MaxConcurrentPerHost = configuration.Read("Kuik:Fetch:MaxConcurrentPerHost", 8, "a number from 1 to 64", n => n is >= 1 and <= 64),
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
         SpoolLimitInBytes = ReadSize(configuration, "Kuik:Fetch:SpoolLimit", 20L << 30),
         Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],

@@ -22,14 +22,14 @@ public sealed class CopyImage : IDisposable
     private readonly LockRepository _lockRepository;
     private readonly CopyEngineSettings _settings;
     private readonly TimeProvider _time;
-    private readonly SemaphoreSlim _copies;
+    private readonly HostTurns _copies;
     private readonly SemaphoreSlim _checks = new(MostChecks);   // apart from the copies, which may take hours: checks are made under the repository's lock
 
     internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, CopyFollowers followers, LockRepository lockRepository, CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
         (_cache, _copyBlob, _readPlan, _followers, _lockRepository, _settings, _time) = (cache, copyBlob, readPlan, followers, lockRepository, settings, time);
-        _copies = new SemaphoreSlim(settings.MaxConcurrentBlobs);
+        _copies = new HostTurns(settings.MaxConcurrentBlobs);
     }
 
     /// <summary>Copies an image, or joins the copy of it that is under way. A caller that leaves does not stop it.</summary>
@@ -43,11 +43,7 @@ public sealed class CopyImage : IDisposable
     internal Task<CopiedImage> RunForChild(ImageReference child, CancellationToken stop) =>
         _running.Run((child, true), stopping => Copy(child, isHeldOnly: true, stopping)).WaitAsync(stop);
 
-    public void Dispose()
-    {
-        _copies.Dispose();
-        _checks.Dispose();
-    }
+    public void Dispose() => _checks.Dispose();
 
     private async Task<CopiedImage> Copy(ImageReference image, bool isHeldOnly, CancellationToken stop)
     {
@@ -93,28 +89,30 @@ public sealed class CopyImage : IDisposable
 
     private async Task<IReadOnlyList<Part>> Missing(ImageReference image, ImagePlan plan, CancellationToken stop)
     {
-        var missing = await Task.WhenAll(plan.Parts.Select(part => Within(_checks, async () =>
-            await _copyBlob.IsThere(Wanted(image, part), stop) ? null : part, stop)));
-        return [.. missing.OfType<Part>()];
+        var isThere = await Task.WhenAll(plan.Parts.Select(part => Check(Wanted(image, part), stop)));
+        return [.. plan.Parts.Where((_, i) => !isThere[i])];
     }
 
-    private Task<long> CopyPart(ImageReference image, Part part, CancellationToken stop) =>
-        Within(_copies, () => _copyBlob.Run(Wanted(image, part), stop), stop);
-
-    private static WantedBlob Wanted(ImageReference image, Part part) => new(image, part.Digest, part.SizeInBytes);
-
-    private static async Task<T> Within<T>(SemaphoreSlim limit, Func<Task<T>> work, CancellationToken stop)
+    private async Task<bool> Check(WantedBlob blob, CancellationToken stop)
     {
-        await limit.WaitAsync(stop);
+        await _checks.WaitAsync(stop);
         try
         {
-            return await work();
+            return await _copyBlob.IsThere(blob, stop);
         }
         finally
         {
-            limit.Release();
+            _checks.Release();
         }
     }
+
+    private async Task<long> CopyPart(ImageReference image, Part part, CancellationToken stop)
+    {
+        using var turn = await _copies.Enter(image.Host, stop);
+        return await _copyBlob.Run(Wanted(image, part), stop);
+    }
+
+    private static WantedBlob Wanted(ImageReference image, Part part) => new(image, part.Digest, part.SizeInBytes);
 
     /// <summary>Every manifest under its hold, from the leaves up, and the root under its tag last: what a tag names is always whole.</summary>
     private async Task PutManifests(string repository, ImagePlan plan, string? tag, CancellationToken stop)

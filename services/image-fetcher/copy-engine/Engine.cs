@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Kuik.Oci;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,7 +23,7 @@ public static class CopyEngineParts
         var network = RegistryNetwork.From(configuration);
         services.AddSingleton(provider => new Engine(
             settings, time => new RegistryClient(endpoints, roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
+            provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().CopyImage);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().EvictImage);
         return services;
@@ -47,19 +48,22 @@ internal sealed class Engine : IDisposable
         ActivityHeadersPropagator = null,
     });
 
-    public Engine(CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, ILoggerFactory logs, CancellationToken applicationStopping)
+    public Engine(CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs, CancellationToken applicationStopping)
     {
         Time = time;
         _stopping = CancellationTokenSource.CreateLinkedTokenSource(applicationStopping);
         var stopping = _stopping.Token;
         _client = client(time);
         _cache = new CacheRegistry(settings, time);
-        _spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, stopping);
-        var origins = new Origins(_client, needs.Credentials);
+        _spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, time, stopping);
+        var limits = new RateLimits(time, meters);
+        _client.Answered = limits.Saw;
+        var origins = new Origins(_client, needs.Credentials, limits);
+        var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
         var manifests = new Manifests(origins, time, stopping);
         Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
-        CopyBlob = new CopyBlob(_cache, _spool, origins, Owners, new AskOwner(_peers, time), stopping);
-        var readPlan = new ReadPlan(_cache, manifests, settings);
+        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, new AskOwner(_peers, time), stopping);
+        var readPlan = new ReadPlan(_cache, manifests, requests, settings);
         var followers = new CopyFollowers(origins, manifests, _cache, readPlan, logs.CreateLogger<CopyFollowers>());
         CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());

@@ -7,7 +7,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>
 /// Reading from origins with whatever credentials the image's pods have: each in order, then none. The one that was let in is tried first the next time.
 /// </summary>
-internal sealed class Origins(RegistryClient client, FindCredentials find)
+internal sealed class Origins(RegistryClient client, FindCredentials find, RateLimits limits)
 {
     private readonly Remembered<RegistryRepository, RegistryCredential?> _letIn = new(most: 4096);
 
@@ -78,6 +78,8 @@ internal sealed class Origins(RegistryClient client, FindCredentials find)
         // 2. Only "not you" and "no such thing" (which some registries say instead) are worth another credential. The first one's answer is told.
         RegistryError? first = null;
         foreach (var credential in candidates)
+        {
+            limits.Pass(repository.Host, credential);
             try
             {
                 var got = await attempt(credential);
@@ -90,8 +92,9 @@ internal sealed class Origins(RegistryClient client, FindCredentials find)
             }
             catch (RegistryError e)
             {
-                throw CopyFailed.AtOrigin(e);
+                throw e.Kind == RegistryErrorKind.RateLimited ? limits.Saw429(repository.Host, credential, e) : CopyFailed.AtOrigin(e);
             }
+        }
         _letIn.Forget(repository);
         throw CopyFailed.AtOrigin(first!);
     }

@@ -17,6 +17,8 @@ internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlo
     /// <summary>How long the cache may take to say whether it has the blob; then the download begins without it.</summary>
     private static readonly TimeSpan CachePatience = TimeSpan.FromMilliseconds(800);
 
+    private readonly Refusals<(string Repository, string Digest)> _refused = new(time);
+
     /// <exception cref="CopyFailed">Neither the cache nor the origin gave it.</exception>
     public async Task Run(HttpContext http, ImageReference image, string digest)
     {
@@ -61,24 +63,55 @@ internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlo
 
     private async Task FromOrigin(HttpContext http, WantedBlob blob)
     {
+        _refused.ThrowIfKnown((blob.Repository, blob.Digest));
         if (HttpMethods.IsHead(http.Request.Method))
         {
-            var ask = origins.HeadBlob(blob.Image, blob.Digest, http.RequestAborted);
+            var ask = Size(blob, http.RequestAborted);
             if (await PullThrough.IsDoneAtOnce(http, ask, time))
-                Describe(http, blob.Digest, await ask is { } size ? (size < 0 ? null : size) : throw new CopyFailed(CopyFailed.Gone, $"{blob.Image.Name} has no blob {blob.Digest}", retryHelps: false));
+                Describe(http, blob.Digest, await ask is >= 0 and var size ? size : null);
             return;
         }
         using var download = copyBlob.Download(blob);
-        Keep(blob);
+        _ = Keep(blob, download.Begun);
         await FromSpool(http, blob.Digest, download);
     }
 
-    /// <summary>Brings it into the cache, whatever becomes of the client; a cache that refuses is the log's business, not the client's.</summary>
-    private void Keep(WantedBlob blob) => copyBlob.AsOwner(blob).ContinueWith(work =>
+    /// <summary>In bytes; negative when the origin does not say.</summary>
+    private async Task<long> Size(WantedBlob blob, CancellationToken stop)
     {
-        if (work.Exception?.GetBaseException() is { } fault and not OperationCanceledException)
-            LogNotKept(blob.Digest, blob.Repository, fault.Message);
-    }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        try
+        {
+            return await origins.HeadBlob(blob.Image, blob.Digest, stop)
+                ?? throw new CopyFailed(CopyFailed.Gone, $"{blob.Image.Name} has no blob {blob.Digest}", retryHelps: false);
+        }
+        catch (CopyFailed e)
+        {
+            _refused.Remember((blob.Repository, blob.Digest), e);
+            throw;
+        }
+    }
+
+    /// <summary>Brings it into the cache once it has begun to come, whatever becomes of the client; a cache that refuses is the log's business, not the client's.</summary>
+    private async Task Keep(WantedBlob blob, Task begun)
+    {
+        try
+        {
+            await begun;
+        }
+        catch (CopyFailed e)
+        {
+            _refused.Remember((blob.Repository, blob.Digest), e);
+            return;
+        }
+        try
+        {
+            await copyBlob.AsOwner(blob);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            LogNotKept(blob.Digest, blob.Repository, e.Message);
+        }
+    }
 
     private async Task FromSpool(HttpContext http, string digest, SpoolReader blob)
     {

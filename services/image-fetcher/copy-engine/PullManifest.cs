@@ -17,20 +17,16 @@ internal sealed partial class PullManifest(
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>How long an origin's refusal is good for others who ask: a rate-limited origin must not be asked by every node.</summary>
-    private static readonly TimeSpan RefusalIsGoodFor = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan LongestRefusal = TimeSpan.FromSeconds(60);
 
     private readonly Joined<ImageReference, Manifest> _pulls = new(stopping);
     private readonly Joined<ImageReference, bool> _copies = new(stopping);
-    private readonly Remembered<ImageReference, (CopyFailed Failure, DateTimeOffset GoodUntil)> _refused = new(most: 4096);
+    private readonly Refusals<ImageReference> _refused = new(time);
 
     /// <exception cref="CopyFailed">Neither the cache nor the origin gave it.</exception>
     public async Task Run(HttpContext http, ImageReference image)
     {
-        if (_refused.TryGet(image, out var refusal) && refusal.GoodUntil > time.GetUtcNow())
-            throw refusal.Failure;
+        _refused.ThrowIfKnown(image);
         var work = _pulls.Run(image, stop => Pull(image, stop));
         if (!await PullThrough.IsDoneAtOnce(http, work, time))
             return;
@@ -56,8 +52,7 @@ internal sealed partial class PullManifest(
         }
         catch (CopyFailed e)
         {
-            var wait = e.RetryAfter is { } asked && asked < LongestRefusal ? asked : e.RetryAfter is null ? RefusalIsGoodFor : LongestRefusal;
-            _refused.Set(image, (e, time.GetUtcNow() + wait));
+            _refused.Remember(image, e);
             throw;
         }
     }

@@ -12,7 +12,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms);
 
 /// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
-internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, CopyEngineSettings settings)
+internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTurns requests, CopyEngineSettings settings)
 {
     /// <summary>How deep an index may be in another one.</summary>
     private const int MostLevels = 4;
@@ -37,11 +37,11 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, CopyEng
     {
         var stored = await cache.Find(CachePath.Of(image), image.Target, stop);
         if (stored is null)
-            return await manifests.FromOrigin(image, stop);
+            return await FromOrigin(image, stop);
         if (image.Digest is not null)
             return stored;
-        var now = (await manifests.HeadAtOrigin(image, stop))?.Digest;
-        return now == stored.Digest ? stored : await manifests.FromOrigin(now is null ? image : image.With(now), stop);
+        var now = (await HeadAtOrigin(image, stop))?.Digest;
+        return now == stored.Digest ? stored : await FromOrigin(now is null ? image : image.With(now), stop);
     }
 
     private async Task<(IReadOnlyList<string> Platforms, IReadOnlyList<string> Missing)> Collect(ImageReference image, Manifest manifest, List<Manifest> found, int level, CancellationToken stop)
@@ -66,5 +66,17 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, CopyEng
     }
 
     private async Task<Manifest> Child(ImageReference child, CancellationToken stop) =>
-        await cache.Find(CachePath.Of(child), child.Target, stop) ?? await manifests.FromOrigin(child, stop);
+        await cache.Find(CachePath.Of(child), child.Target, stop) ?? await FromOrigin(child, stop);
+
+    private async Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
+    {
+        using var turn = await requests.Enter(image.Host, stop);
+        return await manifests.FromOrigin(image, stop);
+    }
+
+    private async Task<ManifestHead?> HeadAtOrigin(ImageReference image, CancellationToken stop)
+    {
+        using var turn = await requests.Enter(image.Host, stop);
+        return await manifests.HeadAtOrigin(image, stop);
+    }
 }

@@ -23,9 +23,9 @@ internal sealed class Spool : IDisposable
 
     /// <summary>Takes a folder of its own, and deletes those of processes that are gone.</summary>
     /// <exception cref="WrongSetting">The folder cannot be used.</exception>
-    public Spool(string path, long limitInBytes, CancellationToken stopping)
+    public Spool(string path, long limitInBytes, TimeProvider time, CancellationToken stopping)
     {
-        (_limit, _stopping) = (limitInBytes, stopping);
+        (_limit, _stopping, Time) = (limitInBytes, stopping, time);
         try
         {
             Directory.CreateDirectory(path);
@@ -38,6 +38,8 @@ internal sealed class Spool : IDisposable
             throw new WrongSetting("Kuik:Fetch:SpoolPath", path, $"a folder that can be written ({e.Message})");
         }
     }
+
+    internal TimeProvider Time { get; }
 
     /// <summary>The blob, if it is here or on its way: the caller holds it until it disposes of the reader.</summary>
     public SpoolReader? Find(string digest)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net;
 using Kuik.Oci;
 using Microsoft.Win32.SafeHandles;
 
@@ -21,6 +22,11 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
 
     private const int ChunkSize = 256 * 1024;
     private const int MostBreaks = 4;
+
+    /// <summary>How long what has arrived waits for an origin that asks for a pause. Longer ones are left to the next try of the whole blob.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(10);
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource<long?> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -83,7 +89,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
         using var hash = Digest.Begin(source.Digest);
         try
         {
-            for (var breaks = 0; !await Receive(hash, stop); breaks++)
+            for (var breaks = 0; !await Receive(hash, breaks, stop); breaks++)
                 if (breaks == MostBreaks)
                     throw Broken($"broke off {MostBreaks + 1} times, the last time after {_written} bytes");
             if (source.SizeInBytes is { } size && size != _written)
@@ -121,11 +127,13 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
     }
 
     /// <summary>One answer of the origin, from where the last one broke off; false when it broke off too and going on may help.</summary>
-    private async Task<bool> Receive(System.Security.Cryptography.IncrementalHash hash, CancellationToken stop)
+    private async Task<bool> Receive(System.Security.Cryptography.IncrementalHash hash, int breaks, CancellationToken stop)
     {
         // 1. The head. A registry that cannot send a part sends it all: what is here already is skipped.
         var before = _written;
-        await using var body = await source.Open(before, stop);
+        if (await Open(before, breaks, stop) is not { } body)
+            return false;
+        await using var opened = body;
         var skip = before > 0 && body.Range?.From != before ? before : 0;
         var size = body.Length + before - skip;
         if (size is not null && source.SizeInBytes is { } expected && size != expected)
@@ -159,6 +167,24 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
             ArrayPool<byte>.Shared.Return(buffer);
         }
         return true;
+    }
+
+    /// <summary>Null when an origin that has sent a part does not go on now and may after the pause that has been made.</summary>
+    private async Task<BlobBody?> Open(long from, int breaks, CancellationToken stop)
+    {
+        try
+        {
+            return await source.Open(from, stop);
+        }
+        catch (CopyFailed e) when (from > 0 && e.Status == HttpStatusCode.RequestedRangeNotSatisfiable)
+        {
+            return await source.Open(0, stop);   // it knows no parts, or has sent all and never said that this is the end
+        }
+        catch (CopyFailed e) when (from > 0 && breaks < MostBreaks && e.RetryHelps && (e.RetryAfter ?? TimeSpan.Zero) <= LongestPause)
+        {
+            await Task.Delay(e.RetryAfter ?? FirstPause * Math.Pow(2, breaks), spool.Time, stop);
+            return null;
+        }
     }
 
     private async Task Begin(long? size, CancellationToken stop)

@@ -44,6 +44,11 @@ public static class PullFromRegistry
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
         var type = answer.Content.Headers.ContentType?.MediaType;
+        if (type == "text/html")
+        {
+            answer.Dispose();
+            throw RegistryError.Unusable(call.Method, address, "a page for a browser came, perhaps of a login or a proxy, and no manifest", isTransient: false);
+        }
         await using var body = await client.ReadBody(answer, stop);
         var bytes = await ReadAtMost(body, LargestManifest, stop) ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
 

@@ -46,6 +46,9 @@ public sealed class RegistryClient : IDisposable
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Sees every call's last answer, successes and refusals alike, before its body is read; null for nobody.</summary>
+    public Action<RegistryCall, HttpResponseMessage>? Answered { get; set; }
+
     /// <summary>
     /// Sends a call and gives a successful answer, whose body has not been read; the caller disposes of it.
     /// 1. The authorization a host that challenged before will want. 2. On a 401 of the registry itself the challenge is answered, once: another host that we
@@ -69,6 +72,7 @@ public sealed class RegistryClient : IDisposable
         }
 
         // 3.
+        Answered?.Invoke(call, answer);
         if (answer.IsSuccessStatusCode)
             return answer;
         using (answer)

@@ -10,10 +10,10 @@ public enum RegistryErrorKind
     /// <summary>It has no such repository, manifest or blob (404, 410).</summary>
     Gone,
 
-    /// <summary>It does not let this caller (401, 403).</summary>
+    /// <summary>It does not let this caller, or nobody, have it until a person changes something (401, 402, 403, Harbor's policies with 412, 451; a rejected token with 400).</summary>
     Refused,
 
-    /// <summary>It wants fewer requests (429).</summary>
+    /// <summary>It wants fewer requests (429, or another status with that code).</summary>
     RateLimited,
 
     /// <summary>It answered, but not with what it has to (5xx, a wrong digest, a truncated body).</summary>
@@ -31,6 +31,9 @@ public sealed class RegistryError : Exception
 {
     /// <summary>How much of an error's body is read, in bytes.</summary>
     private const int LongestBody = 64 * 1024;
+
+    /// <summary>What comes with a 400 instead of a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from token servers.</summary>
+    private static readonly string[] TokenIsRejected = ["UNAUTHORIZED", "DENIED", "invalid_grant", "invalid_client", "unauthorized_client", "access_denied"];
 
     /// <summary>How much of what a registry wrote is quoted, in characters.</summary>
     private const int LongestQuote = 300;
@@ -62,11 +65,11 @@ public sealed class RegistryError : Exception
     public static async Task<RegistryError> Of(HttpMethod method, Uri address, HttpResponseMessage answer, DateTimeOffset now, CancellationToken stop)
     {
         var status = answer.StatusCode;
-        var kind = KindOf(status);
-        var said = method == HttpMethod.Head ? "" : Quote(await ReadBody(answer, stop));
+        var body = method == HttpMethod.Head ? [] : await ReadBody(answer, stop);
+        var (kind, said) = (KindOf(status, Codes(body)), Quote(body));
         var wait = answer.Headers.RetryAfter is { } retry ? retry.Delta ?? retry.Date - now : null;
         return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{(said.Length == 0 ? "" : ": " + said)}",
-            status, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, IsWorthAnotherTry(status));
+            status, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
     }
 
     /// <summary>The error of a request that got no answer.</summary>
@@ -84,16 +87,20 @@ public sealed class RegistryError : Exception
 
     internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
 
-    internal static RegistryErrorKind KindOf(HttpStatusCode status) => status switch
+    /// <param name="status">HTTP's.</param>
+    /// <param name="codes">The body's, which some registries put where the status should say it.</param>
+    private static RegistryErrorKind KindOf(HttpStatusCode status, List<string> codes) => status switch
     {
+        _ when codes.Contains("TOOMANYREQUESTS") => RegistryErrorKind.RateLimited,
         HttpStatusCode.NotFound or HttpStatusCode.Gone => RegistryErrorKind.Gone,
-        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => RegistryErrorKind.Refused,
+        HttpStatusCode.Unauthorized or HttpStatusCode.PaymentRequired or HttpStatusCode.Forbidden => RegistryErrorKind.Refused,
+        HttpStatusCode.PreconditionFailed or HttpStatusCode.UnavailableForLegalReasons => RegistryErrorKind.Refused,
+        HttpStatusCode.BadRequest when codes.Any(TokenIsRejected.Contains) => RegistryErrorKind.Refused,
         HttpStatusCode.TooManyRequests => RegistryErrorKind.RateLimited,
         _ => RegistryErrorKind.Broken,
     };
 
-    private static bool IsWorthAnotherTry(HttpStatusCode status) =>
-        (int)status >= 500 || status is HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout;
+    private static bool IsWorthAnotherTry(HttpStatusCode status) => (int)status >= 500 || status == HttpStatusCode.RequestTimeout;
 
     private static async Task<byte[]> ReadBody(HttpResponseMessage answer, CancellationToken stop)
     {
@@ -111,19 +118,28 @@ public sealed class RegistryError : Exception
     }
 
     /// <summary>The distribution's error codes and messages if the body has them, else its beginning, in one line.</summary>
-    internal static string Quote(byte[] body)
+    internal static string Quote(byte[] body) => Read(body, errors => Cap(string.Join("; ", errors.Select(e => $"{Text(e, "code")} {Text(e, "message")}".Trim()))))
+        ?? Cap(Encoding.UTF8.GetString(body));
+
+    private static List<string> Codes(byte[] body) => Read(body, errors => errors.Select(e => Text(e, "code")).ToList()) ?? [];
+
+    /// <summary>The errors of the distribution's form, or the one of OAuth 2's with its description; null when the body is neither.</summary>
+    private static T? Read<T>(byte[] body, Func<IEnumerable<JsonElement>, T> read) where T : class
     {
         try
         {
             using var json = JsonDocument.Parse(body);
             if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("errors", out var errors) && errors.ValueKind == JsonValueKind.Array)
-                return Cap(string.Join("; ", errors.EnumerateArray().Select(e => $"{Text(e, "code")} {Text(e, "message")}".Trim())));
+                return read(errors.EnumerateArray());
+            if (Text(json.RootElement, "error") is not { Length: > 0 } code)
+                return null;
+            using var one = JsonSerializer.SerializeToDocument(new { code, message = Text(json.RootElement, "error_description") });
+            return read([one.RootElement]);
         }
         catch (JsonException)
         {
-            // Not the distribution's form: quoted as it is.
+            return null;
         }
-        return Cap(Encoding.UTF8.GetString(body));
     }
 
     private static string Text(JsonElement error, string name) =>

@@ -291,7 +291,7 @@ public class PullThroughTests
         {
             Assert.Equal(answered, answer.StatusCode);
             Assert.Contains($"\"{code}\"", await answer.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
-            Assert.Equal(TimeSpan.FromSeconds(7), answer.Headers.RetryAfter?.Delta);
+            Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 7);   // of a rate limit, what remains of it
         }
         Assert.InRange(origin.Ledger.Count, 1, 2);   // with the credential, and without where that may help
     }

@@ -17,10 +17,11 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
 
     public Uri Management => new($"http://kuik:kuik@127.0.0.1:{managementPort}/");
 
-    public static async Task<DebianRabbitMq> Create(Sandbox sandbox)
+    public static async Task<DebianRabbitMq> Create(Sandbox sandbox, TimeSpan? acknowledgementTimeout)
     {
         var rabbit = new DebianRabbitMq(sandbox);
         rabbit.WriteConfiguration();
+        File.WriteAllText(Path.Combine(rabbit.folder, "advanced.config"), RabbitMq.AdvancedConfiguration(acknowledgementTimeout));
         await rabbit.Start();
         return rabbit;
     }
@@ -32,11 +33,10 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
 
     public async Task Start()
     {
-        var log = Path.Combine(folder, "log", "rabbit.log");
-        File.Delete(log);
+        File.Delete(LogFile);
         process = ServerProcess.Start(sandbox, "rabbitmq", folder, new ServerCommand(Program()) { Environment = Settings() });
         // Its own word is asked for: rabbitmqctl takes a second or two each time.
-        await process.WaitUntil(async ct => File.Exists(log) && (await File.ReadAllTextAsync(log, ct)).Contains("Server startup complete", StringComparison.Ordinal));
+        await process.WaitUntil(async ct => File.Exists(LogFile) && (await File.ReadAllTextAsync(LogFile, ct)).Contains("Server startup complete", StringComparison.Ordinal));
     }
 
     public Task Stop()
@@ -45,6 +45,8 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
         return Task.CompletedTask;
     }
 
+    public Task<string> Log() => File.ReadAllTextAsync(LogFile);
+
     public Task StartWithoutData()
     {
         if (!process!.HasExited)
@@ -52,6 +54,8 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
         Directory.Delete(Path.Combine(folder, "mnesia"), recursive: true);
         return Start();
     }
+
+    private string LogFile => Path.Combine(folder, "log", "rabbit.log");
 
     // Not /usr/sbin/rabbitmq-server: that one changes to the user rabbitmq and to the machine's own folders.
     private static string Program() =>
@@ -87,6 +91,7 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
         ["RABBITMQ_MNESIA_BASE"] = Path.Combine(folder, "mnesia"),
         ["RABBITMQ_LOG_BASE"] = Path.Combine(folder, "log"),
         ["RABBITMQ_CONFIG_FILE"] = Path.Combine(folder, "rabbitmq"),
+        ["RABBITMQ_ADVANCED_CONFIG_FILE"] = Path.Combine(folder, "advanced.config"),
         ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(folder, "enabled_plugins"),
         ["RABBITMQ_PID_FILE"] = Path.Combine(folder, "pid"),
         ["RABBITMQ_CONF_ENV_FILE"] = "/dev/null",

@@ -9,11 +9,12 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
     private readonly int port = FreePort.Next();
     private readonly int managementPort = FreePort.Next();
     private readonly Sandbox sandbox;
+    private readonly TimeSpan? acknowledgementTimeout;
     private RabbitMqContainer container;
 
-    private DockerRabbitMq(Sandbox sandbox)
+    private DockerRabbitMq(Sandbox sandbox, TimeSpan? acknowledgementTimeout)
     {
-        this.sandbox = sandbox;
+        (this.sandbox, this.acknowledgementTimeout) = (sandbox, acknowledgementTimeout);
         container = NewContainer();
     }
 
@@ -21,9 +22,9 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
 
     public Uri Management => new($"http://kuik:kuik@{container.Hostname}:{managementPort}/");
 
-    public static async Task<DockerRabbitMq> Create(Sandbox sandbox)
+    public static async Task<DockerRabbitMq> Create(Sandbox sandbox, TimeSpan? acknowledgementTimeout)
     {
-        var rabbit = new DockerRabbitMq(sandbox);
+        var rabbit = new DockerRabbitMq(sandbox, acknowledgementTimeout);
         await rabbit.Start();
         return rabbit;
     }
@@ -41,6 +42,8 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
 
     public Task Stop() => container.StopAsync();
 
+    public async Task<string> Log() => (await container.GetLogsAsync()).Stdout;
+
     public async Task StartWithoutData()
     {
         await container.DisposeAsync();
@@ -50,5 +53,6 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
 
     private RabbitMqContainer NewContainer() => new RabbitMqBuilder("rabbitmq:3.13-management")
         .WithUsername("kuik").WithPassword("kuik").WithPortBinding(port, 5672).WithPortBinding(managementPort, 15672)
+        .WithResourceMapping(System.Text.Encoding.UTF8.GetBytes(RabbitMq.AdvancedConfiguration(acknowledgementTimeout)), "/etc/rabbitmq/advanced.config")
         .WithCleanUp(!sandbox.IsKept).Build();
 }

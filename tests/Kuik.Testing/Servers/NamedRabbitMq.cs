@@ -51,4 +51,6 @@ internal sealed class NamedRabbitMq : IRabbitMqEngine
     public Task Stop() => throw new NotSupportedException("a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours to stop; take RabbitMq.StartOwn()");
 
     public Task StartWithoutData() => throw new NotSupportedException("the data of a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours; take RabbitMq.StartOwn()");
+
+    public Task<string> Log() => throw new NotSupportedException("the log of a RabbitMQ that KUIK_TEST_RABBITMQ names is not here; take RabbitMq.StartOwn()");
 }

@@ -21,8 +21,18 @@ public sealed class RabbitMq
 
     /// <summary>One that nobody else uses, to be stopped and started at will. Takes about 8 seconds.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
-    public static async Task<RabbitMq> StartOwn(Sandbox? sandbox = null) =>
-        new(Docker.IsThere ? await DockerRabbitMq.Create(sandbox ?? Sandbox.Shared) : await DebianRabbitMq.Create(sandbox ?? Sandbox.Shared));
+    /// <param name="acknowledgementTimeout">After how long a message that is not acknowledged closes its channel (RabbitMQ's default is half an hour, looked at every
+    /// minute; here every second).</param>
+    public static async Task<RabbitMq> StartOwn(Sandbox? sandbox = null, TimeSpan? acknowledgementTimeout = null) => new(Docker.IsThere
+        ? await DockerRabbitMq.Create(sandbox ?? Sandbox.Shared, acknowledgementTimeout)
+        : await DebianRabbitMq.Create(sandbox ?? Sandbox.Shared, acknowledgementTimeout));
+
+    /// <summary>How often it has closed a channel because a message was not acknowledged in time.</summary>
+    public async Task<int> ClosedForLateAcknowledgement() => (await engine.Log()).Split("has timed out waiting for").Length - 1;
+
+    /// <summary>RabbitMQ's advanced.config: how often channels are looked at is not in the other one.</summary>
+    internal static string AdvancedConfiguration(TimeSpan? acknowledgementTimeout) =>
+        acknowledgementTimeout is { } timeout ? $"[{{rabbit, [{{consumer_timeout, {timeout.TotalMilliseconds:0}}}, {{channel_tick_interval, 1000}}]}}].\n" : "[].\n";
 
     /// <summary>Its amqp address, with user and password, of the virtual host that everybody has.</summary>
     internal Uri Address => engine.Address;
@@ -89,4 +99,7 @@ internal interface IRabbitMqEngine
     Task Stop();
 
     Task StartWithoutData();
+
+    /// <summary>What it has said since its last start.</summary>
+    Task<string> Log();
 }

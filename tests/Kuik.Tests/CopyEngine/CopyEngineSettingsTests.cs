@@ -14,7 +14,7 @@ public class CopyEngineSettingsTests
 
         Assert.Equal(new Uri("http://localhost:5000"), settings.CacheEndpoint);
         Assert.Equal(["linux/amd64"], settings.Platforms.Select(platform => platform.ToString()));
-        Assert.Equal((4, 20L << 30, false), (settings.MaxConcurrentBlobs, settings.SpoolLimitInBytes, settings.AcceptsSparseIndexes));
+        Assert.Equal((4, 8, 20L << 30, false), (settings.MaxConcurrentBlobs, settings.MaxConcurrentPerHost, settings.SpoolLimitInBytes, settings.AcceptsSparseIndexes));
         Assert.False(settings.Followers);
         Assert.Empty(settings.Peers);
         Assert.Null(settings.CacheCredential);
@@ -33,6 +33,7 @@ public class CopyEngineSettingsTests
     [InlineData("Kuik:Fetch:SpoolLimit", "-1")]
     [InlineData("Kuik:Fetch:SpoolLimit", "0")]
     [InlineData("Kuik:Fetch:MaxConcurrentBlobs", "0")]
+    [InlineData("Kuik:Fetch:MaxConcurrentPerHost", "65")]
     [InlineData("Kuik:Platforms", "linux/amd64/v1/x")]
     [InlineData("Kuik:Fetcher:Peers", "ftp://replicas")]
     [InlineData("Kuik:Cache:Endpoint", "registry:5000")]

@@ -1,7 +1,11 @@
+using System.Net;
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Threading.Channels;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Oci;
+using Kuik.Testing;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace Kuik.Tests.CopyEngine;
@@ -10,6 +14,7 @@ namespace Kuik.Tests.CopyEngine;
 public sealed class SpoolTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("kuik-spool-test").FullName;
+    private readonly FakeTimeProvider time = new();
     private readonly byte[] blob = RandomNumberGenerator.GetBytes(50_000);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -17,7 +22,7 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public async Task Readers_at_their_own_pace_and_from_any_place_get_the_same_bytes_of_one_download()
     {
-        using var spool = new Spool(folder, 1 << 20, Stop);
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
         var origin = new Pieces();
         var readers = Enumerable.Range(0, 8).Select(_ => spool.Join(origin.As(blob))).ToList();
 
@@ -34,7 +39,7 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public async Task The_last_bytes_are_held_back_until_all_are_verified()
     {
-        using var spool = new Spool(folder, 1 << 20, Stop);
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
         var origin = new Pieces();
         using var reader = spool.Join(origin.As(blob));
         origin.Give(blob);
@@ -52,7 +57,7 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public async Task A_wrong_blob_fails_for_every_reader_and_is_got_anew_by_the_next()
     {
-        using var spool = new Spool(folder, 1 << 20, Stop);
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
         var (wrong, right) = (new Pieces(), new Pieces());
         var readers = Enumerable.Range(0, 3).Select(_ => spool.Join(wrong.As(blob))).ToList();
         var changed = blob.ToArray();
@@ -74,7 +79,7 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public async Task A_blob_leaves_with_its_last_reader_when_the_cache_has_it_and_stays_when_it_has_not()
     {
-        using var spool = new Spool(folder, 1 << 20, Stop);
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
         var origin = new Pieces();
         origin.Give(blob);
         origin.End();
@@ -90,7 +95,7 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public async Task What_nobody_reads_makes_room_and_what_somebody_reads_does_not()
     {
-        using var spool = new Spool(folder, limitInBytes: 120_000, Stop);
+        using var spool = new Spool(folder, limitInBytes: 120_000, time, Stop);
         var blobs = Enumerable.Range(0, 3).Select(_ => RandomNumberGenerator.GetBytes(50_000)).ToList();
         var origins = blobs.Select(_ => new Pieces()).ToList();
         foreach (var (origin, bytes) in origins.Zip(blobs))
@@ -112,7 +117,7 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public async Task A_blob_that_never_fits_is_refused_at_once()
     {
-        using var spool = new Spool(folder, limitInBytes: 1000, Stop);
+        using var spool = new Spool(folder, limitInBytes: 1000, time, Stop);
         using var reader = spool.Join(new Pieces().As(blob));
 
         var failure = await Assert.ThrowsAsync<CopyFailed>(() => reader.Begun);
@@ -123,11 +128,11 @@ public sealed class SpoolTests : IDisposable
     [Fact]
     public async Task What_a_dead_process_left_goes_and_what_a_living_one_has_stays()
     {
-        using var living = new Spool(folder, 1 << 20, Stop);
+        using var living = new Spool(folder, 1 << 20, time, Stop);
         var dead = Directory.CreateDirectory(Path.Combine(folder, "1-dead"));
         await File.WriteAllTextAsync(Path.Combine(dead.FullName, "lock"), "", Stop);
 
-        using var next = new Spool(folder, 1 << 20, Stop);
+        using var next = new Spool(folder, 1 << 20, time, Stop);
 
         Assert.Equal(2, Directory.GetDirectories(folder).Length);
         Assert.False(Directory.Exists(dead.FullName));
@@ -147,6 +152,76 @@ public sealed class SpoolTests : IDisposable
             return all.ToArray();
         }
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_origin_that_wants_a_pause_in_the_middle_gets_it_and_what_has_arrived_is_kept(bool saysHowLong)
+    {
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
+        var (opened, waits) = (new List<long>(), new TaskCompletionSource());
+        using var reader = spool.Join(new BlobSource(Digest.Sha256(blob), blob.Length, (from, _) =>
+        {
+            opened.Add(from);
+            if (opened.Count == 2)
+            {
+                waits.SetResult();
+                throw new CopyFailed(CopyFailed.RateLimited, "429", retryHelps: true, saysHowLong ? TimeSpan.FromMinutes(5) : null);
+            }
+            return Task.FromResult(Part(from, opened.Count == 1 ? 20_000 : blob.Length));
+        }));
+
+        var read = Read(reader, from: 0, chunk: 10_000);
+        await waits.Task;
+        await Eventually.True(() => AfterAMinute(read), "the pause is over");   // it begins a moment after the refusal
+
+        Assert.Equal(blob, await read);
+        Assert.Equal([0, 20_000, 20_000], opened);
+    }
+
+    [Theory]
+    [InlineData(CopyFailed.RateLimited, true, 3600)]
+    [InlineData(CopyFailed.Gone, false, null)]
+    public async Task One_that_wants_too_long_a_pause_or_has_no_more_ends_it(string kind, bool retryHelps, int? retryAfter)
+    {
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
+        using var reader = spool.Join(new BlobSource(Digest.Sha256(blob), blob.Length, (from, _) => from == 0
+            ? Task.FromResult(Part(from, 20_000))
+            : throw new CopyFailed(kind, "no", retryHelps, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null)));
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => Read(reader, from: 0, chunk: 10_000));
+
+        Assert.Equal(kind, failure.Kind);
+    }
+
+    [Theory]
+    [InlineData("answers the whole to a part")]
+    [InlineData("knows no parts (416)")]
+    public async Task An_origin_that_cannot_send_a_part_sends_the_whole_again(string how)
+    {
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
+        var opened = new List<long>();
+        using var reader = spool.Join(new BlobSource(Digest.Sha256(blob), blob.Length, (from, _) =>
+        {
+            opened.Add(from);
+            if (from > 0 && how.Contains("416", StringComparison.Ordinal))
+                throw new CopyFailed(CopyFailed.Broken, "416", retryHelps: false, status: HttpStatusCode.RequestedRangeNotSatisfiable);
+            return Task.FromResult(Part(0, opened.Count == 1 ? 20_000 : blob.Length));
+        }));
+
+        Assert.Equal(blob, await Read(reader, from: 0, chunk: 10_000));
+    }
+
+    private bool AfterAMinute(Task read)
+    {
+        time.Advance(TimeSpan.FromMinutes(1));
+        return read.IsCompleted;
+    }
+
+    /// <summary>An answer from an offset on that breaks off at another one, if that is not the end.</summary>
+    private BlobBody Part(long from, int breaksOffAt) => new(
+        new BrokenOff(blob.AsMemory((int)from, breaksOffAt - (int)from), isWhole: breaksOffAt == blob.Length), blob.Length - from,
+        from == 0 ? null : new ContentRangeHeaderValue(from, blob.Length - 1, blob.Length));
 
     private static async Task ReadExactly(SpoolReader reader, byte[] into)
     {
@@ -196,6 +271,15 @@ public sealed class SpoolTests : IDisposable
             public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
             public override void SetLength(long value) => throw new NotSupportedException();
             public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        }
+    }
+
+    private sealed class BrokenOff(ReadOnlyMemory<byte> bytes, bool isWhole) : MemoryStream(bytes.ToArray())
+    {
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var got = await base.ReadAsync(buffer, cancellationToken);
+            return got > 0 || isWhole ? got : throw new RegistryError(RegistryErrorKind.Broken, "it broke off");
         }
     }
 }

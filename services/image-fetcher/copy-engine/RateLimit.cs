@@ -1,0 +1,43 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>What an origin says about how much it still lets us have: Docker Hub's <c>RateLimit-Remaining: 76;w=21600</c>, GitLab's without a window.</summary>
+/// <param name="Limit">In its unit: pulls, requests.</param>
+/// <param name="Remaining">Of them.</param>
+/// <param name="Window">In which time; null when it does not say.</param>
+internal sealed record RateLimit(long Limit, long Remaining, TimeSpan? Window)
+{
+    private static readonly string[] Prefixes = ["RateLimit-", "X-RateLimit-"];
+
+    /// <summary>Reads an answer's headers; null when they do not say.</summary>
+    public static RateLimit? Read(HttpHeaders headers)
+    {
+        foreach (var prefix in Prefixes)
+            if (Field(headers, prefix + "Limit") is { } limit && Field(headers, prefix + "Remaining") is { } remaining)
+                return new RateLimit(limit.Number, remaining.Number, limit.Window ?? remaining.Window);
+        return null;
+    }
+
+    public override string ToString() => Window is { } window ? $"{Remaining} of {Limit} per {Show(window)} left" : $"{Remaining} of {Limit} left";
+
+    private static string Show(TimeSpan window) => window switch
+    {
+        _ when window.TotalHours >= 1 && window.Ticks % TimeSpan.TicksPerHour == 0 => $"{window.TotalHours:0} h",
+        _ when window.TotalMinutes >= 1 && window.Ticks % TimeSpan.TicksPerMinute == 0 => $"{window.TotalMinutes:0} min",
+        _ => $"{window.TotalSeconds:0} s",
+    };
+
+    // A number, perhaps its window in seconds; where a registry lists several limits, the first is the one that is nearest.
+    private static (long Number, TimeSpan? Window)? Field(HttpHeaders headers, string name)
+    {
+        if (!headers.NonValidated.TryGetValues(name, out var values))
+            return null;
+        var parts = values.ToString().Split(',')[0].Split(';', StringSplitOptions.TrimEntries);
+        if (!long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return null;
+        var window = parts.Skip(1).FirstOrDefault(part => part.StartsWith("w=", StringComparison.OrdinalIgnoreCase))?[2..];
+        return (number, int.TryParse(window, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null);
+    }
+}
