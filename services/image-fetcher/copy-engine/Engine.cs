@@ -55,18 +55,20 @@ internal sealed class Engine : IDisposable
         _cache = new CacheRegistry(settings, time);
         _spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, stopping);
         var origins = new Origins(_client, needs.Credentials);
-        var manifests = new Manifests(origins, time, stopping);
+        var ask = new AskOwner(_peers, time);
         Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
-        CopyBlob = new CopyBlob(_cache, _spool, origins, Owners, new AskOwner(_peers, time), stopping);
-        CopyImage = new CopyImage(_cache, CopyBlob, new ReadPlan(_cache, manifests, settings), needs.LockRepository, settings, time, stopping);
+        Manifests = new Manifests(origins, Owners, ask, time, stopping);
+        CopyBlob = new CopyBlob(_cache, _spool, origins, Owners, ask, stopping);
+        CopyImage = new CopyImage(_cache, CopyBlob, new ReadPlan(_cache, Manifests, settings), needs.LockRepository, settings, time, stopping);
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
-        PullManifest = new PullManifest(_cache, manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
         PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>());
     }
 
     public TimeProvider Time { get; }
     public BlobOwners Owners { get; }
+    public Manifests Manifests { get; }
     public CopyBlob CopyBlob { get; }
     public CopyImage CopyImage { get; }
     public EvictImage EvictImage { get; }

@@ -28,7 +28,7 @@ public static partial class PullThrough
     public static void MapPullThrough(this IEndpointRouteBuilder routes)
     {
         var engine = routes.ServiceProvider.GetRequiredService<Engine>();
-        AskOwner.Map(routes, engine.CopyBlob, engine.Owners, engine.Time);
+        AskOwner.Map(routes, engine.CopyBlob, engine.Manifests, engine.Owners, engine.Time);
         routes.MapMethods("/v2/", [HttpMethods.Get, HttpMethods.Head], () => Results.Text("{}", RegistryErrors.MediaType));
         routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head], (string path, HttpContext http) => Answer(engine, path, http));
     }

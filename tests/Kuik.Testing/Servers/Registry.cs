@@ -17,6 +17,9 @@ public sealed record RegistryOptions
     /// <summary>A registry whose data it serves too, for reading only, as node-proxies' endpoint of a cache does. Default null: data of its own.</summary>
     public Registry? ReadOnlyOver { get; init; }
 
+    /// <summary>Whether it takes manifests with foreign layers, which lie at addresses of their own. Default false, as distribution's.</summary>
+    public bool AllowsForeignLayers { get; init; }
+
     /// <summary>Default: any free one.</summary>
     public int? Port { get; init; }
 
@@ -144,6 +147,8 @@ public sealed partial class Registry
             http: {secret: {{options.Name}}, addr: "{{Host}}"}
 
             """);
+        if (options.AllowsForeignLayers)
+            text.AppendLine("validation: {manifests: {urls: {allow: ['^https://']}}}");
         if (Credentials is { } credentials)
         {
             var file = Path.Combine(folder, "htpasswd");
