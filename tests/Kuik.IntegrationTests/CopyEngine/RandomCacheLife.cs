@@ -94,14 +94,21 @@ internal sealed class RandomCacheLife : IAsyncDisposable
         // What an index lists belongs to it: a child that came as an image of its own stays for as long as the index.
         var allowed = live.SelectMany(image => image.Value.All.Where(manifest => tried.Contains((RepositoryOf(image.Key), manifest.Digest)))).SelectMany(Stored);
 
-        Assert.Empty(needed.Except(onDisk));
-        Assert.Empty(onDisk.Except(needed).Except(allowed));
+        Assert.Equal([], needed.Except(onDisk));
+        var needless = onDisk.Except(needed).Except(allowed).Select(Describe).ToList();
+        Assert.True(needless.Count == 0, $"on disk, and nothing needs it: {string.Join('\n', needless)}");
     }
 
     public async ValueTask DisposeAsync()
     {
         await engine.DisposeAsync();
         await front.DisposeAsync();
+    }
+
+    private string Describe(string digest)
+    {
+        var bytes = File.ReadAllBytes(Path.Combine(cache.DataFolder, "docker/registry/v2/blobs/sha256", digest[7..9], digest[7..], "data"));
+        return $"{digest}: {System.Text.Encoding.UTF8.GetString(bytes)}";
     }
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.IntegrationTests.CopyEngine;
 using Kuik.IntegrationTests.ImageFetcher;
 using Kuik.IntegrationTests.NodeProxy;
 using Kuik.Testing;
@@ -64,7 +65,7 @@ public sealed class Swarm : IAsyncLifetime
     /// <summary>The image as pods name it.</summary>
     public string NameOf(CorpusImage image) => $"{Origin.Host}/{image.Repository}:{image.Tag}";
 
-    /// <summary>Pulls an image as so many clients do, spread over all node-proxies, all at once.</summary>
+    /// <summary>Pulls an image as so many clients do, spread over all node-proxies, all at once, while it is also copied for the first pod that was seen.</summary>
     /// <returns>How many transfers broke and were gone on with.</returns>
     /// <exception cref="InvalidDataException">A client was given a wrong byte.</exception>
     public async Task<int> Pull(CorpusImage image, int clients)
@@ -72,8 +73,16 @@ public sealed class Swarm : IAsyncLifetime
         using var http = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
         var pulls = Enumerable.Range(0, clients)
             .Select(i => new PullAsContainerd(http, new Uri(Proxies[i % NodeProxies].Endpoint, $"/v2/{CachePath.Of(ImageReference.Parse(NameOf(image)))}/"))).ToList();
-        await Task.WhenAll(pulls.Select(pull => pull.Run(image)));
+        var requested = World.Request(NameOf(image));
+        await Task.WhenAll(pulls.Select(pull => pull.Run(image)).Append(requested));
         return pulls.Sum(pull => pull.Breaks);
+    }
+
+    /// <summary>Waits until the image is in the cache and nobody asks for it any more.</summary>
+    public async Task IsCached(CorpusImage image)
+    {
+        await World.Recorded<ImageCached>(NameOf(image));
+        await Eventually.True(async () => await World.Cache.Manifest(NameOf(image)) is not null, $"{NameOf(image)} is cached");
     }
 
     /// <summary>How many bytes the origin sent of each manifest and blob of an image, by digest: whatever the method, range or outcome.</summary>

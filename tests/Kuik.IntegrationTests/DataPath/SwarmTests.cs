@@ -1,4 +1,3 @@
-using Kuik.Contracts;
 using Xunit;
 
 namespace Kuik.IntegrationTests.DataPath;
@@ -14,7 +13,7 @@ public sealed class SwarmTests(Swarm swarm) : IClassFixture<Swarm>
         var image = await swarm.Push("swarm/large", seed: 1, layers: 4, size: 50_000_000);
 
         var breaks = await swarm.Pull(image, Clients);
-        await swarm.World.Recorded<ImageCached>(swarm.NameOf(image));
+        await swarm.IsCached(image);
 
         Assert.Equal(0, breaks);
         Assert.Equivalent(Swarm.Sizes(image), swarm.SentByOrigin(image));
@@ -49,7 +48,7 @@ public sealed class SwarmTests(Swarm swarm) : IClassFixture<Swarm>
         var image = await swarm.Push("swarm/small", seed: 3, layers: 2, size: 10_000);
 
         await swarm.Pull(image, clients: 10);
-        await swarm.World.Recorded<ImageCached>(swarm.NameOf(image));
+        await swarm.IsCached(image);
 
         var manifests = swarm.Origin.Requests().Where(request => request.Method == "GET" && request.Path.StartsWith("/v2/swarm/small/manifests/", StringComparison.Ordinal));
         Assert.Equal(image.Root.All.Count(), manifests.Count());
