@@ -9,6 +9,9 @@ internal interface IPullSource
     /// <summary>For logs and metrics: <c>cache</c>, <c>fetcher</c> or <c>origin</c>.</summary>
     string Name { get; }
 
+    /// <summary>Asked again, another process may answer, which can go on with what the first one broke off.</summary>
+    bool HasReplicas => false;
+
     /// <summary>Asks for a manifest. The bytes, where there are any, are verified.</summary>
     /// <param name="image">By tag or digest.</param>
     /// <param name="onlyHead">The client asked with HEAD: bytes are not needed.</param>

@@ -23,6 +23,8 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
 
     public string Name => "fetcher";
 
+    public bool HasReplicas => true;
+
     public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
     {
         var (response, otherwise) = await Ask($"manifests/{image.Target}", image, onlyHead, null, stop);
@@ -67,13 +69,18 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     {
         var target = new Uri(fetcher.Endpoint, $"/v2/{CachePath.Of(image)}/{what}");
         var begun = time.GetTimestamp();
-        while (true)
+        for (var isLastTry = false; ;)
         {
             var asked = time.GetTimestamp();
             var ask = new HttpRequestMessage(onlyHead ? HttpMethod.Head : HttpMethod.Get, target);
             ask.Headers.Range = range;
             ask.Headers.TryAddWithoutValidation("Accept", MediaTypes.Manifests);
             var (response, problem) = await fetcher.Ask(ask, stop);
+            if (response is null && !isLastTry)
+            {
+                isLastTry = true;   // that replica is gone: another one may take the next connection. One that is silent is passed over here.
+                continue;
+            }
             if (response is null)
                 return (null, new Answer.Passed(problem!));
             if ((int)response.StatusCode is 200 or 206)

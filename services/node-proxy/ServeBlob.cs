@@ -4,7 +4,7 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Answers <c>/v2/…/blobs/&lt;digest&gt;</c>, whole or in part. A source that breaks off is continued by the next one from where it stopped; a client
+/// Answers <c>/v2/…/blobs/&lt;digest&gt;</c>, whole or in part. A source that breaks off is continued by another replica of it, else by the next one, from where it stopped; a client
 /// never sees a clean end of anything but the blob: what cannot be made whole ends with a broken connection, and the runtime asks again.
 /// </summary>
 /// <param name="sources">In the order they are asked.</param>
@@ -12,14 +12,19 @@ namespace Kuik.NodeProxy;
 /// <param name="distrust">Which source sent wrong bytes for which digest a while ago.</param>
 internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob relay, Breaker distrust)
 {
+    /// <summary>How often a source that has replicas is asked to go on with what one of them broke off.</summary>
+    private const int MostTimesAgain = 2;
+
     /// <returns>How it ended; the response is written, or broken.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
     {
         var passed = new List<string>();
+        var left = new Stack<IPullSource>(sources.Reverse());
+        var again = 0;
         BlobTransfer? transfer = null;
         try
         {
-            foreach (var source in sources)
+            while (left.TryPop(out var source))
             {
                 // 1. Ask: for all of it, or for what is still missing.
                 var answer = await Ask(source, http, image, transfer);
@@ -61,6 +66,8 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
                 passed.Add($"{source.Name}: {end}");
                 if (end is RelayEnd.Corrupt)
                     distrust.Trip(Trust(source, image));
+                else if (source.HasReplicas && again++ < MostTimesAgain)
+                    left.Push(source);   // before an origin that would have to send once more what is on its way already
 
                 // 4. Nothing reached the client yet: the next source begins anew. Wrong bytes did: nobody can continue that.
                 if (!http.Response.HasStarted)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Kuik.Contracts;
+using Kuik.Oci;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -12,30 +13,61 @@ namespace Kuik.ImageFetcher.CopyEngine;
 internal sealed class ReplicaGone(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>
-/// How one replica has the owner of a blob bring it into the cache. The answer is lines of text: <c>working</c> every second, at the end
-/// <c>copied &lt;bytes&gt;</c> or <c>failed …</c>. The owner itself notices when an origin or the cache makes no progress; a dead owner is noticed by its
+/// How one replica has the owner of a blob bring it into the cache, and the owner of a repository get a manifest. The answer is lines of text: <c>working</c>
+/// every second, at the end <c>copied &lt;bytes&gt;</c>, <c>manifest &lt;type&gt; &lt;digest&gt; &lt;base64&gt;</c> or <c>failed …</c>. The owner itself notices when an origin or the cache makes no progress; a dead owner is noticed by its
 /// silence, however long the blob is. No credentials cross: the owner finds its own.
 /// </summary>
 internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
 {
-    private const string Path = "/kuik/blobs";
+    private const string BlobsPath = "/kuik/blobs";
+    private const string ManifestsPath = "/kuik/manifests";
 
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
-    /// <summary>Asks a replica, and waits for as long as it makes progress.</summary>
+    /// <summary>Has it bring a blob into the cache, and waits for as long as it makes progress.</summary>
     /// <returns>Bytes that came from the origin.</returns>
     /// <exception cref="CopyFailed">It tried and could not.</exception>
     /// <exception cref="ReplicaGone">It did not try, or did not finish.</exception>
     public async Task<long> ToCopy(Uri owner, WantedBlob blob, CancellationToken stop)
     {
+        var size = blob.SizeInBytes?.ToString(CultureInfo.InvariantCulture);
+        var answer = await Ask(owner, $"{BlobsPath}?image={Uri.EscapeDataString(blob.Image.ToString())}&digest={blob.Digest}&size={size}", stop);
+        return answer is ["copied", var bytes] ? long.Parse(bytes, CultureInfo.InvariantCulture) : throw new ReplicaGone($"{owner} answered with something else");
+    }
+
+    /// <summary>Has it get a manifest from its origin.</summary>
+    /// <exception cref="CopyFailed">It tried and could not.</exception>
+    /// <exception cref="ReplicaGone">It did not try, or did not finish.</exception>
+    public async Task<Manifest> ForManifest(Uri owner, ImageReference image, CancellationToken stop)
+    {
+        var answer = await Ask(owner, $"{ManifestsPath}?image={Uri.EscapeDataString(image.ToString())}", stop);
+        return answer is ["manifest", var type, var digest, var text] && Convert.FromBase64String(text) is var bytes && Digest.Of(bytes, digest) == digest
+            ? new Manifest(bytes, type, digest)
+            : throw new ReplicaGone($"{owner} answered with something else");
+    }
+
+    /// <summary>Answers other replicas.</summary>
+    public static void Map(IEndpointRouteBuilder routes, CopyBlob copy, Manifests manifests, BlobOwners owners, TimeProvider time)
+    {
+        routes.MapGet(BlobOwners.IdentityPath, () => owners.Identity);
+        routes.MapPost(BlobsPath, (string image, string digest, long? size, HttpContext http) =>
+            ImageReference.TryParse(image, out var reference, out _) && ImageReference.IsDigest(digest)
+                ? Answer(http, copy.InTurn(new WantedBlob(reference, digest, size), http.RequestAborted), bytes => $"copied {bytes}", time)
+                : Refuse(http));
+        routes.MapPost(ManifestsPath, (string image, HttpContext http) => ImageReference.TryParse(image, out var reference, out _)
+            ? Answer(http, manifests.FromOrigin(reference, CancellationToken.None), manifest => $"manifest {manifest.MediaType} {manifest.Digest} {Convert.ToBase64String(manifest.Bytes)}", time)
+            : Refuse(http));
+    }
+
+    private async Task<string[]> Ask(Uri owner, string question, CancellationToken stop)
+    {
         using var silence = new CancellationTokenSource(Silence, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, stop);
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(owner,
-                $"{Path}?image={Uri.EscapeDataString(blob.Image.ToString())}&digest={blob.Digest}&size={blob.SizeInBytes?.ToString(CultureInfo.InvariantCulture)}"));
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(owner, question));
             using var answer = await peers.SendAsync(request, either.Token);
             if (answer.StatusCode != HttpStatusCode.OK)
                 throw new ReplicaGone($"{owner} answered {(int)answer.StatusCode}");
@@ -43,8 +75,8 @@ internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
             while (await lines.ReadLineAsync(either.Token) is { } line)
             {
                 silence.CancelAfter(Silence);
-                if (Read(line) is { } copied)
-                    return copied;
+                if (Read(line) is { } result)
+                    return result;
             }
             throw new ReplicaGone($"{owner} broke off");
         }
@@ -58,25 +90,14 @@ internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
         }
     }
 
-    /// <summary>Answers other replicas.</summary>
-    public static void Map(IEndpointRouteBuilder routes, CopyBlob copy, BlobOwners owners, TimeProvider time)
-    {
-        routes.MapGet(BlobOwners.IdentityPath, () => owners.Identity);
-        routes.MapPost(Path, (string image, string digest, long? size, HttpContext http) =>
-            ImageReference.TryParse(image, out var reference, out _) && ImageReference.IsDigest(digest)
-                ? Answer(http, copy, new WantedBlob(reference, digest, size), time)
-                : Refuse(http));
-    }
-
     private static Task Refuse(HttpContext http)
     {
         http.Response.StatusCode = StatusCodes.Status400BadRequest;
         return Task.CompletedTask;
     }
 
-    private static async Task Answer(HttpContext http, CopyBlob copy, WantedBlob blob, TimeProvider time)
+    private static async Task Answer<T>(HttpContext http, Task<T> work, Func<T, string> write, TimeProvider time)
     {
-        var work = copy.InTurn(blob, http.RequestAborted);
         using var beats = new PeriodicTimer(Beat, time);
         while (await Task.WhenAny(work, beats.WaitForNextTickAsync(http.RequestAborted).AsTask()) != work && !http.RequestAborted.IsCancellationRequested)
             await http.Response.WriteAsync("working\n", http.RequestAborted);
@@ -84,7 +105,7 @@ internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
             return;   // the work goes on
         try
         {
-            await http.Response.WriteAsync($"copied {await work}\n", http.RequestAborted);
+            await http.Response.WriteAsync(write(await work) + "\n", http.RequestAborted);
         }
         catch (CopyFailed e)
         {
@@ -95,14 +116,14 @@ internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
     internal static string Write(CopyFailed e) => string.Join(' ', "failed", e.Kind, e.RetryHelps, ((int?)e.RetryAfter?.TotalSeconds)?.ToString(CultureInfo.InvariantCulture) ?? "-",
         ((int?)e.Status)?.ToString(CultureInfo.InvariantCulture) ?? "-", Convert.ToBase64String(Encoding.UTF8.GetBytes(e.Message)));
 
-    /// <summary>The bytes copied, null for a line that only says that there is progress.</summary>
+    /// <summary>The words of a result, null for a line that only says that there is progress.</summary>
     /// <exception cref="CopyFailed">The line says so.</exception>
-    internal static long? Read(string line) => line.Split(' ') switch
+    internal static string[]? Read(string line) => line.Split(' ') switch
     {
-        ["copied", var bytes] => long.Parse(bytes, CultureInfo.InvariantCulture),
         ["failed", var kind, var retry, var after, var status, var message] => throw new CopyFailed(kind, Encoding.UTF8.GetString(Convert.FromBase64String(message)), bool.Parse(retry),
             after == "-" ? null : TimeSpan.FromSeconds(int.Parse(after, CultureInfo.InvariantCulture)),
             status == "-" ? null : (HttpStatusCode)int.Parse(status, CultureInfo.InvariantCulture)),
+        ["copied" or "manifest", ..] result => result,
         _ => null,
     };
 }

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Which replica fetches a blob: rendezvous hashing of its digest over all replicas, so that they agree without talking, and so that one that goes
+/// Which replica fetches a blob, and which one a repository's manifests: rendezvous hashing of the digest or the name over all replicas, so that they agree without talking, and so that one that goes
 /// takes only its own blobs along. Who is there is found by asking: a replica that does not answer is passed over for the next one.
 /// </summary>
 internal sealed partial class BlobOwners(CopyEngineSettings settings, HttpMessageInvoker peers, TimeProvider time, ILogger<BlobOwners> logger)

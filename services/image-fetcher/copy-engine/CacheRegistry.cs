@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Kuik.Contracts;
 using Kuik.Oci;
 
@@ -210,15 +209,9 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         : throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave no address for it", retryHelps: true);
 
     // No tag but this one has these bytes, so that deleting their digest removes this tag alone.
-    private static byte[] Tombstone(string repository, string tag) => System.Text.Encoding.UTF8.GetBytes(new JsonObject
-    {
-        ["schemaVersion"] = 2,
-        ["mediaType"] = MediaTypes.OciManifest,
-        ["artifactType"] = TombstoneType,
-        ["config"] = new JsonObject { ["mediaType"] = MediaTypes.Empty, ["digest"] = IndexWrapper.EmptyDigest, ["size"] = 2 },
-        ["layers"] = new JsonArray(),
-        ["annotations"] = new JsonObject { ["removed"] = $"{repository}:{tag}" },
-    }.ToJsonString());
+    // Written by hand: a serialiser escapes the +, and nobody would know it by its type.
+    internal static byte[] Tombstone(string repository, string tag) => System.Text.Encoding.UTF8.GetBytes(
+        $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"{{{TombstoneType}}}","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{IndexWrapper.EmptyDigest}}}","size":2},"layers":[],"annotations":{"removed":"{{{repository}}}:{{{tag}}}"}}""");
 
     private static ByteArrayContent Body(byte[] bytes, string mediaType) =>
         new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };

@@ -85,6 +85,9 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
     /// <summary>Remembers where the cache has a blob.</summary>
     public void Saw(string repository, string digest) => _repositoryOf.Set(digest, repository);
 
+    /// <summary>Has the blob been seen in its repository? It may have left since.</summary>
+    public bool HasSeen(WantedBlob blob) => _repositoryOf.TryGet(blob.Digest, out var repository) && repository == blob.Repository;
+
     /// <summary>Is it in its repository, perhaps by mounting it from another one that is known to have it?</summary>
     public async Task<bool> IsThere(WantedBlob blob, CancellationToken stop)
     {

@@ -130,9 +130,12 @@ public sealed class CopyImage : IDisposable
         var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_settings.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
         var (bytes, type) = wrapper is null ? (manifest.Bytes, manifest.MediaType) : (wrapper.ToManifest(), MediaTypes.OciManifest);
 
-        // 2. Unless it is there.
-        if ((await _cache.HeadManifest(repository, tag, stop))?.Digest == Digest.Sha256(bytes))
+        // 2. Unless it is there. An eviction that was killed may have left its tombstone there, which no garbage collection takes once nothing names it.
+        var before = (await _cache.HeadManifest(repository, tag, stop))?.Digest;
+        if (before == Digest.Sha256(bytes))
             return;
+        if (before == Digest.Sha256(CacheRegistry.Tombstone(repository, tag)))
+            await _cache.DeleteManifest(repository, before, stop);
         if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
             await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);
         try

@@ -60,20 +60,22 @@ internal sealed class Engine : IDisposable
         _client.Answered = limits.Saw;
         var origins = new Origins(_client, needs.Credentials, limits);
         var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
-        var manifests = new Manifests(origins, time, stopping);
+        var ask = new AskOwner(_peers, time);
         Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
-        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, new AskOwner(_peers, time), stopping);
-        var readPlan = new ReadPlan(_cache, manifests, requests, settings);
-        var followers = new CopyFollowers(origins, manifests, _cache, readPlan, logs.CreateLogger<CopyFollowers>());
+        Manifests = new Manifests(origins, Owners, ask, time, stopping);
+        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, stopping);
+        var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
+        var followers = new CopyFollowers(origins, Manifests, _cache, readPlan, logs.CreateLogger<CopyFollowers>());
         CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
-        PullManifest = new PullManifest(_cache, manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
         PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>());
     }
 
     public TimeProvider Time { get; }
     public BlobOwners Owners { get; }
+    public Manifests Manifests { get; }
     public CopyBlob CopyBlob { get; }
     public CopyImage CopyImage { get; }
     public EvictImage EvictImage { get; }

@@ -4,12 +4,13 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Manifests of origins. Those who want the same one at the same time join one request; and one that has just come is good for the moment in which a
-/// runtime asks for its tag, then for its digest, and a background copy for both.
+/// Manifests of origins. Those who want the same one at the same time join one request, on all replicas: the owner of the repository asks. What has come is
+/// kept for the time in which runtimes and a background copy ask for a tag, then for its digest: what a digest names never changes, and whether a tag still
+/// names it costs a HEAD.
 /// </summary>
-internal sealed class Manifests(Origins origins, TimeProvider time, CancellationToken stopping)
+internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask, TimeProvider time, CancellationToken stopping)
 {
-    /// <summary>How long what a tag named is still taken for what it names.</summary>
+    /// <summary>How long what a tag named is taken for what it names without asking.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan ShortWhile = TimeSpan.FromMinutes(10);
@@ -26,11 +27,12 @@ internal sealed class Manifests(Origins origins, TimeProvider time, Cancellation
     /// <exception cref="CopyFailed">The origin did not give it.</exception>
     public Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
     {
-        if (_recent.TryGet(image, out var recent) && recent.GoodUntil > time.GetUtcNow())
-            return Task.FromResult(recent.Manifest);
+        if (Recent(image) is { } recent)
+            return Task.FromResult(recent);
         return _running.Run(image, async stopping =>
         {
-            var manifest = await origins.GetManifest(image, stopping);
+            // Whoever had it under way may have got it since.
+            var manifest = Recent(image) ?? await Unchanged(image, stopping) ?? await FromOwner(image, stopping) ?? await origins.GetManifest(image, stopping);
             Remember(image, manifest);
             return manifest;
         }).WaitAsync(stop);
@@ -51,6 +53,36 @@ internal sealed class Manifests(Origins origins, TimeProvider time, Cancellation
     {
         foreach (var entry in ReadManifest.Entries(index))
             _parents.Set((image.Name, entry.Digest), index.Digest);
+    }
+
+    private Manifest? Recent(ImageReference image) =>
+        _recent.TryGet(image, out var recent) && (image.Digest is not null || recent.GoodUntil > time.GetUtcNow()) ? recent.Manifest : null;
+
+    /// <summary>What a tag named before, when it still does.</summary>
+    private async Task<Manifest?> Unchanged(ImageReference image, CancellationToken stop) =>
+        _recent.TryGet(image, out var before) && (await origins.HeadManifest(image, stop))?.Digest == before.Manifest.Digest ? before.Manifest : null;
+
+    /// <summary>Null when this replica is to ask the origin.</summary>
+    private async Task<Manifest?> FromOwner(ImageReference image, CancellationToken stop)
+    {
+        await foreach (var owner in owners.InOrder(image.Name, stop))
+        {
+            if (owner is null)
+                break;
+            try
+            {
+                return await ask.ForManifest(owner, image, stop);
+            }
+            catch (ReplicaGone e)
+            {
+                owners.PassOver(owner, e);
+            }
+            catch (CopyFailed e) when (e.Kind is CopyFailed.Refused or CopyFailed.Gone)
+            {
+                break;   // it may not know the pod yet whose credentials this replica has
+            }
+        }
+        return null;
     }
 
     private void Remember(ImageReference image, Manifest manifest)

@@ -26,7 +26,7 @@ internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlo
         using var spooled = spool.Find(digest);
         if (spooled is not null)
             await FromSpool(http, digest, spooled);
-        else if (!await FromCache(http, blob))
+        else if (!await FromCache(http, blob) && !(copyBlob.HasSeen(blob) && await FromCache(http, blob)))   // it came there, and left the spool, since the cache was asked
             await FromOrigin(http, blob);
     }
 

@@ -28,7 +28,7 @@ public static partial class PullThrough
     public static void MapPullThrough(this IEndpointRouteBuilder routes)
     {
         var engine = routes.ServiceProvider.GetRequiredService<Engine>();
-        AskOwner.Map(routes, engine.CopyBlob, engine.Owners, engine.Time);
+        AskOwner.Map(routes, engine.CopyBlob, engine.Manifests, engine.Owners, engine.Time);
         routes.MapMethods("/v2/", [HttpMethods.Get, HttpMethods.Head], () => Results.Text("{}", RegistryErrors.MediaType));
         routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head], (string path, HttpContext http) => Answer(engine, path, http));
     }
@@ -76,19 +76,18 @@ public static partial class PullThrough
     /// <summary>Waits for a moment; false when the work is not done by then, and 202 has been answered.</summary>
     internal static async Task<bool> IsDoneAtOnce(HttpContext http, Task work, TimeProvider time)
     {
-        try
+        await work.WaitAsync(AtOnce, time, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        http.RequestAborted.ThrowIfCancellationRequested();
+        if (work.IsCompleted)   // perhaps only just
         {
-            await work.WaitAsync(AtOnce, time, http.RequestAborted);
+            await work;
             return true;
         }
-        catch (TimeoutException) when (!work.IsCompleted)
-        {
-            http.Response.StatusCode = StatusCodes.Status202Accepted;
-            http.Response.Headers[WorkingHeader] = "1";
-            http.Response.Headers.RetryAfter = "0";
-            http.Response.ContentLength = 0;
-            return false;
-        }
+        http.Response.StatusCode = StatusCodes.Status202Accepted;
+        http.Response.Headers[WorkingHeader] = "1";
+        http.Response.Headers.RetryAfter = "0";
+        http.Response.ContentLength = 0;
+        return false;
     }
 
     internal static (HttpStatusCode Status, string Code) StatusOf(CopyFailed e, string kind) => e.Kind switch

@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
@@ -22,6 +23,30 @@ public class EvictImageTests
         await cache.CollectGarbage();
         foreach (var child in index.Children)
             Assert.Null(await cache.Blob(name, child.Layers[1].Digest));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_sibling_tag_of_the_same_single_manifest_stays_pullable_and_its_own_eviction_frees_it(bool canDeleteTags)
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        await using var front = canDeleteTags ? await TagDeletingFront.Start(cache) : null;
+        var image = TestImage.Small(seed: 70);
+        var (sibling, name) = (await origin.Push("team/web", "1.25.3", image), await origin.Push("team/web", "1.25", image));
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front?.Endpoint ?? cache.Endpoint.ToString()));
+        await engine.Copy(name);
+        await engine.Copy(sibling);
+
+        await Evict(engine, name);
+        await cache.CollectGarbage(deleteUntagged: true);
+        await cache.AssertHas(sibling, image);
+        Assert.Equal(new[] { "1.25.3", CacheTags.OfManifest(image.Digest) }.Order(StringComparer.Ordinal), await cache.Tags(sibling));
+
+        await Evict(engine, sibling);
+        await cache.CollectGarbage();
+        Assert.Empty(await cache.Tags(sibling));
+        Assert.Null(await cache.Blob(sibling, image.Layers[1].Digest));
     }
 
     [Theory]
@@ -120,9 +145,8 @@ public class EvictImageTests
         await engine.Copy(name);
         await engine.Copy(other);
         var repository = CachePath.Of(ImageReference.Parse(name));
-        var tombstone = $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"application/vnd.enix.kuik.tombstone.v1+json","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{IndexWrapper.EmptyDigest}}}","size":2},"layers":[]}""";
         using (var http = cache.Client(repository))
-            await PushImage.PushManifest(http, repository, "1", MediaTypes.OciManifest, System.Text.Encoding.UTF8.GetBytes(tombstone));
+            await PushImage.PushManifest(http, repository, "1", MediaTypes.OciManifest, CacheRegistry.Tombstone(repository, "1"));
 
         await Evict(engine, other);
 

@@ -25,6 +25,22 @@ public class ReplicasTests
     }
 
     [Fact]
+    public async Task Three_replicas_that_copy_one_image_ask_its_origin_for_each_manifest_once()
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        var index = TestIndex.Small(seed: 97);
+        var name = await origin.Push("team/web", "1", index);
+        var replicas = await Replicas(3, cache, origin.Host);
+
+        await Task.WhenAll(replicas.Select(replica => replica.Copy(name)));
+
+        await cache.AssertHas(name, index, "linux/amd64");
+        Assert.Equal(2, origin.Requests().Count(request => request.Method == "GET" && request.Path.Contains("/manifests/", StringComparison.Ordinal)));
+        foreach (var replica in replicas)
+            await replica.DisposeAsync();
+    }
+
+    [Fact]
     public async Task Clients_of_three_replicas_get_an_image_that_the_origin_sends_once()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());

@@ -43,6 +43,36 @@ public sealed class BrokenSourceTests
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{Layer.Digest}"));
     }
 
+    [Theory]
+    [InlineData(100_000)]
+    [InlineData(2_000_000)]
+    public async Task What_an_image_fetcher_breaks_off_the_next_one_goes_on_with_and_not_the_origin(int at)
+    {
+        var origin = await OriginWithTheImage();
+        var before = origin.Requests().Count;
+        var asked = 0;
+        await using var fetcher = await ScriptedUpstream.Start(http => Interlocked.Increment(ref asked) == 1
+            ? ScriptedUpstream.SendSome(http, Layer.Bytes, at)
+            : ScriptedUpstream.Send(http, Layer.Bytes));
+        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint));
+
+        var bytes = await client.GetByteArrayAsync(PathOf(origin, Layer));
+
+        Assert.Equal(Layer.Bytes, bytes);
+        Assert.Equal(2, asked);
+        Assert.Equal(before, origin.Requests().Count);
+    }
+
+    [Fact]
+    public async Task What_every_image_fetcher_breaks_off_comes_from_the_origin()
+    {
+        var origin = await OriginWithTheImage();
+        await using var fetcher = await ScriptedUpstream.Start(http => ScriptedUpstream.SendSome(http, Layer.Bytes, 1_000_000));
+        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint));
+
+        Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync(PathOf(origin, Layer)));
+    }
+
     [Fact]
     public async Task What_image_fetcher_refuses_to_continue_is_not_asked_of_the_origin()
     {

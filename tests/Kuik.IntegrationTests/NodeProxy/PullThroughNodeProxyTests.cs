@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
+using Kuik.IntegrationTests.CopyEngine;
 using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
@@ -85,6 +86,30 @@ public sealed class PullThroughNodeProxyTests
 
         Assert.Equal(index.Bytes, raw);
         Assert.All(index.Children.SelectMany(child => child.Blobs), blob => Assert.Equal(blob.Bytes, File.ReadAllBytes(Path.Combine(folder, blob.Digest[7..]))));
+    }
+
+    [Fact]
+    public async Task A_blob_whose_client_leaves_at_30_percent_is_kept_whole_and_comes_from_the_origin_once()
+    {
+        var gate = new TaskCompletionSource();
+        await using var origin = await ScriptedOrigin.Start();   // a real one does not wait in the middle
+        origin.Script = request => request.IsBlobDownload ? Misbehave.HoldAt(2_000_000, gate.Task) : null;
+        var image = TestImage.Small(seed: 13, size: 5_000_000);
+        var layer = image.Layers[^1];
+        var name = origin.Add(Repository, "1", image);
+        var cache = await Registry.Start();
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        using var http = Client(await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, origin: null, ("Kuik:Proxy:FetcherLimit", "00:01:00")));
+        var path = $"/v2/{origin.Host.Replace(':', '_')}/{Repository}/blobs/{layer.Digest}";
+
+        using (var answer = await http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead))
+            await (await answer.Content.ReadAsStreamAsync()).ReadExactlyAsync(new byte[layer.Bytes.Length * 3 / 10]);
+        gate.SetResult();
+        await Eventually.True(async () => await cache.Blob(name, layer.Digest) is not null, "the blob is kept");
+
+        Assert.Equal(layer.Bytes, await cache.Blob(name, layer.Digest));
+        Assert.Equal(layer.Bytes, await http.GetByteArrayAsync(path));
+        Assert.Single(origin.Ledger, request => request.IsBlobDownload);
     }
 
     [Fact]

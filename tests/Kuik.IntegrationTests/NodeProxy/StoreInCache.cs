@@ -1,5 +1,4 @@
-using System.Text;
-using Kuik.NodeProxy;
+using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Oci;
 using Kuik.Testing;
 
@@ -34,9 +33,7 @@ internal static class StoreInCache
     public static async Task Bury(this Registry cache, string path, string tag)
     {
         using var http = cache.Client(path);
-        var tombstone = Encoding.UTF8.GetBytes(
-            $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"{{{AskCache.TombstoneType}}}","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{IndexWrapper.EmptyDigest}}}","size":2},"layers":[],"annotations":{"of":"{{{path}}}:{{{tag}}}"}}""");
-        await PushArtifact(http, path, tombstone, tag);
+        await PushArtifact(http, path, CacheRegistry.Tombstone(path, tag), tag);
     }
 
     private static async Task PushArtifact(HttpClient http, string path, byte[] manifest, params string[] tags)

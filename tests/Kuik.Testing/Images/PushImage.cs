@@ -32,6 +32,22 @@ public static class PushImage
         return Name(registry, repository, tag, image.Digest);
     }
 
+    /// <summary>Pushes images of a corpus, several at a time, to a registry that lets everybody in.</summary>
+    /// <exception cref="HttpRequestException">The registry refused a part.</exception>
+    public static async Task Push(this Registry registry, IEnumerable<CorpusImage> images)
+    {
+        using var http = new HttpClient { BaseAddress = registry.Endpoint };
+        await Parallel.ForEachAsync(images, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (image, _) =>
+        {
+            foreach (var manifest in image.Root.All)
+            {
+                foreach (var blob in manifest.Blobs)
+                    await PushBlob(http, image.Repository, blob.Digest, blob.Bytes);
+                await PushManifest(http, image.Repository, manifest == image.Root ? image.Tag : manifest.Digest, manifest.MediaType, manifest.Bytes);
+            }
+        });
+    }
+
     /// <summary>Pushes any manifest as it is; what it refers to must be there.</summary>
     /// <exception cref="HttpRequestException">The registry refused it.</exception>
     public static async Task PushManifest(HttpClient http, string repository, string reference, string mediaType, byte[] bytes)

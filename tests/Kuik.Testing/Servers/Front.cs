@@ -13,16 +13,17 @@ public sealed record FrontRequest(string Method, string Path, int Status, long B
 
 /// <summary>
 /// A real nginx before an origin: its access log says how many bytes each client took, and it can slow every answer down, so
-/// that a test can kill a process in the middle of a blob.
+/// that a test can kill a process in the middle of a blob. Before several servers it is what a Kubernetes Service is: each connection goes to
+/// one of those that live.
 /// </summary>
 public sealed class Front
 {
-    private readonly Registry origin;
+    private readonly IReadOnlyList<string> servers;
     private readonly string folder = Sandbox.Shared.NewFolder("front");
     private ServerProcess? process;
     private int? bytesPerSecond;
 
-    private Front(Registry origin) => this.origin = origin;
+    private Front(IReadOnlyList<string> servers) => this.servers = servers;
 
     public int Port { get; } = FreePort.Next();
 
@@ -36,7 +37,16 @@ public sealed class Front
     /// <param name="bytesPerSecond">The speed of each answer's body; null for no limit.</param>
     public static async Task<Front> Start(Registry origin, int? bytesPerSecond = null)
     {
-        var front = new Front(origin) { bytesPerSecond = bytesPerSecond };
+        var front = new Front([origin.Host]) { bytesPerSecond = bytesPerSecond };
+        await front.Restart();
+        return front;
+    }
+
+    /// <summary>Starts one before several servers that are replicas of each other.</summary>
+    /// <param name="servers">Host and port of each.</param>
+    public static async Task<Front> StartBefore(IReadOnlyList<string> servers)
+    {
+        var front = new Front(servers);
         await front.Restart();
         return front;
     }
@@ -115,13 +125,16 @@ public sealed class Front
           uwsgi_temp_path {{folder}}/uwsgi;
           scgi_temp_path {{folder}}/scgi;
           client_max_body_size 0;
+          upstream behind {
+            {{string.Join(' ', servers.Select(server => $"server {server};"))}}
+          }
           server {
             listen 127.0.0.1:{{Port}};
             {{(bytesPerSecond is { } limit ? $"limit_rate {limit};" : "")}}
             location = /front-is-ready { access_log off; return 200; }
             location / {
               access_log {{AccessLog}} requests;
-              proxy_pass http://{{origin.Host}};
+              proxy_pass http://behind;
               proxy_http_version 1.1;
               proxy_set_header Host $http_host;
               proxy_request_buffering off;

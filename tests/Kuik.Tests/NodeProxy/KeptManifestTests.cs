@@ -1,4 +1,5 @@
 using System.Text;
+using Kuik.ImageFetcher.CopyEngine;
 using Kuik.NodeProxy;
 using Kuik.Oci;
 using Xunit;
@@ -14,8 +15,13 @@ public sealed class KeptManifestTests
         Assert.Equal(new KeptManifest(Wrapper, IsTombstone: false), KeptManifest.Read(Wrapper.ToManifest()));
 
     [Fact]
-    public void A_tombstone_is_recognised() =>
-        Assert.Equal(new KeptManifest(null, IsTombstone: true), Read($$"""{"schemaVersion":2,"config":{},"layers":[],"artifactType":"{{AskCache.TombstoneType}}"}"""));
+    public void A_tombstone_is_recognised_as_image_fetcher_writes_it()
+    {
+        var tombstone = CacheRegistry.Tombstone("docker.io/library/nginx", "1.25");
+
+        Assert.Equal(new KeptManifest(null, IsTombstone: true), KeptManifest.Read(tombstone));
+        Assert.True(CacheRegistry.IsTombstone(new Manifest(tombstone, MediaTypes.OciManifest, Digest.Sha256(tombstone))));
+    }
 
     [Theory]
     [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[]}""")]

@@ -1,0 +1,57 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Kuik.IntegrationTests.CopyEngine;
+
+/// <summary>
+/// Passes on so many requests to a registry and then none: what the registry sees of an engine that is killed between two of its steps, whichever test wants.
+/// </summary>
+internal sealed class CutFront : IAsyncDisposable
+{
+    private readonly WebApplication app;
+    private readonly HttpMessageInvoker connections = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.None });
+    private int left = int.MaxValue;
+
+    private CutFront(WebApplication app) => this.app = app;
+
+    public string Endpoint => app.Urls.First();
+
+    /// <summary>Was a request not passed on, since the last <see cref="Mend"/>?</summary>
+    public bool HasCut => Volatile.Read(ref left) < 0;
+
+    public static async Task<CutFront> Start(string registry)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddHttpForwarder();
+        var app = builder.Build();
+        var front = new CutFront(app);
+        var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
+        app.Run(async http =>
+        {
+            if (Interlocked.Decrement(ref front.left) < 0)
+                http.Abort();
+            else
+                await forwarder.SendAsync(http, registry, front.connections);
+        });
+        await app.StartAsync();
+        return front;
+    }
+
+    /// <summary>Cuts off after so many more requests.</summary>
+    public void CutAfter(int requests) => Volatile.Write(ref left, requests);
+
+    /// <summary>Passes everything on again.</summary>
+    public void Mend() => Volatile.Write(ref left, int.MaxValue);
+
+    public async ValueTask DisposeAsync()
+    {
+        await app.DisposeAsync();
+        connections.Dispose();
+    }
+}

@@ -1,0 +1,31 @@
+namespace Kuik.Testing;
+
+/// <summary>A manifest or an index, with all that it refers to.</summary>
+/// <param name="MediaType">As a registry has to serve it.</param>
+/// <param name="Bytes">Exactly.</param>
+/// <param name="Blobs">Config and layers that a registry holds; none of an index.</param>
+/// <param name="Entries">What an index lists, in order; none of a manifest.</param>
+public sealed record CorpusManifest(string MediaType, byte[] Bytes, IReadOnlyList<TestBlob> Blobs, IReadOnlyList<CorpusEntry> Entries)
+{
+    public string Digest { get; } = TestBlob.DigestOf(Bytes);
+
+    /// <summary>This one and everything below it, children before their index.</summary>
+    public IEnumerable<CorpusManifest> All => Entries.SelectMany(entry => entry.Manifest.All).Append(this).DistinctBy(manifest => manifest.Digest);
+
+    /// <summary>The same without what an index lists for other platforms: what a copy fetches ahead.</summary>
+    /// <param name="platform"><c>os/architecture</c>.</param>
+    public IEnumerable<CorpusManifest> For(string platform) => Entries.Where(entry => entry.Platform == platform)
+        .SelectMany(entry => entry.Manifest.For(platform)).Append(this).DistinctBy(manifest => manifest.Digest);
+}
+
+/// <summary>An entry of an index.</summary>
+/// <param name="Manifest">What it names.</param>
+/// <param name="Platform"><c>os/architecture[/variant]</c>; null where the index does not say, and for attestations.</param>
+public sealed record CorpusEntry(CorpusManifest Manifest, string? Platform);
+
+/// <summary>An image of the corpus.</summary>
+/// <param name="Kind">What is special about it, in a few words.</param>
+/// <param name="Repository">Where it belongs.</param>
+/// <param name="Tag">Its name there.</param>
+/// <param name="Root">What the tag names.</param>
+public sealed record CorpusImage(string Kind, string Repository, string Tag, CorpusManifest Root);
