@@ -22,9 +22,9 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
 
     public bool IsHalfFull => isHalfFull;
 
-    public string Name => NameOf(set, isHalfFull);
+    public string Name => NameOf(set.Name, isHalfFull);
 
-    public static string NameOf(CopySet set, bool isHalfFull) => $"{set.Name}, {(isHalfFull ? "half there" : "cold")}";
+    public static string NameOf(string set, bool isHalfFull) => $"{set}, {(isHalfFull ? "half there" : "cold")}";
 
     /// <summary>By a copy engine that has started just now and copied a few other images, so that its code is compiled.</summary>
     public async Task<CopyUse> ByKuik(Registry cache)
@@ -37,11 +37,12 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
         requestsSeen = origin.Requests().Count;
 
         var cpu = ProcessUsage.CpuSeconds(process);
+        var registries = CpuSecondsOfRegistries(cache);
         var started = Stopwatch.GetTimestamp();
         await engine.Copy(set.Images.Select(image => image.Name), ImagesAtOnce);
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
-        var use = new CopyUse(seconds, ProcessUsage.CpuSeconds(process) - cpu, ProcessUsage.PeakMemory(process)!.Value, idle);
+        var use = new CopyUse(seconds, ProcessUsage.CpuSeconds(process) - cpu, CpuSecondsOfRegistries(cache) - registries, ProcessUsage.PeakMemory(process)!.Value, idle);
         await engine.Stop();
         return use;
     }
@@ -52,6 +53,7 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
         var peak = 0d;
         requestsSeen = origin.Requests().Count;
         var cpu = ProcessUsage.CpuSecondsOfEndedChildren();
+        var registries = CpuSecondsOfRegistries(cache);
         var started = Stopwatch.GetTimestamp();
         await Parallel.ForEachAsync(set.Images, new ParallelOptions { MaxDegreeOfParallelism = ImagesAtOnce }, async (image, stop) =>
         {
@@ -60,7 +62,7 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
                 peak = Math.Max(peak, reached);
         });
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        return new CopyUse(seconds, ProcessUsage.CpuSecondsOfEndedChildren() - cpu, peak, IdleMemory: null);
+        return new CopyUse(seconds, ProcessUsage.CpuSecondsOfEndedChildren() - cpu, CpuSecondsOfRegistries(cache) - registries, peak, IdleMemory: null);
     }
 
     /// <summary>What the origin's own log says about the run that has just ended.</summary>
@@ -69,6 +71,8 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
         var sent = origin.Requests().Skip(requestsSeen).Where(request => request.Method == "GET").ToList();
         return (sent.Sum(request => request.BytesSent), sent.Where(request => set.OldLayers.Contains(request.Path.Split('/')[^1])).Sum(request => request.BytesSent));
     }
+
+    private double CpuSecondsOfRegistries(Registry cache) => ProcessUsage.CpuSeconds(origin.Process.Id) + ProcessUsage.CpuSeconds(cache.Process.Id);
 
     /// <returns>Its peak of memory in MiB. Read while it runs: what wait4 says begins with the memory of this process, from which it was forked.</returns>
     private static async Task<double> CopyWithSkopeo(Registry cache, string name, CancellationToken stop)
