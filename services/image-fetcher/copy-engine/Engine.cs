@@ -57,7 +57,7 @@ internal sealed class Engine : IDisposable
         var origins = new Origins(_client, needs.Credentials);
         var manifests = new Manifests(origins, time, stopping);
         Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
-        CopyBlob = new CopyBlob(_cache, _spool, origins, Owners, new AskOwner(_peers, time), stopping);
+        CopyBlob = new CopyBlob(_cache, _spool, origins, Owners, new AskOwner(_peers, time), time, stopping);
         CopyImage = new CopyImage(_cache, CopyBlob, new ReadPlan(_cache, manifests, settings), needs.LockRepository, settings, time, stopping);
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
