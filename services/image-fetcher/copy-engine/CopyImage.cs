@@ -69,7 +69,7 @@ public sealed class CopyImage : IDisposable
                 missing = await Missing(image, plan, stop);
                 if (missing.Count == 0)
                 {
-                    await PutManifests(image, plan, isHeldOnly, stop);
+                    await PutManifests(image, plan, isHeldOnly, isNew: round > 0, stop);
                     return Result(plan, copied, _time.GetElapsedTime(started));
                 }
             }
@@ -107,24 +107,29 @@ public sealed class CopyImage : IDisposable
     }
 
     /// <summary>Every manifest under its hold, from the leaves up, and the root under the image's tag last: what a tag names is always whole.</summary>
-    private async Task PutManifests(ImageReference image, ImagePlan plan, bool isHeldOnly, CancellationToken stop)
+    /// <param name="image">Which.</param>
+    /// <param name="plan">What it consists of.</param>
+    /// <param name="isHeldOnly">It gets no tag of its own.</param>
+    /// <param name="isNew">Blobs were missing, so the manifests most likely are as well: they are written without asking.</param>
+    /// <param name="stop">Ends it.</param>
+    private async Task PutManifests(ImageReference image, ImagePlan plan, bool isHeldOnly, bool isNew, CancellationToken stop)
     {
         var repository = CachePath.Of(image);
         await _cache.EnsureEmptyBlob(repository, stop);
         foreach (var manifest in plan.Manifests)
-            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, stop);
+            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, isNew, stop);
         if (!isHeldOnly)
-            await PutManifest(repository, CacheTags.OfImage(image), plan.Root, stop);
+            await PutManifest(repository, CacheTags.OfImage(image), plan.Root, isNew, stop);
     }
 
-    private async Task PutManifest(string repository, string tag, Manifest manifest, CancellationToken stop)
+    private async Task PutManifest(string repository, string tag, Manifest manifest, bool isNew, CancellationToken stop)
     {
         // 1. As what: an index that the registry would refuse goes into a wrapper.
         var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_settings.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
         var (bytes, type) = wrapper is null ? (manifest.Bytes, manifest.MediaType) : (wrapper.ToManifest(), MediaTypes.OciManifest);
 
         // 2. Unless it is there.
-        if ((await _cache.HeadManifest(repository, tag, stop))?.Digest == Digest.Sha256(bytes))
+        if (!isNew && (await _cache.HeadManifest(repository, tag, stop))?.Digest == Digest.Sha256(bytes))
             return;
         if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
             await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);
