@@ -4,7 +4,7 @@ CONFIGURATION ?= Debug
 artifacts := artifacts/bin
 configuration := $(shell echo $(CONFIGURATION) | tr A-Z a-z)
 
-.PHONY: help run stop test fmt install build
+.PHONY: help run stop test bench fmt install build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,11 @@ stop: ## stops what make run started, nothing else
 
 test: install build ## installs what is missing, builds, runs every test that needs no cluster
 	@tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
+
+bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=copy: that one alone; SOAK=1, RUNS=5: see bench/README.md)
+	@tests/Kuik.Testing/install-servers packages
+	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
+	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
 
 fmt: ## formats the code
 	@dotnet format Kuik.sln

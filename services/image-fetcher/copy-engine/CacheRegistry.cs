@@ -20,6 +20,8 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), [], time, RegistryNetwork.Own);
     private readonly string _host = settings.CacheEndpoint.IsDefaultPort ? settings.CacheEndpoint.Host : settings.CacheEndpoint.Authority;
 
+    private volatile string? _emptyBlobIn;
+
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
         OrNull(() => _client.HeadManifest(At(repository), target, settings.CacheCredential, stop));
@@ -104,8 +106,12 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     /// <summary>The blob <c>{}</c>, which every repository holds: it is the configuration of wrappers, and garbage collections stumble over repositories without blobs.</summary>
     public async Task EnsureEmptyBlob(string repository, CancellationToken stop)
     {
+        // A mount is one request, whether the repository has the blob or not, and fails when a garbage collection has taken it.
+        if (_emptyBlobIn is { } other && other != repository && await Mount(repository, IndexWrapper.EmptyDigest, other, stop))
+            return;
         if (!await HasBlob(repository, IndexWrapper.EmptyDigest, stop))
             await UploadSmall(repository, IndexWrapper.EmptyDigest, IndexWrapper.EmptyBlob.ToArray(), stop);
+        _emptyBlobIn = repository;
     }
 
     /// <summary>Stores a blob that is in memory already.</summary>

@@ -17,18 +17,22 @@ internal sealed record WantedBlob(ImageReference Image, string Digest, long? Siz
 /// Brings a blob into a repository of the cache: it is there; or another repository of the cache has it and it is mounted; or its owner among the
 /// replicas downloads it once, and uploads it while it comes in.
 /// </summary>
-internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, BlobOwners owners, AskOwner ask, CancellationToken stopping)
+internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, BlobOwners owners, AskOwner ask, TimeProvider time, CancellationToken stopping)
 {
+    /// <summary>How long the cache's "not there" is good for the steps that follow the question; most follow at once.</summary>
+    private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
+
     private readonly Joined<(string Repository, string Digest), long> _running = new(stopping);
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _uploads = new();
     private readonly Remembered<string, string> _repositoryOf = new(most: 100_000);
+    private readonly Remembered<(string Repository, string Digest), DateTimeOffset> _missingUntil = new(most: 10_000);
 
     /// <summary>Makes sure that the cache has the blob, whoever has to fetch it.</summary>
     /// <returns>How many bytes came from the origin for it; 0 when the cache had them.</returns>
     /// <exception cref="CopyFailed">The cache does not have it.</exception>
     public async Task<long> Run(WantedBlob blob, CancellationToken stop)
     {
-        if (await IsThere(blob, stop))
+        if (await HasCome(blob, stop))
             return 0;
         await foreach (var owner in owners.InOrder(blob.Digest, stop))
         {
@@ -69,7 +73,7 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
         await turn.WaitAsync(stop);
         try
         {
-            return await IsThere(blob, stop) ? 0 : await FetchAndUpload(blob, stop);
+            return await HasCome(blob, stop) ? 0 : await FetchAndUpload(blob, stop);
         }
         finally
         {
@@ -100,8 +104,14 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
         }
         if (isThere)
             Saw(blob.Repository, blob.Digest);
+        else
+            _missingUntil.Set((blob.Repository, blob.Digest), time.GetUtcNow() + Moment);
         return isThere;
     }
+
+    /// <summary>The same after <see cref="IsThere"/> has said no: asked again only if this replica has stored the blob meanwhile, or that is some time ago.</summary>
+    private async Task<bool> HasCome(WantedBlob blob, CancellationToken stop) =>
+        (_repositoryOf.TryGet(blob.Digest, out _) || !_missingUntil.TryGet((blob.Repository, blob.Digest), out var until) || until < time.GetUtcNow()) && await IsThere(blob, stop);
 
     private async Task<long> FetchAndUpload(WantedBlob blob, CancellationToken stop)
     {

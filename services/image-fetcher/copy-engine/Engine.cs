@@ -63,7 +63,7 @@ internal sealed class Engine : IDisposable
         var ask = new AskOwner(_peers, time);
         Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
         Manifests = new Manifests(origins, Owners, ask, time, stopping);
-        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, stopping);
+        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, time, stopping);
         var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
         var followers = new CopyFollowers(origins, Manifests, _cache, readPlan, logs.CreateLogger<CopyFollowers>());
         CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);

@@ -67,6 +67,9 @@ public sealed partial class Registry
     /// <summary>As in <see cref="RegistryOptions.Credentials"/>.</summary>
     public (string User, string Password)? Credentials => options.Credentials;
 
+    /// <summary>Its process, the last one that was started.</summary>
+    public ServerProcess Process => process!;
+
     private Sandbox Sandbox => options.Sandbox ?? Sandbox.Shared;
 
     /// <summary>Starts one; ready when it returns. Takes some 100 ms.</summary>
