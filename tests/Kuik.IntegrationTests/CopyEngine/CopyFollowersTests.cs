@@ -6,7 +6,7 @@ using Kuik.IntegrationTests.NodeProxy;
 using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
-using static Kuik.IntegrationTests.CopyEngine.MakeManifests;
+using static Kuik.IntegrationTests.CopyEngine.OddManifests;
 
 namespace Kuik.IntegrationTests.CopyEngine;
 

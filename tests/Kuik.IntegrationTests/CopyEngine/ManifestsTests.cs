@@ -1,7 +1,9 @@
+using System.Diagnostics.Metrics;
 using Kuik.Contracts;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Oci;
 using Kuik.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -18,10 +20,12 @@ public sealed class ManifestsTests
         var image = ImageReference.Parse(await origin.Push("team/web", "1", first));
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], time);
+        await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        var limits = new RateLimits(time, services.GetRequiredService<IMeterFactory>());
         using var peers = new HttpMessageInvoker(new SocketsHttpHandler());
         var settings = new CopyEngineSettings { CacheEndpoint = StartedNowhere, Platforms = [], SpoolPath = "" };
         var manifests = new Manifests(
-            new Origins(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([])),
+            new Origins(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([]), limits),
             new BlobOwners(settings, peers, time, NullLogger<BlobOwners>.Instance), new AskOwner(peers, time), time, TestContext.Current.CancellationToken);
         Task<Manifest> FromOrigin(ImageReference wanted) => manifests.FromOrigin(wanted, TestContext.Current.CancellationToken);
 

@@ -6,7 +6,7 @@ using Kuik.Testing;
 namespace Kuik.IntegrationTests.CopyEngine;
 
 /// <summary>Manifests that are no plain images.</summary>
-internal static class MakeManifests
+internal static class OddManifests
 {
     /// <summary>An artifact that refers to a manifest, as cosign and oras push them: an empty configuration and one layer.</summary>
     /// <param name="subject">The digest it refers to; null for none.</param>
