@@ -25,7 +25,7 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
     private readonly Joined<(string Repository, string Digest), long> _running = new(stopping);
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _uploads = new();
     private readonly Remembered<string, string> _repositoryOf = new(most: 100_000);
-    private readonly Remembered<(string Repository, string Digest), DateTimeOffset> _missingUntil = new(most: 10_000);
+    private readonly Remembered<(string Repository, string Digest), DateTimeOffset> _missingUntil = new(most: 1000);
 
     /// <summary>Makes sure that the cache has the blob, whoever has to fetch it.</summary>
     /// <returns>How many bytes came from the origin for it; 0 when the cache had them.</returns>

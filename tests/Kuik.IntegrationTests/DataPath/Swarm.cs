@@ -39,6 +39,10 @@ public sealed class Swarm : IAsyncLifetime
         Proxies = await Task.WhenAll(Enumerable.Range(0, NodeProxies).Select(_ => StartNodeProxy.With(
             World.Cache.Endpoint, service.Endpoint, Origin.Endpoint,
             ("Kuik:Proxy:ConnectLimit", "00:01:00"), ("Kuik:Proxy:FetcherLimit", "00:01:00"), ("Kuik:Proxy:CacheLimit", "00:01:00"), ("Kuik:Proxy:NoProgressLimit", "00:02:00"))));
+        // Replicas ask each other once who they are, and take one that does not say so within two seconds for gone: not in the middle of all the work.
+        var first = await Push("swarm/first", seed: 0, layers: 12, size: 1000);
+        await Pull(first, clients: 3 * NodeProxies);
+        await IsCached(first);
     }
 
     public async ValueTask DisposeAsync()
@@ -90,6 +94,10 @@ public sealed class Swarm : IAsyncLifetime
         .Where(request => request.Status is 200 or 206 && request.Path.StartsWith($"/v2/{image.Repository}/", StringComparison.Ordinal))
         .GroupBy(request => request.Path[(request.Path.LastIndexOf('/') + 1)..] is var target && target == image.Tag ? image.Root.Digest : target)
         .ToDictionary(requests => requests.Key, requests => requests.Sum(request => request.BytesSent));
+
+    /// <summary>What was asked of the origin, and who said what, for a failure.</summary>
+    public string Story(CorpusImage image) => string.Join('\n', Origin.Requests().Where(request => request.Path.StartsWith($"/v2/{image.Repository}/", StringComparison.Ordinal)).Select(request => $"origin: {request}")
+        .Concat(ImageFetchers.Concat(Proxies).SelectMany(service => service.Log.Split('\n').Where(line => line.Contains(image.Repository, StringComparison.Ordinal) || line.Contains("WARN", StringComparison.Ordinal)).Select(line => $"{service.Port}: {line}"))));
 
     /// <summary>The image-fetcher that has most of blobs under way on its disk, once one has so many bytes.</summary>
     public async Task<KuikService> Busiest(long bytes)

@@ -33,7 +33,7 @@ public sealed class SwarmTests(Swarm swarm) : IClassFixture<Swarm>
 
             var (sizes, sent) = (Swarm.Sizes(image), swarm.SentByOrigin(image));
             TestContext.Current.TestOutputHelper?.WriteLine($"{breaks} transfers broke and were gone on with; the origin sent {sent.Values.Sum()} bytes of {sizes.Values.Sum()}");
-            Assert.All(sent, part => Assert.InRange(part.Value, sizes[part.Key], 2 * sizes[part.Key]));
+            Assert.True(sent.All(part => part.Value >= sizes[part.Key] && part.Value <= 2 * sizes[part.Key]), $"killed was {killed.Port}\n{swarm.Story(image)}");
         }
         finally
         {

@@ -126,7 +126,7 @@ public sealed class Front
           scgi_temp_path {{folder}}/scgi;
           client_max_body_size 0;
           upstream behind {
-            {{string.Join(' ', servers.Select(server => $"server {server};"))}}
+            {{string.Join(' ', servers.Select(server => $"server {server} max_fails=0;"))}}
           }
           server {
             listen 127.0.0.1:{{Port}};
