@@ -111,8 +111,7 @@ internal sealed partial class PullBlob(
     {
         try
         {
-            return await origins.HeadBlob(blob.Image, blob.Digest, stop)
-                ?? throw new CopyFailed(CopyFailed.Gone, $"{blob.Image.Name} has no blob {blob.Digest}", retryHelps: false);
+            return await origins.HeadBlob(blob.Image, blob.Digest, stop);
         }
         catch (CopyFailed e)
         {

@@ -36,7 +36,7 @@ public sealed class Swarm : IAsyncLifetime
         var ports = Enumerable.Range(0, Fetchers).Select(_ => FreePort.Next()).ToList();
         service = await Front.StartBefore([.. ports.Select(port => $"127.0.0.1:{port}")]);
         (string, string?)[] settings = [("Kuik:InsecureRegistries:0", $"http://{Origin.Host}"), .. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", (string?)$"http://127.0.0.1:{port}"))];
-        ImageFetchers = await Task.WhenAll(ports.Select(port => World.StartFetcher(port, [.. settings, ("Kuik:Fetch:SpoolPath", SpoolOf(port)), ("Logging:LogLevel:Microsoft.AspNetCore.Server.Kestrel", "Debug")])));
+        ImageFetchers = await Task.WhenAll(ports.Select(port => World.StartFetcher(port, [.. settings, ("Kuik:Fetch:SpoolPath", SpoolOf(port))])));
         // A busy machine is slow: only what is dead may be passed over.
         Proxies = await Task.WhenAll(Enumerable.Range(0, NodeProxies).Select(_ => StartNodeProxy.With(
             World.Cache.Endpoint, service.Endpoint, Origin.Endpoint,
@@ -82,6 +82,18 @@ public sealed class Swarm : IAsyncLifetime
         var requested = World.Request(NameOf(image));
         await Task.WhenAll(pulls.Select(pull => pull.Run(image)).Append(requested));
         return [.. pulls.SelectMany(pull => pull.Breaks)];
+    }
+
+    /// <summary>Pulls a blob as a runtime does that stops reading for a while: its disk is busy.</summary>
+    public async Task<byte[]> PullWithPause(CorpusImage image, TestBlob blob, int after, TimeSpan pause)
+    {
+        using var http = new HttpClient();
+        await using var body = await http.GetStreamAsync(new Uri(Proxies[0].Endpoint, $"/v2/{CachePath.Of(ImageReference.Parse(NameOf(image)))}/blobs/{blob.Digest}"));
+        var bytes = new byte[blob.Bytes.Length];
+        await body.ReadExactlyAsync(bytes.AsMemory(0, after));
+        await Task.Delay(pause);
+        await body.ReadExactlyAsync(bytes.AsMemory(after));
+        return bytes;
     }
 
     /// <summary>Waits until the image is in the cache and nobody asks for it any more.</summary>

@@ -53,4 +53,16 @@ public sealed class SwarmTests(Swarm swarm) : IClassFixture<Swarm>
         var manifests = swarm.Origin.Requests().Where(request => request.Method == "GET" && request.Path.StartsWith("/v2/swarm/small/manifests/", StringComparison.Ordinal));
         Assert.True(image.Root.All.Count() == manifests.Count(), swarm.Story(image));
     }
+
+    /// <remarks>The pause is real time because Kestrel's is, which cut such a client off after five seconds.</remarks>
+    [Fact]
+    public async Task A_client_that_pauses_in_the_middle_of_a_blob_gets_the_whole()
+    {
+        var image = await swarm.Push("swarm/paused", seed: 4, layers: 1, size: 40_000_000);
+        var layer = image.Root.All.SelectMany(manifest => manifest.Blobs).MaxBy(blob => blob.Bytes.Length)!;
+
+        var bytes = await swarm.PullWithPause(image, layer, after: 1_000_000, TimeSpan.FromSeconds(10));
+
+        Assert.Equal(layer.Bytes, bytes);
+    }
 }
