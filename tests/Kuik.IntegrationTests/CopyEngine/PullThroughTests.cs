@@ -316,14 +316,18 @@ public class PullThroughTests
         Assert.InRange(origin.Ledger.Count, 1, 2);   // with the credential, and without where that may help
     }
 
-    [Fact]
-    public async Task A_private_image_waits_for_the_pod_that_brings_its_credential()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_private_image_waits_for_the_pod_that_brings_its_credential(bool isShownAnother)
     {
         var (origin, cache) = (await Registry.Start(new RegistryOptions { Credentials = ("robot", "secret") }), await Registry.Start());
         var image = TestImage.Small(seed: 52);
         var name = await origin.Push("team/web", "1", image);
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         using var client = engine.Client();
+        if (isShownAnother)
+            engine.Credentials.Enqueue(new RegistryCredential("cloud", "identity"));
 
         var working = await client.AskOnce(HttpMethod.Get, name, "manifests/1");
         engine.Credentials.Enqueue(new RegistryCredential("robot", "secret"));
