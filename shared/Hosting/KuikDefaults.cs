@@ -3,7 +3,9 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -17,6 +19,12 @@ namespace Kuik.Hosting;
 /// <summary>What every service has: logs of one line, health, metrics, and an end with one clear line when a setting is wrong.</summary>
 public static class KuikDefaults
 {
+    /// <summary>
+    /// How long a client may stand still in the middle of an answer: a runtime that unpacks what it has onto a slow disk does not read for a while. Kestrel's own limit, 240 bytes a second,
+    /// does not count what is written through <c>BodyWriter</c>, and so cuts off whoever does not read for five seconds.
+    /// </summary>
+    private static readonly MinDataRate SlowestReader = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
+
     /// <summary>Adds logs, health checks, OpenTelemetry and the clock.</summary>
     /// <param name="builder">The service's builder.</param>
     /// <param name="service">Its name, for example <c>image-fetcher</c>.</param>
@@ -34,6 +42,7 @@ public static class KuikDefaults
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);   // whoever asks reads the answer; each probe would repeat it
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
 
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MinResponseDataRate = SlowestReader);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddHealthChecks();
         var telemetry = builder.Services.AddOpenTelemetry()

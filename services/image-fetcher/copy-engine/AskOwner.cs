@@ -17,64 +17,74 @@ internal sealed class ReplicaGone(string message, Exception? inner = null) : Exc
 /// every second, at the end <c>copied &lt;bytes&gt;</c>, <c>manifest &lt;type&gt; &lt;digest&gt; &lt;base64&gt;</c> or <c>failed …</c>. The owner itself notices when an origin or the cache makes no progress; a dead owner is noticed by its
 /// silence, however long the blob is. No credentials cross: the owner finds its own.
 /// </summary>
-internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
+internal sealed class AskOwner(HttpMessageInvoker peers, BlobOwners owners, TimeProvider time)
 {
     private const string BlobsPath = "/kuik/blobs";
     private const string ManifestsPath = "/kuik/manifests";
 
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
-
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
     /// <summary>Has it bring a blob into the cache, and waits for as long as it makes progress.</summary>
-    /// <returns>Bytes that came from the origin.</returns>
+    /// <returns>Bytes that came from the origin; null when this replica has asked itself.</returns>
     /// <exception cref="CopyFailed">It tried and could not.</exception>
     /// <exception cref="ReplicaGone">It did not try, or did not finish.</exception>
-    public async Task<long> ToCopy(Uri owner, WantedBlob blob, CancellationToken stop)
+    public async Task<long?> ToCopy(Uri owner, WantedBlob blob, CancellationToken stop)
     {
         var size = blob.SizeInBytes?.ToString(CultureInfo.InvariantCulture);
         var answer = await Ask(owner, $"{BlobsPath}?image={Uri.EscapeDataString(blob.Image.ToString())}&digest={blob.Digest}&size={size}", stop);
-        return answer is ["copied", var bytes] ? long.Parse(bytes, CultureInfo.InvariantCulture) : throw new ReplicaGone($"{owner} answered with something else");
+        return answer switch
+        {
+            null => null,
+            ["copied", var bytes] => long.Parse(bytes, CultureInfo.InvariantCulture),
+            _ => throw new ReplicaGone($"{owner} answered with something else"),
+        };
     }
 
     /// <summary>Has it get a manifest from its origin.</summary>
+    /// <returns>Null when this replica has asked itself.</returns>
     /// <exception cref="CopyFailed">It tried and could not.</exception>
     /// <exception cref="ReplicaGone">It did not try, or did not finish.</exception>
-    public async Task<Manifest> ForManifest(Uri owner, ImageReference image, CancellationToken stop)
+    public async Task<Manifest?> ForManifest(Uri owner, ImageReference image, CancellationToken stop)
     {
         var answer = await Ask(owner, $"{ManifestsPath}?image={Uri.EscapeDataString(image.ToString())}", stop);
-        return answer is ["manifest", var type, var digest, var text] && Convert.FromBase64String(text) is var bytes && Digest.Of(bytes, digest) == digest
-            ? new Manifest(bytes, type, digest)
-            : throw new ReplicaGone($"{owner} answered with something else");
+        return answer switch
+        {
+            null => null,
+            ["manifest", var type, var digest, var text] when Convert.FromBase64String(text) is var bytes && Digest.Of(bytes, digest) == digest => new Manifest(bytes, type, digest),
+            _ => throw new ReplicaGone($"{owner} answered with something else"),
+        };
     }
 
     /// <summary>Answers other replicas.</summary>
     public static void Map(IEndpointRouteBuilder routes, CopyBlob copy, Manifests manifests, BlobOwners owners, TimeProvider time)
     {
-        routes.MapGet(BlobOwners.IdentityPath, () => owners.Identity);
         routes.MapPost(BlobsPath, (string image, string digest, long? size, HttpContext http) =>
-            ImageReference.TryParse(image, out var reference, out _) && ImageReference.IsDigest(digest)
-                ? Answer(http, copy.InTurn(new WantedBlob(reference, digest, size), http.RequestAborted), bytes => $"copied {bytes}", time)
-                : Refuse(http));
-        routes.MapPost(ManifestsPath, (string image, HttpContext http) => ImageReference.TryParse(image, out var reference, out _)
-            ? Answer(http, manifests.FromOrigin(reference, CancellationToken.None), manifest => $"manifest {manifest.MediaType} {manifest.Digest} {Convert.ToBase64String(manifest.Bytes)}", time)
-            : Refuse(http));
+            owners.IsFromSelf(http.Request) ? Refuse(http, StatusCodes.Status421MisdirectedRequest)
+            : !ImageReference.TryParse(image, out var reference, out _) || !ImageReference.IsDigest(digest) ? Refuse(http, StatusCodes.Status400BadRequest)
+            : Answer(http, copy.InTurn(new WantedBlob(reference, digest, size), http.RequestAborted), bytes => $"copied {bytes}", time));
+        routes.MapPost(ManifestsPath, (string image, HttpContext http) =>
+            owners.IsFromSelf(http.Request) ? Refuse(http, StatusCodes.Status421MisdirectedRequest)
+            : !ImageReference.TryParse(image, out var reference, out _) ? Refuse(http, StatusCodes.Status400BadRequest)
+            : Answer(http, manifests.FromOrigin(reference, CancellationToken.None), manifest => $"manifest {manifest.MediaType} {manifest.Digest} {Convert.ToBase64String(manifest.Bytes)}", time));
     }
 
-    private async Task<string[]> Ask(Uri owner, string question, CancellationToken stop)
+    private async Task<string[]?> Ask(Uri owner, string question, CancellationToken stop)
     {
-        using var silence = new CancellationTokenSource(Silence, time);
+        using var silence = new CancellationTokenSource(BlobOwners.Silence, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, stop);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(owner, question));
+            request.Headers.Add(BlobOwners.FromHeader, owners.Identity);
             using var answer = await peers.SendAsync(request, either.Token);
+            if (owners.IsSelf(owner, answer))
+                return null;
             if (answer.StatusCode != HttpStatusCode.OK)
                 throw new ReplicaGone($"{owner} answered {(int)answer.StatusCode}");
             using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(either.Token));
             while (await lines.ReadLineAsync(either.Token) is { } line)
             {
-                silence.CancelAfter(Silence);
+                silence.CancelAfter(BlobOwners.Silence);
                 if (Read(line) is { } result)
                     return result;
             }
@@ -86,13 +96,13 @@ internal sealed class AskOwner(HttpMessageInvoker peers, TimeProvider time)
         }
         catch (OperationCanceledException e) when (!stop.IsCancellationRequested)
         {
-            throw new ReplicaGone($"{owner} said nothing for {Silence.TotalSeconds:0} s", e);
+            throw new ReplicaGone($"{owner} said nothing for {BlobOwners.Silence.TotalSeconds:0} s", e);
         }
     }
 
-    private static Task Refuse(HttpContext http)
+    private static Task Refuse(HttpContext http, int status)
     {
-        http.Response.StatusCode = StatusCodes.Status400BadRequest;
+        http.Response.StatusCode = status;
         return Task.CompletedTask;
     }
 

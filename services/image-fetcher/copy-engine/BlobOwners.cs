@@ -4,25 +4,32 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
 /// Which replica fetches a blob, and which one a repository's manifests: rendezvous hashing of the digest or the name over all replicas, so that they agree without talking, and so that one that goes
-/// takes only its own blobs along. Who is there is found by asking: a replica that does not answer is passed over for the next one.
+/// takes only its own blobs along. Who is there is found by asking for the work itself: a replica that refuses the connection is gone; a busy one that only takes its time keeps what it owns,
+/// or each of its blobs would be fetched twice.
 /// </summary>
-internal sealed partial class BlobOwners(CopyEngineSettings settings, HttpMessageInvoker peers, TimeProvider time, ILogger<BlobOwners> logger)
+internal sealed partial class BlobOwners(CopyEngineSettings settings, TimeProvider time, ILogger<BlobOwners> logger)
 {
-    /// <summary>Where a replica says who it is: that is how one finds itself among the addresses.</summary>
-    public const string IdentityPath = "/kuik/replica";
+    /// <summary>On a request from another replica: which process sent it. The receiver is the owner, or is to act as if it were.</summary>
+    public const string FromHeader = "Kuik-From";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    /// <summary>How long a replica may say nothing before it counts as gone. A dead node does not refuse, it is silent; a busy one is never silent for so long.</summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
+
+    private static readonly TimeSpan NamePatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan NamesAreGoodFor = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan PassedOverFor = TimeSpan.FromSeconds(5);
 
-    private readonly ConcurrentDictionary<Uri, bool> _isSelf = new();
-    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _silentUntil = new();
+    /// <summary>Asking one that refuses costs nothing; asking one that is silent costs its silence.</summary>
+    private static readonly (TimeSpan Refusing, TimeSpan Silent) PassedOverFor = (TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
+
+    private readonly ConcurrentDictionary<Uri, bool> _self = new();
+    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _goneUntil = new();
     private Resolved _resolved = new([], DateTimeOffset.MinValue);
 
     /// <summary>This process, anew at each start.</summary>
@@ -33,22 +40,27 @@ internal sealed partial class BlobOwners(CopyEngineSettings settings, HttpMessag
     {
         foreach (var replica in Rank(key, await Replicas(stop)))
         {
-            if (_silentUntil.TryGetValue(replica, out var until) && until > time.GetUtcNow())
-                continue;
-            if (await IsSelf(replica, stop) is not { } isSelf)
-                continue;
-            if (isSelf)
+            if (_self.ContainsKey(replica))
                 break;   // whoever comes after would come only if this process were gone
-            yield return replica;
+            if (!_goneUntil.TryGetValue(replica, out var until) || until <= time.GetUtcNow())
+                yield return replica;
         }
         yield return null;
     }
 
-    /// <summary>A replica did not answer, or broke off: it is passed over for a few seconds.</summary>
-    public void PassOver(Uri replica, Exception why)
+    /// <summary>Has this process sent the request itself? It says so with a 421: one does not know one's own address otherwise.</summary>
+    public bool IsFromSelf(HttpRequest request) => request.Headers[FromHeader] == Identity;
+
+    /// <summary>Does the answer say that this process asked itself?</summary>
+    public bool IsSelf(Uri replica, HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.MisdirectedRequest && (_self[replica] = true);
+
+    /// <summary>A replica did not do what it was asked for. Only if that means that it is gone, it is passed over for a while: one that broke off is asked again.</summary>
+    public void Failed(Uri replica, Exception why)
     {
-        _silentUntil[replica] = time.GetUtcNow() + PassedOverFor;
-        LogPassedOver(replica, why.Message);
+        if (Causes(why).Any(cause => cause is OperationCanceledException or TimeoutException))
+            PassOver(replica, PassedOverFor.Silent, $"no answer within {Silence.TotalSeconds:0} s");
+        else if (Causes(why).Any(cause => cause is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }))
+            PassOver(replica, PassedOverFor.Refusing, why.Message);
     }
 
     /// <summary>All replicas in the order in which they own a key (highest random weight).</summary>
@@ -68,7 +80,7 @@ internal sealed partial class BlobOwners(CopyEngineSettings settings, HttpMessag
             return _resolved.Replicas;
         try
         {
-            var addresses = await Dns.GetHostAddressesAsync(name.Host, stop).WaitAsync(Patience, time, stop);
+            var addresses = await Dns.GetHostAddressesAsync(name.Host, stop).WaitAsync(NamePatience, time, stop);
             _resolved = new Resolved([.. addresses.Select(address => new UriBuilder(name) { Host = address.ToString() }.Uri).Distinct()], now + NamesAreGoodFor);
         }
         catch (Exception e) when (e is SocketException or TimeoutException)
@@ -79,26 +91,16 @@ internal sealed partial class BlobOwners(CopyEngineSettings settings, HttpMessag
         return _resolved.Replicas;
     }
 
-    /// <summary>Is this address this process? Null when nobody answers there.</summary>
-    private async Task<bool?> IsSelf(Uri replica, CancellationToken stop)
+    private void PassOver(Uri replica, TimeSpan pause, string why)
     {
-        if (_isSelf.TryGetValue(replica, out var known))
-            return known;
-        using var deadline = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
-        try
-        {
-            using var ask = new HttpRequestMessage(HttpMethod.Get, new Uri(replica, IdentityPath));
-            using var answer = await peers.SendAsync(ask, either.Token);
-            answer.EnsureSuccessStatusCode();
-            return _isSelf[replica] = await answer.Content.ReadAsStringAsync(either.Token) == Identity;
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException && !stop.IsCancellationRequested)
-        {
-            if (e is OperationCanceledException)
-                PassOver(replica, new TimeoutException($"no answer within {Patience.TotalSeconds:0} s"));
-            return null;
-        }
+        _goneUntil[replica] = time.GetUtcNow() + pause;
+        LogPassedOver(replica, why);
+    }
+
+    private static IEnumerable<Exception> Causes(Exception? fault)
+    {
+        for (; fault is not null; fault = fault.InnerException)
+            yield return fault;
     }
 
     [LoggerMessage(LogLevel.Warning, "replica {Replica} is passed over for a moment: {Reason}")]

@@ -40,13 +40,14 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
                 break;
             try
             {
-                var copied = await ask.ToCopy(owner, blob, stop);
+                if (await ask.ToCopy(owner, blob, stop) is not { } copied)
+                    break;
                 Saw(blob.Repository, blob.Digest);
                 return copied;
             }
             catch (ReplicaGone e)
             {
-                owners.PassOver(owner, e);
+                owners.Failed(owner, e);
             }
         }
         return await InTurn(blob, stop);

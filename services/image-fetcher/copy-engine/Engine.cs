@@ -44,7 +44,7 @@ internal sealed class Engine : IDisposable
         UseProxy = false,
         UseCookies = false,
         AllowAutoRedirect = false,
-        ConnectTimeout = TimeSpan.FromSeconds(2),
+        ConnectTimeout = BlobOwners.Silence,
         ActivityHeadersPropagator = null,
     });
 
@@ -60,8 +60,8 @@ internal sealed class Engine : IDisposable
         _client.Answered = limits.Saw;
         var origins = new Origins(_client, needs.Credentials, limits);
         var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
-        var ask = new AskOwner(_peers, time);
-        Owners = new BlobOwners(settings, _peers, time, logs.CreateLogger<BlobOwners>());
+        Owners = new BlobOwners(settings, time, logs.CreateLogger<BlobOwners>());
+        var ask = new AskOwner(_peers, Owners, time);
         Manifests = new Manifests(origins, Owners, ask, time, stopping);
         CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, time, stopping);
         var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
@@ -70,7 +70,7 @@ internal sealed class Engine : IDisposable
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
         PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
-        PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>());
+        PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>(), stopping);
     }
 
     public TimeProvider Time { get; }

@@ -1,24 +1,35 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>Passes a pull on to the replica that owns it. One that is gone is passed over; one that breaks off in the middle breaks the client's transfer too.</summary>
+/// <summary>
+/// Passes a pull on to the replica that owns it. One that is gone is passed over; one that breaks off in the middle breaks the client's transfer too, and the client comes again.
+/// Like every answer here this one says within a second that it is coming: an owner that takes longer is waited for by the request that comes next.
+/// </summary>
 internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners, TimeProvider time)
 {
     private const int ChunkSize = 256 * 1024;
 
-    /// <summary>How long an owner may say nothing: it answers within a second, or says that it works.</summary>
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
+    /// <summary>How long an answer that came late is kept for the request that comes next.</summary>
+    private static readonly TimeSpan KeptFor = TimeSpan.FromSeconds(5);
 
     private static readonly string[] Asked = ["Accept", "Range"];
     private static readonly string[] Told = ["Content-Range", "Docker-Content-Digest", "ETag", "Accept-Ranges", "Retry-After", PullThrough.WorkingHeader];
+
+    private readonly ConcurrentDictionary<(Uri Owner, string Question), Task<HttpResponseMessage>> _late = new();
 
     /// <summary>True when the owner has answered; false when this replica is to do it.</summary>
     /// <param name="http">The request.</param>
     /// <param name="key">What it is for: a digest, or an image.</param>
     public async Task<bool> Run(HttpContext http, string key)
     {
-        if (http.Request.Headers.ContainsKey(PullThrough.ForwardedHeader))
+        if (owners.IsFromSelf(http.Request))
+        {
+            http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+            return true;
+        }
+        if (http.Request.Headers.ContainsKey(BlobOwners.FromHeader))
             return false;
         await foreach (var owner in owners.InOrder(key, http.RequestAborted))
         {
@@ -26,15 +37,21 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
                 return false;
             try
             {
-                using var answer = await Ask(http, owner);
-                if ((int)answer.StatusCode == StatusCodes.Status503ServiceUnavailable)
-                    continue;
-                await Relay(http, answer);
-                return true;
+                if (await AnswerOf(http, owner) is not { } answer)
+                    return true;
+                using (answer)
+                {
+                    if (owners.IsSelf(owner, answer))
+                        return false;
+                    if ((int)answer.StatusCode == StatusCodes.Status503ServiceUnavailable)
+                        continue;
+                    await Relay(http, answer);
+                    return true;
+                }
             }
             catch (Exception e) when (IsGone(e, http))
             {
-                owners.PassOver(owner, e);
+                owners.Failed(owner, e);
                 if (!http.Response.HasStarted)
                     continue;
                 http.Abort();
@@ -44,16 +61,48 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
         return false;
     }
 
-    private async Task<HttpResponseMessage> Ask(HttpContext http, Uri owner)
+    /// <summary>Null when it has not come yet, and 202 has been answered.</summary>
+    private async Task<HttpResponseMessage?> AnswerOf(HttpContext http, Uri owner)
     {
-        using var silence = new CancellationTokenSource(Silence, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, http.RequestAborted);
-        using var request = new HttpRequestMessage(new HttpMethod(http.Request.Method), new Uri(owner, http.Request.Path.ToUriComponent()));
+        var question = (owner, $"{http.Request.Method} {http.Request.Path} {http.Request.Headers.Range} {http.Request.Headers.Accept}");
+        var asked = _late.TryRemove(question, out var late) ? late : Ask(http.Request, owner);
+        var isTaken = false;
+        try
+        {
+            isTaken = await PullThrough.IsDoneAtOnce(http, asked, time);
+            return isTaken ? await asked : null;
+        }
+        finally
+        {
+            if (!isTaken && !asked.IsFaulted)
+                _ = Keep(question, asked);
+        }
+    }
+
+    /// <summary>It does not end with the client: what comes late is for the next one who asks the same.</summary>
+    private async Task<HttpResponseMessage> Ask(HttpRequest wanted, Uri owner)
+    {
+        using var silence = new CancellationTokenSource(BlobOwners.Silence, time);
+        using var request = new HttpRequestMessage(new HttpMethod(wanted.Method), new Uri(owner, wanted.Path.ToUriComponent()));
         foreach (var name in Asked)
-            if (http.Request.Headers.TryGetValue(name, out var value))
+            if (wanted.Headers.TryGetValue(name, out var value))
                 request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)value);
-        request.Headers.Add(PullThrough.ForwardedHeader, "1");
-        return await peers.SendAsync(request, either.Token);
+        request.Headers.Add(BlobOwners.FromHeader, owners.Identity);
+        return await peers.SendAsync(request, silence.Token);
+    }
+
+    private async Task Keep((Uri Owner, string) question, Task<HttpResponseMessage> asked)
+    {
+        var isKept = _late.TryAdd(question, asked);   // one is enough for whoever comes next
+        await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (isKept)
+            await Task.Delay(KeptFor, time);
+        if (isKept && !_late.TryRemove(KeyValuePair.Create(question, asked)))
+            return;   // it was taken
+        if (asked.IsCompletedSuccessfully)
+            asked.Result.Dispose();
+        else
+            owners.Failed(question.Owner, asked.Exception?.InnerException ?? new TimeoutException());
     }
 
     private static async Task Relay(HttpContext http, HttpResponseMessage answer)

@@ -75,7 +75,7 @@ internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask
             }
             catch (ReplicaGone e)
             {
-                owners.PassOver(owner, e);
+                owners.Failed(owner, e);
             }
             catch (CopyFailed e) when (e.Kind is CopyFailed.Refused or CopyFailed.Gone)
             {

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using Kuik.Contracts;
 using Kuik.Oci;
@@ -20,10 +21,11 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     public Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken stop) =>
         Try(image, credential => client.HeadManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
 
-    /// <summary>The size of a blob, null when the origin does not have it.</summary>
-    /// <exception cref="CopyFailed">The origin did not say.</exception>
-    public Task<long?> HeadBlob(ImageReference image, string digest, CancellationToken stop) =>
-        Try(image, credential => client.HeadBlob(RegistryRepository.Of(image), digest, credential, stop), stop);
+    /// <summary>The size of a blob; negative when the origin does not say.</summary>
+    /// <exception cref="CopyFailed">The origin does not have it, or did not say.</exception>
+    public Task<long> HeadBlob(ImageReference image, string digest, CancellationToken stop) => Try(image, async credential =>
+        await client.HeadBlob(RegistryRepository.Of(image), digest, credential, stop)
+            ?? throw new RegistryError(RegistryErrorKind.Gone, $"{image.Name} has no blob {digest}", HttpStatusCode.NotFound), stop);
 
     /// <summary>Begins to get a blob.</summary>
     /// <exception cref="CopyFailed">The origin did not give it.</exception>
@@ -40,8 +42,8 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     public Task<ManifestHead?> FindManifest(ImageReference image, CancellationToken stop) => TryToFind<ManifestHead>(image, async credential =>
         await client.HeadManifest(RegistryRepository.Of(image), image.Target, credential, stop) ?? new ManifestHead(null, null, null), stop);
 
-    /// <summary>Are there credentials to show to this image's origin at all?</summary>
-    public async Task<bool> HasCredentials(ImageReference image, CancellationToken stop) => (await find(image, stop)).Count > 0;
+    /// <summary>What there is now to show to this image's origin.</summary>
+    public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);
 
     /// <summary>Whoever was let in before is believed when told that there is no such thing: what is usually not there must not be asked for with every credential.</summary>
     private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken stop) where T : class

@@ -10,14 +10,20 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// A blob that node-proxy did not find in the cache: from the spool if it is there or on its way; from the cache if it has come since; else its download begins.
 /// Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses it.
 /// </summary>
-internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlob copyBlob, Origins origins, TimeProvider time, ILogger<PullBlob> logger)
+internal sealed partial class PullBlob(
+    CacheRegistry cache, Spool spool, CopyBlob copyBlob, Origins origins, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
 {
     private const int ChunkSize = 256 * 1024;
 
-    /// <summary>How long the cache may take to say whether it has the blob; then the download begins without it.</summary>
-    private static readonly TimeSpan CachePatience = TimeSpan.FromMilliseconds(800);
+    /// <summary>
+    /// How long the cache may take to say whether it has the blob; then the download begins without it, and for as long again the cache is not asked. A busy cache takes seconds,
+    /// and what it has must not be fetched once more.
+    /// </summary>
+    private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(10);
 
+    private readonly Joined<(string Repository, string Digest), bool> _asked = new(stopping);
     private readonly Refusals<(string Repository, string Digest)> _refused = new(time);
+    private DateTimeOffset _cacheIsAwayUntil;
 
     /// <exception cref="CopyFailed">Neither the cache nor the origin gave it.</exception>
     public async Task Run(HttpContext http, ImageReference image, string digest)
@@ -26,16 +32,40 @@ internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlo
         using var spooled = spool.Find(digest);
         if (spooled is not null)
             await FromSpool(http, digest, spooled);
-        else if (!await FromCache(http, blob) && !(copyBlob.HasSeen(blob) && await FromCache(http, blob)))   // it came there, and left the spool, since the cache was asked
+        else if (await IsInCache(http, blob) is not { } isThere)
+            return;   // 202: not known yet
+        else if (!isThere || !await FromCache(http, blob))
             await FromOrigin(http, blob);
+    }
+
+    /// <summary>Does the cache have it? Null when it has not said so yet, and 202 has been answered. One that does not say so at all has not.</summary>
+    private async Task<bool?> IsInCache(HttpContext http, WantedBlob blob)
+    {
+        if (_cacheIsAwayUntil > time.GetUtcNow())
+            return false;
+        var asked = _asked.Run((blob.Repository, blob.Digest), async stop =>
+        {
+            try
+            {
+                // Asked twice, it may have come there, and left the spool, since the first time.
+                return await copyBlob.IsThere(blob, stop).WaitAsync(CachePatience, time, stop)
+                    || (copyBlob.HasSeen(blob) && await copyBlob.IsThere(blob, stop).WaitAsync(CachePatience, time, stop));
+            }
+            catch (Exception e) when (e is CopyFailed or TimeoutException)
+            {
+                if (e is TimeoutException)
+                    _cacheIsAwayUntil = time.GetUtcNow() + CachePatience;
+                LogCacheAway(blob.Digest, e.Message);
+                return false;
+            }
+        });
+        return await PullThrough.IsDoneAtOnce(http, asked, time) ? await asked : null;
     }
 
     private async Task<bool> FromCache(HttpContext http, WantedBlob blob)
     {
         try
         {
-            if (!await copyBlob.IsThere(blob, http.RequestAborted).WaitAsync(CachePatience, time))
-                return false;
             _ = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var range);
             await using var stored = await cache.OpenBlob(blob.Repository, blob.Digest, range, http.RequestAborted);
             if (stored is null)
@@ -50,7 +80,7 @@ internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlo
                 await stored.Body.CopyToAsync(http.Response.Body, ChunkSize, http.RequestAborted);
             return true;
         }
-        catch (Exception e) when (e is CopyFailed or TimeoutException)
+        catch (CopyFailed e)
         {
             LogCacheAway(blob.Digest, e.Message);
             return false;
@@ -81,8 +111,7 @@ internal sealed partial class PullBlob(CacheRegistry cache, Spool spool, CopyBlo
     {
         try
         {
-            return await origins.HeadBlob(blob.Image, blob.Digest, stop)
-                ?? throw new CopyFailed(CopyFailed.Gone, $"{blob.Image.Name} has no blob {blob.Digest}", retryHelps: false);
+            return await origins.HeadBlob(blob.Image, blob.Digest, stop);
         }
         catch (CopyFailed e)
         {

@@ -73,26 +73,28 @@ internal sealed partial class PullManifest(
         }
     }
 
-    /// <summary>A private image may be pulled before its pod has been observed: then there are no credentials yet, for a moment.</summary>
+    /// <summary>A private image may be pulled before its pod has been observed: the credential that opens it comes in a moment.</summary>
     private async Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
     {
         using var look = new PeriodicTimer(LookAgain, time);
         for (var until = time.GetUtcNow() + WaitForPod; ;)
         {
-            var hadCredentials = await origins.HasCredentials(image, stop);
+            var shown = await origins.Credentials(image, stop);
             try
             {
                 return await manifests.FromOrigin(image, stop);
             }
-            catch (CopyFailed e) when (e.Kind == CopyFailed.Refused && !hadCredentials)
+            catch (CopyFailed e) when (e.Kind == CopyFailed.Refused)
             {
-                while (!await origins.HasCredentials(image, stop))
+                while ((await origins.Credentials(image, stop)).SequenceEqual(shown))
                     if (!await look.WaitForNextTickAsync(stop) || time.GetUtcNow() >= until)
-                        throw new CopyFailed(CopyFailed.Refused,
-                            $"{e.Message}; no pod that is known to use {image} has a pull secret for {image.Host}", retryHelps: false, status: e.Status, inner: e);
+                        throw shown is [] ? WithoutCredentials(image, e) : e;
             }
         }
     }
+
+    private static CopyFailed WithoutCredentials(ImageReference image, CopyFailed e) => new(
+        CopyFailed.Refused, $"{e.Message}; no pod that is known to use {image} has a pull secret for {image.Host}", retryHelps: false, status: e.Status, inner: e);
 
     /// <returns>Whether the copy was made; a failure is logged, and shown wherever the copy is asked for as such.</returns>
     private async Task<bool> CopyInBackground(ImageReference image, CancellationToken stop)

@@ -19,9 +19,6 @@ public static partial class PullThrough
     /// <summary>On a 202: there is no answer yet, ask again.</summary>
     public const string WorkingHeader = "Kuik-Working";
 
-    /// <summary>On a request from another replica: this one is the owner, or is to act as if it were.</summary>
-    public const string ForwardedHeader = "Kuik-Forwarded";
-
     private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
 
     /// <summary>Answers <c>/v2/…</c> for node-proxy, and the other replicas' questions.</summary>

@@ -21,7 +21,10 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
     public const int HeldBack = 4096;
 
     private const int ChunkSize = 256 * 1024;
+
+    /// <summary>Breaks that are gone on after, unless so many bytes came in between: a line that drops once in a gigabyte still brings a large blob.</summary>
     private const int MostBreaks = 4;
+    private const int Progress = 1 << 20;
 
     /// <summary>How long what has arrived waits for an origin that asks for a pause. Longer ones are left to the next try of the whole blob.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(10);
@@ -89,9 +92,13 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
         using var hash = Digest.Begin(source.Digest);
         try
         {
-            for (var breaks = 0; !await Receive(hash, breaks, stop); breaks++)
-                if (breaks == MostBreaks)
-                    throw Broken($"broke off {MostBreaks + 1} times, the last time after {_written} bytes");
+            var breaks = 0;
+            for (var before = 0L; !await Receive(hash, breaks, stop); before = _written)
+            {
+                breaks = _written - before >= Progress ? 1 : breaks + 1;
+                if (breaks > MostBreaks)
+                    throw Broken($"broke off {breaks} times with next to nothing in between, the last time after {_written} bytes");
+            }
             if (source.SizeInBytes is { } size && size != _written)
                 throw Broken($"has {_written} bytes, not {size}");
             var digest = Digest.End(hash);
@@ -154,7 +161,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
                     await Append(buffer.AsMemory(skipped, got - skipped), hash, stop);
             }
         }
-        catch (RegistryError e) when (e.IsTransient && _written > before)
+        catch (RegistryError e) when (e.IsTransient && _written > 0)
         {
             return false;
         }

@@ -74,6 +74,29 @@ public class CredentialsTests
     }
 
     [Fact]
+    public async Task A_registry_that_hides_a_blob_from_one_credential_shows_it_to_the_next()
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start();
+        var image = TestImage.Small(seed: 25);
+        var name = origin.Add("team/web", "1", image);
+        var right = "Basic " + Convert.ToBase64String("robot:secret"u8);
+        origin.Script = request => request.Authorization switch
+        {
+            null => Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"registry\"")),
+            var shown => shown == right ? null : Misbehave.Answer(404),
+        };
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        engine.Credentials.Enqueue(new RegistryCredential("robot", "wrong"));
+        engine.Credentials.Enqueue(new RegistryCredential("robot", "secret"));
+        using var client = engine.Client();
+
+        var head = await client.Ask(HttpMethod.Head, name, "blobs/" + image.Layers[0].Digest);
+
+        Assert.Equal((System.Net.HttpStatusCode.OK, image.Layers[0].Bytes.Length), (head.StatusCode, head.Content.Headers.ContentLength));
+    }
+
+    [Fact]
     public async Task A_cache_with_a_password_is_written_with_it()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start(new RegistryOptions { Credentials = ("kuik", "secret") }));

@@ -8,13 +8,15 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Kuik.IntegrationTests.CopyEngine;
 
 /// <summary>
-/// Passes on so many requests to a registry and then none: what the registry sees of an engine that is killed between two of its steps, whichever test wants.
+/// Passes on so many requests to a server and then none: what a registry sees of an engine that is killed between two of its steps, whichever a test wants. Or
+/// passes them on later: what is seen of a server that is busy.
 /// </summary>
 internal sealed class CutFront : IAsyncDisposable
 {
     private readonly WebApplication app;
     private readonly HttpMessageInvoker connections = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.None });
     private int left = int.MaxValue;
+    private Task gate = Task.CompletedTask;
 
     private CutFront(WebApplication app) => this.app = app;
 
@@ -23,7 +25,7 @@ internal sealed class CutFront : IAsyncDisposable
     /// <summary>Was a request not passed on, since the last <see cref="Mend"/>?</summary>
     public bool HasCut => Volatile.Read(ref left) < 0;
 
-    public static async Task<CutFront> Start(string registry)
+    public static async Task<CutFront> Start(string server)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -34,10 +36,11 @@ internal sealed class CutFront : IAsyncDisposable
         var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
         app.Run(async http =>
         {
+            await Volatile.Read(ref front.gate);
             if (Interlocked.Decrement(ref front.left) < 0)
                 http.Abort();
             else
-                await forwarder.SendAsync(http, registry, front.connections);
+                await forwarder.SendAsync(http, server, front.connections);
         });
         await app.StartAsync();
         return front;
@@ -45,6 +48,9 @@ internal sealed class CutFront : IAsyncDisposable
 
     /// <summary>Cuts off after so many more requests.</summary>
     public void CutAfter(int requests) => Volatile.Write(ref left, requests);
+
+    /// <summary>Passes nothing on before then.</summary>
+    public void HoldUntil(Task then) => Volatile.Write(ref gate, then);
 
     /// <summary>Passes everything on again.</summary>
     public void Mend() => Volatile.Write(ref left, int.MaxValue);

@@ -24,9 +24,10 @@ public sealed class ManifestsTests
         var limits = new RateLimits(time, services.GetRequiredService<IMeterFactory>());
         using var peers = new HttpMessageInvoker(new SocketsHttpHandler());
         var settings = new CopyEngineSettings { CacheEndpoint = StartedNowhere, Platforms = [], SpoolPath = "" };
+        var owners = new BlobOwners(settings, time, NullLogger<BlobOwners>.Instance);
         var manifests = new Manifests(
             new Origins(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([]), limits),
-            new BlobOwners(settings, peers, time, NullLogger<BlobOwners>.Instance), new AskOwner(peers, time), time, TestContext.Current.CancellationToken);
+            owners, new AskOwner(peers, owners, time), time, TestContext.Current.CancellationToken);
         Task<Manifest> FromOrigin(ImageReference wanted) => manifests.FromOrigin(wanted, TestContext.Current.CancellationToken);
 
         await FromOrigin(image);

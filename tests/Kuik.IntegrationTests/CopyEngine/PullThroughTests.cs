@@ -249,6 +249,26 @@ public class PullThroughTests
     }
 
     [Fact]
+    public async Task A_cache_that_takes_its_time_is_waited_for_and_what_it_has_is_not_fetched_again()
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        var image = TestImage.Small(seed: 51);
+        var name = await origin.Push("team/web", "1", image);
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        await engine.Copy(name);
+        using var client = engine.Client();
+        cache.Freeze();
+
+        var working = await client.AskOnce(HttpMethod.Get, name, "blobs/" + image.Layers[0].Digest);
+        cache.Resume();
+        var bytes = await client.TryRead(name, image.Layers[0].Digest);
+
+        Assert.Equal(HttpStatusCode.Accepted, working.StatusCode);
+        Assert.Equal(image.Layers[0].Bytes, bytes);
+        Assert.All(origin.BlobDownloads(), download => Assert.Equal(1, download.Value));
+    }
+
+    [Fact]
     public async Task A_slow_origin_is_answered_with_202_until_it_answers()
     {
         await using var origin = await ScriptedOrigin.Start();
@@ -296,14 +316,18 @@ public class PullThroughTests
         Assert.InRange(origin.Ledger.Count, 1, 2);   // with the credential, and without where that may help
     }
 
-    [Fact]
-    public async Task A_private_image_waits_for_the_pod_that_brings_its_credential()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_private_image_waits_for_the_pod_that_brings_its_credential(bool isShownAnother)
     {
         var (origin, cache) = (await Registry.Start(new RegistryOptions { Credentials = ("robot", "secret") }), await Registry.Start());
         var image = TestImage.Small(seed: 52);
         var name = await origin.Push("team/web", "1", image);
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         using var client = engine.Client();
+        if (isShownAnother)
+            engine.Credentials.Enqueue(new RegistryCredential("cloud", "identity"));
 
         var working = await client.AskOnce(HttpMethod.Get, name, "manifests/1");
         engine.Credentials.Enqueue(new RegistryCredential("robot", "secret"));

@@ -1,4 +1,5 @@
 using System.Net;
+using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Testing;
 using Xunit;
 
@@ -86,6 +87,38 @@ public class ReplicasTests
             Assert.Equal(image.Layers[1].Bytes, await client.TryRead(name, image.Layers[1].Digest));
         }
         await replicas[0].DisposeAsync();
+    }
+
+    [Fact]
+    public async Task An_owner_that_takes_its_time_keeps_what_it_owns()
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        var image = TestImage.Small(seed: 98, size: 300_000);
+        var name = await origin.Push("team/web", "1", image);
+        var ports = new[] { FreePort.Next(), FreePort.Next() };
+        var fronts = await Task.WhenAll(ports.Select(port => CutFront.Start($"http://127.0.0.1:{port}")));
+        var peers = fronts.Select((front, i) => ($"Kuik:Fetcher:Peers:{i}", front.Endpoint)).ToArray();
+        var replicas = await Task.WhenAll(ports.Select(port => StartEngine.Run(cache, [origin.Host], port, peers)));
+        var layer = image.Layers[0];
+        var owner = Array.FindIndex(fronts, front => new Uri(front.Endpoint) == BlobOwners.Rank(layer.Digest, fronts.Select(each => new Uri(each.Endpoint)))[0]);
+        using var clientOfOwner = replicas[owner].Client();
+        using var client = replicas[1 - owner].Client();
+        var gate = new TaskCompletionSource();
+        fronts[owner].HoldUntil(gate.Task);
+
+        var answers = new List<HttpResponseMessage>();
+        for (var i = 0; i < 4; i++)
+            answers.Add(await client.AskOnce(HttpMethod.Get, name, "blobs/" + layer.Digest));
+        gate.SetResult();
+        var bytes = await Task.WhenAll(client.TryRead(name, layer.Digest), clientOfOwner.TryRead(name, layer.Digest));
+
+        Assert.All(answers, answer => Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode));
+        Assert.All(bytes, each => Assert.Equal(layer.Bytes, each));
+        Assert.Equal(1, Assert.Single(origin.BlobDownloads()).Value);
+        foreach (var replica in replicas)
+            await replica.DisposeAsync();
+        foreach (var front in fronts)
+            await front.DisposeAsync();
     }
 
     [Fact]

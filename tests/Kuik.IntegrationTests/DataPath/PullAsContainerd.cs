@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using Kuik.Oci;
 using Kuik.Testing;
@@ -15,10 +16,10 @@ internal sealed class PullAsContainerd(HttpClient http, Uri repository)
     private const int MostTries = 10;
     private const int AtATime = 3;
 
-    private int breaks;
+    private readonly ConcurrentQueue<string> breaks = [];
 
-    /// <summary>How many answers were none, or broke off.</summary>
-    public int Breaks => breaks;
+    /// <summary>The answers that were none, or broke off.</summary>
+    public IReadOnlyCollection<string> Breaks => breaks;
 
     /// <exception cref="InvalidDataException">A byte was wrong, or a transfer ended well too early.</exception>
     /// <exception cref="HttpRequestException">A part could not be had, often.</exception>
@@ -51,7 +52,7 @@ internal sealed class PullAsContainerd(HttpClient http, Uri repository)
             }
             catch (Exception broken) when (broken is HttpRequestException or IOException && tries < MostTries)
             {
-                Interlocked.Increment(ref breaks);
+                breaks.Enqueue($"{path} at {at}: {broken.Message}");
             }
     }
 

@@ -18,6 +18,8 @@ public sealed class Swarm : IAsyncLifetime
 
     private readonly string spools = Sandbox.Shared.NewFolder("swarm-spools");
 
+    private Front service = null!;
+
     internal FetcherWorld World { get; private set; } = null!;
 
     /// <summary>nginx before the origin: images are named by it.</summary>
@@ -32,7 +34,7 @@ public sealed class Swarm : IAsyncLifetime
         World = await FetcherWorld.Start();
         Origin = await Front.Start(World.Origin);
         var ports = Enumerable.Range(0, Fetchers).Select(_ => FreePort.Next()).ToList();
-        var service = await Front.StartBefore([.. ports.Select(port => $"127.0.0.1:{port}")]);
+        service = await Front.StartBefore([.. ports.Select(port => $"127.0.0.1:{port}")]);
         (string, string?)[] settings = [("Kuik:InsecureRegistries:0", $"http://{Origin.Host}"), .. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", (string?)$"http://127.0.0.1:{port}"))];
         ImageFetchers = await Task.WhenAll(ports.Select(port => World.StartFetcher(port, [.. settings, ("Kuik:Fetch:SpoolPath", SpoolOf(port))])));
         // A busy machine is slow: only what is dead may be passed over.
@@ -70,16 +72,28 @@ public sealed class Swarm : IAsyncLifetime
     public string NameOf(CorpusImage image) => $"{Origin.Host}/{image.Repository}:{image.Tag}";
 
     /// <summary>Pulls an image as so many clients do, spread over all node-proxies, all at once, while it is also copied for the first pod that was seen.</summary>
-    /// <returns>How many transfers broke and were gone on with.</returns>
+    /// <returns>The transfers that broke and were gone on with.</returns>
     /// <exception cref="InvalidDataException">A client was given a wrong byte.</exception>
-    public async Task<int> Pull(CorpusImage image, int clients)
+    public async Task<IReadOnlyList<string>> Pull(CorpusImage image, int clients)
     {
         using var http = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
         var pulls = Enumerable.Range(0, clients)
             .Select(i => new PullAsContainerd(http, new Uri(Proxies[i % NodeProxies].Endpoint, $"/v2/{CachePath.Of(ImageReference.Parse(NameOf(image)))}/"))).ToList();
         var requested = World.Request(NameOf(image));
         await Task.WhenAll(pulls.Select(pull => pull.Run(image)).Append(requested));
-        return pulls.Sum(pull => pull.Breaks);
+        return [.. pulls.SelectMany(pull => pull.Breaks)];
+    }
+
+    /// <summary>Pulls a blob as a runtime does that stops reading for a while: its disk is busy.</summary>
+    public async Task<byte[]> PullWithPause(CorpusImage image, TestBlob blob, int after, TimeSpan pause)
+    {
+        using var http = new HttpClient();
+        await using var body = await http.GetStreamAsync(new Uri(Proxies[0].Endpoint, $"/v2/{CachePath.Of(ImageReference.Parse(NameOf(image)))}/blobs/{blob.Digest}"));
+        var bytes = new byte[blob.Bytes.Length];
+        await body.ReadExactlyAsync(bytes.AsMemory(0, after));
+        await Task.Delay(pause);
+        await body.ReadExactlyAsync(bytes.AsMemory(after));
+        return bytes;
     }
 
     /// <summary>Waits until the image is in the cache and nobody asks for it any more.</summary>
@@ -96,8 +110,13 @@ public sealed class Swarm : IAsyncLifetime
         .ToDictionary(requests => requests.Key, requests => requests.Sum(request => request.BytesSent));
 
     /// <summary>What was asked of the origin, and who said what, for a failure.</summary>
-    public string Story(CorpusImage image) => string.Join('\n', Origin.Requests().Where(request => request.Path.StartsWith($"/v2/{image.Repository}/", StringComparison.Ordinal)).Select(request => $"origin: {request}")
-        .Concat(ImageFetchers.Concat(Proxies).SelectMany(service => service.Log.Split('\n').Where(line => line.Contains(image.Repository, StringComparison.Ordinal) || line.Contains("WARN", StringComparison.Ordinal)).Select(line => $"{service.Port}: {line}"))));
+    public string Story(CorpusImage image) => string.Join('\n',
+    [
+        .. Origin.Requests().Where(request => request.Path.StartsWith($"/v2/{image.Repository}/", StringComparison.Ordinal)).Select(request => $"origin: {request}"),
+        .. ImageFetchers.Concat(Proxies).SelectMany(each => Lines(each.Log).Where(line => line.Contains(image.Repository, StringComparison.Ordinal) || !line.Contains(" INFO ", StringComparison.Ordinal))
+            .Select(line => $"{each.Port}: {line}")),
+        .. Lines(service.Log).Select(line => $"service: {line}"),
+    ]);
 
     /// <summary>The image-fetcher that has most of blobs under way on its disk, once one has so many bytes.</summary>
     public async Task<KuikService> Busiest(long bytes)
@@ -115,4 +134,6 @@ public sealed class Swarm : IAsyncLifetime
 
     private long SpooledBy(KuikService fetcher) =>
         Directory.EnumerateFiles(SpoolOf(fetcher.Port), "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file) is { Exists: true } spooled ? spooled.Length : 0);
+
+    private static string[] Lines(string log) => log.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 }

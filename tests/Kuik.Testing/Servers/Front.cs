@@ -85,6 +85,9 @@ public sealed class Front
         });
     }
 
+    /// <summary>What it complained about.</summary>
+    public string Log => process!.Log;
+
     /// <summary>What it has finished answering so far, in the order in which answers ended.</summary>
     public IReadOnlyList<FrontRequest> Requests() =>
         File.Exists(AccessLog) ? [.. File.ReadAllLines(AccessLog).Select(line => line.Split('\t')).Where(fields => fields.Length == 6).Select(Read)] : [];

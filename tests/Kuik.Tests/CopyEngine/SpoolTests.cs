@@ -212,6 +212,23 @@ public sealed class SpoolTests : IDisposable
         Assert.Equal(blob, await Read(reader, from: 0, chunk: 10_000));
     }
 
+    [Theory]
+    [InlineData(2 << 20, true)]
+    [InlineData(1000, false)]
+    public async Task A_line_that_breaks_again_and_again_brings_the_whole_as_long_as_much_comes_in_between(int between, bool isWhole)
+    {
+        var large = RandomNumberGenerator.GetBytes(6 * between + 1000);
+        using var spool = new Spool(folder, 100 << 20, time, Stop);
+        using var reader = spool.Join(new BlobSource(Digest.Sha256(large), large.Length, (from, _) => Task.FromResult(Part(large, from, (int)Math.Min(from + between, large.Length)))));
+
+        var read = Read(reader, from: 0, chunk: 100_000);
+
+        if (isWhole)
+            Assert.Equal(large, await read);
+        else
+            Assert.Contains("broke off 5 times", (await Assert.ThrowsAsync<CopyFailed>(() => read)).Message, StringComparison.Ordinal);
+    }
+
     private bool AfterAMinute(Task read)
     {
         time.Advance(TimeSpan.FromMinutes(1));
@@ -219,7 +236,9 @@ public sealed class SpoolTests : IDisposable
     }
 
     /// <summary>An answer from an offset on that breaks off at another one, if that is not the end.</summary>
-    private BlobBody Part(long from, int breaksOffAt) => new(
+    private BlobBody Part(long from, int breaksOffAt) => Part(blob, from, breaksOffAt);
+
+    private static BlobBody Part(byte[] blob, long from, int breaksOffAt) => new(
         new BrokenOff(blob.AsMemory((int)from, breaksOffAt - (int)from), isWhole: breaksOffAt == blob.Length), blob.Length - from,
         from == 0 ? null : new ContentRangeHeaderValue(from, blob.Length - 1, blob.Length));
 
