@@ -17,7 +17,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
 
     private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
 
-    private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), [], time, RegistryNetwork.Own);
+    private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), settings.Roots, time, RegistryNetwork.Own);
     private readonly string _host = settings.CacheEndpoint.IsDefaultPort ? settings.CacheEndpoint.Host : settings.CacheEndpoint.Authority;
 
     private volatile string? _emptyBlobIn;

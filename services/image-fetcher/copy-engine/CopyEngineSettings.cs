@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Kuik.Hosting;
 using Kuik.Oci;
 using Microsoft.Extensions.Configuration;
@@ -12,6 +13,9 @@ internal sealed record CopyEngineSettings
 
     /// <summary><c>Kuik:Cache:Username</c> with <c>:Password</c> or <c>:PasswordFile</c>. Null: none.</summary>
     public RegistryCredential? CacheCredential { get; init; }
+
+    /// <summary><c>Kuik:RootCertificateAuthorities</c>: whose certificates registries may show beside those that the system trusts, the cache too. Default none.</summary>
+    public X509Certificate2Collection Roots { get; init; } = [];
 
     /// <summary><c>Kuik:Cache:AcceptsSparseIndexes</c>: true for a registry that takes an index whose children are not all there. Default false.</summary>
     public bool AcceptsSparseIndexes { get; init; }
@@ -54,6 +58,7 @@ internal sealed record CopyEngineSettings
     {
         CacheEndpoint = configuration.ReadEndpoint("Kuik:Cache:Endpoint", "http://localhost:5000")!,
         CacheCredential = ReadCredential(configuration),
+        Roots = TrustedCertificates.Read(configuration),
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
             Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, Platform.Accepted))],

@@ -19,10 +19,9 @@ public static class CopyEngineParts
     {
         var settings = CopyEngineSettings.From(configuration);
         var endpoints = RegistryEndpoints.From(configuration);
-        var roots = RegistryClient.ReadRoots(configuration);
         var network = RegistryNetwork.From(configuration);
         services.AddSingleton(provider => new Engine(
-            settings, time => new RegistryClient(endpoints, roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
+            settings, time => new RegistryClient(endpoints, settings.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().CopyImage);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().EvictImage);

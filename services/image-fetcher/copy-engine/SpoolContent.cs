@@ -9,8 +9,6 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="sent">Completed when all of it has been sent.</param>
 internal sealed class SpoolContent(SpoolReader blob, long? size, TaskCompletionSource sent) : HttpContent
 {
-    private const int ChunkSize = 256 * 1024;
-
     /// <summary>How long a registry may take no bytes before it counts as stalled.</summary>
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(60);
 
@@ -19,11 +17,11 @@ internal sealed class SpoolContent(SpoolReader blob, long? size, TaskCompletionS
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var buffer = ArrayPool<byte>.Shared.Rent(ChunkSize);
+        var buffer = ArrayPool<byte>.Shared.Rent(SpooledBlob.ChunkSize);
         try
         {
             int got;
-            for (var offset = 0L; (got = await blob.Read(buffer.AsMemory(0, ChunkSize), offset, cancellationToken)) > 0; offset += got)
+            for (var offset = 0L; (got = await blob.Read(buffer.AsMemory(0, SpooledBlob.ChunkSize), offset, cancellationToken)) > 0; offset += got)
             {
                 limit.CancelAfter(Stall);
                 await stream.WriteAsync(buffer.AsMemory(0, got), limit.Token);

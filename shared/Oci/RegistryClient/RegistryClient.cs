@@ -37,11 +37,7 @@ public sealed class RegistryClient : IDisposable
     /// </summary>
     /// <exception cref="WrongSetting">One of them is not accepted.</exception>
     public static RegistryClient From(IConfiguration configuration, TimeProvider time) =>
-        new(RegistryEndpoints.From(configuration), ReadRoots(configuration), time, RegistryNetwork.From(configuration));
-
-    /// <summary>The certificates of <c>Kuik:RootCertificateAuthorities</c>, a list of PEM files.</summary>
-    /// <exception cref="WrongSetting">A file cannot be read or holds no certificate.</exception>
-    public static X509Certificate2Collection ReadRoots(IConfiguration configuration) => TrustedCertificates.Read(configuration);
+        new(RegistryEndpoints.From(configuration), TrustedCertificates.Read(configuration), time, RegistryNetwork.From(configuration));
 
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);

@@ -108,4 +108,21 @@ public class CredentialsTests
 
         await cache.AssertHas(name, index, "linux/amd64");
     }
+
+    [Fact]
+    public async Task A_cache_behind_a_private_authority_is_trusted_when_that_is_named()
+    {
+        var (origin, cache) = (await Registry.Start(), await Registry.Start());
+        var authority = new CertificateAuthority("a company");
+        await using var front = await CutFront.Start(cache.Endpoint.ToString(), authority.Issue("CN=cache", "127.0.0.1"));
+        var file = Path.Combine(Sandbox.Shared.NewFolder("authority"), "ca.pem");
+        await File.WriteAllTextAsync(file, authority.Pem, TestContext.Current.CancellationToken);
+        var image = TestImage.Small(seed: 26);
+        var name = await origin.Push("team/web", "1", image);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front.Endpoint), ("Kuik:RootCertificateAuthorities:0", file));
+
+        await engine.Copy(name);
+
+        await cache.AssertHas(name, image);
+    }
 }

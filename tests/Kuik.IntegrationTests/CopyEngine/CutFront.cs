@@ -1,4 +1,6 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Kuik.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,11 +27,17 @@ internal sealed class CutFront : IAsyncDisposable
     /// <summary>Was a request not passed on, since the last <see cref="Mend"/>?</summary>
     public bool HasCut => Volatile.Read(ref left) < 0;
 
-    public static async Task<CutFront> Start(string server)
+    /// <param name="server">What is behind it.</param>
+    /// <param name="tls">What it shows to speak TLS; null for plain HTTP.</param>
+    public static async Task<CutFront> Start(string server, PemPair? tls = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        {
+            if (tls is not null)
+                listen.UseHttps(X509Certificate2.CreateFromPem(tls.Certificate, tls.Key));
+        }));
         builder.Services.AddHttpForwarder();
         var app = builder.Build();
         var front = new CutFront(app);
