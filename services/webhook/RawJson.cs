@@ -5,9 +5,31 @@ namespace Kuik.Webhook;
 /// <summary>Reads JSON as it came, where anything may be missing or of another kind.</summary>
 internal static class RawJson
 {
-    /// <summary>A member that is there and not null; otherwise null, also of what is no object.</summary>
-    public static JsonElement? Member(this JsonElement? element, string name) =>
-        element is { ValueKind: JsonValueKind.Object } from && from.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
+    /// <summary>A member that is there and not null; otherwise null, also of what is no object, or has names that are no Unicode.</summary>
+    public static JsonElement? Member(this JsonElement? element, string name)
+    {
+        try
+        {
+            return element is { ValueKind: JsonValueKind.Object } from && from.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
+        }
+        catch (InvalidOperationException)   // half of a surrogate pair in some other member's name
+        {
+            return null;
+        }
+    }
+
+    /// <summary>An object with names that can be read.</summary>
+    public static bool IsMap(this JsonElement element)
+    {
+        try
+        {
+            return element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(member => member.Name.Length >= 0);
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>A text; null if it is none, or no Unicode (half of a surrogate pair, for example).</summary>
     public static string? Text(this JsonElement? element)
