@@ -39,7 +39,11 @@ internal sealed class WebhookInProcess : IAsyncDisposable
             if (instrument.Meter.Name == RewriteMetrics.Meter && instrument.Meter.Scope == meters)
                 listener.EnableMeasurementEvents(instrument);
         };
-        _meters.SetMeasurementEventCallback<long>((_, _, tags, _) => Counted.Enqueue((string)tags[0].Value!));
+        _meters.SetMeasurementEventCallback<long>((_, count, tags, _) =>
+        {
+            for (var i = 0; i < count; i++)
+                Counted.Enqueue((string)tags[0].Value!);
+        });
         _meters.Start();
     }
 
