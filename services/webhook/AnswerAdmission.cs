@@ -110,17 +110,23 @@ public static partial class AnswerAdmission
         }
     }
 
-    /// <summary>The answer: always allowed; a patch only if there is something to change.</summary>
-    internal static byte[] Response(string version, string uid, JsonArray patch)
+    // The answer: always allowed; a patch only if there is something to change.
+    private static ReadOnlyMemory<byte> Response(string version, string uid, JsonArray patch) => RawJson.Write(json =>
     {
-        var response = new JsonObject { ["uid"] = uid, ["allowed"] = true };
+        json.WriteStartObject();
+        json.WriteString("apiVersion", version);
+        json.WriteString("kind", Kind);
+        json.WriteStartObject("response");
+        json.WriteString("uid", uid);
+        json.WriteBoolean("allowed", true);
         if (patch.Count > 0)
         {
-            response["patchType"] = "JSONPatch";
-            response["patch"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(patch.ToJsonString()));
+            json.WriteString("patchType", "JSONPatch");
+            json.WriteBase64String("patch", RawJson.Write(bytes => patch.WriteTo(bytes)).Span);
         }
-        return Encoding.UTF8.GetBytes(new JsonObject { ["apiVersion"] = version, ["kind"] = Kind, ["response"] = response }.ToJsonString());
-    }
+        json.WriteEndObject();
+        json.WriteEndObject();
+    });
 
     private static void Say(JsonElement? request, PodDecision decision, RewriteMetrics metrics, ILogger logger)
     {
@@ -154,7 +160,7 @@ public static partial class AnswerAdmission
         return text.Length > longest ? clean + "…" : clean;
     }
 
-    private static Task Write(HttpContext http, byte[] json)
+    private static Task Write(HttpContext http, ReadOnlyMemory<byte> json)
     {
         (http.Response.ContentType, http.Response.ContentLength) = ("application/json", json.Length);
         return http.Response.Body.WriteAsync(json, http.RequestAborted).AsTask();

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -22,19 +21,14 @@ internal static class ExplainPod
         _ => null,
     };
 
-    /// <summary>The answer, with a line end.</summary>
-    public static byte[] Say(PodDecision decision)
+    /// <summary>The answer.</summary>
+    public static ReadOnlyMemory<byte> Say(PodDecision decision)
     {
         var answer = new JsonObject();
         if (decision.LeftAlone is { } reason)
             answer["leftAlone"] = reason;
         answer["containers"] = new JsonArray([.. decision.Containers.Select(Say)]);
-
-        var text = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(text, ForPeople))
-            answer.WriteTo(writer);
-        text.Write("\n"u8);
-        return text.WrittenSpan.ToArray();
+        return RawJson.Write(json => answer.WriteTo(json), ForPeople);
     }
 
     private static JsonNode Say(ImageDecision decision)

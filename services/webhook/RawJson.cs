@@ -1,8 +1,9 @@
+using System.Buffers;
 using System.Text.Json;
 
 namespace Kuik.Webhook;
 
-/// <summary>Reads JSON as it came, where anything may be missing or of another kind.</summary>
+/// <summary>Reads JSON as it came, where anything may be missing or of another kind, and writes it as bytes.</summary>
 internal static class RawJson
 {
     /// <summary>A member that is there and not null; otherwise null, also of what is no object, or has names that are no Unicode.</summary>
@@ -23,7 +24,7 @@ internal static class RawJson
     {
         try
         {
-            return element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(member => member.Name.Length >= 0);
+            return element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(member => member.Name is not null);   // to read it is what can fail
         }
         catch (InvalidOperationException)
         {
@@ -47,4 +48,13 @@ internal static class RawJson
     /// <summary>A list's items; none if it is no list.</summary>
     public static IEnumerable<JsonElement?> Items(this JsonElement? element) =>
         element is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray().Select(item => (JsonElement?)item) : [];
+
+    /// <summary>What is written, as UTF-8: as text in between, an answer about many containers would be large enough to be collected last.</summary>
+    public static ReadOnlyMemory<byte> Write(Action<Utf8JsonWriter> write, JsonWriterOptions options = default)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(bytes, options))
+            write(json);
+        return bytes.WrittenMemory;
+    }
 }

@@ -19,10 +19,10 @@ public sealed class CertificateAuthority
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        var (from, until) = (DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(365));
+        var from = DateTimeOffset.UtcNow.AddDays(-1);
         certificate = above is null
-            ? request.CreateSelfSigned(from, until)
-            : request.Create(above.certificate, from, until, RandomNumberGenerator.GetBytes(16)).CopyWithPrivateKey(key);
+            ? request.CreateSelfSigned(from, from.AddDays(366))
+            : request.Create(above.certificate, from, above.certificate.NotAfter, RandomNumberGenerator.GetBytes(16)).CopyWithPrivateKey(key);
     }
 
     /// <summary>What clients must trust.</summary>

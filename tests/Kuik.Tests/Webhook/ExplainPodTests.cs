@@ -57,7 +57,6 @@ public sealed class ExplainPodTests : IAsyncLifetime
                 }
               ]
             }
-
             """, answer);
     }
 

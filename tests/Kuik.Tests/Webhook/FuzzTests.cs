@@ -14,7 +14,7 @@ namespace Kuik.Tests.Webhook;
 /// What holds for any JSON that is sent as a pod. FsCheck chooses seeds; a failure names its seed, from which <see cref="RandomPod"/> writes the same text again.
 /// <see cref="RewriteProperties"/> has the same properties for pods that a Kubernetes would take.
 /// </summary>
-[Properties(Arbitrary = [typeof(Seeds)], MaxTest = 500)]
+[Properties(Arbitrary = [typeof(Seeds)], MaxTest = 300)]
 public sealed class FuzzTests
 {
     private static readonly RewriteOptions[] Settings =
