@@ -68,7 +68,7 @@ internal sealed class Results
     // Of times and memory; how many bytes there were to send is the same for all.
     private IEnumerable<Result> Ratios(Result peer, List<double> theirs)
     {
-        if (peer.Subject == Kuik || peer.Unit is not ("s" or "MiB") || series.Find(one => one.Series == peer with { Subject = Kuik }).Values is not { } ours)
+        if (peer.Subject == Kuik || peer.Unit is not ("s" or "ms" or "µs" or "MiB") || series.Find(one => one.Series == peer with { Subject = Kuik }).Values is not { } ours)
             return [];
         return [Summary(peer with { Subject = $"{Kuik}/{peer.Subject}", Unit = "ratio" }, [.. ours.Zip(theirs, (our, their) => our / their)])];
     }

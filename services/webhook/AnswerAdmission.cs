@@ -20,7 +20,7 @@ public static partial class AnswerAdmission
     /// <summary>Longest list of reasons in the log, in characters.</summary>
     private const int LongestReasons = 1000;
 
-    /// <summary>Adds what the webhook needs; listens on <c>https://*:9443</c> unless told otherwise.</summary>
+    /// <summary>Adds what the webhook needs, and where it listens: see <see cref="Listener"/>.</summary>
     /// <exception cref="WrongSetting">A setting cannot be used.</exception>
     public static WebApplicationBuilder AddPodRewriting(this WebApplicationBuilder builder)
     {
@@ -35,66 +35,73 @@ public static partial class AnswerAdmission
         return builder;
     }
 
-    /// <summary>Maps the one address that Kubernetes calls.</summary>
+    /// <summary>Maps the one address that Kubernetes calls, and with <c>?explain</c> people.</summary>
     public static WebApplication MapPodAdmission(this WebApplication app)
     {
         var options = app.Services.GetRequiredService<RewriteOptions>();
         var metrics = app.Services.GetRequiredService<RewriteMetrics>();
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(AnswerAdmission));
-        app.MapPost("/mutate-core-v1-pod", http => Answer(http, options, metrics, logger));
+        app.MapPost("/mutate-core-v1-pod", http => http.Request.Query.ContainsKey("explain")
+            ? Explain(http, options, logger)
+            : Answer(http, options, metrics, logger));
         return app;
     }
 
     private static async Task Answer(HttpContext http, RewriteOptions options, RewriteMetrics metrics, ILogger logger)
     {
         // 1. What cannot be answered with an AdmissionReview gets a sentence.
-        JsonDocument review;
+        using var review = await ReadBody(http, logger);
+        if (review is null)
+            return;
+        JsonElement? root = review.RootElement;
+        var request = root.Member("request");
+        var (version, uid) = (root.Member("apiVersion").Text(), request.Member("uid").Text());
+        if (root.Member("kind").Text() != Kind || version is null || string.IsNullOrEmpty(uid))
+        {
+            await Refuse(http, StatusCodes.Status400BadRequest, $"the body is no {Kind} of {Version} with a request and its uid", logger);
+            return;
+        }
+
+        // 2. Decide, say what was decided, answer.
+        var decision = version == Version ? Decide(PodChange.Of(request), options, logger) : new PodDecision([], [], $"{version} is not {Version}");
+        Say(request, decision, metrics, logger);
+        await Write(http, Response(version, uid, decision.Patch));
+    }
+
+    private static async Task Explain(HttpContext http, RewriteOptions options, ILogger logger)
+    {
+        using var body = await ReadBody(http, logger);
+        if (body is null)
+            return;
+        if (ExplainPod.Read(body.RootElement) is { } change)
+            await Write(http, ExplainPod.Say(Decide(change, options, logger)));
+        else
+            await Refuse(http, StatusCodes.Status400BadRequest, $"the body is neither a Pod nor an {Kind}", logger);
+    }
+
+    /// <summary>The body as JSON; null if it is none, which has been answered then.</summary>
+    private static async Task<JsonDocument?> ReadBody(HttpContext http, ILogger logger)
+    {
         try
         {
-            review = await JsonDocument.ParseAsync(http.Request.Body, new JsonDocumentOptions { MaxDepth = 1000 }, http.RequestAborted);
+            return await JsonDocument.ParseAsync(http.Request.Body, new JsonDocumentOptions { MaxDepth = 1000 }, http.RequestAborted);
         }
         catch (JsonException wrong)
         {
             await Refuse(http, StatusCodes.Status400BadRequest, $"the body is not JSON: {wrong.Message}", logger);
-            return;
         }
         catch (BadHttpRequestException wrong)
         {
             await Refuse(http, wrong.StatusCode, wrong.Message, logger);
-            return;
         }
-
-        using (review)
-        {
-            JsonElement? root = review.RootElement;
-            var request = root.Member("request");
-            var (version, uid) = (Text(root.Member("apiVersion")), Text(request.Member("uid")));
-            if (Text(root.Member("kind")) != Kind || version is null || string.IsNullOrEmpty(uid))
-            {
-                await Refuse(http, StatusCodes.Status400BadRequest, $"the body is no {Kind} of {Version} with a request and its uid", logger);
-                return;
-            }
-
-            // 2. Decide, say what was decided, answer.
-            var decision = Decide(version, request, options, logger);
-            Say(request, decision, metrics, logger);
-            var answer = Response(version, uid, decision.Patch);
-            (http.Response.ContentType, http.Response.ContentLength) = ("application/json", answer.Length);
-            await http.Response.Body.WriteAsync(answer, http.RequestAborted);
-        }
+        return null;
     }
 
-    private static PodDecision Decide(string version, JsonElement? request, RewriteOptions options, ILogger logger)
+    private static PodDecision Decide(PodChange change, RewriteOptions options, ILogger logger)
     {
-        if (version != Version)
-            return new PodDecision([], [], $"{version} is not {Version}");
         try
         {
-            return RewritePod.Decide(new PodChange(
-                Text(request.Member("operation")) ?? "",
-                Text(request.Member("subResource")) ?? "",
-                request.Member("object"),
-                request.Member("oldObject")), options);
+            return RewritePod.Decide(change, options);
         }
         catch (Exception fault)   // The one place that may catch everything: a fault of ours must not become the pod's, and the log keeps it.
         {
@@ -103,17 +110,23 @@ public static partial class AnswerAdmission
         }
     }
 
-    /// <summary>The answer: always allowed; a patch only if there is something to change.</summary>
-    internal static byte[] Response(string version, string uid, JsonArray patch)
+    // The answer: always allowed; a patch only if there is something to change.
+    private static ReadOnlyMemory<byte> Response(string version, string uid, JsonArray patch) => RawJson.Write(json =>
     {
-        var response = new JsonObject { ["uid"] = uid, ["allowed"] = true };
+        json.WriteStartObject();
+        json.WriteString("apiVersion", version);
+        json.WriteString("kind", Kind);
+        json.WriteStartObject("response");
+        json.WriteString("uid", uid);
+        json.WriteBoolean("allowed", true);
         if (patch.Count > 0)
         {
-            response["patchType"] = "JSONPatch";
-            response["patch"] = Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(patch));
+            json.WriteString("patchType", "JSONPatch");
+            json.WriteBase64String("patch", RawJson.Write(bytes => patch.WriteTo(bytes)).Span);
         }
-        return JsonSerializer.SerializeToUtf8Bytes(new JsonObject { ["apiVersion"] = version, ["kind"] = Kind, ["response"] = response });
-    }
+        json.WriteEndObject();
+        json.WriteEndObject();
+    });
 
     private static void Say(JsonElement? request, PodDecision decision, RewriteMetrics metrics, ILogger logger)
     {
@@ -124,9 +137,9 @@ public static partial class AnswerAdmission
         if (!logger.IsEnabled(level))
             return;
         var metadata = request.Member("object").Member("metadata");
-        var name = Text(request.Member("name")) is { Length: > 0 } given ? given : Text(metadata.Member("name")) ?? Text(metadata.Member("generateName")) + "*";
+        var name = request.Member("name").Text() is { Length: > 0 } given ? given : metadata.Member("name").Text() ?? metadata.Member("generateName").Text() + "*";
         var rewritten = decision.Containers.Count(container => container.Image is not null);
-        LogDecision(logger, level, Text(request.Member("operation")), Clean(Text(request.Member("namespace")) ?? "", 63), Clean(name, 253), rewritten,
+        LogDecision(logger, level, request.Member("operation").Text(), Clean(request.Member("namespace").Text() ?? "", 63), Clean(name, 253), rewritten,
             decision.Containers.Count, Clean(Reasons(decision), LongestReasons));
     }
 
@@ -147,7 +160,11 @@ public static partial class AnswerAdmission
         return text.Length > longest ? clean + "…" : clean;
     }
 
-    private static string? Text(JsonElement? element) => element.Text();
+    private static Task Write(HttpContext http, ReadOnlyMemory<byte> json)
+    {
+        (http.Response.ContentType, http.Response.ContentLength) = ("application/json", json.Length);
+        return http.Response.Body.WriteAsync(json, http.RequestAborted).AsTask();
+    }
 
     private static Task Refuse(HttpContext http, int status, string sentence, ILogger logger)
     {

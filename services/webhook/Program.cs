@@ -1,10 +1,10 @@
 using Kuik.Hosting;
 using Kuik.Webhook;
 
-var builder = WebApplication.CreateBuilder(args);
+var builder = WebApplication.CreateSlimBuilder(args);
 builder.AddKuikDefaults("webhook");
-builder.AddPodRewriting();   // RewriteOptions, RewriteMetrics, the listener
+builder.AddPodRewriting();   // RewriteOptions, RewriteMetrics, the listener, ReloadCertificate
 var app = builder.Build();
 app.MapKuikHealth();
-app.MapPodAdmission();       // POST /mutate-core-v1-pod
+app.MapPodAdmission();       // POST /mutate-core-v1-pod, and with ?explain for people
 await app.RunAsync();

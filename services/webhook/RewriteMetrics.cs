@@ -17,8 +17,8 @@ public sealed class RewriteMetrics
     /// <summary>Counts a pod's containers. There are as many label values as <see cref="Outcome"/> has members.</summary>
     public void Count(PodDecision decision)
     {
-        foreach (var container in decision.Containers)
-            _containers.Add(1, KeyValuePair.Create<string, object?>("outcome", Label(container.Outcome)));
+        foreach (var (outcome, count) in decision.Containers.CountBy(container => container.Outcome))
+            _containers.Add(count, KeyValuePair.Create<string, object?>("outcome", Label(outcome)));
     }
 
     private static string Label(Outcome outcome) => outcome switch

@@ -10,7 +10,12 @@ namespace Kuik.Webhook;
 /// <param name="SubResource">Empty, or <c>ephemeralcontainers</c>; others are left alone.</param>
 /// <param name="Pod">The pod as it would become: raw JSON, since no library of ours knows all of a newer Kubernetes' fields.</param>
 /// <param name="OldPod">The pod as it is; null on CREATE.</param>
-public sealed record PodChange(string Operation, string SubResource, JsonElement? Pod, JsonElement? OldPod);
+public sealed record PodChange(string Operation, string SubResource, JsonElement? Pod, JsonElement? OldPod)
+{
+    /// <summary>What the <c>request</c> of an AdmissionReview says; what it does not say is left empty.</summary>
+    public static PodChange Of(JsonElement? request) => new(
+        request.Member("operation").Text() ?? "", request.Member("subResource").Text() ?? "", request.Member("object"), request.Member("oldObject"));
+}
 
 /// <summary>What becomes of a pod.</summary>
 /// <param name="Patch">JSON Patch (RFC 6902); empty when nothing changes.</param>
@@ -45,6 +50,8 @@ public static class RewritePod
         var containers = Read(change.Pod, Containers, annotations).Concat(Read(change.Pod, InitContainers, annotations)).ToList();
         if (WhyLeftAlone(metadata) is { } reason)
             return LeftAlone(containers, reason);
+        if (containers.Where(container => container.Name.Length > 0).GroupBy(container => AnnotationOf(container.List, container.Name)).FirstOrDefault(same => same.Count() > 1) is { } shared)
+            return LeftAlone(containers, $"two containers would share the annotation {shared.Key}");
 
         // 1. The images.
         var isMarked = change.Operation == "CREATE" || annotations.Member(Names.RewriteAnnotation).Text() == "true";
@@ -87,12 +94,14 @@ public static class RewritePod
     {
         if (metadata is not { ValueKind: JsonValueKind.Object })
             return "it has no metadata";
-        if (metadata.Member("labels") is { ValueKind: not JsonValueKind.Object } || metadata.Member("annotations") is { ValueKind: not JsonValueKind.Object })
+        if (!IsMapOrAbsent(metadata.Member("labels")) || !IsMapOrAbsent(metadata.Member("annotations")))
             return "its labels or annotations are no map";
         if (metadata.Member("annotations").Member(Names.MirrorPodAnnotation) is not null)
             return "a mirror pod: the kubelet runs it from a file";
         return metadata.Member("labels").Member(Names.PolicyLabel).Text() == "ignore" ? $"label {Names.PolicyLabel}=ignore" : null;
     }
+
+    private static bool IsMapOrAbsent(JsonElement? element) => element is not { } map || map.IsMap();
 
     private static PodDecision LeftAlone(IEnumerable<Container> containers, string reason) =>
         new([], [.. containers.Select(container => new ImageDecision(container, Outcome.PodLeftAlone, reason))], reason);
@@ -115,13 +124,13 @@ public static class RewritePod
     {
         if (metadata.Member(map) is not { } existing)
         {
-            patch.Add(Operation("add", $"/metadata/{map}", new JsonObject(wanted.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value)))));
+            patch.Add((JsonNode)Operation("add", $"/metadata/{map}", new JsonObject(wanted.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value)))));
             return;
         }
         foreach (var (key, value) in wanted)
         {
             if (((JsonElement?)existing).Member(key).Text() != value)
-                patch.Add(Operation("add", $"/metadata/{map}/{Escape(key)}", value));
+                patch.Add((JsonNode)Operation("add", $"/metadata/{map}/{Escape(key)}", value));
         }
     }
 
@@ -132,5 +141,5 @@ public static class RewritePod
 
     private static int Size(JsonElement? annotations, Dictionary<string, string> added) =>
         added.Sum(note => Encoding.UTF8.GetByteCount(note.Key) + Encoding.UTF8.GetByteCount(note.Value))
-        + (annotations?.EnumerateObject().Where(note => !added.ContainsKey(note.Name)).Sum(note => Encoding.UTF8.GetByteCount(note.Name) + Encoding.UTF8.GetByteCount(note.Value.ToString())) ?? 0);
+        + (annotations?.EnumerateObject().Where(note => !added.ContainsKey(note.Name)).Sum(note => Encoding.UTF8.GetByteCount(note.Name) + Encoding.UTF8.GetByteCount(((JsonElement?)note.Value).Text() ?? note.Value.GetRawText())) ?? 0);
 }

@@ -30,7 +30,7 @@ public static class Names
     /// <summary>Kubernetes sets it on the API's copy of a static pod, whose images the kubelet reads from a file: rewriting it changes nothing.</summary>
     public const string MirrorPodAnnotation = "kubernetes.io/config.mirror";
 
-    /// <summary>Longest annotation key without a prefix, in characters.</summary>
+    /// <summary>Longest annotation key without a prefix, in bytes.</summary>
     private const int LongestKey = 63;
 
     /// <summary>The annotation that keeps a container's original image; the container's name becomes its hex SHA-1 where the key would be too long.</summary>
@@ -42,6 +42,6 @@ public static class Names
     // CA5350: SHA-1 names a key here, as in v1; nothing relies on it being hard to forge.
 #pragma warning disable CA5350
     private static string Key(string prefix, string container) =>
-        prefix.Length + container.Length <= LongestKey ? prefix + container : prefix + Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(container)));
+        prefix.Length + Encoding.UTF8.GetByteCount(container) <= LongestKey ? prefix + container : prefix + Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(container)));
 #pragma warning restore CA5350
 }

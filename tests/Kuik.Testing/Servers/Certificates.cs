@@ -12,13 +12,17 @@ public sealed class CertificateAuthority
 
     /// <summary>Makes a new one.</summary>
     /// <param name="name">Its common name.</param>
-    public CertificateAuthority(string name)
+    /// <param name="above">Who signs it; null for itself.</param>
+    public CertificateAuthority(string name, CertificateAuthority? above = null)
     {
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(365));
+        var from = DateTimeOffset.UtcNow.AddDays(-1);
+        certificate = above is null
+            ? request.CreateSelfSigned(from, from.AddDays(366))
+            : request.Create(above.certificate, from, above.certificate.NotAfter, RandomNumberGenerator.GetBytes(16)).CopyWithPrivateKey(key);
     }
 
     /// <summary>What clients must trust.</summary>

@@ -1,57 +1,29 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
-using Kuik.Hosting;
 using Kuik.Webhook;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>The webhook as Program.cs composes it, in this process, asked over a real socket.</summary>
+/// <summary>What the webhook answers to a Kubernetes API, over a real socket.</summary>
 public sealed class AnswerAdmissionTests : IAsyncLifetime
 {
-    private readonly ConcurrentQueue<string> _log = new();
-    private readonly ConcurrentQueue<string> _counted = new();
-    private readonly MeterListener _meters = new();
-    private readonly HttpClient _http = new();
-    private WebApplication _webhook = null!;
+    private readonly WebhookInProcess _webhook = new();
 
-    public async ValueTask InitializeAsync()
-    {
-        var builder = WebApplication.CreateBuilder(["--Urls=http://127.0.0.1:0", "--Logging:LogLevel:Kuik=Information"]);
-        builder.AddKuikDefaults("webhook");
-        builder.Logging.ClearProviders().AddProvider(new Keep(_log));
-        builder.AddPodRewriting();
-        _webhook = builder.Build();
-        _webhook.MapKuikHealth();
-        _webhook.MapPodAdmission();
-        await _webhook.StartAsync();
-        _http.BaseAddress = new Uri(_webhook.Urls.Single());
+    private ConcurrentQueue<string> Log => _webhook.Log;
 
-        var meters = _webhook.Services.GetRequiredService<IMeterFactory>();
-        _meters.InstrumentPublished = (instrument, listener) =>
-        {
-            if (instrument.Meter.Name == RewriteMetrics.Meter && instrument.Meter.Scope == meters)
-                listener.EnableMeasurementEvents(instrument);
-        };
-        _meters.SetMeasurementEventCallback<long>((_, _, tags, _) => _counted.Enqueue((string)tags[0].Value!));
-        _meters.Start();
-    }
+    private ConcurrentQueue<string> Counted => _webhook.Counted;
 
-    public async ValueTask DisposeAsync()
-    {
-        _meters.Dispose();
-        _http.Dispose();
-        await _webhook.DisposeAsync();
-    }
+    private HttpClient Http => _webhook.Http;
+
+    public ValueTask InitializeAsync() => _webhook.Start();
+
+    public ValueTask DisposeAsync() => _webhook.DisposeAsync();
 
     [Fact]
-    public async Task A_review_is_answered_with_its_uid_and_a_patch_and_one_line_in_the_log()
+    public async Task A_review_is_answered_with_its_uid_and_a_patch_and_one_line_in_theLog()
     {
         var review = Golden("v1-table-2-a-new-pod");
 
@@ -65,7 +37,7 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
         Assert.Equal("JSONPatch", (string?)answer["response"]!["patchType"]);
         var patched = JsonPatch.Apply(review["request"]!["object"]!, Patch(answer));
         Assert.Equal("localhost:7439/185.145.250.247_30042/alpine", (string?)patched["spec"]!["containers"]![2]!["image"]);
-        var line = Assert.Single(_log, line => line.Contains("CREATE", StringComparison.Ordinal));
+        var line = Assert.Single(Log, line => line.Contains("CREATE", StringComparison.Ordinal));
         Assert.StartsWith("CREATE shop/web-0: 4 of 7 images rewritten; c: localhost:1313 is a registry of the node itself; ", line, StringComparison.Ordinal);
     }
 
@@ -76,7 +48,7 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Equal(["uid", "allowed"], answer!["response"]!.AsObject().Select(member => member.Key));
-        Assert.Contains(_log, line => line.EndsWith("etcd-node1: 0 of 1 images rewritten; left alone: a mirror pod: the kubelet runs it from a file", StringComparison.Ordinal));
+        Assert.Contains(Log, line => line.EndsWith("etcd-node1: 0 of 1 images rewritten; left alone: a mirror pod: the kubelet runs it from a file", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -92,11 +64,11 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     [InlineData("""{"kind":"Pod","apiVersion":"v1","request":{"uid":"7"}}""", "the body is no AdmissionReview")]
     public async Task A_body_that_cannot_be_answered_is_refused_with_a_sentence(string body, string sentence)
     {
-        using var response = await _http.PostAsync("/mutate-core-v1-pod", new StringContent(body));
+        using var response = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(body));
 
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Contains(sentence, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
-        Assert.Single(_log, line => line.Contains(sentence, StringComparison.Ordinal));
+        Assert.Single(Log, line => line.Contains(sentence, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -136,7 +108,30 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
             Assert.True(status == HttpStatusCode.OK && (bool)answer!["response"]!["allowed"]!, $"{status} for {review.ToJsonString()}");
         }
-        Assert.DoesNotContain(_log, line => line.Contains("could not be decided about", StringComparison.Ordinal));
+        Assert.DoesNotContain(Log, line => line.Contains("could not be decided about", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task No_json_whatever_ends_in_an_error_of_ours()
+    {
+        for (var seed = 0; seed < 150; seed++)
+        {
+            var (pod, old) = (new RandomPod(seed).Write(), new RandomPod(-seed - 1).Write());
+            string[] bodies =
+            [
+                Review(""" "uid":"7","operation":"UPDATE","object": """ + pod + ""","oldObject": """ + old),
+                Review(""" "\ud800":1,"uid":"7","operation":"CREATE","name": """ + old + ""","object": """ + pod.Replace("é", "\\udc00", StringComparison.Ordinal)),
+                """{"\udc00":0,"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request": """ + pod + "}",
+                pod,
+            ];
+            foreach (var body in bodies)
+            {
+                using var answer = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(body));
+                using var explained = await Http.PostAsync("/mutate-core-v1-pod?explain", new StringContent(body));
+                Assert.True(answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest && explained.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest, $"{answer.StatusCode}, {explained.StatusCode} for {body}");
+            }
+        }
+        Assert.DoesNotContain(Log, line => line.Contains("could not be decided about", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -144,20 +139,20 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     {
         using var tooLarge = new HttpRequestMessage(HttpMethod.Post, "/mutate-core-v1-pod") { Content = new ByteArrayContent(new byte[AnswerAdmission.LargestBody + 1]) };
         tooLarge.Headers.ExpectContinue = true;   // the answer comes before the body is sent, instead of a reset while it is
-        using var large = await _http.SendAsync(tooLarge, TestContext.Current.CancellationToken);
-        using var deep = await _http.PostAsync("/mutate-core-v1-pod", new StringContent(new string('[', 100_000)));
+        using var large = await Http.SendAsync(tooLarge, TestContext.Current.CancellationToken);
+        using var deep = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(new string('[', 100_000)));
 
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, large.StatusCode);
         Assert.Equal(HttpStatusCode.BadRequest, deep.StatusCode);
     }
 
     [Fact]
-    public async Task Containers_are_counted_by_what_became_of_them()
+    public async Task Containers_areCounted_by_what_became_of_them()
     {
         await Post(Golden("pull-policies").ToJsonString());
 
-        Assert.Equal(["pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-never", "rewritten", "rewritten"], _counted.Order());
-        Assert.Contains("kuik_webhook_containers_total{", await _http.GetStringAsync("/metrics", TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Equal(["pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-never", "rewritten", "rewritten"], Counted.Order());
+        Assert.Contains("kuik_webhook_containers_total{", await Http.GetStringAsync("/metrics", TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -167,12 +162,12 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.NotEmpty(Patch(answer!));
-        Assert.Empty(_counted);
-        Assert.DoesNotContain(_log, line => line.Contains("CREATE", StringComparison.Ordinal));
+        Assert.Empty(Counted);
+        Assert.DoesNotContain(Log, line => line.Contains("CREATE", StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task The_log_says_no_more_of_a_pod_than_fits_in_a_line()
+    public async Task TheLog_says_no_more_of_a_pod_than_fits_in_a_line()
     {
         var containers = new JsonArray([.. Enumerable.Range(0, 5000).Select(i => new JsonObject { ["name"] = $"evil\n{i}\u001b[31m", ["image"] = "A" + new string('b', 500) })]);
         var review = new JsonObject
@@ -184,7 +179,7 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
         await Post(review.ToJsonString());
 
-        var line = Assert.Single(_log, line => line.Contains("CREATE", StringComparison.Ordinal));
+        var line = Assert.Single(Log, line => line.Contains("CREATE", StringComparison.Ordinal));
         Assert.InRange(line.Length, 1000, 1200);
         Assert.StartsWith("CREATE shop/web-*: 0 of 5000 images rewritten; evil 0 [31m: ", line, StringComparison.Ordinal);
         Assert.DoesNotContain(line, char.IsControl);
@@ -195,10 +190,12 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     {
         foreach (var path in new[] { "/healthz", "/readyz" })
         {
-            using var response = await _http.GetAsync(path, TestContext.Current.CancellationToken);
+            using var response = await Http.GetAsync(path, TestContext.Current.CancellationToken);
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         }
     }
+
+    private static string Review(string request) => """{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{ """ + request + "}}";
 
     private static void ReplaceSomething(JsonNode pod, Random random)
     {
@@ -234,23 +231,7 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
     private async Task<(HttpStatusCode Status, JsonNode? Answer)> Post(string body)
     {
-        using var response = await _http.PostAsync("/mutate-core-v1-pod?timeout=2s", new StringContent(body, Encoding.UTF8, "application/json"));
+        using var response = await Http.PostAsync("/mutate-core-v1-pod?timeout=2s", new StringContent(body, Encoding.UTF8, "application/json"));
         return (response.StatusCode, response.IsSuccessStatusCode ? JsonNode.Parse(await response.Content.ReadAsStringAsync()) : null);
-    }
-
-    private sealed class Keep(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => lines.Enqueue(formatter(state, exception));
-
-        public void Dispose()
-        {
-        }
     }
 }

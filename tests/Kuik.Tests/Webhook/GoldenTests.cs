@@ -65,6 +65,6 @@ public sealed class GoldenTests
         return (Parse("review.json"), RewriteOptions.Read(new ConfigurationBuilder().AddJsonStream(settings).Build()), Parse("expected.json"));
     }
 
-    private static void AssertSame(JsonNode expected, JsonNode actual) =>
-        Assert.True(JsonNode.DeepEquals(expected, actual), $"expected {expected.ToJsonString()}\nbut got {actual.ToJsonString()}");
+    private static void AssertSame(JsonNode? expected, JsonNode? actual) =>
+        Assert.True(JsonNode.DeepEquals(expected, actual), $"expected {expected?.ToJsonString()}\nbut got {actual?.ToJsonString()}");
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json.Nodes;
 
@@ -8,11 +9,12 @@ internal static class JsonPatch
 {
     /// <summary>The document after the patch; the one given stays as it is.</summary>
     /// <exception cref="InvalidOperationException">An operation does not fit the document.</exception>
-    public static JsonNode Apply(JsonNode document, JsonArray patch)
+    [return: NotNullIfNotNull(nameof(document))]
+    public static JsonNode? Apply(JsonNode? document, JsonArray patch)
     {
-        var patched = document.DeepClone();
+        var patched = document?.DeepClone();
         foreach (var operation in patch)
-            Apply(patched, (string)operation!["op"]!, (string)operation["path"]!, operation["value"]?.DeepClone());
+            Apply(patched ?? throw new InvalidOperationException("there is nothing to patch"), (string)operation!["op"]!, (string)operation["path"]!, operation["value"]?.DeepClone());
         return patched;
     }
 

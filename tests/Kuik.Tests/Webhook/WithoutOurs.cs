@@ -3,21 +3,19 @@ using Kuik.Contracts;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>A pod without what the webhook may change: images, our label, our annotations.</summary>
+/// <summary>A pod without what the webhook may change: images, our label, our annotations. Whatever is of another kind than in a pod stays as it is.</summary>
 internal static class WithoutOurs
 {
     private static readonly string[] Lists = ["containers", "initContainers", "ephemeralContainers"];
 
-    public static JsonNode Strip(JsonNode pod)
+    public static JsonNode? Strip(JsonNode? pod)
     {
-        var stripped = pod.DeepClone();
+        var stripped = pod?.DeepClone();
         var containers = Lists
-            .SelectMany(list => (stripped["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>().Select(container => (List: list, Container: container))).ToList();
-        var ours = containers.Select(c => c.List == "initContainers"
-            ? Names.OriginalInitImageAnnotation((string?)c.Container["name"] ?? "")
-            : Names.OriginalImageAnnotation((string?)c.Container["name"] ?? "")).Append(Names.RewriteAnnotation);
-        Remove(stripped["metadata"], "annotations", ours);
-        Remove(stripped["metadata"], "labels", [Names.ManagedLabel]);
+            .SelectMany(list => (Member(Member(stripped, "spec"), list) as JsonArray ?? []).OfType<JsonObject>().Select(container => (List: list, Container: container))).ToList();
+        var ours = containers.Select(c => c.List == "initContainers" ? Names.OriginalInitImageAnnotation(Text(c.Container["name"])) : Names.OriginalImageAnnotation(Text(c.Container["name"])));
+        Remove(Member(stripped, "metadata"), "annotations", ours.Append(Names.RewriteAnnotation));
+        Remove(Member(stripped, "metadata"), "labels", [Names.ManagedLabel]);
         foreach (var (_, container) in containers)
             container.Remove("image");
         return stripped;
@@ -25,7 +23,7 @@ internal static class WithoutOurs
 
     private static void Remove(JsonNode? metadata, string map, IEnumerable<string> keys)
     {
-        if (metadata?[map] is JsonObject entries)
+        if (Member(metadata, map) is JsonObject entries)
         {
             foreach (var key in keys)
                 entries.Remove(key);
@@ -33,4 +31,8 @@ internal static class WithoutOurs
         if (metadata is JsonObject parent && parent[map] is null or JsonObject { Count: 0 })
             parent.Remove(map);   // a map that is missing, null or empty says the same
     }
+
+    private static JsonNode? Member(JsonNode? node, string name) => (node as JsonObject)?[name];
+
+    private static string Text(JsonNode? name) => name is JsonValue value && value.TryGetValue<string>(out var text) ? text : "";
 }
