@@ -70,6 +70,7 @@ internal sealed class Engine : IDisposable
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
         PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
         PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>());
     }
 
@@ -81,6 +82,7 @@ internal sealed class Engine : IDisposable
     public EvictImage EvictImage { get; }
     public ForwardToOwner Forward { get; }
     public PullManifest PullManifest { get; }
+    public RevalidateTag RevalidateTag { get; }
     public PullBlob PullBlob { get; }
 
     public void Dispose()

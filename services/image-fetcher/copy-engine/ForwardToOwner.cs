@@ -10,7 +10,7 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
     /// <summary>How long an owner may say nothing: it answers within a second, or says that it works.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
 
-    private static readonly string[] Asked = ["Accept", "Range"];
+    private static readonly string[] Asked = ["Accept", "Range", PullThrough.FreshHeader];
     private static readonly string[] Told = ["Content-Range", "Docker-Content-Digest", "ETag", "Accept-Ranges", "Retry-After", PullThrough.WorkingHeader];
 
     /// <summary>True when the owner has answered; false when this replica is to do it.</summary>
