@@ -38,8 +38,11 @@ internal sealed class RevalidateTag(Manifests manifests, PullManifest pull, Time
         try
         {
             var at = time.GetTimestamp();
-            var head = await manifests.HeadAtOrigin(image, stop);
-            var now = head?.Digest is { } digest && await pull.FromCache(image, stop) is { } stored && stored.Digest == digest ? stored : await pull.Anew(image, stop);
+            var digest = (await manifests.HeadAtOrigin(image, stop))?.Digest;
+            var stored = digest is null ? null : await pull.FromCache(image, stop);
+            if (stored?.Digest != digest)
+                manifests.Forget(image);
+            var now = stored is not null && stored.Digest == digest ? stored : await pull.Anew(image, stop);
             var named = new Named(now.Digest, now.MediaType, now.Bytes.Length, at);
             _known.Set(image, named);
             return named;

@@ -48,11 +48,11 @@ public enum Ends
 public sealed record Cell(Asked Asked, Does Cache, Does Fetcher, Does Origin)
 {
     /// <summary>
-    /// The rule: sources are asked in order, and what one breaks off the next continues. It ends when one sends the right bytes, when image-fetcher or the origin says no,
-    /// or when wrong bytes have reached the client: of a large blob, and one whose length nobody said, that is known only at its end. Once it is begun
-    /// its length is known, and a body that ends early is one that broke off.
+    /// Somebody who has the right bytes is reached before it has to end otherwise. Sources are asked in order, and what one breaks off the next continues. It ends when
+    /// image-fetcher or the origin says no, or when wrong bytes have reached the client: of a large blob, and of one whose length nobody said, that is known only at its
+    /// end. Once it is begun its length is known, and a body that ends early is one that broke off; a reset may come before anybody has seen that it was begun.
     /// </summary>
-    public Ends Expected
+    public bool HasToBeRight
     {
         get
         {
@@ -60,20 +60,19 @@ public sealed record Cell(Asked Asked, Does Cache, Does Fetcher, Does Origin)
             foreach (var (source, isFinal) in new[] { (Cache, false), (Fetcher, true), (Origin, true) })
             {
                 if (source is Does.Send or Does.SendSlowly)
-                    return Ends.Rightly;
+                    return true;
                 if (source is Does.HaveNot && isFinal)
-                    return Ends.Honestly;
-                if (Asked == Asked.Manifest)
-                    continue;
-                if (source is Does.EndEarlyWithoutLength && !isBegun)
-                    return Ends.Honestly;
-                if (Asked != Asked.LargeBlob)
-                    continue;
-                if (source is Does.SendWrongBytes || (!isBegun && source is Does.EndEarly))
-                    return Ends.Honestly;
-                isBegun |= source is Does.HangAfterHead or Does.ResetAtTheStart or Does.ResetInTheMiddle or Does.ResetAtTheLastByte;
+                    return false;
+                if (Asked != Asked.Manifest && source is Does.EndEarlyWithoutLength && !isBegun)
+                    return false;
+                if (Asked == Asked.LargeBlob && (source is Does.SendWrongBytes || (source is Does.EndEarly && !isBegun)))
+                    return false;
+                isBegun |= Asked == Asked.LargeBlob && source is Does.HangAfterHead;
             }
-            return Ends.Honestly;
+            return false;
         }
     }
+
+    /// <summary>Is this an end that a client can live with, and the one it is owed?</summary>
+    public bool Accepts(Ends ended) => ended is Ends.Rightly || (ended is Ends.Honestly && !HasToBeRight);
 }

@@ -37,8 +37,8 @@ public sealed class FailureMatrixTests : IAsyncLifetime
         await Parallel.ForEachAsync(cells, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (cell, _) =>
         {
             var ended = await Pull(cell);
-            if (ended != cell.Expected)
-                wrong.Add($"{cell}: {ended} instead of {cell.Expected}");
+            if (!cell.Accepts(ended))
+                wrong.Add($"{cell}: {ended}");
         });
 
         Assert.True(wrong.IsEmpty, string.Join('\n', wrong));

@@ -172,6 +172,21 @@ public sealed class PullThroughNodeProxyTests
         }
     }
 
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("[::1]")]
+    public async Task Skopeo_pulls_on_IPv4_and_on_IPv6(string host)
+    {
+        var cache = await Registry.Start();
+        var image = TestImage.Small(seed: 14);
+        await cache.Store("reg.example.com/a", "1", image);
+        var proxy = await StartNodeProxy.With(cache.Endpoint);
+
+        var folder = await Skopeo.Pull($"{host}:{proxy.Port}/reg.example.com/a:1");
+
+        Assert.Equal(image.Bytes, await File.ReadAllBytesAsync(Path.Combine(folder, "manifest.json")));
+    }
+
     [Fact]
     public async Task A_client_that_has_the_manifest_is_told_so()
     {
