@@ -31,7 +31,7 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
 
     public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => AskManifest(image, onlyHead, fresh: null, stop);
 
-    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, settings.TagFreshness, stop);
+    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, settings.TagFreshness / 2, stop);
 
     private async Task<Answer> AskManifest(ImageReference image, bool onlyHead, TimeSpan? fresh, CancellationToken stop)
     {

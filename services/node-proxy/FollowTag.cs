@@ -43,7 +43,7 @@ internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, ProxySetting
     {
         var answer = look.Answer.Value;
         return answer.IsCompleted
-            && time.GetElapsedTime(look.Begun) >= (answer.IsCompletedSuccessfully && answer.Result is not null ? settings.TagFreshness : settings.BreakerPause);
+            && time.GetElapsedTime(look.Begun) >= (answer.IsCompletedSuccessfully && answer.Result is not null ? settings.TagFreshness / 2 : settings.BreakerPause);   // image-fetcher's answer may be half of it old already
     }
 
     /// <summary>Null: nobody said.</summary>

@@ -81,10 +81,10 @@ internal sealed partial class TakeOver(TimeProvider time, ILogger<TakeOver> logg
     {
         IsLeaving = true;
         var begun = time.GetTimestamp();
-        for (var isQuiet = false; !isQuiet && time.GetElapsedTime(begun) < Longest;)
+        for (var isQuiet = false; !isQuiet && !cancellationToken.IsCancellationRequested && time.GetElapsedTime(begun) < Longest;)
         {
             var before = Interlocked.Read(ref _arrived);
-            await Task.Delay(Quiet, time, cancellationToken);
+            await Task.Delay(Quiet, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the limit for draining is over
             isQuiet = Interlocked.Read(ref _arrived) == before && Volatile.Read(ref _silent) <= 0 && !_listeners.Exists(HasWaiting);
         }
     }

@@ -25,7 +25,7 @@ public sealed class FollowTagTests
 
         Assert.Equal(First, (await follow.Run(Image, CancellationToken.None)).Digest);
         _origin.Says(Second);
-        _time.Advance(TimeSpan.FromSeconds(59));
+        _time.Advance(TimeSpan.FromSeconds(29));
         Assert.Equal(First, (await follow.Run(Image, CancellationToken.None)).Digest);
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(Second, (await follow.Run(Image, CancellationToken.None)).Digest);
