@@ -42,21 +42,23 @@ internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, ProxySetting
     private bool IsOld(Look look)
     {
         var answer = look.Answer.Value;
-        return answer.IsCompleted
-            && time.GetElapsedTime(look.Begun) >= (answer.IsCompletedSuccessfully && answer.Result is not null ? settings.TagFreshness / 2 : settings.BreakerPause);   // image-fetcher's answer may be half of it old already
+        var isKnown = answer.IsCompletedSuccessfully && answer.Result is not null;
+        return answer.IsCompleted && time.GetElapsedTime(look.Begun) >= (isKnown ? settings.TagFreshness / 2 : settings.BreakerPause);   // half: image-fetcher's answer may be as old already
     }
 
-    /// <summary>Null: nobody said.</summary>
+    /// <summary>Null: nobody said, or nobody has what was said; a tag is not followed to where nothing can be pulled.</summary>
     private async Task<string?> Ask(ImageReference image)
     {
+        var stop = lifetime.ApplicationStopping;
+        return await First(source => source.AskTag(image, stop)) is { Digest: var digest }
+            && await First(source => source.AskManifest(image.With(digest), onlyHead: false, stop)) is not null ? digest : null;
+    }
+
+    private async Task<Answer.Manifest?> First(Func<IPullSource, Task<Answer>> ask)
+    {
         foreach (var source in sources)
-            switch (await source.AskTag(image, lifetime.ApplicationStopping))
-            {
-                case Answer.Manifest now:
-                    return now.Digest;
-                case Answer.Refused:
-                    return null;
-            }
+            if (await ask(source) is var answer and not Answer.Passed)
+                return answer as Answer.Manifest;
         return null;
     }
 

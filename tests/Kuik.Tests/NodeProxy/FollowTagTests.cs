@@ -48,6 +48,16 @@ public sealed class FollowTagTests
     }
 
     [Fact]
+    public async Task A_tag_is_not_followed_to_what_nobody_has()
+    {
+        var follow = Follow();
+        _origin.Says(First);
+        _origin.HasNothing = true;
+
+        Assert.Equal(Image, await follow.Run(Image, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task Nobody_waits_for_a_silent_origin_longer_than_the_patience_and_a_late_answer_counts()
     {
         var follow = Follow();
@@ -91,6 +101,8 @@ public sealed class FollowTagTests
 
         public int Asked => _asked;
 
+        public bool HasNothing { get; set; }
+
         public void Says(string digest) => _answer = () => Task.FromResult<string?>(digest);
 
         public void Fails() => _answer = () => Task.FromResult<string?>(null);
@@ -108,7 +120,8 @@ public sealed class FollowTagTests
             return await _answer() is { } digest ? new Answer.Manifest(digest, "", 1, null) : new Answer.Passed("unreachable");
         }
 
-        public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => throw new NotSupportedException();
+        public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
+            Task.FromResult<Answer>(HasNothing ? new Answer.Passed("unreachable") : new Answer.Manifest(image.Digest!, "", 0, []));
 
         public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => throw new NotSupportedException();
     }
