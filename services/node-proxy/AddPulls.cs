@@ -9,7 +9,7 @@ internal static class AddPulls
     public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxySettings settings)
     {
         var services = builder.Services;
-        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System);
+        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.Objection);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
@@ -26,9 +26,10 @@ internal static class AddPulls
         services.AddSingleton(provider => new ServeBlob(
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
             new RelayBlob(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
-            new Breaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>())));
+            new Breaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
         services.AddSingleton(provider => new ListTags(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RelayReferrers>();
+        services.AddSingleton<FollowTag>();
         services.AddSingleton<AnswerRequest>();
         return builder;
     }
@@ -42,7 +43,8 @@ internal static class AddPulls
         if (settings.Fetcher is { } fetcher)
             sources.Add(new AskFetcher(At(provider, "fetcher", fetcher, settings.FetcherLimit), settings, time));
         sources.Add(provider.GetRequiredService<AskOrigin>());
-        return sources;
+        var metrics = provider.GetRequiredService<ProxyMetrics>();
+        return [.. sources.Select(source => new CountMisses(source, metrics))];
     }
 
     private static Upstream Cache(IServiceProvider provider)

@@ -18,6 +18,11 @@ internal interface IPullSource
     /// <param name="stop">The client is gone.</param>
     Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop);
 
+    /// <summary>Asks what a tag names at its origin now: a manifest without bytes. The cache cannot say.</summary>
+    /// <param name="image">By tag.</param>
+    /// <param name="stop">This process ends.</param>
+    Task<Answer> AskTag(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
+
     /// <summary>Asks for a blob; its bytes are verified by whoever passes them on.</summary>
     /// <param name="image">By digest.</param>
     /// <param name="onlyHead">The client asked with HEAD.</param>

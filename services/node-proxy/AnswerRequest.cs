@@ -4,21 +4,29 @@ namespace Kuik.NodeProxy;
 
 /// <summary>Every request on the pull ports: reads what is asked, hands it to the feature that answers, counts it and logs what was not a plain hit.</summary>
 internal sealed partial class AnswerRequest(
-    ServeManifest manifests, ServeBlob blobs, ListTags tags, RelayReferrers referrers, ProxySettings settings, ProxyMetrics metrics, TimeProvider time, ILogger<AnswerRequest> logger)
+    ServeManifest manifests, ServeBlob blobs, ListTags tags, RelayReferrers referrers, FollowTag followTag, TakeOver takeOver, ProxySettings settings, ProxyMetrics metrics,
+    TimeProvider time, ILogger<AnswerRequest> logger)
 {
     private readonly int[] _ownPorts = [.. settings.OwnPorts];
 
     public Task Run(HttpContext http)
     {
+        http.Features.Get<PullConnection>()!.Spoke();
         BeginAnew(http.Response);
-        var origin = http.Request.Query["ns"] is [{ Length: > 0 } ns, ..] ? ns : null;
-        return ReadRoute.Of(http.Request.Method, http.Request.Path.Value ?? "", origin, _ownPorts) switch
+        if (takeOver.IsLeaving)
+            http.Response.OnStarting(SayGoodbye, http.Response);
+
+        var named = http.Request.Query["ns"];
+        var origin = named is [{ Length: > 0 } ns] ? ns : null;
+        var route = named.Count > 1 ? new Route.Refused(400, "NAME_INVALID", "ns names one origin") : ReadRoute.Of(http.Request.Method, http.Request.Path.Value ?? "", origin, _ownPorts);
+        return (OnlyAllowed(route) ?? route) switch
         {
+            Route.Manifest(var image) when origin is not null && image.Tag is not null => Pull(http, image, "manifest", MirrorManifest),
             Route.Manifest(var image) => Pull(http, image, "manifest", manifests.Run),
             Route.Blob(var image) => Pull(http, image, "blob", blobs.Run),
             Route.Tags(var image) => Pull(http, image, "tags", tags.Run),
             Route.Referrers(var image) => Pull(http, image, "referrers", referrers.Run),
-            Route.Refused(var status, var code, var message) => WriteError.To(http, status, code, message),
+            Route.Refused refused => TurnAway(http, refused),
             _ => SayVersion(http),
         };
     }
@@ -31,6 +39,12 @@ internal sealed partial class AnswerRequest(
         response.Headers.XContentTypeOptions = "nosniff";
     }
 
+    private static Task SayGoodbye(object response)
+    {
+        ((HttpResponse)response).Headers.Connection = "close";
+        return Task.CompletedTask;
+    }
+
     private static Task SayVersion(HttpContext http)
     {
         http.Response.ContentType = "application/json";
@@ -38,20 +52,46 @@ internal sealed partial class AnswerRequest(
         return HttpMethods.IsHead(http.Request.Method) ? Task.CompletedTask : http.Response.WriteAsync("{}", http.RequestAborted);
     }
 
+    private Route.Refused? OnlyAllowed(Route route)
+    {
+        var image = route switch
+        {
+            Route.Manifest(var asked) => asked,
+            Route.Blob(var asked) => asked,
+            Route.Tags(var asked) => asked,
+            Route.Referrers(var asked) => asked,
+            _ => null,
+        };
+        return image is not null && settings.Origins.Objection(image.Host) is { } objection ? new Route.Refused(403, "DENIED", objection) : null;
+    }
+
+    private Task TurnAway(HttpContext http, Route.Refused refused)
+    {
+        metrics.TurnedAway(refused.Status);
+        return WriteError.To(http, refused.Status, refused.Code, refused.Message);
+    }
+
+    private async Task<PullOutcome> MirrorManifest(HttpContext http, ImageReference image) => await manifests.Run(http, await followTag.Run(image, http.RequestAborted));
+
     private async Task Pull(HttpContext http, ImageReference image, string kind, Func<HttpContext, ImageReference, Task<PullOutcome>> answer)
     {
         var begun = time.GetTimestamp();
+        using var trace = ProxyMetrics.Traces.StartActivity("pull");
         metrics.Begin();
         try
         {
             var outcome = await answer(http, image);
-            metrics.Count(image, kind, http.Response.StatusCode, outcome);
+            var (status, took) = (http.Response.StatusCode, time.GetElapsedTime(begun));
+            metrics.Count(image, kind, status, outcome, took);
+            if (kind != "blob" && HttpMethods.IsGet(http.Request.Method) && status == 200)
+                metrics.Sent(outcome.Source, http.Response.ContentLength ?? 0);
+            trace?.SetTag("kuik.kind", kind).SetTag("kuik.image", image.ToString()).SetTag("kuik.source", outcome.Source).SetTag("http.response.status_code", status);
             if (!outcome.IsPlainHit)
-                Say(http.Request.Method, kind, image, http.Response.StatusCode, outcome.Source, (long)time.GetElapsedTime(begun).TotalMilliseconds, outcome.Note);
+                Say(http.Request.Method, kind, image, status, outcome.Source, (long)took.TotalMilliseconds, outcome.Note);
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
-            metrics.Count(image, kind, StatusCodes.Status499ClientClosedRequest, new PullOutcome(PullOutcome.NoSource, ""));
+            metrics.Count(image, kind, StatusCodes.Status499ClientClosedRequest, new PullOutcome(PullOutcome.NoSource, ""), time.GetElapsedTime(begun));
         }
         finally
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
 using Kuik.Contracts;
@@ -14,6 +15,9 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     /// <summary>The header of a 202 that means: ask again.</summary>
     public const string Working = "Kuik-Working";
 
+    /// <summary>On a question for a tag: how old the answer may be, in seconds, counted from when the origin gave it.</summary>
+    public const string Fresh = "Kuik-Fresh";
+
     /// <summary>Longest body of an error that is passed on, in bytes.</summary>
     private const int LargestError = 64 << 10;
     private const int LargestManifest = 8 << 20;
@@ -25,9 +29,13 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
 
     public bool HasReplicas => true;
 
-    public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => AskManifest(image, onlyHead, fresh: null, stop);
+
+    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, settings.TagFreshness / 2, stop);
+
+    private async Task<Answer> AskManifest(ImageReference image, bool onlyHead, TimeSpan? fresh, CancellationToken stop)
     {
-        var (response, otherwise) = await Ask($"manifests/{image.Target}", image, onlyHead, null, stop);
+        var (response, otherwise) = await Ask($"manifests/{image.Target}", image, onlyHead, null, stop, fresh);
         if (response is null)
             return otherwise!;
         using (response)
@@ -65,7 +73,7 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     }
 
     // Asks until there is an answer that is not "working". One of the two results is null.
-    private async Task<(HttpResponseMessage? Found, Answer? Otherwise)> Ask(string what, ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
+    private async Task<(HttpResponseMessage? Found, Answer? Otherwise)> Ask(string what, ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop, TimeSpan? fresh = null)
     {
         var target = new Uri(fetcher.Endpoint, $"/v2/{CachePath.Of(image)}/{what}");
         var begun = time.GetTimestamp();
@@ -75,6 +83,8 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
             var ask = new HttpRequestMessage(onlyHead ? HttpMethod.Head : HttpMethod.Get, target);
             ask.Headers.Range = range;
             ask.Headers.TryAddWithoutValidation("Accept", MediaTypes.Manifests);
+            if (fresh is { TotalSeconds: var seconds })
+                ask.Headers.Add(Fresh, ((long)Math.Ceiling(seconds)).ToString(CultureInfo.InvariantCulture));
             var (response, problem) = await fetcher.Ask(ask, stop);
             if (response is null && !isLastTry)
             {

@@ -30,6 +30,8 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
         return new Answer.Manifest(manifest.Digest, manifest.MediaType, manifest.Bytes.Length, manifest.Bytes);
     }, stop);
 
+    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, stop);
+
     public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
     {
         var slot = onlyHead ? null : await Slot.Of(_blobs, stop);

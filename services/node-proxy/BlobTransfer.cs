@@ -22,6 +22,9 @@ internal sealed class BlobTransfer : IDisposable
     /// <summary>Bytes promised; null when the source did not say.</summary>
     public long? Length { get; }
 
+    /// <summary>Bytes that have come.</summary>
+    public long Sent => _sent;
+
     /// <summary>Bytes that may still come; null when nobody knows.</summary>
     public long? Left => Length - _sent;
 

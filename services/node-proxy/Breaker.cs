@@ -19,10 +19,15 @@ internal sealed class Breaker(TimeSpan pause, TimeProvider time)
     /// <summary>May this upstream be asked? After a pause, true for one caller; the next pause begins with it.</summary>
     public bool MayAsk(string upstream)
     {
-        if (!_openUntil.TryGetValue(upstream, out var until))
-            return true;
-        var now = time.GetUtcNow();
-        return now >= until && _openUntil.TryUpdate(upstream, now + pause, until);
+        while (_openUntil.TryGetValue(upstream, out var until))
+        {
+            var now = time.GetUtcNow();
+            if (now < until)
+                return false;
+            if (_openUntil.TryUpdate(upstream, now + pause, until))
+                return true;
+        }
+        return true;   // also when it was closed just now
     }
 
     /// <summary>It ran into a limit. True when it was not open before.</summary>

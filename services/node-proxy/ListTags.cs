@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Kuik.Contracts;
 using Kuik.Oci;
@@ -26,20 +27,31 @@ internal sealed class ListTags(Upstream cache, ProxySettings settings, TimeProvi
 
         // 2. Its tags but ours.
         using var read = new ReadBody(settings.CacheLimit, time, http.RequestAborted);
-        if (await read.Whole(answer, LargestList) is not { } list)
-            return await Refuse(http, 502, "UNAVAILABLE", "cache: its list is too long");
+        string tags;
+        try
+        {
+            if (await read.Whole(answer, LargestList) is not { } list)
+                return await Refuse(http, 502, "UNAVAILABLE", "cache: its list is too long");
+            tags = WithoutOurs(list);
+        }
+        catch (Exception e) when (e is IOException or JsonException or InvalidOperationException)
+        {
+            return await Refuse(http, 502, "UNAVAILABLE", $"cache: its list cannot be read ({e.Message})");
+        }
         http.Response.ContentType = "application/json";
         if (answer.Headers.TryGetValues("Link", out var next))
             http.Response.Headers.Link = next.First();
         if (!HttpMethods.IsHead(http.Request.Method))
-            await http.Response.WriteAsync(WithoutOurs(list), http.RequestAborted);
+            await http.Response.WriteAsync(tags, http.RequestAborted);
         return new PullOutcome("cache", "");
     }
 
     /// <summary>The list without Kuik's own tags; an empty one where there is none (a registry may say null).</summary>
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    /// <exception cref="InvalidOperationException">It is no list of tags.</exception>
     public static string WithoutOurs(ReadOnlySpan<byte> list)
     {
-        var page = JsonNode.Parse(list)!.AsObject();
+        var page = JsonNode.Parse(list) as JsonObject ?? throw new JsonException("no object");
         var tags = page["tags"] as JsonArray ?? [];
         page["tags"] = new JsonArray([.. tags.Select(tag => (string?)tag).Where(tag => tag is not null && !CacheTags.IsOurs(tag)).Select(tag => (JsonNode)tag!)]);
         return page.ToJsonString();

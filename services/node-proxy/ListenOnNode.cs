@@ -1,12 +1,24 @@
 using System.Net;
 using System.Net.Sockets;
 using Kuik.Hosting;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>Marks a connection that came in on a pull port, as opposed to the one for health and metrics.</summary>
-internal sealed class PullConnection;
+/// <summary>A connection that came in on a pull port, as opposed to the one for health and metrics.</summary>
+internal sealed class PullConnection(TakeOver takeOver)
+{
+    private int _hasSpoken;
+
+    /// <summary>It has asked for something, or is gone.</summary>
+    public void Spoke()
+    {
+        if (Interlocked.Exchange(ref _hasSpoken, 1) == 0)
+            takeOver.Spoke();
+    }
+}
 
 /// <summary>Where node-proxy listens: the node's own loopback, both families, on every pull port; health and metrics apart.</summary>
 internal static partial class ListenOnNode
@@ -14,17 +26,24 @@ internal static partial class ListenOnNode
     public static void Configure(WebApplicationBuilder builder, ProxySettings settings)
     {
         var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
+        builder.Services.AddSingleton<TakeOver>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<TakeOver>());
         builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 2 * RelayBlob.Chunk);
+        builder.Services.AddOptions<SocketTransportOptions>().Configure<TakeOver>((sockets, takeOver) => sockets.CreateBoundListenSocket = takeOver.Bind);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 0;
             kestrel.Limits.MaxRequestLineSize = 4 << 10;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 16 << 10;
+            kestrel.Limits.MaxRequestHeaderCount = 64;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
             kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
             var logger = kestrel.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ListenOnNode));
             var hasIPv6 = HasIPv6Loopback();
             if (!hasIPv6)
                 SayNoIPv6(logger);
+            var takeOver = kestrel.ApplicationServices.GetRequiredService<TakeOver>();
             foreach (var port in settings.OwnPorts)
             {
                 kestrel.Listen(IPAddress.Loopback, port, MarkPulls);
@@ -32,15 +51,26 @@ internal static partial class ListenOnNode
                     kestrel.Listen(IPAddress.IPv6Loopback, port, MarkPulls);
             }
             foreach (var (address, port) in metrics)
-                kestrel.Listen(address, port);
+                kestrel.Listen(address, port);   // last: whoever is answered here can be sure that pulls are
+
+            void MarkPulls(ListenOptions listen) => listen.Use(next => connection => Mark(connection, takeOver, next));
         });
     }
 
-    private static void MarkPulls(ListenOptions listen) => listen.Use(next => connection =>
+    private static async Task Mark(ConnectionContext connection, TakeOver takeOver, ConnectionDelegate next)
     {
-        connection.Features.Set(new PullConnection());
-        return next(connection);
-    });
+        var pulls = new PullConnection(takeOver);
+        connection.Features.Set(pulls);
+        takeOver.Arrived();
+        try
+        {
+            await next(connection);
+        }
+        finally
+        {
+            pulls.Spoke();
+        }
+    }
 
     // A node may have IPv6 switched off, wholly or on its loopback; listening there would end the process.
     private static bool HasIPv6Loopback()

@@ -1,18 +1,29 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Kuik.Contracts;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>v1's counter under v1's name, and who answered. Every label has a bounded number of values.</summary>
+/// <summary>
+/// v1's counter under v1's name, who answered, how long it took, how many bytes, and why the others did not. Every label has a bounded number of values;
+/// none is what a client made up: an origin has a label of its own once something of it was served.
+/// </summary>
 internal sealed class ProxyMetrics
 {
+    /// <summary>Traces, when an exporter is configured; otherwise nothing is recorded.</summary>
+    public static readonly ActivitySource Traces = new("Kuik.NodeProxy");
+
     /// <summary>Origins with a label of their own; the ones after them are "other".</summary>
     private const int MostRegistries = 50;
 
     private readonly ConcurrentDictionary<string, string> _registries = new(StringComparer.Ordinal);
     private readonly Counter<long> _requests;
     private readonly Counter<long> _pulls;
+    private readonly Counter<long> _bytes;
+    private readonly Counter<long> _misses;
+    private readonly Counter<long> _turnedAway;
+    private readonly Histogram<double> _seconds;
     private readonly UpDownCounter<long> _inFlight;
 
     public ProxyMetrics(IMeterFactory meters)
@@ -20,6 +31,13 @@ internal sealed class ProxyMetrics
         var meter = meters.Create("Kuik.NodeProxy");
         _requests = meter.CreateCounter<long>("kube_image_keeper_proxy_http_requests", description: "Pull requests by origin, status and whether the cache had it");
         _pulls = meter.CreateCounter<long>("kuik_proxy_pulls", description: "Pull requests by what was asked for and who answered");
+        _bytes = meter.CreateCounter<long>("kuik_proxy_sent_bytes", description: "Bytes of bodies passed on to clients, by who they came from");
+        _misses = meter.CreateCounter<long>("kuik_proxy_misses", description: "Sources that did not give what was asked for, by reason");
+        _turnedAway = meter.CreateCounter<long>("kuik_proxy_turned_away", description: "Requests answered without asking anybody, by status");
+        _seconds = meter.CreateHistogram("kuik_proxy_seconds", description: "Time from request to the end of the answer", advice: new InstrumentAdvice<double>
+        {
+            HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+        });
         _inFlight = meter.CreateUpDownCounter<long>("kuik_proxy_in_flight", description: "Pull requests being answered");
     }
 
@@ -27,16 +45,28 @@ internal sealed class ProxyMetrics
 
     public void End() => _inFlight.Add(-1);
 
-    public void Count(ImageReference image, string kind, int status, PullOutcome outcome)
+    /// <summary>A source did not have it; the reason is one of <see cref="CountMisses.ReasonOf"/>, or <c>refused</c>.</summary>
+    public void Miss(string source, string reason) => _misses.Add(1, new("source", source), new("reason", reason));
+
+    public void Sent(string source, long bytes)
     {
-        _requests.Add(1, new("registry", Label(image.Host)), new("statusCode", status), new("cacheHit", outcome.Source == "cache" ? "true" : "false"));
-        _pulls.Add(1, new("kind", kind), new("source", outcome.Source));
+        if (bytes > 0)
+            _bytes.Add(bytes, new KeyValuePair<string, object?>("source", source));
     }
 
-    private string Label(string host)
+    public void TurnedAway(int status) => _turnedAway.Add(1, new KeyValuePair<string, object?>("statusCode", status));
+
+    public void Count(ImageReference image, string kind, int status, PullOutcome outcome, TimeSpan took)
+    {
+        _requests.Add(1, new("registry", Label(image.Host, isServed: status < 400)), new("statusCode", status), new("cacheHit", outcome.Source == "cache" ? "true" : "false"));
+        _pulls.Add(1, new("kind", kind), new("source", outcome.Source));
+        _seconds.Record(took.TotalSeconds, new("kind", kind), new("source", outcome.Source));
+    }
+
+    private string Label(string host, bool isServed)
     {
         if (_registries.TryGetValue(host, out var known))
             return known;
-        return _registries.Count < MostRegistries ? _registries.GetOrAdd(host, host) : "other";
+        return isServed && _registries.Count < MostRegistries ? _registries.GetOrAdd(host, host) : "other";
     }
 }

@@ -50,6 +50,18 @@ internal sealed record ProxySettings
     /// <summary>How long a source that sent wrong bytes for a digest is not asked for that digest. Default 5 minutes.</summary>
     public TimeSpan DistrustPause { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Which origins may be pulled from. Default all.</summary>
+    public OriginRules Origins { get; init; } = new([], []);
+
+    /// <summary>
+    /// How old may be what is known of a tag that a runtime asks for in mirror mode (<c>?ns=</c>), before its origin is asked once whether it has moved. Default 1 minute;
+    /// 0: never, a tag is what the cache has. One HEAD for all nodes, as long as image-fetcher answers.
+    /// </summary>
+    public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a pull waits for that answer; after it the tag is what the cache has, and what comes later serves the next pull. Default 0.7 seconds.</summary>
+    public TimeSpan TagPatience { get; init; } = TimeSpan.FromSeconds(0.7);
+
     /// <summary>How many blobs come directly from origins at a time. Default 2.</summary>
     public int OriginBlobs { get; init; } = 2;
 
@@ -86,6 +98,9 @@ internal sealed record ProxySettings
             BreakerPause = Limit("Kuik:Proxy:BreakerPause", usual.BreakerPause),
             DistrustPause = Limit("Kuik:Proxy:DistrustPause", usual.DistrustPause),
             DrainLimit = Limit("Kuik:Proxy:DrainLimit", usual.DrainLimit),
+            Origins = new OriginRules(configuration.ReadList(OriginRules.AllowedKey), configuration.ReadList(OriginRules.DeniedKey)),
+            TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness, "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
+            TagPatience = Limit("Kuik:Proxy:TagPatience", usual.TagPatience),
             OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100", n => n is >= 1 and <= 100),
         };
 

@@ -10,7 +10,8 @@ namespace Kuik.NodeProxy;
 /// <param name="sources">In the order they are asked.</param>
 /// <param name="relay">Moves the bytes.</param>
 /// <param name="distrust">Which source sent wrong bytes for which digest a while ago.</param>
-internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob relay, Breaker distrust)
+/// <param name="metrics">Counts what each source sent, and broke off.</param>
+internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob relay, Breaker distrust, ProxyMetrics metrics)
 {
     /// <summary>How often a source that has replicas is asked to go on with what one of them broke off.</summary>
     private const int MostTimesAgain = 2;
@@ -60,10 +61,20 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
                 transfer ??= new BlobTransfer(image.Digest!, blob);
 
                 // 3. Pass the bytes on.
-                var end = await relay.Run(blob, transfer, http);
+                var before = transfer.Sent;
+                RelayEnd end;
+                try
+                {
+                    end = await relay.Run(blob, transfer, http);
+                }
+                finally
+                {
+                    metrics.Sent(source.Name, transfer.Sent - before);
+                }
                 if (end is RelayEnd.Complete)
                     return Ended(source.Name, passed);
                 passed.Add($"{source.Name}: {end}");
+                metrics.Miss(source.Name, CountMisses.ReasonOf(end.ToString()));
                 if (end is RelayEnd.Corrupt)
                     distrust.Trip(Trust(source, image));
                 else if (source.HasReplicas && again++ < MostTimesAgain)

@@ -14,10 +14,11 @@ internal sealed record LivePod(string Uid, string Namespace, string Name, IReadO
 /// <summary>Reads the images of a pod back: from v1's annotations, else from the local reference itself (ephemeral containers have no annotation).</summary>
 internal static class ReadPod
 {
-    /// <summary>Reads a pod. An image that Kuik did not rewrite, or that nobody can parse, is not among its images.</summary>
+    /// <summary>Reads a pod. An image that nobody can parse is not among its images.</summary>
     /// <param name="pod">As the API has it.</param>
     /// <param name="ports">node-proxy's ports, the current one and previous ones.</param>
-    public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports)
+    /// <param name="takesAll">An image counts as it is written too, not only where Kuik rewrote it; one of a registry of the node itself never does.</param>
+    public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
     {
         var annotations = pod.Metadata.Annotations ?? new Dictionary<string, string>();
         var containers = (pod.Spec?.Containers ?? []).SelectMany(container => ImagesOf(container, Names.OriginalImageAnnotation(container.Name)));
@@ -40,10 +41,16 @@ internal static class ReadPod
                 if (IsV1Form(container.Image, written))
                     yield break;
             }
-            if (container.Image is { } local && LocalReference.TryRead(local, ports, out var image) && image.ToString() != noted)
+            if (container.Image is not { } local)
+                yield break;
+            if (LocalReference.TryRead(local, ports, out var image) && image.ToString() != noted)
                 yield return new PodImage(container.Name, image.ToString(), image.ToString());
+            else if (image is null && takesAll && ImageReference.TryParse(local, out var plain, out _) && !IsOfTheNode(plain) && plain.ToString() != noted)
+                yield return new PodImage(container.Name, plain.ToString(), local);
         }
     }
+
+    private static bool IsOfTheNode(ImageReference image) => image.Host == "localhost" || image.Host.StartsWith("localhost:", StringComparison.Ordinal);
 
     /// <summary>Is this how kube-image-keeper v1 wrote the image: with the port of its host behind a dash, which cannot be read back?</summary>
     private static bool IsV1Form(string? local, string written) =>

@@ -6,10 +6,10 @@ namespace Kuik.PodWatcher;
 /// <summary>What this service follows in the cluster, and what it keeps of it.</summary>
 internal sealed class WatchedKinds(WatcherSettings settings)
 {
-    /// <summary>The pods that the webhook has seen, by uid: a name may be used again.</summary>
+    /// <summary>The pods that the webhook has seen, or all that have not opted out, by uid: a name may be used again.</summary>
     public Watched<Pod, LivePod> Pods { get; } = new(
-        "pods", Pod.Path, Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
-        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts));
+        "pods", Pod.Path, settings.FollowsAllPods ? Names.PolicyLabel + "!=ignore" : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
+        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts, settings.FollowsAllPods));
 
     /// <summary>The ServiceAccounts that pods run as, by <c>namespace/name</c>.</summary>
     public Watched<ServiceAccount, AccountSecrets> Accounts { get; } = new(

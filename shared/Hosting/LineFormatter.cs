@@ -26,11 +26,16 @@ internal sealed class LineFormatter() : ConsoleFormatter(Id)
         });
         output.Write(entry.Category.AsSpan()[(entry.Category.LastIndexOf('.') + 1)..]);
         output.Write(": ");
-        output.Write(entry.Formatter(entry.State, null).ReplaceLineEndings(" "));
+        output.Write(OneLine(entry.Formatter(entry.State, null)));
         for (var e = entry.Exception; e is not null; e = e.InnerException)
-            output.Write($": {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
+            output.Write($": {e.GetType().Name}: {OneLine(e.Message)}");
         output.WriteLine();
         if (entry.Exception is { } fault && entry.LogLevel <= LogLevel.Debug)
             output.WriteLine(fault);
     }
+
+    // A registry or a client may have written part of it: no line of its own, and nothing that a terminal obeys.
+    private static string OneLine(string text) => text.Any(IsUnfit) ? new string([.. text.Select(c => IsUnfit(c) ? ' ' : c)]) : text;
+
+    private static bool IsUnfit(char c) => char.IsControl(c) || c is '\u2028' or '\u2029' or '\u202e';   // separators, and what turns the line around
 }

@@ -69,6 +69,7 @@ internal sealed class Engine : IDisposable
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
         PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
         PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>(), stopping);
     }
 
@@ -80,6 +81,7 @@ internal sealed class Engine : IDisposable
     public EvictImage EvictImage { get; }
     public ForwardToOwner Forward { get; }
     public PullManifest PullManifest { get; }
+    public RevalidateTag RevalidateTag { get; }
     public PullBlob PullBlob { get; }
 
     public void Dispose()

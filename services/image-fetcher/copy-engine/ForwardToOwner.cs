@@ -14,7 +14,7 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
     /// <summary>How long an answer that came late is kept for the request that comes next.</summary>
     private static readonly TimeSpan KeptFor = TimeSpan.FromSeconds(5);
 
-    private static readonly string[] Asked = ["Accept", "Range"];
+    private static readonly string[] Asked = ["Accept", "Range", PullThrough.FreshHeader];
     private static readonly string[] Told = ["Content-Range", "Docker-Content-Digest", "ETag", "Accept-Ranges", "Retry-After", PullThrough.WorkingHeader];
 
     private readonly ConcurrentDictionary<(Uri Owner, string Question), Task<HttpResponseMessage>> _late = new();
@@ -64,7 +64,8 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
     /// <summary>Null when it has not come yet, and 202 has been answered.</summary>
     private async Task<HttpResponseMessage?> AnswerOf(HttpContext http, Uri owner)
     {
-        var question = (owner, $"{http.Request.Method} {http.Request.Path} {http.Request.Headers.Range} {http.Request.Headers.Accept}");
+        var headers = string.Join(' ', Asked.Select(name => http.Request.Headers[name].ToString()));
+        var question = (owner, $"{http.Request.Method} {http.Request.Path} {headers}");
         var asked = _late.TryRemove(question, out var late) ? late : Ask(http.Request, owner);
         var isTaken = false;
         try

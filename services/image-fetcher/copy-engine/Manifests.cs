@@ -42,6 +42,9 @@ internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask
     /// <exception cref="CopyFailed">The origin did not say.</exception>
     public Task<ManifestHead?> HeadAtOrigin(ImageReference image, CancellationToken stop) => origins.HeadManifest(image, stop);
 
+    /// <summary>The tag is known to name something else now: what it named a moment ago does not count any more.</summary>
+    public void Forget(ImageReference image) => _recent.Forget(image);
+
     /// <summary>Has a tag of the same repository named this digest a short while ago?</summary>
     public bool WasNamedByTag(ImageReference image) => _namedByTag.TryGet((image.Name, image.Target), out var until) && until > time.GetUtcNow();
 

@@ -32,12 +32,26 @@ internal sealed partial class PullManifest(
             return;
 
         var manifest = await work;
-        http.Response.ContentType = manifest.MediaType;
-        http.Response.ContentLength = manifest.Bytes.Length;
-        http.Response.Headers["Docker-Content-Digest"] = manifest.Digest;
-        http.Response.Headers.ETag = $"\"{manifest.Digest}\"";
+        WriteHead(http.Response, manifest.Digest, manifest.MediaType, manifest.Bytes.Length);
         if (HttpMethods.IsGet(http.Request.Method))
             await http.Response.Body.WriteAsync(manifest.Bytes, http.RequestAborted);
+    }
+
+    internal static void WriteHead(HttpResponse response, string digest, string mediaType, int size)
+    {
+        response.ContentType = mediaType;
+        response.ContentLength = size;
+        response.Headers["Docker-Content-Digest"] = digest;
+        response.Headers.ETag = $"\"{digest}\"";
+    }
+
+    /// <summary>From the origin, whatever the cache has, and copied in the background.</summary>
+    /// <exception cref="CopyFailed">The origin did not give it.</exception>
+    internal async Task<Manifest> Anew(ImageReference image, CancellationToken stop)
+    {
+        var manifest = await FromOrigin(image, stop);
+        _ = _copies.Run(image, async stopping => await CopyInBackground(image, stopping));
+        return manifest;
     }
 
     private async Task<Manifest> Pull(ImageReference image, CancellationToken stop)
@@ -46,9 +60,7 @@ internal sealed partial class PullManifest(
             return stored;
         try
         {
-            var manifest = await FromOrigin(image, stop);
-            _ = _copies.Run(image, async stopping => await CopyInBackground(image, stopping));
-            return manifest;
+            return await Anew(image, stop);
         }
         catch (CopyFailed e)
         {
@@ -58,7 +70,7 @@ internal sealed partial class PullManifest(
     }
 
     /// <summary>It may have come since node-proxy looked. A cache that does not answer is no reason not to pull.</summary>
-    private async Task<Manifest?> FromCache(ImageReference image, CancellationToken stop)
+    internal async Task<Manifest?> FromCache(ImageReference image, CancellationToken stop)
     {
         if (image.Tag is { } tag && CacheTags.IsOurs(tag))
             return null;   // it says something else there than at the origin

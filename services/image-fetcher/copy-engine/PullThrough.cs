@@ -19,6 +19,9 @@ public static partial class PullThrough
     /// <summary>On a 202: there is no answer yet, ask again.</summary>
     public const string WorkingHeader = "Kuik-Working";
 
+    /// <summary>On a HEAD of a tag: what does it name at its origin now? The value is how old the answer may be, in seconds.</summary>
+    public const string FreshHeader = "Kuik-Fresh";
+
     private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
 
     /// <summary>Answers <c>/v2/…</c> for node-proxy, and the other replicas' questions.</summary>
@@ -52,6 +55,8 @@ public static partial class PullThrough
                 return;
             if (kind == "blobs")
                 await engine.PullBlob.Run(http, image, target);
+            else if (RevalidateTag.AgeAsked(http.Request, image) is { } age)
+                await engine.RevalidateTag.Run(http, image, age);
             else
                 await engine.PullManifest.Run(http, image);
         }

@@ -17,6 +17,9 @@ public sealed record RegistryNetwork
     /// <summary>Where a registry may send us. Default: as with nothing allowed; null: anywhere.</summary>
     public RedirectRules? Redirects { get; init; } = new([]);
 
+    /// <summary>Why an address is never asked, whether a reference names it or a registry sends us there; null when it may be. Default: all may.</summary>
+    public Func<Uri, string?> Denied { get; init; } = _ => null;
+
     /// <summary>Finds the addresses of a name. Default: as this machine does; tests have names of their own.</summary>
     internal Func<string, CancellationToken, Task<IPAddress[]>> FindAddresses { get; init; } = Dns.GetHostAddressesAsync;
 

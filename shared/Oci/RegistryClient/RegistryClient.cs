@@ -35,9 +35,12 @@ public sealed class RegistryClient : IDisposable
     /// A client of origins as <c>Kuik:InsecureRegistries</c>, <c>Kuik:RootCertificateAuthorities</c>, <c>Kuik:AllowedPrivateAddresses</c> and the
     /// environment's proxy variables describe it.
     /// </summary>
+    /// <param name="configuration">Read here, at once.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="denied">See <see cref="RegistryNetwork.Denied"/>; null: all may be asked.</param>
     /// <exception cref="WrongSetting">One of them is not accepted.</exception>
-    public static RegistryClient From(IConfiguration configuration, TimeProvider time) =>
-        new(RegistryEndpoints.From(configuration), TrustedCertificates.Read(configuration), time, RegistryNetwork.From(configuration));
+    public static RegistryClient From(IConfiguration configuration, TimeProvider time, Func<Uri, string?>? denied = null) =>
+        new(RegistryEndpoints.From(configuration), TrustedCertificates.Read(configuration), time, RegistryNetwork.From(configuration) with { Denied = denied ?? (_ => null) });
 
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);

@@ -21,9 +21,11 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     /// <param name="request">What, and where to.</param>
     /// <param name="origin">The address of the registry on whose behalf; where it may lead is its matter only if that is elsewhere.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="ForbiddenAddress">The registry may not send us there.</exception>
+    /// <exception cref="ForbiddenAddress">The registry may not send us there, or nobody may.</exception>
     public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, CancellationToken stop)
     {
+        if (network.Denied(request.RequestUri!) is { } denied)
+            throw new ForbiddenAddress(denied);
         var way = WayTo(request.RequestUri!, origin);
         try
         {

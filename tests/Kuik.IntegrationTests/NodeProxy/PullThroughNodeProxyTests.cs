@@ -267,6 +267,63 @@ public sealed class PullThroughNodeProxyTests
         Assert.All(upstream.Headers, headers => Assert.False(headers.ContainsKey("Authorization") || headers.ContainsKey("Cookie")));
     }
 
+    [Theory]
+    [InlineData("Kuik:Proxy:DeniedOrigins:0")]
+    [InlineData("Kuik:Proxy:AllowedOrigins:0")]
+    public async Task An_origin_that_the_lists_forbid_is_403_and_nobody_is_asked(string list)
+    {
+        await using var upstream = await ScriptedUpstream.Saying(200);
+        var listed = list.Contains("Denied", StringComparison.Ordinal) ? upstream.Host : "docker.io";
+        using var http = Client(await StartNodeProxy.With(upstream.Endpoint, upstream.Endpoint, upstream.Endpoint, (list, listed)));
+        var path = $"/v2/{upstream.Host.Replace(':', '_')}/a";
+
+        foreach (var what in new[] { "manifests/1", $"manifests/{IndexWrapper.EmptyDigest}", $"blobs/{IndexWrapper.EmptyDigest}", "tags/list", $"referrers/{IndexWrapper.EmptyDigest}" })
+            foreach (var named in new[] { $"{path}/{what}", $"/v2/a/{what}?ns={upstream.Host}" })
+            {
+                using var answer = await http.GetAsync(named);
+                Assert.Equal((HttpStatusCode.Forbidden, "DENIED"), (answer.StatusCode, await CodeOf(answer)));
+            }
+
+        Assert.Empty(upstream.Requests);
+    }
+
+    [Fact]
+    public async Task A_query_that_names_two_origins_is_refused()
+    {
+        using var http = Client(await StartNodeProxy.With());
+
+        using var answer = await http.GetAsync("/v2/a/manifests/1?ns=docker.io&ns=ghcr.io");
+
+        Assert.Equal((HttpStatusCode.BadRequest, "NAME_INVALID"), (answer.StatusCode, await CodeOf(answer)));
+    }
+
+    [Fact]
+    public async Task Who_did_not_have_it_how_long_it_took_and_how_much_was_sent_is_counted()
+    {
+        var (cache, origin) = (await Registry.Start(), await Registry.Start());
+        var image = TestImage.Small(seed: 15, size: 2_000_000);
+        await origin.Push(Repository, "1", image);
+        var proxy = await StartNodeProxy.With(cache.Endpoint, StartNodeProxy.Nobody(), origin.Endpoint);
+        using var http = Client(proxy);
+        var layer = image.Layers[^1];
+        await http.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, Repository)}/blobs/{layer.Digest}");
+        (await http.PostAsync("/v2/", null)).Dispose();
+
+        using var health = new HttpClient { BaseAddress = proxy.Health };
+        string[] lines = [];
+        await Eventually.True(async () => (lines = (await health.GetStringAsync("/metrics")).Split('\n')).Any(line => line.StartsWith("kuik_proxy_seconds_count{", StringComparison.Ordinal)), "the pull was counted");
+
+        Has("kuik_proxy_misses_total", "source=\"cache\"", "reason=\"absent\"", " 1 ");
+        Has("kuik_proxy_misses_total", "source=\"fetcher\"", "reason=\"unreachable\"", " 1 ");
+        Has("kuik_proxy_sent_bytes_total", "source=\"origin\"", $" {layer.Bytes.Length} ");
+        Has("kuik_proxy_seconds_count", "kind=\"blob\"", "source=\"origin\"", " 1 ");
+        Has("kuik_proxy_turned_away_total", "statusCode=\"405\"", " 1 ");
+        Has("kuik_proxy_in_flight", " 0 ");
+
+        void Has(string name, params string[] parts) =>
+            Assert.Contains(lines, line => line.StartsWith(name, StringComparison.Ordinal) && Array.TrueForAll(parts, part => (line + " ").Contains(part, StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task Every_outcome_is_counted_under_v1s_name()
     {

@@ -104,15 +104,4 @@ public sealed class RuntimeAndShutdownTests
         Assert.Equal(78, await proxy.Ended());
         Assert.StartsWith($"node-proxy: {key.Replace(":0", "", StringComparison.Ordinal)}: \"{value}\" is not accepted", Assert.Single(proxy.Log.Trim().Split('\n')), StringComparison.Ordinal);
     }
-
-    [Fact]
-    public async Task A_port_that_is_taken_ends_it_with_one_line()
-    {
-        var first = await StartNodeProxy.With();
-
-        var second = await KuikService.Start("NodeProxy", new KuikServiceOptions { WaitFor = null, Port = first.Port });
-
-        Assert.Equal(78, await second.Ended());
-        Assert.Contains("address already in use", Assert.Single(second.Log.Trim().Split('\n')), StringComparison.Ordinal);
-    }
 }

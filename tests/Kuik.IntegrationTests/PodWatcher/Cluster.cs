@@ -78,7 +78,8 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
 
     /// <summary>Starts a replica and waits until it is ready.</summary>
     /// <param name="waitFor">See <see cref="KuikServiceOptions.WaitFor"/>.</param>
-    public async Task<KuikService> Start(string waitFor = "readyz")
+    /// <param name="more">Further settings.</param>
+    public async Task<KuikService> Start(string waitFor = "readyz", params (string Key, string Value)[] more)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -87,6 +88,8 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
             ["ConnectionStrings:RabbitMq"] = broker,
             ["Kuik:LeaseDuration"] = "00:00:05",
         };
+        foreach (var (key, value) in more)
+            settings[key] = value;
         var replica = await KuikService.Start("PodWatcher", new KuikServiceOptions { Settings = settings, WaitFor = waitFor });
         replicas.Add(replica);
         return replica;

@@ -56,6 +56,25 @@ public sealed class ObservePodsTests(Cluster cluster)
     }
 
     [Fact]
+    public async Task Where_runtimes_pull_through_a_mirror_every_pod_that_has_not_opted_out_is_followed()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start(more: ("Kuik:FollowedPods", "all"));
+
+        await Plain("plain", "nginx:1.27", "\"app\":\"web\"");
+        await Plain("out", "redis:8", "\"kube-image-keeper.enix.io/image-caching-policy\":\"ignore\"");
+        await watchers.Pod("rewritten", "busybox:1.36");
+
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.pods[*].namespacedName", "apps/plain");
+        await watchers.Shows("docker.io-library-busybox-1.36", ".status.usedBy.pods[*].namespacedName", "apps/rewritten");
+        Assert.Equal("nginx:1.27", await watchers.Field("docker.io-library-nginx-1.27", ".spec.sourceImage"));
+        Assert.Equal(2, await watchers.Count("PodObserved"));
+
+        Task Plain(string name, string image, string label) => cluster.Api.Apply(
+            $$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{name}}","namespace":"apps","labels":{ {{label}} } },"spec":{"containers":[{"name":"c","image":"{{image}}"}]} }""");
+    }
+
+    [Fact]
     public async Task A_restart_records_nothing_and_writes_nothing()
     {
         await using var watchers = await Watchers.In(cluster);

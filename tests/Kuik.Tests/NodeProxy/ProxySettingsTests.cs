@@ -34,6 +34,10 @@ public sealed class ProxySettingsTests
     [InlineData("Kuik:Cache:Redirects", "maybe")]
     [InlineData("Kuik:Proxy:CacheLimit", "5")]
     [InlineData("Kuik:Proxy:OriginBlobs", "0")]
+    [InlineData("Kuik:Proxy:AllowedOrigins", "https://docker.io")]
+    [InlineData("Kuik:Proxy:DeniedOrigins", "*")]
+    [InlineData("Kuik:Proxy:TagFreshness", "60")]
+    [InlineData("Kuik:Proxy:TagPatience", "0")]
     public void A_wrong_setting_is_refused_by_name(string key, string value)
     {
         var wrong = Assert.Throws<WrongSetting>(() => Read((key, value)));

@@ -50,6 +50,20 @@ public sealed class ReadPodTests
         Assert.Empty(ReadPod.Read(Pod([], containers: [new("a", image)]), [7439]).Images);
     }
 
+    [Theory]
+    [InlineData("nginx", "docker.io/library/nginx:latest")]
+    [InlineData("quay.io:8443/a/b:1", "quay.io:8443/a/b:1")]
+    [InlineData("localhost:5000/nginx", null)]   // a registry of the node
+    [InlineData("localhost:7439/nginx", "docker.io/library/nginx:latest")]
+    [InlineData("NGINX", null)]
+    [InlineData(null, null)]
+    public void Where_runtimes_pull_through_a_mirror_an_image_counts_as_it_is_written(string? written, string? image)
+    {
+        var images = ReadPod.Read(Pod([], containers: [new("a", written)]), [7439], takesAll: true).Images;
+
+        Assert.Equal(image, images.SingleOrDefault()?.Image);
+    }
+
     [Fact]
     public void Where_annotation_and_container_disagree_both_images_count_as_used()
     {
