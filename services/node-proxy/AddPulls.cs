@@ -22,7 +22,10 @@ internal static class AddPulls
         services.AddSingleton(provider => new AskCache(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AskOrigin>();
         services.AddSingleton<IReadOnlyList<IPullSource>>(Sources);
-        services.AddSingleton(provider => new ServeManifest(provider.GetRequiredService<IReadOnlyList<IPullSource>>()));
+        services.AddSingleton(MemorySettings.Read(builder.Configuration));
+        services.AddSingleton<FindManifest>();
+        services.AddSingleton<RememberManifests>();
+        services.AddSingleton<ServeManifest>();
         services.AddSingleton(provider => new ServeBlob(
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
             new RelayBlob(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
