@@ -21,7 +21,8 @@ test: install build ## installs what is missing, builds, runs every test that ne
 bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=copy: that one alone; SOAK=1, RUNS=5: see bench/README.md)
 	@tests/Kuik.Testing/install-servers packages
 	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
-	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
+	@case '$(SUITE)' in ''|pull) tests/quietly "publishing node-proxy" dotnet publish services/node-proxy -c Release -r linux-x64 --nologo -v quiet -clp:NoSummary -o artifacts/publish/NodeProxy/release;; esac
+	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
 
 fmt: ## formats the code
 	@dotnet format Kuik.sln

@@ -1,9 +1,10 @@
 using Kuik.Bench;
 using Kuik.Bench.Copy;
+using Kuik.Bench.Pull;
 using Kuik.Testing;
 
 // make bench: README.md says what is measured. Add a suite here.
-Dictionary<string, Func<Results, Task>> suites = new() { ["copy"] = CopySuite.Run };
+Dictionary<string, Func<Results, Task>> suites = new() { ["copy"] = CopySuite.Run, ["pull"] = PullSuite.Run };
 
 if (args is [HostCopyEngine.Verb])
 {

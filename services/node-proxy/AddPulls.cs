@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using Kuik.Oci;
+using OpenTelemetry.Metrics;
 
 namespace Kuik.NodeProxy;
 
@@ -12,6 +14,7 @@ internal static class AddPulls
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
+        services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddView(RoomFor));
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
         services.AddSingleton<ProxyMetrics>();
@@ -35,6 +38,10 @@ internal static class AddPulls
         services.AddSingleton<AnswerRequest>();
         return builder;
     }
+
+    // OpenTelemetry sets room aside for 2000 series of each metric; those that are not ours have few.
+    private static MetricStreamConfiguration? RoomFor(Instrument metric) =>
+        metric.Meter.Name.StartsWith("Kuik.", StringComparison.Ordinal) ? null : new MetricStreamConfiguration { CardinalityLimit = 100 };
 
     // The order of the chain.
     private static IReadOnlyList<IPullSource> Sources(IServiceProvider provider)
