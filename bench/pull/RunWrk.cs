@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Kuik.Oci;
 using Kuik.Testing;
 
 namespace Kuik.Bench.Pull;
@@ -13,10 +14,12 @@ internal sealed record Load(double RequestsPerSecond, double MedianMilliseconds,
 /// <summary>Asks for one thing again and again with wrk, on one thread.</summary>
 internal static partial class RunWrk
 {
+    private static readonly string Accept = "Accept: " + string.Join(", ", MediaTypes.Manifests);   // without it the registry knows no OCI manifest
+
     /// <exception cref="ServerFailed">Not everything was answered with 200.</exception>
     public static async Task<Load> Run(Uri address, int connections, int seconds)
     {
-        var said = await RunTool.Run("wrk", ["-t1", $"-c{connections}", $"-d{seconds}s", "--latency", address.AbsoluteUri]);
+        var said = await RunTool.Run("wrk", ["-t1", $"-c{connections}", $"-d{seconds}s", "--latency", "-H", Accept, address.AbsoluteUri]);
         if (said.Contains("Non-2xx", StringComparison.Ordinal))
             throw new ServerFailed($"{address} did not always answer with 200: {said}");
         return new Load(Number(RequestRate().Match(said).Groups[1].Value), Milliseconds(said, "50"), Milliseconds(said, "99"));

@@ -36,6 +36,7 @@ internal static class AddPulls
         services.AddSingleton(provider => new ListTags(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RelayReferrers>();
         services.AddSingleton<AnswerRequest>();
+        services.AddHostedService<GiveBackMemory>();
         return builder;
     }
 

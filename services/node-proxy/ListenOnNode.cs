@@ -14,7 +14,7 @@ internal static partial class ListenOnNode
     public static void Configure(WebApplicationBuilder builder, ProxySettings settings)
     {
         var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
-        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 2 * RelayBlob.Chunk);
+        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = RelayBlob.Chunk);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
