@@ -30,8 +30,8 @@ internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
     /// <summary>Asked of the connection at a time, in bytes, and as much as it may hold back (see <see cref="ListenOnNode"/>). Larger ones gain little and cost each slow client as much memory again.</summary>
     public const int Chunk = 256 << 10;
 
-    /// <summary>The same while many blobs are on their way: speed is then not what each of them lacks.</summary>
-    private const int SmallChunk = 64 << 10;
+    /// <summary>The same while many blobs are on their way: speed is then not what each of them lacks. Not below 85 KB, or the collector moves the buffers about.</summary>
+    private const int SmallChunk = 128 << 10;
     private const int Many = 16;
 
     private int _running;

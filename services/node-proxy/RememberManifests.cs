@@ -66,9 +66,9 @@ internal sealed class RememberManifests(FindManifest sources, MemorySettings set
                 if (standing.AskedAt >= asked || standing.GoodUntil > asked)
                     return (known, new PullOutcome(standing.Source, standing.Note));
             }
-            catch (TimeoutException)
+            catch (TimeoutException) when (last is not null)
             {
-                return (last!, TooSlow);
+                return (last, TooSlow);
             }
             finally
             {
