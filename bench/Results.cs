@@ -13,7 +13,7 @@ namespace Kuik.Bench;
 /// <param name="Median">Over all runs.</param>
 /// <param name="Min">Over all runs.</param>
 /// <param name="Max">Over all runs.</param>
-/// <param name="Runs">How many.</param>
+/// <param name="Runs">How many; 0 for what is quoted.</param>
 internal sealed record Result(string Suite, string Case, string Subject, string Metric, string Unit, double Median, double Min, double Max, int Runs);
 
 /// <summary>What all suites measured.</summary>
@@ -25,6 +25,7 @@ internal sealed class Results
     private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
     private readonly List<(Result Series, List<double> Values)> series = [];
+    private readonly List<Result> quoted = [];
     private readonly List<string> notes = [];
 
     /// <summary>Adds what one run measured; runs of two subjects that belong together are added in the same order.</summary>
@@ -37,15 +38,22 @@ internal sealed class Results
         values.Add(value);
     }
 
+    /// <summary>Adds what others have measured elsewhere, for comparison: its lowest and its highest value. There is no ratio to it.</summary>
+    public void Quote(string suite, string @case, string subject, string metric, string unit, double low, double high) =>
+        quoted.Add(new Result(suite, @case, subject, metric, unit, (low + high) / 2, low, high, Runs: 0));
+
     /// <summary>The median of one series, or of the ratio of two.</summary>
-    public double Median(string suite, string @case, string subject, string metric) =>
-        All().Single(result => (result.Suite, result.Case, result.Subject, result.Metric) == (suite, @case, subject, metric)).Median;
+    public double Median(string suite, string @case, string subject, string metric) => Find(suite, @case, subject, metric)!.Median;
+
+    /// <summary>One series, or the ratio of two; null when it was not measured.</summary>
+    public Result? Find(string suite, string @case, string subject, string metric) =>
+        All().SingleOrDefault(result => (result.Suite, result.Case, result.Subject, result.Metric) == (suite, @case, subject, metric));
 
     /// <summary>Adds what was to be reached, and whether it was.</summary>
     public void Goal(string what, string measured, bool isMet) => notes.Add($"- {(isMet ? "met" : "**MISSED**")}: {what} (measured: {measured})");
 
-    /// <summary>Everything measured, each ratio behind its subjects.</summary>
-    public IEnumerable<Result> All() => series.SelectMany(one => new[] { Summary(one.Series, one.Values) }.Concat(Ratios(one.Series, one.Values)));
+    /// <summary>Everything measured, each ratio behind its subjects, and what is quoted.</summary>
+    public IEnumerable<Result> All() => series.SelectMany(one => new[] { Summary(one.Series, one.Values) }.Concat(Ratios(one.Series, one.Values))).Concat(quoted);
 
     /// <summary>Prints the table, and writes <c>results.md</c> and <c>results.json</c>.</summary>
     /// <param name="folder">Where to.</param>
@@ -65,10 +73,10 @@ internal sealed class Results
         return key with { Median = median, Min = sorted[0], Max = sorted[^1], Runs = sorted.Count };
     }
 
-    // Of times and memory; how many bytes there were to send is the same for all.
+    // How many bytes there were to send is the same for all.
     private IEnumerable<Result> Ratios(Result peer, List<double> theirs)
     {
-        if (peer.Subject == Kuik || peer.Unit is not ("s" or "ms" or "µs" or "MiB") || series.Find(one => one.Series == peer with { Subject = Kuik }).Values is not { } ours)
+        if (peer.Subject == Kuik || peer.Unit is "bytes" || series.Find(one => one.Series == peer with { Subject = Kuik }).Values is not { } ours)
             return [];
         return [Summary(peer with { Subject = $"{Kuik}/{peer.Subject}", Unit = "ratio" }, [.. ours.Zip(theirs, (our, their) => our / their)])];
     }

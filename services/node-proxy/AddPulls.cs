@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using Kuik.Oci;
+using OpenTelemetry.Metrics;
 
 namespace Kuik.NodeProxy;
 
@@ -12,6 +14,7 @@ internal static class AddPulls
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.Objection);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
+        services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddView(RoomFor));
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
         services.AddSingleton<ProxyMetrics>();
@@ -22,7 +25,10 @@ internal static class AddPulls
         services.AddSingleton(provider => new AskCache(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AskOrigin>();
         services.AddSingleton<IReadOnlyList<IPullSource>>(Sources);
-        services.AddSingleton(provider => new ServeManifest(provider.GetRequiredService<IReadOnlyList<IPullSource>>()));
+        services.AddSingleton(MemorySettings.Read(builder.Configuration));
+        services.AddSingleton<FindManifest>();
+        services.AddSingleton<RememberManifests>();
+        services.AddSingleton<ServeManifest>();
         services.AddSingleton(provider => new ServeBlob(
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
             new RelayBlob(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
@@ -31,8 +37,13 @@ internal static class AddPulls
         services.AddSingleton<RelayReferrers>();
         services.AddSingleton<FollowTag>();
         services.AddSingleton<AnswerRequest>();
+        services.AddHostedService<GiveBackMemory>();
         return builder;
     }
+
+    // OpenTelemetry sets room aside for 2000 series of each metric; those that are not ours have few.
+    private static MetricStreamConfiguration? RoomFor(Instrument metric) =>
+        metric.Meter.Name.StartsWith("Kuik.", StringComparison.Ordinal) ? null : new MetricStreamConfiguration { CardinalityLimit = 100 };
 
     // The order of the chain.
     private static IReadOnlyList<IPullSource> Sources(IServiceProvider provider)

@@ -43,7 +43,8 @@ internal abstract record Answer
 
     /// <summary>Not here, or this source cannot say: ask the next one.</summary>
     /// <param name="Why">A few words for log and error: what was seen.</param>
-    public sealed record Passed(string Why) : Answer;
+    /// <param name="IsSilent">It did not answer, or not to the point: nothing is known about what was asked. Otherwise it says that it has no such thing.</param>
+    public sealed record Passed(string Why, bool IsSilent = false) : Answer;
 
     /// <summary>A verdict on the request that is final.</summary>
     /// <param name="Status">HTTP status.</param>

@@ -33,13 +33,13 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             if (problem is null && image.Tag is not null && CacheTags.OfFollower(image.Tag) is { } hidden && (found is null || KeptManifest.Read(found.Bytes) is { IsTombstone: true }))
                 (found, problem) = await Get($"{path}/manifests/{hidden}", MediaTypes.Manifests, read, stop);
             if (found is null && (problem is not null || image.Digest is null))
-                return new Answer.Passed(problem ?? "not cached");
+                return new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
 
             // 2. A digest that is no manifest there may be an index in a wrapper, under the tag that holds it.
             if (found is null)
                 (found, problem) = await Get($"{path}/manifests/{CacheTags.OfManifest(image.Digest!)}", MediaTypes.Manifests, read, stop);
             if (found is null)
-                return new Answer.Passed(problem ?? "not cached");
+                return new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
 
             // 3. Take the index out of its wrapper.
             if (KeptManifest.Read(found.Bytes) is { } kept)
@@ -50,7 +50,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
                     return new Answer.Passed("the wrapper there holds another index");
                 (found, problem) = await Get($"{path}/blobs/{wrapper.Digest}", [], read, stop);
                 if (found is null)
-                    return new Answer.Passed(problem ?? "the wrapper's index is gone");
+                    return new Answer.Passed(problem ?? "the wrapper's index is gone", IsSilent: problem is not null);
                 found = new Found(found.Bytes, wrapper.MediaType, wrapper.Digest);
             }
 
@@ -62,7 +62,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
         }
         catch (IOException broken)
         {
-            return new Answer.Passed($"the body broke off ({broken.Message})");
+            return new Answer.Passed($"the body broke off ({broken.Message})", IsSilent: true);
         }
     }
 

@@ -61,7 +61,7 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
             }
             catch (IOException broken)
             {
-                return new Answer.Passed($"the body broke off ({broken.Message})");
+                return new Answer.Passed($"the body broke off ({broken.Message})", IsSilent: true);
             }
         }
     }
@@ -92,7 +92,7 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
                 continue;
             }
             if (response is null)
-                return (null, new Answer.Passed(problem!));
+                return (null, new Answer.Passed(problem!, IsSilent: true));
             if ((int)response.StatusCode is 200 or 206)
                 return (response, null);
             using (response)
@@ -111,7 +111,7 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     {
         var status = (int)response.StatusCode;
         if (status is not (401 or 403 or 404 or 416 or 429 or 502 or 504))
-            return new Answer.Passed($"it answered {status}");
+            return new Answer.Passed($"it answered {status}", IsSilent: true);
 
         // The body says what the origin said; without a readable one the status says enough.
         using var read = new ReadBody(settings.FetcherLimit, time, stop);

@@ -55,7 +55,7 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
     {
         var key = "origin " + image.Host;
         if (!breaker.MayAsk(key))
-            return new Answer.Passed("passed over: it did not answer a moment ago");
+            return new Answer.Passed("passed over: it did not answer a moment ago", IsSilent: true);
         var begun = time.GetTimestamp();
         using var tooLate = new CancellationTokenSource(settings.OriginLimit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
@@ -81,7 +81,7 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
         }
         if (time.GetElapsedTime(begun) >= Costly && breaker.Trip(key))
             logger.LogWarning("origin {Origin} is passed over for now: {Why}", image.Host, why);
-        return new Answer.Passed(why);
+        return new Answer.Passed(why, IsSilent: true);
     }
 
     /// <summary>What an origin's refusal is to the client. Only the statuses that clients act on pass; the rest is a bad gateway.</summary>

@@ -6,7 +6,7 @@ var builder = WebApplication.CreateSlimBuilder(args);
 builder.AddKuikDefaults("node-proxy");
 var settings = ProxySettings.Read(builder.Configuration);
 ListenOnNode.Configure(builder, settings);   // 127.0.0.1 and ::1 for pulls, Kuik:Metrics:Urls for health and metrics
-builder.AddPullChain(settings);              // ServeManifest, ServeBlob, ListTags, RelayReferrers over AskCache, AskFetcher, AskOrigin
+builder.AddPullChain(settings);              // ServeManifest (RememberManifests), ServeBlob, ListTags, RelayReferrers over AskCache, AskFetcher, AskOrigin
 
 var app = builder.Build();
 var answer = app.Services.GetRequiredService<AnswerRequest>();

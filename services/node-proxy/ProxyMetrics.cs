@@ -58,7 +58,7 @@ internal sealed class ProxyMetrics
 
     public void Count(ImageReference image, string kind, int status, PullOutcome outcome, TimeSpan took)
     {
-        _requests.Add(1, new("registry", Label(image.Host, isServed: status < 400)), new("statusCode", status), new("cacheHit", outcome.Source == "cache" ? "true" : "false"));
+        _requests.Add(1, new("registry", Label(image.Host, isServed: status < 400)), new("statusCode", status), new("cacheHit", outcome.Source is "cache" or PullOutcome.Memory ? "true" : "false"));
         _pulls.Add(1, new("kind", kind), new("source", outcome.Source));
         _seconds.Record(took.TotalSeconds, new("kind", kind), new("source", outcome.Source));
     }

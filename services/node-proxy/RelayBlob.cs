@@ -27,8 +27,14 @@ internal abstract record RelayEnd
 /// </summary>
 internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
 {
-    /// <summary>Asked of the connection at a time, in bytes; half of what it may hold back (see <see cref="ListenOnNode"/>).</summary>
-    public const int Chunk = 512 << 10;
+    /// <summary>Asked of the connection at a time, in bytes, and as much as it may hold back (see <see cref="ListenOnNode"/>). Larger ones gain little and cost each slow client as much memory again.</summary>
+    public const int Chunk = 256 << 10;
+
+    /// <summary>The same while many blobs are on their way: speed is then not what each of them lacks. Not below 85 KB, or the collector moves the buffers about.</summary>
+    private const int SmallChunk = 128 << 10;
+    private const int Many = 16;
+
+    private int _running;
 
     /// <param name="blob">The source's answer; its body is read here.</param>
     /// <param name="transfer">The download it is part of.</param>
@@ -36,6 +42,7 @@ internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
     public async Task<RelayEnd> Run(Answer.Blob blob, BlobTransfer transfer, HttpContext http)
     {
         using var read = new ReadBody(noProgress, time, http.RequestAborted);
+        Interlocked.Increment(ref _running);
         try
         {
             await using var body = await blob.Response.Content.ReadAsStreamAsync(http.RequestAborted);
@@ -46,6 +53,10 @@ internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
         catch (IOException broken) when (!http.RequestAborted.IsCancellationRequested)
         {
             return new RelayEnd.Broken($"the body broke off ({broken.Message})");
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _running);
         }
     }
 
@@ -68,13 +79,13 @@ internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
         }
     }
 
-    private static async Task<RelayEnd> PassOn(Stream body, BlobTransfer transfer, HttpContext http, ReadBody read)
+    private async Task<RelayEnd> PassOn(Stream body, BlobTransfer transfer, HttpContext http, ReadBody read)
     {
         await http.Response.StartAsync(http.RequestAborted);   // head first: GetMemory is then the connection's own memory
         var output = http.Response.BodyWriter;
         while (transfer.Left != 0)
         {
-            var memory = output.GetMemory(Chunk);
+            var memory = output.GetMemory(Volatile.Read(ref _running) > Many ? SmallChunk : Chunk);
             if (transfer.Left < memory.Length)
                 memory = memory[..(int)transfer.Left.Value];
             var got = await read.Next(body, memory);

@@ -1,50 +1,46 @@
+using System.Net;
 using Kuik.Contracts;
 using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>Answers <c>/v2/…/manifests/&lt;tag or digest&gt;</c> from the first source that has it.</summary>
-internal sealed class ServeManifest(IReadOnlyList<IPullSource> sources)
+/// <summary>Answers <c>/v2/…/manifests/&lt;tag or digest&gt;</c> from memory, else from the first source that has it.</summary>
+internal sealed class ServeManifest(RememberManifests memory)
 {
     /// <returns>How it ended; the response is written.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
     {
         var isHead = HttpMethods.IsHead(http.Request.Method);
-        var passed = new List<string>();
-        foreach (var source in sources)
+        if (memory.Find(image, isHead) is { } remembered)
         {
-            switch (await source.AskManifest(image, isHead, http.RequestAborted))
-            {
-                case Answer.Manifest manifest:
-                    await Write(http, manifest, isHead);
-                    return new PullOutcome(source.Name, string.Join("; ", passed));
-                case Answer.Refused refused:
-                    await WriteError.To(http, refused);
-                    return new PullOutcome(source.Name, string.Join("; ", passed.Append($"{source.Name} refused")));
-                case Answer.Passed pass:
-                    passed.Add($"{source.Name}: {pass.Why}");
-                    break;
-            }
+            await Write(http, remembered, isHead);
+            return remembered.Standing.FromMemory;
         }
-        var why = string.Join("; ", passed);
-        await WriteError.To(http, 502, "UNAVAILABLE", $"no source of {image} answered: {why}");
-        return new PullOutcome(PullOutcome.NoSource, why);
+        var (found, outcome) = await memory.Ask(image, isHead, http.RequestAborted);
+        await Write(http, found, isHead);
+        return outcome;
     }
 
-    private static async Task Write(HttpContext http, Answer.Manifest manifest, bool isHead)
+    private static Task Write(HttpContext http, KnownManifest known, bool isHead)
     {
-        var response = http.Response;
-        response.Headers["Docker-Content-Digest"] = manifest.Digest;
-        response.Headers.ETag = $"\"{manifest.Digest}\"";
-        if (IsKnown(http.Request.Headers.IfNoneMatch, manifest.Digest))
+        if (known.Answer is Answer.Refused refused)
+            return WriteError.To(http, refused);
+
+        var (response, asked, manifest) = (http.Response, http.Request.Headers, known.Manifest!);
+        response.Headers["Docker-Content-Digest"] = known.Digest;
+        response.Headers.ETag = known.ETag;
+        response.Headers.AcceptRanges = "bytes";
+        if (asked.IfNoneMatch.Count > 0 && IsKnown(asked.IfNoneMatch, manifest.Digest))
         {
-            response.StatusCode = 304;
-            return;
+            response.StatusCode = (int)HttpStatusCode.NotModified;
+            return Task.CompletedTask;
         }
+        if (asked.Range.Count > 0 && !isHead)
+            return Results.Bytes(manifest.Bytes!, manifest.MediaType, enableRangeProcessing: true, entityTag: new EntityTagHeaderValue(known.ETag.ToString())).ExecuteAsync(http);
         response.ContentType = manifest.MediaType;
         response.ContentLength = manifest.Size;
-        if (!isHead)
-            await response.Body.WriteAsync(manifest.Bytes, http.RequestAborted);
+        return isHead ? Task.CompletedTask : response.BodyWriter.WriteAsync(manifest.Bytes, http.RequestAborted).AsTask();
     }
 
     /// <summary>Does the client have these bytes already, by its <c>If-None-Match</c>?</summary>

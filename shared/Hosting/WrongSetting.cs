@@ -28,6 +28,26 @@ public static class Settings
         return value;
     }
 
+    /// <summary>A number of bytes, or one with Ki, Mi, Gi or Ti behind it; the default when the setting is absent.</summary>
+    /// <exception cref="WrongSetting">It is none, or outside 1 to <paramref name="most"/>.</exception>
+    public static long ReadSize(this IConfiguration configuration, string key, long fallback, long most = long.MaxValue)
+    {
+        if (configuration[key] is not { Length: > 0 } text)
+            return fallback;
+        var shift = text.TrimEnd('B').TrimEnd() switch
+        {
+            var t when t.EndsWith("Ki", StringComparison.Ordinal) => 10,
+            var t when t.EndsWith("Mi", StringComparison.Ordinal) => 20,
+            var t when t.EndsWith("Gi", StringComparison.Ordinal) => 30,
+            var t when t.EndsWith("Ti", StringComparison.Ordinal) => 40,
+            _ => 0,
+        };
+        var digits = text.TrimEnd('B', 'i', 'K', 'M', 'G', 'T', ' ');
+        return long.TryParse(digits, CultureInfo.InvariantCulture, out var number) && number > 0 && number <= most >> shift
+            ? number << shift
+            : throw new WrongSetting(key, text, $"a number of bytes, or one with Ki, Mi, Gi or Ti behind it{(most == long.MaxValue ? "" : $", at most {most}")}");
+    }
+
     /// <summary>An HTTP address without a trailing slash, or null when the setting is absent and has no default.</summary>
     /// <exception cref="WrongSetting">It is no absolute http or https address.</exception>
     public static Uri? ReadEndpoint(this IConfiguration configuration, string key, string? fallback)

@@ -66,7 +66,7 @@ internal sealed record CopyEngineSettings
         MaxConcurrentBlobs = configuration.Read("Kuik:Fetch:MaxConcurrentBlobs", 4, "a number from 1 to 64", n => n is >= 1 and <= 64),
         MaxConcurrentPerHost = configuration.Read("Kuik:Fetch:MaxConcurrentPerHost", 8, "a number from 1 to 64", n => n is >= 1 and <= 64),
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
-        SpoolLimitInBytes = ReadSize(configuration, "Kuik:Fetch:SpoolLimit", 20L << 30),
+        SpoolLimitInBytes = configuration.ReadSize("Kuik:Fetch:SpoolLimit", 20L << 30),
         Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],
     };
 
@@ -84,25 +84,6 @@ internal sealed record CopyEngineSettings
         {
             throw new WrongSetting("Kuik:Cache:PasswordFile", file, $"a readable file ({e.Message})");
         }
-    }
-
-    private static long ReadSize(IConfiguration configuration, string key, long fallback)
-    {
-        const string Accepted = "a number of bytes, or one with Ki, Mi, Gi or Ti behind it";
-        if (configuration[key] is not { Length: > 0 } text)
-            return fallback;
-        var shift = text.TrimEnd('B').TrimEnd() switch
-        {
-            var t when t.EndsWith("Ki", StringComparison.Ordinal) => 10,
-            var t when t.EndsWith("Mi", StringComparison.Ordinal) => 20,
-            var t when t.EndsWith("Gi", StringComparison.Ordinal) => 30,
-            var t when t.EndsWith("Ti", StringComparison.Ordinal) => 40,
-            _ => 0,
-        };
-        var digits = text.TrimEnd('B', 'i', 'K', 'M', 'G', 'T', ' ');
-        return long.TryParse(digits, System.Globalization.CultureInfo.InvariantCulture, out var number) && number > 0 && number <= long.MaxValue >> shift
-            ? number << shift
-            : throw new WrongSetting(key, text, Accepted);
     }
 
     private static Uri ReadPeer(string text) =>

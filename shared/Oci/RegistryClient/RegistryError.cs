@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Kuik.Oci;
 
@@ -133,7 +134,7 @@ public sealed class RegistryError : Exception
                 return read(errors.EnumerateArray());
             if (Text(json.RootElement, "error") is not { Length: > 0 } code)
                 return null;
-            using var one = JsonSerializer.SerializeToDocument(new { code, message = Text(json.RootElement, "error_description") });
+            using var one = JsonDocument.Parse(new JsonObject { ["code"] = code, ["message"] = Text(json.RootElement, "error_description") }.ToJsonString());
             return read([one.RootElement]);
         }
         catch (JsonException)

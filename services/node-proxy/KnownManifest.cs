@@ -1,0 +1,50 @@
+using Microsoft.Extensions.Primitives;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>An answer about one manifest, with its headers ready to be sent again and again.</summary>
+internal sealed class KnownManifest
+{
+    private Standing _standing;
+
+    /// <param name="answer">A manifest or a refusal.</param>
+    /// <param name="standing">Since when it is known.</param>
+    public KnownManifest(Answer answer, Standing standing)
+    {
+        (Answer, _standing) = (answer, standing);
+        Manifest = answer as Answer.Manifest;
+        Digest = Manifest?.Digest;
+        ETag = $"\"{Manifest?.Digest}\"";
+    }
+
+    public Answer Answer { get; }
+
+    /// <summary>Null when the answer is a refusal.</summary>
+    public Answer.Manifest? Manifest { get; }
+
+    /// <summary>For <c>Docker-Content-Digest</c>.</summary>
+    public StringValues Digest { get; }
+
+    public StringValues ETag { get; }
+
+    /// <summary>How far it can be trusted. Replaced whole when it is confirmed.</summary>
+    public Standing Standing
+    {
+        get => Volatile.Read(ref _standing);
+        set => Volatile.Write(ref _standing, value);
+    }
+
+    /// <summary>Is there enough of it to answer this way of asking? Of a manifest that was only asked for with HEAD the bytes are not known.</summary>
+    public bool CanAnswer(bool onlyHead) => onlyHead || Manifest is not { Bytes: null };
+}
+
+/// <summary>Where an answer stands, in time since the start of the memory.</summary>
+/// <param name="Source">Who gave it.</param>
+/// <param name="AskedAt">When its source was asked: what happened later it cannot know.</param>
+/// <param name="GoodUntil">Until then it is given without asking.</param>
+/// <param name="Note">What was odd when it was last asked for; empty when nothing was.</param>
+internal sealed record Standing(string Source, TimeSpan AskedAt, TimeSpan GoodUntil, string Note)
+{
+    /// <summary>How a pull ends that is answered with it from memory.</summary>
+    public PullOutcome FromMemory => Note.Length == 0 ? PullOutcome.PlainMemory : new PullOutcome(PullOutcome.Memory, Note);
+}

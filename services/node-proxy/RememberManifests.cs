@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+
+namespace Kuik.NodeProxy;
+
+/// <summary>
+/// What was found a moment ago, given again without asking. Everything is remembered for the repository it was asked in, and no longer than the settings say since its
+/// source was asked, manifests by digest too: an evicted image is not to be served. Who gave it falls silent: it is given on. Who gave it has it no more: it is forgotten.
+/// </summary>
+internal sealed class RememberManifests(FindManifest sources, MemorySettings settings, TimeProvider time)
+{
+    /// <summary>What an entry takes besides bytes and text, roughly.</summary>
+    private const int Overhead = 700;
+
+    private static readonly PullOutcome TooSlow = new(PullOutcome.Memory, "as last known; its source takes its time");
+
+    private readonly BoundedMemory<ImageReference, KnownManifest> _manifests = new(settings.LimitInBytes);
+    private readonly BoundedMemory<Question, KnownManifest> _misses = new(settings.LimitInBytes / 16);
+    private readonly ConcurrentDictionary<Question, SharedLookup> _underWay = new();
+    private readonly long _start = time.GetTimestamp();
+
+    /// <summary>What it holds, in bytes.</summary>
+    public long SizeInBytes => _manifests.SizeInBytes + _misses.SizeInBytes;
+
+    /// <summary>How many questions are being asked of the sources.</summary>
+    public int UnderWay => _underWay.Count;
+
+    private TimeSpan Now => time.GetElapsedTime(_start);
+
+    /// <summary>The answer that can be given without asking; null when there is none.</summary>
+    /// <param name="image">By tag or digest.</param>
+    /// <param name="onlyHead">The client asks with HEAD.</param>
+    public KnownManifest? Find(ImageReference image, bool onlyHead)
+    {
+        var now = Now;
+        if (_manifests.Find(image) is { } known && known.CanAnswer(onlyHead) && known.Standing.GoodUntil > now)
+            return known;
+        return _misses.Find(new Question(image, onlyHead)) is { } miss && miss.Standing.GoodUntil > now ? miss : null;
+    }
+
+    /// <summary>Asks the sources, together with everybody who asks the same now.</summary>
+    /// <param name="image">By tag or digest.</param>
+    /// <param name="onlyHead">The client asks with HEAD.</param>
+    /// <param name="stop">The client is gone.</param>
+    /// <returns>The answer, and how the pull ends with it.</returns>
+    public async Task<(KnownManifest Known, PullOutcome Outcome)> Ask(ImageReference image, bool onlyHead, CancellationToken stop)
+    {
+        var asked = Now;
+        while (true)
+        {
+            var last = Last(image, onlyHead);
+            var lookup = Join(new Question(image, onlyHead), last);
+            try
+            {
+                // 1. Where an older answer could be given, the new one is waited for only a moment, which the first one who waits begins.
+                var wait = last is null ? Timeout.InfiniteTimeSpan : settings.StaleWait - (Now - lookup.Begun);
+                if (last is not null && wait <= TimeSpan.Zero && !lookup.Answer.IsCompleted)
+                    return (last, TooSlow);
+                var known = await lookup.Answer.WaitAsync(wait, time, stop);
+
+                // 2. A lookup that was joined late may say what has been overtaken: ask anew.
+                var standing = known.Standing;
+                if (known == last)
+                    return (known, standing.FromMemory);
+                if (standing.AskedAt >= asked || standing.GoodUntil > asked)
+                    return (known, new PullOutcome(standing.Source, standing.Note));
+            }
+            catch (TimeoutException) when (last is not null)
+            {
+                return (last, TooSlow);
+            }
+            finally
+            {
+                lookup.Leave();
+            }
+        }
+    }
+
+    /// <summary>What may be given when its source does not answer.</summary>
+    private KnownManifest? Last(ImageReference image, bool onlyHead) =>
+        _manifests.Find(image) is { } known && known.CanAnswer(onlyHead) && Now - known.Standing.AskedAt < settings.StaleTime ? known : null;
+
+    private SharedLookup Join(Question question, KnownManifest? last)
+    {
+        while (true)
+        {
+            if (_underWay.TryGetValue(question, out var current) && current.TryJoin())
+                return current;
+            var own = new SharedLookup(Now, goesOn: last is not null);
+            if (current is null ? !_underWay.TryAdd(question, own) : !_underWay.TryUpdate(question, own, current))
+                continue;
+            _ = own.Run(stop => LookUp(question, last, own, stop));
+            return own;
+        }
+    }
+
+    private async Task<KnownManifest> LookUp(Question question, KnownManifest? last, SharedLookup own, CancellationToken stop)
+    {
+        try
+        {
+            var finding = await sources.Run(question.Image, question.OnlyHead, last?.Standing.Source, stop);
+            switch (finding.Answer)
+            {
+                case null:
+                    last!.Standing = last.Standing with { GoodUntil = Now + settings.ManifestTime, Note = $"as last known; {finding.Note}" };
+                    return last;
+                case Answer.Manifest manifest:
+                    var standing = new Standing(finding.Source, own.Begun, own.Begun + settings.ManifestTime, "");
+                    if (question.Image.Digest is null)
+                        Keep(question.Image.With(manifest.Digest), manifest, standing);
+                    Keep(question.Image, manifest, standing);
+                    return new KnownManifest(manifest, standing with { Note = finding.Note });
+                default:
+                    _manifests.Forget(question.Image);
+                    return KeepMiss(question, (Answer.Refused)finding.Answer, new Standing(finding.Source, own.Begun, own.Begun, finding.Note));
+            }
+        }
+        finally
+        {
+            _underWay.TryRemove(KeyValuePair.Create(question, own));
+        }
+    }
+
+    private void Keep(ImageReference image, Answer.Manifest manifest, Standing standing)
+    {
+        if (_manifests.Find(image) is { } known && known.Manifest!.Digest == manifest.Digest && (known.Manifest.Bytes is not null || manifest.Bytes is null))
+            known.Standing = standing;
+        else
+            _manifests.Keep(image, new KnownManifest(manifest, standing), SizeOf(image) + (manifest.Bytes?.Length ?? 0));
+    }
+
+    private KnownManifest KeepMiss(Question question, Answer.Refused refused, Standing standing)
+    {
+        var goodFor = refused.Status switch
+        {
+            401 or 403 or 404 => settings.MissTime,
+            429 => Shorter(settings.MissTime, refused.RetryAfter),
+            _ => TimeSpan.Zero,
+        };
+        var miss = new KnownManifest(refused, standing with { GoodUntil = standing.AskedAt + goodFor });
+        if (goodFor > TimeSpan.Zero)
+            _misses.Keep(question, miss, SizeOf(question.Image) + (2 * refused.Body.Length));
+        return miss;
+    }
+
+    private TimeSpan Shorter(TimeSpan missTime, string? retryAfter)
+    {
+        if (!RetryConditionHeaderValue.TryParse(retryAfter, out var wait))
+            return missTime;
+        var told = wait.Delta ?? wait.Date!.Value - time.GetUtcNow();
+        return told < missTime ? told : missTime;
+    }
+
+    private static int SizeOf(ImageReference image) => Overhead + (2 * (image.Host.Length + image.Repository.Length + image.Target.Length));
+
+    private sealed record Question(ImageReference Image, bool OnlyHead);
+}

@@ -1,0 +1,29 @@
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+using Kuik.NodeProxy;
+
+namespace Kuik.Tests.NodeProxy;
+
+/// <summary>A source of manifests that answers when and what a test says: a fake, because with a fake clock no real server can be waited for.</summary>
+internal sealed class ScriptedSource(string name) : IPullSource
+{
+    public string Name => name;
+
+    /// <summary>What it answers from now on.</summary>
+    public Func<CancellationToken, Task<Answer>> Script { get; set; } = _ => Task.FromResult<Answer>(new Answer.Passed("not here"));
+
+    /// <summary>What it was asked for.</summary>
+    public List<string> Asked { get; } = [];
+
+    /// <summary>It answers this from now on.</summary>
+    public void Says(Answer answer) => Script = _ => Task.FromResult(answer);
+
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
+    {
+        lock (Asked)
+            Asked.Add($"{(onlyHead ? "HEAD" : "GET")} {image}");
+        return Script(stop);
+    }
+
+    public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => throw new NotSupportedException();
+}
