@@ -78,7 +78,8 @@ internal sealed class Results
     {
         if (peer.Subject == Kuik || peer.Unit is "bytes" || series.Find(one => one.Series == peer with { Subject = Kuik }).Values is not { } ours)
             return [];
-        return [Summary(peer with { Subject = $"{Kuik}/{peer.Subject}", Unit = "ratio" }, [.. ours.Zip(theirs, (our, their) => our / their)])];
+        var ratios = ours.Zip(theirs).Where(pair => pair.Second > 0).Select(pair => pair.First / pair.Second).ToList();   // CPU comes in steps of 10 ms: one may be none
+        return ratios.Count > 0 ? [Summary(peer with { Subject = $"{Kuik}/{peer.Subject}", Unit = "ratio" }, ratios)] : [];
     }
 
     private string Table()

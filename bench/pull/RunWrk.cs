@@ -22,6 +22,8 @@ internal static partial class RunWrk
         var said = await RunTool.Run("wrk", ["-t1", $"-c{connections}", $"-d{seconds}s", "--latency", "-H", Accept, address.AbsoluteUri]);
         if (said.Contains("Non-2xx", StringComparison.Ordinal))
             throw new ServerFailed($"{address} did not always answer with 200: {said}");
+        if (said.Contains(" 0 requests in", StringComparison.Ordinal))
+            throw new ServerFailed($"{address} answered nothing: {said}");
         return new Load(Number(RequestRate().Match(said).Groups[1].Value), Milliseconds(said, "50"), Milliseconds(said, "99"));
     }
 

@@ -11,6 +11,7 @@ internal static class AddPulls
     public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxySettings settings)
     {
         var services = builder.Services;
+        var roots = TrustedCertificates.Read(builder.Configuration);
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.Objection);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
@@ -18,7 +19,7 @@ internal static class AddPulls
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
         services.AddSingleton<ProxyMetrics>();
-        services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit));
+        services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit, roots));
         services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(origins);
         services.AddSingleton<AskingMeans>();

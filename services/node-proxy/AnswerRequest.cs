@@ -89,7 +89,7 @@ internal sealed partial class AnswerRequest(
             if (!outcome.IsPlainHit)
                 Say(http.Request.Method, kind, image, status, outcome.Source, (long)took.TotalMilliseconds, outcome.Note);
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException left) when (left is ClientGone || http.RequestAborted.IsCancellationRequested)
         {
             metrics.Count(image, kind, StatusCodes.Status499ClientClosedRequest, new PullOutcome(PullOutcome.NoSource, ""), time.GetElapsedTime(begun));
         }

@@ -22,13 +22,22 @@ internal abstract record RelayEnd
 }
 
 /// <summary>
+/// The client has left in the middle of a body. Kestrel takes what is written after that and drops it, and says with <c>RequestAborted</c> only when a thread is free to: a hundred
+/// clients that leave at once would have their blobs read to the end by all threads there are.
+/// </summary>
+internal sealed class ClientGone() : OperationCanceledException("the client has left");
+
+/// <summary>
 /// Moves a blob from a source to a client through the connection's own buffers (large ones: they matter most for speed), hashing on the way. The last bytes go out
 /// only when the digest is right. A blob of one chunk is checked before its head is sent, so that the next source can still answer in its place.
 /// </summary>
 internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
 {
-    /// <summary>Asked of the connection at a time, in bytes, and as much as it may hold back (see <see cref="ListenOnNode"/>). Larger ones gain little and cost each slow client as much memory again.</summary>
-    public const int Chunk = 256 << 10;
+    /// <summary>Asked of the connection at a time, in bytes. Larger ones gain little and cost each slow client as much memory again.</summary>
+    public const int Chunk = 192 << 10;
+
+    /// <summary>As much as a connection holds back for a client, in bytes: while one chunk is being sent the next one comes in.</summary>
+    public const int HeldBack = 2 * Chunk;
 
     /// <summary>The same while many blobs are on their way: speed is then not what each of them lacks. Not below 85 KB, or the collector moves the buffers about.</summary>
     private const int SmallChunk = 128 << 10;
@@ -95,7 +104,8 @@ internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
             if (!transfer.Take(memory.Span[..got]))
                 return new RelayEnd.Corrupt();
             output.Advance(got);
-            await output.FlushAsync(http.RequestAborted);   // waits for a slow client
+            if ((await output.FlushAsync(http.RequestAborted)).IsCompleted)   // waits for a slow client
+                throw new ClientGone();
         }
         return new RelayEnd.Complete();
     }

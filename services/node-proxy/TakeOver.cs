@@ -10,7 +10,7 @@ namespace Kuik.NodeProxy;
 /// 2. A new connection goes to the newest listener as soon as it listens. Left alone the kernel would spread connections over both, and what waits in the queue of a
 ///    listener that closes is reset.
 /// 3. Whoever is told to stop tells its clients to close, and listens on until nothing new has come for a moment. Then Kestrel stops, and drains what is running.
-/// See docs/decisions/0006-take-over.md.
+/// See docs/decisions/0005-take-over.md.
 /// </summary>
 internal sealed partial class TakeOver(TimeProvider time, ILogger<TakeOver> logger) : IHostedLifecycleService
 {

@@ -1,4 +1,8 @@
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
@@ -44,13 +48,24 @@ internal sealed class Upstream(string name, Uri endpoint, TimeSpan firstByte, As
         }
         catch (HttpRequestException refused)
         {
-            return (null, refused.InnerException is SocketException socket ? $"unreachable ({socket.SocketErrorCode})" : $"unreachable ({refused.HttpRequestError})");
+            return (null, refused.InnerException switch
+            {
+                SocketException socket => $"unreachable ({socket.SocketErrorCode})",
+                AuthenticationException untrusted => $"unreachable ({untrusted.Message})",
+                _ => $"unreachable ({refused.HttpRequestError})",
+            });
         }
     }
 
     /// <summary>The client for servers inside the cluster: no proxy, no cookies, no redirects, no decompression, no trace headers.</summary>
-    public static HttpMessageInvoker MakeClient(TimeSpan connectLimit) => new(new SocketsHttpHandler
+    /// <param name="connectLimit">How long a connection may take.</param>
+    /// <param name="roots">Authorities to trust beside the system's.</param>
+    public static HttpMessageInvoker MakeClient(TimeSpan connectLimit, X509Certificate2Collection roots) => new(new SocketsHttpHandler
     {
+        SslOptions = new SslClientAuthenticationOptions
+        {
+            RemoteCertificateValidationCallback = (_, certificate, chain, errors) => TrustedCertificates.Check(roots, certificate, chain, errors),
+        },
         UseProxy = false,
         UseCookies = false,
         AllowAutoRedirect = false,

@@ -171,7 +171,8 @@ internal sealed partial class PullBlob(
                 break;
             output.Advance(got);
             at += got;
-            await output.FlushAsync(http.RequestAborted);
+            if ((await output.FlushAsync(http.RequestAborted)).IsCompleted)
+                break;   // the client has left
         }
     }
 

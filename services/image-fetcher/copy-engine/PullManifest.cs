@@ -19,6 +19,9 @@ internal sealed partial class PullManifest(
 
     private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(16);
+
     private readonly Joined<ImageReference, Manifest> _pulls = new(stopping);
     private readonly Joined<ImageReference, bool> _copies = new(stopping);
     private readonly Refusals<ImageReference> _refused = new(time);
@@ -117,7 +120,7 @@ internal sealed partial class PullManifest(
                 return true;   // a runtime that asked for the tag and now asks for what it names: the tag's copy is under way
             if (await IsChild(image, stop))
             {
-                await copyImage.RunForChild(image, stop);
+                await CopyChild(image, stop);
                 return true;
             }
             await Task.WhenAll(Note(image, stop), copyImage.Run(image, stop));
@@ -138,6 +141,21 @@ internal sealed partial class PullManifest(
             LogBroken(e, image);
             return false;
         }
+    }
+
+    /// <summary>An image's copy that failed is asked for again, by the event that its pull left; a child's is not. So it is tried again here, for seconds.</summary>
+    private async Task CopyChild(ImageReference image, CancellationToken stop)
+    {
+        for (var pause = FirstPause; ; pause *= 4)
+            try
+            {
+                await copyImage.RunForChild(image, stop);
+                return;
+            }
+            catch (CopyFailed e) when (e.RetryHelps && pause <= LongestPause)
+            {
+                await Task.Delay(pause, time, stop);
+            }
     }
 
     private async Task Note(ImageReference image, CancellationToken stop)

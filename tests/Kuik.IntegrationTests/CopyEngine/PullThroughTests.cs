@@ -75,6 +75,24 @@ public class PullThroughTests
         Assert.DoesNotContain(CacheTags.OfPin(child.Digest), await cache.Tags(name));
     }
 
+    [Fact]
+    public async Task A_child_whose_copy_fails_for_a_moment_is_kept_although_nobody_asks_again()
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start();
+        var index = TestIndex.Small(seed: 43);
+        var name = origin.Add("team/web", "1", index);
+        var child = index.Child("linux/arm64");
+        origin.Script = request => request is { IsBlobDownload: true, Count: 0 } && request.Target == child.Layers[0].Digest ? Misbehave.Answer(503) : null;
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        await engine.Copy(name);
+        using var client = engine.Client();
+
+        await client.Ask(HttpMethod.Get, name, "manifests/" + child.Digest);
+
+        await Eventually.True(async () => await cache.Manifest(name, child.Digest) is not null, "the child is kept");
+    }
+
     [Theory]
     [InlineData(0, 99, 0, 100)]
     [InlineData(1000, null, 1000, null)]

@@ -36,6 +36,27 @@ public sealed class PullThroughNodeProxyTests
     }
 
     [Fact]
+    public async Task A_cache_behind_a_private_authority_is_read_when_that_is_named_and_said_to_be_untrusted_when_not()
+    {
+        var cache = await Registry.Start();
+        var image = TestImage.Small(seed: 3);
+        await cache.Push("reg.example.com/a", "1", image);
+        var authority = new CertificateAuthority("a company");
+        await using var front = await CutFront.Start(cache.Endpoint.ToString(), authority.Issue("CN=cache", "127.0.0.1"));
+        var file = Path.Combine(Sandbox.Shared.NewFolder("authority"), "ca.pem");
+        await File.WriteAllTextAsync(file, authority.Pem);
+        using var trusting = Client(await StartNodeProxy.With(new Uri(front.Endpoint), more: ("Kuik:RootCertificateAuthorities:0", file)));
+        using var other = Client(await StartNodeProxy.With(new Uri(front.Endpoint)));
+
+        var bytes = await trusting.GetByteArrayAsync("/v2/reg.example.com/a/manifests/1");
+        using var refused = await other.GetAsync("/v2/reg.example.com/a/manifests/1");
+
+        Assert.Equal(image.Bytes, bytes);
+        Assert.Equal(HttpStatusCode.BadGateway, refused.StatusCode);
+        Assert.Contains("is not trusted", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Clients_are_told_the_indexs_own_type_digest_and_length_and_not_those_of_its_wrapper()
     {
         var cache = await Registry.Start();
