@@ -70,28 +70,6 @@ public sealed class RuntimeAndShutdownTests
     }
 
     [Fact]
-    public async Task Clients_that_leave_all_at_once_do_not_have_their_blobs_read_to_the_end()
-    {
-        const int clients = 40;
-        var registry = await Registry.Start();
-        var image = TestImage.Small(seed: 63, size: 60_000_000);
-        var layer = image.Layers[^1];
-        await registry.Store("reg.example.com/a", "1", image);
-        var cache = await Front.Start(registry);
-        var proxy = await StartNodeProxy.With(cache.Endpoint);
-        using var client = new HttpClient { BaseAddress = proxy.Endpoint };
-        var path = $"/v2/reg.example.com/a/blobs/{layer.Digest}";
-        var answers = await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => client.GetAsync(path, HttpCompletionOption.ResponseHeadersRead)));
-
-        foreach (var answer in answers)
-            answer.Dispose();
-        await client.GetStringAsync("/v2/");
-
-        await Eventually.True(() => cache.Requests().Count(request => request.Path == path) == clients, "the cache has stopped sending to all of them");
-        Assert.InRange(cache.Requests().Where(request => request.Path == path).Sum(request => request.BytesSent), 0, clients * 60_000_000L / 3);
-    }
-
-    [Fact]
     public async Task Pods_that_name_a_previous_port_are_served_on_it()
     {
         var cache = await Registry.Start();
