@@ -13,9 +13,9 @@ internal static class AdmissionSuite
     private const string Suite = "admission";
     private const string Lifetime = "process";
 
-    private static readonly int Runs = Setting("RUNS", 5);
-    private static readonly int Rate = Setting("RATE", 1000);
-    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(Setting("SECONDS", 60) / (double)Runs);
+    private static readonly int Runs = Setting.Number("RUNS", 5);
+    private static readonly int Rate = Setting.Number("RATE", 1000);
+    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(Setting.Number("SECONDS", 60) / (double)Runs);
     private static readonly (string Name, byte[] Review, int Rate)[] Cases = [("small pod", ReviewOf.Pod(1), Rate), ("pod of 200 containers", ReviewOf.Pod(200), Math.Max(1, Rate / 10))];
 
     public static async Task Run(Results results)
@@ -96,10 +96,7 @@ internal static class AdmissionSuite
         return JsonDocument.Parse(patch).RootElement.EnumerateArray().Count(operation => operation.GetProperty("path").GetString()!.EndsWith("/image", StringComparison.Ordinal));
     }
 
-    private static int Setting(string name, int otherwise) =>
-        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
-
     private static string Text(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
-    private static void Say(string what) => Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} {Suite}: {what}");
+    private static void Say(string what) => Setting.Say(Suite, what);
 }

@@ -19,10 +19,7 @@ internal static class CopySuite
 {
     public const string Suite = "copy";
 
-    private static readonly int Runs = int.Parse(Environment.GetEnvironmentVariable("RUNS") is { Length: > 0 } runs ? runs : "5", CultureInfo.InvariantCulture);
-
-    /// <summary>Part of a case's name; none for all cases.</summary>
-    private static readonly string Wanted = Environment.GetEnvironmentVariable("CASE") ?? "";
+    private static readonly int Runs = Setting.Number("RUNS", 5);
 
     public static async Task Run(Results results)
     {
@@ -41,7 +38,7 @@ internal static class CopySuite
             CopySet? set = null;
             foreach (var isHalfFull in new[] { false, true })
             {
-                if (!CopyCase.NameOf(name, isHalfFull).Contains(Wanted, StringComparison.Ordinal))
+                if (!CopyCase.NameOf(name, isHalfFull).Contains(Setting.Wanted, StringComparison.Ordinal))
                     continue;
                 Say($"making {name}");
                 var @case = new CopyCase(set ??= await make(name), isHalfFull, origin, warmUp);
@@ -99,5 +96,5 @@ internal static class CopySuite
 
     private static string Show(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
-    internal static void Say(string what) => Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} {Suite}: {what}");
+    internal static void Say(string what) => Setting.Say(Suite, what);
 }

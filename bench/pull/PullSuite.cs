@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Security.Cryptography;
 
 namespace Kuik.Bench.Pull;
@@ -15,9 +14,8 @@ internal sealed class PullSuite
     public const string Start = "start";
     public const string SlowBlobs = "100 streams at 1 MB/s";
 
-    private static readonly int Runs = Number("RUNS", 5);
-    private static readonly int Seconds = Number("DURATION", 5);
-    private static readonly string Wanted = Environment.GetEnvironmentVariable("CASE") ?? "";
+    private static readonly int Runs = Setting.Number("RUNS", 5);
+    private static readonly int Seconds = Setting.Number("DURATION", 5);
 
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(15);   // node-proxy gives memory back every 10
 
@@ -89,7 +87,7 @@ internal sealed class PullSuite
     // Whoever was first is last in the next run.
     private static async Task Each(string @case, int run, PullServer[] servers, Func<PullServer, Task> measure)
     {
-        if (!@case.Contains(Wanted, StringComparison.Ordinal))
+        if (!@case.Contains(Setting.Wanted, StringComparison.Ordinal))
             return;
         Say($"{@case}, run {run} of {Runs}");
         foreach (var server in run % 2 == 0 ? servers : servers.Reverse())
@@ -119,7 +117,7 @@ internal sealed class PullSuite
     // node-proxy verifies what it passes on, nginx does not: what that alone costs, so that the two can be told apart.
     private void Hash(string @case)
     {
-        if (!@case.Contains(Wanted, StringComparison.Ordinal))
+        if (!@case.Contains(Setting.Wanted, StringComparison.Ordinal))
             return;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var (bytes, cpu) = (new byte[1_000_000], Environment.CpuUsage.TotalTime);
@@ -142,8 +140,5 @@ internal sealed class PullSuite
             results.Add(Suite, Memory, server.Name, when, "MiB", server.ResidentMemory);
     }
 
-    private static int Number(string variable, int otherwise) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
-
-    private static void Say(string what) => Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} {Suite}: {what}");
+    private static void Say(string what) => Setting.Say(Suite, what);
 }

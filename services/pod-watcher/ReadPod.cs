@@ -45,12 +45,10 @@ internal static class ReadPod
                 yield break;
             if (LocalReference.TryRead(local, ports, out var image) && image.ToString() != noted)
                 yield return new PodImage(container.Name, image.ToString(), image.ToString());
-            else if (image is null && takesAll && ImageReference.TryParse(local, out var plain, out _) && !IsOfTheNode(plain) && plain.ToString() != noted)
+            else if (image is null && takesAll && ImageReference.TryParse(local, out var plain, out _) && !plain.IsOfTheNode && plain.ToString() != noted)
                 yield return new PodImage(container.Name, plain.ToString(), local);
         }
     }
-
-    private static bool IsOfTheNode(ImageReference image) => image.Host == "localhost" || image.Host.StartsWith("localhost:", StringComparison.Ordinal);
 
     /// <summary>Is this how kube-image-keeper v1 wrote the image: with the port of its host behind a dash, which cannot be read back?</summary>
     private static bool IsV1Form(string? local, string written) =>

@@ -24,6 +24,9 @@ public sealed partial record ImageReference
     /// <summary>The registry as references name it, with its port if it has one: <c>docker.io</c>, <c>registry.example.com:5000</c>.</summary>
     public string Host { get; }
 
+    /// <summary>Its registry is <c>localhost</c>, with a port or without: each node's own, so that no two nodes need mean the same image.</summary>
+    public bool IsOfTheNode => Host == "localhost" || Host.StartsWith("localhost:", StringComparison.Ordinal);
+
     /// <summary>The path below the host: <c>library/nginx</c>.</summary>
     public string Repository { get; }
 

@@ -19,7 +19,7 @@ public static partial class LocalReference
         local = null;
         if (!ImageReference.TryParse(written, out var image, out problem))
             return false;
-        if (image.Host == "localhost" || image.Host.StartsWith("localhost:", StringComparison.Ordinal))
+        if (image.IsOfTheNode)
         {
             problem = $"{image.Host} is a registry of the node itself";
             return false;

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Kuik.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -33,11 +32,7 @@ internal sealed class CutFront : IAsyncDisposable
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
-        {
-            if (tls is not null)
-                listen.UseHttps(X509Certificate2.CreateFromPem(tls.Certificate, tls.Key));
-        }));
+        builder.ListenOnFreePort(tls);
         builder.Services.AddHttpForwarder();
         var app = builder.Build();
         var front = new CutFront(app);

@@ -1,0 +1,20 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+
+namespace Kuik.Testing;
+
+/// <summary>Where a server in a test's own process listens.</summary>
+public static class ListenOnLoopback
+{
+    /// <summary>On a free port of 127.0.0.1.</summary>
+    /// <param name="builder">The server's.</param>
+    /// <param name="tls">What it shows to speak TLS; null for plain HTTP.</param>
+    public static void ListenOnFreePort(this WebApplicationBuilder builder, PemPair? tls) =>
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        {
+            if (tls is not null)
+                listen.UseHttps(X509Certificate2.CreateFromPem(tls.Certificate, tls.Key));
+        }));
+}
