@@ -8,7 +8,7 @@ namespace Kuik.NodeProxy;
 /// nothing is known, or nothing young enough, is looked up with one HEAD at its origin, by image-fetcher for all nodes. An origin that fails or is slow changes nothing:
 /// the tag is what the cache has.
 /// </summary>
-internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, ProxySettings settings, TimeProvider time, IHostApplicationLifetime lifetime)
+internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, RememberManifests memory, ProxySettings settings, TimeProvider time, IHostApplicationLifetime lifetime)
 {
     private const int Most = 4096;
 
@@ -46,19 +46,18 @@ internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, ProxySetting
         return answer.IsCompleted && time.GetElapsedTime(look.Begun) >= (isKnown ? settings.TagFreshness / 2 : settings.BreakerPause);   // half: image-fetcher's answer may be as old already
     }
 
-    /// <summary>Null: nobody said, or nobody has what was said; a tag is not followed to where nothing can be pulled.</summary>
+    /// <summary>Null: nobody said, or nobody has what was said; a tag is not followed to where nothing can be pulled. What is looked at here the pull then finds in memory.</summary>
     private async Task<string?> Ask(ImageReference image)
     {
         var stop = lifetime.ApplicationStopping;
-        return await First(source => source.AskTag(image, stop)) is { Digest: var digest }
-            && await First(source => source.AskManifest(image.With(digest), onlyHead: false, stop)) is not null ? digest : null;
+        return await Named(image, stop) is { } digest && (await memory.Ask(image.With(digest), onlyHead: false, stop)).Known.Manifest is not null ? digest : null;
     }
 
-    private async Task<Answer.Manifest?> First(Func<IPullSource, Task<Answer>> ask)
+    private async Task<string?> Named(ImageReference image, CancellationToken stop)
     {
         foreach (var source in sources)
-            if (await ask(source) is var answer and not Answer.Passed)
-                return answer as Answer.Manifest;
+            if (await source.AskTag(image, stop) is var answer and not Answer.Passed)
+                return (answer as Answer.Manifest)?.Digest;
         return null;
     }
 

@@ -88,7 +88,7 @@ public sealed class FollowTagTests
     }
 
     private FollowTag Follow() => new(
-        [_origin], new ProxySettings { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = new Uri("http://cache"), Fetcher = null }, _time,
+        [_origin], new RememberManifests(new FindManifest([_origin]), new MemorySettings(), _time), new ProxySettings { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = new Uri("http://cache"), Fetcher = null }, _time,
         new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance));
 
     /// <summary>A source on a script: a fake, because these tests are about what is made of its answers.</summary>
