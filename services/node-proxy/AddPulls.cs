@@ -42,9 +42,9 @@ internal static class AddPulls
         return builder;
     }
 
-    // OpenTelemetry sets room aside for 2000 series of each metric; those that are not ours have few.
+    // OpenTelemetry sets room aside for 2000 series of each metric. Only the one with the origin's name may have that many.
     private static MetricStreamConfiguration? RoomFor(Instrument metric) =>
-        metric.Meter.Name.StartsWith("Kuik.", StringComparison.Ordinal) ? null : new MetricStreamConfiguration { CardinalityLimit = 100 };
+        metric.Name == ProxyMetrics.Requests ? null : new MetricStreamConfiguration { CardinalityLimit = 100 };
 
     // The order of the chain.
     private static IReadOnlyList<IPullSource> Sources(IServiceProvider provider)

@@ -14,6 +14,9 @@ internal sealed class ProxyMetrics
     /// <summary>Traces, when an exporter is configured; otherwise nothing is recorded.</summary>
     public static readonly ActivitySource Traces = new("Kuik.NodeProxy");
 
+    /// <summary>v1's name for its counter.</summary>
+    public const string Requests = "kube_image_keeper_proxy_http_requests";
+
     /// <summary>Origins with a label of their own; the ones after them are "other".</summary>
     private const int MostRegistries = 50;
 
@@ -29,7 +32,7 @@ internal sealed class ProxyMetrics
     public ProxyMetrics(IMeterFactory meters)
     {
         var meter = meters.Create("Kuik.NodeProxy");
-        _requests = meter.CreateCounter<long>("kube_image_keeper_proxy_http_requests", description: "Pull requests by origin, status and whether the cache had it");
+        _requests = meter.CreateCounter<long>(Requests, description: "Pull requests by origin, status and whether the cache had it");
         _pulls = meter.CreateCounter<long>("kuik_proxy_pulls", description: "Pull requests by what was asked for and who answered");
         _bytes = meter.CreateCounter<long>("kuik_proxy_sent_bytes", description: "Bytes of bodies passed on to clients, by who they came from");
         _misses = meter.CreateCounter<long>("kuik_proxy_misses", description: "Sources that did not give what was asked for, by reason");
