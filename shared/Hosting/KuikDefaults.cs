@@ -59,8 +59,8 @@ public static class KuikDefaults
     /// <summary>Answers <c>/healthz</c> (the process is not stuck), <c>/readyz</c> (it can do its work; says what is wrong) and <c>/metrics</c>.</summary>
     public static WebApplication MapKuikHealth(this WebApplication app)
     {
-        app.MapHealthChecks("/healthz", new HealthCheckOptions { Predicate = _ => false });
-        app.MapHealthChecks("/readyz", new HealthCheckOptions
+        app.UseHealthChecks("/healthz", new HealthCheckOptions { Predicate = _ => false });
+        app.UseHealthChecks("/readyz", new HealthCheckOptions
         {
             ResponseWriter = (http, report) => http.Response.WriteAsync(
                 string.Join('\n', report.Entries.Select(e => $"{e.Key}: {e.Value.Status} {e.Value.Description}").Prepend(report.Status.ToString())) + "\n"),
@@ -71,7 +71,7 @@ public static class KuikDefaults
                 [HealthStatus.Unhealthy] = 503,
             },
         });
-        app.MapPrometheusScrapingEndpoint("/metrics");
+        app.UseOpenTelemetryPrometheusScrapingEndpoint("/metrics");
         return app;
     }
 
