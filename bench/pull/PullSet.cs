@@ -1,4 +1,6 @@
+using System.IO.Hashing;
 using System.Security.Cryptography;
+using Kuik.Oci;
 using Kuik.Testing;
 
 namespace Kuik.Bench.Pull;
@@ -13,9 +15,10 @@ internal sealed record PullItem(string Path, long Size);
 /// <param name="Store">That nginx: the cache that the proxies stand before.</param>
 /// <param name="Manifest">By tag, some 10 KB.</param>
 /// <param name="Small">20 KB.</param>
-/// <param name="Layer">200 MB.</param>
-/// <param name="Gigabyte">1 GB.</param>
-internal sealed record PullSet(PullServer Registry, PullServer Store, PullItem Manifest, PullItem Small, PullItem Layer, PullItem Gigabyte)
+/// <param name="Layer">200 MB, its checksum beside it as image-fetcher leaves it.</param>
+/// <param name="Bare">201 MB without one.</param>
+/// <param name="Gigabyte">1 GB, with its checksum.</param>
+internal sealed record PullSet(PullServer Registry, PullServer Store, PullItem Manifest, PullItem Small, PullItem Layer, PullItem Bare, PullItem Gigabyte)
 {
     private const string Repository = "registry.example.com/team/web";
     private const int Megabyte = 1_000_000;
@@ -28,32 +31,42 @@ internal sealed record PullSet(PullServer Registry, PullServer Store, PullItem M
         await registry.Push(Repository, "1", image);
         var small = image.Layers[0];
         await File.WriteAllBytesAsync(Path.Combine(blobs, small.Digest), small.Bytes);
-        var store = await StartNginx.Store(registry, blobs);
-        return new PullSet(new PullServer("registry", registry.Endpoint, registry.Process), store,
+        var (layer, bare, gigabyte) = (WriteBlob(blobs, 200), WriteBlob(blobs, 201), WriteBlob(blobs, 1000));
+        using (var http = registry.Client(Repository))
+        {
+            await PushImage.PushBlob(http, Repository, IndexWrapper.EmptyDigest, IndexWrapper.EmptyBlob.ToArray());
+            foreach (var checksum in new[] { layer, gigabyte })
+                await PushImage.PushManifest(http, Repository, CacheTags.OfChecksum(checksum.Digest), MediaTypes.OciManifest, checksum.ToManifest());
+        }
+        return new PullSet(new PullServer("registry", registry.Endpoint, registry.Process), await StartNginx.Store(registry, blobs),
             new PullItem($"/v2/{Repository}/manifests/1", image.Bytes.Length), BlobItem(small.Digest, small.Bytes.Length),
-            WriteBlob(blobs, 200), WriteBlob(blobs, 1000));
+            BlobItem(layer), BlobItem(bare), BlobItem(gigabyte));
     }
+
+    private static PullItem BlobItem(BlobChecksum blob) => BlobItem(blob.Digest, blob.Size);
 
     private static PullItem BlobItem(string digest, long size) => new($"/v2/{Repository}/blobs/{digest}", size);
 
     // Random bytes, a megabyte of them again and again with its number before it.
-    private static PullItem WriteBlob(string folder, int megabytes)
+    private static BlobChecksum WriteBlob(string folder, int megabytes)
     {
         var bytes = new byte[Megabyte];
         new Random(megabytes).NextBytes(bytes);
         var path = Path.Combine(folder, $"{megabytes} MB");
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var checksum = new XxHash128();
         using (var file = File.Create(path))
         {
             for (var i = 0; i < megabytes; i++)
             {
                 BitConverter.TryWriteBytes(bytes, i);
                 hash.AppendData(bytes);
+                checksum.Append(bytes);
                 file.Write(bytes);
             }
         }
         var digest = "sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
         File.Move(path, Path.Combine(folder, digest));
-        return BlobItem(digest, (long)megabytes * Megabyte);
+        return new BlobChecksum(digest, (long)megabytes * Megabyte, BlobChecksum.Of(checksum));
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Security.Cryptography;
 
 namespace Kuik.Bench.Pull;
 
@@ -10,7 +9,7 @@ internal sealed class PullSuite
     public const string SmallBlobs = "20 KB blobs, 16 connections";
     public const string ParallelBlobs = "200 MB blobs, 8 streams";
     public const string Memory = "memory";
-    public const string Hashing = "sha256 alone";
+    public const string BareBlob = "200 MB blob without a checksum, 1 stream";
     public const string Start = "start";
     public const string SlowBlobs = "100 streams at 1 MB/s";
 
@@ -78,8 +77,7 @@ internal sealed class PullSuite
         await Each(SmallBlobs, run, [.. proxies, set.Registry], server => Ask(server, SmallBlobs, set.Small, 16));
         await Each(LargeBlobs(1), run, [.. proxies, set.Store], server => Take(server, LargeBlobs(1), set.Gigabyte, 1));
         await Each(LargeBlobs(4), run, [.. proxies, set.Store], server => Take(server, LargeBlobs(4), set.Gigabyte, 4));
-        Hash(LargeBlobs(1));
-        Hash(LargeBlobs(4));
+        await Each(BareBlob, run, [.. proxies, set.Store], server => Take(server, BareBlob, set.Bare, 1));
         await Each(ParallelBlobs, run, [.. proxies, set.Store], server => Take(server, ParallelBlobs, set.Layer, 8));
         await Each(SlowBlobs, run, proxies, TakeSlowly);
     }
@@ -112,18 +110,6 @@ internal sealed class PullSuite
         await Task.WhenAll(Enumerable.Range(0, streams).Select(_ => Download.Whole(new Uri(server.Endpoint, item.Path), item.Size)));
         results.Add(Suite, @case, server.Name, "throughput", "MB/s", item.Size * streams / 1e6 / Stopwatch.GetElapsedTime(begun).TotalSeconds);
         results.Add(Suite, @case, server.Name, "CPU per GB", "s", (server.CpuSeconds - cpu) * 1e9 / (item.Size * streams));
-    }
-
-    // node-proxy verifies what it passes on, nginx does not: what that alone costs, so that the two can be told apart.
-    private void Hash(string @case)
-    {
-        if (!@case.Contains(Setting.Wanted, StringComparison.Ordinal))
-            return;
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var (bytes, cpu) = (new byte[1_000_000], Environment.CpuUsage.TotalTime);
-        for (var megabyte = 0; megabyte < 1000; megabyte++)
-            hash.AppendData(bytes);
-        results.Add(Suite, @case, Hashing, "CPU per GB", "s", (Environment.CpuUsage.TotalTime - cpu).TotalSeconds);
     }
 
     private async Task TakeSlowly(PullServer server)

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using Kuik.Contracts;
+using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
@@ -74,6 +75,9 @@ internal abstract record Answer
             slot?.Dispose();
             return new Passed("it answered with another part than the one asked for");
         }
+
+        /// <summary>What the bytes of the whole blob come to when they are right; null when only its digest says that.</summary>
+        public BlobChecksum? Checksum { get; init; }
 
         /// <summary>Bytes in the body; null when the source does not say.</summary>
         public long? Length => Response.Content.Headers.ContentLength;

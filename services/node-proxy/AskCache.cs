@@ -18,6 +18,9 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
     private const int LargestManifest = 8 << 20;
     private const int MostRedirects = 5;
 
+    /// <summary>How long a blob waits for its checksum: as long as hashing a good part of it would take.</summary>
+    private static readonly TimeSpan ChecksumPatience = TimeSpan.FromMilliseconds(200);
+
     public string Name => "cache";
 
     public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
@@ -77,7 +80,12 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             if (answer is null)
                 return new Answer.Passed(problem!);
             if (answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.PartialContent)
-                return Answer.Blob.Read(answer, range);
+            {
+                var found = Answer.Blob.Read(answer, range);
+                return !onlyHead && found is Answer.Blob { Part: null, Length: >= BlobChecksum.WorthIt and var size } large
+                    ? large with { Checksum = await FindChecksum(image, size, stop) }
+                    : found;
+            }
             using (answer)
             {
                 if (answer.StatusCode is HttpStatusCode.RequestedRangeNotSatisfiable)
@@ -90,6 +98,24 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             }
         }
         return new Answer.Passed($"more than {MostRedirects} redirects");
+    }
+
+    /// <summary>What image-fetcher has left beside a blob; null when there is none, or none that can be relied on.</summary>
+    private async Task<BlobChecksum?> FindChecksum(ImageReference image, long size, CancellationToken stop)
+    {
+        using var tooLate = new CancellationTokenSource(ChecksumPatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
+        using var read = new ReadBody(settings.NoProgressLimit, time, either.Token);
+        try
+        {
+            var (found, _) = await Get($"/v2/{CachePath.Of(image)}/manifests/{CacheTags.OfChecksum(image.Digest!)}", [MediaTypes.OciManifest], read, either.Token);
+            return found is not null && (found.Digest is null || DigestCheck.Fits(found.Digest, found.Bytes))
+                && BlobChecksum.Read(found.Bytes) is { } checksum && checksum.Digest == image.Digest && checksum.Size == size ? checksum : null;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            return null;   // the digest says it too
+        }
     }
 
     // Null without a problem: it is not there.

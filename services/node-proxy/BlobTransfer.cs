@@ -16,7 +16,7 @@ internal sealed class BlobTransfer : IDisposable
         Length = begun.Length;
         _first = begun.Part?.From ?? 0;
         var isWhole = begun.Part is not { } part || (part.From == 0 && part.To + 1 == part.Length);
-        _check = isWhole ? new DigestCheck(digest) : null;   // of a part nobody can say whether it is right
+        _check = isWhole ? new DigestCheck(digest, begun.Checksum) : null;   // of a part nobody can say whether it is right
     }
 
     /// <summary>Bytes promised; null when the source did not say.</summary>

@@ -1,19 +1,31 @@
+using System.IO.Hashing;
 using System.Security.Cryptography;
+using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>Hashes bytes as they pass and says at the end whether they are what the digest names.</summary>
-internal sealed class DigestCheck(string digest) : IDisposable
+/// <summary>
+/// Hashes bytes as they pass and says at the end whether they are what the digest names; by a checksum that was taken when the digest was verified, where there is one: SHA-256
+/// would be most of what a large blob costs here.
+/// </summary>
+internal sealed class DigestCheck(string digest, BlobChecksum? checksum = null) : IDisposable
 {
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(
+    private readonly XxHash128? _quick = checksum is null ? null : new XxHash128();
+    private readonly IncrementalHash? _hash = checksum is not null ? null : IncrementalHash.CreateHash(
         digest.StartsWith("sha512:", StringComparison.Ordinal) ? HashAlgorithmName.SHA512 : HashAlgorithmName.SHA256);
 
-    public void Append(ReadOnlySpan<byte> bytes) => _hash.AppendData(bytes);
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        _quick?.Append(bytes);
+        _hash?.AppendData(bytes);
+    }
 
-    /// <summary>Are the bytes so far, all together, the ones the digest names? Begins anew.</summary>
-    public bool Matches() => digest.AsSpan(digest.IndexOf(':', StringComparison.Ordinal) + 1).SequenceEqual(Convert.ToHexStringLower(_hash.GetHashAndReset()));
+    /// <summary>Are the bytes so far, all together, the ones the digest names?</summary>
+    public bool Matches() => _quick is not null
+        ? BlobChecksum.Of(_quick) == checksum!.Xxh128
+        : digest.AsSpan(digest.IndexOf(':', StringComparison.Ordinal) + 1).SequenceEqual(Convert.ToHexStringLower(_hash!.GetCurrentHash()));
 
-    public void Dispose() => _hash.Dispose();
+    public void Dispose() => _hash?.Dispose();
 
     /// <summary>Are these the bytes the digest names?</summary>
     public static bool Fits(string digest, ReadOnlySpan<byte> bytes)

@@ -1,26 +1,25 @@
-using System.Text;
 using System.Text.Json;
 using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
 /// <summary>A manifest that Kuik wrote for itself into the cache registry, which no client is to see.</summary>
-/// <param name="Wrapper">The index it holds; null for a tombstone, or a wrapper that cannot be read.</param>
+/// <param name="Wrapper">The index it holds; null for a tombstone, a checksum, or a wrapper that cannot be read.</param>
 /// <param name="IsTombstone">It stands where an image was evicted.</param>
 internal sealed record KeptManifest(IndexWrapper? Wrapper, bool IsTombstone)
 {
-    private static readonly byte[] Wraps = Encoding.UTF8.GetBytes(IndexWrapper.ArtifactType);
-    private static readonly byte[] Buries = Encoding.UTF8.GetBytes(AskCache.TombstoneType);
+    private static ReadOnlySpan<byte> Ours => "application/vnd.enix.kuik."u8;
 
     /// <summary>Reads a manifest; null when it is an image's own.</summary>
     public static KeptManifest? Read(ReadOnlySpan<byte> manifest)
     {
-        if (manifest.IndexOf(Wraps) < 0 && manifest.IndexOf(Buries) < 0)   // nearly always: nothing is parsed
+        if (manifest.IndexOf(Ours) < 0)   // nearly always: nothing is parsed
             return null;
         return ArtifactType(manifest) switch
         {
             IndexWrapper.ArtifactType => new KeptManifest(IndexWrapper.Read(manifest), IsTombstone: false),
             AskCache.TombstoneType => new KeptManifest(null, IsTombstone: true),
+            BlobChecksum.ArtifactType => new KeptManifest(null, IsTombstone: false),
             _ => null,
         };
     }

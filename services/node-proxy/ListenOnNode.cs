@@ -28,7 +28,7 @@ internal static partial class ListenOnNode
         var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
         builder.Services.AddSingleton<TakeOver>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TakeOver>());
-        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = RelayBlob.Chunk);
+        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = RelayBlob.HeldBack);
         builder.Services.AddOptions<SocketTransportOptions>().Configure<TakeOver>((sockets, takeOver) => sockets.CreateBoundListenSocket = takeOver.Bind);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {

@@ -12,6 +12,7 @@ public static partial class CacheTags
     private const string Held = "kuik-sha256-";
     private const string Pinned = "kuik-pin-sha256-";
     private const string Following = "kuik-at-";
+    private const string Checking = "kuik-sum-sha256-";
     private static readonly string[] Endings = ["", ".sig", ".att", ".sbom"];
 
     /// <summary>On every stored manifest, and on the wrapper of an index: <c>kuik-sha256-&lt;hex&gt;</c> of the digest that the origin serves.</summary>
@@ -22,6 +23,12 @@ public static partial class CacheTags
 
     /// <summary>The one tag that keeps an image and that its eviction removes: its own, or a pin where it is named by digest.</summary>
     public static string OfImage(ImageReference image) => image.Tag ?? OfPin(image.Digest!);
+
+    /// <summary>Where the checksum of a large blob lies: see <see cref="BlobChecksum"/>.</summary>
+    public static string OfChecksum(string digest) => Checking + Hex(digest);
+
+    /// <summary>Is this a tag of <see cref="OfChecksum"/>?</summary>
+    public static bool IsChecksum(string tag) => tag.StartsWith(Checking, StringComparison.Ordinal);
 
     /// <summary>Is this tag only a hold on a manifest, not an image somebody named?</summary>
     public static bool IsHold(string tag) => tag.StartsWith(Held, StringComparison.Ordinal);
@@ -48,7 +55,7 @@ public static partial class CacheTags
         tag.StartsWith(Following, StringComparison.Ordinal) && OfFollower(tag[Following.Length..]) is not null ? $"sha256:{tag.AsSpan(Following.Length + 7, 64)}" : null;
 
     /// <summary>Is this one of Kuik's own tags, which no listing shows and nobody can ask for?</summary>
-    public static bool IsOurs(string tag) => DigestOf(tag) is not null || SubjectOf(tag) is not null;
+    public static bool IsOurs(string tag) => DigestOf(tag) is not null || SubjectOf(tag) is not null || IsChecksum(tag);
 
     // A tag has at most 128 characters: a sha512 (128 hex digits) is told apart by its first 100, after "512-".
     private static string Hex(string digest) => digest.StartsWith("sha256:", StringComparison.Ordinal) ? digest[7..] : "512-" + digest[7..107];

@@ -17,7 +17,7 @@ internal sealed record WantedBlob(ImageReference Image, string Digest, long? Siz
 /// Brings a blob into a repository of the cache: it is there; or another repository of the cache has it and it is mounted; or its owner among the
 /// replicas downloads it once, and uploads it while it comes in.
 /// </summary>
-internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, BlobOwners owners, AskOwner ask, TimeProvider time, CancellationToken stopping)
+internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, BlobOwners owners, AskOwner ask, KeepChecksum keepChecksum, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>How long the cache's "not there" is good for the steps that follow the question; most follow at once.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
@@ -100,7 +100,9 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
         if (!isThere && _repositoryOf.TryGet(blob.Digest, out var other) && other != blob.Repository)
         {
             isThere = await cache.Mount(blob.Repository, blob.Digest, other, stop);
-            if (!isThere)
+            if (isThere)
+                keepChecksum.RunForMount(blob, other);
+            else
                 _repositoryOf.Forget(blob.Digest);
         }
         if (isThere)
@@ -121,6 +123,7 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
         var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await cache.Upload(blob.Repository, blob.Digest, () => new SpoolContent(download, size, sent), sent.Task, stop);
         Saw(blob.Repository, blob.Digest);
+        keepChecksum.Run(blob.Repository, download.Checksum);
         spool.Stored(blob.Digest);
         return download.Written;
     }

@@ -62,7 +62,8 @@ internal sealed class Engine : IDisposable
         Owners = new BlobOwners(settings, time, logs.CreateLogger<BlobOwners>());
         var ask = new AskOwner(_peers, Owners, time);
         Manifests = new Manifests(origins, Owners, ask, time, stopping);
-        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, time, stopping);
+        var keepChecksum = new KeepChecksum(_cache, needs.LockRepository, logs.CreateLogger<KeepChecksum>(), stopping);
+        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, keepChecksum, time, stopping);
         var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
         var followers = new CopyFollowers(origins, Manifests, _cache, readPlan, logs.CreateLogger<CopyFollowers>());
         CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);

@@ -43,14 +43,14 @@ public sealed partial class EvictImage
 
     /// <summary>
     /// 1. Which digests the repository's tags reach. 2. Followers of what is reached are reached too; tags of others go. 3. Holds on any other digest go, with
-    /// their manifests. Called under the repository's lock.
+    /// their manifests, and checksums of blobs that no manifest has any more. Called under the repository's lock.
     /// </summary>
     private async Task<int> Sweep(string repository, CancellationToken stop)
     {
         // 1.
         var tags = await _cache.Tags(repository, stop);
         var reached = new HashSet<string>();
-        foreach (var tag in tags.Where(tag => !CacheTags.IsHold(tag) && CacheTags.SubjectOf(tag) is null))
+        foreach (var tag in tags.Where(tag => !CacheTags.IsHold(tag) && !CacheTags.IsChecksum(tag) && CacheTags.SubjectOf(tag) is null))
             if (await _cache.GetManifest(repository, tag, stop) is { } stored)
             {
                 if (CacheRegistry.IsTombstone(stored))
@@ -65,7 +65,7 @@ public sealed partial class EvictImage
 
         // 3.
         var swept = 0;
-        foreach (var tag in tags.Where(tag => CacheTags.IsHold(tag) && !reached.Contains(tag)))
+        foreach (var tag in tags.Where(tag => (CacheTags.IsHold(tag) || CacheTags.IsChecksum(tag)) && !reached.Contains(tag)))
             if ((await _cache.HeadManifest(repository, tag, stop))?.Digest is { } digest && await _cache.DeleteManifest(repository, digest, stop))
                 swept++;
         return swept;
@@ -85,11 +85,16 @@ public sealed partial class EvictImage
         return left;
     }
 
-    /// <summary>Adds the hold of a manifest, and of everything below it that is stored.</summary>
+    /// <summary>Adds the hold of a manifest, and of everything below it that is stored, down to the checksums of blobs.</summary>
     private async Task Reach(string repository, Manifest manifest, HashSet<string> reached, CancellationToken stop)
     {
-        if (!reached.Add(CacheTags.OfManifest(manifest.Digest)) || !MediaTypes.IsIndex(manifest.MediaType))
+        if (!reached.Add(CacheTags.OfManifest(manifest.Digest)))
             return;
+        if (!MediaTypes.IsIndex(manifest.MediaType))
+        {
+            reached.UnionWith(ReadManifest.Parts(manifest).Select(part => CacheTags.OfChecksum(part.Digest)));
+            return;
+        }
         foreach (var entry in ReadManifest.Entries(manifest))
         {
             if (await _cache.Find(repository, entry.Digest, stop) is { } child)

@@ -1,3 +1,5 @@
+using Kuik.Oci;
+
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>One reader's hold on a blob in the spool: it stays until the last of them is disposed of.</summary>
@@ -10,6 +12,9 @@ internal sealed class SpoolReader(SpooledBlob blob) : IDisposable
 
     /// <summary>Bytes that have arrived.</summary>
     public long Written => blob.Written;
+
+    /// <inheritdoc cref="SpooledBlob.Checksum"/>
+    public BlobChecksum Checksum => blob.Checksum;
 
     /// <inheritdoc cref="SpooledBlob.Read"/>
     public ValueTask<int> Read(Memory<byte> buffer, long offset, CancellationToken stop) => blob.Read(buffer, offset, stop);

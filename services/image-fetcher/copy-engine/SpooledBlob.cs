@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Hashing;
 using System.Net;
 using Kuik.Oci;
 using Microsoft.Win32.SafeHandles;
@@ -33,6 +34,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
+    private readonly XxHash128 _checksum = new();
     private readonly TaskCompletionSource<long?> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private SafeFileHandle? _file;
     private TaskCompletionSource? _moved;
@@ -46,6 +48,9 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
     public Task<long?> Begun => _begun.Task;
 
     public bool IsComplete { get; private set; }
+
+    /// <summary>Of all its bytes, once it is complete.</summary>
+    public BlobChecksum Checksum => new(source.Digest, Written, BlobChecksum.Of(_checksum));
 
     /// <summary>Bytes that have arrived.</summary>
     public long Written => Interlocked.Read(ref _written);
@@ -215,6 +220,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
             _reserved += bytes.Length;
         }
         hash.AppendData(bytes.Span);
+        _checksum.Append(bytes.Span);
         await RandomAccess.WriteAsync(_file!, bytes, _written, stop);
         Move(() => _written += bytes.Length);
     }

@@ -24,7 +24,8 @@ public class CacheTagsOfImageTests
 
         Assert.True(ImageReference.IsTag(CacheTags.OfPin(digest)));
         Assert.True(ImageReference.IsTag(CacheTags.OfManifest(digest)));
-        Assert.False(CacheTags.IsHold(CacheTags.OfPin(digest)));
+        Assert.True(ImageReference.IsTag(CacheTags.OfChecksum(digest)) && CacheTags.IsOurs(CacheTags.OfChecksum(digest)));
+        Assert.False(CacheTags.IsHold(CacheTags.OfPin(digest)) || CacheTags.IsHold(CacheTags.OfChecksum(digest)));
     }
 
     [Fact]
