@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using Kuik.Contracts;
+using Microsoft.Extensions.Primitives;
 
 namespace Kuik.NodeProxy;
 
@@ -7,18 +9,21 @@ internal sealed partial class AnswerRequest(
     ServeManifest manifests, ServeBlob blobs, ListTags tags, RelayReferrers referrers, FollowTag followTag, TakeOver takeOver, ProxySettings settings, ProxyMetrics metrics,
     TimeProvider time, ILogger<AnswerRequest> logger)
 {
+    private const int MostKnownRoutes = 1000;
+
     private readonly int[] _ownPorts = [.. settings.OwnPorts];
+    private readonly ConcurrentDictionary<(string Path, string? Origin), Route.Manifest> _known = new();   // a tag is asked for again and again
 
     public Task Run(HttpContext http)
     {
         http.Features.Get<PullConnection>()!.Spoke();
-        BeginAnew(http.Response);
+        SetUsual(http.Response.Headers);
         if (takeOver.IsLeaving)
             http.Response.OnStarting(SayGoodbye, http.Response);
 
-        var named = http.Request.Query["ns"];
+        var named = http.Request.QueryString.HasValue ? http.Request.Query["ns"] : StringValues.Empty;
         var origin = named is [{ Length: > 0 } ns] ? ns : null;
-        var route = named.Count > 1 ? new Route.Refused(400, "NAME_INVALID", "ns names one origin") : ReadRoute.Of(http.Request.Method, http.Request.Path.Value ?? "", origin, _ownPorts);
+        var route = named.Count > 1 ? new Route.Refused(400, "NAME_INVALID", "ns names one origin") : Read(http.Request.Method, http.Request.Path.Value ?? "", origin);
         return (OnlyAllowed(route) ?? route) switch
         {
             Route.Manifest(var image) when origin is not null && image.Tag is not null => Pull(http, image, "manifest", MirrorManifest),
@@ -35,8 +40,27 @@ internal sealed partial class AnswerRequest(
     public static void BeginAnew(HttpResponse response)
     {
         response.Clear();
-        response.Headers["Docker-Distribution-Api-Version"] = "registry/2.0";
-        response.Headers.XContentTypeOptions = "nosniff";
+        SetUsual(response.Headers);
+    }
+
+    private static void SetUsual(IHeaderDictionary headers)
+    {
+        headers["Docker-Distribution-Api-Version"] = "registry/2.0";
+        headers.XContentTypeOptions = "nosniff";
+    }
+
+    private Route Read(string method, string path, string? origin)
+    {
+        if (method is "GET" or "HEAD" && _known.TryGetValue((path, origin), out var known))
+            return known;
+        var route = ReadRoute.Of(method, path, origin, _ownPorts);
+        if (route is Route.Manifest manifest)
+        {
+            if (_known.Count >= MostKnownRoutes)
+                _known.Clear();
+            _known[(path, origin)] = manifest;
+        }
+        return route;
     }
 
     private static Task SayGoodbye(object response)

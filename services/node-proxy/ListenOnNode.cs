@@ -28,7 +28,12 @@ internal static partial class ListenOnNode
         var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
         builder.Services.AddSingleton<TakeOver>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TakeOver>());
-        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = RelayBlob.HeldBack);
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);   // it would begin an activity for each request, only to log what AnswerRequest does
+        builder.WebHost.UseSockets(sockets =>
+        {
+            sockets.MaxWriteBufferSize = RelayBlob.HeldBack;
+            sockets.UnsafePreferInlineScheduling = true;   // safe where nothing blocks, as here: a request is answered by the thread that received it
+        });
         builder.Services.AddOptions<SocketTransportOptions>().Configure<TakeOver>((sockets, takeOver) => sockets.CreateBoundListenSocket = takeOver.Bind);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {

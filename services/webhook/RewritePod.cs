@@ -139,7 +139,12 @@ public static class RewritePod
     // RFC 6901, section 3.
     private static string Escape(string key) => key.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 
-    private static int Size(JsonElement? annotations, Dictionary<string, string> added) =>
-        added.Sum(note => Encoding.UTF8.GetByteCount(note.Key) + Encoding.UTF8.GetByteCount(note.Value))
-        + (annotations?.EnumerateObject().Where(note => !added.ContainsKey(note.Name)).Sum(note => Encoding.UTF8.GetByteCount(note.Name) + Encoding.UTF8.GetByteCount(((JsonElement?)note.Value).Text() ?? note.Value.GetRawText())) ?? 0);
+    // Of an annotation that comes twice, the last one counts: a Kubernetes API reads it so.
+    private static int Size(JsonElement? annotations, Dictionary<string, string> added)
+    {
+        var all = annotations?.EnumerateObject().GroupBy(note => note.Name).ToDictionary(same => same.Key, same => ((JsonElement?)same.Last().Value).Text() ?? "") ?? [];
+        foreach (var (key, value) in added)
+            all[key] = value;
+        return all.Sum(note => Encoding.UTF8.GetByteCount(note.Key) + Encoding.UTF8.GetByteCount(note.Value));
+    }
 }

@@ -23,6 +23,10 @@ public sealed class KeptManifestTests
         Assert.True(CacheRegistry.IsTombstone(new Manifest(tombstone, MediaTypes.OciManifest, Digest.Sha256(tombstone))));
     }
 
+    [Fact]
+    public void The_checksum_of_a_blob_is_no_image() =>
+        Assert.Equal(new KeptManifest(null, IsTombstone: false), KeptManifest.Read(new BlobChecksum("sha256:" + new string('a', 64), 5_000_000, new string('0', 32)).ToManifest()));
+
     [Theory]
     [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[]}""")]
     [InlineData("""{"annotations":{"artifactType":"application/vnd.enix.kuik.index.v1+json"}}""")]

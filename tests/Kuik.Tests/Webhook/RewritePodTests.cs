@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Kuik.Contracts;
 using Kuik.Webhook;
@@ -93,6 +94,15 @@ public sealed class RewritePodTests
         Assert.Null(Decide("CREATE", fits).LeftAlone);
         Assert.Equal("its annotations would pass 256 KiB", Decide("CREATE", tooLarge).LeftAlone);
         Assert.Empty(Decide("CREATE", tooLarge).Patch);
+    }
+
+    [Fact]
+    public void Of_an_annotation_that_comes_twice_only_the_last_one_counts()
+    {
+        var note = new string('n', 200 * 1024);
+        using var pod = JsonDocument.Parse($$$"""{"metadata":{"annotations":{"note":"{{{note}}}","note":"{{{note}}}"}},"spec":{"containers":[{"name":"a","image":"nginx:1","imagePullPolicy":"IfNotPresent"}]}}""");
+
+        Assert.Null(RewritePod.Decide(new PodChange("CREATE", "", pod.RootElement, null), Options).LeftAlone);
     }
 
     [Fact]
