@@ -48,9 +48,14 @@ public sealed class EventLogTransaction
     /// <param name="messageId">The message's id, which is the id of the event it carried; null changes nothing.</param>
     public void CausedBy(Guid? messageId) => Session.CausationId = messageId?.ToString() ?? Session.CausationId;
 
+    /// <summary>The names of the streams that are appended to.</summary>
+    internal IReadOnlyList<string> Appended => [.. Changed.Select(stream => stream.Name)];
+
+    private IEnumerable<IPendingStream> Changed => streams.Values.Where(stream => stream.Pending.Count > 0);
+
     internal async Task Save(CancellationToken ct)
     {
-        foreach (var stream in streams.Values.Where(s => s.Pending.Count > 0))
+        foreach (var stream in Changed)
             Session.Events.Append(stream.Name, stream.Version + stream.Pending.Count, stream.Pending);
         await Session.SaveChangesAsync(ct);
     }

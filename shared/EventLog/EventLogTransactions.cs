@@ -20,7 +20,7 @@ namespace Kuik.EventLog;
 /// </summary>
 public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, string service)
 {
-    /// <summary>How often a decision is made anew when others keep winning the race for its streams. Each lost race means somebody else got on.</summary>
+    /// <summary>How often a decision is made anew when others were first. Far more than is ever needed: who lost once waits in line.</summary>
     private const int Attempts = 20;
 
     /// <inheritdoc cref="Run{T}"/>
@@ -37,31 +37,34 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
     public async Task<T> Run<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
     {
         await ready.Wait(ct);
+        IReadOnlyList<string> lost = [];
         for (var attempt = 1; ; attempt++)
         {
+            await using var connection = await postgres.OpenConnectionAsync(ct);
+            await using var transaction = await connection.BeginTransactionAsync(ct);
+            await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
+            session.SetHeader("service", service);
+            var decision = new EventLogTransaction(session, connection);
             try
             {
-                return await RunOnce(decide, ct);
+                await WaitInLine(connection, lost, ct);
+                var result = await decide(decision);
+                await decision.Save(ct);
+                await transaction.CommitAsync(ct);
+                return result;
             }
             catch (Exception e) when (attempt < Attempts && IsConflict(e))
             {
                 // Somebody else has committed: read and decide again.
+                lost = decision.Appended;
             }
         }
     }
 
-    private async Task<T> RunOnce<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
-    {
-        await using var connection = await postgres.OpenConnectionAsync(ct);
-        await using var transaction = await connection.BeginTransactionAsync(ct);
-        await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
-        session.SetHeader("service", service);
-        var decision = new EventLogTransaction(session, connection);
-        var result = await decide(decision);
-        await decision.Save(ct);
-        await transaction.CommitAsync(ct);
-        return result;
-    }
+    // Those who lost the race for a stream go one after the other, and meet only who comes to it for the first time. Without this the last of
+    // many is overtaken by all of them. Taken before any other lock, so that nobody holds one while waiting here.
+    private static Task WaitInLine(NpgsqlConnection connection, IReadOnlyList<string> lost, CancellationToken ct) =>
+        lost.Count == 0 ? Task.CompletedTask : AdvisoryLocks.Take(connection, lost.Select(stream => "again/" + stream), ct);
 
     // Marten has several ways to say that another writer of the stream was first; two of its exceptions share one name.
     private static bool IsConflict(Exception e) => e switch

@@ -50,7 +50,7 @@ internal sealed partial class PrepareEventLog(
 
     private static async Task Execute(NpgsqlConnection connection, string sql, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(sql, connection) { Parameters = { new() { Value = ImageLocks.KeyOf("schema") } }, CommandTimeout = 0 };
+        await using var command = new NpgsqlCommand(sql, connection) { Parameters = { new() { Value = AdvisoryLocks.KeyOf("schema") } }, CommandTimeout = 0 };
         await command.ExecuteNonQueryAsync(ct);
     }
 

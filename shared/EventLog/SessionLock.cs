@@ -17,7 +17,7 @@ internal sealed class SessionLock : IAsyncDisposable
     /// <summary>The lock, or null while another session has it.</summary>
     public static async Task<SessionLock?> TryTake(NpgsqlDataSource postgres, string name, CancellationToken ct)
     {
-        var key = ImageLocks.KeyOf(name);
+        var key = AdvisoryLocks.KeyOf(name);
         var connection = await postgres.OpenConnectionAsync(ct);
         var isTaken = false;
         try

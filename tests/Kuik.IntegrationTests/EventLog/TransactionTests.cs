@@ -19,13 +19,51 @@ public class TransactionTests
 
         var seen = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => host.Transactions.Run(async transaction =>
         {
-            var stream = await Read(transaction);
-            stream.Append(new RequestedByPull(Image, DateTimeOffset.UtcNow));
-            return stream.State;
+            await Append(transaction);
+            return (await Read(transaction)).State;
         }, Any)));
 
         Assert.Equal(Enumerable.Range(1, 30), seen.Order());
         Assert.Equal(30L, await host.Ask<long>("select count(*) from kuik.mt_events"));
+    }
+
+    [Fact]
+    public async Task Whoever_lost_a_race_waits_for_those_who_lost_before()
+    {
+        await using var host = await Start();
+        var (lateHasRead, lateMayGo) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var (earlyIsBack, earlyMayCommit) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var (lateAttempts, earlyAttempts) = (0, 0);
+        var late = host.Transactions.Run(async transaction =>
+        {
+            await Append(transaction);
+            if (++lateAttempts == 1)
+            {
+                lateHasRead.SetResult();
+                await lateMayGo.Task;
+            }
+        }, Any);
+        await lateHasRead.Task;
+
+        var early = host.Transactions.Run(async transaction =>
+        {
+            await Append(transaction);
+            if (++earlyAttempts == 1)
+            {
+                await host.Transactions.Run(Append, Any); // a third is before both
+                return;
+            }
+            earlyIsBack.SetResult();
+            await earlyMayCommit.Task;
+        }, Any);
+        await earlyIsBack.Task;
+        lateMayGo.SetResult();
+        await OneWaits(host);
+        earlyMayCommit.SetResult();
+        await Task.WhenAll(early, late);
+
+        Assert.Equal((2, 2), (earlyAttempts, lateAttempts));
+        Assert.Equal(3L, await host.Ask<long>("select count(*) from kuik.mt_events"));
     }
 
     [Fact]
@@ -36,7 +74,7 @@ public class TransactionTests
         await Assert.ThrowsAsync<InvalidOperationException>(() => host.Transactions.Run(async transaction =>
         {
             await ImageUsers.Replace(transaction.Connection, Pod("uid", Image), Any);
-            (await Read(transaction)).Append(new RequestedByPull(Image, DateTimeOffset.UtcNow));
+            await Append(transaction);
             throw new InvalidOperationException();
         }, Any));
 
@@ -56,7 +94,7 @@ public class TransactionTests
             isHeld.SetResult();
             await mayCommit.Task;
             await ImageUsers.Replace(transaction.Connection, Pod("uid", Image), Any);
-            (await Read(transaction)).Append(new RequestedByPull(Image, DateTimeOffset.UtcNow));
+            await Append(transaction);
         }, Any);
         await isHeld.Task;
 
@@ -65,7 +103,7 @@ public class TransactionTests
             await ImageLocks.TakeToExpire(transaction, Image, Any);
             return (await ImageUsers.Count(transaction.Connection, Image, Any), (await Read(transaction)).State);
         }, Any);
-        await Eventually.True(async () => await host.Ask<long>("select count(*) from pg_locks where locktype = 'advisory' and not granted") == 1, "the second waits");
+        await OneWaits(host);
         mayCommit.SetResult();
         await holder;
 
@@ -115,8 +153,8 @@ public class TransactionTests
             Assert.False(waiter.IsCompleted);
 
         await host.Ask<bool>($"""
-            select pg_terminate_backend(pid) from pg_locks
-            where locktype = 'advisory' and granted and (classid::bigint << 32) | objid::bigint = {ImageLocks.KeyOf("repository/docker.io/library/nginx")}
+            select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
+            where datname = current_database() and locktype = 'advisory' and granted and (classid::bigint << 32) | objid::bigint = {AdvisoryLocks.KeyOf("repository/docker.io/library/nginx")}
             """);
 
         await using var next = await waiter.WaitAsync(TimeSpan.FromSeconds(60));
@@ -134,6 +172,14 @@ public class TransactionTests
 
     private static Task<EventStream<int>> Read(EventLogTransaction transaction) =>
         transaction.Read(StreamName.OfImage(Image), 0, (count, _) => count + 1, Any);
+
+    private static async Task Append(EventLogTransaction transaction) =>
+        (await Read(transaction)).Append(new RequestedByPull(Image, DateTimeOffset.UtcNow));
+
+    private static Task OneWaits(LogHost host) => Eventually.True(async () => await host.Ask<long>("""
+        select count(*) from pg_locks join pg_database on pg_database.oid = pg_locks.database
+        where datname = current_database() and locktype = 'advisory' and not granted
+        """) == 1, "the second waits");
 
     private static PodObserved Pod(string uid, params string[] images) =>
         new(uid, "default", "pod-" + uid, [.. images.Select(image => new PodImage("c", image, image))], [], DateTimeOffset.UtcNow);
