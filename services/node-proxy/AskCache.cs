@@ -11,9 +11,6 @@ namespace Kuik.NodeProxy;
 /// </summary>
 internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvider time) : IPullSource
 {
-    /// <summary>What an evictor leaves under a tag that it could not delete. It counts as absent.</summary>
-    public const string TombstoneType = "application/vnd.enix.kuik.tombstone.v1+json";
-
     /// <summary>Registries take no larger manifest than 4 MiB; an index in a wrapper could be larger.</summary>
     private const int LargestManifest = 8 << 20;
     private const int MostRedirects = 5;

@@ -1,7 +1,5 @@
 using System.IO.Hashing;
-using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 
 namespace Kuik.Oci;
 
@@ -24,16 +22,17 @@ public sealed record BlobChecksum(string Digest, long Size, string Xxh128)
     public static string Of(XxHash128 running) => Convert.ToHexStringLower(running.GetCurrentHash());
 
     /// <summary>Its manifest, always the same bytes for the same blob. Its media type is <see cref="MediaTypes.OciManifest"/>.</summary>
-    public byte[] ToManifest() => Encoding.UTF8.GetBytes(
-        $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"{{{ArtifactType}}}","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{IndexWrapper.EmptyDigest}}}","size":2},"layers":[],"annotations":{"digest":"{{{Digest}}}","size":"{{{Size}}}","xxh128":"{{{Xxh128}}}"}}""");
+    public byte[] ToManifest() => ArtifactManifest.Write(
+        ArtifactType, annotations: $$"""{"digest":"{{Digest}}","size":"{{Size}}","xxh128":"{{Xxh128}}"}""");
 
     /// <summary>Reads a manifest; null when it is no checksum.</summary>
     public static BlobChecksum? Read(ReadOnlySpan<byte> manifest)
     {
+        if (ArtifactManifest.TypeOf(manifest) != ArtifactType)
+            return null;
         try
         {
-            var root = JsonNode.Parse(manifest);
-            return (string?)root?["artifactType"] == ArtifactType && root["annotations"] is { } said
+            return ParseJson.Run(manifest)?["annotations"] is { } said
                 && (string?)said["digest"] is { } digest && long.TryParse((string?)said["size"], out var size) && (string?)said["xxh128"] is { Length: 32 } sum
                 ? new BlobChecksum(digest, size, sum)
                 : null;

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -16,27 +15,19 @@ public sealed record IndexWrapper(string Digest, string MediaType, long Size)
     /// <summary>The artifact type (OCI image-spec, manifest.md) that marks a wrapper.</summary>
     public const string ArtifactType = "application/vnd.enix.kuik.index.v1+json";
 
-    /// <summary>The config blob of every wrapper; it has to be in the repository first.</summary>
-    public static ReadOnlySpan<byte> EmptyBlob => "{}"u8;
-
-    /// <summary>Digest of <see cref="EmptyBlob"/>.</summary>
-    public const string EmptyDigest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
-
     /// <summary>The wrapper's manifest, always the same bytes for the same index. Its media type is <see cref="MediaTypes.OciManifest"/>.</summary>
-    public byte[] ToManifest() => Encoding.UTF8.GetBytes(
-        $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"{{{ArtifactType}}}","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{EmptyDigest}}}","size":2},"layers":[{"mediaType":"{{{MediaType}}}","digest":"{{{Digest}}}","size":{{{Size}}}}]}""");
+    public byte[] ToManifest() => ArtifactManifest.Write(
+        ArtifactType, layers: $$"""[{"mediaType":"{{MediaType}}","digest":"{{Digest}}","size":{{Size}}}]""");
 
     /// <summary>Reads a manifest; null when it is not a wrapper.</summary>
     public static IndexWrapper? Read(ReadOnlySpan<byte> manifest)
     {
-        if (manifest.IndexOf(Encoding.UTF8.GetBytes(ArtifactType)) < 0)
+        if (ArtifactManifest.TypeOf(manifest) != ArtifactType)
             return null;
         try
         {
-            var root = JsonNode.Parse(manifest);
-            return (string?)root?["artifactType"] == ArtifactType && root["layers"] is JsonArray { Count: 1 } layers
-                && layers[0] is { } index && (string?)index["digest"] is { } digest && (string?)index["mediaType"] is { } type && MediaTypes.IsIndex(type)
-                && (long?)index["size"] is { } size
+            return ParseJson.Run(manifest)?["layers"] is JsonArray { Count: 1 } layers && layers[0] is { } index
+                && (string?)index["digest"] is { } digest && (string?)index["mediaType"] is { } type && MediaTypes.IsIndex(type) && (long?)index["size"] is { } size
                 ? new IndexWrapper(digest, type, size)
                 : null;
         }

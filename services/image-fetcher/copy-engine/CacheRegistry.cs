@@ -12,9 +12,6 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// </summary>
 internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider time) : IDisposable
 {
-    /// <summary>The artifact type of what stands for a removed tag, until its digest is deleted.</summary>
-    public const string TombstoneType = "application/vnd.enix.kuik.tombstone.v1+json";
-
     private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
 
     private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), settings.Roots, time, RegistryNetwork.Own);
@@ -107,10 +104,10 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     public async Task EnsureEmptyBlob(string repository, CancellationToken stop)
     {
         // A mount is one request, whether the repository has the blob or not, and fails when a garbage collection has taken it.
-        if (_emptyBlobIn is { } other && other != repository && await Mount(repository, IndexWrapper.EmptyDigest, other, stop))
+        if (_emptyBlobIn is { } other && other != repository && await Mount(repository, ArtifactManifest.EmptyDigest, other, stop))
             return;
-        if (!await HasBlob(repository, IndexWrapper.EmptyDigest, stop))
-            await UploadSmall(repository, IndexWrapper.EmptyDigest, IndexWrapper.EmptyBlob.ToArray(), stop);
+        if (!await HasBlob(repository, ArtifactManifest.EmptyDigest, stop))
+            await UploadSmall(repository, ArtifactManifest.EmptyDigest, ArtifactManifest.EmptyBlob.ToArray(), stop);
         _emptyBlobIn = repository;
     }
 
@@ -147,14 +144,14 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
         {
             await EnsureEmptyBlob(repository, stop);
-            var tombstone = Tombstone(repository, tag);
+            var tombstone = new Tombstone(repository, tag).ToManifest();
             await PutManifest(repository, tag, tombstone, MediaTypes.OciManifest, stop);
             await DeleteManifest(repository, Digest.Sha256(tombstone), stop);
         }
     }
 
     /// <summary>Is this what stands for a removed tag (left over by a crash between two steps)?</summary>
-    public static bool IsTombstone(Manifest manifest) => manifest.Bytes.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(TombstoneType)) >= 0;
+    public static bool IsTombstone(Manifest manifest) => ArtifactManifest.TypeOf(manifest.Bytes) == Tombstone.ArtifactType;
 
     /// <summary>All tags of a repository; none when it does not exist.</summary>
     public async Task<IReadOnlyList<string>> Tags(string repository, CancellationToken stop)
@@ -213,11 +210,6 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     private Uri AddressOf(HttpResponseMessage upload) => upload.Headers.Location is { } location
         ? new Uri(upload.RequestMessage!.RequestUri!, location)
         : throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave no address for it", retryHelps: true);
-
-    // No tag but this one has these bytes, so that deleting their digest removes this tag alone.
-    // Written by hand: a serialiser escapes the +, and nobody would know it by its type.
-    internal static byte[] Tombstone(string repository, string tag) => System.Text.Encoding.UTF8.GetBytes(
-        $$$"""{"schemaVersion":2,"mediaType":"{{{MediaTypes.OciManifest}}}","artifactType":"{{{TombstoneType}}}","config":{"mediaType":"{{{MediaTypes.Empty}}}","digest":"{{{IndexWrapper.EmptyDigest}}}","size":2},"layers":[],"annotations":{"removed":"{{{repository}}}:{{{tag}}}"}}""");
 
     private static ByteArrayContent Body(byte[] bytes, string mediaType) =>
         new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };

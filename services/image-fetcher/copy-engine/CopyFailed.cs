@@ -20,8 +20,8 @@ public sealed class CopyFailed(string kind, string message, bool retryHelps, Tim
     /// <summary>False when another try will fail the same way until somebody changes something.</summary>
     public bool RetryHelps { get; } = retryHelps;
 
-    /// <summary>How long the origin asked to wait; null when it did not say.</summary>
-    public TimeSpan? RetryAfter { get; } = retryAfter;
+    /// <summary>How long the origin asked to wait; null when it did not say. In whole seconds, rounded up: whoever comes a millisecond too early is refused again.</summary>
+    public TimeSpan? RetryAfter { get; } = retryAfter is { } wait ? TimeSpan.FromSeconds(Math.Ceiling(wait.TotalSeconds)) : null;
 
     /// <summary>The origin's status; null when there was none.</summary>
     public HttpStatusCode? Status { get; } = status;

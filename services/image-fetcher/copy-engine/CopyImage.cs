@@ -134,7 +134,7 @@ public sealed class CopyImage : IDisposable
         var before = (await _cache.HeadManifest(repository, tag, stop))?.Digest;
         if (before == Digest.Sha256(bytes))
             return;
-        if (before == Digest.Sha256(CacheRegistry.Tombstone(repository, tag)))
+        if (before == Digest.Sha256(new Tombstone(repository, tag).ToManifest()))
             await _cache.DeleteManifest(repository, before, stop);
         if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
             await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);

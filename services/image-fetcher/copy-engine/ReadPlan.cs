@@ -48,6 +48,8 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
     {
         if (!MediaTypes.IsIndex(manifest.MediaType))
         {
+            if (ArtifactManifest.TypeOf(manifest.Bytes) is { } ours)   // in the cache it would be taken for one
+                throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} of {image} is no image: it has the type {ours} of what Kuik itself writes into its cache registry", retryHelps: false);
             found.Add(manifest);
             return ([], []);
         }

@@ -79,8 +79,8 @@ public static partial class ListReferrers
             var index = pages[0];
             if (pages.Count > 1)
             {
-                var list = JsonNode.Parse(index) as JsonObject ?? [];
-                list["manifests"] = new JsonArray([.. pages.SelectMany(page => JsonNode.Parse(page)?["manifests"] as JsonArray ?? []).Select(entry => entry?.DeepClone())]);
+                var list = ParseJson.Run(index) as JsonObject ?? [];
+                list["manifests"] = new JsonArray([.. pages.SelectMany(page => ParseJson.Run(page)?["manifests"] as JsonArray ?? []).Select(entry => entry?.DeepClone())]);
                 index = Encoding.UTF8.GetBytes(list.ToJsonString());
             }
             return new Manifest(index, MediaTypes.OciIndex, Digest.Sha256(index));

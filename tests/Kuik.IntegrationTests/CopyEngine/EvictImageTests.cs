@@ -1,5 +1,4 @@
 using Kuik.Contracts;
-using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
@@ -146,7 +145,7 @@ public class EvictImageTests
         await engine.Copy(other);
         var repository = CachePath.Of(ImageReference.Parse(name));
         using (var http = cache.Client(repository))
-            await PushImage.PushManifest(http, repository, "1", MediaTypes.OciManifest, CacheRegistry.Tombstone(repository, "1"));
+            await PushImage.PushManifest(http, repository, "1", MediaTypes.OciManifest, new Tombstone(repository, "1").ToManifest());
 
         await Evict(engine, other);
 

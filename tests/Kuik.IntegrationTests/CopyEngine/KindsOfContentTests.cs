@@ -179,4 +179,27 @@ public class KindsOfContentTests
         Assert.Contains("a manifest of more than 4 MiB", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.Empty(await cache.Tags(name));
     }
+
+    [Theory]
+    [InlineData(IndexWrapper.ArtifactType)]
+    [InlineData(Tombstone.ArtifactType)]
+    [InlineData(BlobChecksum.ArtifactType)]
+    public async Task What_looks_like_a_manifest_of_Kuiks_own_is_passed_on_as_it_is_and_not_kept(string artifactType)
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start();
+        var bytes = ArtifactManifest.Write(artifactType);
+        var name = origin.AddManifest("team/web", "1", MediaTypes.OciManifest, bytes);
+        await using var engine = await StartEngine.Run(cache, [origin.Host]);
+        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint);
+        using var client = new HttpClient { BaseAddress = proxy.Endpoint };
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var answer = await client.GetByteArrayAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
+
+        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Contains($"is no image: it has the type {artifactType} of what Kuik itself writes", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(bytes, answer);
+        Assert.Empty(await cache.Tags(name));
+    }
 }

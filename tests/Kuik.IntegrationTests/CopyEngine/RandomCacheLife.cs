@@ -89,8 +89,8 @@ internal sealed class RandomCacheLife : IAsyncDisposable
     public void AssertNothingElse()
     {
         var onDisk = Directory.GetDirectories(Path.Combine(cache.DataFolder, "docker/registry/v2/blobs/sha256"), "*", SearchOption.AllDirectories)
-            .Select(folder => Path.GetFileName(folder)).Where(name => name.Length == 64).Select(hex => "sha256:" + hex).Where(digest => digest != IndexWrapper.EmptyDigest).ToHashSet();
-        var needed = live.Values.SelectMany(root => root.For(Platform)).SelectMany(Stored).Where(digest => digest != IndexWrapper.EmptyDigest).ToHashSet();
+            .Select(folder => Path.GetFileName(folder)).Where(name => name.Length == 64).Select(hex => "sha256:" + hex).Where(digest => digest != ArtifactManifest.EmptyDigest).ToHashSet();
+        var needed = live.Values.SelectMany(root => root.For(Platform)).SelectMany(Stored).Where(digest => digest != ArtifactManifest.EmptyDigest).ToHashSet();
         // What an index lists belongs to it: a child that came as an image of its own stays for as long as the index.
         var allowed = live.SelectMany(image => image.Value.All.Where(manifest => tried.Contains((RepositoryOf(image.Key), manifest.Digest)))).SelectMany(Stored);
 

@@ -160,7 +160,7 @@ public sealed class PullThroughNodeProxyTests
         var path = StoreInCache.PathOf(origin, Repository);
 
         using var manifest = await http.GetAsync($"/v2/{path}/manifests/1");
-        using var blob = await http.GetAsync($"/v2/{path}/blobs/{IndexWrapper.EmptyDigest}");
+        using var blob = await http.GetAsync($"/v2/{path}/blobs/{ArtifactManifest.EmptyDigest}");
 
         Assert.Equal((HttpStatusCode.NotFound, "MANIFEST_UNKNOWN"), (manifest.StatusCode, await CodeOf(manifest)));
         Assert.Equal((HttpStatusCode.NotFound, "BLOB_UNKNOWN"), (blob.StatusCode, await CodeOf(blob)));
@@ -281,7 +281,7 @@ public sealed class PullThroughNodeProxyTests
         http.DefaultRequestHeaders.Add("Cookie", "session=1");
         var path = $"/v2/{upstream.Host.Replace(':', '_')}/a";
 
-        foreach (var what in new[] { "manifests/1", $"blobs/{IndexWrapper.EmptyDigest}", "tags/list", $"referrers/{IndexWrapper.EmptyDigest}" })
+        foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
             (await http.GetAsync($"{path}/{what}")).Dispose();
 
         Assert.Equal(8, upstream.Requests.Count);   // a list of referrers is looked for under two tags first
@@ -298,7 +298,7 @@ public sealed class PullThroughNodeProxyTests
         using var http = Client(await StartNodeProxy.With(upstream.Endpoint, upstream.Endpoint, upstream.Endpoint, (list, listed)));
         var path = $"/v2/{upstream.Host.Replace(':', '_')}/a";
 
-        foreach (var what in new[] { "manifests/1", $"manifests/{IndexWrapper.EmptyDigest}", $"blobs/{IndexWrapper.EmptyDigest}", "tags/list", $"referrers/{IndexWrapper.EmptyDigest}" })
+        foreach (var what in new[] { "manifests/1", $"manifests/{ArtifactManifest.EmptyDigest}", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
             foreach (var named in new[] { $"{path}/{what}", $"/v2/a/{what}?ns={upstream.Host}" })
             {
                 using var answer = await http.GetAsync(named);

@@ -1,4 +1,3 @@
-using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Oci;
 using Kuik.Testing;
 
@@ -26,20 +25,13 @@ internal static class StoreInCache
         using var http = cache.Client(path);
         await PushImage.PushBlob(http, path, index.Digest, index.Bytes);
         var wrapper = new IndexWrapper(index.Digest, index.MediaType, index.Bytes.Length).ToManifest();
-        await PushArtifact(http, path, wrapper, tag, CacheTags.OfManifest(index.Digest));
+        await PushImage.PushArtifact(http, path, wrapper, tag, CacheTags.OfManifest(index.Digest));
     }
 
     /// <summary>What an eviction leaves under a tag of a registry that cannot delete one.</summary>
     public static async Task Bury(this Registry cache, string path, string tag)
     {
         using var http = cache.Client(path);
-        await PushArtifact(http, path, CacheRegistry.Tombstone(path, tag), tag);
-    }
-
-    private static async Task PushArtifact(HttpClient http, string path, byte[] manifest, params string[] tags)
-    {
-        await PushImage.PushBlob(http, path, IndexWrapper.EmptyDigest, IndexWrapper.EmptyBlob.ToArray());
-        foreach (var tag in tags)
-            await PushImage.PushManifest(http, path, tag, MediaTypes.OciManifest, manifest);
+        await PushImage.PushArtifact(http, path, new Tombstone(path, tag).ToManifest(), tag);
     }
 }

@@ -8,7 +8,7 @@ namespace Kuik.Testing;
 public sealed class Corpus
 {
     private static readonly string[] Platforms = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "windows/amd64"];
-    private static readonly TestBlob Empty = new(MediaTypes.Empty, IndexWrapper.EmptyBlob.ToArray());
+    private static readonly TestBlob Empty = new(MediaTypes.Empty, ArtifactManifest.EmptyBlob.ToArray());
 
     private readonly Random random;
     private readonly MakeManifests make;

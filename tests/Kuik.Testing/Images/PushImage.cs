@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using Kuik.Oci;
 
 namespace Kuik.Testing;
 
@@ -55,6 +56,15 @@ public static class PushImage
         using var content = new ByteArrayContent(bytes) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };
         using var answer = await http.PutAsync(new Uri($"/v2/{repository}/manifests/{reference}", UriKind.Relative), content);
         await Accepted(answer);
+    }
+
+    /// <summary>Pushes a manifest of Kuik's own under some tags, and its config; its layers must be there.</summary>
+    /// <exception cref="HttpRequestException">The registry refused it.</exception>
+    public static async Task PushArtifact(HttpClient http, string repository, byte[] manifest, params string[] tags)
+    {
+        await PushBlob(http, repository, ArtifactManifest.EmptyDigest, ArtifactManifest.EmptyBlob.ToArray());
+        foreach (var tag in tags)
+            await PushManifest(http, repository, tag, MediaTypes.OciManifest, manifest);
     }
 
     /// <summary>Pushes a blob unless the repository has it.</summary>

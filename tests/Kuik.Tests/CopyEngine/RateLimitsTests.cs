@@ -22,6 +22,15 @@ public sealed class RateLimitsTests : IDisposable
     public void Dispose() => services.Dispose();
 
     [Fact]
+    public void Whoever_waits_for_what_remains_does_not_come_too_early()
+    {
+        limits.Saw429(Hub, null, TooMany(retryAfter: 60));
+        time.Advance(TimeSpan.FromSeconds(59.9999));
+
+        Assert.Equal(TimeSpan.FromSeconds(1), Refused(Hub, null)!.RetryAfter);   // not a fraction of a millisecond, which a timer takes for none
+    }
+
+    [Fact]
     public void A_host_is_left_alone_for_as_long_as_it_asked_and_what_remains_of_it_is_told()
     {
         limits.Saw429(Hub, null, TooMany(retryAfter: 60));

@@ -17,7 +17,7 @@ public sealed class KeptManifestTests
     [Fact]
     public void A_tombstone_is_recognised_as_image_fetcher_writes_it()
     {
-        var tombstone = CacheRegistry.Tombstone("docker.io/library/nginx", "1.25");
+        var tombstone = new Tombstone("docker.io/library/nginx", "1.25").ToManifest();
 
         Assert.Equal(new KeptManifest(null, IsTombstone: true), KeptManifest.Read(tombstone));
         Assert.True(CacheRegistry.IsTombstone(new Manifest(tombstone, MediaTypes.OciManifest, Digest.Sha256(tombstone))));
@@ -31,6 +31,7 @@ public sealed class KeptManifestTests
     [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[]}""")]
     [InlineData("""{"annotations":{"artifactType":"application/vnd.enix.kuik.index.v1+json"}}""")]
     [InlineData("""{"artifactType":"something/else","config":{"mediaType":"application/vnd.enix.kuik.tombstone.v1+json"}}""")]
+    [InlineData("""{"artifactType":"application/vnd.enix.kuik.\ud800"}""")]
     [InlineData("not json at all: application/vnd.enix.kuik.index.v1+json")]
     public void An_image_is_neither(string manifest) => Assert.Null(Read(manifest));
 
@@ -39,6 +40,7 @@ public sealed class KeptManifestTests
     [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[{"mediaType":"text/plain","digest":"x","size":1}]}""")]
     [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[{"mediaType":3,"digest":{},"size":"x"}]}""")]
     [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"x"}]}""")]
+    [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","layers":[],"layers":[]}""")]
     public void A_broken_wrapper_holds_nothing_and_is_still_not_served(string manifest) =>
         Assert.Equal(new KeptManifest(null, IsTombstone: false), Read(manifest));
 

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Kuik.NodeProxy;
 using Kuik.Oci;
 using Xunit;
@@ -15,6 +16,11 @@ public sealed class ListTagsTests
 
     [Fact]
     public void A_repository_whose_tags_are_null_has_none() => Assert.Equal("""{"name":"a","tags":[]}""", Listed("""{"name":"a","tags":null}"""));
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("""{"tags":["1"],"tags":["2"]}""")]
+    public void What_is_no_list_is_refused(string list) => Assert.ThrowsAny<JsonException>(() => Listed(list));
 
     private static string Listed(string list) => ListTags.WithoutOurs(Encoding.UTF8.GetBytes(list));
 }

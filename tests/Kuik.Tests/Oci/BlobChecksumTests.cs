@@ -25,6 +25,7 @@ public sealed class BlobChecksumTests
     [InlineData("""{"artifactType":"application/vnd.enix.kuik.checksum.v1+json","annotations":{"digest":"sha256:aa","size":"many","xxh128":"99aa06d3014798d86001c324468d497f"}}""")]
     [InlineData("""{"artifactType":"application/vnd.enix.kuik.checksum.v1+json","annotations":{"digest":"sha256:aa","size":5,"xxh128":"99aa06d3014798d86001c324468d497f"}}""")]
     [InlineData("""{"artifactType":"application/vnd.enix.kuik.checksum.v1+json","annotations":{"digest":"sha256:aa","size":"5","xxh128":"99"}}""")]
+    [InlineData("""{"artifactType":"application/vnd.enix.kuik.checksum.v1+json","annotations":{"digest":"sha256:aa","digest":"sha256:bb","size":"5","xxh128":"99aa06d3014798d86001c324468d497f"}}""")]
     [InlineData("""{"artifactType":"application/vnd.enix.kuik.index.v1+json","annotations":{"digest":"sha256:aa","size":"5","xxh128":"99aa06d3014798d86001c324468d497f"}}""")]
     public void Anything_else_is_none(string manifest) => Assert.Null(BlobChecksum.Read(Encoding.UTF8.GetBytes(manifest)));
 }
