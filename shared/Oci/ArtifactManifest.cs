@@ -18,7 +18,7 @@ public static class ArtifactManifest
     public const string EmptyDigest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
     /// <summary>The manifest, always the same bytes for the same content. Its media type is <see cref="MediaTypes.OciManifest"/>.</summary>
-    /// <remarks>JSON in and out as text: a serialiser escapes the <c>+</c>, and nobody would know it by its type.</remarks>
+    /// <remarks>Written as text: a serialiser escapes the <c>+</c>, and nobody would know it by its type.</remarks>
     /// <param name="artifactType">What it is.</param>
     /// <param name="layers">A JSON array of descriptors.</param>
     /// <param name="annotations">A JSON object of texts; null for none.</param>
