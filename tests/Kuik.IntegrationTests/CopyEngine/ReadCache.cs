@@ -17,9 +17,15 @@ internal static class ReadCache
         target ??= image.Target;
         using var http = cache.Client(CachePath.Of(image));
         var path = $"/v2/{CachePath.Of(image)}/manifests/{(target.Contains(':') ? CacheTags.OfManifest(target) : target)}";
-        using var ask = new HttpRequestMessage(HttpMethod.Get, new Uri(path, UriKind.Relative));
-        ask.Headers.TryAddWithoutValidation("Accept", string.Join(", ", MediaTypes.Manifests));
-        using var answer = await http.SendAsync(ask);
+        http.DefaultRequestHeaders.TryAddWithoutValidation("Accept", string.Join(", ", MediaTypes.Manifests));
+        HttpResponseMessage? asked = null;
+        await Eventually.True(async () =>
+        {
+            asked?.Dispose();
+            asked = await http.GetAsync(new Uri(path, UriKind.Relative));
+            return asked.StatusCode != HttpStatusCode.InternalServerError;   // which it says of a tag that is just being written
+        }, "the cache can read the tag");
+        using var answer = asked!;
         if (answer.StatusCode == HttpStatusCode.NotFound)
             return null;
         answer.EnsureSuccessStatusCode();
