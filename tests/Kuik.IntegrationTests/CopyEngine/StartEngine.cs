@@ -43,7 +43,11 @@ public sealed class StartEngine : IAsyncDisposable
     /// <param name="origins">Reached by plain HTTP.</param>
     /// <param name="port">Default any.</param>
     /// <param name="settings">Further ones.</param>
-    public static async Task<StartEngine> Run(Registry cache, IEnumerable<string> origins, int? port = null, params (string Key, string Value)[] settings)
+    public static Task<StartEngine> Run(Registry cache, IEnumerable<string> origins, int? port = null, params (string Key, string Value)[] settings) =>
+        RunAt(TimeProvider.System, cache, origins, port, settings);
+
+    /// <summary>Starts one with a clock of its own; the rest is as for <see cref="Run"/>.</summary>
+    public static async Task<StartEngine> RunAt(TimeProvider time, Registry cache, IEnumerable<string> origins, int? port = null, params (string Key, string Value)[] settings)
     {
         StartEngine? engine = null;
         var own = port ?? FreePort.Next();
@@ -58,7 +62,7 @@ public sealed class StartEngine : IAsyncDisposable
             .. origins.Select((host, i) => KeyValuePair.Create($"Kuik:InsecureRegistries:{i}", (string?)$"http://{host}")),
         ]);
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
-        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(time);
         builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
             (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine!.Credentials]),
             (repository, stop) => Lock($"{cache.Host} {repository}", stop),
