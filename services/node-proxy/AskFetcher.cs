@@ -54,8 +54,8 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
             {
                 if (await read.Whole(response, LargestManifest) is not { } bytes)
                     return new Answer.Passed("larger than a manifest may be");
-                var digest = image.Digest ?? (named is not null && ImageReference.IsDigest(named) ? named : DigestCheck.Of(bytes));
-                return DigestCheck.Fits(digest, bytes)
+                var digest = image.Digest ?? (named is not null && ImageReference.IsDigest(named) ? named : ManifestDigest.Of(bytes));
+                return ManifestDigest.Fits(digest, bytes)
                     ? new Answer.Manifest(digest, type, bytes.Length, bytes)
                     : new Answer.Passed("CORRUPT: its bytes are not those of the digest");
             }

@@ -51,7 +51,7 @@ internal sealed class ListTags(Upstream cache, ProxySettings settings, TimeProvi
     /// <exception cref="InvalidOperationException">It is no list of tags.</exception>
     public static string WithoutOurs(ReadOnlySpan<byte> list)
     {
-        var page = ParseJson.Run(list) as JsonObject ?? throw new JsonException("no object");
+        var page = UntrustedJson.ParseNode(list) as JsonObject ?? throw new JsonException("no object");
         var tags = page["tags"] as JsonArray ?? [];
         page["tags"] = new JsonArray([.. tags.Select(tag => (string?)tag).Where(tag => tag is not null && !CacheTags.IsOurs(tag)).Select(tag => (JsonNode)tag!)]);
         return page.ToJsonString();

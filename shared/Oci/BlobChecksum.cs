@@ -32,7 +32,7 @@ public sealed record BlobChecksum(string Digest, long Size, string Xxh128)
             return null;
         try
         {
-            return ParseJson.Run(manifest)?["annotations"] is { } said
+            return UntrustedJson.ParseNode(manifest)?["annotations"] is { } said
                 && (string?)said["digest"] is { } digest && long.TryParse((string?)said["size"], out var size) && (string?)said["xxh128"] is { Length: 32 } sum
                 ? new BlobChecksum(digest, size, sum)
                 : null;

@@ -26,7 +26,7 @@ public sealed record IndexWrapper(string Digest, string MediaType, long Size)
             return null;
         try
         {
-            return ParseJson.Run(manifest)?["layers"] is JsonArray { Count: 1 } layers && layers[0] is { } index
+            return UntrustedJson.ParseNode(manifest)?["layers"] is JsonArray { Count: 1 } layers && layers[0] is { } index
                 && (string?)index["digest"] is { } digest && (string?)index["mediaType"] is { } type && MediaTypes.IsIndex(type) && (long?)index["size"] is { } size
                 ? new IndexWrapper(digest, type, size)
                 : null;

@@ -50,7 +50,7 @@ internal sealed class AskOwner(HttpMessageInvoker peers, BlobOwners owners, Time
         return answer switch
         {
             null => null,
-            ["manifest", var type, var digest, var text] when Convert.FromBase64String(text) is var bytes && Digest.Of(bytes, digest) == digest => new Manifest(bytes, type, digest),
+            ["manifest", var type, var digest, var text] when Convert.FromBase64String(text) is var bytes && ManifestDigest.Fits(digest, bytes) => new Manifest(bytes, type, digest),
             _ => throw new ReplicaGone($"{owner} answered with something else"),
         };
     }

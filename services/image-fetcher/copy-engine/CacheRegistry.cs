@@ -21,7 +21,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
 
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
-        OrNull(() => _client.HeadManifest(At(repository), target, settings.CacheCredential, stop));
+        OrNull(async () => (ManifestHead?)await _client.ResolveManifest(At(repository), target, settings.CacheCredential, stop));
 
     /// <summary>What is stored under a tag or digest, as it is (an index may be in its wrapper); null when nothing is.</summary>
     public Task<Manifest?> GetManifest(string repository, string target, CancellationToken stop) =>
@@ -42,8 +42,8 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         return index is null || Digest.Of(index, wrapper.Digest) != wrapper.Digest ? null : new Manifest(index, wrapper.MediaType, wrapper.Digest);
     }
 
-    public async Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
-        await At(() => _client.HeadBlob(At(repository), digest, settings.CacheCredential, stop)) is not null;
+    public Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
+        At(() => _client.HasBlob(At(repository), digest, settings.CacheCredential, stop));
 
     /// <summary>Begins to read a blob; null when it is not there.</summary>
     public Task<BlobBody?> OpenBlob(string repository, string digest, RangeHeaderValue? range, CancellationToken stop) =>
@@ -71,7 +71,6 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         // 1. An upload of its own.
         using var begun = await At(() => _client.Send(Write(HttpMethod.Post, repository, "blobs/uploads/"), stop));
         var address = AddressOf(begun);
-        var separator = address.Query.Length > 0 ? "&" : "?";
 
         // 2. All of it in the request that also ends it. How long the body takes says nothing; once it is sent, the registry has so long to commit it.
         using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -81,7 +80,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         {
             using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "") with
             {
-                Address = new Uri($"{address.AbsoluteUri}{separator}digest={Uri.EscapeDataString(digest)}"),
+                Address = UriReference.WithQuery(address, $"digest={Uri.EscapeDataString(digest)}"),
                 Content = content,
                 Patience = Timeout.InfiniteTimeSpan,
             }, commit.Token));
@@ -175,8 +174,15 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     {
         var path = $"tags/list?n={count}" + (last.Length == 0 ? "" : $"&last={last}");
         using var answer = await _client.Send(new RegistryCall(HttpMethod.Get, At(repository), path) { Credential = settings.CacheCredential }, stop);
-        using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(stop));
-        return json.RootElement.TryGetProperty("tags", out var tags) && tags.ValueKind == JsonValueKind.Array ? [.. tags.EnumerateArray().Select(tag => tag.GetString()!)] : [];
+        try
+        {
+            using var json = UntrustedJson.ParseDocument(await answer.Content.ReadAsByteArrayAsync(stop));
+            return json.RootElement.TryGetProperty("tags", out var tags) && tags.ValueKind == JsonValueKind.Array ? [.. tags.EnumerateArray().Select(tag => tag.GetString()!)] : [];
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or HttpRequestException)
+        {
+            throw new RegistryError(RegistryErrorKind.Broken, $"the list of tags of {repository} cannot be read: {e.Message}", inner: e);
+        }
     }
 
     private async Task<byte[]> ReadBlob(string repository, string digest, CancellationToken stop)
@@ -207,9 +213,19 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         }
     }
 
-    private Uri AddressOf(HttpResponseMessage upload) => upload.Headers.Location is { } location
-        ? new Uri(upload.RequestMessage!.RequestUri!, location)
-        : throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave no address for it", retryHelps: true);
+    private Uri AddressOf(HttpResponseMessage upload)
+    {
+        if (!upload.Headers.NonValidated.TryGetValues("Location", out var location))
+            throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave no address for it", retryHelps: true);
+        try
+        {
+            return UriReference.Resolve(upload.RequestMessage!.RequestUri!, location.First());
+        }
+        catch (UriFormatException e)
+        {
+            throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave an address for it that cannot be used: {e.Message}", retryHelps: true, inner: e);
+        }
+    }
 
     private static ByteArrayContent Body(byte[] bytes, string mediaType) =>
         new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };

@@ -16,7 +16,7 @@ internal delegate Task<long> StoreImage(ImageReference image, ImagePlan plan, st
 /// Copies what belongs to an image that has been copied: signatures, attestations, SBOMs. It is looked for as clients do: by the referrers API, else by the
 /// referrers tag, and by cosign's tags. One that is missing or cannot be copied is nothing to the image: the next copy of the image looks again.
 /// </summary>
-internal sealed partial class CopyFollowers(Origins origins, Manifests manifests, CacheRegistry cache, ReadPlan readPlan, ILogger<CopyFollowers> logger)
+internal sealed partial class CopyFollowers(Origins origins, ReadPlan readPlan, ILogger<CopyFollowers> logger)
 {
     /// <summary>How many entries of one list are fetched ahead.</summary>
     private const int MostReferrers = 500;
@@ -53,18 +53,9 @@ internal sealed partial class CopyFollowers(Origins origins, Manifests manifests
         foreach (var follower in tags.Skip(listed is null ? 0 : 1).Select(subject.With))
             await Attempt(follower, async () =>
             {
-                if (await Find(follower, stop) is { } found)
+                if (await origins.FindManifest(follower, stop) is { } found)
                     await Copy(follower, found, store, stop);
             }, stop);
-    }
-
-    /// <summary>What the origin has under a tag; from the cache where that is the same.</summary>
-    private async Task<Manifest?> Find(ImageReference follower, CancellationToken stop)
-    {
-        if (await origins.FindManifest(follower, stop) is not { } head)
-            return null;
-        return await cache.Find(CachePath.Of(follower), follower.Target, stop) is { } stored && stored.Digest == head.Digest ? stored
-            : await manifests.FromOrigin(head.Digest is null ? follower : follower.With(head.Digest), stop);
     }
 
     /// <summary>A list is stored before what it lists, which nothing else holds: one entry that cannot be had does not take the others along.</summary>

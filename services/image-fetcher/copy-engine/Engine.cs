@@ -65,7 +65,7 @@ internal sealed class Engine : IDisposable
         var keepChecksum = new KeepChecksum(_cache, needs.LockRepository, logs.CreateLogger<KeepChecksum>(), stopping);
         CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, keepChecksum, time, stopping);
         var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
-        var followers = new CopyFollowers(origins, Manifests, _cache, readPlan, logs.CreateLogger<CopyFollowers>());
+        var followers = new CopyFollowers(origins, readPlan, logs.CreateLogger<CopyFollowers>());
         CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);

@@ -16,10 +16,22 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
         Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
 
-    /// <summary>Null when the origin does not answer HEAD.</summary>
-    /// <exception cref="CopyFailed">The origin did not let us, or has no such manifest.</exception>
-    public Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken stop) =>
-        Try(image, credential => client.HeadManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
+    /// <summary>What a tag or digest names, as a hint: null means to ask by GET, which also finds out which credential is let in.</summary>
+    /// <exception cref="CopyFailed">The origin is rate limited.</exception>
+    public async Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken stop)
+    {
+        var repository = RegistryRepository.Of(image);
+        var credential = (await Candidates(image, stop))[0];
+        limits.Pass(repository.Host, credential);
+        try
+        {
+            return await client.HeadManifest(repository, image.Target, credential, stop);
+        }
+        catch (RegistryError e)
+        {
+            throw limits.Saw429(repository.Host, credential, e);
+        }
+    }
 
     /// <summary>The size of a blob; negative when the origin does not say.</summary>
     /// <exception cref="CopyFailed">The origin does not have it, or did not say.</exception>
@@ -37,10 +49,10 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => TryToFind(image, credential =>
         client.GetReferrers(RegistryRepository.Of(image), image.Digest!, credential, stop), stop);
 
-    /// <summary>The same of a tag that the origin may well not have; null then. Empty where the origin does not answer HEAD.</summary>
+    /// <summary>A manifest that the origin may well not have; null then. By GET at once: only that can say that there is none.</summary>
     /// <exception cref="CopyFailed">The origin did not say.</exception>
-    public Task<ManifestHead?> FindManifest(ImageReference image, CancellationToken stop) => TryToFind<ManifestHead>(image, async credential =>
-        await client.HeadManifest(RegistryRepository.Of(image), image.Target, credential, stop) ?? new ManifestHead(null, null, null), stop);
+    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => TryToFind<Manifest>(image, async credential =>
+        await client.GetManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
 
     /// <summary>What there is now to show to this image's origin.</summary>
     public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);
@@ -69,17 +81,22 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
         }
     }
 
+    /// <summary>In which order: what was let in before, if it still is among them; the pods'; null, for none.</summary>
+    private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
+    {
+        var candidates = (await find(image, stop)).Append(null).Distinct().ToList();
+        if (_letIn.TryGet(RegistryRepository.Of(image), out var before) && candidates.Remove(before))
+            candidates.Insert(0, before);
+        return candidates;
+    }
+
     private async Task<T> Try<T>(ImageReference image, Func<RegistryCredential?, Task<T>> attempt, CancellationToken stop)
     {
-        // 1. In which order: what was let in before, if it still is among them; the pods'; nobody's.
         var repository = RegistryRepository.Of(image);
-        var candidates = (await find(image, stop)).Append(null).Distinct().ToList();
-        if (_letIn.TryGet(repository, out var before) && candidates.Remove(before))
-            candidates.Insert(0, before);
 
-        // 2. Only "not you" and "no such thing" (which some registries say instead) are worth another credential. The first one's answer is told.
+        // Only "not you" and "no such thing" (which some registries say instead) are worth another credential. The first one's answer is told.
         RegistryError? first = null;
-        foreach (var credential in candidates)
+        foreach (var credential in await Candidates(image, stop))
         {
             limits.Pass(repository.Host, credential);
             try

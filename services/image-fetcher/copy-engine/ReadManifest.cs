@@ -35,19 +35,21 @@ internal static class ReadManifest
     /// <summary>The entries of an index.</summary>
     /// <exception cref="CopyFailed">It is no index.</exception>
     public static IReadOnlyList<IndexEntry> Entries(Manifest index) => Read(index, root =>
-        (IReadOnlyList<IndexEntry>)[.. root.GetProperty("manifests").EnumerateArray().Select(entry =>
+        (IReadOnlyList<IndexEntry>)[.. Property(root, "manifests").EnumerateArray().Select(entry =>
             new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry), MayBeAny: !HasPlatform(entry) && MediaTypes.Manifests.Contains(Text(entry, "mediaType"))))]);
 
     private static T Read<T>(Manifest manifest, Func<JsonElement, T> read)
     {
+        if (MediaTypes.IsSchema1(manifest.MediaType))
+            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} is of Docker's schema 1, which cache registries do not store: it is pulled through only", retryHelps: false);
         if (!MediaTypes.Manifests.Contains(manifest.MediaType))
             throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} has the media type {manifest.MediaType}, which is neither Docker's schema 2 nor OCI's", retryHelps: false);
         try
         {
-            using var json = JsonDocument.Parse(manifest.Bytes);
+            using var json = UntrustedJson.ParseDocument(manifest.Bytes);
             return read(json.RootElement);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or OverflowException)
         {
             throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} cannot be read: {e.Message}", retryHelps: false, inner: e);
         }
@@ -59,6 +61,9 @@ internal static class ReadManifest
         var hasAddresses = part.TryGetProperty("urls", out var urls) && urls.ValueKind == JsonValueKind.Array && urls.GetArrayLength() > 0;
         return new Part(DigestOf(part), SizeOf(part), hasAddresses && (type.Contains(".foreign.", StringComparison.Ordinal) || type.Contains(".nondistributable.", StringComparison.Ordinal)));
     }
+
+    private static JsonElement Property(JsonElement element, string name) =>
+        element.TryGetProperty(name, out var value) ? value : throw new FormatException($"it has no property \"{name}\" where one has to be");
 
     private static bool HasPlatform(JsonElement entry) => entry.TryGetProperty("platform", out var platform) && platform.ValueKind == JsonValueKind.Object;
 
@@ -74,9 +79,9 @@ internal static class ReadManifest
     private static string? Text(JsonElement element, string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
 
-    private static string DigestOf(JsonElement part) => part.GetProperty("digest").GetString() is { } digest && ImageReference.IsDigest(digest)
+    private static string DigestOf(JsonElement part) => Property(part, "digest").GetString() is { } digest && ImageReference.IsDigest(digest)
         ? digest
         : throw new FormatException($"\"{part.GetProperty("digest")}\" is not a digest");
 
-    private static long SizeOf(JsonElement part) => part.GetProperty("size").GetInt64() is >= 0 and var size ? size : throw new FormatException("a size is negative");
+    private static long SizeOf(JsonElement part) => Property(part, "size").GetInt64() is >= 0 and var size ? size : throw new FormatException("a size is negative");
 }

@@ -41,7 +41,23 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
         if (image.Digest is not null)
             return stored;
         var now = (await HeadAtOrigin(image, stop))?.Digest;
-        return now == stored.Digest ? stored : await FromOrigin(now is null ? image : image.With(now), stop);
+        return now == stored.Digest ? stored : await Moved(image, now, stop);
+    }
+
+    /// <summary>The manifest that a tag names now. A digest that HEAD named without having it is a hint that was wrong.</summary>
+    private async Task<Manifest> Moved(ImageReference image, string? now, CancellationToken stop)
+    {
+        if (now is null)
+            return await FromOrigin(image, stop);
+        try
+        {
+            return await FromOrigin(image.With(now), stop);
+        }
+        catch (CopyFailed e) when (e.Kind is CopyFailed.Gone or CopyFailed.Refused or CopyFailed.Broken)
+        {
+            manifests.Forget(image);
+            return await FromOrigin(image, stop);
+        }
     }
 
     private async Task<(IReadOnlyList<string> Platforms, IReadOnlyList<string> Missing)> Collect(ImageReference image, Manifest manifest, List<Manifest> found, int level, CancellationToken stop)

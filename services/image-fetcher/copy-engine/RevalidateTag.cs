@@ -40,7 +40,7 @@ internal sealed class RevalidateTag(Manifests manifests, PullManifest pull, Time
             var at = time.GetTimestamp();
             var digest = (await manifests.HeadAtOrigin(image, stop))?.Digest;
             var stored = digest is null ? null : await pull.FromCache(image, stop);
-            if (stored?.Digest != digest)
+            if (digest is null || stored?.Digest != digest)
                 manifests.Forget(image);
             var now = stored is not null && stored.Digest == digest ? stored : await pull.Anew(image, stop);
             var named = new Named(now.Digest, now.MediaType, now.Bytes.Length, at);

@@ -8,6 +8,10 @@ public sealed record Challenge(string Scheme, IReadOnlyDictionary<string, string
     /// <summary>A parameter, or null.</summary>
     public string? this[string name] => Parameters.GetValueOrDefault(name);
 
+    /// <summary>All challenges of an answer, in order.</summary>
+    public static IReadOnlyList<Challenge> Of(HttpResponseMessage answer) =>
+        answer.Headers.NonValidated.TryGetValues("WWW-Authenticate", out var headers) ? [.. headers.SelectMany(Parse)] : [];
+
     /// <summary>
     /// Reads the challenges of a header, of which there may be several in one value. What cannot be read ends the list: a server's
     /// mistake must not hide the challenges before it.

@@ -22,20 +22,21 @@ public static partial class ListReferrers
     public static async Task<Manifest?> GetReferrers(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
     {
         var pages = new List<byte[]>();
-        for (var path = "referrers/" + digest; path is not null;)
+        var first = new RegistryCall(HttpMethod.Get, repository, "referrers/" + digest) { Credential = credential, Accept = [MediaTypes.OciIndex] };
+        for (var call = first; ;)
         {
-            var call = new RegistryCall(HttpMethod.Get, repository, path) { Credential = credential, Accept = [MediaTypes.OciIndex] };
             if (await GetPage(client, call, stop) is not { } page)
                 return null;
             pages.Add(page.Bytes);
-            path = page.Next;
             if (pages.Count > MostPages || pages.Sum(bytes => bytes.Length) > PullFromRegistry.LargestManifest)
                 throw TooLong(repository, digest);
+            if (page.Next is null)
+                return Joined(repository, digest, pages);
+            call = first with { Address = page.Next };
         }
-        return Joined(repository, digest, pages);
     }
 
-    private static async Task<(byte[] Bytes, string? Next)?> GetPage(RegistryClient client, RegistryCall call, CancellationToken stop)
+    private static async Task<(byte[] Bytes, Uri? Next)?> GetPage(RegistryClient client, RegistryCall call, CancellationToken stop)
     {
         HttpResponseMessage answer;
         try
@@ -47,26 +48,37 @@ public static partial class ListReferrers
             return null;
         }
         var address = answer.RequestMessage!.RequestUri!;
-        var next = NextOf(answer, address, call.Repository);
+        var next = NextOf(client, answer, address, call.Repository);
         var type = answer.Content.Headers.ContentType?.MediaType;
         await using var body = await client.ReadBody(answer, stop);
-        if (type != MediaTypes.OciIndex)
+        if (MediaTypes.OfManifest(type) != MediaTypes.OciIndex)
             return null;   // a page of something else, which some answer for whatever they do not know
         var bytes = await PullFromRegistry.ReadAtMost(body, PullFromRegistry.LargestManifest, stop)
             ?? throw RegistryError.Unusable(call.Method, address, "a page of more than 4 MiB", isTransient: false);
         return (bytes, next);
     }
 
-    /// <summary>The path of the next page below the repository; a link out of it is followed by nobody.</summary>
-    private static string? NextOf(HttpResponseMessage answer, Uri address, RegistryRepository repository)
+    /// <summary>The address of the next page, at the registry itself and below the repository: no other is followed.</summary>
+    private static Uri? NextOf(RegistryClient client, HttpResponseMessage answer, Uri address, RegistryRepository repository)
     {
-        if (!answer.Headers.NonValidated.TryGetValues("Link", out var links) || Next().Match(links.ToString()) is not { Success: true } match
-            || !Uri.TryCreate(address, match.Groups[1].Value, out var next))
+        if (!answer.Headers.NonValidated.TryGetValues("Link", out var links) || Next().Match(links.ToString()) is not { Success: true } match)
             return null;
-        var prefix = $"/v2/{repository.Name}/";
-        return next.PathAndQuery.StartsWith(prefix + "referrers/", StringComparison.Ordinal) ? next.PathAndQuery[prefix.Length..]
-            : throw RegistryError.Unusable(HttpMethod.Get, address, $"its next page is said to be {RegistryError.Show(next)}", isTransient: false);
+        try
+        {
+            var next = UriReference.Resolve(address, match.Groups[1].Value);
+            return next.PathAndQuery.StartsWith($"/v2/{repository.Name}/referrers/", StringComparison.Ordinal) && !HasDots(next.AbsolutePath)
+                ? UriReference.Resolve(client.AddressOf(repository.Host), next.PathAndQuery)
+                : throw RegistryError.Unusable(HttpMethod.Get, address, $"its next page is said to be {RegistryError.Show(next)}", isTransient: false);
+        }
+        catch (UriFormatException e)
+        {
+            throw RegistryError.Unusable(HttpMethod.Get, address, $"its next page cannot be asked for: of its address, {e.Message}", isTransient: false);
+        }
     }
+
+    /// <summary>Would a server that resolves dot segments leave the repository?</summary>
+    private static bool HasDots(string path) =>
+        path.Replace("%2e", ".", StringComparison.OrdinalIgnoreCase).Split('/').Any(segment => segment is "." or "..");
 
     private static RegistryError TooLong(RegistryRepository repository, string digest) =>
         new(RegistryErrorKind.Broken, $"what refers to {repository}@{digest} is listed on more than {MostPages} pages or in more than 4 MiB", isTransient: false);
@@ -79,8 +91,8 @@ public static partial class ListReferrers
             var index = pages[0];
             if (pages.Count > 1)
             {
-                var list = ParseJson.Run(index) as JsonObject ?? [];
-                list["manifests"] = new JsonArray([.. pages.SelectMany(page => ParseJson.Run(page)?["manifests"] as JsonArray ?? []).Select(entry => entry?.DeepClone())]);
+                var list = UntrustedJson.ParseNode(index) as JsonObject ?? [];
+                list["manifests"] = new JsonArray([.. pages.SelectMany(page => UntrustedJson.ParseNode(page)?["manifests"] as JsonArray ?? []).Select(entry => entry?.DeepClone())]);
                 index = Encoding.UTF8.GetBytes(list.ToJsonString());
             }
             return new Manifest(index, MediaTypes.OciIndex, Digest.Sha256(index));

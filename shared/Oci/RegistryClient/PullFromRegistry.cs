@@ -5,14 +5,14 @@ namespace Kuik.Oci;
 
 /// <summary>A manifest or index, byte for byte.</summary>
 /// <param name="Bytes">As served.</param>
-/// <param name="MediaType">As served.</param>
-/// <param name="Digest">Of the bytes: the one asked for, or their sha256.</param>
+/// <param name="MediaType">Of a manifest, in its usual spelling; else as served.</param>
+/// <param name="Digest">Of the manifest (see <see cref="ManifestDigest"/>): the one asked for, or a sha256.</param>
 public sealed record Manifest(byte[] Bytes, string MediaType, string Digest);
 
 /// <summary>What a registry says about a manifest without sending it.</summary>
 /// <param name="Digest">Null when it did not say.</param>
-/// <param name="MediaType">Null when it did not say.</param>
-/// <param name="SizeInBytes">Null when it did not say.</param>
+/// <param name="MediaType">Null when it did not say, or named a type that is no manifest's.</param>
+/// <param name="SizeInBytes">Null when it did not say, or said 0.</param>
 public sealed record ManifestHead(string? Digest, string? MediaType, long? SizeInBytes);
 
 /// <summary>A blob on its way.</summary>
@@ -30,48 +30,65 @@ public static class PullFromRegistry
     /// <summary>Largest manifest that is read, in bytes: what distribution accepts (reference: its maxManifestBodySize).</summary>
     public const int LargestManifest = 4 * 1024 * 1024;
 
-    /// <summary>Gets a manifest and verifies it against the digest asked for and the one the registry claims.</summary>
+    /// <summary>How long a HEAD may take that a GET can replace.</summary>
+    private static readonly TimeSpan HeadPatience = TimeSpan.FromSeconds(3);
+
+    /// <summary>Gets a manifest and verifies it against the digest asked for. By tag, a digest header of another representation of it is ignored.</summary>
     /// <param name="client">The client.</param>
     /// <param name="repository">Where.</param>
     /// <param name="target">A tag or a digest.</param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="RegistryError">It could not be had, is larger than 4 MiB, or is not what its digest says.</exception>
+    /// <exception cref="RegistryError">It could not be had, is larger than 4 MiB, is no manifest, or is not what its digest says.</exception>
     public static async Task<Manifest> GetManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
-        var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.Manifests };
+        var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.OriginManifests };
         var answer = await client.Send(call, stop);
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
-        var type = answer.Content.Headers.ContentType?.MediaType;
-        if (type == "text/html")
-        {
-            answer.Dispose();
-            throw RegistryError.Unusable(call.Method, address, "a page for a browser came, perhaps of a login or a proxy, and no manifest", isTransient: false);
-        }
+        var served = answer.Content.Headers.ContentType?.MediaType;
         await using var body = await client.ReadBody(answer, stop);
         var bytes = await ReadAtMost(body, LargestManifest, stop) ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
 
+        var shape = ManifestShape.Read(bytes);
         var wanted = target.Contains(':') ? target : claimed;
-        var digest = wanted is null ? Digest.Sha256(bytes) : Digest.Of(bytes, wanted);
-        if (wanted is not null && digest != wanted)
-            throw RegistryError.Unusable(call.Method, address, $"the body's digest is {digest}, not {wanted}");
-        return new Manifest(bytes, ManifestType.Of(type, bytes), digest);
+        var fits = wanted is not null && ManifestDigest.Fits(wanted, bytes);
+        if (!fits && wanted is not null && (wanted == target || shape is null))
+            throw RegistryError.Unusable(call.Method, address, $"the body's digest is {Digest.Of(bytes, wanted)}, not {wanted}");
+        var type = (shape is null ? MediaTypes.OfManifest(served) : shape.TypeFor(served)) ?? throw NoManifest(address, served, bytes);
+        return new Manifest(bytes, type, fits ? wanted! : ManifestDigest.Of(bytes));
     }
 
-    /// <summary>Asks what a tag or digest is. Null when the registry does not answer HEAD (405, or a 400 as some do).</summary>
-    /// <inheritdoc cref="GetManifest"/>
+    private static RegistryError NoManifest(Uri address, string? served, ReadOnlySpan<byte> body) => RegistryError.Unusable(
+        HttpMethod.Get, address,
+        served == "text/html" || body.TrimStart(" \t\r\n"u8).StartsWith("<"u8) ? "a page for a browser came, perhaps of a login or a proxy, and no manifest"
+            : $"a body of the type {served ?? "(none)"} came that is no manifest",
+        isTransient: false);
+
+    /// <summary>
+    /// Asks what a tag or digest is, as a hint: null, which means to ask by GET, for whatever is no answer to that. Some registries answer HEAD with 401, 403, 404 or an error for what GET gives.
+    /// </summary>
+    /// <param name="client">The client.</param>
+    /// <param name="repository">Where.</param>
+    /// <param name="target">A tag or a digest.</param>
+    /// <param name="credential">Null for none.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <exception cref="RegistryError">The registry wants fewer requests.</exception>
     public static async Task<ManifestHead?> HeadManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
-        try
-        {
-            using var answer = await client.Send(new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.Manifests }, stop);
-            return new ManifestHead(DigestOf(answer), answer.Content.Headers.ContentType?.MediaType, answer.Content.Headers.ContentLength);
-        }
-        catch (RegistryError e) when (e.Status is HttpStatusCode.MethodNotAllowed or HttpStatusCode.BadRequest or HttpStatusCode.NotImplemented)
-        {
-            return null;
-        }
+        var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.OriginManifests };
+        using var answer = await TryHead(client, call, stop);
+        return answer is { StatusCode: HttpStatusCode.OK }
+            ? new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer))
+            : null;
+    }
+
+    /// <summary>Asks what a tag or digest is, of a registry whose answers to HEAD are as good as those to GET: the cache.</summary>
+    /// <inheritdoc cref="GetManifest"/>
+    public static async Task<ManifestHead> ResolveManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
+    {
+        using var answer = await client.Send(new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.Manifests }, stop);
+        return new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer));
     }
 
     /// <summary>Begins to get a blob; the caller verifies and disposes of it.</summary>
@@ -90,20 +107,59 @@ public static class PullFromRegistry
         return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, part);
     }
 
-    /// <summary>The size of a blob in bytes (-1 when the registry does not say), or null when it is not there.</summary>
+    /// <summary>The size of a blob in bytes (-1 when the registry does not say), or null when it is not there. What HEAD does not say, the head of the answer to a GET does.</summary>
     /// <inheritdoc cref="OpenBlob"/>
     public static async Task<long?> HeadBlob(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
     {
+        var call = new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential };
+        using (var answer = await TryHead(client, call, stop))
+            if (answer is { StatusCode: HttpStatusCode.OK } && LengthOf(answer) is { } length)
+                return length;
         try
         {
-            using var answer = await client.Send(new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential }, stop);
-            return answer.Content.Headers.ContentLength ?? -1;
+            using var whole = await client.Send(call with { Method = HttpMethod.Get }, stop);
+            return whole.Content.Headers.ContentLength ?? -1;
         }
         catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
         {
             return null;
         }
     }
+
+    /// <summary>Is a blob there, at a registry whose answers to HEAD are as good as those to GET?</summary>
+    /// <inheritdoc cref="OpenBlob"/>
+    public static async Task<bool> HasBlob(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
+    {
+        try
+        {
+            using var _ = await client.Send(new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential }, stop);
+            return true;
+        }
+        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The answer to a HEAD that GET can replace; null when there is none, and at once when the host has left one without an answer a short while ago.</summary>
+    private static async Task<HttpResponseMessage?> TryHead(RegistryClient client, RegistryCall call, CancellationToken stop)
+    {
+        if (client.HangsOnHead(call.Repository.Host))
+            return null;
+        try
+        {
+            return await client.Send(call with { Patience = HeadPatience }, stop);
+        }
+        catch (RegistryError e) when (e.Kind != RegistryErrorKind.RateLimited)
+        {
+            if (e.InnerException is TimeoutException)
+                client.SawHangOnHead(call.Repository.Host);
+            return null;
+        }
+    }
+
+    /// <summary>Some servers answer every HEAD with 0: nothing that has a digest here is empty, but for a blob, whose GET says so.</summary>
+    private static long? LengthOf(HttpResponseMessage head) => head.Content.Headers.ContentLength is > 0 and var length ? length : null;
 
     private static string? DigestOf(HttpResponseMessage answer) =>
         answer.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values) && Contracts.ImageReference.IsDigest(values.ToString()) ? values.ToString() : null;

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
@@ -18,7 +17,8 @@ public sealed class RegistryClient : IDisposable
     private readonly RegistryEndpoints _endpoints;
     private readonly TimeProvider _time;
     private readonly RegistryConnections _connections;
-    private readonly RegistryTokens _tokens;
+    private readonly ExpiringCache<string, bool> _hangsOnHead;
+    private readonly RegistryAuthenticator _authenticator;
 
     /// <param name="endpoints">Where hosts are.</param>
     /// <param name="roots">Certificate authorities to trust beside the system's.</param>
@@ -28,7 +28,8 @@ public sealed class RegistryClient : IDisposable
     {
         (_endpoints, _time) = (endpoints, time);
         _connections = new RegistryConnections(endpoints, roots, network ?? new RegistryNetwork());
-        _tokens = new RegistryTokens(endpoints, _connections, time);
+        _authenticator = new RegistryAuthenticator(endpoints, _connections, time);
+        _hangsOnHead = new ExpiringCache<string, bool>(1024, TimeSpan.FromMinutes(5), time);
     }
 
     /// <summary>
@@ -45,38 +46,58 @@ public sealed class RegistryClient : IDisposable
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Whether a host has left a HEAD without an answer a short while ago: the next one would only cost its limit again.</summary>
+    internal bool HangsOnHead(string host) => _hangsOnHead.TryGet(host, out _);
+
+    /// <summary>A host has left a HEAD without an answer.</summary>
+    internal void SawHangOnHead(string host) => _hangsOnHead.Set(host, true);
+
     /// <summary>Sees every call's last answer, successes and refusals alike, before its body is read; null for nobody.</summary>
     public Action<RegistryCall, HttpResponseMessage>? Answered { get; set; }
 
     /// <summary>
-    /// Sends a call and gives a successful answer, whose body has not been read; the caller disposes of it.
-    /// 1. The authorization a host that challenged before will want. 2. On a 401 of the registry itself the challenge is answered, once: another host that we
-    /// were redirected to has no say in where credentials go. 3. Anything but a success is an error.
+    /// Sends a call and returns a successful answer, whose body has not been read; the caller disposes of it. 1. Redirects of GET and HEAD are followed. 2. Challenges are answered, as
+    /// <see cref="CallAuthorization"/> says. 3. Anything but a success is an error.
     /// </summary>
     /// <exception cref="RegistryError">No answer, or none that is a success.</exception>
     public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
     {
-        // 1.
-        var authorization = await _tokens.Foresee(call, stop);
-        var (answer, address) = await Follow(call, authorization, stop);
-
-        // 2.
-        if (answer.StatusCode == HttpStatusCode.Unauthorized && address.IsAt(OriginOf(call)))
+        var authorization = await _authenticator.Begin(call, stop);
+        var (answer, hop) = await Begin(call, authorization.Header, stop);
+        RegistryError? beforePing = null;
+        for (var redirects = 0; ;)
         {
-            var refusal = await RegistryError.Of(call.Method, address, answer, _time.GetUtcNow(), stop);
-            var challenges = answer.Headers.NonValidated.TryGetValues("WWW-Authenticate", out var headers) ? headers.SelectMany(Challenge.Parse).ToList() : [];
-            answer.Dispose();
-            authorization = await _tokens.Answer(challenges, call, authorization, stop) ?? throw refusal;
-            (answer, address) = await Follow(call, authorization, stop);
-        }
+            // 1.
+            if (LocationOf(call, answer) is { } location)
+            {
+                answer.Dispose();
+                var next = Next(call, hop.Address, location, redirects++);
+                authorization.Move(hop.Address, next);
+                hop = hop with { Address = next, From = hop.Address };
+            }
 
-        // 3.
-        Answered?.Invoke(call, answer);
-        if (answer.IsSuccessStatusCode)
-            return answer;
-        using (answer)
-            throw await RegistryError.Of(call.Method, address, answer, _time.GetUtcNow(), stop);
+            // 2.
+            else if (answer.IsSuccessStatusCode)
+            {
+                authorization.Accept();
+                return Accept(call, hop.Address, answer);
+            }
+            else if (await CanImprove(authorization, answer, stop))
+            {
+                var error = await RegistryError.Of(call.Method, hop.Address, answer, _time.GetUtcNow(), stop);   // also leaves the connection to the next request
+                beforePing ??= authorization.IsFromPing ? error : null;
+                answer.Dispose();
+            }
+
+            // 3.
+            else
+                throw await Refuse(call, hop.Address, answer, authorization.Failure, beforePing, stop);
+            answer = await SendTo(hop, call, authorization.Header, stop);
+        }
     }
+
+    /// <summary>The address of a host: scheme, name and port.</summary>
+    internal Uri AddressOf(string host) => _endpoints.Of(host).Address;
 
     /// <summary>The body of an answer; disposing of it disposes of the answer.</summary>
     public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop) =>
@@ -84,51 +105,94 @@ public sealed class RegistryClient : IDisposable
 
     public void Dispose() => _connections.Dispose();
 
-    /// <summary>Sends, and follows redirects of GET and HEAD; the authorization stays with the host it is for.</summary>
-    private async Task<(HttpResponseMessage Answer, Uri Address)> Follow(RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
+    private static async Task<bool> CanImprove(CallAuthorization authorization, HttpResponseMessage answer, CancellationToken stop)
     {
-        var (answer, address) = await Begin(call, authorization, stop);
-        for (var redirects = 0; call.Method == HttpMethod.Get || call.Method == HttpMethod.Head; redirects++)
+        try
         {
-            if ((int)answer.StatusCode is not (301 or 302 or 303 or 307 or 308) || answer.Headers.Location is not { } location)
-                break;
-            answer.Dispose();
-            if (redirects == MostRedirects)
-                throw RegistryError.Unusable(call.Method, address, $"more than {MostRedirects} redirects", isTransient: false);
-            if (!Uri.TryCreate(address, location, out var next))
-                throw RegistryError.Unusable(call.Method, address, "a redirect to no address", isTransient: false);
-            if (next.Scheme is not ("http" or "https") || (next.Scheme == "http" && address.Scheme == "https" && _endpoints.Of(call.Repository.Host).IsVerified))
-                throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)} is refused", isTransient: false);
-            if (!next.IsAt(address))
-                authorization = null;
-            answer = await SendTo(next, call, authorization, stop, from: address);
-            address = next;
+            return await authorization.Improve(answer, stop);
         }
-        return (answer, address);
+        catch
+        {
+            answer.Dispose();
+            throw;
+        }
+    }
+
+    private HttpResponseMessage Accept(RegistryCall call, Uri address, HttpResponseMessage answer)
+    {
+        Answered?.Invoke(call, answer);
+        try
+        {
+            ContentCoding.Decode(call.Method, address, answer);
+            return answer;
+        }
+        catch (RegistryError)
+        {
+            answer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The error of a call. A token server's where it kept a challenge from being answered; where <c>/v2/</c> was asked in vain, that of the answer before: a registry's 404 is not made a 401
+    /// by a token that does not help.
+    /// </summary>
+    private async Task<RegistryError> Refuse(RegistryCall call, Uri address, HttpResponseMessage answer, RegistryError? atTokenServer, RegistryError? beforePing, CancellationToken stop)
+    {
+        using (answer)
+        {
+            Answered?.Invoke(call, answer);
+            if (atTokenServer is not null)
+                return atTokenServer;
+            ContentCoding.Decode(call.Method, address, answer);
+            var error = await RegistryError.Of(call.Method, address, answer, _time.GetUtcNow(), stop);
+            return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
+        }
+    }
+
+    /// <summary>The value of a redirect's Location as it was sent; null for any other answer.</summary>
+    private static string? LocationOf(RegistryCall call, HttpResponseMessage answer) =>
+        (call.Method == HttpMethod.Get || call.Method == HttpMethod.Head) && (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308
+            && answer.Headers.NonValidated.TryGetValues("Location", out var values) && values.First() is { Length: > 0 } location ? location : null;
+
+    private Uri Next(RegistryCall call, Uri address, string location, int redirects)
+    {
+        if (redirects == MostRedirects)
+            throw RegistryError.Unusable(call.Method, address, $"more than {MostRedirects} redirects", isTransient: false);
+        try
+        {
+            var next = UriReference.Resolve(address, location);
+            return next.Scheme == "https" || (next.Scheme == "http" && (address.Scheme == "http" || !_endpoints.Of(call.Repository.Host).IsVerified)) ? next
+                : throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)} is refused", isTransient: false);
+        }
+        catch (UriFormatException e)
+        {
+            throw RegistryError.Unusable(call.Method, address, $"a redirect that cannot be followed: of its address, {e.Message}", isTransient: false);
+        }
     }
 
     /// <summary>The first address of a call; a host that may be plain is tried without TLS when its port does not speak it.</summary>
-    private async Task<(HttpResponseMessage Answer, Uri Address)> Begin(RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
+    private async Task<(HttpResponseMessage Answer, Hop Hop)> Begin(RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
     {
         var endpoint = _endpoints.Of(call.Repository.Host);
+        var hop = HopTo(endpoint, call);
         try
         {
-            var address = AddressOf(endpoint, call);
-            return (await SendTo(address, call, authorization, stop), address);
+            return (await SendTo(hop, call, authorization, stop), hop);
         }
         catch (RegistryError e) when (endpoint.MayBePlain && e.InnerException is HttpRequestException { InnerException: AuthenticationException } or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError })
         {
-            var address = AddressOf(_endpoints.NowPlain(call.Repository.Host), call);
-            return (await SendTo(address, call, authorization, stop), address);
+            hop = HopTo(_endpoints.NowPlain(call.Repository.Host), call);
+            return (await SendTo(hop, call, authorization, stop), hop);
         }
     }
 
-    private async Task<HttpResponseMessage> SendTo(Uri address, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop, Uri? from = null)
+    private async Task<HttpResponseMessage> SendTo(Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
     {
-        using var request = new HttpRequestMessage(call.Method, address) { Content = call.Content?.Invoke() };
+        using var request = RegistryRequest.Create(call.Method, hop.Address);
+        request.Content = call.Content?.Invoke();
         request.Headers.Authorization = authorization;
         request.Headers.Range = call.Range;
-        request.Headers.TryAddWithoutValidation("User-Agent", "kuik");
         if (call.Accept.Count > 0)
             request.Headers.TryAddWithoutValidation("Accept", string.Join(", ", call.Accept));
 
@@ -136,24 +200,31 @@ public sealed class RegistryClient : IDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
         try
         {
-            return await _connections.Send(request, OriginOf(call), either.Token);
+            return await _connections.Send(request, hop.Origin, either.Token);
         }
         catch (ForbiddenAddress e)
         {
-            throw RegistryError.Unusable(call.Method, from ?? address, $"a redirect to {RegistryError.Show(address)} is refused: {e.Message}", isTransient: false);
+            throw RegistryError.Unusable(call.Method, hop.From, $"a redirect to {RegistryError.Show(hop.Address)} is refused: {e.Message}", isTransient: false);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            throw RegistryError.NoAnswer(call.Method, address, new TimeoutException($"no answer within {call.Patience.TotalSeconds:0} s"));
+            throw RegistryError.NoAnswer(call.Method, hop.Address, new TimeoutException($"no answer within {call.Patience.TotalSeconds:0} s"));
         }
         catch (Exception e) when (e is HttpRequestException or IOException && !stop.IsCancellationRequested)
         {
-            throw RegistryError.NoAnswer(call.Method, address, e);
+            throw RegistryError.NoAnswer(call.Method, hop.Address, e);
         }
     }
 
-    private Uri OriginOf(RegistryCall call) => AddressOf(_endpoints.Of(call.Repository.Host), call);
+    private static Hop HopTo(RegistryEndpoint endpoint, RegistryCall call)
+    {
+        var address = call.Address ?? new Uri(endpoint.Address, $"/v2/{call.Repository.Name}/{call.Path}");
+        return new Hop(address, Origin: address, From: address);
+    }
 
-    private static Uri AddressOf(RegistryEndpoint endpoint, RegistryCall call) =>
-        call.Address ?? new Uri(endpoint.Address, $"/v2/{call.Repository.Name}/{call.Path}");
+    /// <summary>Where a call is.</summary>
+    /// <param name="Address">What is asked.</param>
+    /// <param name="Origin">The registry on whose behalf: the call's first address.</param>
+    /// <param name="From">What led there by a redirect; the address itself before the first one.</param>
+    private readonly record struct Hop(Uri Address, Uri Origin, Uri From);
 }

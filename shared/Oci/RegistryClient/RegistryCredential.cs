@@ -1,3 +1,6 @@
+using System.Net.Http.Headers;
+using System.Text;
+
 namespace Kuik.Oci;
 
 /// <summary>What one pull secret says about one registry. Never written to a log: <see cref="ToString"/> shows nothing of it.</summary>
@@ -8,4 +11,8 @@ namespace Kuik.Oci;
 public sealed record RegistryCredential(string Username, string Password, string? IdentityToken = null, string? RegistryToken = null)
 {
     public override string ToString() => "(a credential)";
+
+    /// <summary>Username and password as a header holds them; null without a username.</summary>
+    internal AuthenticationHeaderValue? ToBasic() =>
+        Username.Length == 0 ? null : new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{Username}:{Password}")));
 }

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 
 namespace Kuik.Oci;
 
@@ -86,7 +85,8 @@ public sealed class RegistryError : Exception
     internal static RegistryError Unusable(HttpMethod method, Uri address, string what, bool isTransient = true) =>
         new(RegistryErrorKind.Broken, $"{method} {Show(address)}: {what}", isTransient: isTransient);
 
-    internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
+    /// <summary>Scheme, host, port and path: all of an address that is no secret.</summary>
+    internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
 
     /// <param name="status">HTTP's.</param>
     /// <param name="codes">The body's, which some registries put where the status should say it.</param>
@@ -119,23 +119,20 @@ public sealed class RegistryError : Exception
     }
 
     /// <summary>The distribution's error codes and messages if the body has them, else its beginning, in one line.</summary>
-    internal static string Quote(byte[] body) => Read(body, errors => Cap(string.Join("; ", errors.Select(e => $"{Text(e, "code")} {Text(e, "message")}".Trim()))))
+    internal static string Quote(byte[] body) => Read(body, errors => Cap(string.Join("; ", errors.Select(e => $"{e.Code} {e.Message}".Trim()))))
         ?? Cap(Encoding.UTF8.GetString(body));
 
-    private static List<string> Codes(byte[] body) => Read(body, errors => errors.Select(e => Text(e, "code")).ToList()) ?? [];
+    private static List<string> Codes(byte[] body) => Read(body, errors => errors.Select(e => e.Code).ToList()) ?? [];
 
     /// <summary>The errors of the distribution's form, or the one of OAuth 2's with its description; null when the body is neither.</summary>
-    private static T? Read<T>(byte[] body, Func<IEnumerable<JsonElement>, T> read) where T : class
+    private static T? Read<T>(byte[] body, Func<IEnumerable<(string Code, string Message)>, T> read) where T : class
     {
         try
         {
-            using var json = JsonDocument.Parse(body);
+            using var json = UntrustedJson.ParseDocument(body);
             if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("errors", out var errors) && errors.ValueKind == JsonValueKind.Array)
-                return read(errors.EnumerateArray());
-            if (Text(json.RootElement, "error") is not { Length: > 0 } code)
-                return null;
-            using var one = JsonDocument.Parse(new JsonObject { ["code"] = code, ["message"] = Text(json.RootElement, "error_description") }.ToJsonString());
-            return read([one.RootElement]);
+                return read(errors.EnumerateArray().Select(e => (Text(e, "code"), Text(e, "message"))));
+            return Text(json.RootElement, "error") is { Length: > 0 } code ? read([(code, Text(json.RootElement, "error_description"))]) : null;
         }
         catch (JsonException)
         {

@@ -1,13 +1,19 @@
 using System.Collections.Concurrent;
-using System.Net.Http.Headers;
-using System.Text;
 using System.Text.Json;
 
 namespace Kuik.Oci;
 
+/// <summary>What a token is wanted for.</summary>
+/// <param name="Host">The registry's, on whose behalf the token server is asked.</param>
+/// <param name="Realm">The token server's address, as the challenge holds it.</param>
+/// <param name="Service">As the challenge holds it; null for none.</param>
+/// <param name="Scopes">Separated by spaces; may be empty.</param>
+/// <param name="Credential">Null for an anonymous token.</param>
+internal sealed record TokenRequest(string Host, string Realm, string? Service, string Scopes, RegistryCredential? Credential);
+
 /// <summary>
-/// What goes into the <c>Authorization</c> header: nothing, Basic, or a Bearer token from the registry's token server (distribution, "Token
-/// Authentication Specification"). Tokens are kept until they expire, and asked for once however many callers wait.
+/// Bearer tokens from registries' token servers (distribution, "Token Authentication Specification"). Tokens are kept until they expire, and callers that want the
+/// same one at the same time share a request.
 /// </summary>
 internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnections connections, TimeProvider time)
 {
@@ -21,76 +27,53 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
 
     private const int LongestAnswer = 1024 * 1024;
 
-    private readonly ConcurrentDictionary<string, Challenge> _challenges = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<Key, Lazy<Task<Token>>> _tokens = new();
+    private readonly ConcurrentDictionary<TokenRequest, Lazy<Task<Token>>> _tokens = new();
 
-    /// <summary>What a host that has challenged before will want for this call; null for nothing.</summary>
-    public Task<AuthenticationHeaderValue?> Foresee(RegistryCall call, CancellationToken stop) =>
-        _challenges.TryGetValue(call.Repository.Host, out var challenge) ? Answer(challenge, call, stop) : Task.FromResult<AuthenticationHeaderValue?>(null);
-
-    /// <summary>What answers a 401.</summary>
-    /// <param name="challenges">All that the answer holds.</param>
-    /// <param name="call">What was refused.</param>
-    /// <param name="refused">What was sent; a token that was refused is not used again.</param>
-    /// <param name="stop">Ends the waiting, not the request that others may wait for.</param>
-    /// <returns>Null when there is nothing (new) to send.</returns>
-    public async Task<AuthenticationHeaderValue?> Answer(IReadOnlyList<Challenge> challenges, RegistryCall call, AuthenticationHeaderValue? refused, CancellationToken stop)
+    /// <summary>A token, and whether it is one that was kept: that may have been revoked since.</summary>
+    /// <param name="request">For what.</param>
+    /// <param name="isRefused">Whether the registry refused a token just now: it is not used again.</param>
+    /// <param name="stop">Ends the waiting, not the request that other callers may wait for.</param>
+    /// <exception cref="RegistryError">The token server did not give one.</exception>
+    public async Task<(string Value, bool WasKept)> Get(TokenRequest request, Func<string, bool> isRefused, CancellationToken stop)
     {
-        var challenge = challenges.FirstOrDefault(c => c.Scheme == "bearer" && c["realm"] is not null) ?? challenges.FirstOrDefault(c => c.Scheme == "basic");
-        if (challenge is null)
-            return null;
-        _challenges[call.Repository.Host] = challenge;
-
-        if (refused?.Scheme == "Bearer" && _tokens.TryGetValue(KeyOf(call), out var known) && known.Value is { IsCompletedSuccessfully: true } task && task.Result.Value == refused.Parameter)
-            _tokens.TryRemove(KeyValuePair.Create(KeyOf(call), known));
-        var answer = await Answer(challenge, call, stop);
-        return answer is null || answer.Equals(refused) ? null : answer;
-    }
-
-    private async Task<AuthenticationHeaderValue?> Answer(Challenge challenge, RegistryCall call, CancellationToken stop) => (challenge.Scheme, call.Credential) switch
-    {
-        (_, { RegistryToken.Length: > 0 } credential) => new AuthenticationHeaderValue("Bearer", credential.RegistryToken),
-        ("basic", { Username.Length: > 0 } credential) => Basic(credential),
-        ("basic", _) => null,
-        _ => new AuthenticationHeaderValue("Bearer", await TokenFor(challenge, call, stop)),
-    };
-
-    private async Task<string> TokenFor(Challenge challenge, RegistryCall call, CancellationToken stop)
-    {
-        var key = KeyOf(call);
-        if (_tokens.TryGetValue(key, out var known) && known.Value is { IsCompleted: true } ended && (!ended.IsCompletedSuccessfully || ended.Result.ExpiresAt <= time.GetUtcNow()))
-            _tokens.TryRemove(KeyValuePair.Create(key, known));
+        var wasKept = _tokens.TryGetValue(request, out var known);
+        if (known?.Value is { IsCompleted: true } ended && (!ended.IsCompletedSuccessfully || ended.Result.ExpiresAt <= time.GetUtcNow() || isRefused(ended.Result.Value)))
+        {
+            _tokens.TryRemove(KeyValuePair.Create(request, known));
+            wasKept = false;
+        }
         if (_tokens.Count >= MostTokens)
             Forget();
         // The request belongs to all who wait for it: it has its own deadline and none of their cancellations.
-        var token = _tokens.GetOrAdd(key, _ => new Lazy<Task<Token>>(() => Ask(challenge, call)));
-        return (await token.Value.WaitAsync(stop)).Value;
+        var token = _tokens.GetOrAdd(request, _ => new Lazy<Task<Token>>(() => Ask(request)));
+        return ((await token.Value.WaitAsync(stop)).Value, wasKept);
     }
 
-    private async Task<Token> Ask(Challenge challenge, RegistryCall call)
+    private async Task<Token> Ask(TokenRequest wanted)
     {
         // 1. Where: credentials go to a token server over TLS only, unless the registry itself is insecure.
-        if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm) || realm.Scheme is not ("http" or "https"))
-            throw new RegistryError(RegistryErrorKind.Broken, $"{call.Repository.Host} names no usable token server: its realm is no http or https address", isTransient: false);
-        if (realm.Scheme == "http" && call.Credential is not null && endpoints.Of(call.Repository.Host).IsVerified)
-            throw new RegistryError(RegistryErrorKind.Refused, $"{call.Repository.Host} names a token server without TLS, {RegistryError.Show(realm)}: credentials are not sent there");
+        var endpoint = endpoints.Of(wanted.Host);
+        var realm = RealmOf(wanted, endpoint.Address);
+        if (realm.Scheme == "http" && wanted.Credential is not null && endpoint.IsVerified)
+            throw new RegistryError(RegistryErrorKind.Refused, $"{wanted.Host} names a token server without TLS, {RegistryError.Show(realm)}: credentials are not sent there");
 
         // 2. With what: an identity token by POST, a password by Basic, or nothing.
-        var scopes = call.Scopes.Select(scope => KeyValuePair.Create("scope", scope));
-        var fields = (challenge["service"] is { } service ? scopes.Prepend(KeyValuePair.Create("service", service)) : scopes).ToList();
-        using var request = call.Credential?.IdentityToken is { Length: > 0 } identity
+        var scopes = wanted.Scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(scope => KeyValuePair.Create("scope", scope));
+        var fields = (wanted.Service is { } service ? scopes.Prepend(KeyValuePair.Create("service", service)) : scopes).ToList();
+        using var request = wanted.Credential?.IdentityToken is { Length: > 0 } identity
             ? Post(realm, fields, identity)
-            : Get(realm, fields, call.Credential);
+            : Get(realm, fields, wanted.Credential);
 
         // 3. Ask and read.
         using var deadline = new CancellationTokenSource(Patience, time);
         try
         {
-            using var answer = await connections.Send(request, endpoints.Of(call.Repository.Host).Address, deadline.Token);
+            using var answer = await connections.Send(request, endpoint.Address, deadline.Token);
+            ContentCoding.Decode(request.Method, realm, answer);
             if (!answer.IsSuccessStatusCode)
                 throw await RegistryError.Of(request.Method, realm, answer, time.GetUtcNow(), deadline.Token);
             await answer.Content.LoadIntoBufferAsync(LongestAnswer, deadline.Token);
-            using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(deadline.Token));
+            using var json = UntrustedJson.ParseDocument(await answer.Content.ReadAsByteArrayAsync(deadline.Token));
             return Read(json.RootElement) ?? throw RegistryError.Unusable(request.Method, realm, "no token in the answer");
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
@@ -99,7 +82,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         }
         catch (ForbiddenAddress e)
         {
-            throw new RegistryError(RegistryErrorKind.Broken, $"{call.Repository.Host} names a token server, {RegistryError.Show(realm)}, that is refused: {e.Message}", isTransient: false);
+            throw new RegistryError(RegistryErrorKind.Broken, $"{wanted.Host} names a token server, {RegistryError.Show(realm)}, that is refused: {e.Message}", isTransient: false);
         }
         catch (JsonException e)
         {
@@ -107,13 +90,26 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         }
     }
 
+    private static Uri RealmOf(TokenRequest wanted, Uri registry)
+    {
+        var cause = "its realm is no http or https address";
+        try
+        {
+            if (wanted.Realm.Contains("://", StringComparison.Ordinal) && UriReference.Resolve(registry, wanted.Realm) is { Scheme: "http" or "https" } realm)
+                return realm;
+        }
+        catch (UriFormatException e)
+        {
+            cause = $"of its realm, {e.Message}";
+        }
+        throw new RegistryError(RegistryErrorKind.Broken, $"{wanted.Host} names no usable token server: {cause}", isTransient: false);
+    }
+
     private static HttpRequestMessage Get(Uri realm, IEnumerable<KeyValuePair<string, string>> fields, RegistryCredential? credential)
     {
         var query = string.Join('&', fields.Select(f => $"{f.Key}={Uri.EscapeDataString(f.Value)}"));
-        var address = new UriBuilder(realm) { Query = realm.Query.Length > 1 ? realm.Query[1..] + "&" + query : query }.Uri;
-        var request = new HttpRequestMessage(HttpMethod.Get, address);
-        if (credential is { Username.Length: > 0 })
-            request.Headers.Authorization = Basic(credential);
+        var request = RegistryRequest.Create(HttpMethod.Get, UriReference.WithQuery(realm, query));
+        request.Headers.Authorization = credential?.ToBasic();
         return request;
     }
 
@@ -121,10 +117,9 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
     {
         // OAuth2 has one scope field, its parts separated by spaces.
         var byName = fields.GroupBy(f => f.Key).Select(g => KeyValuePair.Create(g.Key, string.Join(' ', g.Select(f => f.Value))));
-        return new HttpRequestMessage(HttpMethod.Post, realm)
-        {
-            Content = new FormUrlEncodedContent([.. byName, new("grant_type", "refresh_token"), new("client_id", "kuik"), new("refresh_token", identity)]),
-        };
+        var request = RegistryRequest.Create(HttpMethod.Post, realm);
+        request.Content = new FormUrlEncodedContent([.. byName, new("grant_type", "refresh_token"), new("client_id", "kuik"), new("refresh_token", identity)]);
+        return request;
     }
 
     private Token? Read(JsonElement answer)
@@ -132,7 +127,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         if (answer.ValueKind != JsonValueKind.Object)
             return null;
         var value = Text(answer, "token") ?? Text(answer, "access_token");
-        if (value is null)
+        if (value is null || value.AsSpan().ContainsAnyExceptInRange('!', '~'))   // it has to fit into a header
             return null;
         var lifetime = answer.TryGetProperty("expires_in", out var seconds) && seconds.ValueKind == JsonValueKind.Number && seconds.TryGetDouble(out var number) && number is > 0 and < 1e9
             ? TimeSpan.FromSeconds(number) : DefaultLifetime;
@@ -150,13 +145,6 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         if (_tokens.Count >= MostTokens)
             _tokens.Clear();
     }
-
-    private static AuthenticationHeaderValue Basic(RegistryCredential credential) =>
-        new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.Username}:{credential.Password}")));
-
-    private static Key KeyOf(RegistryCall call) => new(call.Repository.Host, string.Join(' ', call.Scopes), call.Credential);
-
-    private sealed record Key(string Host, string Scopes, RegistryCredential? Credential);
 
     private sealed record Token(string Value, DateTimeOffset ExpiresAt);
 }

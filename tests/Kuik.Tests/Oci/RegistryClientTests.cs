@@ -46,14 +46,16 @@ public sealed class RegistryClientTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("1")]
-    [InlineData(null)]
-    public async Task A_manifest_that_is_not_what_its_digest_says_is_refused(string? tag)
+    [InlineData("1", "no JSON")]
+    [InlineData(null, "no JSON")]
+    [InlineData(null, "{}")]
+    public async Task A_manifest_that_is_not_what_its_digest_says_is_refused(string? tag, string body)
     {
-        origin.Script = _ => async (http, body) =>
+        origin.Script = _ => async (http, _) =>
         {
+            http.Response.ContentType = image.MediaType;
             http.Response.Headers["Docker-Content-Digest"] = image.Digest;
-            await http.Response.Body.WriteAsync(Encoding.UTF8.GetBytes("{}"));
+            await http.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(body));
         };
 
         var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, tag ?? image.Digest, null, Stop));

@@ -85,9 +85,10 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("Basic realm=\"x\"")]
-    [InlineData("Bearer realm=\"http://OTHER/token\"")]
-    public async Task A_host_that_we_were_redirected_to_cannot_ask_for_them(string challenge)
+    [InlineData("Basic realm=\"x\"", 1)]
+    [InlineData("Bearer realm=\"http://OTHER/token\"", 2)]
+    [InlineData("Bearer realm=\"http://OTHER/token\", Basic realm=\"x\"", 2)]
+    public async Task A_host_that_we_were_redirected_to_cannot_ask_for_them(string challenge, int asked)
     {
         origin.Script = request => Misbehave.Answer(307, ("Location", $"http://{other.Host}{request.Path}"));
         other.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", challenge.Replace("OTHER", other.Host, StringComparison.Ordinal)));
@@ -97,7 +98,7 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
 
         Assert.Equal(RegistryErrorKind.Refused, error.Kind);
         Assert.All(origin.Ledger.Concat(other.Ledger), request => Assert.Null(request.Authorization));
-        Assert.Single(other.Ledger);
+        Assert.Equal(asked, other.Ledger.Count);   // an anonymous token may be asked for
     }
 
     [Fact]

@@ -1,0 +1,69 @@
+using System.Text.Json;
+
+namespace Kuik.Oci;
+
+/// <summary>What the outermost object of a manifest holds: enough to know its media type where a server says it wrongly or not at all.</summary>
+internal sealed record ManifestShape
+{
+    /// <summary>What it says of itself; null when it does not (image-spec: the field is optional).</summary>
+    private string? MediaType { get; init; }
+
+    private bool HasManifests { get; init; }
+
+    /// <summary>A configuration or layers.</summary>
+    private bool HasParts { get; init; }
+
+    /// <summary>The layers of schema 1.</summary>
+    private bool HasFileLayers { get; init; }
+
+    private bool IsSigned { get; init; }
+
+    /// <summary>Reads a manifest; null when it is no JSON object.</summary>
+    public static ManifestShape? Read(ReadOnlySpan<byte> manifest)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(manifest);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return null;
+            var shape = new ManifestShape();
+            while (reader.Read())
+                if (reader.TokenType == JsonTokenType.PropertyName)
+                    shape = shape.WithProperty(ref reader);
+            return shape;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return null;   // no JSON, or half a character in a text
+        }
+    }
+
+    /// <summary>The media type: what the manifest says of itself; else what was served, where it fits; else what the manifest looks like.</summary>
+    /// <param name="served">From Content-Type; null for none.</param>
+    /// <returns>Null when it is no manifest.</returns>
+    public string? TypeFor(string? served)
+    {
+        var known = MediaTypes.OfManifest(served);
+        return MediaTypes.OfManifest(MediaType)
+            ?? (HasFileLayers && !HasParts ? MediaTypes.IsSchema1(known) ? known : IsSigned ? MediaTypes.DockerSchema1Signed : MediaTypes.DockerSchema1
+            // Docker's types are always named in the manifest as well: without a name it is OCI's, whatever was served.
+            : HasManifests ? MediaTypes.OciIndex
+            : HasParts ? MediaTypes.OciManifest
+            : known ?? (MediaType is not null && MediaType.Equals(served, StringComparison.OrdinalIgnoreCase) ? MediaType : null));
+    }
+
+    private ManifestShape WithProperty(ref Utf8JsonReader reader)
+    {
+        var isType = reader.ValueTextEquals("mediaType"u8);
+        var shape = reader.ValueTextEquals("manifests"u8) ? this with { HasManifests = true }
+            : reader.ValueTextEquals("config"u8) || reader.ValueTextEquals("layers"u8) ? this with { HasParts = true }
+            : reader.ValueTextEquals("fsLayers"u8) ? this with { HasFileLayers = true }
+            : reader.ValueTextEquals("signatures"u8) ? this with { IsSigned = true }
+            : this;
+        reader.Read();
+        if (isType && reader.TokenType == JsonTokenType.String)
+            shape = shape with { MediaType = reader.GetString() };
+        reader.Skip();
+        return shape;
+    }
+}
