@@ -56,8 +56,8 @@ public sealed class ScriptedOrigin : IAsyncDisposable
     /// <param name="tls">What it shows to speak TLS; null for plain HTTP.</param>
     public static async Task<ScriptedOrigin> Start(PemPair? tls = null)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
+        var builder = WebApplication.CreateEmptyBuilder(new());   // no file is watched: a test may start a hundred of these, and watches are few
+        builder.WebHost.UseKestrelCore();
         builder.ListenOnFreePort(tls);
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);
         var app = builder.Build();

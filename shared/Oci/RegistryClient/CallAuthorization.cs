@@ -43,6 +43,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
             return;
         Header = null;
         _answered.Clear();
+        _sent.Clear();   // another place may issue a token of the same text
         _rounds = _isElsewhere ? _rounds : 0;
         _isElsewhere = true;
     }

@@ -13,8 +13,9 @@ internal static class FieldCases
     public static IReadOnlyList<FieldCase> All { get; } =
     [
         .. Redirects(), .. SecondChallenges(), .. ChallengesAtThePing(), .. Codings(), .. Heads(), .. Types(),
+        // Of GET alone: the digest that an answer to HEAD names cannot be checked by any client.
         new("a digest header of another representation of the tag", (_, request, _) =>
-            request.IsManifest() && request.Target == "1" ? As(MediaTypes.OciManifest, "sha256:" + new string('a', 64)) : null),
+            request.Method == "GET" && request.IsManifest() && request.Target == "1" ? As(MediaTypes.OciManifest, "sha256:" + new string('a', 64)) : null),
         new("storage with signed addresses", (registry, request, isSecond) => (isSecond, request.IsBlob()) switch
         {
             (false, true) => Redirect($"http://{registry.Second.Host}{SignedTarget(request)}"),

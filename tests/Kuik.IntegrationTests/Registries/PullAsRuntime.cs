@@ -40,13 +40,14 @@ internal static class PullAsRuntime
         try
         {
             using var answer = await client.SendAsync(ask);
-            var got = await answer.Content.ReadAsByteArrayAsync();
             var headers = answer.Content.Headers;
+            var length = headers.NonValidated.Contains("Content-Length") ? headers.ContentLength : null;   // once read, a body without one has the length that was read
+            var got = await answer.Content.ReadAsByteArrayAsync();
             var named = answer.Headers.TryGetValues("Docker-Content-Digest", out var values) ? values.Single() : null;
             var what = answer.StatusCode != HttpStatusCode.OK ? $"{(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(got)}"
                 : method == HttpMethod.Get && !got.AsSpan().SequenceEqual(bytes) ? $"{got.Length} other bytes"
-                : headers.ContentLength is { } length && length != bytes.Length ? $"a length of {length}"
-                : method == HttpMethod.Head && headers.ContentLength is null && type is not null ? "no length"
+                : length is not null && length != bytes.Length ? $"a length of {length}"
+                : method == HttpMethod.Head && length is null && type is not null ? "no length"
                 : type is not null && !IsRightType(headers.ContentType?.MediaType, type, method) ? $"the type {headers.ContentType}"
                 : named is not null && named != digest ? $"the digest {named}"
                 : named is null && type is not null ? "no digest"
