@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Kuik.Oci;
 
-/// <summary>What the outermost object of a manifest holds: enough to know its media type where a server says it wrongly or not at all.</summary>
+/// <summary>
+/// What the outermost object of a manifest holds: enough to know its media type where a server says it wrongly or not at all.
+/// </summary>
 internal sealed record ManifestShape
 {
     /// <summary>What it says of itself; null when it does not (image-spec: the field is optional).</summary>
@@ -38,14 +40,17 @@ internal sealed record ManifestShape
         }
     }
 
-    /// <summary>The media type: what the manifest says of itself; else what was served, where it fits; else what the manifest looks like.</summary>
+    /// <summary>
+    /// The media type: what the manifest says of itself; else what was served, where it fits; else what the manifest looks like.
+    /// </summary>
     /// <param name="served">From Content-Type; null for none.</param>
     /// <returns>Null when it is no manifest.</returns>
     public string? TypeFor(string? served)
     {
         var known = MediaTypes.OfManifest(served);
+        var schema1 = IsSigned ? MediaTypes.DockerSchema1Signed : MediaTypes.DockerSchema1;
         return MediaTypes.OfManifest(MediaType)
-            ?? (HasFileLayers && !HasParts ? MediaTypes.IsSchema1(known) ? known : IsSigned ? MediaTypes.DockerSchema1Signed : MediaTypes.DockerSchema1
+            ?? (HasFileLayers && !HasParts ? MediaTypes.IsSchema1(known) ? known : schema1
             // Docker's types are always named in the manifest as well: without a name it is OCI's, whatever was served.
             : HasManifests ? MediaTypes.OciIndex
             : HasParts ? MediaTypes.OciManifest

@@ -20,7 +20,9 @@ public static class MediaTypes
     /// <summary>What to accept when asking for a manifest: registries answer 404 for a type that is not named.</summary>
     public static readonly IReadOnlyList<string> Manifests = [OciIndex, OciManifest, DockerManifestList, DockerManifest];
 
-    /// <summary>The same at origins. Schema 1 comes last, as with other clients: a registry that has the image in two forms sends the other one.</summary>
+    /// <summary>
+    /// The same at origins. Schema 1 comes last, as with other clients: a registry that has the image in two forms sends the other one.
+    /// </summary>
     public static readonly IReadOnlyList<string> OriginManifests = [.. Manifests, DockerSchema1Signed, DockerSchema1];
 
     /// <summary>Does this type name an index of manifests (an OCI index or a Docker manifest list)?</summary>
@@ -29,7 +31,10 @@ public static class MediaTypes
     /// <summary>Does this type name a manifest of schema 1?</summary>
     public static bool IsSchema1(string? mediaType) => mediaType is DockerSchema1 or DockerSchema1Signed;
 
-    /// <summary>The type as it is written here, where it is one of a manifest's; null for any other. Media types are compared without case (RFC 9110 section 8.3.1).</summary>
+    /// <summary>
+    /// The type as it is written here, where it is one of a manifest's; null for any other. Media types are compared without case (RFC 9110
+    /// section 8.3.1).
+    /// </summary>
     public static string? OfManifest(string? mediaType)
     {
         if (mediaType is not null)

@@ -4,8 +4,8 @@ using System.Net.Http.Headers;
 namespace Kuik.Oci;
 
 /// <summary>
-/// The <c>Authorization</c> of one call, which changes with its answers. It is for one place at a time: where a redirect leads to another scheme, host or port, it begins anew, as
-/// anonymous, and stays so.
+/// The <c>Authorization</c> of one call, which changes with its answers. It is for one place at a time: where a redirect leads to another
+/// scheme, host or port, it begins anew, as anonymous, and stays so.
 /// </summary>
 internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator authenticator)
 {
@@ -29,7 +29,9 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     /// <summary>The registry did not challenge by itself: <c>/v2/</c> was asked. The answer before that is the one to report.</summary>
     public bool IsFromPing => _current is { IsFromPing: true };
 
-    /// <summary>Begins with the answer to a challenge that is expected. A token server that does not give one decides nothing yet.</summary>
+    /// <summary>
+    /// Begins with the answer to a challenge that is expected. A token server that does not give one decides nothing yet.
+    /// </summary>
     public async Task Foresee(KnownChallenge known, CancellationToken stop)
     {
         if (await TryAnswer([known.Challenge], known.IsFromPing, isForeseen: true, stop))
@@ -48,16 +50,17 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         _isElsewhere = true;
     }
 
-    /// <summary>Takes note of a success: what was answered is expected the next time.</summary>
+    /// <summary>The registry let the call in: the challenge that was answered is expected the next time.</summary>
     public void Accept()
     {
         if (_current is not null)
-            authenticator.Accepted(call, _current);
+            authenticator.Accepted(call.Repository, _current);
     }
 
     /// <summary>
-    /// Decides whether an answer can be improved on; <see cref="Header"/> is what to send then. 1. By the answer to its own challenge. 2. Where something else was expected than a challenge: without
-    /// what was expected. 3. By the challenge of <c>/v2/</c>, where nothing was asked for and nothing tried.
+    /// Decides whether an answer can be improved on; <see cref="Header"/> is what to send then. 1. By the answer to its own challenge. 2.
+    /// Where something else was expected than a challenge: without what was expected. 3. By the challenge of <c>/v2/</c>, where nothing was
+    /// asked for and nothing tried.
     /// </summary>
     /// <param name="answer">No success.</param>
     /// <param name="stop">Ends the waiting.</param>
@@ -79,12 +82,12 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         {
             _hasBeenPlain = true;
             (Header, _current) = (null, null);
-            authenticator.Refused(call);
+            authenticator.Refused(call.Repository);
             return true;
         }
 
         // 3.
-        if (challenges.Count > 0 || Header is not null || _answered.Count > 0 || (call.Method != HttpMethod.Get && call.Method != HttpMethod.Head))
+        if (challenges.Count > 0 || Header is not null || _answered.Count > 0 || !call.IsRead)
             return false;
         var atVersion = await authenticator.Ping(call.Repository.Host, stop);
         var isAnswered = await TryAnswer(atVersion, isFromPing: true, isForeseen: false, stop);
@@ -92,10 +95,13 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         return isAnswered;
     }
 
-    /// <summary>The first challenge that can be answered with something new. Bearer comes before Basic, which shows the password itself.</summary>
+    /// <summary>
+    /// The first challenge that can be answered with something new. Bearer comes before Basic, which shows the password itself.
+    /// </summary>
     private async Task<bool> TryAnswer(IReadOnlyList<Challenge> challenges, bool isFromPing, bool isForeseen, CancellationToken stop)
     {
-        foreach (var challenge in challenges.Where(c => c.Scheme == "bearer" && c["realm"] is not null).Concat(challenges.Where(c => c.Scheme == "basic")))
+        var bearer = challenges.Where(c => c.Scheme == "bearer" && c["realm"] is not null);
+        foreach (var challenge in bearer.Concat(challenges.Where(c => c.Scheme == "basic")))
         {
             var scopes = ScopesFor(challenge, isForeseen);
             var identity = challenge.Scheme == "basic" ? "basic" : string.Join('\n', challenge["realm"], challenge["service"], scopes);
@@ -127,11 +133,14 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         return false;
     }
 
-    private async Task<(AuthenticationHeaderValue? Header, bool WasKept)> HeaderFor(Challenge challenge, string scopes, CancellationToken stop)
+    private async Task<(AuthenticationHeaderValue? Header, bool WasKept)> HeaderFor(
+        Challenge challenge, string scopes, CancellationToken stop)
     {
         var credential = _isElsewhere ? null : call.Credential;
-        if (credential is { RegistryToken.Length: > 0 })
-            return (new AuthenticationHeaderValue("Bearer", credential.RegistryToken), false);
+        if (credential is { RegistryToken: { Length: > 0 } given })
+            return given.AsSpan().ContainsAnyExceptInRange('!', '~')
+                ? throw new RegistryError(RegistryErrorKind.Refused, $"the registry token for {call.Repository.Host} in the pull secret is none: no header can hold it")
+                : (new AuthenticationHeaderValue("Bearer", given), false);
         if (challenge.Scheme == "basic")
             return (credential?.ToBasic(), false);
         var request = new TokenRequest(call.Repository.Host, challenge["realm"]!, challenge["service"], scopes, credential);
@@ -140,8 +149,8 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     }
 
     /// <summary>
-    /// The call's own scopes and the challenge's. Of a challenge that came to another call only those count that are about something else than this call's repositories; of another
-    /// registry's challenge only its own, as its repositories are not ours, unless it names none.
+    /// The call's own scopes and the challenge's. Of a challenge that came to another call only those count that are about something else
+    /// than this call's repositories; of another registry's challenge only its own, as its repositories are not ours, unless it names none.
     /// </summary>
     private string ScopesFor(Challenge challenge, bool isForeseen)
     {

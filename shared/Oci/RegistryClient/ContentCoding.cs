@@ -4,11 +4,15 @@ using System.Net;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Content codings (RFC 9110 section 8.4) of answers. None is asked for; some servers and proxies apply one all the same, and digests are of the decoded bytes.
+/// Content codings (RFC 9110 section 8.4) of answers. None is asked for; some servers and proxies apply one all the same, and digests are
+/// of the decoded bytes.
 /// </summary>
 internal static class ContentCoding
 {
-    /// <summary>Makes the body of an answer decode itself; its length is unknown then. Of an answer to HEAD only the length is dropped, which is the coded body's.</summary>
+    /// <summary>
+    /// Makes the body of an answer decode itself; its length is unknown then. Of an answer to HEAD only the length is dropped, which is the
+    /// coded body's.
+    /// </summary>
     /// <param name="method">What was attempted.</param>
     /// <param name="address">On what.</param>
     /// <param name="answer">Changed in place.</param>
@@ -18,7 +22,8 @@ internal static class ContentCoding
         if (!answer.Content.Headers.NonValidated.TryGetValues("Content-Encoding", out var header))
             return;
         // aws-chunked is how an upload was framed; object stores keep the word and serve the bytes without it.
-        var codings = header.ToString().ToLowerInvariant().Split([',', ' '], StringSplitOptions.RemoveEmptyEntries).Where(coding => coding is not ("identity" or "aws-chunked")).ToList();
+        var codings = header.ToString().ToLowerInvariant().Split([',', ' '], StringSplitOptions.RemoveEmptyEntries)
+            .Where(coding => coding is not ("identity" or "aws-chunked")).ToList();
         if (codings.Count == 0)
             return;
         if (method == HttpMethod.Head)
@@ -53,7 +58,7 @@ internal static class ContentCoding
         {
             (_coded, _coding, _decoder) = (coded, coding, decoder);
             foreach (var (name, values) in coded.Headers.NonValidated)
-                if (!name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase) && !name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
+                if (name.ToLowerInvariant() is not ("content-encoding" or "content-length"))
                     Headers.TryAddWithoutValidation(name, values);
         }
 
@@ -62,7 +67,8 @@ internal static class ContentCoding
         protected override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
             new DecodedStream(_decoder(await _coded.ReadAsStreamAsync(cancellationToken)), _coding);
 
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            SerializeToStreamAsync(stream, context, CancellationToken.None);
 
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
         {
@@ -108,7 +114,7 @@ internal static class ContentCoding
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("a registry's answer is read asynchronously");
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("read asynchronously");
         public override void Flush() => throw new NotSupportedException();
         public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
         public override void SetLength(long value) => throw new NotSupportedException();

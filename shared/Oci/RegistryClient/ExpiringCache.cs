@@ -3,7 +3,10 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Kuik.Oci;
 
-/// <summary>A bounded cache of values that save a request and are safe to lose: when it is full, what has expired is removed, else half of the entries.</summary>
+/// <summary>
+/// A bounded cache of values that save a request and are safe to lose: when it is full, what has expired is removed, else half of the
+/// entries.
+/// </summary>
 /// <param name="capacity">Most entries; at least 2.</param>
 /// <param name="lifetime">How long an entry is used.</param>
 /// <param name="time">The clock.</param>

@@ -33,13 +33,16 @@ public static class PullFromRegistry
     /// <summary>How long a HEAD may take that a GET can replace.</summary>
     private static readonly TimeSpan HeadPatience = TimeSpan.FromSeconds(3);
 
-    /// <summary>Gets a manifest and verifies it against the digest asked for. By tag, a digest header of another representation of it is ignored.</summary>
+    /// <summary>
+    /// Gets a manifest and verifies it against the digest asked for. By tag, a digest header of another representation of it is ignored.
+    /// </summary>
     /// <param name="client">The client.</param>
     /// <param name="repository">Where.</param>
     /// <param name="target">A tag or a digest.</param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="RegistryError">It could not be had, is larger than 4 MiB, is no manifest, or is not what its digest says.</exception>
+    /// <exception cref="RegistryError">It could not be had, is larger than 4 MiB, is no manifest, or is not what its digest
+    /// says.</exception>
     public static async Task<Manifest> GetManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
         var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.OriginManifests };
@@ -61,12 +64,14 @@ public static class PullFromRegistry
 
     private static RegistryError NoManifest(Uri address, string? served, ReadOnlySpan<byte> body) => RegistryError.Unusable(
         HttpMethod.Get, address,
-        served == "text/html" || body.TrimStart(" \t\r\n"u8).StartsWith("<"u8) ? "a page for a browser came, perhaps of a login or a proxy, and no manifest"
+        served == "text/html" || body.TrimStart(" \t\r\n"u8).StartsWith("<"u8)
+            ? "a page for a browser came, perhaps of a login or a proxy, and no manifest"
             : $"a body of the type {served ?? "(none)"} came that is no manifest",
         isTransient: false);
 
     /// <summary>
-    /// Asks what a tag or digest is, as a hint: null, which means to ask by GET, for whatever is no answer to that. Some registries answer HEAD with 401, 403, 404 or an error for what GET gives.
+    /// Asks what a tag or digest is, as a hint: null, which means to ask by GET, for whatever is no answer to that. Some registries answer
+    /// HEAD with 401, 403, 404 or an error for what GET gives.
     /// </summary>
     /// <param name="client">The client.</param>
     /// <param name="repository">Where.</param>
@@ -85,9 +90,11 @@ public static class PullFromRegistry
 
     /// <summary>Asks what a tag or digest is, of a registry whose answers to HEAD are as good as those to GET: the cache.</summary>
     /// <inheritdoc cref="GetManifest"/>
-    public static async Task<ManifestHead> ResolveManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
+    public static async Task<ManifestHead> ResolveManifest(
+        this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
-        using var answer = await client.Send(new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.Manifests }, stop);
+        var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.Manifests };
+        using var answer = await client.Send(call, stop);
         return new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer));
     }
 
@@ -107,7 +114,10 @@ public static class PullFromRegistry
         return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, part);
     }
 
-    /// <summary>The size of a blob in bytes (-1 when the registry does not say), or null when it is not there. What HEAD does not say, the head of the answer to a GET does.</summary>
+    /// <summary>
+    /// The size of a blob in bytes (-1 when the registry does not say), or null when it is not there. What HEAD does not say, the head of
+    /// the answer to a GET does.
+    /// </summary>
     /// <inheritdoc cref="OpenBlob"/>
     public static async Task<long?> HeadBlob(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
     {
@@ -128,7 +138,8 @@ public static class PullFromRegistry
 
     /// <summary>Is a blob there, at a registry whose answers to HEAD are as good as those to GET?</summary>
     /// <inheritdoc cref="OpenBlob"/>
-    public static async Task<bool> HasBlob(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
+    public static async Task<bool> HasBlob(
+        this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
     {
         try
         {
@@ -141,7 +152,10 @@ public static class PullFromRegistry
         }
     }
 
-    /// <summary>The answer to a HEAD that GET can replace; null when there is none, and at once when the host has left one without an answer a short while ago.</summary>
+    /// <summary>
+    /// The answer to a HEAD that GET can replace; null when there is none, and at once when the host has left one without an answer a short
+    /// while ago.
+    /// </summary>
     private static async Task<HttpResponseMessage?> TryHead(RegistryClient client, RegistryCall call, CancellationToken stop)
     {
         if (client.HangsOnHead(call.Repository.Host))
@@ -158,7 +172,9 @@ public static class PullFromRegistry
         }
     }
 
-    /// <summary>Some servers answer every HEAD with 0: nothing that has a digest here is empty, but for a blob, whose GET says so.</summary>
+    /// <summary>
+    /// Some servers answer every HEAD with 0: nothing that has a digest here is empty, but for a blob, whose GET says so.
+    /// </summary>
     private static long? LengthOf(HttpResponseMessage head) => head.Content.Headers.ContentLength is > 0 and var length ? length : null;
 
     private static string? DigestOf(HttpResponseMessage answer) =>

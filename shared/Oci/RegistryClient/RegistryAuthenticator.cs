@@ -2,14 +2,16 @@ using System.Net;
 
 namespace Kuik.Oci;
 
-/// <summary>A challenge that a credential has answered for a repository.</summary>
+/// <summary>A challenge of a repository that was answered with success.</summary>
 /// <param name="Challenge">As the registry sent it.</param>
-/// <param name="IsFromPing">It came from <c>/v2/</c>: about the repository itself the registry only says 404 or 403 without a token.</param>
+/// <param name="IsFromPing">It came from <c>/v2/</c>: about the repository itself the registry only says 404 or 403 without a
+/// token.</param>
 internal sealed record KnownChallenge(Challenge Challenge, bool IsFromPing);
 
 /// <summary>
-/// What is known of how registries authenticate: the challenges that were answered with success, for each repository and credential, and what <c>/v2/</c> says. It saves requests and
-/// decides nothing: what is foreseen wrongly is answered anew from the registry's own answer (see docs/decisions/0007-registry-answers.md).
+/// What is known of how registries authenticate: the challenges that were answered with success, for each repository, and what <c>/v2/</c>
+/// says. It saves requests and decides nothing: what is foreseen wrongly is answered anew from the registry's own answer (see
+/// docs/decisions/0007-registry-answers.md).
 /// </summary>
 internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, RegistryConnections connections, TimeProvider time)
 {
@@ -18,7 +20,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
     /// <summary>How long a <c>/v2/</c> that did not answer counts as one without a challenge.</summary>
     private static readonly TimeSpan PingPause = TimeSpan.FromSeconds(30);
 
-    private readonly ExpiringCache<(RegistryRepository, RegistryCredential?), KnownChallenge> _known = new(4096, TimeSpan.FromHours(1), time);
+    private readonly ExpiringCache<RegistryRepository, KnownChallenge> _known = new(4096, TimeSpan.FromHours(1), time);
     private readonly ExpiringCache<string, Lazy<Task<IReadOnlyList<Challenge>>>> _pings = new(1024, TimeSpan.FromMinutes(5), time);
 
     public RegistryTokens Tokens { get; } = new(endpoints, connections, time);
@@ -27,18 +29,20 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
     public async ValueTask<CallAuthorization> Begin(RegistryCall call, CancellationToken stop)
     {
         var authorization = new CallAuthorization(call, this);
-        if (_known.TryGet((call.Repository, call.Credential), out var known))
+        if (_known.TryGet(call.Repository, out var known))
             await authorization.Foresee(known, stop);
         return authorization;
     }
 
     /// <summary>Remembers a challenge whose answer was accepted.</summary>
-    public void Accepted(RegistryCall call, KnownChallenge challenge) => _known.Set((call.Repository, call.Credential), challenge);
+    public void Accepted(RegistryRepository repository, KnownChallenge challenge) => _known.Set(repository, challenge);
 
-    /// <summary>The challenge was not accepted this time.</summary>
-    public void Refused(RegistryCall call) => _known.Remove((call.Repository, call.Credential));
+    /// <summary>The answer to the challenge was not accepted this time.</summary>
+    public void Refused(RegistryRepository repository) => _known.Remove(repository);
 
-    /// <summary>The challenges at <c>/v2/</c> of a host; none also where it does not answer. Asked once for all callers, and remembered.</summary>
+    /// <summary>
+    /// The challenges at <c>/v2/</c> of a host; none also where it does not answer. Asked once for all callers, and remembered.
+    /// </summary>
     public Task<IReadOnlyList<Challenge>> Ping(string host, CancellationToken stop) =>
         _pings.GetOrAdd(host, _ => new Lazy<Task<IReadOnlyList<Challenge>>>(() => AskVersion(host))).Value.WaitAsync(stop);
 

@@ -32,6 +32,9 @@ public sealed record RegistryCall(HttpMethod Method, RegistryRepository Reposito
     /// <summary>How long to wait for the head of the answer. Infinite where a body is sent whose length says nothing about time.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Redirects of it are followed, and it may be sent again without harm.</summary>
+    internal bool IsRead => Method == HttpMethod.Get || Method == HttpMethod.Head;
+
     /// <summary>The scopes of a token for this call.</summary>
     internal IEnumerable<string> Scopes =>
         AlsoPullFrom is null ? [$"repository:{Repository.Name}:{Actions}"] : [$"repository:{Repository.Name}:{Actions}", $"repository:{AlsoPullFrom}:pull"];

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
@@ -7,8 +8,9 @@ using Microsoft.Extensions.Configuration;
 namespace Kuik.Oci;
 
 /// <summary>
-/// A client of OCI registries (distribution-spec): finds the host, answers challenges, follows redirects without carrying credentials to another
-/// host, and turns whatever goes wrong into a <see cref="RegistryError"/>. One for a whole process: it pools connections and keeps tokens.
+/// A client of OCI registries (distribution-spec): finds the host, answers challenges, follows redirects without carrying credentials to
+/// another host, and turns whatever goes wrong into a <see cref="RegistryError"/>. One for a whole process: it pools connections and keeps
+/// tokens.
 /// </summary>
 public sealed class RegistryClient : IDisposable
 {
@@ -33,8 +35,8 @@ public sealed class RegistryClient : IDisposable
     }
 
     /// <summary>
-    /// A client of origins as <c>Kuik:InsecureRegistries</c>, <c>Kuik:RootCertificateAuthorities</c>, <c>Kuik:AllowedPrivateAddresses</c> and the
-    /// environment's proxy variables describe it.
+    /// A client of origins as <c>Kuik:InsecureRegistries</c>, <c>Kuik:RootCertificateAuthorities</c>, <c>Kuik:AllowedPrivateAddresses</c>
+    /// and the environment's proxy variables describe it.
     /// </summary>
     /// <param name="configuration">Read here, at once.</param>
     /// <param name="time">The clock.</param>
@@ -56,8 +58,8 @@ public sealed class RegistryClient : IDisposable
     public Action<RegistryCall, HttpResponseMessage>? Answered { get; set; }
 
     /// <summary>
-    /// Sends a call and returns a successful answer, whose body has not been read; the caller disposes of it. 1. Redirects of GET and HEAD are followed. 2. Challenges are answered, as
-    /// <see cref="CallAuthorization"/> says. 3. Anything but a success is an error.
+    /// Sends a call and returns a successful answer, whose body has not been read; the caller disposes of it. 1. Redirects of GET and HEAD
+    /// are followed. 2. Challenges are answered, as <see cref="CallAuthorization"/> says. 3. Anything but a success is an error.
     /// </summary>
     /// <exception cref="RegistryError">No answer, or none that is a success.</exception>
     public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
@@ -84,14 +86,15 @@ public sealed class RegistryClient : IDisposable
             }
             else if (await CanImprove(authorization, answer, stop))
             {
-                var error = await RegistryError.Of(call.Method, hop.Address, answer, _time.GetUtcNow(), stop);   // also leaves the connection to the next request
+                // Reading it also leaves the connection to the next request.
+                var error = await RegistryError.Of(call.Method, hop.Address, answer, _time.GetUtcNow(), stop);
                 beforePing ??= authorization.IsFromPing ? error : null;
                 answer.Dispose();
             }
 
             // 3.
             else
-                throw await Refuse(call, hop.Address, answer, authorization.Failure, beforePing, stop);
+                throw await Refuse(call, hop.Address, answer, authorization, beforePing, stop);
             answer = await SendTo(hop, call, authorization.Header, stop);
         }
     }
@@ -134,16 +137,19 @@ public sealed class RegistryClient : IDisposable
     }
 
     /// <summary>
-    /// The error of a call. A token server's where it kept a challenge from being answered; where <c>/v2/</c> was asked in vain, that of the answer before: a registry's 404 is not made a 401
-    /// by a token that does not help.
+    /// The error of a call. A token server's where it kept a challenge from being answered; where <c>/v2/</c> was asked in vain, that of
+    /// the answer before: a registry's 404 is not made a 401 by a token that does not help.
     /// </summary>
-    private async Task<RegistryError> Refuse(RegistryCall call, Uri address, HttpResponseMessage answer, RegistryError? atTokenServer, RegistryError? beforePing, CancellationToken stop)
+    private async Task<RegistryError> Refuse(
+        RegistryCall call, Uri address, HttpResponseMessage answer, CallAuthorization authorization, RegistryError? beforePing, CancellationToken stop)
     {
         using (answer)
         {
             Answered?.Invoke(call, answer);
-            if (atTokenServer is not null)
+            if (authorization.Failure is { } atTokenServer)
                 return atTokenServer;
+            if (answer.StatusCode == HttpStatusCode.TooManyRequests)
+                authorization.Accept();   // it was let in, and the next one is not to come as anonymous, whose limit may be another
             ContentCoding.Decode(call.Method, address, answer);
             var error = await RegistryError.Of(call.Method, address, answer, _time.GetUtcNow(), stop);
             return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
@@ -152,7 +158,7 @@ public sealed class RegistryClient : IDisposable
 
     /// <summary>The value of a redirect's Location as it was sent; null for any other answer.</summary>
     private static string? LocationOf(RegistryCall call, HttpResponseMessage answer) =>
-        (call.Method == HttpMethod.Get || call.Method == HttpMethod.Head) && (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308
+        call.IsRead && (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308
             && answer.Headers.NonValidated.TryGetValues("Location", out var values) && values.First() is { Length: > 0 } location ? location : null;
 
     private Uri Next(RegistryCall call, Uri address, string location, int redirects)
@@ -162,7 +168,8 @@ public sealed class RegistryClient : IDisposable
         try
         {
             var next = UriReference.Resolve(address, location);
-            return next.Scheme == "https" || (next.Scheme == "http" && (address.Scheme == "http" || !_endpoints.Of(call.Repository.Host).IsVerified)) ? next
+            var mayBePlain = address.Scheme == "http" || !_endpoints.Of(call.Repository.Host).IsVerified;
+            return next.Scheme == "https" || (next.Scheme == "http" && mayBePlain) ? next
                 : throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)} is refused", isTransient: false);
         }
         catch (UriFormatException e)

@@ -12,8 +12,8 @@ namespace Kuik.Oci;
 internal sealed record TokenRequest(string Host, string Realm, string? Service, string Scopes, RegistryCredential? Credential);
 
 /// <summary>
-/// Bearer tokens from registries' token servers (distribution, "Token Authentication Specification"). Tokens are kept until they expire, and callers that want the
-/// same one at the same time share a request.
+/// Bearer tokens from registries' token servers (distribution, "Token Authentication Specification"). Tokens are kept until they expire,
+/// and callers that want the same one at the same time share a request.
 /// </summary>
 internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnections connections, TimeProvider time)
 {
@@ -37,7 +37,8 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
     public async Task<(string Value, bool WasKept)> Get(TokenRequest request, Func<string, bool> isRefused, CancellationToken stop)
     {
         var wasKept = _tokens.TryGetValue(request, out var known);
-        if (known?.Value is { IsCompleted: true } ended && (!ended.IsCompletedSuccessfully || ended.Result.ExpiresAt <= time.GetUtcNow() || isRefused(ended.Result.Value)))
+        if (known?.Value is { IsCompleted: true } ended
+            && (!ended.IsCompletedSuccessfully || ended.Result.ExpiresAt <= time.GetUtcNow() || isRefused(ended.Result.Value)))
         {
             _tokens.TryRemove(KeyValuePair.Create(request, known));
             wasKept = false;

@@ -3,17 +3,22 @@ using System.Text;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Addresses that a registry gives (Location, Link, realm), resolved as RFC 3986 section 5.2 says and otherwise kept byte for byte: <see cref="Uri"/> by itself decodes
-/// <c>%7E</c>, resolves <c>%2e%2e</c> and encodes <c>|</c>, and an address that is signed is not valid any more then.
+/// Addresses that a registry gives (Location, Link, realm), resolved as RFC 3986 section 5.2 says and otherwise kept byte for byte: <see
+/// cref="Uri"/> by itself decodes <c>%7E</c>, resolves <c>%2e%2e</c> and encodes <c>|</c>, and an address that is signed is not valid any
+/// more then.
 /// </summary>
 public static class UriReference
 {
     private static readonly UriCreationOptions Verbatim = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
-    /// <summary>The absolute address that a reference names. Its fragment is dropped; spaces and what is not ASCII, which no request can hold, are percent-encoded.</summary>
+    /// <summary>
+    /// The absolute address that a reference names. Its fragment is dropped; spaces and what is not ASCII, which no request can hold, are
+    /// percent-encoded.
+    /// </summary>
     /// <param name="address">What the reference is relative to.</param>
     /// <param name="reference">As the header holds it.</param>
-    /// <exception cref="UriFormatException">No request can be sent there. The message names the cause and holds nothing of the reference.</exception>
+    /// <exception cref="UriFormatException">No request can be sent there. The message names the cause and holds nothing of the
+    /// reference.</exception>
     public static Uri Resolve(Uri address, string reference)
     {
         var text = reference.Trim(' ', '\t').Split('#')[0];
@@ -53,7 +58,9 @@ public static class UriReference
     private static readonly System.Buffers.SearchValues<char> SchemeCharacters =
         System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-.");
 
-    /// <summary>RFC 3986 sections 5.2.3 and 5.2.4: dot segments of a relative path are resolved, those of an absolute one are the server's.</summary>
+    /// <summary>
+    /// RFC 3986 sections 5.2.3 and 5.2.4: dot segments of a relative path are resolved, those of an absolute one are the server's.
+    /// </summary>
     private static string Merge(string directory, string text)
     {
         var query = text.IndexOf('?') is >= 0 and var at ? at : text.Length;

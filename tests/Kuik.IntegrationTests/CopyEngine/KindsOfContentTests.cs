@@ -157,7 +157,7 @@ public class KindsOfContentTests
         var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
 
         Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
-        Assert.Contains("neither Docker's schema 2 nor OCI's", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("is of Docker's schema 1, which cache registries do not store", failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]

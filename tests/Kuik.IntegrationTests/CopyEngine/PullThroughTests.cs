@@ -331,7 +331,7 @@ public class PullThroughTests
             Assert.Contains($"\"{code}\"", await answer.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
             Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 7);   // of a rate limit, what remains of it
         }
-        Assert.InRange(origin.Ledger.Count, 1, 2);   // with the credential, and without where that may help
+        Assert.InRange(origin.Ledger.Count(request => request.Path != "/v2/"), 1, 2);   // with the credential, and without where that may help
     }
 
     [Theory]

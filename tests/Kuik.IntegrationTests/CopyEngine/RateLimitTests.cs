@@ -104,13 +104,13 @@ public sealed class RateLimitTests
         using var client = engine.Client();
 
         var together = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => client.Ask(HttpMethod.Get, name, path)));
-        var once = origin.Ledger.Count;
+        var once = origin.Ledger.Count(request => request.Path != "/v2/");
         var later = new List<HttpResponseMessage>();
         for (var i = 0; i < 5; i++)
             later.Add(await client.Ask(HttpMethod.Get, name, path));
 
         Assert.All(together.Concat(later), answer => Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode));
-        Assert.Equal((1, 1), (once, origin.Ledger.Count));
+        Assert.Equal((1, 1), (once, origin.Ledger.Count(request => request.Path != "/v2/")));
     }
 
     [Fact]

@@ -6,7 +6,10 @@ using Xunit;
 
 namespace Kuik.Tests.Oci;
 
-/// <summary>Registries that challenge later, twice, elsewhere or in another way than most do; each from a report of a user whose other clients pulled.</summary>
+/// <summary>
+/// Registries that challenge later, twice, elsewhere or in another way than most do; each from a report of a user whose other clients
+/// pulled.
+/// </summary>
 public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
 {
     private static readonly RegistryCredential Robot = new("robot", "secret");
@@ -273,6 +276,20 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
 
         Assert.Equal(RegistryErrorKind.Broken, error.Kind);
         Assert.StartsWith($"GET http://{origin.Host}/token: ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("two words")]
+    [InlineData("line\nbreak")]
+    [InlineData("t\u00e4st")]
+    public async Task A_registry_token_that_no_header_can_hold_is_refused_and_not_shown(string token)
+    {
+        origin.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", Bearer()));
+
+        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", Robot with { RegistryToken = token }, Stop));
+
+        Assert.Equal(RegistryErrorKind.Refused, error.Kind);
+        Assert.EndsWith("in the pull secret is none: no header can hold it", error.Message, StringComparison.Ordinal);
     }
 
     private string Bearer(string further = "") => $"Bearer realm=\"http://{origin.Host}/token\",service=\"a\"{further}";

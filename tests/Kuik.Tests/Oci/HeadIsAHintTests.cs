@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Kuik.Tests.Oci;
 
-/// <summary>HEAD answers that say nothing about the image: 401, 403, 404 or an error where GET works, a wrong length, a wrong type, or none at all.</summary>
+/// <summary>
+/// HEAD answers that say nothing about the image: 401, 403, 404 or an error where GET works, a wrong length, a wrong type, or none at all.
+/// </summary>
 public sealed class HeadIsAHintTests : IAsyncLifetime
 {
     private readonly TestImage image = TestImage.Small(seed: 1);
