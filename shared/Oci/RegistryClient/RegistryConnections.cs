@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 
@@ -76,10 +75,7 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         UseProxy = way.IsProxied,
         Proxy = way.IsProxied ? network.Proxies : null,
         ConnectCallback = way.IsProxied ? null : async (context, stop) => await Connect(context.DnsEndPoint, way.Origin, stop),
-        SslOptions = new SslClientAuthenticationOptions
-        {
-            RemoteCertificateValidationCallback = (_, certificate, chain, errors) => !way.IsVerified || TrustedCertificates.Check(roots, certificate, chain, errors),
-        },
+        SslOptions = TrustedCertificates.ClientOptions(roots, way.IsVerified),
     });
 
     /// <summary>Connects to the first of a host's addresses that may be connected to and answers.</summary>
