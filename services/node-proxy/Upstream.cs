@@ -67,6 +67,7 @@ internal sealed class Upstream(string name, Uri endpoint, TimeSpan firstByte, As
         AllowAutoRedirect = false,
         ActivityHeadersPropagator = null,
         ConnectTimeout = connectLimit,
+        ConnectCallback = AddressResolver.Connect,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),   // an endpoint named by DNS may move
     });
 }

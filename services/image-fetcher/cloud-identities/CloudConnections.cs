@@ -34,6 +34,7 @@ public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageIn
         UseCookies = false,
         AllowAutoRedirect = false,
         ActivityHeadersPropagator = null,
+        ConnectCallback = AddressResolver.Connect,
         SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
     };
 }

@@ -74,7 +74,7 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         MaxConnectionsPerServer = 64,
         UseProxy = way.IsProxied,
         Proxy = way.IsProxied ? network.Proxies : null,
-        ConnectCallback = way.IsProxied ? null : async (context, stop) => await Connect(context.DnsEndPoint, way.Origin, stop),
+        ConnectCallback = way.IsProxied ? AddressResolver.Connect : async (context, stop) => await Connect(context.DnsEndPoint, way.Origin, stop),
         SslOptions = TrustedCertificates.ClientOptions(roots, way.IsVerified),
     });
 
