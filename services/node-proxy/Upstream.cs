@@ -69,5 +69,5 @@ internal sealed class Upstream(string name, Uri endpoint, TimeSpan firstByte, As
         ConnectTimeout = connectLimit,
         ConnectCallback = AddressResolver.Connect,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),   // an endpoint named by DNS may move
-    });
+    }.WithHandshakesOnPool());
 }

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.Hosting;
 
-/// <summary>Logs to standard output, one line an entry, without ever blocking the code that logs. Configured like the console's provider (<c>Logging:Console</c>).</summary>
+/// <summary>
+/// Logs to standard output, one line an entry, without ever blocking the code that logs. Configured like the console's provider
+/// (<c>Logging:Console</c>).
+/// </summary>
 [ProviderAlias("Console")]
 internal sealed class LineLoggerProvider : ILoggerProvider
 {
@@ -21,7 +24,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     {
         _lines = new LogLineQueue(output, sentence => LineFormatter.Format(LogLevel.Warning, nameof(LogLineQueue), sentence, null));
         meters.Create("Kuik.Hosting").CreateObservableCounter(
-            "kuik_log_lines_dropped", () => _lines.Dropped, description: "Log lines that were dropped because standard output was not read in time.");
+            "kuik_log_lines_dropped", () => _lines.Dropped, description: "Log lines dropped because standard output was not read in time.");
     }
 
     public ILogger CreateLogger(string categoryName) => new LineLogger(categoryName, _lines);
@@ -34,7 +37,8 @@ internal sealed class LineLoggerProvider : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (IsEnabled(logLevel))
                 lines.Add(LineFormatter.Format(logLevel, category, formatter(state, null), exception));

@@ -5,9 +5,9 @@ using System.Text;
 namespace Kuik.Hosting;
 
 /// <summary>
-/// Log lines on their way to standard output, written by a thread of its own. While standard output is not read (a stuck container runtime, a full disk), at most
-/// <see cref="Capacity"/> lines wait and further ones are dropped and counted: <see cref="Add"/> never blocks. AddConsole would either block its callers or
-/// drop without a count that a metric can show.
+/// Log lines on their way to standard output, written by a thread of its own. While standard output is not read (a stuck container runtime,
+/// a full disk), at most <see cref="Capacity"/> lines wait and further ones are dropped and counted: <see cref="Add"/> never blocks.
+/// AddConsole would either block its callers or drop without a count that a metric can show.
 /// </summary>
 internal sealed class LogLineQueue : IDisposable
 {

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Kuik.Testing;
 
 /// <summary>
-/// The address that certificates name for the download of their issuer's certificate (AIA), on a loopback port: it accepts every connection, counts it and never answers. A fake,
-/// because no real server is silent on command.
+/// The address that certificates name for the download of their issuer's certificate (AIA), on a loopback port: it accepts every
+/// connection, counts it and never answers. A fake, because no real server is silent on command.
 /// </summary>
 public sealed class CertificateDownloads : IDisposable
 {

@@ -19,8 +19,8 @@ public static class ListenOnLoopback
             if (tls is null)
                 return;
             // Offline: Kestrel by itself would download a missing issuer's certificate from the address in the certificate.
-            var certificate = SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(tls.Certificate, tls.Key), null, offline: true);
-            var options = new SslServerAuthenticationOptions { ServerCertificateContext = certificate };
+            var certificate = X509Certificate2.CreateFromPem(tls.Certificate, tls.Key);
+            var options = new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(certificate, null, offline: true) };
             listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(options) });
         }));
 }

@@ -6,11 +6,13 @@ namespace Kuik.Oci;
 
 /// <summary>A name was not resolved in time.</summary>
 public sealed class AddressLookupException(string name, TimeSpan limit)
-    : SocketException((int)SocketError.TryAgain, $"the name {name} was not resolved within {limit.TotalSeconds:0} s: this machine's DNS does not answer");
+    : SocketException(
+        (int)SocketError.TryAgain, $"the name {name} was not resolved within {limit.TotalSeconds:0} s: this machine's DNS does not answer");
 
 /// <summary>
-/// Resolves names with getaddrinfo on threads of its own. <see cref="Dns"/> blocks a thread of the pool for each name: with a name server that does not answer, four names keep
-/// everything else in the pool waiting for three seconds, sixteen for twelve (docs/decisions/0009-nothing-blocks.md).
+/// Resolves names with getaddrinfo on threads of its own. <see cref="Dns"/> blocks a thread of the pool for each name: with a name server
+/// that does not answer, four names keep everything else in the pool waiting for three seconds, sixteen for twelve
+/// (docs/decisions/0009-nothing-blocks.md).
 /// </summary>
 public sealed class AddressResolver
 {
@@ -20,10 +22,15 @@ public sealed class AddressResolver
     /// <summary>Lookups at a time; further names wait, within their limit.</summary>
     internal const int MaxLookups = 32;
 
-    /// <summary>How long a caller waits. A lookup that takes longer goes on, and serves the next caller. Longer than the 5 seconds after which glibc asks the second name server.</summary>
+    /// <summary>
+    /// How long a caller waits. A lookup that takes longer goes on, and serves the next caller. Longer than the 5 seconds after which glibc
+    /// asks the second name server.
+    /// </summary>
     internal static readonly TimeSpan Limit = TimeSpan.FromSeconds(8);
 
-    /// <summary>How long an answer is used again: many connections are made at once, and the times of DNS records are unknown here.</summary>
+    /// <summary>
+    /// How long an answer is used again: many connections are made at once, and the times of DNS records are unknown here.
+    /// </summary>
     internal static readonly TimeSpan Freshness = TimeSpan.FromSeconds(5);
 
     private const int MaxKnownNames = 1000;
@@ -56,7 +63,8 @@ public sealed class AddressResolver
     }
 
     /// <summary>The addresses of a host name; of a literal address, itself.</summary>
-    /// <exception cref="SocketException">The name has none, or (<see cref="AddressLookupException"/>) was not resolved within 8 seconds.</exception>
+    /// <exception cref="SocketException">The name has none, or (<see cref="AddressLookupException"/>) was not resolved within 8
+    /// seconds.</exception>
     public async Task<IPAddress[]> Find(string name, CancellationToken ct)
     {
         if (IPAddress.TryParse(name, out var literal))

@@ -37,8 +37,8 @@ public static class TrustedCertificates
     }
 
     /// <summary>
-    /// The TLS options of a client: certificates below the system's authorities or <paramref name="roots"/> are accepted. Intermediate certificates come from the
-    /// server or from <paramref name="roots"/>, never from a download (docs/decisions/0009-nothing-blocks.md).
+    /// The TLS options of a client: certificates below the system's authorities or <paramref name="roots"/> are accepted. Intermediate
+    /// certificates come from the server or from <paramref name="roots"/>, never from a download (docs/decisions/0009-nothing-blocks.md).
     /// </summary>
     /// <param name="roots">As <see cref="Read"/> returns them.</param>
     /// <param name="isVerified">False: any certificate is accepted.</param>
@@ -49,7 +49,8 @@ public static class TrustedCertificates
         return new SslClientAuthenticationOptions
         {
             CertificateChainPolicy = policy,
-            RemoteCertificateValidationCallback = (_, certificate, chain, errors) => !isVerified || Check(roots, certificate, chain, errors),
+            RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                !isVerified || Check(roots, certificate, chain, errors),
         };
     }
 
@@ -77,8 +78,8 @@ public static class TrustedCertificates
     {
         var status = chain?.ChainStatus.Select(one => one.Status).ToList() ?? [];
         var remedy = status.Contains(X509ChainStatusFlags.PartialChain) && chain?.ChainElements is [.., { Certificate: var last }]
-            ? $"the chain is incomplete, the certificate of its issuer {last.Issuer} is missing: the server must send it if it is an intermediate one, " +
-              $"or {Key} must name it, and its root unless the system has that"
+            ? $"the chain is incomplete, the certificate of its issuer {last.Issuer} is missing: the server must send it if it is an " +
+              $"intermediate one, or {Key} must name it, and its root unless the system has that"
             : $"{Key} names authorities to trust beside the system's";
         return $"({string.Join(", ", status)}); {remedy}";
     }

@@ -31,7 +31,8 @@ public sealed class LogLineQueueTests
         Assert.Equal(Lines, written.Length - 1 + dropped);
         Assert.InRange(dropped, Lines - LogLineQueue.Capacity - 1, Lines - LogLineQueue.Capacity);   // one may be in the writer's hands
         Assert.EndsWith("Test: line 0", written[0], StringComparison.Ordinal);
-        Assert.EndsWith($" WARN LogLineQueue: {dropped} log lines were dropped: standard output was not read in time", written[^1], StringComparison.Ordinal);
+        var report = $" WARN LogLineQueue: {dropped} log lines were dropped: standard output was not read in time";
+        Assert.EndsWith(report, written[^1], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -43,7 +44,8 @@ public sealed class LogLineQueueTests
 
         for (var i = 0; i < LogLineQueue.Capacity; i++)
             queue.Add($"{i}\n");
-        await Eventually.True(() => output.Text.EndsWith($"{LogLineQueue.Capacity - 1}\n", StringComparison.Ordinal), "the last line was written");
+        var last = $"{LogLineQueue.Capacity - 1}\n";
+        await Eventually.True(() => output.Text.EndsWith(last, StringComparison.Ordinal), "the last line was written");
         queue.Dispose();
 
         Assert.Equal(string.Concat(Enumerable.Range(0, LogLineQueue.Capacity).Select(i => $"{i}\n")), output.Text);

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Kuik.Tests.Hosting;
 
-/// <summary>TLS clients that libraries make (Kubernetes, Npgsql, RabbitMQ, OTLP) have no option for it: the runtime is told for the whole process.</summary>
+/// <summary>
+/// TLS clients that libraries make (Kubernetes, Npgsql, RabbitMQ, OTLP) have no option for it: the runtime is told for the whole process.
+/// </summary>
 public sealed class NoCertificateDownloadsTests
 {
     [Theory]
@@ -15,9 +17,11 @@ public sealed class NoCertificateDownloadsTests
     public void No_TLS_client_of_a_service_downloads_certificates(string service)
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);   // artifacts/bin/PROJECT/CONFIGURATION
-        using var config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(own.Parent!.Parent!.FullName, service, own.Name, $"Kuik.{service}.runtimeconfig.json")));
+        var file = Path.Combine(own.Parent!.Parent!.FullName, service, own.Name, $"Kuik.{service}.runtimeconfig.json");
+        using var config = JsonDocument.Parse(File.ReadAllBytes(file));
 
-        var limit = config.RootElement.GetProperty("runtimeOptions").GetProperty("configProperties").GetProperty("System.Security.Cryptography.AiaDownloadLimit");
+        var options = config.RootElement.GetProperty("runtimeOptions").GetProperty("configProperties");
+        var limit = options.GetProperty("System.Security.Cryptography.AiaDownloadLimit");
 
         Assert.Equal(0, limit.GetInt32());
     }
