@@ -1,6 +1,7 @@
 using Kuik.EventLog;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Kubernetes;
+using Kuik.Oci;
 using MassTransit;
 using Npgsql;
 
@@ -12,6 +13,7 @@ internal static class FetcherSetup
     /// <summary>Adds what the consumers need, and how they end.</summary>
     public static WebApplicationBuilder AddFetching(this WebApplicationBuilder builder)
     {
+        var roots = TrustedCertificates.Read(builder.Configuration);
         builder.Services.AddSingleton(FetcherSettings.Read(builder.Configuration));
         builder.Services.AddSingleton<ImagesUnderWay>();
         builder.Services.AddSingleton<HoldAnnouncements>();
@@ -22,7 +24,11 @@ internal static class FetcherSetup
         // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue.
         builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
         builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2))
-            .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { UseProxy = false });   // as CacheRegistry reaches it
+            .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler   // as CacheRegistry reaches it
+            {
+                UseProxy = false,
+                SslOptions = TrustedCertificates.ClientOptions(roots),
+            });
         builder.Services.AddHealthChecks().AddCheck<CacheHealth>("cache");
         return builder;
     }

@@ -32,7 +32,7 @@ internal static partial class ListenOnNode
         builder.WebHost.UseSockets(sockets =>
         {
             sockets.MaxWriteBufferSize = RelayBlob.HeldBack;
-            sockets.UnsafePreferInlineScheduling = true;   // safe where nothing blocks, as here: a request is answered by the thread that received it
+            sockets.UnsafePreferInlineScheduling = true;   // on the thread that received it: see Program.cs
         });
         builder.Services.AddOptions<SocketTransportOptions>().Configure<TakeOver>((sockets, takeOver) => sockets.CreateBoundListenSocket = takeOver.Bind);
         builder.WebHost.ConfigureKestrel(kestrel =>

@@ -2,7 +2,8 @@ using Kuik.Hosting;
 using Kuik.NodeProxy;
 
 // The node's own pull endpoint: the cache registry, else image-fetcher, else the origin. No Kubernetes, no database, no bus.
-// What a socket brings is dealt with by the thread that hears of it, as in nginx: nothing here blocks. The runtime reads this once, before its first socket.
+// Socket completions run inline on the polling threads, as in nginx: request handling must not block (docs/decisions/0009-nothing-blocks.md,
+// StallTests). The runtime reads this once, before its first socket.
 Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
 var builder = WebApplication.CreateSlimBuilder(args);
 builder.AddKuikDefaults("node-proxy");

@@ -1,4 +1,3 @@
-using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
@@ -62,15 +61,13 @@ internal sealed class Upstream(string name, Uri endpoint, TimeSpan firstByte, As
     /// <param name="roots">Authorities to trust beside the system's.</param>
     public static HttpMessageInvoker MakeClient(TimeSpan connectLimit, X509Certificate2Collection roots) => new(new SocketsHttpHandler
     {
-        SslOptions = new SslClientAuthenticationOptions
-        {
-            RemoteCertificateValidationCallback = (_, certificate, chain, errors) => TrustedCertificates.Check(roots, certificate, chain, errors),
-        },
+        SslOptions = TrustedCertificates.ClientOptions(roots),
         UseProxy = false,
         UseCookies = false,
         AllowAutoRedirect = false,
         ActivityHeadersPropagator = null,
         ConnectTimeout = connectLimit,
+        ConnectCallback = AddressResolver.Connect,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),   // an endpoint named by DNS may move
-    });
+    }.WithHandshakesOnPool());
 }

@@ -10,7 +10,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Console;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -26,6 +25,9 @@ public static class KuikDefaults
     /// </summary>
     private static readonly MinDataRate SlowestReader = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
 
+    /// <summary>How long the last line may take: it must not keep a process that has failed from being restarted.</summary>
+    private static readonly TimeSpan LastLineLimit = TimeSpan.FromSeconds(2);
+
     /// <summary>Adds logs, health checks, OpenTelemetry and the clock.</summary>
     /// <param name="builder">The service's builder.</param>
     /// <param name="service">Its name, for example <c>image-fetcher</c>.</param>
@@ -35,8 +37,7 @@ public static class KuikDefaults
         CheckUrls(builder.Configuration["Urls"]);
 
         builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<ConsoleFormatter, LineFormatter>();   // AddConsoleFormatter would bind options by reflection
-        builder.Logging.AddConsole(console => console.FormatterName = LineFormatter.Id);
+        builder.Services.AddSingleton<ILoggerProvider, LineLoggerProvider>();
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Information);
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);   // a start that fails is said by EndWithOneLine
@@ -110,8 +111,9 @@ public static class KuikDefaults
         };
         if (line is null)
             return;
-        Console.Error.WriteLine($"{service}: {line.ReplaceLineEndings(" ")}");
-        Console.Out.Flush();
+        var writer = new Thread(() => Console.Error.WriteLine($"{service}: {line.ReplaceLineEndings(" ")}")) { IsBackground = true };
+        writer.Start();
+        writer.Join(LastLineLimit);
         Environment.Exit(78);   // EX_CONFIG of sysexits.h
     }
 

@@ -1,7 +1,6 @@
 using System.Globalization;
+using System.Text;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Logging.Console;
 
 namespace Kuik.Hosting;
 
@@ -9,14 +8,18 @@ namespace Kuik.Hosting;
 /// One line an entry: time (UTC), level, category, message, and of an exception its messages from the outside in.
 /// The stack trace follows only when the category's level is Debug or lower: a message is for the person who runs Kuik.
 /// </summary>
-internal sealed class LineFormatter() : ConsoleFormatter(Id)
+internal static class LineFormatter
 {
-    public const string Id = "kuik";
-
-    public override void Write<TState>(in LogEntry<TState> entry, IExternalScopeProvider? scopes, TextWriter output)
+    /// <summary>The line with its line end.</summary>
+    /// <param name="level">Of the entry.</param>
+    /// <param name="category">Of the logger; only what follows its last dot is written.</param>
+    /// <param name="message">Third parties may have written part of it.</param>
+    /// <param name="exception">Null for none.</param>
+    public static string Format(LogLevel level, string category, string message, Exception? exception)
     {
-        output.Write(DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
-        output.Write(entry.LogLevel switch
+        var line = new StringBuilder(160);
+        line.Append(DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
+        line.Append(level switch
         {
             LogLevel.Critical => " CRIT ",
             LogLevel.Error => " ERROR ",
@@ -24,14 +27,13 @@ internal sealed class LineFormatter() : ConsoleFormatter(Id)
             LogLevel.Information => " INFO ",
             _ => " DEBUG ",
         });
-        output.Write(entry.Category.AsSpan()[(entry.Category.LastIndexOf('.') + 1)..]);
-        output.Write(": ");
-        output.Write(OneLine(entry.Formatter(entry.State, null)));
-        for (var e = entry.Exception; e is not null; e = e.InnerException)
-            output.Write($": {e.GetType().Name}: {OneLine(e.Message)}");
-        output.WriteLine();
-        if (entry.Exception is { } fault && entry.LogLevel <= LogLevel.Debug)
-            output.WriteLine(fault);
+        line.Append(category.AsSpan()[(category.LastIndexOf('.') + 1)..]).Append(": ").Append(OneLine(message));
+        for (var e = exception; e is not null; e = e.InnerException)
+            line.Append(": ").Append(e.GetType().Name).Append(": ").Append(OneLine(e.Message));
+        line.AppendLine();
+        if (exception is not null && level <= LogLevel.Debug)
+            line.Append(exception).AppendLine();
+        return line.ToString();
     }
 
     // A registry or a client may have written part of it: no line of its own, and nothing that a terminal obeys.

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml;
 using System.Xml.Linq;
+using Kuik.Hosting;
 using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
@@ -17,7 +18,7 @@ public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageIn
         var roots = TrustedCertificates.Read(configuration);
         var services = Handler();
         (services.UseProxy, services.Proxy) = (true, ProxyRules.FromEnvironment());
-        services.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) => TrustedCertificates.Check(roots, certificate, chain, errors);
+        services.SslOptions = TrustedCertificates.ClientOptions(roots);
         return new CloudConnections(new HttpMessageInvoker(Handler()), new HttpMessageInvoker(services));
     }
 
@@ -27,7 +28,15 @@ public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageIn
         Services.Dispose();
     }
 
-    private static SocketsHttpHandler Handler() => new() { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null };
+    private static SocketsHttpHandler Handler() => new()
+    {
+        UseProxy = false,
+        UseCookies = false,
+        AllowAutoRedirect = false,
+        ActivityHeadersPropagator = null,
+        ConnectCallback = AddressResolver.Connect,
+        SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
+    };
 }
 
 /// <summary>An answer of a cloud.</summary>

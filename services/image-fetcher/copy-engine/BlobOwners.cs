@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Kuik.Oci;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -80,7 +81,7 @@ internal sealed partial class BlobOwners(CopyEngineSettings settings, TimeProvid
             return _resolved.Replicas;
         try
         {
-            var addresses = await Dns.GetHostAddressesAsync(name.Host, stop).WaitAsync(NamePatience, time, stop);
+            var addresses = await AddressResolver.Shared.Find(name.Host, stop).WaitAsync(NamePatience, time, stop);
             _resolved = new Resolved([.. addresses.Select(address => new UriBuilder(name) { Host = address.ToString() }.Uri).Distinct()], now + NamesAreGoodFor);
         }
         catch (Exception e) when (e is SocketException or TimeoutException)

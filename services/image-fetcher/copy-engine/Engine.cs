@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Kuik.Hosting;
 using Kuik.Oci;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -45,6 +46,7 @@ internal sealed class Engine : IDisposable
         AllowAutoRedirect = false,
         ConnectTimeout = BlobOwners.Silence,
         ActivityHeadersPropagator = null,
+        SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
     });
 
     public Engine(CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs, CancellationToken applicationStopping)

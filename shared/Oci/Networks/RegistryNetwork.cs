@@ -21,7 +21,7 @@ public sealed record RegistryNetwork
     public Func<Uri, string?> Denied { get; init; } = _ => null;
 
     /// <summary>Finds the addresses of a name. Default: as this machine does; tests have names of their own.</summary>
-    internal Func<string, CancellationToken, Task<IPAddress[]>> FindAddresses { get; init; } = Dns.GetHostAddressesAsync;
+    internal Func<string, CancellationToken, Task<IPAddress[]>> FindAddresses { get; init; } = AddressResolver.Shared.Find;
 
     /// <summary>Connects. Default: by TCP; tests have an internet of their own.</summary>
     internal Func<IPEndPoint, CancellationToken, Task<Stream>> Connect { get; init; } = ConnectByTcp;
@@ -31,7 +31,7 @@ public sealed record RegistryNetwork
     public static RegistryNetwork From(IConfiguration configuration) =>
         new() { Proxies = ProxyRules.FromEnvironment(), Redirects = RedirectRules.From(configuration) };
 
-    private static async Task<Stream> ConnectByTcp(IPEndPoint to, CancellationToken stop)
+    internal static async Task<Stream> ConnectByTcp(IPEndPoint to, CancellationToken stop)
     {
         var address = to.Address.IsIPv4MappedToIPv6 ? to.Address.MapToIPv4() : to.Address;   // a socket of one family takes no address of the other
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 
@@ -75,12 +74,11 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         MaxConnectionsPerServer = 64,
         UseProxy = way.IsProxied,
         Proxy = way.IsProxied ? network.Proxies : null,
-        ConnectCallback = way.IsProxied ? null : async (context, stop) => await Connect(context.DnsEndPoint, way.Origin, stop),
-        SslOptions = new SslClientAuthenticationOptions
-        {
-            RemoteCertificateValidationCallback = (_, certificate, chain, errors) => !way.IsVerified || TrustedCertificates.Check(roots, certificate, chain, errors),
-        },
-    });
+        ConnectCallback = way.IsProxied
+            ? AddressResolver.Connect
+            : async (context, stop) => await Connect(context.DnsEndPoint, way.Origin, stop),
+        SslOptions = TrustedCertificates.ClientOptions(roots, way.IsVerified),
+    }.WithHandshakesOnPool());
 
     /// <summary>Connects to the first of a host's addresses that may be connected to and answers.</summary>
     private async Task<Stream> Connect(DnsEndPoint to, AddressKind? origin, CancellationToken stop)

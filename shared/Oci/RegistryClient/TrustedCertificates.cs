@@ -36,9 +36,27 @@ public static class TrustedCertificates
         return roots;
     }
 
+    /// <summary>
+    /// The TLS options of a client: certificates below the system's authorities or <paramref name="roots"/> are accepted. Intermediate
+    /// certificates come from the server or from <paramref name="roots"/>, never from a download (docs/decisions/0009-nothing-blocks.md).
+    /// </summary>
+    /// <param name="roots">As <see cref="Read"/> returns them.</param>
+    /// <param name="isVerified">False: any certificate is accepted.</param>
+    public static SslClientAuthenticationOptions ClientOptions(X509Certificate2Collection roots, bool isVerified = true)
+    {
+        var policy = CertificateChainPolicy.WithoutDownloads();
+        policy.ExtraStore.AddRange(roots);
+        return new SslClientAuthenticationOptions
+        {
+            CertificateChainPolicy = policy,
+            RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                !isVerified || Check(roots, certificate, chain, errors),
+        };
+    }
+
     /// <summary>Accepts a server's certificate, or says what is wrong with it; .NET's own words are only that it was rejected.</summary>
     /// <exception cref="AuthenticationException">It is not accepted.</exception>
-    public static bool Check(X509Certificate2Collection roots, X509Certificate? certificate, X509Chain? presented, SslPolicyErrors errors)
+    private static bool Check(X509Certificate2Collection roots, X509Certificate? certificate, X509Chain? presented, SslPolicyErrors errors)
     {
         if (errors == SslPolicyErrors.None)
             return true;
@@ -46,17 +64,24 @@ public static class TrustedCertificates
             throw new AuthenticationException("the server shows no certificate");
         if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
             throw new AuthenticationException($"the certificate is for another name: {NamesIn(leaf)}");
-        using var chain = new X509Chain();
+        using var chain = new X509Chain { ChainPolicy = CertificateChainPolicy.WithoutDownloads() };
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.ApplicationPolicy.Add(ServerAuthentication);
         chain.ChainPolicy.CustomTrustStore.AddRange(roots);
-        foreach (var element in presented?.ChainElements ?? Enumerable.Empty<X509ChainElement>())
-            chain.ChainPolicy.ExtraStore.Add(element.Certificate);
+        chain.ChainPolicy.ExtraStore.AddRange(presented?.ChainPolicy.ExtraStore ?? []);
         if (roots.Count > 0 && chain.Build(leaf))
             return true;
-        var status = (roots.Count > 0 ? chain : presented)?.ChainStatus.Select(one => one.Status.ToString()) ?? [];
-        throw new AuthenticationException($"the certificate of {leaf.Issuer} is not trusted ({string.Join(", ", status)}); {Key} names authorities to trust beside the system's");
+        throw new AuthenticationException($"the certificate of {leaf.Issuer} is not trusted {Reason(roots.Count > 0 ? chain : presented)}");
+    }
+
+    private static string Reason(X509Chain? chain)
+    {
+        var status = chain?.ChainStatus.Select(one => one.Status).ToList() ?? [];
+        var remedy = status.Contains(X509ChainStatusFlags.PartialChain) && chain?.ChainElements is [.., { Certificate: var last }]
+            ? $"the chain is incomplete, the certificate of its issuer {last.Issuer} is missing: the server must send it if it is an " +
+              $"intermediate one, or {Key} must name it, and its root unless the system has that"
+            : $"{Key} names authorities to trust beside the system's";
+        return $"({string.Join(", ", status)}); {remedy}";
     }
 
     private static string NamesIn(X509Certificate2 certificate)

@@ -25,6 +25,9 @@ public sealed class CertificateAuthority
             : request.Create(above.certificate, from, above.certificate.NotAfter, RandomNumberGenerator.GetBytes(16)).CopyWithPrivateKey(key);
     }
 
+    /// <summary>Where the certificates it issues say that its own can be downloaded (AIA, caIssuers); null: they do not say.</summary>
+    public Uri? DownloadAddress { get; init; }
+
     /// <summary>What clients must trust.</summary>
     public string Pem => certificate.ExportCertificatePem();
 
@@ -38,8 +41,8 @@ public sealed class CertificateAuthority
         var alternatives = new SubjectAlternativeNameBuilder();
         foreach (var name in names)
         {
-            if (IPAddress.TryParse(name, out var address))
-                alternatives.AddIpAddress(address);
+            if (IPAddress.TryParse(name, out var ip))
+                alternatives.AddIpAddress(ip);
             else
                 alternatives.AddDnsName(name);
         }
@@ -47,6 +50,8 @@ public sealed class CertificateAuthority
             request.CertificateExtensions.Add(alternatives.Build());
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], false));
+        if (DownloadAddress is { } address)
+            request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(null, [address.AbsoluteUri]));
         using var signed = request.Create(certificate, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(364), RandomNumberGenerator.GetBytes(16));
         return new PemPair(signed.ExportCertificatePem() + "\n", own.ExportPkcs8PrivateKeyPem() + "\n");
     }
