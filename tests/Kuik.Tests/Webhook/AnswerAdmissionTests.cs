@@ -155,6 +155,17 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
         Assert.Contains("kuik_webhook_containers_total{", await Http.GetStringAsync("/metrics", TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("""{"os":{"name":"windows"},"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-not-served", "left alone: os windows: no node-proxy serves it")]
+    [InlineData("""{"priority":2000000000,"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-critical", "left alone: priority 2000000000: a critical pod must not need Kuik")]
+    public async Task A_pod_left_alone_is_counted_and_logged_with_its_reason(string spec, string outcome, string reason)
+    {
+        await Post(Review(""" "uid":"7","operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"web"},"spec": """ + spec + "}"));
+
+        Assert.Equal(outcome, Assert.Single(Counted));
+        Assert.Single(Log, line => line == $"CREATE shop/web: 0 of 1 images rewritten; {reason}");
+    }
+
     [Fact]
     public async Task A_dry_run_is_answered_and_leaves_no_trace()
     {
