@@ -8,7 +8,7 @@ namespace Kuik.Bench.Admission;
 /// <summary>A server that is asked over TLS: the webhook, or the endpoint that echoes. Both are published as the webhook is shipped.</summary>
 internal sealed class Subject : IDisposable
 {
-    /// <summary>As many API servers as a cluster has: each has a connection of its own, by HTTP/2, and opens another one when a hundred answers are open.</summary>
+    /// <summary>As many API servers as a cluster has: each has connections of its own, by HTTP/1.1, one for each answer that it waits for.</summary>
     private const int ApiServers = 3;
 
     private readonly string program;
@@ -64,7 +64,7 @@ internal sealed class Subject : IDisposable
     /// <exception cref="HttpRequestException">It refused.</exception>
     public async Task<byte[]> Ask(byte[] review, int number)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new ByteArrayContent(review), Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new ByteArrayContent(review), Version = HttpVersion.Version11 };
         request.Content.Headers.ContentType = new("application/json");
         using var answer = await apiServers[number % ApiServers].SendAsync(request);
         answer.EnsureSuccessStatusCode();
@@ -97,7 +97,6 @@ internal sealed class Subject : IDisposable
     private static HttpClient NewClient() => new(new SocketsHttpHandler
     {
         UseProxy = false,
-        EnableMultipleHttp2Connections = true,
         ActivityHeadersPropagator = null,
         SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null },   // its authority is not what is measured
     })

@@ -16,9 +16,13 @@ internal sealed record Pod : IResource
 
 internal sealed record PodSpec(
     string? ServiceAccountName, IReadOnlyList<Container>? Containers, IReadOnlyList<Container>? InitContainers,
-    IReadOnlyList<Container>? EphemeralContainers, IReadOnlyList<SecretName>? ImagePullSecrets);
+    IReadOnlyList<Container>? EphemeralContainers, IReadOnlyList<SecretName>? ImagePullSecrets, IReadOnlyList<Volume>? Volumes = null);
 
 internal sealed record Container(string Name, string? Image);
+
+internal sealed record Volume(string? Name, ImageVolumeSource? Image);
+
+internal sealed record ImageVolumeSource(string? Reference);
 
 internal sealed record SecretName(string? Name);
 

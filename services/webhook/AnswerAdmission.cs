@@ -11,9 +11,6 @@ namespace Kuik.Webhook;
 /// </summary>
 public static partial class AnswerAdmission
 {
-    /// <summary>Largest request that is read, in bytes: two objects of the largest size that a Kubernetes API takes (3 MiB each), and room to spare.</summary>
-    public const long LargestBody = 8 * 1024 * 1024;
-
     private const string Kind = "AdmissionReview";
     private const string Version = "admission.k8s.io/v1";
 
@@ -26,11 +23,8 @@ public static partial class AnswerAdmission
     {
         builder.Services.AddSingleton(RewriteOptions.Read(builder.Configuration));
         builder.Services.AddSingleton<RewriteMetrics>();
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = LargestBody;
-        });
+        builder.Services.AddReviewLimits();
+        GracefulShutdown.Configure(builder);
         Listener.Configure(builder);
         return builder;
     }
@@ -41,9 +35,11 @@ public static partial class AnswerAdmission
         var options = app.Services.GetRequiredService<RewriteOptions>();
         var metrics = app.Services.GetRequiredService<RewriteMetrics>();
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(AnswerAdmission));
+        app.Use(app.Services.GetRequiredService<GracefulShutdown>().CloseConnections);
+        app.UseRateLimiter();
         app.MapPost("/mutate-core-v1-pod", http => http.Request.Query.ContainsKey("explain")
             ? Explain(http, options, logger)
-            : Answer(http, options, metrics, logger));
+            : Answer(http, options, metrics, logger)).RequireRateLimiting(ReviewLimits.Policy);
         return app;
     }
 
@@ -53,7 +49,7 @@ public static partial class AnswerAdmission
         using var review = await ReadBody(http, logger);
         if (review is null)
             return;
-        JsonElement? root = review.RootElement;
+        JsonElement? root = review.Root;
         var request = root.Member("request");
         var (version, uid) = (root.Member("apiVersion").Text(), request.Member("uid").Text());
         if (root.Member("kind").Text() != Kind || version is null || string.IsNullOrEmpty(uid))
@@ -73,18 +69,18 @@ public static partial class AnswerAdmission
         using var body = await ReadBody(http, logger);
         if (body is null)
             return;
-        if (ExplainPod.Read(body.RootElement) is { } change)
+        if (ExplainPod.Read(body.Root) is { } change)
             await Write(http, ExplainPod.Say(Decide(change, options, logger)));
         else
             await Refuse(http, StatusCodes.Status400BadRequest, $"the body is neither a Pod nor an {Kind}", logger);
     }
 
     /// <summary>The body as JSON; null if it is none, which has been answered then.</summary>
-    private static async Task<JsonDocument?> ReadBody(HttpContext http, ILogger logger)
+    private static async Task<RentedJson?> ReadBody(HttpContext http, ILogger logger)
     {
         try
         {
-            return await JsonDocument.ParseAsync(http.Request.Body, new JsonDocumentOptions { MaxDepth = 1000 }, http.RequestAborted);
+            return await RentedJson.Read(http.Request, http.RequestAborted);
         }
         catch (JsonException wrong)
         {
@@ -140,7 +136,7 @@ public static partial class AnswerAdmission
         var name = request.Member("name").Text() is { Length: > 0 } given ? given : metadata.Member("name").Text() ?? metadata.Member("generateName").Text() + "*";
         var rewritten = decision.Containers.Count(container => container.Image is not null);
         LogDecision(logger, level, request.Member("operation").Text(), Clean(request.Member("namespace").Text() ?? "", 63), Clean(name, 253), rewritten,
-            decision.Containers.Count, Clean(Reasons(decision), LongestReasons));
+            decision.Containers.Count + decision.Skipped, Clean(Reasons(decision), LongestReasons));
     }
 
     private static string Reasons(PodDecision decision)
@@ -166,7 +162,8 @@ public static partial class AnswerAdmission
         return http.Response.Body.WriteAsync(json, http.RequestAborted).AsTask();
     }
 
-    private static Task Refuse(HttpContext http, int status, string sentence, ILogger logger)
+    /// <summary>Answers with a sentence instead of an AdmissionReview: the API server then follows <c>failurePolicy</c>.</summary>
+    internal static Task Refuse(HttpContext http, int status, string sentence, ILogger logger)
     {
         LogRefused(logger, status, Clean(sentence, LongestReasons));
         http.Response.StatusCode = status;

@@ -2,7 +2,7 @@ using Kuik.Contracts;
 
 namespace Kuik.Webhook;
 
-/// <summary>What becomes of a container's image.</summary>
+/// <summary>What becomes of the image of a container or an image volume.</summary>
 public enum Outcome
 {
     /// <summary>It names node-proxy from now on; its original is kept in an annotation (or, of an ephemeral container, in the name itself).</summary>
@@ -38,15 +38,30 @@ public enum Outcome
     /// <summary>The ephemeral container exists already: Kubernetes lets nobody change it.</summary>
     Existing,
 
+    /// <summary>The request is an update that does not change this image: changing it would restart the container.</summary>
+    Unchanged,
+
     /// <summary>The pod as a whole is left alone.</summary>
     PodLeftAlone,
+
+    /// <summary>The pod runs where no node-proxy listens: see <see cref="PodExclusions"/>.</summary>
+    PodNotServed,
+
+    /// <summary>The pod is critical for a node or the cluster: see <see cref="PodExclusions"/>.</summary>
+    PodCritical,
+
+    /// <summary>The pod is being deleted.</summary>
+    PodTerminating,
+
+    /// <summary>The pod has more containers and volumes than are looked at.</summary>
+    PodTooLarge,
 }
 
-/// <summary>A container as the pod has it.</summary>
-/// <param name="List">Where it is: <c>containers</c>, <c>initContainers</c> or <c>ephemeralContainers</c>.</param>
+/// <summary>A container or an image volume as the pod has it.</summary>
+/// <param name="List">Where it is: <c>containers</c>, <c>initContainers</c>, <c>ephemeralContainers</c> or <c>volumes</c>.</param>
 /// <param name="Index">At which place there.</param>
 /// <param name="Name">Its name; empty if it has none.</param>
-/// <param name="Image">Its image; empty if it has none.</param>
+/// <param name="Image">Its image (of a volume <c>image.reference</c>); empty if it has none.</param>
 /// <param name="PullPolicy"><c>Always</c>, <c>IfNotPresent</c> or <c>Never</c>; empty if not set.</param>
 /// <param name="Original">What the annotation says its image was before we rewrote it; null without one.</param>
 public sealed record Container(string List, int Index, string Name, string Image, string PullPolicy, string? Original);
@@ -61,6 +76,13 @@ public sealed record ImageDecision(Container Container, Outcome Outcome, string 
 /// <summary>Decides about one container's image: v1's rules in v1's order, but digests are rewritten and foreign <c>localhost:PORT</c> registries are not.</summary>
 public static class RewriteImage
 {
+    /// <summary>The image is pulled from node-proxy, and is the local name of this original.</summary>
+    /// <param name="image">The image.</param>
+    /// <param name="original">What the annotation says.</param>
+    /// <param name="options">The settings.</param>
+    public static bool IsOurs(string image, string original, RewriteOptions options) =>
+        LocalReference.TryRest(image, out var port, out _) && options.IsOurPort(port) && IsLocalNameOf(image, port, original);
+
     /// <summary>Decides about one container's image.</summary>
     /// <param name="container">The container.</param>
     /// <param name="isMarked">The pod is new, or carries <see cref="Names.RewriteAnnotation"/>.</param>
@@ -98,16 +120,18 @@ public static class RewriteImage
     {
         ImageDecision Stays(Outcome outcome, string why) => new(container, outcome, why);
 
-        if (port != options.Port && !options.PreviousPorts.Contains(port))
+        if (!options.IsOurPort(port))
             return Stays(Outcome.LocalRegistry, $"localhost:{port} is a registry of the node itself");
         if (container.Original is not { } original)
             return Stays(Outcome.LocalRegistry, $"localhost:{port}, but no annotation says that we wrote it");
+        if (!IsLocalNameOf(container.Image, port, original))
+            return Stays(Outcome.LocalRegistry, $"localhost:{port}, but its annotation says another image");
         if (port == options.Port)
             return Stays(Outcome.AlreadyRewritten, "rewritten already");
         if (!isMarked)
             return Stays(Outcome.NotMarked, "the pod is not marked for rewriting");
-        if (!IsLocalNameOf(container.Image, port, original) || !LocalReference.TryWrite(original, options.Port, out var local, out _))
-            return Stays(Outcome.LocalRegistry, $"localhost:{port}, but its annotation says another image");
+        if (!LocalReference.TryWrite(original, options.Port, out var local, out var problem))
+            return Stays(Outcome.NoLocalName, problem);
         return new ImageDecision(container, Outcome.Repointed, "", local);
     }
 

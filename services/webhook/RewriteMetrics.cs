@@ -12,13 +12,15 @@ public sealed class RewriteMetrics
 
     /// <summary>Counts on a meter of its own.</summary>
     public RewriteMetrics(IMeterFactory meters) => _containers = meters.Create(Meter).CreateCounter<long>(
-        "kuik.webhook.containers", description: "Containers of reviewed pods, by what became of their image. Dry runs are not counted.");
+        "kuik.webhook.containers", description: "Containers and image volumes of reviewed pods, by what became of their image. Dry runs are not counted.");
 
-    /// <summary>Counts a pod's containers. There are as many label values as <see cref="Outcome"/> has members.</summary>
+    /// <summary>Counts a pod's containers and image volumes. There are as many label values as <see cref="Outcome"/> has members.</summary>
     public void Count(PodDecision decision)
     {
         foreach (var (outcome, count) in decision.Containers.CountBy(container => container.Outcome))
             _containers.Add(count, KeyValuePair.Create<string, object?>("outcome", Label(outcome)));
+        if (decision.Skipped > 0)
+            _containers.Add(decision.Skipped, KeyValuePair.Create<string, object?>("outcome", Label(Outcome.PodTooLarge)));
     }
 
     private static string Label(Outcome outcome) => outcome switch
@@ -34,7 +36,12 @@ public sealed class RewriteMetrics
         Outcome.NoLocalName => "no-local-name",
         Outcome.NotMarked => "not-marked",
         Outcome.Existing => "existing",
+        Outcome.Unchanged => "unchanged",
         Outcome.PodLeftAlone => "pod-left-alone",
+        Outcome.PodNotServed => "pod-not-served",
+        Outcome.PodCritical => "pod-critical",
+        Outcome.PodTerminating => "pod-terminating",
+        Outcome.PodTooLarge => "pod-too-large",
         _ => "unknown",
     };
 }

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Kuik.Contracts;
 using Kuik.Hosting;
 
 namespace Kuik.Webhook;
@@ -21,6 +22,15 @@ public sealed partial record RewriteOptions
     /// <summary>If there are any, only images are rewritten that one of these matches. Default none: all are.</summary>
     public IReadOnlyList<Regex> AcceptedImages { get; init; } = [];
 
+    /// <summary>Pods that are left alone as a whole. Default: those that no node-proxy serves, and critical ones.</summary>
+    public PodExclusions Exclusions { get; init; } = new();
+
+    /// <summary>The port is node-proxy's now, or was.</summary>
+    public bool IsOurPort(int port) => port == Port || PreviousPorts.Contains(port);
+
+    /// <summary>The image is pulled from node-proxy.</summary>
+    public bool IsOurs(string image) => LocalReference.TryRest(image, out var port, out _) && IsOurPort(port);
+
     /// <summary>Reads <c>Kuik:Proxy:Port</c>, <c>Kuik:Proxy:PreviousPorts</c> and <c>Kuik:Webhook:*</c>.</summary>
     /// <exception cref="WrongSetting">A value cannot be used.</exception>
     public static RewriteOptions Read(IConfiguration configuration)
@@ -33,11 +43,14 @@ public sealed partial record RewriteOptions
             IgnorePullPolicyAlways = configuration.Read("Kuik:Webhook:IgnorePullPolicyAlways", defaults.IgnorePullPolicyAlways, "true or false"),
             IgnoredImages = ReadExpressions(configuration, "Kuik:Webhook:IgnoredImages"),
             AcceptedImages = ReadExpressions(configuration, "Kuik:Webhook:AcceptedImages"),
+            Exclusions = PodExclusions.From(configuration),
         };
     }
 
     /// <summary>
-    /// A regular expression as v1 took it (Go's): it means the same here, or it is refused. It runs in linear time, so that no image can hold up admission with it.
+    /// A regular expression as v1 took it (Go's), for the characters that an image reference can have: it means the same here, or it is refused. What differs is
+    /// out of their range: <c>\d</c> and <c>\w</c> also match digits and letters outside ASCII here, and <c>$</c> also matches before a line feed at the very end.
+    /// It runs in linear time, so that no image can hold up admission with it.
     /// </summary>
     /// <exception cref="WrongSetting">It is none, or one that only other engines know.</exception>
     private static Regex Expression(string key, string text)

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Kuik.Contracts;
@@ -19,132 +18,134 @@ public sealed record PodChange(string Operation, string SubResource, JsonElement
 
 /// <summary>What becomes of a pod.</summary>
 /// <param name="Patch">JSON Patch (RFC 6902); empty when nothing changes.</param>
-/// <param name="Containers">Each container that was looked at.</param>
+/// <param name="Containers">Each container and image volume that was looked at.</param>
 /// <param name="LeftAlone">Why the pod as a whole is left alone; null when it is not.</param>
-public sealed record PodDecision(JsonArray Patch, IReadOnlyList<ImageDecision> Containers, string? LeftAlone = null);
+/// <param name="Skipped">Containers and volumes that were not looked at, because there are too many; 0 otherwise.</param>
+public sealed record PodDecision(JsonArray Patch, IReadOnlyList<ImageDecision> Containers, string? LeftAlone = null, int Skipped = 0);
 
 /// <summary>Decides which images of a pod are rewritten and writes the patch: images, our label and our annotations, nothing else.</summary>
 public static class RewritePod
 {
-    private const string Containers = "containers";
-    private const string InitContainers = "initContainers";
-    private const string EphemeralContainers = "ephemeralContainers";
-
-    // Kubernetes refuses an object whose annotations are larger, keys and values together (TotalAnnotationSizeLimitB).
-    private const int LargestAnnotations = 256 * 1024;
-
     /// <summary>Decides about a pod, from the request and the settings alone.</summary>
     public static PodDecision Decide(PodChange change, RewriteOptions options) => change switch
     {
         { Pod: not { ValueKind: JsonValueKind.Object } } => new([], [], "the request has no object"),
+        _ when Math.Max(PodImages.Count(change.Pod), PodImages.Count(change.OldPod)) > PodImages.Most =>
+            new([], [], $"it has more than {PodImages.Most} containers and volumes", PodImages.Count(change.Pod)),
         { SubResource: "", Operation: "CREATE" or "UPDATE" } => DecidePod(change, options),
         { SubResource: "ephemeralcontainers", Operation: "UPDATE" } => DecideEphemeral(change, options),
         _ => new([], [], $"{change.Operation} of pods/{change.SubResource} is none of ours"),
     };
 
-    // Ephemeral containers cannot be part of a CREATE, and no UPDATE of the pod itself may change them: they are not looked at here.
+    // Ephemeral containers cannot be part of a CREATE, and no UPDATE of the pod itself may change them: they are not decided about here.
     private static PodDecision DecidePod(PodChange change, RewriteOptions options)
     {
         var metadata = change.Pod.Member("metadata");
-        var annotations = metadata.Member("annotations");
-        var containers = Read(change.Pod, Containers, annotations).Concat(Read(change.Pod, InitContainers, annotations)).ToList();
-        if (WhyLeftAlone(metadata) is { } reason)
+        var originals = PodImages.Originals(metadata.Member("annotations"));
+        string[] lists = [PodImages.Containers, PodImages.InitContainers, PodImages.Volumes];
+        var containers = lists.SelectMany(list => PodImages.Read(change.Pod, list, originals)).ToList();
+        if (WhyLeftAlone(change.Pod, change, options) is { } reason)
             return LeftAlone(containers, reason);
-        if (containers.Where(container => container.Name.Length > 0).GroupBy(container => AnnotationOf(container.List, container.Name)).FirstOrDefault(same => same.Count() > 1) is { } shared)
-            return LeftAlone(containers, $"two containers would share the annotation {shared.Key}");
+        if (FindSharedAnnotation(containers) is { } shared)
+            return LeftAlone(containers, (Outcome.PodLeftAlone, $"two containers would share the annotation {shared}"));
 
-        // 1. The images.
-        var isMarked = change.Operation == "CREATE" || annotations.Member(Names.RewriteAnnotation).Text() == "true";
-        var decisions = containers.ConvertAll(container => RewriteImage.Decide(container, isMarked, options));
-        var patch = new JsonArray([.. decisions.Where(decision => decision.Image is not null).Select(ReplaceImage)]);
+        // 1. The images. Of an update only those that the request itself changes: another image restarts a container.
+        var isCreate = change.Operation == "CREATE";
+        var isMarked = isCreate || metadata.Member("annotations").Member(Names.RewriteAnnotation).Text() == "true";
+        var before = isCreate ? null : ImagesBefore(change.OldPod, lists);
+        var decisions = containers.ConvertAll(container => before?.GetValueOrDefault((container.List, container.Name)) == container.Image
+            ? new ImageDecision(container, Outcome.Unchanged, "the request does not change its image")
+            : RewriteImage.Decide(container, isMarked, options));
 
         // 2. The label by which pod-watcher follows the pod, and the annotations that keep what was rewritten.
-        var notes = new Dictionary<string, string> { [Names.RewriteAnnotation] = isMarked ? "true" : "false" };
-        foreach (var rewritten in decisions.Where(decision => decision.Outcome == Outcome.Rewritten))
-            notes[AnnotationOf(rewritten.Container.List, rewritten.Container.Name)] = rewritten.Container.Image;
-        if (Size(annotations, notes) > LargestAnnotations)
-            return LeftAlone(containers, $"its annotations would pass {LargestAnnotations / 1024} KiB");
-        Set(patch, metadata, "labels", new Dictionary<string, string> { [Names.ManagedLabel] = "true" });
-        Set(patch, metadata, "annotations", notes);
+        var notes = NotesOf(decisions, change, options);
+        var isFollowed = isCreate || decisions.Exists(decision => options.IsOurs(decision.Image ?? decision.Container.Image));
+        if (notes.Count > 0 && PodMetadata.Size(metadata, notes) > PodMetadata.LargestAnnotations)
+            return LeftAlone(containers, (Outcome.PodLeftAlone, $"its annotations would pass {PodMetadata.LargestAnnotations / 1024} KiB"));
+        var patch = new JsonArray([.. decisions.Where(decision => decision.Image is not null).Select(ReplaceImage)]);
+        if (isFollowed)
+            PodMetadata.Set(patch, metadata, "labels", new() { [Names.ManagedLabel] = "true" });
+        PodMetadata.Set(patch, metadata, "annotations", notes);
         return new PodDecision(patch, decisions);
+    }
+
+    /// <summary>
+    /// The annotations to write, null for those to remove: the original of each rewritten image; none where the image is another one than the annotation says (pod-watcher
+    /// would count that one as used for as long as the pod lives); and those back that an update takes from containers which still run from node-proxy.
+    /// </summary>
+    private static Dictionary<string, string?> NotesOf(List<ImageDecision> decisions, PodChange change, RewriteOptions options)
+    {
+        var notes = new Dictionary<string, string?>();
+        if (change.Operation == "CREATE")
+            notes[Names.RewriteAnnotation] = "true";
+        var old = new Lazy<Dictionary<string, string>>(() => PodImages.Originals(change.OldPod.Member("metadata").Member("annotations")));
+        foreach (var (container, outcome, _, _) in decisions)
+        {
+            var key = PodImages.AnnotationOf(container.List, container.Name);
+            if (outcome == Outcome.Rewritten)
+                notes[key] = container.Image;
+            else if (outcome == Outcome.Unchanged && container.Original is null && old.Value.TryGetValue(key, out var original)
+                && RewriteImage.IsOurs(container.Image, original, options))
+                notes[key] = original;
+            else if (outcome is not (Outcome.Unchanged or Outcome.Repointed) && container.Original is not null && !RewriteImage.IsOurs(container.Image, container.Original, options))
+                notes[key] = null;
+        }
+        return notes;
     }
 
     // The subresource takes nothing but new ephemeral containers: what it says about metadata is dropped, and those that exist cannot be
     // changed. So the pod's marks are read from the pod as it is, and the rewritten name itself has to say its origin.
     private static PodDecision DecideEphemeral(PodChange change, RewriteOptions options)
     {
-        var containers = Read(change.Pod, EphemeralContainers, annotations: null).ToList();
+        var containers = PodImages.Read(change.Pod, PodImages.EphemeralContainers, originals: null).ToList();
         if (change.Pod.Member("kind").Text() is { } kind and not "Pod")
-            return LeftAlone(containers, $"the object is of kind {kind}, not Pod");
-        if (change.OldPod is null)
-            return LeftAlone(containers, "the request does not say what the pod is like now");
-        var metadata = change.OldPod.Member("metadata");
-        if (WhyLeftAlone(metadata) is { } reason)
+            return LeftAlone(containers, (Outcome.PodLeftAlone, $"the object is of kind {kind}, not Pod"));
+        if (WhyLeftAlone(change.OldPod, change, options) is { } reason)
             return LeftAlone(containers, reason);
 
+        var metadata = change.OldPod.Member("metadata");
         var isMarked = metadata.Member("labels").Member(Names.ManagedLabel) is not null && metadata.Member("annotations").Member(Names.RewriteAnnotation).Text() == "true";
-        var existing = Read(change.OldPod, EphemeralContainers, annotations: null).Select(container => container.Name).ToHashSet();
+        var existing = PodImages.Read(change.OldPod, PodImages.EphemeralContainers, originals: null).Select(container => container.Name).ToHashSet();
         var decisions = containers.ConvertAll(container => existing.Contains(container.Name)
             ? new ImageDecision(container, Outcome.Existing, "was there before")
             : RewriteImage.Decide(container, isMarked, options));
         return new PodDecision(new JsonArray([.. decisions.Where(decision => decision.Image is not null).Select(ReplaceImage)]), decisions);
     }
 
-    private static string? WhyLeftAlone(JsonElement? metadata)
+    private static (Outcome Outcome, string Reason)? WhyLeftAlone(JsonElement? pod, PodChange change, RewriteOptions options)
     {
+        if (change is { Operation: "UPDATE", OldPod: null })
+            return (Outcome.PodLeftAlone, "the request does not say what the pod is like now");
+        var metadata = pod.Member("metadata");
         if (metadata is not { ValueKind: JsonValueKind.Object })
-            return "it has no metadata";
+            return (Outcome.PodLeftAlone, "it has no metadata");
         if (!IsMapOrAbsent(metadata.Member("labels")) || !IsMapOrAbsent(metadata.Member("annotations")))
-            return "its labels or annotations are no map";
+            return (Outcome.PodLeftAlone, "its labels or annotations are no map");
         if (metadata.Member("annotations").Member(Names.MirrorPodAnnotation) is not null)
-            return "a mirror pod: the kubelet runs it from a file";
-        return metadata.Member("labels").Member(Names.PolicyLabel).Text() == "ignore" ? $"label {Names.PolicyLabel}=ignore" : null;
+            return (Outcome.PodLeftAlone, "a mirror pod: the kubelet runs it from a file");
+        if (metadata.Member("labels").Member(Names.PolicyLabel).Text() == "ignore")
+            return (Outcome.PodLeftAlone, $"label {Names.PolicyLabel}=ignore");
+        if (change.Operation == "UPDATE" && metadata.Member("deletionTimestamp") is not null)
+            return (Outcome.PodTerminating, "it is being deleted");
+        return options.Exclusions.Find(pod);
     }
 
     private static bool IsMapOrAbsent(JsonElement? element) => element is not { } map || map.IsMap();
 
-    private static PodDecision LeftAlone(IEnumerable<Container> containers, string reason) =>
-        new([], [.. containers.Select(container => new ImageDecision(container, Outcome.PodLeftAlone, reason))], reason);
+    private static PodDecision LeftAlone(IEnumerable<Container> containers, (Outcome Outcome, string Reason) because) =>
+        new([], [.. containers.Select(container => new ImageDecision(container, because.Outcome, because.Reason))], because.Reason);
 
-    private static IEnumerable<Container> Read(JsonElement? pod, string list, JsonElement? annotations) =>
-        pod.Member("spec").Member(list).Items().Select((container, index) =>
-        {
-            var name = container.Member("name").Text() ?? "";
-            return new Container(list, index, name, container.Member("image").Text() ?? "", container.Member("imagePullPolicy").Text() ?? "",
-                annotations.Member(AnnotationOf(list, name)).Text());
-        });
+    private static string? FindSharedAnnotation(IEnumerable<Container> containers) => containers
+        .Where(container => container.Name.Length > 0).GroupBy(container => PodImages.AnnotationOf(container.List, container.Name)).FirstOrDefault(same => same.Count() > 1)?.Key;
 
-    private static string AnnotationOf(string list, string container) =>
-        list == InitContainers ? Names.OriginalInitImageAnnotation(container) : Names.OriginalImageAnnotation(container);
-
-    private static JsonNode ReplaceImage(ImageDecision decision) =>
-        Operation("replace", $"/spec/{decision.Container.List}/{decision.Container.Index}/image", decision.Image);
-
-    private static void Set(JsonArray patch, JsonElement? metadata, string map, Dictionary<string, string> wanted)
+    // Of names that come twice (no Kubernetes takes them) the last one counts.
+    private static Dictionary<(string List, string Name), string> ImagesBefore(JsonElement? oldPod, string[] lists)
     {
-        if (metadata.Member(map) is not { } existing)
-        {
-            patch.Add((JsonNode)Operation("add", $"/metadata/{map}", new JsonObject(wanted.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value)))));
-            return;
-        }
-        foreach (var (key, value) in wanted)
-        {
-            if (((JsonElement?)existing).Member(key).Text() != value)
-                patch.Add((JsonNode)Operation("add", $"/metadata/{map}/{Escape(key)}", value));
-        }
+        var images = new Dictionary<(string, string), string>();
+        foreach (var container in lists.SelectMany(list => PodImages.Read(oldPod, list, originals: null)))
+            images[(container.List, container.Name)] = container.Image;
+        return images;
     }
 
-    private static JsonObject Operation(string op, string path, JsonNode? value) => new() { ["op"] = op, ["path"] = path, ["value"] = value };
-
-    // RFC 6901, section 3.
-    private static string Escape(string key) => key.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
-
-    // Of an annotation that comes twice, the last one counts: a Kubernetes API reads it so.
-    private static int Size(JsonElement? annotations, Dictionary<string, string> added)
-    {
-        var all = annotations?.EnumerateObject().GroupBy(note => note.Name).ToDictionary(same => same.Key, same => ((JsonElement?)same.Last().Value).Text() ?? "") ?? [];
-        foreach (var (key, value) in added)
-            all[key] = value;
-        return all.Sum(note => Encoding.UTF8.GetByteCount(note.Key) + Encoding.UTF8.GetByteCount(note.Value));
-    }
+    private static JsonNode ReplaceImage(ImageDecision decision) => PodMetadata.Operation("replace", PodImages.PathOf(decision.Container), decision.Image);
 }

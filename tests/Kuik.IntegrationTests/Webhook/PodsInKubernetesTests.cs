@@ -65,7 +65,7 @@ public sealed class PodsInKubernetesTests(RegisteredWebhook registered) : IClass
     }
 
     [Fact]
-    public async Task A_pod_older_than_Kuik_is_marked_as_not_rewritten_and_rewritten_when_a_person_says_so()
+    public async Task A_pod_older_than_Kuik_keeps_its_image_when_it_is_labelled_or_marked_and_is_rewritten_at_its_next_image()
     {
         registered.Webhook.Kill();
         await registered.Create(registered.Pod("older", "nginx:1.27"));
@@ -73,15 +73,44 @@ public sealed class PodsInKubernetesTests(RegisteredWebhook registered) : IClass
         await registered.UntilAsked();
 
         await registered.Kubernetes.Kubectl("label", "pod/older", "a=b", "-n", registered.Namespace);
-        var labelled = await registered.Get("older");
         await registered.Kubernetes.Kubectl("annotate", "--overwrite", "pod/older", "kuik.enix.io/rewrite-images=true", "-n", registered.Namespace);
         var annotated = await registered.Get("older");
+        await registered.Kubernetes.Kubectl("set", "image", "pod/older", "web=nginx:1.28", "-n", registered.Namespace);
+        var changed = await registered.Get("older");
 
-        Assert.Equal("nginx:1.27", (string?)labelled["spec"]!["containers"]![0]!["image"]);
-        AssertSame("""{"a":"b","kuik.enix.io/managed":"true"}""", labelled["metadata"]!["labels"]);
-        AssertSame("""{"kuik.enix.io/rewrite-images":"false"}""", labelled["metadata"]!["annotations"]);
-        Assert.Equal("localhost:7439/nginx:1.27", (string?)annotated["spec"]!["containers"]![0]!["image"]);
-        AssertSame("""{"kuik.enix.io/rewrite-images":"true","original-image-web":"nginx:1.27"}""", annotated["metadata"]!["annotations"]);
+        Assert.Equal("nginx:1.27", (string?)annotated["spec"]!["containers"]![0]!["image"]);   // another one would restart its container
+        AssertSame("""{"a":"b"}""", annotated["metadata"]!["labels"]);
+        AssertSame("""{"kuik.enix.io/rewrite-images":"true"}""", annotated["metadata"]!["annotations"]);
+        Assert.Equal("localhost:7439/nginx:1.28", (string?)changed["spec"]!["containers"]![0]!["image"]);
+        AssertSame("""{"a":"b","kuik.enix.io/managed":"true"}""", changed["metadata"]!["labels"]);
+        AssertSame("""{"kuik.enix.io/rewrite-images":"true","original-image-web":"nginx:1.28"}""", changed["metadata"]!["annotations"]);
+    }
+
+    [Fact]
+    public async Task A_pod_keeps_its_images_when_it_is_touched_after_the_settings_have_changed()
+    {
+        var pod = registered.Pod("settings", "nginx:1.27");
+        pod["spec"]!["containers"]![0]!["imagePullPolicy"] = "Always";   // left alone until the settings change
+        await registered.Create(pod);
+
+        await registered.WithSettings(new() { ["Kuik:Webhook:IgnorePullPolicyAlways"] = "false" }, async () =>
+        {
+            await registered.Kubernetes.Kubectl("label", "pod/settings", "leader=yes", "-n", registered.Namespace);
+
+            Assert.Equal("nginx:1.27", (string?)(await registered.Get("settings"))["spec"]!["containers"]![0]!["image"]);
+        });
+    }
+
+    [Fact]
+    public async Task A_critical_pod_is_left_alone_in_any_namespace_by_the_priority_that_Kubernetes_gives_it()
+    {
+        var pod = registered.Pod("network-plugin", "nginx:1.27");
+        pod["spec"]!["priorityClassName"] = "system-node-critical";
+
+        var created = await registered.Create(pod);
+
+        Assert.Equal("nginx:1.27", (string?)created["spec"]!["containers"]![0]!["image"]);
+        Assert.True((int?)created["spec"]!["priority"] >= 2_000_000_000);
     }
 
     [Fact]
@@ -122,16 +151,42 @@ public sealed class PodsInKubernetesTests(RegisteredWebhook registered) : IClass
     [Theory]
     [InlineData("kuik-system", "nginx:1.27")]
     [InlineData("something-else", "localhost:7439/nginx:1.27")]
-    public async Task Pods_of_Kuik_itself_are_left_alone(string label, string image)
+    public async Task Pods_of_Kuik_itself_are_left_alone(string space, string image)
     {
-        // Since 1.21 Kubernetes sets this label to the namespace's name; this one does not.
-        var space = await registered.Kubernetes.NewNamespace();
-        await registered.Kubernetes.Kubectl("label", "namespace", space, $"kubernetes.io/metadata.name={label}");
+        // From 1.21 on the API server sets this label to the namespace's name, and takes no other value; 1.20 has no such label, and is given it here.
+        await registered.Kubernetes.NewNamespace(space);
+        await registered.Kubernetes.Kubectl("label", "--overwrite", "namespace", space, $"kubernetes.io/metadata.name={space}");
 
         // The API server learns of a namespace's labels in the background.
         await Testing.Eventually.True(
             async () => (string?)(await registered.Create(registered.Pod("webhook", "nginx:1.27", space), "--dry-run=server"))["spec"]!["containers"]![0]!["image"] == image,
-            $"a pod of {label} has the image {image}");
+            $"a pod of {space} has the image {image}");
+    }
+
+    [Fact]
+    public async Task Reviews_sent_after_SIGTERM_are_answered_until_the_delay_is_over()
+    {
+        await registered.WithSettings(new() { ["Kuik:Webhook:ShutdownDelay"] = "00:05:00" }, async () =>
+        {
+            var webhook = registered.Webhook;
+            webhook.Process.Signal(15);
+            using var http = new HttpClient { BaseAddress = webhook.Endpoint };
+            await Testing.Eventually.True(
+                async () =>
+                {
+                    using var ready = await http.GetAsync(new Uri("readyz", UriKind.Relative));
+                    return ready.StatusCode == System.Net.HttpStatusCode.ServiceUnavailable;
+                },
+                "it is no longer ready");
+
+            // The API server has its connections to it still, and opens new ones.
+            for (var i = 0; i < 5; i++)
+            {
+                var created = await registered.Create(registered.Pod("late", "nginx:1.27"), "--dry-run=server");
+                Assert.Equal("localhost:7439/nginx:1.27", (string?)created["spec"]!["containers"]![0]!["image"]);
+            }
+            Assert.False(webhook.Process.HasExited);
+        });
     }
 
     private static void AssertSame(string expected, JsonNode? actual) =>

@@ -9,6 +9,9 @@ namespace Kuik.IntegrationTests.Webhook;
 /// <summary>A Kubernetes API of its own, with the webhook registered as it is deployed: only found by an address, where a cluster has a Service.</summary>
 public sealed class RegisteredWebhook : IAsyncLifetime
 {
+    private Dictionary<string, string?> settings = [];
+    private int port;
+
     public KubernetesApi Kubernetes { get; private set; } = null!;
 
     public KuikService Webhook { get; private set; } = null!;
@@ -23,16 +26,15 @@ public sealed class RegisteredWebhook : IAsyncLifetime
         var authority = new CertificateAuthority("kuik-webhook");
         var (certificate, key) = authority.Issue("CN=kuik-webhook", "127.0.0.1").WriteTo(Sandbox.Shared.NewFolder("webhook-certificate"), "webhook");
         var (http, https) = (FreePort.Next(), FreePort.Next());
-        Webhook = await KuikService.Start("Webhook", new KuikServiceOptions
+        port = http;
+        settings = new()
         {
-            Port = http,
-            Settings = new Dictionary<string, string?>
-            {
-                ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{http};https://127.0.0.1:{https}",
-                ["Kestrel:Certificates:Default:Path"] = certificate,
-                ["Kestrel:Certificates:Default:KeyPath"] = key,
-            },
-        });
+            ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{http};https://127.0.0.1:{https}",
+            ["Kestrel:Certificates:Default:Path"] = certificate,
+            ["Kestrel:Certificates:Default:KeyPath"] = key,
+            ["Kuik:Webhook:ShutdownDelay"] = "0",
+        };
+        Webhook = await Start([]);
 
         var configuration = JsonNode.Parse(await Kubernetes.Kubectl("create", "--dry-run=client", "-o", "json", "-k", Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook")))!;
         configuration["webhooks"]![0]!["clientConfig"] = new JsonObject
@@ -45,6 +47,32 @@ public sealed class RegisteredWebhook : IAsyncLifetime
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Runs it with further settings for a while.</summary>
+    public async Task WithSettings(Dictionary<string, string?> more, Func<Task> meanwhile)
+    {
+        var usual = Webhook;
+        usual.Kill();
+        Webhook = await Start(more);
+        try
+        {
+            await UntilAsked();
+            await meanwhile();
+        }
+        finally
+        {
+            Webhook.Kill();
+            Webhook = usual;
+            await Webhook.Restart();
+            await UntilAsked();
+        }
+    }
+
+    private Task<KuikService> Start(Dictionary<string, string?> more) => KuikService.Start("Webhook", new KuikServiceOptions
+    {
+        Port = port,
+        Settings = settings.Concat(more).GroupBy(setting => setting.Key).ToDictionary(same => same.Key, same => same.Last().Value),
+    });
 
     /// <summary>Waits until the API server asks the webhook: it reads registrations in the background, and backs off from one that was away.</summary>
     public Task UntilAsked() => Eventually.True(

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
@@ -86,6 +87,44 @@ public sealed class ReadPodTests
         var pod = Pod(new() { ["original-image-a"] = "no such:::thing", ["original-image-b"] = "nginx" }, containers: [new("a", "x"), new("b", "x")]);
 
         Assert.Equal("b", Assert.Single(ReadPod.Read(pod, [7439]).Images).Container);
+    }
+
+    [Fact]
+    public void The_image_of_a_volume_counts_as_used_by_its_annotation_or_by_its_reference()
+    {
+        var pod = Pod(new() { [Names.OriginalVolumeImageAnnotation("model")] = "quay.io/models/llama:7b" });
+        pod = pod with
+        {
+            Spec = pod.Spec! with
+            {
+                Volumes =
+                [
+                    new("model", new("localhost:7439/quay.io/models/llama:7b")), new("data", new("localhost:7439/quay.io_8443/data:1")),
+                    new("plain", new("nginx:1")), new("empty", new(null)), new("configuration", null),
+                ],
+            },
+        };
+
+        var (rewritten, all) = (ReadPod.Read(pod, [7439]).Images, ReadPod.Read(pod, [7439], takesAll: true).Images);
+
+        PodImage[] expected =
+        [
+            new("volume model", "quay.io/models/llama:7b", "quay.io/models/llama:7b"), new("volume data", "quay.io:8443/data:1", "quay.io:8443/data:1"),
+        ];
+        Assert.Equal(expected, rewritten);
+        Assert.Equal([.. expected, new PodImage("volume plain", "docker.io/library/nginx:1", "nginx:1")], all);
+    }
+
+    [Fact]
+    public void The_volumes_of_a_pod_are_read_from_what_Kubernetes_sends()
+    {
+        using var review = JsonDocument.Parse(File.ReadAllText(
+            Path.Combine(AppContext.BaseDirectory, "Webhook/golden/kubernetes-1.36-deployment-create/review.json")));
+        var list = $$"""{"metadata":{"resourceVersion":"1"},"items":[{{review.RootElement.GetProperty("request").GetProperty("object").GetRawText()}}]}""";
+
+        var pod = JsonSerializer.Deserialize(list, PodJson.Default.ResourceListPod)!.Items![0] with { Metadata = Meta([]) };
+
+        Assert.Contains(new PodImage("volume m", "ghcr.io/team/model:1", "ghcr.io/team/model:1"), ReadPod.Read(pod, [7439], takesAll: true).Images);
     }
 
     [Fact]

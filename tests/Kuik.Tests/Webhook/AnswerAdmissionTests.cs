@@ -137,7 +137,7 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     [Fact]
     public async Task A_body_that_is_too_large_or_nested_too_deeply_is_refused()
     {
-        using var tooLarge = new HttpRequestMessage(HttpMethod.Post, "/mutate-core-v1-pod") { Content = new ByteArrayContent(new byte[AnswerAdmission.LargestBody + 1]) };
+        using var tooLarge = new HttpRequestMessage(HttpMethod.Post, "/mutate-core-v1-pod") { Content = new ByteArrayContent(new byte[ReviewLimits.LargestBody + 1]) };
         tooLarge.Headers.ExpectContinue = true;   // the answer comes before the body is sent, instead of a reset while it is
         using var large = await Http.SendAsync(tooLarge, TestContext.Current.CancellationToken);
         using var deep = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(new string('[', 100_000)));
@@ -153,6 +153,17 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
         Assert.Equal(["pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-never", "rewritten", "rewritten"], Counted.Order());
         Assert.Contains("kuik_webhook_containers_total{", await Http.GetStringAsync("/metrics", TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"os":{"name":"windows"},"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-not-served", "left alone: os windows: no node-proxy serves it")]
+    [InlineData("""{"priority":2000000000,"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-critical", "left alone: priority 2000000000: a critical pod must not need Kuik")]
+    public async Task A_pod_left_alone_is_counted_and_logged_with_its_reason(string spec, string outcome, string reason)
+    {
+        await Post(Review(""" "uid":"7","operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"web"},"spec": """ + spec + "}"));
+
+        Assert.Equal(outcome, Assert.Single(Counted));
+        Assert.Single(Log, line => line == $"CREATE shop/web: 0 of 1 images rewritten; {reason}");
     }
 
     [Fact]

@@ -72,12 +72,34 @@ public sealed class ExplainPodTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_image_volume_is_shown_beside_the_containers()
+    {
+        var (_, answer) = await Explain("""
+            {"kind": "Pod", "metadata": {}, "spec": {"volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "model", "image": {"reference": "quay.io/models/llama:7b"}}]}}
+            """);
+
+        Assert.Equal(
+            """[{"name":"model","in":"volumes","image":"quay.io/models/llama:7b","becomes":"localhost:7439/quay.io/models/llama:7b"}]""",
+            JsonNode.Parse(answer)!["containers"]!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task A_pod_that_no_node_proxy_serves_is_answered_with_the_reason()
+    {
+        var (_, answer) = await Explain("""
+            {"kind": "Pod", "metadata": {}, "spec": {"os": {"name": "windows"}, "containers": [{"name": "web", "image": "nginx:1"}]}}
+            """);
+
+        Assert.Equal("os windows: no node-proxy serves it", (string?)JsonNode.Parse(answer)!["leftAlone"]);
+    }
+
+    [Fact]
     public async Task A_review_is_explained_as_it_would_be_answered()
     {
         var (_, answer) = await Explain(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Webhook/golden/v1-table-1-update-of-a-pod-that-is-not-marked/review.json")));
 
         Assert.All(JsonNode.Parse(answer)!["containers"]!.AsArray(), container => Assert.NotNull((string?)container!["stays"]));
-        Assert.Contains("the pod is not marked for rewriting", answer, StringComparison.Ordinal);
+        Assert.Contains("the request does not change its image", answer, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -50,11 +50,25 @@ public sealed class FuzzTests
 
         Assert.All(decision.Containers, container => Assert.NotEqual(container.Image is null, container.Why.Length == 0));
         Assert.All(decision.Containers.Where(container => container.Image is not null), container =>
-            Assert.Equal(container.Image, (string?)after!["spec"]![container.Container.List]![container.Container.Index]!["image"]));
-        Assert.Equal(decision.Containers.Count(container => container.Image is not null), decision.Patch.Count(operation => ((string)operation!["path"]!).EndsWith("/image", StringComparison.Ordinal)));
+            Assert.Equal(container.Image, (string?)JsonPatch.At(after, PodImages.PathOf(container.Container))));
+        Assert.Equal(decision.Containers.Count(container => container.Image is not null), decision.Patch.Count(IsOfImage));
         if (decision.LeftAlone is not null)
             Assert.Empty(decision.Patch);
     });
+
+    [Property]
+    public void An_update_that_changes_no_image_never_patches_one(Seed seed)
+    {
+        var text = new RandomPod(seed.Value).Write();
+        var (before, after) = (Normal(text), Normal(text));
+        if (before is not JsonObject || JsonPatch.At(after, "/metadata") is not JsonObject metadata)
+            return;
+        metadata["labels"] = new JsonObject { ["changed"] = "yes" };
+        metadata["annotations"] = new JsonObject { [Names.RewriteAnnotation] = "true" };
+
+        Assert.All(Settings, options => Assert.DoesNotContain(
+            Decide(after!.ToJsonString(), "UPDATE", "", before.ToJsonString(), options).Patch, operation => IsOfImage(operation)));
+    }
 
     [Property]
     public void No_key_that_we_write_is_longer_than_Kubernetes_allows(Seed seed) => ForAll(seed, (pod, decide) =>
@@ -74,15 +88,24 @@ public sealed class FuzzTests
     [InlineData("original-image-", 49, true)]
     [InlineData("original-init-image-", 43, false)]
     [InlineData("original-init-image-", 44, true)]
+    [InlineData("original-volume-image-", 41, false)]
+    [InlineData("original-volume-image-", 42, true)]
     public void A_name_too_long_for_a_key_is_hashed(string prefix, int length, bool isHashed)
     {
         var name = new string('n', length);
-        var key = prefix == "original-image-" ? Names.OriginalImageAnnotation(name) : Names.OriginalInitImageAnnotation(name);
+        var key = prefix switch
+        {
+            "original-image-" => Names.OriginalImageAnnotation(name),
+            "original-init-image-" => Names.OriginalInitImageAnnotation(name),
+            _ => Names.OriginalVolumeImageAnnotation(name),
+        };
 
         Assert.Equal(isHashed ? prefix.Length + 40 : prefix.Length + length, key.Length);
         Assert.Equal(isHashed, !key.EndsWith(name, StringComparison.Ordinal));
         Assert.InRange(Names.OriginalImageAnnotation(new string('ü', 30)).Length, 55, 55);   // 60 bytes in 30 characters
     }
+
+    private static bool IsOfImage(JsonNode? operation) => ((string)operation!["path"]!).StartsWith("/spec/", StringComparison.Ordinal);
 
     private static void ForAll(Seed seed, Action<string, Func<string, PodDecision>> check)
     {

@@ -24,7 +24,7 @@ internal sealed class RandomPod(int seed)
     private static readonly string[] Keys =
     [
         "image", "name", "labels", "annotations", "spec", "metadata", "containers", "fieldOfTomorrow", "", "a/b", "~", "~1", "é", "🐳", "__proto__", "$ref", Names.ManagedLabel,
-        Names.RewriteAnnotation, Names.OriginalImageAnnotation("web"), Names.OriginalInitImageAnnotation("web"), Names.OriginalImageAnnotation(new string('n', 300)),
+        "volumes", "reference", Names.RewriteAnnotation, Names.OriginalImageAnnotation("web"), Names.OriginalInitImageAnnotation("web"), Names.OriginalImageAnnotation(new string('n', 300)),
     ];
 
     private readonly Random _random = new(seed);
@@ -49,9 +49,15 @@ internal sealed class RandomPod(int seed)
         (OneIn(8) ? Names.MirrorPodAnnotation : "note", () => Text(Texts)),
         ("original-image-web", () => Text(Images)),
         ("original-init-image-web", () => Text(Images)),
+        ("original-volume-image-web", () => Text(Images)),
         ("large", () => Text(new string('x', OneIn(20) ? 270_000 : 10)))));
 
-    private void Spec() => Usually(() => Object(("containers", Containers), ("initContainers", Containers), ("ephemeralContainers", Containers), ("image", () => Text(Images)), ("volumes", () => Any(4))));
+    private void Spec() => Usually(() => Object(("containers", Containers), ("initContainers", Containers), ("ephemeralContainers", Containers), ("image", () => Text(Images)), ("volumes", Volumes)));
+
+    private void Volumes() => Usually(() => List(_random.Next(4), () => Usually(() => Object(
+        ("name", () => Usually(() => Text(Texts))),
+        (OneIn(4) ? "emptyDir" : "image", () => Usually(() => Object(
+            ("reference", () => Usually(() => Text(Images))), ("pullPolicy", () => Usually(() => Text("Always", "IfNotPresent", "Never"))))))))));
 
     private void Containers() => Usually(() => List(_random.Next(5), Container));
 

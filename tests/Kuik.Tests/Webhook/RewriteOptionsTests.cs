@@ -1,3 +1,4 @@
+using Kuik.Contracts;
 using Kuik.Hosting;
 using Xunit;
 
@@ -56,6 +57,16 @@ public sealed class RewriteOptionsTests
     [InlineData(@"^alpine$", "alpine:1", false)]
     public void An_expression_of_v1_matches_what_it_did(string expression, string image, bool isMatch) =>
         Assert.Equal(isMatch, Review.Options(("Kuik:Webhook:IgnoredImages:0", expression)).IgnoredImages[0].IsMatch(image));
+
+    [Theory]
+    [InlineData(@"a\d", "a\u0663")]   // an Arabic three
+    [InlineData(@"a\w", "a\u00e9")]
+    [InlineData(@"a$", "a\n")]
+    public void Where_an_expression_matches_more_than_Gos_the_image_is_no_reference(string expression, string image)
+    {
+        Assert.True(Review.Options(("Kuik:Webhook:IgnoredImages:0", expression)).IgnoredImages[0].IsMatch(image));
+        Assert.False(ImageReference.TryParse(image, out _, out _));
+    }
 
     [Fact]
     public void No_expression_takes_long_for_any_image()

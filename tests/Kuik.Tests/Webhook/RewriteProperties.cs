@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using FsCheck;
 using FsCheck.Fluent;
@@ -46,7 +47,7 @@ public sealed class RewriteProperties
         Assert.Equal(change.Containers.Count(), decision.Containers.Count);
         Assert.All(decision.Containers, container => Assert.NotEqual(container.Image is null, container.Why.Length == 0));
         Assert.All(decision.Containers, container => Assert.Equal(
-            container.Image ?? container.Container.Image, (string?)patched["spec"]![container.Container.List]![container.Container.Index]!["image"] ?? ""));
+            container.Image ?? container.Container.Image, (string?)JsonPatch.At(patched, PodImages.PathOf(container.Container)) ?? ""));
     });
 
     [Property]
@@ -61,8 +62,46 @@ public sealed class RewriteProperties
             Assert.Equal(ImageReference.Parse(container.Container.Image), origin);
             if (container.Container.List == "ephemeralContainers")
                 return;   // the subresource keeps no annotation
-            var key = container.Container.List == "initContainers" ? Names.OriginalInitImageAnnotation(container.Container.Name) : Names.OriginalImageAnnotation(container.Container.Name);
+            var key = PodImages.AnnotationOf(container.Container.List, container.Container.Name);
             Assert.Equal(container.Container.Image, (string?)patched["metadata"]!["annotations"]![key]);
+        });
+    });
+
+    [Property]
+    public void An_update_that_changes_no_image_never_patches_one(GeneratedChange change) => Assert.All(Settings, options =>
+    {
+        var old = change.Pod.DeepClone();
+        old["metadata"] = change.OldPod?["metadata"]?.DeepClone() ?? new JsonObject();
+
+        var decision = (change with { Operation = "UPDATE", SubResource = "", OldPod = old }).Decide(options);
+
+        Assert.DoesNotContain(decision.Patch, operation => ((string)operation!["path"]!).StartsWith("/spec/", StringComparison.Ordinal));
+    });
+
+    [Property]
+    public void An_update_patches_only_images_that_it_changes_itself(GeneratedChange change) => Assert.All(Settings, options =>
+    {
+        if (change is not { Operation: "UPDATE", SubResource: "" })
+            return;
+
+        Assert.All(change.Decide(options).Containers.Where(container => container.Image is not null), container =>
+            Assert.DoesNotContain(
+                PodImages.Read(JsonSerializer.SerializeToElement(change.OldPod), container.Container.List, null),
+                old => old.Name == container.Container.Name && old.Image == container.Container.Image));
+    });
+
+    [Property]
+    public void No_annotation_of_ours_names_another_image_than_its_container_pulls_after_a_change(GeneratedChange change) => Assert.All(Settings, options =>
+    {
+        var decision = change.Decide(options);
+        if (decision.LeftAlone is not null || change.SubResource.Length > 0)
+            return;
+        var patched = JsonPatch.Apply(change.Pod, decision.Patch);
+
+        Assert.All(decision.Containers.Where(container => container.Outcome != Outcome.Unchanged), container =>
+        {
+            var original = (string?)patched["metadata"]!["annotations"]?[PodImages.AnnotationOf(container.Container.List, container.Container.Name)];
+            Assert.True(original is null || RewriteImage.IsOurs(container.Image ?? container.Container.Image, original, options));
         });
     });
 
@@ -75,7 +114,9 @@ public sealed class RewriteProperties
     public sealed record GeneratedChange(string Operation, string SubResource, JsonNode Pod, JsonNode? OldPod)
     {
         public IEnumerable<JsonNode?> Containers =>
-            SubResource.Length > 0 ? List("ephemeralContainers") : List("containers").Concat(List("initContainers"));
+            SubResource.Length > 0
+                ? List("ephemeralContainers")
+                : List("containers").Concat(List("initContainers")).Concat(List("volumes").Where(volume => volume!["image"] is not null));
 
         public PodDecision Decide(RewriteOptions options) => RewritePod.Decide(Review.Of(Operation, Pod, OldPod, SubResource), options);
 
@@ -94,7 +135,30 @@ public sealed class RewriteProperties
             from metadata in Metadata()
             from containers in Containers("c")
             from init in Containers("i")
-            select new GeneratedChange(operation, "", Pod(metadata, ("containers", containers), ("initContainers", init)), null);
+            from volumes in Volumes()
+            from old in Old(containers, "c")
+            from oldInit in Old(init, "i")
+            from oldMetadata in Metadata()
+            select new GeneratedChange(
+                operation, "", Pod(metadata, ("containers", containers), ("initContainers", init), ("volumes", volumes)),
+                operation == "CREATE" ? null : Pod(oldMetadata, ("containers", old), ("initContainers", oldInit), ("volumes", volumes)));
+
+        // What containers were before: some the same, some with another image, some absent, some more.
+        private static Gen<JsonObject[]> Old(JsonObject[] containers, string prefix) =>
+            from others in Containers(prefix)
+            from isSame in Gen.Elements(true, true, false).ArrayOf(3)
+            select Enumerable.Range(0, 3).Select(i => (isSame[i] ? containers : others).ElementAtOrDefault(i)).OfType<JsonObject>().ToArray();
+
+        private static Gen<JsonObject[]> Volumes() =>
+            from containers in Containers("v")
+            from isImage in Gen.Elements(true, false).ArrayOf(3)
+            select containers.Select((container, index) => isImage[index]
+                ? new JsonObject
+                {
+                    ["name"] = container["name"]!.DeepClone(),
+                    ["image"] = new JsonObject { ["reference"] = container["image"]!.DeepClone(), ["pullPolicy"] = container["imagePullPolicy"]?.DeepClone() },
+                }
+                : new JsonObject { ["name"] = container["name"]!.DeepClone(), ["emptyDir"] = new JsonObject() }).ToArray();
 
         private static Gen<GeneratedChange> Ephemeral() =>
             from metadata in Metadata()
@@ -114,7 +178,7 @@ public sealed class RewriteProperties
         private static Gen<JsonObject> Metadata() =>
             from labels in Gen.Elements("null", "{}", """{"a/b":"c"}""", $$"""{"{{Names.ManagedLabel}}":"true"}""", $$"""{"{{Names.PolicyLabel}}":"ignore"}""", $$"""{"{{Names.ManagedLabel}}":"true","~":"/"}""")
             from annotations in Gen.Elements("null", "{}", """{"a~1/b":"c"}""", """{"original-image-c0":"nginx:1","original-init-image-i1":"redis"}""",
-                $$"""{"{{Names.RewriteAnnotation}}":"true","original-image-c0":"o/a:1","original-image-c1":"reg.io:5000/o/b","original-init-image-i0":"o/a:1"}""",
+                $$"""{"{{Names.RewriteAnnotation}}":"true","original-image-c0":"o/a:1","original-image-c1":"reg.io:5000/o/b","original-init-image-i0":"o/a:1","original-volume-image-v0":"o/a:1"}""",
                 $$"""{"{{Names.RewriteAnnotation}}":"false","original-image-c0":"o/a:1"}""", $$"""{"{{Names.MirrorPodAnnotation}}":"x"}""")
             select new JsonObject { ["name"] = "web", ["labels"] = JsonNode.Parse(labels), ["annotations"] = JsonNode.Parse(annotations), ["tomorrow"] = 1.50 };
 

@@ -21,9 +21,17 @@ internal sealed class WebhookInProcess : IAsyncDisposable
 
     public HttpClient Http { get; } = new();
 
-    public async ValueTask Start()
+    /// <summary>The running service.</summary>
+    public WebApplication App => _webhook!;
+
+    /// <summary>Starts it on a free port, without TLS.</summary>
+    public ValueTask Start() => Start(TimeProvider.System);
+
+    /// <summary>Starts it with a clock and further settings.</summary>
+    public async ValueTask Start(TimeProvider time, params string[] settings)
     {
-        var builder = WebApplication.CreateSlimBuilder(["--Urls=http://127.0.0.1:0", "--Logging:LogLevel:Kuik=Information"]);
+        var builder = WebApplication.CreateSlimBuilder(["--Urls=http://127.0.0.1:0", "--Logging:LogLevel:Kuik=Information", .. settings]);
+        builder.Services.AddSingleton(time);
         builder.AddKuikDefaults("webhook");
         builder.Logging.ClearProviders().AddProvider(new KeepLines(Log));
         builder.AddPodRewriting();

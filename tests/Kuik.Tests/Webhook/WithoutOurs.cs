@@ -3,7 +3,9 @@ using Kuik.Contracts;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>A pod without what the webhook may change: images, our label, our annotations. Whatever is of another kind than in a pod stays as it is.</summary>
+/// <summary>
+/// A pod without what the webhook may change: images of containers and image volumes, our label, our annotations. Whatever is of another kind than in a pod stays as it is.
+/// </summary>
 internal static class WithoutOurs
 {
     private static readonly string[] Lists = ["containers", "initContainers", "ephemeralContainers"];
@@ -13,11 +15,15 @@ internal static class WithoutOurs
         var stripped = pod?.DeepClone();
         var containers = Lists
             .SelectMany(list => (Member(Member(stripped, "spec"), list) as JsonArray ?? []).OfType<JsonObject>().Select(container => (List: list, Container: container))).ToList();
-        var ours = containers.Select(c => c.List == "initContainers" ? Names.OriginalInitImageAnnotation(Text(c.Container["name"])) : Names.OriginalImageAnnotation(Text(c.Container["name"])));
+        var volumes = (Member(Member(stripped, "spec"), "volumes") as JsonArray ?? []).OfType<JsonObject>().Where(volume => volume["image"] is not null).ToList();
+        var ours = containers.Select(c => c.List == "initContainers" ? Names.OriginalInitImageAnnotation(Text(c.Container["name"])) : Names.OriginalImageAnnotation(Text(c.Container["name"])))
+            .Concat(volumes.Select(volume => Names.OriginalVolumeImageAnnotation(Text(volume["name"]))));
         Remove(Member(stripped, "metadata"), "annotations", ours.Append(Names.RewriteAnnotation));
         Remove(Member(stripped, "metadata"), "labels", [Names.ManagedLabel]);
         foreach (var (_, container) in containers)
             container.Remove("image");
+        foreach (var volume in volumes)
+            (volume["image"] as JsonObject)?.Remove("reference");
         return stripped;
     }
 
