@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Kuik.Oci;
 
 /// <summary>What one pull secret says about one registry. Never written to a log: <see cref="ToString"/> shows nothing of it.</summary>
@@ -7,5 +9,14 @@ namespace Kuik.Oci;
 /// <param name="RegistryToken">A bearer token for the registry itself, sent as it is; null when there is none.</param>
 public sealed record RegistryCredential(string Username, string Password, string? IdentityToken = null, string? RegistryToken = null)
 {
+    /// <summary>
+    /// How username and password become bytes: as UTF-8, or, when false, as Latin-1, in which each character is one byte. That keeps the bytes of a
+    /// password that a pull secret holds in another encoding.
+    /// </summary>
+    public bool IsUtf8 { get; init; } = true;
+
+    /// <summary>The parameter of an Authorization header of the scheme Basic.</summary>
+    internal string ToBasic() => Convert.ToBase64String((IsUtf8 ? Encoding.UTF8 : Encoding.Latin1).GetBytes($"{Username}:{Password}"));
+
     public override string ToString() => "(a credential)";
 }

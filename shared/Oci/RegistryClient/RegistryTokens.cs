@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
-using System.Text;
 using System.Text.Json;
 
 namespace Kuik.Oci;
@@ -152,7 +151,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
     }
 
     private static AuthenticationHeaderValue Basic(RegistryCredential credential) =>
-        new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.Username}:{credential.Password}")));
+        new("Basic", credential.ToBasic());
 
     private static Key KeyOf(RegistryCall call) => new(call.Repository.Host, string.Join(' ', call.Scopes), call.Credential);
 
