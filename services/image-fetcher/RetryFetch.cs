@@ -16,6 +16,7 @@ public static class RetryFetch
         ["broken"] = (TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(30)),
         ["unreachable"] = (TimeSpan.FromSeconds(15), TimeSpan.FromMinutes(10)),
         ["cache"] = (TimeSpan.FromSeconds(15), TimeSpan.FromMinutes(5)),
+        ["internal"] = (TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(30)),
     };
 
     // No registry means it when it asks for more: Docker Hub's longest window is six hours.
