@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.Oci;
 
@@ -175,8 +174,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     {
         var path = $"tags/list?n={count}" + (last.Length == 0 ? "" : $"&last={last}");
         using var answer = await _client.Send(new RegistryCall(HttpMethod.Get, At(repository), path) { Credential = settings.CacheCredential }, stop);
-        using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(stop));
-        return json.RootElement.TryGetProperty("tags", out var tags) && tags.ValueKind == JsonValueKind.Array ? [.. tags.EnumerateArray().Select(tag => tag.GetString()!)] : [];
+        return TagList.Parse(repository, await answer.Content.ReadAsByteArrayAsync(stop));
     }
 
     private async Task<byte[]> ReadBlob(string repository, string digest, CancellationToken stop)
