@@ -127,6 +127,16 @@ public sealed class OddPullSecretsTests
         }
     }
 
+    [Theory]
+    [InlineData("""{"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"not base64!"}}""")]
+    [InlineData("""{"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":7}}""")]
+    [InlineData("""{"type":"kubernetes.io/dockerconfigjson","data":["hunter2"]}""")]
+    [InlineData("""{"type":["hunter2"]}""")]
+    [InlineData("""{"type":"\ud800"}""")]
+    [InlineData("<html>")]
+    public void A_Secret_of_an_odd_shape_is_JSON_that_cannot_be_read_and_nothing_else(string secret) =>
+        Assert.Throws<System.Text.Json.JsonException>(() => System.Text.Json.JsonSerializer.Deserialize(secret, SecretJson.Default.SecretContent));
+
     private static Task<SecretsRead> Read(byte[] content) =>
         new ReadSecrets((_, _) => Task.FromResult(Content(content)), new FakeTimeProvider(), NullLogger<ReadSecrets>.Instance).Run([Foo], CancellationToken.None);
 
