@@ -45,11 +45,12 @@ public sealed record Evicting(bool IsExpired, bool IsEvicted, string? By, DateTi
 }
 
 /// <summary>
-/// Removes an expired image's tag from the cache, once in the cluster.
+/// Removes an expired image's tag from the cache, once in the cluster. A failed eviction stays open in the image's stream and is announced again by expiry.
 /// <para>1. Decide and claim. 2. Under the repository's lock: decide again, remove the tag, sweep what only it held. 3. Record.</para>
 /// </summary>
 public sealed partial class EvictImage(
-    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings, TimeProvider time, ILogger<EvictImage> logger)
+    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings, FetcherMetrics metrics,
+    TimeProvider time, ILogger<EvictImage> logger)
     : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
     public Task Consume(ConsumeContext<ImageExpired> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
@@ -72,7 +73,6 @@ public sealed partial class EvictImage(
     /// <param name="image">The normalised reference.</param>
     /// <param name="cause">The event that announced it; null for none.</param>
     /// <param name="ct">Ends it; the announcement is to be delivered again then.</param>
-    /// <exception cref="CopyFailed">The cache registry did not do it.</exception>
     public async Task Run(string image, Guid? cause, CancellationToken ct)
     {
         using var turn = underWay.TryEnter("evict " + image);
@@ -88,8 +88,9 @@ public sealed partial class EvictImage(
         }
 
         // 2. Remove the tag.
-        var name = ImageReference.Parse(image);
-        if (!await engine.Run(name, stop => IsStillExpired(name, stop), ct))
+        if (await TryRemove(image, ct) is not { } isRemoved)
+            return;
+        if (!isRemoved)
         {
             LogLeft(image, EvictDecision.NotExpired);
             return;
@@ -97,6 +98,30 @@ public sealed partial class EvictImage(
 
         // 3. Record.
         await log.Run(transaction => Record(transaction, image, cause, ct), ct);
+        metrics.CountEviction("evicted");
+    }
+
+    /// <returns>Whether the tag was removed; null when that failed, which is logged.</returns>
+    private async Task<bool?> TryRemove(string image, CancellationToken ct)
+    {
+        try
+        {
+            var name = ImageReference.Parse(image);
+            return await engine.Run(name, stop => IsStillExpired(name, stop), ct);
+        }
+        catch (CopyFailed failure)
+        {
+            ct.ThrowIfCancellationRequested();
+            metrics.CountEviction(failure.Kind);
+            LogFailed(image, failure.Message);
+            return null;
+        }
+        catch (Exception error) when (!ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error) && !EventLogFault.MeansUnreadable(error))
+        {
+            metrics.CountEviction(CopyFailed.Internal);
+            LogUnforeseen(image, ExceptionSummary.WithStack(error));
+            return null;
+        }
     }
 
     private async Task<EvictDecision> Claim(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
@@ -127,6 +152,12 @@ public sealed partial class EvictImage(
             return;
         stream.Append(new ImageEvicted(image, time.GetUtcNow()));
     }
+
+    [LoggerMessage(LogLevel.Warning, "{Image} could not be evicted and is announced again: {Reason}")]
+    private partial void LogFailed(string image, string reason);
+
+    [LoggerMessage(LogLevel.Error, "{Image} could not be evicted and is announced again: {Fault}")]
+    private partial void LogUnforeseen(string image, string fault);
 
     [LoggerMessage(LogLevel.Information, "{Image} was announced to be evicted and is left alone: {Decision}")]
     private partial void LogLeft(string image, EvictDecision decision);

@@ -52,11 +52,12 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
 
 /// <summary>
 /// Copies an image that was announced, once in the cluster.
+/// Whatever ends the copy is recorded, with a time for the next attempt; only exceptions of the event log propagate, for the broker to deliver again.
 /// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record what came of it.</para>
 /// </summary>
 public sealed partial class FetchImage(
     EventLogTransactions log, CopyImage engine, EvictImage evict, CollectCredentials credentials, HoldAnnouncements announcements, ImagesUnderWay underWay,
-    KeepLease lease, FetcherSettings settings, TimeProvider time, ILogger<FetchImage> logger)
+    KeepLease lease, FetcherSettings settings, FetcherMetrics metrics, TimeProvider time, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
@@ -100,7 +101,7 @@ public sealed partial class FetchImage(
             return;
 
         // 1. Wait.
-        using var turn = await underWay.WaitForTurn(ImageReference.Parse(image).Host, ct);
+        using var turn = await underWay.WaitForTurn(ImageReference.TryParse(image, out var name, out _) ? name.Host : "", ct);
 
         // 2. Decide and claim.
         var decision = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
@@ -145,7 +146,8 @@ public sealed partial class FetchImage(
     {
         try
         {
-            var copy = await lease.While(image, () => engine.Run(ImageReference.Parse(image), ct));
+            var copy = await lease.While(image, () => CopyFromOrigin(image, ct));
+            metrics.CountCopy("cached");
             LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
             return state => Cached(state, image, copy, time.GetUtcNow());
         }
@@ -153,8 +155,27 @@ public sealed partial class FetchImage(
         {
             ct.ThrowIfCancellationRequested();   // nothing is wrong with the image when this process stops
             var failure = error.Kind == CopyFailed.Refused ? await Explain(image, error, ct) : error;
-            LogFailed(image, failure.Kind, failure.Message);
+            metrics.CountCopy(failure.Kind);
+            if (failure is { Kind: CopyFailed.Internal, InnerException: { } fault })
+                LogUnforeseen(image, ExceptionSummary.WithStack(fault));
+            else
+                LogFailed(image, failure.Kind, failure.Message);
             return state => Failed(state, image, failure, settings.Name, time.GetUtcNow());
+        }
+    }
+
+    private async Task<CopiedImage> CopyFromOrigin(string image, CancellationToken ct)
+    {
+        // A reference that an earlier version accepted may be in the log.
+        if (!ImageReference.TryParse(image, out var name, out var problem))
+            throw new CopyFailed(CopyFailed.Broken, $"not an image reference: {problem}", retryHelps: false);
+        try
+        {
+            return await engine.Run(name, ct);
+        }
+        catch (Exception error) when (error is not CopyFailed && !ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error))
+        {
+            throw CopyFailed.Unforeseen(error);
         }
     }
 
@@ -182,6 +203,9 @@ public sealed partial class FetchImage(
 
     [LoggerMessage(LogLevel.Information, "{Image} is cached: {Copied} bytes copied, {AlreadyThere} were there, in {Seconds:0.0} s")]
     private partial void LogCached(string image, long copied, long alreadyThere, double seconds);
+
+    [LoggerMessage(LogLevel.Error, "{Image} could not be copied: {Fault}")]
+    private partial void LogUnforeseen(string image, string fault);
 
     [LoggerMessage(LogLevel.Warning, "{Image} could not be copied ({Kind}): {Reason}")]
     private partial void LogFailed(string image, string kind, string reason);

@@ -21,6 +21,7 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<KeepLease>();
         builder.Services.AddSingleton<LockRepositories>();
         builder.Services.AddSingleton<RecordPull>();
+        builder.Services.AddSingleton<FetcherMetrics>();
         // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue.
         builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
         builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2))

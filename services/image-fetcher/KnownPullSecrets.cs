@@ -1,5 +1,6 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
 using Npgsql;
 
 namespace Kuik.ImageFetcher;
@@ -64,14 +65,24 @@ public sealed partial class KnownPullSecrets(ReadPullSecretNames read, TimeProvi
                 LogKept(before.ByRepository.Count, error is NpgsqlException ? error.Message : "no answer in time");
             return before with { FreshUntil = time.GetUtcNow() + 5 * Patience, IsAnswer = false };
         }
+        catch (Exception error)
+        {
+            // Unlike Postgres being away, this is no reason to open tags by the secrets of other pods.
+            LogUnforeseen(ExceptionSummary.WithStack(error));
+            return before with { FreshUntil = time.GetUtcNow() + 5 * Patience };
+        }
     }
 
+    // A reference that this version does not accept is the business of its own image only.
     private static Dictionary<string, IReadOnlyList<PullSecret>> Group(IReadOnlyDictionary<string, IReadOnlyList<PullSecret>> byImage) => byImage
-        .GroupBy(entry => ImageReference.Parse(entry.Key).Name, entry => entry.Value)
+        .GroupBy(entry => ImageReference.TryParse(entry.Key, out var image, out _) ? image.Name : "", entry => entry.Value)
         .ToDictionary(images => images.Key, images => (IReadOnlyList<PullSecret>)[.. images.SelectMany(secrets => secrets).Distinct()]);
 
     [LoggerMessage(LogLevel.Warning, "Postgres did not say which pull secrets there are ({Reason}): what was known before is used, for {Count} repositories")]
     private partial void LogKept(int count, string reason);
+
+    [LoggerMessage(LogLevel.Error, "which pull secrets there are could not be read, and what was known before is used: {Fault}")]
+    private partial void LogUnforeseen(string fault);
 
     private sealed record Snapshot(
         IReadOnlyDictionary<string, IReadOnlyList<PullSecret>> ByImage, Dictionary<string, IReadOnlyList<PullSecret>> ByRepository, DateTimeOffset FreshUntil, bool IsAnswer);

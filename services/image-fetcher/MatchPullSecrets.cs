@@ -1,5 +1,3 @@
-using System.Text;
-using System.Text.RegularExpressions;
 using Kuik.Contracts;
 using Kuik.Oci;
 
@@ -38,42 +36,7 @@ public static class MatchPullSecrets
     private static (string Host, string Port) SplitPort(string host) =>
         host.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon ? (host[..colon], host[(colon + 1)..]) : (host, "");
 
-    // One label of a host against a shell pattern. A glob never spans labels: *.example.com is not example.com, nor a.b.example.com.
+    // A glob never spans labels: *.example.com is neither example.com nor a.b.example.com.
     private static bool IsMatch(string pattern, string label) =>
-        pattern.AsSpan().ContainsAny('*', '?', '[')
-            ? ToExpression(pattern) is { } expression && expression.IsMatch(label)
-            : pattern == label;
-
-    private static Regex? ToExpression(string pattern)
-    {
-        var expression = new StringBuilder(@"\A");
-        for (var i = 0; i < pattern.Length; i++)
-        {
-            var end = pattern[i] == '[' ? pattern.IndexOf(']', i + 1) : -1;
-            expression.Append(pattern[i] switch
-            {
-                '*' => "[^/]*",
-                '?' => "[^/]",
-                '[' when end > i + 1 => CharacterClass(pattern[(i + 1)..end]),
-                var other => Regex.Escape(other.ToString()),
-            });
-            i = end > i + 1 ? end : i;
-        }
-        try
-        {
-            // Not backtracking: a pattern is whatever somebody wrote into a Secret.
-            return new Regex(expression.Append(@"\z").ToString(), RegexOptions.NonBacktracking);
-        }
-        catch (RegexParseException)
-        {
-            return null;   // a range such as [z-a]: it opens nothing
-        }
-    }
-
-    private static string CharacterClass(string content)
-    {
-        var negated = content.StartsWith('^') && content.Length > 1;
-        var characters = (negated ? content[1..] : content).Replace(@"\", @"\\", StringComparison.Ordinal).Replace("[", @"\[", StringComparison.Ordinal).Replace("^", @"\^", StringComparison.Ordinal);
-        return negated ? $"[^{characters}]" : $"[{characters}]";
-    }
+        pattern.AsSpan().ContainsAny(@"*?[\") ? HostPattern.IsMatch(pattern, label) : pattern == label;
 }

@@ -6,26 +6,32 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>A pull secret that is no docker configuration. Its message names the secret and what is wrong, and holds nothing of the content.</summary>
-/// <param name="secret">The secret.</param>
-/// <param name="problem">What is wrong, to follow the secret's name in a sentence.</param>
-public sealed class UnreadablePullSecret(PullSecret secret, string problem) : Exception($"the pull secret {secret.Namespace}/{secret.Name} {problem}");
-
 /// <summary>What one entry of a pull secret opens.</summary>
 /// <param name="Host">A registry's host, globs allowed in each of its labels: <c>*.example.com:5000</c>.</param>
 /// <param name="Path">What the image's path has to start with, with a leading slash; empty for the whole registry.</param>
 /// <param name="Credential">What to show the registry.</param>
 public sealed record PullSecretEntry(string Host, string Path, RegistryCredential Credential);
 
-/// <summary>Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and registry tokens as docker does.</summary>
-public static class ParsePullSecret
+/// <summary>
+/// Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and registry tokens as
+/// docker does. A secret is bytes that somebody wrote: none make this throw.
+/// <para>Each entry is read by itself, so that one that cannot be read takes nothing else with it. Text that is not Unicode (a password typed on a Latin-1
+/// terminal) is read with U+FFFD in its place, as by the kubelet: where that is in a field that the registry does not look at, the image pulls on a
+/// node without Kuik, so it has to pull here; where it is in a password, the registry answers 401 and the problem that is reported says why.</para>
+/// </summary>
+internal static class ParsePullSecret
 {
-    /// <summary>The entries of a secret; none of a secret of another type, or of one without data.</summary>
-    /// <param name="secret">Its name, for errors.</param>
+    /// <summary>Kubernetes' own limit for all data of a Secret, in bytes.</summary>
+    public const int LongestContent = 1024 * 1024;
+
+    // Problems end up in events and in the status of resources.
+    private const int MostProblems = 5;
+
+    /// <summary>The entries of a secret, and what is wrong with it. No entries of a secret of another type, or of one without data.</summary>
+    /// <param name="secret">Its name, for the problems.</param>
     /// <param name="type">The Secret's <c>type</c>.</param>
     /// <param name="data">The Secret's <c>data</c>, decoded.</param>
-    /// <exception cref="UnreadablePullSecret">It is not JSON of that shape, or an <c>auth</c> field does not decode.</exception>
-    public static IReadOnlyList<PullSecretEntry> Entries(PullSecret secret, string? type, IDictionary<string, byte[]>? data)
+    public static SecretsRead Read(PullSecret secret, string? type, IDictionary<string, byte[]>? data)
     {
         var key = type switch
         {
@@ -33,53 +39,100 @@ public static class ParsePullSecret
             "kubernetes.io/dockercfg" => ".dockercfg",
             _ => null,
         };
-        if (key is null || data is null || !data.TryGetValue(key, out var content) || content.Length == 0)
-            return [];
-        using var document = Parse(secret, key, content);
-        var configuration = PropertiesOf(document.RootElement, () => new UnreadablePullSecret(secret, $"holds no JSON object under {key}"));
-        if (key == ".dockerconfigjson")
-            configuration = PropertiesOf(Field(configuration, "auths"), () => new UnreadablePullSecret(secret, "holds \"auths\" that are not a JSON object"));
-        return [.. configuration.SelectMany((entry, index) => ReadEntry(new Place(secret, index + 1), entry))];
+        if (key is null || data?.TryGetValue(key, out var content) != true || content is not { Length: > 0 })
+            return new SecretsRead([], []);
+        try
+        {
+            if (content.Length > LongestContent)
+                throw new UnusableException($"is larger than {LongestContent} bytes");
+            using var document = Parse(key, content);
+            return ReadEntries(secret, [.. EntriesOf(key, document.RootElement)]);
+        }
+        catch (UnusableException problem)
+        {
+            return new SecretsRead([], [$"the pull secret {secret.Namespace}/{secret.Name} {problem.Message}"]);
+        }
     }
 
-    private static JsonDocument Parse(PullSecret secret, string key, byte[] content)
+    private static JsonDocument Parse(string key, byte[] content)
     {
         try
         {
-            return JsonDocument.Parse(content);
+            return LenientJson.Parse(content);
         }
         catch (JsonException error)
         {
             // Not error.Message: it quotes what it stumbled upon.
-            throw new UnreadablePullSecret(secret, $"holds no valid JSON under {key} (line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1})");
+            throw new UnusableException($"holds no valid JSON under {key} (line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1})");
         }
     }
 
-    private static IEnumerable<PullSecretEntry> ReadEntry(Place place, JsonProperty registry)
+    // As Go's decoder does it: objects of the same name are merged, and of two entries with one key the last one counts. The number is for the problems.
+    private static IEnumerable<(int Number, JsonProperty Property)> EntriesOf(string key, JsonElement root)
     {
-        var entry = PropertiesOf(registry.Value, () => place.Problem("is not a JSON object"));
-        var (username, password) = (TextIn(entry, "username", place), TextIn(entry, "password", place));
-        if (TextIn(entry, "auth", place) is { Length: > 0 } auth)
-            (username, password) = Decode(auth, place);
-        var (identity, token) = (TextIn(entry, "identitytoken", place), TextIn(entry, "registrytoken", place));
-        if (username + password + identity + token == "")
-            yield break;   // a credential helper's entry: what it stands for is on somebody's laptop
-        var (host, path) = Split(registry.Name);
-        yield return new PullSecretEntry(host, path, new RegistryCredential(username, password, identity == "" ? null : identity, token == "" ? null : token));
+        var top = PropertiesOf(root) ?? throw new UnusableException($"holds no JSON object under {key}");
+        var entries = key == ".dockercfg" ? top : top.Where(property => IsNamed(property, "auths"))
+            .SelectMany(auths => PropertiesOf(auths.Value) ?? throw new UnusableException("holds \"auths\" that are not a JSON object"));
+        return entries.Select((property, index) => (Number: index + 1, property))
+            .GroupBy(entry => entry.property.Name, (_, same) => same.Last()).OrderBy(entry => entry.Number);
     }
 
-    private static (string Username, string Password) Decode(string auth, Place place)
+    private static SecretsRead ReadEntries(PullSecret secret, IReadOnlyList<(int Number, JsonProperty Property)> properties)
     {
-        // Padded or not, broken into lines or not: all are in use.
+        var (entries, problems) = (new List<PullSecretEntry>(), new List<string>());
+        foreach (var (number, property) in properties)
+        {
+            // An entry is told by its number: its key may be a password in the wrong place.
+            void Report(string problem) => problems.Add($"the pull secret {secret.Namespace}/{secret.Name} has an entry (number {number}) {problem}");
+            try
+            {
+                if (ReadEntry(property) is { } entry)
+                    entries.Add(entry);
+                if (IsNotUnicode(property))
+                    Report("with text that is not Unicode: it is used with U+FFFD in its place, as the kubelet does");
+            }
+            catch (UnusableException unusable)
+            {
+                Report("that " + unusable.Message);
+            }
+        }
+        return new SecretsRead(entries, problems.Count <= MostProblems ? problems :
+            [.. problems.Take(MostProblems), $"the pull secret {secret.Namespace}/{secret.Name} has {problems.Count - MostProblems} more entries with problems"]);
+    }
+
+    /// <returns>Null for a credential helper's entry: what it stands for is on the machine that wrote it.</returns>
+    private static PullSecretEntry? ReadEntry(JsonProperty registry)
+    {
+        var entry = PropertiesOf(registry.Value) ?? throw new UnusableException("is not a JSON object");
+        var (username, password, isUtf8) = TextIn(entry, "auth") is { Length: > 0 } auth
+            ? Decode(auth)
+            : (TextIn(entry, "username"), TextIn(entry, "password"), true);
+        var (identity, token) = (TextIn(entry, "identitytoken"), TextIn(entry, "registrytoken"));
+        if (token.AsSpan().ContainsAnyExceptInRange('!', '~'))
+            throw new UnusableException("holds a registrytoken that no HTTP header can carry");
+        if (username + password + identity + token == "")
+            return null;
+        if (registry.Name.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
+            throw new UnusableException("has white space in the registry's name");
+        var (host, path) = Split(registry.Name);
+        var credential = new RegistryCredential(username, password, identity == "" ? null : identity, token == "" ? null : token) { IsUtf8 = isUtf8 };
+        return new PullSecretEntry(host, path, credential);
+    }
+
+    /// <summary>Padded or not, broken into lines or not: all are in use. NULs around the password are docker's padding. Bytes that are not UTF-8 are kept as they are.</summary>
+    private static (string Username, string Password, bool IsUtf8) Decode(string auth)
+    {
         var digits = string.Concat(auth.Where(c => !char.IsWhiteSpace(c))).TrimEnd('=');
         var bytes = new byte[digits.Length];
-        var text = Convert.TryFromBase64String(digits.PadRight((digits.Length + 3) / 4 * 4, '='), bytes, out var length) ? Encoding.UTF8.GetString(bytes, 0, length) : "";
+        var isBase64 = Convert.TryFromBase64String(digits.PadRight((digits.Length + 3) / 4 * 4, '='), bytes, out var length);
+        var isUtf8 = System.Text.Unicode.Utf8.IsValid(bytes.AsSpan(0, length));
+        var text = isBase64 ? (isUtf8 ? Encoding.UTF8 : Encoding.Latin1).GetString(bytes, 0, length) : "";
         return text.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon
-            ? (text[..colon], text[(colon + 1)..])
-            : throw place.Problem("holds an auth field that is not base64(username:password)");
+            ? (text[..colon], text[(colon + 1)..].Trim('\0'), isUtf8)
+            : throw new UnusableException("holds an auth field that is not base64(username:password)");
     }
 
-    // The key is written as a host, a host and a path, or an address whose /v1/ or /v2/ means the whole registry.
+    // The key is written as a host, a host and a path, or an address whose /v1/ or /v2/ means the whole registry. A user's name in an address says nothing.
     private static (string Host, string Path) Split(string registry)
     {
         var rest = registry;
@@ -87,33 +140,34 @@ public static class ParsePullSecret
             rest = rest.StartsWith(scheme, StringComparison.Ordinal) ? rest[scheme.Length..] : rest;
         var slash = rest.IndexOf('/', StringComparison.Ordinal);
         var (host, path) = slash < 0 ? (rest, "") : (rest[..slash], rest[slash..]);
+        host = host[(host.LastIndexOf('@') + 1)..];
         if (path.StartsWith("/v1/", StringComparison.Ordinal) || path.StartsWith("/v2/", StringComparison.Ordinal))
             path = path[3..];
         // Docker Hub's other names are docker.io in every image's name here.
         return (host is "registry-1.docker.io" or "registry.hub.docker.com" ? ImageReference.DockerHub : host, path == "/" ? "" : path);
     }
 
-    private static IReadOnlyList<JsonProperty> PropertiesOf(JsonElement element, Func<UnreadablePullSecret> problem) => element.ValueKind switch
+    private static IReadOnlyList<JsonProperty>? PropertiesOf(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Undefined or JsonValueKind.Null => [],
         JsonValueKind.Object => [.. element.EnumerateObject()],
-        _ => throw problem(),
+        _ => null,
     };
 
-    // Go's decoder, which the kubelet reads this with, ignores the case of fields and lets the last of two win.
-    private static JsonElement Field(IReadOnlyList<JsonProperty> properties, string name) =>
-        properties.LastOrDefault(property => property.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Value;
+    // Go's decoder ignores the case of fields, lets the last of two win, and a null change nothing.
+    private static string TextIn(IReadOnlyList<JsonProperty> entry, string field) =>
+        entry.LastOrDefault(property => IsNamed(property, field) && property.Value.ValueKind != JsonValueKind.Null).Value switch
+        {
+            { ValueKind: JsonValueKind.Undefined } => "",
+            { ValueKind: JsonValueKind.String } text => text.GetString()!,
+            _ => throw new UnusableException($"holds {field} that is not text"),
+        };
 
-    private static string TextIn(IReadOnlyList<JsonProperty> entry, string field, Place place) => Field(entry, field) switch
-    {
-        { ValueKind: JsonValueKind.Undefined or JsonValueKind.Null } => "",
-        { ValueKind: JsonValueKind.String } text => text.GetString()!,
-        _ => throw place.Problem($"holds {field} that is not text"),
-    };
+    private static bool IsNamed(JsonProperty property, string field) => property.Name.Equals(field, StringComparison.OrdinalIgnoreCase);
 
-    // An entry is told by its number: its key may be a slip of the pen that should stay secret.
-    private sealed record Place(PullSecret Secret, int Entry)
-    {
-        public UnreadablePullSecret Problem(string problem) => new(Secret, $"has an entry (number {Entry}) that {problem}");
-    }
+    private static bool IsNotUnicode(JsonProperty entry) => entry.Name.Contains(LenientJson.Replacement, StringComparison.Ordinal) || (PropertiesOf(entry.Value) ?? [])
+        .Any(field => field.Value.ValueKind == JsonValueKind.String && field.Value.GetString()!.Contains(LenientJson.Replacement, StringComparison.Ordinal));
+
+    // What is wrong, to follow a secret's or an entry's name in a sentence. Holds nothing of the content and never leaves this class.
+    private sealed class UnusableException(string message) : Exception(message);
 }

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Kubernetes;
 
 namespace Kuik.ImageFetcher;
@@ -17,7 +19,10 @@ public delegate Task<SecretContent> GetSecret(PullSecret secret, CancellationTok
 
 /// <summary>What some secrets hold.</summary>
 /// <param name="Entries">Secret by secret.</param>
-/// <param name="Problems">One sentence for each secret that is missing, unreadable or not to be had; it names the secret and nothing of its content.</param>
+/// <param name="Problems">
+/// A sentence for each secret that is missing or could not be read, and for each entry that cannot be used as it is; each names the secret and nothing of
+/// its content.
+/// </param>
 public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems);
 
 /// <summary>
@@ -34,13 +39,16 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
 
     private readonly ConcurrentDictionary<PullSecret, Known> known = new();
 
-    /// <summary>What the secrets hold. Missing and unreadable ones are left out, and named among the problems.</summary>
+    /// <summary>
+    /// What the secrets hold. Missing and unreadable ones are left out and named among the problems: whatever is wrong with one of them, the others are used.
+    /// Throws <see cref="OperationCanceledException"/> and nothing else.
+    /// </summary>
     /// <param name="secrets">In the order in which they are to be tried.</param>
     /// <param name="ct">Ends the reading.</param>
     public async Task<SecretsRead> Run(IReadOnlyList<PullSecret> secrets, CancellationToken ct)
     {
         var read = await Task.WhenAll(secrets.Select(secret => Read(secret, ct)));
-        return new SecretsRead([.. read.SelectMany(one => one.Entries)], [.. read.Select(one => one.Problem).OfType<string>()]);
+        return new SecretsRead([.. read.SelectMany(one => one.Entries)], [.. read.SelectMany(one => one.Problems)]);
     }
 
     /// <summary>A registry rejected what these hold: they are not used again without a look.</summary>
@@ -57,7 +65,7 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
         if (last is not null && last.FreshUntil > time.GetUtcNow())
             return last;
         var now = await Ask(secret, last, ct);
-        if (now.Problem is { } problem && problem != last?.Problem)
+        foreach (var problem in now.Problems.Except(last?.Problems ?? []))
             LogProblem(problem);
         return known[secret] = now;
     }
@@ -70,35 +78,43 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
         try
         {
             var found = await get(secret, both.Token);
-            return Answer(ParsePullSecret.Entries(secret, found.Type, found.Data), null);
+            return Answer(ParsePullSecret.Read(secret, found.Type, found.Data));
         }
         catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.NotFound)
         {
-            return Answer([], $"{name} does not exist");
-        }
-        catch (UnreadablePullSecret error)
-        {
-            return Answer([], error.Message);
+            return Answer(new SecretsRead([], [$"{name} does not exist"]));
         }
         catch (KubernetesRefused refusal)
         {
             return Unanswered(last, $"{name} could not be read: Kubernetes answered {(int)refusal.Status}");
         }
+        catch (JsonException)
+        {
+            return Unanswered(last, $"{name} could not be read: Kubernetes answered something that is not a Secret");
+        }
         catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
         {
             return Unanswered(last, $"{name} could not be read: Kubernetes did not answer");
         }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            LogUnforeseen(name, ExceptionSummary.WithStack(error));
+            return Unanswered(last, $"{name} could not be read: {ExceptionSummary.Of(error)}");
+        }
     }
 
-    private Known Answer(IReadOnlyList<PullSecretEntry> entries, string? problem) => new(entries, problem, time.GetUtcNow() + Fresh);
+    private Known Answer(SecretsRead read) => new(read.Entries, read.Problems, time.GetUtcNow() + Fresh);
 
     // That Kubernetes is down or refuses does not mean that the secret is no longer what it was.
-    private Known Unanswered(Known? last, string problem) => new(last?.Entries ?? [], problem, time.GetUtcNow() + Patience);
+    private Known Unanswered(Known? last, string problem) => new(last?.Entries ?? [], [problem], time.GetUtcNow() + Patience);
+
+    [LoggerMessage(LogLevel.Error, "{Secret} could not be read: {Fault}")]
+    private partial void LogUnforeseen(string secret, string fault);
 
     [LoggerMessage(LogLevel.Warning, "{Problem}")]
     private partial void LogProblem(string problem);
 
-    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, string? Problem, DateTimeOffset FreshUntil);
+    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems, DateTimeOffset FreshUntil);
 }
 
 /// <summary>The one kind of object that image-fetcher reads.</summary>

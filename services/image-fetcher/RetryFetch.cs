@@ -7,8 +7,8 @@ namespace Kuik.ImageFetcher;
 /// <summary>When a failed copy is tried again. Nothing waits in memory for it: the time is recorded, and expiry announces the image when it has come.</summary>
 public static class RetryFetch
 {
-    // The first wait and the longest. What a person has to change is tried now and then all the same: the person may have, and nobody tells us.
-    private static readonly Dictionary<string, (TimeSpan First, TimeSpan Longest)> Waits = new()
+    /// <summary>The first wait and the longest, by kind of failure. What a person has to change is tried now and then all the same: the person may have.</summary>
+    internal static readonly OrderedDictionary<string, (TimeSpan First, TimeSpan Longest)> Waits = new()
     {
         ["gone"] = (TimeSpan.FromMinutes(5), TimeSpan.FromHours(6)),
         ["refused"] = (TimeSpan.FromMinutes(2), TimeSpan.FromHours(1)),
@@ -16,6 +16,7 @@ public static class RetryFetch
         ["broken"] = (TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(30)),
         ["unreachable"] = (TimeSpan.FromSeconds(15), TimeSpan.FromMinutes(10)),
         ["cache"] = (TimeSpan.FromSeconds(15), TimeSpan.FromMinutes(5)),
+        ["internal"] = (TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(30)),
     };
 
     // No registry means it when it asks for more: Docker Hub's longest window is six hours.

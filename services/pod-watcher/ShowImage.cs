@@ -46,7 +46,7 @@ internal static class ShowImage
     {
         var cached = view.Cached;
         var failed = view.Failed;
-        var reachedOrigin = failed is null or { Kind: "cache" };   // only a failure of the cache itself says nothing about the origin
+        var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // those say nothing about the origin
         return new CachedImageStatus
         {
             IsCached = cached is not null,

@@ -20,6 +20,9 @@ public static class EventLogFault
         _ => false,
     };
 
+    /// <summary>True for an exception of Postgres, whatever it means and however it is wrapped.</summary>
+    public static bool IsOfPostgres(Exception e) => e is NpgsqlException || (e.InnerException is { } inner && IsOfPostgres(inner));
+
     /// <summary>True when an event could not be read: this version does not know its type, or not what is in it. A newer version may.</summary>
     public static bool MeansUnreadable(Exception e) => e is IEventFailureContext || (e.InnerException is { } inner && MeansUnreadable(inner));
 

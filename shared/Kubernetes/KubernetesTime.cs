@@ -4,11 +4,17 @@ using System.Text.Json.Serialization;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>Times as Kubernetes writes them: UTC, whole seconds, <c>2026-01-31T12:00:00Z</c>.</summary>
+/// <summary>
+/// Times as Kubernetes writes them: UTC, whole seconds, <c>2026-01-31T12:00:00Z</c>. A person may write others: a CustomResourceDefinition's <c>date-time</c>
+/// takes <c>2026-01-31t12:00:00z</c> and an offset of 99 hours. What is no time for .NET is read as absent, because an exception would end the whole list.
+/// </summary>
 public sealed class KubernetesTime : JsonConverter<DateTimeOffset?>
 {
     public override DateTimeOffset? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        reader.TokenType == JsonTokenType.Null ? null : reader.GetDateTimeOffset().ToUniversalTime();
+        reader.TokenType != JsonTokenType.String ? Skip(ref reader)
+        : reader.TryGetDateTimeOffset(out var time) || DateTimeOffset.TryParse(reader.GetString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time)
+            ? time.ToUniversalTime()
+            : null;
 
     public override void Write(Utf8JsonWriter writer, DateTimeOffset? value, JsonSerializerOptions options)
     {
@@ -16,5 +22,11 @@ public sealed class KubernetesTime : JsonConverter<DateTimeOffset?>
             writer.WriteStringValue(time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
         else
             writer.WriteNullValue();
+    }
+
+    private static DateTimeOffset? Skip(ref Utf8JsonReader reader)
+    {
+        reader.Skip();
+        return null;
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml;
@@ -46,6 +48,9 @@ internal sealed partial record CloudAnswer(string From, string Text)
 {
     private const int LongestBody = 1024 * 1024;
 
+    // Added to the year 1970 or to now, it is a time that DateTimeOffset can hold.
+    private const double MostSeconds = 2e11;
+
     /// <summary>Sends a request and reads the answer.</summary>
     /// <exception cref="CloudRefused">There is none, or it is not a success.</exception>
     public static async Task<CloudAnswer> To(HttpMessageInvoker connections, HttpRequestMessage request, CancellationToken ct)
@@ -56,7 +61,7 @@ internal sealed partial record CloudAnswer(string From, string Text)
         {
             using var answer = await connections.SendAsync(request, ct);
             await answer.Content.LoadIntoBufferAsync(LongestBody, ct);
-            var text = await answer.Content.ReadAsStringAsync(ct);
+            var text = Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct));   // not as a string: that throws for an unknown charset
             return answer.IsSuccessStatusCode
                 ? new CloudAnswer(from, text)
                 : throw new CloudRefused($"{from}: {(int)answer.StatusCode}{CodesIn(text)}");
@@ -75,14 +80,18 @@ internal sealed partial record CloudAnswer(string From, string Text)
     /// <exception cref="CloudRefused">It is not there.</exception>
     public string this[string field] => Field(field) is { ValueKind: JsonValueKind.String } value && value.GetString() is { Length: > 0 } text ? text : throw Without(field);
 
-    /// <summary>A number of an answer in JSON; some write it as text.</summary>
+    /// <summary>A number of seconds of an answer in JSON, none or a few thousand years; some write it as text.</summary>
     /// <exception cref="CloudRefused">It is not there.</exception>
-    public double Number(string field) => Field(field) switch
+    public double Seconds(string field)
     {
-        { ValueKind: JsonValueKind.Number } value when value.TryGetDouble(out var number) => number,
-        { ValueKind: JsonValueKind.String } value when double.TryParse(value.GetString(), System.Globalization.CultureInfo.InvariantCulture, out var number) => number,
-        _ => throw Without(field),
-    };
+        var seconds = Field(field) switch
+        {
+            { ValueKind: JsonValueKind.Number } value when value.TryGetDouble(out var number) => number,
+            { ValueKind: JsonValueKind.String } value when double.TryParse(value.GetString(), CultureInfo.InvariantCulture, out var number) => number,
+            _ => double.NaN,
+        };
+        return seconds is >= 0 and < MostSeconds ? seconds : throw Without(field);
+    }
 
     /// <summary>The first object in a list of an answer in JSON.</summary>
     /// <exception cref="CloudRefused">It is not there.</exception>
@@ -110,7 +119,7 @@ internal sealed partial record CloudAnswer(string From, string Text)
     {
         try
         {
-            using var json = JsonDocument.Parse(Text);
+            using var json = LenientJson.Parse(Text);
             return json.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty(name, out var value) ? value.Clone() : default;
         }
         catch (JsonException)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Kuik.ImageFetcher.CopyEngine;
 
 namespace Kuik.ImageFetcher;
 
@@ -59,12 +60,26 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
         }
         catch (CloudRefused refusal)
         {
-            var problem = $"the cloud gave no token for {host} ({refusal.Message})";
-            if (problem != last?.Problem)
-                LogProblem(problem);
-            return new Known(last?.Token is { } token && token.ExpiresAt > time.GetUtcNow() ? token : null, problem, time.GetUtcNow() + FailureIsGoodFor);
+            return Failed(host, refusal.Message, last);
+        }
+        catch (Exception error)
+        {
+            // What the pods bring is used all the same.
+            LogUnforeseen(host, ExceptionSummary.WithStack(error));
+            return Failed(host, ExceptionSummary.Of(error), last);
         }
     }
+
+    private Known Failed(string host, string reason, Known? last)
+    {
+        var problem = $"the cloud gave no token for {host} ({reason})";
+        if (problem != last?.Problem)
+            LogProblem(problem);
+        return new Known(last?.Token is { } token && token.ExpiresAt > time.GetUtcNow() ? token : null, problem, time.GetUtcNow() + FailureIsGoodFor);
+    }
+
+    [LoggerMessage(LogLevel.Error, "the cloud gave no token for {Host}: {Fault}")]
+    private partial void LogUnforeseen(string host, string fault);
 
     [LoggerMessage(LogLevel.Warning, "{Problem}")]
     private partial void LogProblem(string problem);

@@ -38,7 +38,7 @@ internal sealed partial class EcrIdentity(IConfiguration configuration, CloudCon
 
         var token = (await CloudAnswer.To(connections.Services, request, ct)).First("authorizationData");
 
-        return new CloudToken(Decode(token), DateTimeOffset.UnixEpoch.AddSeconds(token.Number("expiresAt")));
+        return new CloudToken(Decode(token), DateTimeOffset.UnixEpoch.AddSeconds(token.Seconds("expiresAt")));
     }
 
     private static RegistryCredential Decode(CloudAnswer token)

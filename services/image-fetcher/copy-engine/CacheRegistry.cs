@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.Oci;
 
@@ -174,15 +173,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     {
         var path = $"tags/list?n={count}" + (last.Length == 0 ? "" : $"&last={last}");
         using var answer = await _client.Send(new RegistryCall(HttpMethod.Get, At(repository), path) { Credential = settings.CacheCredential }, stop);
-        try
-        {
-            using var json = UntrustedJson.ParseDocument(await answer.Content.ReadAsByteArrayAsync(stop));
-            return json.RootElement.TryGetProperty("tags", out var tags) && tags.ValueKind == JsonValueKind.Array ? [.. tags.EnumerateArray().Select(tag => tag.GetString()!)] : [];
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or HttpRequestException)
-        {
-            throw new RegistryError(RegistryErrorKind.Broken, $"the list of tags of {repository} cannot be read: {e.Message}", inner: e);
-        }
+        return TagList.Parse(repository, await answer.Content.ReadAsByteArrayAsync(stop));
     }
 
     private async Task<byte[]> ReadBlob(string repository, string digest, CancellationToken stop)

@@ -130,15 +130,25 @@ internal sealed partial class PullBlob(
         catch (CopyFailed e)
         {
             _refused.Remember((blob.Repository, blob.Digest), e);
+            if (e is { Kind: CopyFailed.Internal, InnerException: { } fault })
+                LogBroken(blob.Digest, blob.Repository, ExceptionSummary.WithStack(fault));
             return;
         }
         try
         {
             await copyBlob.AsOwner(blob);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (CopyFailed e)
         {
             LogNotKept(blob.Digest, blob.Repository, e.Message);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // The next pull keeps it.
+        }
+        catch (Exception e)
+        {
+            LogBroken(blob.Digest, blob.Repository, ExceptionSummary.WithStack(e));   // nothing awaits this task
         }
     }
 
@@ -201,4 +211,7 @@ internal sealed partial class PullBlob(
 
     [LoggerMessage(LogLevel.Warning, "blob {Digest} was pulled through but is not kept in {Repository}: {Reason}")]
     private partial void LogNotKept(string digest, string repository, string reason);
+
+    [LoggerMessage(LogLevel.Error, "blob {Digest} was pulled through but is not kept in {Repository}: {Fault}")]
+    private partial void LogBroken(string digest, string repository, string fault);
 }

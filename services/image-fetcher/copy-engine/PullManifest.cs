@@ -129,6 +129,8 @@ internal sealed partial class PullManifest(
         catch (CopyFailed e)
         {
             LogCopyFailed(image, e.Message);
+            if (e is { Kind: CopyFailed.Internal, InnerException: { } fault })
+                LogBroken(image, ExceptionSummary.WithStack(fault));
             return false;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -138,7 +140,7 @@ internal sealed partial class PullManifest(
         catch (Exception e)
         {
             // What was handed in failed (the lock's database, say): the pull has its answer, and the next one tries again.
-            LogBroken(e, image);
+            LogBroken(image, ExceptionSummary.WithStack(e));
             return false;
         }
     }
@@ -166,7 +168,7 @@ internal sealed partial class PullManifest(
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            LogNotNoted(e, image);   // for example because its database is away; the copy is made all the same
+            LogNotNoted(image, ExceptionSummary.WithStack(e));   // for example because its database is away; the copy is made all the same
         }
     }
 
@@ -190,9 +192,9 @@ internal sealed partial class PullManifest(
     [LoggerMessage(LogLevel.Warning, "{Image} was pulled through but not copied into the cache: {Reason}")]
     private partial void LogCopyFailed(ImageReference image, string reason);
 
-    [LoggerMessage(LogLevel.Error, "{Image} was pulled through but not copied into the cache")]
-    private partial void LogBroken(Exception fault, ImageReference image);
+    [LoggerMessage(LogLevel.Error, "{Image} was pulled through but not copied into the cache: {Fault}")]
+    private partial void LogBroken(ImageReference image, string fault);
 
-    [LoggerMessage(LogLevel.Warning, "the pull of {Image} is not recorded")]
-    private partial void LogNotNoted(Exception fault, ImageReference image);
+    [LoggerMessage(LogLevel.Warning, "the pull of {Image} is not recorded: {Fault}")]
+    private partial void LogNotNoted(ImageReference image, string fault);
 }

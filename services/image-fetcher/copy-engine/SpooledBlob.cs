@@ -95,9 +95,9 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
     /// <summary>Gets the whole blob, going on after breaks where that can help. Never throws: the failure is its readers'.</summary>
     internal async Task Download(CancellationToken stop)
     {
-        using var hash = Digest.Begin(source.Digest);
         try
         {
+            using var hash = Digest.Begin(source.Digest);
             var breaks = 0;
             for (var before = 0L; !await Receive(hash, breaks, stop); before = _written)
             {
@@ -120,9 +120,12 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
         {
             End(new CopyFailed(CopyFailed.Unreachable, $"blob {source.Digest}: image-fetcher is stopping", retryHelps: true));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
-            End(new CopyFailed(CopyFailed.Cache, $"blob {source.Digest} could not be written to the spool: {e.Message}", retryHelps: true, inner: e));
+            // Whatever it is: readers would wait for ever otherwise.
+            End(e is IOException or UnauthorizedAccessException
+                ? new CopyFailed(CopyFailed.Cache, $"blob {source.Digest} could not be written to the spool: {e.Message}", retryHelps: true, inner: e)
+                : CopyFailed.Unforeseen(e));
         }
     }
 

@@ -10,9 +10,15 @@ namespace Kuik.Oci;
 /// <param name="RegistryToken">A bearer token for the registry itself, sent as it is; null when there is none.</param>
 public sealed record RegistryCredential(string Username, string Password, string? IdentityToken = null, string? RegistryToken = null)
 {
+    /// <summary>
+    /// How username and password become bytes: as UTF-8, or, when false, as Latin-1, in which each character is one byte. That keeps the bytes of a
+    /// password that a pull secret holds in another encoding.
+    /// </summary>
+    public bool IsUtf8 { get; init; } = true;
+
     public override string ToString() => "(a credential)";
 
     /// <summary>Username and password as a header holds them; null without a username.</summary>
     internal AuthenticationHeaderValue? ToBasic() =>
-        Username.Length == 0 ? null : new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{Username}:{Password}")));
+        Username.Length == 0 ? null : new AuthenticationHeaderValue("Basic", Convert.ToBase64String((IsUtf8 ? Encoding.UTF8 : Encoding.Latin1).GetBytes($"{Username}:{Password}")));
 }

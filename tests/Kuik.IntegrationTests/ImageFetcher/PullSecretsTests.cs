@@ -50,6 +50,40 @@ public sealed class PullSecretsTests
         Assert.Contains($"{User} repository:team/app:pull", tokens.Issued);
     }
 
+    /// <summary>The three Secrets that made everything of their pods fail. A kube-apiserver accepts them, as Go's decoder does.</summary>
+    [Theory]
+    [InlineData("{\"auths\":{\"b\u00fccher.example\":{\"username\":\"u\",\"password\":\"p\"}}}")]
+    [InlineData("{\"auths\":{\"other.example\":{\"username\":\"u\",\"password\":\"p\u00e9ss\"}}}")]
+    [InlineData("""{"auths":{"other.example":{"username":"u","password":"\ud800"}}}""")]
+    public async Task A_secret_that_is_not_Unicode_stops_neither_a_public_image_nor_the_good_secrets_of_others(string latin1)
+    {
+        await using var world = await FetcherWorld.Start(Basic);
+        var open = await Registry.Start(new RegistryOptions { Name = "origin" });
+        var (kubernetes, shop) = await NewNamespace();
+        var other = await kubernetes.NewNamespace();
+        await ApplySecret(kubernetes, shop, "odd", Encoding.Latin1.GetBytes(latin1));
+        await ApplySecret(kubernetes, other, "robot", world.Origin.Host, Password);
+        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig), ("Kuik:InsecureRegistries:1", $"http://{open.Host}"));
+        var (content, mine) = (TestImage.Small(seed: 61), TestImage.Small(seed: 62));
+        var image = await open.Push("team/public", "1", content);
+        await open.Push("team/public", "2", mine);
+        var closed = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 63));
+
+        await world.AddPod(shop, image, "odd");
+        await world.AddPod(shop, $"{open.Host}/team/public:2", "odd");
+        await world.AddPod(shop, closed, "odd");
+        await world.AddPod(other, closed, "robot");
+        var pulled = await FetcherWorld.Pull(fetcher, $"{open.Host}/team/public:2", "manifests/2");
+        await world.Request(image);
+        await world.Request(closed);
+        await world.Recorded<ImageCached>(image);
+        await world.Recorded<ImageCached>(closed);
+
+        Assert.Equal(mine.Bytes, pulled);
+        Assert.Equal(content.Bytes, await world.InCache(image));
+        Assert.Contains($"the pull secret {shop}/odd has an entry (number 1) with text that is not Unicode", fetcher.Log, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_registry_token_in_a_secret_is_shown_to_the_registry_itself()
     {
@@ -207,6 +241,15 @@ public sealed class PullSecretsTests
         {
             [".dockerconfigjson"] = JsonSerializer.Serialize(new { auths = new Dictionary<string, object> { [host] = entry } }),
         },
+    }));
+
+    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, byte[] content) => kubernetes.Apply(JsonSerializer.Serialize(new
+    {
+        apiVersion = "v1",
+        kind = "Secret",
+        metadata = new { name, @namespace },
+        type = "kubernetes.io/dockerconfigjson",
+        data = new Dictionary<string, byte[]> { [".dockerconfigjson"] = content },
     }));
 
     private static async Task<string> TokenToPull(TokenServer tokens, string repository)

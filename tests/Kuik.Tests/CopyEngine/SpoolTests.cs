@@ -37,6 +37,19 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
+    public async Task An_unforeseen_exception_of_a_download_ends_its_readers_and_is_not_quoted()
+    {
+        using var spool = new Spool(folder, 1 << 20, time, Stop);
+        using var reader = spool.Join(new BlobSource(Digest.Sha256(blob), blob.Length, (_, _) => throw new FormatException("The format of value 'hunter2' is invalid.")));
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => reader.Begun.WaitAsync(TimeSpan.FromMinutes(1), Stop));
+
+        Assert.Equal((CopyFailed.Internal, true), (failure.Kind, failure.RetryHelps));
+        Assert.Equal("image-fetcher failed unexpectedly (FormatException); its log has the stack", failure.Message);
+        Assert.IsType<FormatException>(failure.InnerException);
+    }
+
+    [Fact]
     public async Task The_last_bytes_are_held_back_until_all_are_verified()
     {
         using var spool = new Spool(folder, 1 << 20, time, Stop);

@@ -43,6 +43,18 @@ public sealed class KnownPullSecretsTests
     }
 
     [Fact]
+    public async Task After_an_unforeseen_exception_what_was_known_is_used_and_no_other_tag_is_opened()
+    {
+        postgres = () => Task.FromResult<PullSecret[]>([Foo]);
+        await Known.For(App, TestContext.Current.CancellationToken);
+        postgres = () => throw new InvalidOperationException("not foreseen");
+        time.Advance(TimeSpan.FromHours(1));
+
+        Assert.Equal([Foo], await Known.For(App, TestContext.Current.CancellationToken));
+        Assert.Empty(await Known.For(Next, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public async Task While_Postgres_is_down_a_new_tag_is_opened_by_what_was_known_of_its_repository_and_only_then()
     {
         postgres = () => Task.FromResult<PullSecret[]>([Foo]);

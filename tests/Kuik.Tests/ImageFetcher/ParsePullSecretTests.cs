@@ -23,9 +23,9 @@ public sealed class ParsePullSecretTests
     [InlineData(null)]
     public void A_secret_without_data_opens_nothing(string? type)
     {
-        Assert.Empty(ParsePullSecret.Entries(Foo, type, null));
-        Assert.Empty(ParsePullSecret.Entries(Foo, type, new Dictionary<string, byte[]>()));
-        Assert.Empty(ParsePullSecret.Entries(Foo, type, new Dictionary<string, byte[]> { [".dockerconfigjson"] = [], [".dockercfg"] = [] }));
+        Dictionary<string, byte[]>?[] datas = [null, [], new() { [".dockerconfigjson"] = [], [".dockercfg"] = [] }, new() { [".dockerconfigjson"] = null!, [".dockercfg"] = null! }];
+
+        Assert.All(datas, data => Assert.Equal((0, 0), (ParsePullSecret.Read(Foo, type, data) is var read ? read.Entries.Count : -1, read.Problems.Count)));
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class ParsePullSecretTests
     {
         var data = new Dictionary<string, byte[]> { ["username"] = "login"u8.ToArray(), [".dockerconfigjson"] = """{"auths":{"docker.io":{"username":"a"}}}"""u8.ToArray() };
 
-        Assert.Empty(ParsePullSecret.Entries(Foo, "kubernetes.io/basic-auth", data));
+        Assert.Empty(ParsePullSecret.Read(Foo, "kubernetes.io/basic-auth", data).Entries);
     }
 
     [Fact]
@@ -114,8 +114,20 @@ public sealed class ParsePullSecretTests
     }
 
     [Fact]
+    public void An_auth_field_in_Latin_1_keeps_its_bytes_as_up_to_the_kubelet_of_1_34()
+    {
+        var credential = Read("""{"auths":{"r.example.com":{"auth":"dTpw6XNz"}}}""").Single().Credential;   // u:p\xe9ss
+
+        Assert.Equal("dTpw6XNz", credential.ToBasic());
+    }
+
+    [Fact]
+    public void NULs_that_pad_a_password_in_an_auth_field_are_not_part_of_it() =>
+        Assert.Equal([new RegistryCredential("login", "pa\0ss")], Read("""{"auths":{"r.example.com":{"auth":"bG9naW46cGEAc3MAAAA="}}}""").Select(entry => entry.Credential));
+
+    [Fact]
     public void Fields_are_found_in_any_case_and_the_last_of_two_wins() =>
-        Assert.Equal([Login], For("r.example.com/app", Read("""{"Auths":{"r.example.com":{"username":"old","Username":"login","Password":"password"}}}""")));
+        Assert.Equal([Login], For("r.example.com/app", Read("""{"Auths":{"r.example.com":{"username":"old","Username":"login","Password":"password","password":null}}}""")));
 
     [Fact]
     public void A_credential_helpers_empty_entry_opens_nothing() =>
@@ -151,6 +163,13 @@ public sealed class ParsePullSecretTests
     [InlineData("https://r.example.com/v1/", "r.example.com/team/app", true)]
     [InlineData("https://r.example.com/v2/team", "r.example.com/team/app", true)]
     [InlineData("R.EXAMPLE.COM", "r.example.com/team/app", false)]
+    [InlineData("HTTPS://r.example.com", "r.example.com/team/app", false)]
+    [InlineData("https://user:password@r.example.com/team", "r.example.com/team/app", true)]
+    [InlineData("r[0-2].ex[a-", "r1.example.com/team/app", false)]
+    [InlineData("r[0-.example.com", "r1.example.com/team/app", false)]
+    [InlineData(@"r\\1*.example.com", "r1.example.com/team/app", true)]
+    [InlineData("***1***.*.*", "r1.example.com/team/app", true)]
+    [InlineData("*a*.*.*", "r1.example.com/team/app", false)]
     public void An_entry_opens_what_its_key_covers(string key, string image, bool opens)
     {
         var entries = Read($$$$"""{"auths":{"{{{{key}}}}":{"username":"login","password":"password"}}}""");
@@ -176,20 +195,25 @@ public sealed class ParsePullSecretTests
     [InlineData(ConfigJson, """{"auths":{"hunter2":{"auth":"00000000"}}}""", "has an entry (number 1) that holds an auth field that is not base64(username:password)")]
     [InlineData(ConfigJson, """{"auths":{"hunter2":{"auth":"hunter2 is no base64!"}}}""", "has an entry (number 1) that holds an auth field that is not base64(username:password)")]
     [InlineData(ConfigJson, """{"auths":{"hunter2":{"password":{"x":"hunter2"}}}}""", "has an entry (number 1) that holds password that is not text")]
+    [InlineData(ConfigJson, """{"auths":{"hunter2":{"registrytoken":"hunter2\r\nX-Other: 1"}}}""", "has an entry (number 1) that holds a registrytoken that no HTTP header can carry")]
+    [InlineData(ConfigJson, """{"auths":{"hunter2 ":{"password":"p"}}}""", "has an entry (number 1) that has white space in the registry's name")]
+    [InlineData(ConfigJson, """{"auths":{"r.example.com":{"password":"hunter2\ud800"}}}""", "has an entry (number 1) with text that is not Unicode: it is used with U+FFFD in its place, as the kubelet does")]
     public void What_is_wrong_with_a_secret_is_said_without_its_content(string type, string content, string problem)
     {
-        var error = Assert.Throws<UnreadablePullSecret>(() => Read(content, type));
+        var read = ReadAll(Encoding.UTF8.GetBytes(content), type);
 
-        Assert.Equal($"the pull secret shop/foo {problem}", error.Message);
-        Assert.DoesNotContain("hunter2", error.ToString(), StringComparison.Ordinal);
+        Assert.Equal([$"the pull secret shop/foo {problem}"], read.Problems);
+        Assert.DoesNotContain("hunter2", read.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Credentials_do_not_show_in_text() =>
         Assert.DoesNotContain("hunter2", Read("""{"auths":{"r.example.com":{"username":"hunter2","password":"hunter2","identitytoken":"hunter2","registrytoken":"hunter2"}}}""").Single().ToString(), StringComparison.Ordinal);
 
-    private static IReadOnlyList<PullSecretEntry> Read(string content, string type = ConfigJson) =>
-        ParsePullSecret.Entries(Foo, type, new Dictionary<string, byte[]> { [type == Cfg ? ".dockercfg" : ".dockerconfigjson"] = Encoding.UTF8.GetBytes(content) });
+    private static IReadOnlyList<PullSecretEntry> Read(string content, string type = ConfigJson) => ReadAll(Encoding.UTF8.GetBytes(content), type).Entries;
+
+    private static SecretsRead ReadAll(byte[] content, string type = ConfigJson) =>
+        ParsePullSecret.Read(Foo, type, new Dictionary<string, byte[]> { [type == Cfg ? ".dockercfg" : ".dockerconfigjson"] = content });
 
     private static IReadOnlyList<RegistryCredential> For(string image, IReadOnlyList<PullSecretEntry> entries) =>
         MatchPullSecrets.For(ImageReference.Parse(image), entries);

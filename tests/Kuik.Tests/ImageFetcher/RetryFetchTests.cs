@@ -15,6 +15,7 @@ public sealed class RetryFetchTests
     [InlineData("broken", 30, 1800)]
     [InlineData("unreachable", 15, 600)]
     [InlineData("cache", 15, 300)]
+    [InlineData("internal", 30, 1800)]
     public void Each_failure_in_a_row_waits_twice_as_long_up_to_the_limit_of_its_kind(string kind, int first, int longest)
     {
         Assert.All(Enumerable.Range(1, 60), failures =>

@@ -74,9 +74,11 @@ public sealed class ShowImageTests
         Assert.Equal((null, null, true), (cached.LastError, cached.NextRetry, cached.AvailableUpstream));
     }
 
-    [Fact]
-    public void A_failure_of_the_cache_says_nothing_about_the_origin() =>
-        Assert.Null(Show([Requested, Started, Failed with { Kind = "cache" }])!.Status!.AvailableUpstream);
+    [Theory]
+    [InlineData("cache")]
+    [InlineData("internal")]
+    public void A_failure_of_our_own_says_nothing_about_the_origin(string kind) =>
+        Assert.Null(Show([Requested, Started, Failed with { Kind = kind }])!.Status!.AvailableUpstream);
 
     [Fact]
     public void Only_an_unused_image_that_is_not_retained_has_a_time_to_expire()

@@ -76,6 +76,18 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     }
 
     [Fact]
+    public async Task An_unforeseen_exception_of_a_cloud_is_a_problem_and_does_not_say_what_the_cloud_sent()
+    {
+        cloud = _ => throw new FormatException("The format of value 'hunter2' is invalid.");
+
+        var found = await Clouds.For(Host, TestContext.Current.CancellationToken);
+
+        Assert.Empty(found.Credentials);
+        Assert.Equal([$"the cloud gave no token for {Host} (FormatException)"], found.Problems);
+        Assert.DoesNotContain(log, line => line.Contains("hunter2", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_failure_is_told_and_remembered_for_half_a_minute()
     {
         cloud = _ => throw new CloudRefused("GET http://169.254.169.254/: 404");

@@ -47,6 +47,8 @@ public sealed class GoogleIdentityTests : IAsyncLifetime
     [InlineData(404, "", ": 404")]
     [InlineData(200, """{"error":"hunter2"}""", ": the answer holds no usable access_token")]
     [InlineData(200, """{"access_token":"hunter2"}""", ": the answer holds no usable expires_in")]
+    [InlineData(200, """{"access_token":"hunter2","expires_in":1e300}""", ": the answer holds no usable expires_in")]
+    [InlineData(200, """{"\ud800":"hunter2","expires_in":"\udc00"}""", ": the answer holds no usable access_token")]
     public async Task What_it_did_not_give_is_told_without_a_token(int status, string body, string told)
     {
         cloud.Answers($"GET {Address}", body, status);
