@@ -14,10 +14,10 @@ internal static class AddPulls
         var roots = TrustedCertificates.Read(builder.Configuration);
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.Objection);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
-        services.AddHttpForwarder();
         services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddView(RoomFor));
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
+        services.AddSingleton(new UpstreamAddresses(new UpstreamAddress(settings.Cache), new UpstreamAddress(settings.Fetcher)));
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit, roots));
         services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
@@ -34,11 +34,12 @@ internal static class AddPulls
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
             new RelayBlob(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
             new Breaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
-        services.AddSingleton(provider => new ListTags(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new ListTags(Cache(provider), provider.GetRequiredService<AskOrigin>(), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RelayReferrers>();
         services.AddSingleton<FollowTag>();
         services.AddSingleton<AnswerRequest>();
         services.AddHostedService<GiveBackMemory>();
+        services.AddHostedService<EndpointsFile>();
         return builder;
     }
 
@@ -52,8 +53,8 @@ internal static class AddPulls
         var settings = provider.GetRequiredService<ProxySettings>();
         var time = provider.GetRequiredService<TimeProvider>();
         List<IPullSource> sources = [provider.GetRequiredService<AskCache>()];
-        if (settings.Fetcher is { } fetcher)
-            sources.Add(new AskFetcher(At(provider, "fetcher", fetcher, settings.FetcherLimit), settings, time));
+        if (settings.Fetcher is not null || settings.EndpointsFile is not null)
+            sources.Add(new AskFetcher(At(provider, "fetcher", Addresses(provider).Fetcher, settings.FetcherLimit), settings, time));
         sources.Add(provider.GetRequiredService<AskOrigin>());
         var metrics = provider.GetRequiredService<ProxyMetrics>();
         return [.. sources.Select(source => new CountMisses(source, metrics))];
@@ -62,9 +63,11 @@ internal static class AddPulls
     private static Upstream Cache(IServiceProvider provider)
     {
         var settings = provider.GetRequiredService<ProxySettings>();
-        return At(provider, "cache", settings.Cache, settings.CacheLimit);
+        return At(provider, "cache", Addresses(provider).Cache, settings.CacheLimit);
     }
 
-    private static Upstream At(IServiceProvider provider, string name, Uri endpoint, TimeSpan firstByte) =>
-        new(name, endpoint, firstByte, provider.GetRequiredService<AskingMeans>());
+    private static UpstreamAddresses Addresses(IServiceProvider provider) => provider.GetRequiredService<UpstreamAddresses>();
+
+    private static Upstream At(IServiceProvider provider, string name, UpstreamAddress address, TimeSpan firstByte) =>
+        new(name, address, firstByte, provider.GetRequiredService<AskingMeans>());
 }

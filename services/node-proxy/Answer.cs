@@ -24,6 +24,11 @@ internal interface IPullSource
     /// <param name="stop">This process ends.</param>
     Task<Answer> AskTag(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
 
+    /// <summary>Asks for the list of what refers to a manifest: a manifest with bytes, which are an index with its <c>manifests</c>. Passed when there is none here.</summary>
+    /// <param name="image">By digest.</param>
+    /// <param name="stop">The client is gone.</param>
+    Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
+
     /// <summary>Asks for a blob; its bytes are verified by whoever passes them on.</summary>
     /// <param name="image">By digest.</param>
     /// <param name="onlyHead">The client asked with HEAD.</param>
@@ -45,13 +50,28 @@ internal abstract record Answer
     /// <summary>Not here, or this source cannot say: ask the next one.</summary>
     /// <param name="Why">A few words for log and error: what was seen.</param>
     /// <param name="IsSilent">It did not answer, or not to the point: nothing is known about what was asked. Otherwise it says that it has no such thing.</param>
-    public sealed record Passed(string Why, bool IsSilent = false) : Answer;
+    public sealed record Passed(string Why, bool IsSilent = false) : Answer
+    {
+        /// <summary>The same for the log, where it says more than a client is to be told; null when it does not.</summary>
+        public string? Detail { get; init; }
+    }
 
     /// <summary>A verdict on the request that is final.</summary>
     /// <param name="Status">HTTP status.</param>
     /// <param name="Body">Error body of the distribution specification.</param>
     /// <param name="RetryAfter">Header of that name; null when there was none.</param>
-    public sealed record Refused(int Status, string Body, string? RetryAfter) : Answer;
+    public sealed record Refused(int Status, string Body, string? RetryAfter) : Answer
+    {
+        /// <summary>Of a 416: <c>bytes */size</c>; null when the size of the blob is not known.</summary>
+        public string? ContentRange { get; init; }
+
+        /// <summary>The size of a blob as a 416 has it; null when it has none.</summary>
+        public static string? SizeIn(HttpResponseMessage refusal) =>
+            refusal.Content.Headers.ContentRange is { Unit: "bytes", HasLength: true, HasRange: false } size ? size.ToString() : null;
+    }
+
+    /// <summary>A page of a repository's tags.</summary>
+    public sealed record Tags(TagPage Page) : Answer;
 
     /// <summary>The client is to fetch the blob elsewhere.</summary>
     public sealed record Elsewhere(int Status, Uri Location) : Answer;
@@ -61,23 +81,40 @@ internal abstract record Answer
     /// <param name="Slot">What was held while it lasts; null for nothing.</param>
     public sealed record Blob(HttpResponseMessage Response, IDisposable? Slot = null) : Answer, IDisposable
     {
+        /// <summary>Why a 206 that is not what was asked for is passed over.</summary>
+        public const string AnotherPart = "it answered with another part than the one asked for";
+
         /// <summary>A successful answer, unless it is another part than the one asked for.</summary>
         /// <param name="response">200 or 206; disposed here when it is of no use.</param>
         /// <param name="range">What was asked for; null: all.</param>
-        /// <param name="slot">As in the record.</param>
+        /// <param name="slot">As in the record; disposed like the response.</param>
         public static Answer Read(HttpResponseMessage response, RangeHeaderValue? range, IDisposable? slot = null)
         {
-            var part = response.Content.Headers.ContentRange;
-            var isPart = (int)response.StatusCode == 206;
-            if (!isPart || (range is not null && part is { Unit: "bytes", HasRange: true } && (response.Content.Headers.ContentLength ?? part.To - part.From + 1) == part.To - part.From + 1))
+            var headers = response.Content.Headers;
+            if ((int)response.StatusCode != 206 || (range is not null && headers.ContentRange is { } part && IsPart(part, range, headers.ContentLength)))
                 return new Blob(response, slot);
             response.Dispose();
             slot?.Dispose();
-            return new Passed("it answered with another part than the one asked for");
+            return new Passed(AnotherPart);
+        }
+
+        // What was asked for ends with the blob where it asks for more than there is (RFC 9110 section 14.1.2).
+        private static bool IsPart(ContentRangeHeaderValue part, RangeHeaderValue asked, long? length)
+        {
+            if (part is not { Unit: "bytes", HasRange: true, From: { } from, To: { } to } || asked.Ranges.First() is not { } range
+                || (length ?? to - from + 1) != to - from + 1)
+                return false;
+            var isToTheEnd = part.Length is not { } size || to == size - 1;
+            return range.From is { } first
+                ? from == first && (range.To is { } last ? to == last || (to < last && part.HasLength && isToTheEnd) : isToTheEnd)
+                : isToTheEnd && (part.Length is not { } whole || from == Math.Max(0, whole - range.To!.Value));
         }
 
         /// <summary>What the bytes of the whole blob come to when they are right; null when only its digest says that.</summary>
         public BlobChecksum? Checksum { get; init; }
+
+        /// <summary>Bytes a second below which its source is given up, over the time that is spent waiting for the source alone; 0 for none.</summary>
+        public long MinRate { get; init; }
 
         /// <summary>Bytes in the body; null when the source does not say.</summary>
         public long? Length => Response.Content.Headers.ContentLength;

@@ -117,11 +117,31 @@ internal sealed partial class AnswerRequest(
         {
             metrics.Count(image, kind, StatusCodes.Status499ClientClosedRequest, new PullOutcome(PullOutcome.NoSource, ""), time.GetElapsedTime(begun));
         }
+        catch (Exception unforeseen)
+        {
+            LogUnforeseen(unforeseen, http.Request.Method, kind, image);
+            metrics.Count(image, kind, StatusCodes.Status502BadGateway, new PullOutcome(PullOutcome.NoSource, ""), time.GetElapsedTime(begun));
+            await Fail(http);
+        }
         finally
         {
             metrics.End();
         }
     }
+
+    private static async Task Fail(HttpContext http)
+    {
+        if (http.Response.HasStarted)
+        {
+            http.Abort();   // what has been sent must not look whole
+            return;
+        }
+        BeginAnew(http.Response);
+        await WriteError.To(http, StatusCodes.Status502BadGateway, "UNKNOWN", "node-proxy failed on this request; its log has the cause");
+    }
+
+    [LoggerMessage(LogLevel.Error, "{Method} {Kind} {Image} failed unexpectedly")]
+    private partial void LogUnforeseen(Exception unforeseen, string method, string kind, ImageReference image);
 
     [LoggerMessage(LogLevel.Information, "{Method} {Kind} {Image}: {Status} from {Source} in {Milliseconds} ms {Note}")]
     private partial void Say(string method, string kind, ImageReference image, int status, string source, long milliseconds, string note);

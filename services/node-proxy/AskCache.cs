@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.Oci;
 
@@ -18,7 +19,9 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
     /// <summary>How long a blob waits for its checksum: as long as hashing a good part of it would take.</summary>
     private static readonly TimeSpan ChecksumPatience = TimeSpan.FromMilliseconds(200);
 
-    public string Name => "cache";
+    public const string CacheName = "cache";
+
+    public string Name => CacheName;
 
     public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
     {
@@ -68,7 +71,9 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
 
     public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
     {
-        var target = new Uri(cache.Endpoint, $"/v2/{CachePath.Of(image)}/blobs/{image.Digest}");
+        if (cache.Endpoint is not { } endpoint)
+            return new Answer.Passed(Upstream.NoAddress);
+        var target = new Uri(endpoint, $"/v2/{CachePath.Of(image)}/blobs/{image.Digest}");
         for (var redirects = 0; redirects <= MostRedirects; redirects++)
         {
             var ask = new HttpRequestMessage(onlyHead ? HttpMethod.Head : HttpMethod.Get, target);
@@ -86,7 +91,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             using (answer)
             {
                 if (answer.StatusCode is HttpStatusCode.RequestedRangeNotSatisfiable)
-                    return new Answer.Refused(416, RegistryErrors.Body("RANGE_INVALID", "the blob has no such part"), null);
+                    return new Answer.Refused(416, RegistryErrors.Body("RANGE_INVALID", "the blob has no such part"), null) { ContentRange = Answer.Refused.SizeIn(answer) };
                 if (!IsRedirect(answer))
                     return new Answer.Passed(WhyNot(answer));
                 target = new Uri(target, answer.Headers.Location!);
@@ -95,6 +100,26 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             }
         }
         return new Answer.Passed($"more than {MostRedirects} redirects");
+    }
+
+    /// <summary>The list that followed the image here; else the registry's own, if it has that API and anything in it: what followed no image is not in it.</summary>
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
+    {
+        if (CacheTags.OfFollowers(image.Digest!) is [var kept, ..]
+            && await AskManifest(image.With(kept), onlyHead: false, stop) is Answer.Manifest { MediaType: MediaTypes.OciIndex } list)
+            return list;
+        using var read = new ReadBody(settings.NoProgressLimit, time, stop);
+        try
+        {
+            var (found, problem) = await Get($"/v2/{CachePath.Of(image)}/referrers/{image.Digest}", [MediaTypes.OciIndex], read, stop);
+            return found is not null && RelayReferrers.HasEntries(found.Bytes)
+                ? new Answer.Manifest(DigestCheck.Of(found.Bytes), MediaTypes.OciIndex, found.Bytes.Length, found.Bytes)
+                : new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
+        }
+        catch (IOException broken)
+        {
+            return new Answer.Passed($"the body broke off ({broken.Message})", IsSilent: true);
+        }
     }
 
     /// <summary>What image-fetcher has left beside a blob; null when there is none, or none that can be relied on.</summary>
@@ -118,7 +143,9 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
     // Null without a problem: it is not there.
     private async Task<(Found? Found, string? Problem)> Get(string path, IReadOnlyList<string> accept, ReadBody read, CancellationToken stop)
     {
-        var target = new Uri(cache.Endpoint, path);
+        if (cache.Endpoint is not { } endpoint)
+            return (null, Upstream.NoAddress);
+        var target = new Uri(endpoint, path);
         for (var redirects = 0; redirects <= MostRedirects; redirects++)
         {
             var ask = new HttpRequestMessage(HttpMethod.Get, target);
@@ -140,11 +167,35 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
                     return (null, WhyNot(answer));
                 if (await read.Whole(answer, LargestManifest) is not { } bytes)
                     return (null, "larger than a manifest may be");
+                var type = answer.Content.Headers.ContentType?.MediaType;
+                if (accept.Count > 0 && !IsManifest(path, type, bytes))
+                    return (null, $"it answered with something that is no manifest ({type ?? "of no type"})");
                 var digest = answer.Headers.TryGetValues("Docker-Content-Digest", out var named) && ImageReference.IsDigest(named.First()) ? named.First() : null;
-                return (new Found(bytes, answer.Content.Headers.ContentType?.MediaType ?? MediaTypes.OciManifest, digest), null);
+                return (new Found(bytes, ManifestType.Of(type, bytes), digest), null);
             }
         }
         return (null, $"more than {MostRedirects} redirects");
+    }
+
+    /// <summary>
+    /// A wrong endpoint, or a page of a login in front of it, answers 200 to anything. What is asked for by digest is verified by it; what a tag names has to look like a manifest.
+    /// </summary>
+    private static bool IsManifest(string path, string? type, byte[] bytes)
+    {
+        if (string.Equals(type, "text/html", StringComparison.OrdinalIgnoreCase))
+            return false;
+        if (path.Contains(':', StringComparison.Ordinal))
+            return true;
+        try
+        {
+            using var json = JsonDocument.Parse(bytes);
+            return json.RootElement.ValueKind == JsonValueKind.Object
+                && (json.RootElement.TryGetProperty("schemaVersion", out _) || json.RootElement.TryGetProperty("mediaType", out _));
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     private static bool IsRedirect(HttpResponseMessage answer) => (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.Location is not null;

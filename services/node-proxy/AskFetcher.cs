@@ -8,7 +8,8 @@ namespace Kuik.NodeProxy;
 
 /// <summary>
 /// image-fetcher, which pulls from the origin with the right credentials, once for all nodes, and keeps what it pulls. It answers within a second, or says with
-/// 202 that it is working and is asked again. What it says about an origin is final; only one that is unreachable, silent or unable is passed over.
+/// 202 that it is working and is asked again. What an origin said (401, 403, 404, 416, 429) is final. That it cannot reach an origin (502, 504) is not: it may have another
+/// DNS, proxy or network policy than the node. Then, and where it is unreachable, silent or unable, the next source is asked.
 /// </summary>
 internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeProvider time) : IPullSource
 {
@@ -32,6 +33,20 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => AskManifest(image, onlyHead, fresh: null, stop);
 
     public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, settings.TagFreshness / 2, stop);
+
+    /// <summary>It has no such API; but the list may be under the tag that stands in for it, which it can ask for with credentials.</summary>
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
+    {
+        if (CacheTags.OfFollowers(image.Digest!) is not [var tag, ..])
+            return new Answer.Passed("cannot say");
+        return await AskManifest(image.With(tag), onlyHead: false, stop) switch
+        {
+            Answer.Manifest { Bytes: { } bytes } list when RelayReferrers.IsList(bytes) => list,
+            Answer.Manifest => new Answer.Passed("what it has under the referrers tag is no index"),
+            Answer.Refused { Status: not 429 } refused => new Answer.Passed($"it answered {refused.Status}"),
+            var other => other,
+        };
+    }
 
     private async Task<Answer> AskManifest(ImageReference image, bool onlyHead, TimeSpan? fresh, CancellationToken stop)
     {
@@ -75,7 +90,9 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     // Asks until there is an answer that is not "working". One of the two results is null.
     private async Task<(HttpResponseMessage? Found, Answer? Otherwise)> Ask(string what, ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop, TimeSpan? fresh = null)
     {
-        var target = new Uri(fetcher.Endpoint, $"/v2/{CachePath.Of(image)}/{what}");
+        if (fetcher.Endpoint is not { } endpoint)
+            return (null, new Answer.Passed(Upstream.NoAddress, IsSilent: true));
+        var target = new Uri(endpoint, $"/v2/{CachePath.Of(image)}/{what}");
         var begun = time.GetTimestamp();
         for (var isLastTry = false; ;)
         {
@@ -110,23 +127,34 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     private async Task<Answer> Judge(HttpResponseMessage response, CancellationToken stop)
     {
         var status = (int)response.StatusCode;
-        if (status is not (401 or 403 or 404 or 416 or 429 or 502 or 504))
-            return new Answer.Passed($"it answered {status}", IsSilent: true);
+        var body = await ReadError(response, stop);
+        if (status is not (401 or 403 or 404 or 416 or 429))
+        {
+            var why = $"it answered {status}{(status is 502 or 504 ? ": it could not get this from the origin" : "")}";
+            return new Answer.Passed(why, IsSilent: true) { Detail = body is not null && ErrorBody.Message(body) is { } said ? $"it answered {status}: {said}" : null };
+        }
 
         // The body says what the origin said; without a readable one the status says enough.
+        var retryAfter = response.Headers.TryGetValues("Retry-After", out var values) ? values.First() : null;
+        return new Answer.Refused(status, body ?? RegistryErrors.Body(CodeOf(status), $"image-fetcher answered {status} for the origin"), retryAfter)
+        {
+            ContentRange = Answer.Refused.SizeIn(response),
+        };
+    }
+
+    private async Task<string?> ReadError(HttpResponseMessage response, CancellationToken stop)
+    {
+        if (response.Content.Headers.ContentType?.MediaType != RegistryErrors.MediaType)
+            return null;
         using var read = new ReadBody(settings.FetcherLimit, time, stop);
-        string? body = null;
         try
         {
-            if (response.Content.Headers.ContentType?.MediaType == RegistryErrors.MediaType)
-                body = await read.Whole(response, LargestError) is { Length: > 0 } bytes ? Encoding.UTF8.GetString(bytes) : null;
+            return await read.Whole(response, LargestError) is { Length: > 0 } bytes ? Encoding.UTF8.GetString(bytes) : null;
         }
         catch (IOException)
         {
-            // Broken off behind its status line: the verdict stands.
+            return null;   // broken off behind its status line: the verdict stands
         }
-        var retryAfter = response.Headers.TryGetValues("Retry-After", out var values) ? values.First() : null;
-        return new Answer.Refused(status, body ?? RegistryErrors.Body(CodeOf(status), $"image-fetcher answered {status} for the origin"), retryAfter);
     }
 
     private static string CodeOf(int status) => status switch

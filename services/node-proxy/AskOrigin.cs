@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Http.Headers;
+using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.Oci;
 
@@ -7,56 +8,149 @@ namespace Kuik.NodeProxy;
 
 /// <summary>
 /// The origin itself, anonymously, when neither cache nor image-fetcher could answer: what keeps public images pullable with everything of Kuik down.
-/// Few blobs at a time, so that a node without an image-fetcher does not use up an origin's patience.
+/// Few blobs at a time of each origin, so that a node without an image-fetcher does not use up an origin's patience. A HEAD is a hint: whatever an origin
+/// answers to it but a usable 200 or a 429, it is asked again with GET.
 /// </summary>
-internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, Breaker breaker, TimeProvider time, ILogger<AskOrigin> logger) : IPullSource, IDisposable
+internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, Breaker breaker, TimeProvider time, ILogger<AskOrigin> logger) : IPullSource
 {
+    /// <summary>Requests whose answers are small, at a time: for one host, and in total.</summary>
+    private const int MostQuestions = 16;
+    private const int MostQuestionsInTotal = 128;
+
     /// <summary>A failure that took longer than this is not waited for again at once.</summary>
     private static readonly TimeSpan Costly = TimeSpan.FromSeconds(1);
 
-    private readonly SemaphoreSlim _blobs = new(settings.OriginBlobs);
+    private readonly OriginLimiter _blobs = new(settings.OriginBlobs, settings.MostOriginBlobs, settings.OriginWait, time);
+    private readonly OriginLimiter _questions = new(MostQuestions, MostQuestionsInTotal, settings.OriginWait, time);
 
     public string Name => "origin";
 
-    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => Within(image, "MANIFEST_UNKNOWN", async limit =>
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => Question(image, "MANIFEST_UNKNOWN", async limit =>
     {
-        var repository = RegistryRepository.Of(image);
-
         // Some origins count a GET of a manifest as a pull and a HEAD as nothing.
-        if (onlyHead && await origins.HeadManifest(repository, image.Target, null, limit) is { MediaType: { } type, SizeInBytes: { } size } head
-            && (head.Digest ?? image.Digest) is { } digest && digest == (image.Digest ?? digest))
-            return new Answer.Manifest(digest, type, size, null);
-        var manifest = await origins.GetManifest(repository, image.Target, null, limit);
+        if (onlyHead && await Hint(hint => HeadManifest(image, hint), limit) is { } head)
+            return head;
+        var manifest = await origins.GetManifest(RegistryRepository.Of(image), image.Target, null, limit);
         return new Answer.Manifest(manifest.Digest, manifest.MediaType, manifest.Bytes.Length, manifest.Bytes);
     }, stop);
 
     public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, stop);
 
+    /// <summary>By the API, else under the tag that stands in for it (distribution-spec, "Referrers Tag Schema").</summary>
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
+    {
+        var byApi = await Question(image, "MANIFEST_UNKNOWN", async limit =>
+            await origins.GetReferrers(RegistryRepository.Of(image), image.Digest!, null, limit) is { } list
+                ? new Answer.Manifest(list.Digest, list.MediaType, list.Bytes.Length, list.Bytes)
+                : new Answer.Passed("it has no such API"), stop);
+        if (byApi is not (Answer.Refused { Status: 404 } or Answer.Passed { IsSilent: false }) || CacheTags.OfFollowers(image.Digest!) is not [var tag, ..])
+            return byApi;
+        return await AskManifest(image.With(tag), onlyHead: false, stop) switch
+        {
+            Answer.Manifest { Bytes: { } bytes } when !RelayReferrers.IsList(bytes) => new Answer.Passed("what it has under the referrers tag is no index"),
+            var other => other,
+        };
+    }
+
+    /// <summary>A page of a repository's tags: <see cref="Answer.Tags"/>.</summary>
+    /// <param name="image">Of the repository.</param>
+    /// <param name="query">Of the page, with its question mark; empty for the first one.</param>
+    /// <param name="stop">The client is gone.</param>
+    public Task<Answer> AskTags(ImageReference image, string query, CancellationToken stop) => Question(image, "NAME_UNKNOWN", async limit =>
+    {
+        using var answer = await origins.Send(new RegistryCall(HttpMethod.Get, RegistryRepository.Of(image), "tags/list" + query), limit);
+        using var read = new ReadBody(settings.NoProgressLimit, time, limit);
+        try
+        {
+            return await read.Whole(answer, ListTags.LargestList) is { } list
+                ? new Answer.Tags(ListTags.ReadPage(list, answer.Headers.TryGetValues("Link", out var links) ? links.First() : null))
+                : new Answer.Passed("its list is too long", IsSilent: true);
+        }
+        catch (Exception e) when (e is IOException or JsonException or InvalidOperationException)
+        {
+            return new Answer.Passed($"its list cannot be read ({e.Message})", IsSilent: true);
+        }
+    }, stop);
+
     public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
     {
-        var slot = onlyHead ? null : await Slot.Of(_blobs, stop);
-        var call = new RegistryCall(onlyHead ? HttpMethod.Head : HttpMethod.Get, RegistryRepository.Of(image), "blobs/" + image.Digest) { Range = range };
+        if (onlyHead)
+            return await Question(image, "BLOB_UNKNOWN", async limit => await Hint(hint => HeadBlob(image, range, hint), limit) ?? await GetBlob(image, range, null, limit), stop);
+
+        if (await _blobs.Enter(image.Host, stop) is not { } slot)
+            return Busy(image);
         Answer? answer = null;
         try
         {
-            answer = await Within(image, "BLOB_UNKNOWN", async limit => Answer.Blob.Read(await origins.Send(call, limit), range, slot), stop);
+            answer = await Within(image, "BLOB_UNKNOWN", limit => GetBlob(image, range, slot, limit), stop);
             return answer;
         }
         finally
         {
             if (answer is not Answer.Blob)
-                slot?.Dispose();
+                slot.Dispose();
         }
     }
 
-    public void Dispose() => _blobs.Dispose();
+    /// <summary>Asks something whose answer is small.</summary>
+    /// <param name="image">Whose origin is asked.</param>
+    /// <param name="unknown">Error code of the distribution specification for a 404.</param>
+    /// <param name="ask">Cancelled when the origin takes too long.</param>
+    /// <param name="stop">The client is gone.</param>
+    private async Task<Answer> Question(ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask, CancellationToken stop)
+    {
+        using var slot = await _questions.Enter(image.Host, stop);
+        return slot is null ? Busy(image) : await Within(image, unknown, ask, stop);
+    }
+
+    private async Task<Answer> GetBlob(ImageReference image, RangeHeaderValue? range, IDisposable? slot, CancellationToken limit)
+    {
+        var call = new RegistryCall(HttpMethod.Get, RegistryRepository.Of(image), "blobs/" + image.Digest) { Range = range };
+        return Answer.Blob.Read(await origins.Send(call, limit), range, slot) is Answer.Blob blob ? blob with { MinRate = settings.OriginRate }
+            : new Answer.Passed(Answer.Blob.AnotherPart);
+    }
+
+    private async Task<Answer?> HeadBlob(ImageReference image, RangeHeaderValue? range, CancellationToken limit)
+    {
+        var answer = await origins.Send(new RegistryCall(HttpMethod.Head, RegistryRepository.Of(image), "blobs/" + image.Digest) { Range = range }, limit);
+        if (answer.Content.Headers.ContentLength > 0 && Answer.Blob.Read(answer, range) is Answer.Blob blob)
+            return blob;
+        answer.Dispose();
+        return null;
+    }
+
+    private async Task<Answer?> HeadManifest(ImageReference image, CancellationToken limit) =>
+        await origins.HeadManifest(RegistryRepository.Of(image), image.Target, null, limit) is { MediaType: { } type, SizeInBytes: > 0 and { } size } head
+        && MediaTypes.Manifests.Contains(type, StringComparer.OrdinalIgnoreCase)
+        && (head.Digest ?? image.Digest) is { } digest && ImageReference.IsDigest(digest) && digest == (image.Digest ?? digest)
+            ? new Answer.Manifest(digest, type, size, null)
+            : null;
+
+    /// <summary>Asks with HEAD, for a part of the time only; null when that says nothing: the GET that follows finds out why.</summary>
+    private async Task<Answer?> Hint(Func<CancellationToken, Task<Answer?>> ask, CancellationToken stop)
+    {
+        using var tooLate = new CancellationTokenSource(settings.OriginLimit / 3, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
+        try
+        {
+            return await ask(either.Token);
+        }
+        catch (RegistryError error) when (error.Kind is not RegistryErrorKind.RateLimited)
+        {
+            return null;
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
 
     private async Task<Answer> Within(ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask, CancellationToken stop)
     {
         var key = "origin " + image.Host;
         if (!breaker.MayAsk(key))
-            return new Answer.Passed("passed over: it did not answer a moment ago", IsSilent: true);
-        var begun = time.GetTimestamp();
+            return Failed("passed over: it did not answer a moment ago");
+        var (begun, asked) = (time.GetTimestamp(), time.GetUtcNow());
         using var tooLate = new CancellationTokenSource(settings.OriginLimit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
         string why;
@@ -69,7 +163,7 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
         catch (RegistryError error) when (error.Kind is not RegistryErrorKind.Unreachable)
         {
             breaker.Close(key);
-            return Verdict(error, unknown);
+            return Verdict(error, unknown) is { } refused ? refused : Failed(error.Message);
         }
         catch (RegistryError unreachable)
         {
@@ -79,41 +173,32 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
         {
             why = $"it did not answer within {settings.OriginLimit.TotalSeconds} s";
         }
-        if (time.GetElapsedTime(begun) >= Costly && breaker.Trip(key))
+        if (time.GetElapsedTime(begun) >= Costly && breaker.Trip(key, asked))
             logger.LogWarning("origin {Origin} is passed over for now: {Why}", image.Host, why);
-        return new Answer.Passed(why, IsSilent: true);
+        return Failed(why);
+
+        // Of a host inside the network a client learns no more: refused, silent and another protocol would tell a port scan apart.
+        Answer Failed(string cause) => origins.IsOnPrivateNetwork(image.Host)
+            ? new Answer.Passed($"{image.Host} is on a private network and did not answer as a registry does; node-proxy's log has the cause", IsSilent: true) { Detail = cause }
+            : new Answer.Passed(cause, IsSilent: true);
     }
 
-    /// <summary>What an origin's refusal is to the client. Only the statuses that clients act on pass; the rest is a bad gateway.</summary>
-    public static Answer.Refused Verdict(RegistryError error, string unknown)
+    /// <summary>What an origin's refusal is to the client: the statuses that clients act on. Null for anything else, which is no answer to what was asked.</summary>
+    public static Answer.Refused? Verdict(RegistryError error, string unknown)
     {
-        var (status, code) = (error.Kind, (int?)error.Status) switch
+        (int Status, string Code)? verdict = (error.Kind, (int?)error.Status) switch
         {
             (RegistryErrorKind.Gone, _) => (404, unknown),
             (RegistryErrorKind.Refused, 403) => (403, "DENIED"),
             (RegistryErrorKind.Refused, _) => (401, "UNAUTHORIZED"),
             (RegistryErrorKind.RateLimited, _) => (429, "TOOMANYREQUESTS"),
             (_, 416) => (416, "RANGE_INVALID"),
-            _ => (502, "UNAVAILABLE"),
+            _ => null,
         };
         var wait = error.RetryAfter is { } retry ? ((long)Math.Ceiling(retry.TotalSeconds)).ToString(CultureInfo.InvariantCulture) : null;
-        return new Answer.Refused(status, RegistryErrors.Body(code, $"the origin: {error.Message}"), wait);
+        return verdict is var (status, code) ? new Answer.Refused(status, RegistryErrors.Body(code, $"the origin: {error.Message}"), wait) : null;
     }
 
-    private sealed class Slot(SemaphoreSlim slots) : IDisposable
-    {
-        private int _isReleased;
-
-        public static async Task<Slot> Of(SemaphoreSlim slots, CancellationToken stop)
-        {
-            await slots.WaitAsync(stop);
-            return new Slot(slots);
-        }
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _isReleased, 1) == 0)
-                slots.Release();
-        }
-    }
+    private Answer.Refused Busy(ImageReference image) => new(503, RegistryErrors.Body("UNAVAILABLE",
+        $"too many transfers from {image.Host} are under way on this node: none ended within {settings.OriginWait.TotalSeconds} s"), "5");
 }

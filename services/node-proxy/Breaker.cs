@@ -13,6 +13,9 @@ internal sealed class Breaker(TimeSpan pause, TimeProvider time)
     private const int Most = 1000;
     private readonly ConcurrentDictionary<string, DateTimeOffset> _openUntil = new(StringComparer.Ordinal);
 
+    // Ticks of UTC: a value of this size is replaced in place.
+    private readonly ConcurrentDictionary<string, long> _answeredAt = new(StringComparer.Ordinal);
+
     /// <summary>The upstreams that are passed over now.</summary>
     public IReadOnlyList<string> Open => [.. _openUntil.Keys.Order(StringComparer.Ordinal)];
 
@@ -31,8 +34,12 @@ internal sealed class Breaker(TimeSpan pause, TimeProvider time)
     }
 
     /// <summary>It ran into a limit. True when it was not open before.</summary>
-    public bool Trip(string upstream)
+    /// <param name="upstream">Which.</param>
+    /// <param name="askedAt">When the request was sent that ran into it. An upstream that has answered another one since is not dead: only this one was slow. Null: it opens in any case.</param>
+    public bool Trip(string upstream, DateTimeOffset? askedAt = null)
     {
+        if (askedAt is { } asked && _answeredAt.TryGetValue(upstream, out var answered) && answered >= asked.UtcTicks)
+            return false;
         var now = time.GetUtcNow();
         if (_openUntil.Count >= Most)
             foreach (var (other, until) in _openUntil)
@@ -45,5 +52,11 @@ internal sealed class Breaker(TimeSpan pause, TimeProvider time)
     }
 
     /// <summary>It answered. True when it was open before.</summary>
-    public bool Close(string upstream) => !_openUntil.IsEmpty && _openUntil.TryRemove(upstream, out _);
+    public bool Close(string upstream)
+    {
+        if (!_answeredAt.ContainsKey(upstream) && _answeredAt.Count >= Most)
+            _answeredAt.Clear();   // only that a slow request is then taken for a dead upstream
+        _answeredAt[upstream] = time.GetUtcNow().UtcTicks;
+        return !_openUntil.IsEmpty && _openUntil.TryRemove(upstream, out _);
+    }
 }

@@ -14,6 +14,8 @@ internal sealed class CountMisses(IPullSource source, ProxyMetrics metrics) : IP
 
     public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => source.AskTag(image, stop);
 
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Note(await source.AskReferrers(image, stop));
+
     public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => Note(await source.AskBlob(image, onlyHead, range, stop));
 
     /// <summary>One of a few words for what a source or a body's end says in its own.</summary>

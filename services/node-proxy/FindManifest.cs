@@ -1,5 +1,4 @@
 using Kuik.Contracts;
-using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
@@ -22,28 +21,27 @@ internal sealed class FindManifest(IReadOnlyList<IPullSource> sources)
     /// <param name="stop">Nobody waits for it any more.</param>
     public async Task<Finding> Run(ImageReference image, bool onlyHead, string? lastSource, CancellationToken stop)
     {
-        var passed = new List<string>();
+        var passed = new PassedSources();
         foreach (var source in sources)
         {
             switch (await source.AskManifest(image, onlyHead, stop))
             {
                 case Answer.Manifest manifest:
-                    return new Finding(manifest, source.Name, string.Join("; ", passed));
+                    return new Finding(manifest, source.Name, passed.Note);
                 case Answer.Refused { Status: 429 or >= 500 } when lastSource is not null:
-                    return new Finding(null, source.Name, string.Join("; ", passed.Append($"{source.Name} could not look")));
+                    return new Finding(null, source.Name, passed.NoteWith($"{source.Name} could not look"));
                 case Answer.Refused refused:
-                    return new Finding(refused, source.Name, string.Join("; ", passed.Append($"{source.Name} refused")));
+                    return new Finding(passed.Explain(refused), source.Name, passed.NoteWith($"{source.Name} refused"));
                 case Answer.Passed pass:
-                    passed.Add($"{source.Name}: {pass.Why}");
+                    passed.Add(source.Name, pass);
                     if (source.Name != lastSource)
                         break;
                     if (pass.IsSilent)
-                        return new Finding(null, source.Name, string.Join("; ", passed));
+                        return new Finding(null, source.Name, passed.Note);
                     lastSource = null;
                     break;
             }
         }
-        var why = string.Join("; ", passed);
-        return new Finding(new Answer.Refused(502, RegistryErrors.Body("UNAVAILABLE", $"no source of {image} answered: {why}"), null), PullOutcome.NoSource, why);
+        return new Finding(passed.NoneLeft(image), PullOutcome.NoSource, passed.Note);
     }
 }

@@ -1,65 +1,124 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Kuik.Contracts;
 using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>Answers <c>/v2/…/tags/list</c>: what the cache holds, without the tags Kuik keeps for itself.</summary>
-internal sealed class ListTags(Upstream cache, ProxySettings settings, TimeProvider time)
+/// <summary>One page of a repository's tags.</summary>
+/// <param name="Json">As the specification has it, without Kuik's own tags.</param>
+/// <param name="IsEmpty">There is no tag on it.</param>
+/// <param name="Next">Query of the next page; null on the last one.</param>
+internal sealed record TagPage(string Json, bool IsEmpty, string? Next);
+
+/// <summary>Answers <c>/v2/…/tags/list</c>: what the cache holds; where it holds nothing of the repository or does not answer, what the origin has.</summary>
+internal sealed partial class ListTags(Upstream cache, AskOrigin origin, ProxySettings settings, TimeProvider time)
 {
-    private const int LargestList = 4 << 20;
+    /// <summary>Longest list that is read, in bytes.</summary>
+    public const int LargestList = 4 << 20;
 
     /// <returns>How it ended; the response is written.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
     {
-        // 1. One page, as the client asks for it (n, last).
-        var page = new QueryString().Add(QueryString.Create(http.Request.Query.Where(q => q.Key is "n" or "last")));
-        using var ask = new HttpRequestMessage(HttpMethod.Get, new Uri(cache.Endpoint, $"/v2/{CachePath.Of(image)}/tags/list{page}"));
-        var (answer, problem) = await cache.Ask(ask, http.RequestAborted);
-        if (answer is null)
-            return await Refuse(http, 502, "UNAVAILABLE", $"cache: {problem}");
-        using var answered = answer;
-        if ((int)answer.StatusCode != 200)
-            return (int)answer.StatusCode == 404
-                ? await Refuse(http, 404, "NAME_UNKNOWN", "nothing of this repository is cached")
-                : await Refuse(http, 502, "UNAVAILABLE", $"cache: it answered {(int)answer.StatusCode}");
+        // 1. The page the client asks for; a query that a page's link gave it is the source's own matter.
+        var asked = http.Request.Query.Where(q => q.Key != "ns").ToList();
+        if (asked.FirstOrDefault(q => q.Key == "n") is { Key: not null, Value: var n } && !(n is [{ } number] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+            return await Refuse(http, new Answer.Refused(400, RegistryErrors.Body("PAGINATION_NUMBER_INVALID", "n is the number of tags asked for, from 0"), null), "n is no number");
+        var query = QueryString.Create(asked).ToString();
 
-        // 2. Its tags but ours.
-        using var read = new ReadBody(settings.CacheLimit, time, http.RequestAborted);
-        string tags;
-        try
+        // 2. The cache.
+        var (page, why) = await AskCache(image, query, http.RequestAborted);
+        if (page is not null && (!page.IsEmpty || asked.Exists(q => q.Key == "last")))
+            return await Write(http, image, page, new PullOutcome("cache", ""));
+
+        // 3. The origin.
+        var passed = new PassedSources();
+        passed.Add(NodeProxy.AskCache.CacheName, why ?? "not cached");
+        switch (await origin.AskTags(image, query, http.RequestAborted))
         {
-            if (await read.Whole(answer, LargestList) is not { } list)
-                return await Refuse(http, 502, "UNAVAILABLE", "cache: its list is too long");
-            tags = WithoutOurs(list);
+            case Answer.Tags { Page: var found }:
+                return await Write(http, image, found, new PullOutcome(origin.Name, passed.Note));
+            case Answer.Refused refused:
+                return await Refuse(http, refused, passed.NoteWith("origin refused"));
+            case Answer.Passed pass:
+                passed.Add(origin.Name, pass);
+                break;
         }
-        catch (Exception e) when (e is IOException or JsonException or InvalidOperationException)
-        {
-            return await Refuse(http, 502, "UNAVAILABLE", $"cache: its list cannot be read ({e.Message})");
-        }
-        http.Response.ContentType = "application/json";
-        if (answer.Headers.TryGetValues("Link", out var next))
-            http.Response.Headers.Link = next.First();
-        if (!HttpMethods.IsHead(http.Request.Method))
-            await http.Response.WriteAsync(tags, http.RequestAborted);
-        return new PullOutcome("cache", "");
+        return await Refuse(http, passed.NoneLeft(image), passed.Note);
     }
+
+    /// <summary>Reads a page.</summary>
+    /// <param name="body">As a registry sent it.</param>
+    /// <param name="link">Its <c>Link</c> header; null for none.</param>
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    /// <exception cref="InvalidOperationException">It is no list of tags.</exception>
+    public static TagPage ReadPage(ReadOnlySpan<byte> body, string? link) =>
+        new(WithoutOurs(body, out var count), count == 0, link is not null && Next().Match(link) is { Success: true } next ? next.Groups["query"].Value : null);
 
     /// <summary>The list without Kuik's own tags; an empty one where there is none (a registry may say null).</summary>
     /// <exception cref="JsonException">It is no JSON.</exception>
     /// <exception cref="InvalidOperationException">It is no list of tags.</exception>
-    public static string WithoutOurs(ReadOnlySpan<byte> list)
+    public static string WithoutOurs(ReadOnlySpan<byte> list) => WithoutOurs(list, out _);
+
+    private static string WithoutOurs(ReadOnlySpan<byte> list, out int count)
     {
         var page = UntrustedJson.ParseNode(list) as JsonObject ?? throw new JsonException("no object");
         var tags = page["tags"] as JsonArray ?? [];
-        page["tags"] = new JsonArray([.. tags.Select(tag => (string?)tag).Where(tag => tag is not null && !CacheTags.IsOurs(tag)).Select(tag => (JsonNode)tag!)]);
+        var shown = new JsonArray([.. tags.Select(tag => (string?)tag).Where(tag => tag is not null && !CacheTags.IsOurs(tag)).Select(tag => (JsonNode)tag!)]);
+        count = shown.Count;
+        page["tags"] = shown;
         return page.ToJsonString();
     }
 
-    private static async Task<PullOutcome> Refuse(HttpContext http, int status, string code, string why)
+    // One of the two results is null.
+    private async Task<(TagPage? Page, string? Why)> AskCache(ImageReference image, string query, CancellationToken stop)
     {
-        await WriteError.To(http, status, code, why);
-        return new PullOutcome(PullOutcome.NoSource, why);
+        if (cache.Endpoint is not { } endpoint)
+            return (null, Upstream.NoAddress);
+        using var ask = new HttpRequestMessage(HttpMethod.Get, new Uri(endpoint, $"/v2/{CachePath.Of(image)}/tags/list{query}"));
+        var (answer, problem) = await cache.Ask(ask, stop);
+        if (answer is null)
+            return (null, problem);
+        using var answered = answer;
+        if ((int)answer.StatusCode != 200)
+            return (null, (int)answer.StatusCode == 404 ? "not cached" : $"it answered {(int)answer.StatusCode}");
+        using var read = new ReadBody(settings.CacheLimit, time, stop);
+        try
+        {
+            return await read.Whole(answer, LargestList) is { } list
+                ? (ReadPage(list, answer.Headers.TryGetValues("Link", out var links) ? links.First() : null), null)
+                : (null, "its list is too long");
+        }
+        catch (Exception e) when (e is IOException or JsonException or InvalidOperationException)
+        {
+            return (null, $"its list cannot be read ({e.Message})");
+        }
     }
+
+    private static async Task<PullOutcome> Write(HttpContext http, ImageReference image, TagPage page, PullOutcome outcome)
+    {
+        http.Response.ContentType = "application/json";
+        if (page.Next is { } next)
+            http.Response.Headers.Link = $"<{NextOf(http.Request, image, next)}>; rel=\"next\"";
+        if (!HttpMethods.IsHead(http.Request.Method))
+            await http.Response.WriteAsync(page.Json, http.RequestAborted);
+        return outcome;
+    }
+
+    /// <summary>The next page, here: the link of a source is about its own paths and, in the cache, its own names.</summary>
+    private static string NextOf(HttpRequest request, ImageReference image, string query) => request.Query["ns"] is [{ Length: > 0 } ns]
+        ? $"/v2/{image.Repository}/tags/list?{query}&ns={Uri.EscapeDataString(ns)}"
+        : $"/v2/{CachePath.Of(image)}/tags/list?{query}";
+
+    private static async Task<PullOutcome> Refuse(HttpContext http, Answer.Refused refused, string note)
+    {
+        await WriteError.To(http, refused);
+        return new PullOutcome(PullOutcome.NoSource, note);
+    }
+
+    // Only what an URL's query holds: it comes back in a header of ours.
+    [GeneratedRegex("""<[^<>?]*\?(?<query>[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]+)>\s*;[^,]*\brel="?next\b""")]
+    private static partial Regex Next();
 }

@@ -23,6 +23,11 @@ internal sealed class PullConnection(TakeOver takeOver)
 /// <summary>Where node-proxy listens: the node's own loopback, both families, on every pull port; health and metrics apart.</summary>
 internal static partial class ListenOnNode
 {
+    /// <summary>
+    /// Open connections of one listener, beyond which new ones are closed: far more than the runtimes of a node ask for, and a bound on what a flood costs. Health has a listener of its own.
+    /// </summary>
+    private const int MostConnections = 4096;
+
     public static void Configure(WebApplicationBuilder builder, ProxySettings settings)
     {
         var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
@@ -38,6 +43,7 @@ internal static partial class ListenOnNode
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = MostConnections;
             kestrel.Limits.MaxRequestBodySize = 0;
             kestrel.Limits.MaxRequestLineSize = 4 << 10;
             kestrel.Limits.MaxRequestHeadersTotalSize = 16 << 10;

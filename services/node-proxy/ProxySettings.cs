@@ -14,11 +14,17 @@ internal sealed record ProxySettings
     /// <summary>Where health and metrics are answered, apart from pulls. Default <c>http://127.0.0.1:7440</c>.</summary>
     public required IReadOnlyList<string> MetricsUrls { get; init; }
 
-    /// <summary>The cache registry, read only. Default <c>http://localhost:5000</c>.</summary>
-    public required Uri Cache { get; init; }
+    /// <summary>The cache registry, read only. Default <c>http://localhost:5000</c>; null: its Service did not exist when this container was started, so it is passed over.</summary>
+    public required Uri? Cache { get; init; }
 
     /// <summary>Where image-fetcher answers pull-through; null: there is none, misses go to the origin.</summary>
     public required Uri? Fetcher { get; init; }
+
+    /// <summary>
+    /// <c>Kuik:Endpoints:File</c>: a file that says where cache and image-fetcher are now and wins over both settings; see <see cref="NodeProxy.EndpointsFile"/>.
+    /// Default none. It need not exist.
+    /// </summary>
+    public string? EndpointsFile { get; init; }
 
     /// <summary>
     /// What to do when the cache registry points a client to its storage (S3 and others). Default <c>follow</c>: node-proxy fetches from there
@@ -62,8 +68,20 @@ internal sealed record ProxySettings
     /// <summary>How long a pull waits for that answer; after it the tag is what the cache has, and what comes later serves the next pull. Default 0.7 seconds.</summary>
     public TimeSpan TagPatience { get; init; } = TimeSpan.FromSeconds(0.7);
 
-    /// <summary>How many blobs come directly from origins at a time. Default 2.</summary>
-    public int OriginBlobs { get; init; } = 2;
+    /// <summary>How many blobs come directly from one origin host at a time. Default 3, as many as containerd and Docker ask for of one image; 1 to 100.</summary>
+    public int OriginBlobs { get; init; } = 3;
+
+    /// <summary><c>Kuik:Proxy:MaxOriginBlobs</c>: the same of all origins together. Default 24; 1 to 1000.</summary>
+    public int MostOriginBlobs { get; init; } = 24;
+
+    /// <summary>How long a request waits for its turn at an origin; then 503, and the runtime asks again. Default 50 seconds, below the minute after which containerd gives up.</summary>
+    public TimeSpan OriginWait { get; init; } = TimeSpan.FromSeconds(50);
+
+    /// <summary>
+    /// Bytes a second, or with Ki, Mi, Gi: a blob that an origin sends more slowly, averaged over 30 seconds of waiting for the origin, is given up, so that origins that trickle do not hold
+    /// all turns. A slow client does not count. Default 1 KiB; at least 1.
+    /// </summary>
+    public long OriginRate { get; init; } = 1 << 10;
 
     /// <summary>How long running downloads may go on after a stop is asked for. Default 30 seconds; the pod's grace period must be longer.</summary>
     public TimeSpan DrainLimit { get; init; } = TimeSpan.FromSeconds(30);
@@ -74,15 +92,16 @@ internal sealed record ProxySettings
     /// <exception cref="WrongSetting">A setting cannot be used.</exception>
     public static ProxySettings Read(IConfiguration configuration)
     {
-        var usual = new ProxySettings { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null!, Fetcher = null };
+        var usual = new ProxySettings { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null };
         var port = configuration.Read("Kuik:Proxy:Port", 7439, "a port, 0 to 65535", p => p is >= 0 and <= 65535);
         return new ProxySettings
         {
             Port = port,
             PreviousPorts = [.. configuration.ReadList("Kuik:Proxy:PreviousPorts").Select(ReadPort).Where(p => p != port).Distinct()],
             MetricsUrls = configuration.ReadList("Kuik:Metrics:Urls", "http://127.0.0.1:7440"),
-            Cache = configuration.ReadEndpoint("Kuik:Cache:ReadEndpoint", configuration["Kuik:Cache:Endpoint"] is { Length: > 0 } same ? same : "http://localhost:5000")!,
-            Fetcher = configuration.ReadEndpoint("Kuik:Fetcher:Endpoint", null),
+            Cache = Endpoint("Kuik:Cache:ReadEndpoint", configuration["Kuik:Cache:Endpoint"] is { Length: > 0 } same ? same : "http://localhost:5000"),
+            Fetcher = Endpoint("Kuik:Fetcher:Endpoint", null),
+            EndpointsFile = configuration["Kuik:Endpoints:File"] is { Length: > 0 } file ? file : null,
             PassesRedirects = configuration["Kuik:Cache:Redirects"] switch
             {
                 null or "" or "follow" => false,
@@ -102,7 +121,14 @@ internal sealed record ProxySettings
             TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness, "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
             TagPatience = Limit("Kuik:Proxy:TagPatience", usual.TagPatience),
             OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100", n => n is >= 1 and <= 100),
+            MostOriginBlobs = configuration.Read("Kuik:Proxy:MaxOriginBlobs", usual.MostOriginBlobs, "a number from 1 to 1000", n => n is >= 1 and <= 1000),
+            OriginWait = Limit("Kuik:Proxy:OriginWait", usual.OriginWait),
+            OriginRate = configuration.ReadSize("Kuik:Proxy:OriginRate", usual.OriginRate, 1 << 30),
         };
+
+        // Kubernetes leaves $(KUIK_…_SERVICE_HOST) as it is where there is no such Service.
+        Uri? Endpoint(string key, string? fallback) =>
+            configuration[key]?.Contains("$(", StringComparison.Ordinal) == true ? null : configuration.ReadEndpoint(key, fallback);
 
         // A bare "30" would be 30 days to .NET: no limit here is longer than an hour.
         TimeSpan Limit(string key, TimeSpan fallback) =>

@@ -1,32 +1,47 @@
 namespace Kuik.NodeProxy;
 
-/// <summary>Reads upstream bodies that may take as long as they like, but not stand still.</summary>
+/// <summary>Reads upstream bodies that may take as long as they like, but neither stand still nor, where a rate is given, trickle.</summary>
 internal sealed class ReadBody : IDisposable
 {
+    /// <summary>Over so much time spent waiting the rate is averaged.</summary>
+    private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(30);
+
+    /// <summary>For a body of unknown length, in bytes; most manifests fit.</summary>
+    private const int FirstBuffer = 16 << 10;
+
     private readonly TimeSpan _limit;
+    private readonly TimeProvider _time;
+    private readonly long _minRate;
     private readonly CancellationToken _stop;
     private readonly CancellationTokenSource _quiet;
     private readonly CancellationTokenSource _either;
+    private TimeSpan _waited;
+    private long _came;
 
     /// <param name="limit">How long nothing may come.</param>
     /// <param name="time">The clock.</param>
     /// <param name="stop">The client is gone.</param>
-    public ReadBody(TimeSpan limit, TimeProvider time, CancellationToken stop)
+    /// <param name="minRate">Bytes a second, averaged over 30 seconds of waiting for the body; 0: any rate will do.</param>
+    public ReadBody(TimeSpan limit, TimeProvider time, CancellationToken stop, long minRate = 0)
     {
-        (_limit, _stop) = (limit, stop);
+        (_limit, _time, _stop, _minRate) = (limit, time, stop, minRate);
         _quiet = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _quiet.Token);
     }
 
     /// <summary>Reads what is there, at least one byte; 0 at the end.</summary>
-    /// <exception cref="IOException">The body broke off, or nothing came within the limit.</exception>
+    /// <exception cref="IOException">The body broke off, nothing came within the limit, or it comes too slowly.</exception>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<int> Next(Stream body, Memory<byte> into)
     {
         _quiet.CancelAfter(_limit);
+        var begun = _minRate > 0 ? _time.GetTimestamp() : 0;
         try
         {
-            return await body.ReadAsync(into, _either.Token);
+            var got = await body.ReadAsync(into, _either.Token);
+            if (_minRate > 0 && got > 0)
+                CheckRate(got, _time.GetElapsedTime(begun));
+            return got;
         }
         catch (OperationCanceledException) when (!_stop.IsCancellationRequested)
         {
@@ -63,9 +78,27 @@ internal sealed class ReadBody : IDisposable
             var exact = new byte[known];
             return await Fill(body, exact) == exact.Length ? exact : throw new IOException("the body broke off");
         }
-        var buffer = new byte[most + 1];
-        var got = await Fill(body, buffer);
-        return got <= most ? buffer[..got] : null;
+        var buffer = new byte[FirstBuffer];
+        for (var got = 0; ;)
+        {
+            got += await Fill(body, buffer.AsMemory(got));
+            if (got > most)
+                return null;
+            if (got < buffer.Length)
+                return buffer[..got];
+            Array.Resize(ref buffer, (int)Math.Min(2L * buffer.Length, most + 1L));
+        }
+    }
+
+    // Only the time spent waiting here counts: a slow client does not slow its source down in this sum.
+    private void CheckRate(int got, TimeSpan took)
+    {
+        (_came, _waited) = (_came + got, _waited + took);
+        if (_waited < RateWindow)
+            return;
+        if (_came < _minRate * _waited.TotalSeconds)
+            throw new IOException($"it came at less than {_minRate} bytes a second");
+        (_came, _waited) = (0, TimeSpan.Zero);
     }
 
     public void Dispose()

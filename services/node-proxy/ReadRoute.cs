@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net;
 using Kuik.Contracts;
 
 namespace Kuik.NodeProxy;
@@ -84,10 +86,19 @@ internal static class ReadRoute
         };
     }
 
+    // An address may be written in many ways: 0x7f.1 and 2130706433 are 127.0.0.1.
     private static bool IsOurselves(string host, IEnumerable<int> ownPorts)
     {
         var colon = host.LastIndexOf(':');
-        return colon > 0 && host[..colon] is "localhost" or "127.0.0.1" or "[::1]"
-            && int.TryParse(host.AsSpan(colon + 1), out var port) && ownPorts.Contains(port);
+        if (colon <= 0 || !int.TryParse(host.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || !ownPorts.Contains(port))
+            return false;
+        var name = host[..colon].TrimEnd('.');
+        return string.Equals(name, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IsOfThisMachine(address));
+    }
+
+    private static bool IsOfThisMachine(IPAddress address)
+    {
+        var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        return IPAddress.IsLoopback(plain) || plain.Equals(IPAddress.Any) || plain.Equals(IPAddress.IPv6Any);
     }
 }

@@ -50,7 +50,7 @@ internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
     /// <param name="http">The client; status and headers are set. One that goes away ends this with an <see cref="OperationCanceledException"/>.</param>
     public async Task<RelayEnd> Run(Answer.Blob blob, BlobTransfer transfer, HttpContext http)
     {
-        using var read = new ReadBody(noProgress, time, http.RequestAborted);
+        using var read = new ReadBody(noProgress, time, http.RequestAborted, blob.MinRate);
         Interlocked.Increment(ref _running);
         try
         {

@@ -1,47 +1,91 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Kuik.Contracts;
 using Kuik.Oci;
-using Yarp.ReverseProxy.Forwarder;
 
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Answers <c>/v2/…/referrers/&lt;digest&gt;</c> with the list that followed the image into the cache, unfiltered; else with what the cache registry says, unchanged.
-/// One that does not know referrers (distribution) answers 404, and clients then look for the tag <c>sha256-&lt;hex&gt;</c>, which goes the way of every manifest,
-/// down to the origin.
+/// Answers <c>/v2/…/referrers/&lt;digest&gt;</c> with an index (distribution-spec, "Listing Referrers"): the first that a source has; an empty one when those that could be asked have none
+/// or show none to an anonymous client. Only where it is not known whether there are any (429, or no origin that answers) it is an error: "none" would be read as "not signed".
 /// </summary>
-internal sealed class RelayReferrers(AskCache cache, IHttpForwarder forwarder, HttpMessageInvoker client, ProxySettings settings)
+/// <param name="sources">In the order they are asked.</param>
+internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources)
 {
-    private readonly ForwarderRequestConfig _limits = new() { ActivityTimeout = settings.CacheLimit };
+    private static readonly byte[] None = Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[]}""");
 
     /// <returns>How it ended; the response is written.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
     {
-        if (CacheTags.OfFollowers(image.Digest!) is [var listed, ..]
-            && await cache.AskManifest(image.With(listed), onlyHead: false, http.RequestAborted) is Answer.Manifest { MediaType: MediaTypes.OciIndex } list)
+        var passed = new PassedSources();
+        var isUnknown = false;
+        foreach (var source in sources)
         {
-            http.Response.ContentType = list.MediaType;
-            http.Response.ContentLength = list.Size;
-            if (!HttpMethods.IsHead(http.Request.Method))
-                await http.Response.Body.WriteAsync(list.Bytes, http.RequestAborted);
-            return new PullOutcome("cache", "");
+            switch (await source.AskReferrers(image, http.RequestAborted))
+            {
+                case Answer.Manifest { Bytes: { } list }:
+                    await Write(http, list);
+                    return new PullOutcome(source.Name, passed.Note);
+                case Answer.Refused { Status: 429 or >= 500 } refused:
+                    await WriteError.To(http, passed.Explain(refused));
+                    return new PullOutcome(source.Name, passed.NoteWith($"{source.Name} refused"));
+                case Answer.Refused { Status: var status }:
+                    passed.Add(source.Name, $"it answered {status}");
+                    isUnknown = false;
+                    break;
+                case Answer.Passed pass:
+                    passed.Add(source.Name, pass);
+                    isUnknown = pass.IsSilent;   // the last one, the origin, is the one that knows
+                    break;
+            }
         }
-        var error = await forwarder.SendAsync(http, settings.Cache.AbsoluteUri, client, _limits, new OnlyTheQuestion(image));
-        if (error is ForwarderError.None)
-            return new PullOutcome("cache", "");
-        if (!http.Response.HasStarted)
-            await WriteError.To(http, 502, "UNAVAILABLE", $"cache: {error}");
-        return new PullOutcome(PullOutcome.NoSource, $"cache: {error}");
+        if (isUnknown)
+            await WriteError.To(http, passed.NoneLeft(image));
+        else
+            await Write(http, None);
+        return new PullOutcome(PullOutcome.NoSource, passed.Note);
     }
 
-    /// <summary>Path, artifact type and Accept go to the cache; no other header of the client does, credentials least of all.</summary>
-    private sealed class OnlyTheQuestion(ImageReference image) : HttpTransformer
+    private static async Task Write(HttpContext http, byte[] list)
     {
-        public override ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        if (http.Request.Query["artifactType"] is [{ Length: > 0 } type, ..])
         {
-            var type = httpContext.Request.Query["artifactType"] is [{ Length: > 0 } asked, ..] ? QueryString.Create("artifactType", asked) : default;
-            proxyRequest.RequestUri = new Uri(new Uri(destinationPrefix), $"/v2/{CachePath.Of(image)}/referrers/{image.Digest}{type}");
-            proxyRequest.Headers.TryAddWithoutValidation("Accept", MediaTypes.OciIndex);
-            return ValueTask.CompletedTask;
+            list = OfType(list, type);
+            http.Response.Headers["OCI-Filters-Applied"] = "artifactType";
+        }
+        http.Response.ContentType = MediaTypes.OciIndex;
+        http.Response.ContentLength = list.Length;
+        if (!HttpMethods.IsHead(http.Request.Method))
+            await http.Response.Body.WriteAsync(list, http.RequestAborted);
+    }
+
+    /// <summary>The index with the entries of one artifact type only.</summary>
+    public static byte[] OfType(byte[] list, string artifactType)
+    {
+        if (ParseJson.Run(list) is not JsonObject index || index["manifests"] is not JsonArray entries)
+            return list;
+        index["manifests"] = new JsonArray([.. entries.Where(IsOfType).Select(entry => entry!.DeepClone())]);
+        return Encoding.UTF8.GetBytes(index.ToJsonString());
+
+        bool IsOfType(JsonNode? entry) => entry is JsonObject one && one["artifactType"] is JsonValue value && value.TryGetValue<string>(out var type) && type == artifactType;
+    }
+
+    /// <summary>Is this an index that can be served as a list of referrers?</summary>
+    public static bool IsList(ReadOnlySpan<byte> bytes) => Entries(bytes) is not null;
+
+    /// <summary>Is this such an index, and not an empty one?</summary>
+    public static bool HasEntries(ReadOnlySpan<byte> bytes) => Entries(bytes) > 0;
+
+    private static int? Entries(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return ((ParseJson.Run(bytes) as JsonObject)?["manifests"] as JsonArray)?.Count;
+        }
+        catch (JsonException)
+        {
+            return null;
         }
     }
 }

@@ -19,7 +19,7 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
     /// <returns>How it ended; the response is written, or broken.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
     {
-        var passed = new List<string>();
+        var passed = new PassedSources();
         var left = new Stack<IPullSource>(sources.Reverse());
         var again = 0;
         BlobTransfer? transfer = null;
@@ -32,30 +32,30 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
                 switch (answer)
                 {
                     case Answer.Passed pass:
-                        passed.Add($"{source.Name}: {pass.Why}");
+                        passed.Add(source.Name, pass);
                         continue;
                     case Answer.Elsewhere when transfer is not null:
-                        passed.Add($"{source.Name}: cannot continue it");
+                        passed.Add(source.Name, "cannot continue it");
                         continue;
                     case Answer.Refused when transfer is not null:
                         http.Abort();   // final as ever: the next source is not asked
-                        return Ended(PullOutcome.NoSource, [.. passed, $"{source.Name} refused"]);
+                        return new PullOutcome(PullOutcome.NoSource, passed.NoteWith($"{source.Name} refused"));
                     case Answer.Refused refused:
-                        await WriteError.To(http, refused);
-                        return Ended(source.Name, [.. passed, $"{source.Name} refused"]);
+                        await WriteError.To(http, passed.Explain(refused));
+                        return new PullOutcome(source.Name, passed.NoteWith($"{source.Name} refused"));
                     case Answer.Elsewhere elsewhere:
                         http.Response.StatusCode = elsewhere.Status;
                         http.Response.Headers.Location = elsewhere.Location.AbsoluteUri;
-                        return Ended(source.Name, passed);
+                        return new PullOutcome(source.Name, passed.Note);
                 }
 
                 // 2. Begin, or continue.
                 using var blob = (Answer.Blob)answer;
                 if (transfer is null && WriteHead(http, image, blob) == HeadIs.Enough)
-                    return Ended(source.Name, passed);
+                    return new PullOutcome(source.Name, passed.Note);
                 if (transfer is not null && !transfer.IsContinuedBy(blob))
                 {
-                    passed.Add($"{source.Name}: its blob does not continue the one begun");
+                    passed.Add(source.Name, "its blob does not continue the one begun");
                     continue;
                 }
                 transfer ??= new BlobTransfer(image.Digest!, blob);
@@ -72,8 +72,8 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
                     metrics.Sent(source.Name, transfer.Sent - before);
                 }
                 if (end is RelayEnd.Complete)
-                    return Ended(source.Name, passed);
-                passed.Add($"{source.Name}: {end}");
+                    return new PullOutcome(source.Name, passed.Note);
+                passed.Add(source.Name, end.ToString()!);
                 metrics.Miss(source.Name, CountMisses.ReasonOf(end.ToString()));
                 if (end is RelayEnd.Corrupt)
                     distrust.Trip(Trust(source, image));
@@ -102,8 +102,8 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
         if (http.Response.HasStarted)
             http.Abort();
         else
-            await WriteError.To(http, 502, "UNAVAILABLE", $"no source of {image} answered: {string.Join("; ", passed)}");
-        return Ended(PullOutcome.NoSource, passed);
+            await WriteError.To(http, passed.NoneLeft(image));
+        return new PullOutcome(PullOutcome.NoSource, passed.Note);
     }
 
     private enum HeadIs
@@ -111,8 +111,6 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
         Enough,
         FollowedByBody,
     }
-
-    private static PullOutcome Ended(string source, IEnumerable<string> passed) => new(source, string.Join("; ", passed));
 
     private static string Trust(IPullSource source, ImageReference image) => $"{source.Name} {image.Digest}";
 

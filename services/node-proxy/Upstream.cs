@@ -7,42 +7,46 @@ namespace Kuik.NodeProxy;
 
 /// <summary>What every upstream is asked with.</summary>
 /// <param name="Client">Follows nothing, remembers nothing, sends no credentials.</param>
-/// <param name="Breaker">An upstream's key in it is its endpoint.</param>
+/// <param name="Breaker">The key in it is the scheme, host and port of what is asked: storage that a registry redirects to has its own.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Logger">Is told when an upstream stops and starts answering.</param>
 internal sealed record AskingMeans(HttpMessageInvoker Client, Breaker Breaker, TimeProvider Time, ILogger<Upstream> Logger);
 
-/// <summary>One server inside the cluster that is asked over HTTP, within limits and behind the means.Breaker.</summary>
+/// <summary>A server inside the cluster, asked over HTTP with a time limit and a circuit breaker.</summary>
 /// <param name="name">For logs: <c>cache</c>, <c>fetcher</c>.</param>
-/// <param name="endpoint">Without a path.</param>
+/// <param name="address">Where it is.</param>
 /// <param name="firstByte">How long an answer may take to begin, connection included.</param>
 /// <param name="means">Shared by all upstreams.</param>
-internal sealed class Upstream(string name, Uri endpoint, TimeSpan firstByte, AskingMeans means)
+internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan firstByte, AskingMeans means)
 {
-    private readonly string _key = endpoint.GetLeftPart(UriPartial.Authority);
+    /// <summary>Why an upstream without an address is passed over.</summary>
+    public const string NoAddress = "it has no address";
 
-    public Uri Endpoint => endpoint;
+    /// <summary>Scheme, host and port; null while there is none.</summary>
+    public Uri? Endpoint => address.Current;
 
     /// <summary>Asks. One of the two results is null.</summary>
-    /// <param name="ask">Disposed with the answer.</param>
+    /// <param name="ask">To the endpoint, or to where it redirects. Disposed with the answer.</param>
     /// <param name="stop">The client is gone; it is not counted against the upstream.</param>
     public async Task<(HttpResponseMessage? Answer, string? Problem)> Ask(HttpRequestMessage ask, CancellationToken stop)
     {
-        if (!means.Breaker.MayAsk(_key))
+        var key = ask.RequestUri!.GetLeftPart(UriPartial.Authority);
+        if (!means.Breaker.MayAsk(key))
             return (null, "passed over: it did not answer a moment ago");
+        var asked = means.Time.GetUtcNow();
         using var tooLate = new CancellationTokenSource(firstByte, means.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
         try
         {
             var answer = await means.Client.SendAsync(ask, either.Token);
-            if (means.Breaker.Close(_key))
-                means.Logger.LogInformation("{Upstream} {Endpoint} answers again", name, _key);
+            if (means.Breaker.Close(key))
+                means.Logger.LogInformation("{Upstream} {Endpoint} answers again", name, key);
             return (answer, null);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            if (means.Breaker.Trip(_key))
-                means.Logger.LogWarning("{Upstream} {Endpoint} did not answer within {Limit} s and is passed over for now", name, _key, firstByte.TotalSeconds);
+            if (means.Breaker.Trip(key, asked))
+                means.Logger.LogWarning("{Upstream} {Endpoint} did not answer within {Limit} s and is passed over for now", name, key, firstByte.TotalSeconds);
             return (null, "it did not answer in time");
         }
         catch (HttpRequestException refused)

@@ -17,6 +17,8 @@ internal static class WriteError
         http.Response.ContentLength = bytes.Length;
         if (refused.RetryAfter is { } wait)
             http.Response.Headers.RetryAfter = wait;
+        if (refused.ContentRange is { } size)
+            http.Response.Headers.ContentRange = size;
         if (refused.Status == 405)
             http.Response.Headers.Allow = "GET, HEAD";
         return HttpMethods.IsHead(http.Request.Method) ? Task.CompletedTask : http.Response.Body.WriteAsync(bytes, http.RequestAborted).AsTask();

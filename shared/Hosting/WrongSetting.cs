@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Net;
 using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Hosting;
@@ -55,9 +57,22 @@ public static class Settings
         var text = configuration[key] is { Length: > 0 } set ? set : fallback;
         if (text is null)
             return null;
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var endpoint) || endpoint.Scheme is not ("http" or "https"))
-            throw new WrongSetting(key, text, "an address such as http://registry:5000");
-        return new Uri(endpoint.GetLeftPart(UriPartial.Authority));
+        return TryParseEndpoint(text, out var endpoint) ? endpoint : throw new WrongSetting(key, text, "an address such as http://registry:5000");
+    }
+
+    /// <summary>Reads an HTTP address, without its path. IPv6 needs no brackets where a port follows, as in the <c>http://$(…_SERVICE_HOST):$(…_SERVICE_PORT)</c> of a container.</summary>
+    /// <param name="text">For example <c>http://registry:5000</c>, <c>http://fd00:10:96::5:5000</c>.</param>
+    /// <param name="endpoint">Scheme, host and port, when the result is true.</param>
+    public static bool TryParseEndpoint(string text, [NotNullWhen(true)] out Uri? endpoint)
+    {
+        text = text.Trim();
+        var begin = text.IndexOf("://", StringComparison.Ordinal) + 3;
+        var authority = text.AsSpan(Math.Min(begin, text.Length)).TrimEnd('/');
+        var port = authority.LastIndexOf(':');
+        if (begin > 3 && authority.Count(':') > 2 && authority[0] != '[' && IPAddress.TryParse(authority[..port], out var address))
+            text = $"{text.AsSpan(0, begin)}[{address}]{authority[port..]}";
+        endpoint = Uri.TryCreate(text, UriKind.Absolute, out var parsed) && parsed is { Scheme: "http" or "https" } ? new Uri(parsed.GetLeftPart(UriPartial.Authority)) : null;
+        return endpoint is not null;
     }
 
     /// <summary>A list: <c>Key:0</c>, <c>Key:1</c> and so on, or one value with commas; the default when it is absent.</summary>

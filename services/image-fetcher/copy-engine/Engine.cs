@@ -73,6 +73,7 @@ internal sealed class Engine : IDisposable
         Forward = new ForwardToOwner(_peers, Owners, time);
         PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
         RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
+        PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
         PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>(), stopping);
     }
 
@@ -86,6 +87,7 @@ internal sealed class Engine : IDisposable
     public PullManifest PullManifest { get; }
     public RevalidateTag RevalidateTag { get; }
     public PullBlob PullBlob { get; }
+    public PullFailures PullFailures { get; }
 
     public void Dispose()
     {

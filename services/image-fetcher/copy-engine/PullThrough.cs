@@ -44,7 +44,9 @@ public static partial class PullThrough
         // A blob is named like an image of its repository, by its digest: the path says no more of whose it is.
         if (!CachePath.TryRead(match.Groups["repository"].Value, target, out var image, out var problem) || (kind == "blobs" && image.Digest is null))
         {
-            await Refuse(http, HttpStatusCode.NotFound, "NAME_INVALID", problem ?? $"\"{target}\" is not a digest", null);
+            await (problem is null
+                ? Refuse(http, HttpStatusCode.BadRequest, "DIGEST_INVALID", $"\"{target}\" is not a digest", null)
+                : Refuse(http, HttpStatusCode.BadRequest, "NAME_INVALID", problem, null));
             return;
         }
 
@@ -72,6 +74,14 @@ public static partial class PullThrough
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
             // The client left.
+        }
+        catch (Exception unforeseen)
+        {
+            engine.PullFailures.Record(unforeseen, http.Request.Method, kind, image);
+            if (http.Response.HasStarted)
+                http.Abort();
+            else
+                await Refuse(http, HttpStatusCode.BadGateway, "UNKNOWN", "image-fetcher failed on this request; its log has the cause", null);
         }
     }
 

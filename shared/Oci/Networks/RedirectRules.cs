@@ -5,8 +5,8 @@ using Microsoft.Extensions.Configuration;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Where a registry may send us by a redirect or a token realm: to public addresses, and to private ones if it is on one itself. Otherwise whoever runs a registry
-/// could have requests sent to whatever this process reaches. See docs/decisions/0003-networks.md.
+/// Where a registry may send us by a redirect or a token realm: to public addresses, and to private ones if it is on one itself. Otherwise the owner of a registry could have
+/// requests sent to any server that this process reaches. And where a registry itself may be: anywhere but on this machine's own addresses. See docs/decisions/0003-networks.md.
 /// </summary>
 public sealed class RedirectRules
 {
@@ -62,6 +62,27 @@ public sealed class RedirectRules
         var name = host.TrimEnd('.');
         return IPAddress.TryParse(name, out var literal) ? Objection(name, literal, origin)
             : MetadataNames.Contains(name.ToLowerInvariant()) ? $"{name} gives machines their credentials, which is never allowed"
+            : null;
+    }
+
+    /// <summary>Why a registry itself may not be at an address; null when it may. Private addresses may: registries are there.</summary>
+    /// <param name="host">Its name in the reference.</param>
+    /// <param name="address">The address.</param>
+    /// <param name="isListed"><c>Kuik:InsecureRegistries</c> names the registry.</param>
+    internal string? ObjectionToOrigin(string host, IPAddress address, bool isListed) => AddressKinds.Of(address) switch
+    {
+        AddressKind.Metadata or AddressKind.LinkLocal => Objection(host, address, AddressKind.Loopback),
+        AddressKind.Loopback when !isListed && !IsAllowed(host, address) =>
+            $"{address} is an address of this machine; {RegistryEndpoints.InsecureKey} or {AllowedKey} would allow it",
+        _ => null,
+    };
+
+    /// <summary>The same of a host whose addresses are not known yet.</summary>
+    internal string? ObjectionToOrigin(string host, bool isListed)
+    {
+        var name = host.TrimEnd('.');
+        return IPAddress.TryParse(name.Trim('[', ']'), out var literal) ? ObjectionToOrigin(name, literal, isListed)
+            : MetadataNames.Contains(name.ToLowerInvariant()) ? Objection(name, AddressKind.Loopback)
             : null;
     }
 

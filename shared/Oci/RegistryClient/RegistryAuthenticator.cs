@@ -59,7 +59,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
             if ((int)answer.StatusCode < 500)
                 return [];
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ForbiddenAddress)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ForbiddenAddress or RegistryError)
         {
             // The answer about the repository itself stands.
         }

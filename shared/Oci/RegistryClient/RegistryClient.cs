@@ -106,6 +106,10 @@ public sealed class RegistryClient : IDisposable
     public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop) =>
         new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
 
+    /// <summary>Is a registry on a private network, as far as is known from asking it?</summary>
+    /// <param name="host">As references name it.</param>
+    public bool IsOnPrivateNetwork(string host) => _connections.IsPrivate(_endpoints.Of(host).Address);
+
     public void Dispose() => _connections.Dispose();
 
     private static async Task<bool> CanImprove(CallAuthorization authorization, HttpResponseMessage answer, CancellationToken stop)

@@ -16,11 +16,16 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     // Per host and port of a registry: the most public address that it was found at. Noted before anything can be answered from there.
     private readonly ConcurrentDictionary<string, AddressKind> _origins = new(StringComparer.OrdinalIgnoreCase);
 
+    // Hosts and ports of registries with an address that is not public, whether it answers or not. Names come from requests, so their number is bounded.
+    private const int MostPrivate = 4096;
+    private readonly ConcurrentDictionary<string, bool> _private = new(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Sends a request.</summary>
     /// <param name="request">What, and where to.</param>
     /// <param name="origin">The address of the registry on whose behalf; where it may lead is its matter only if that is elsewhere.</param>
     /// <param name="stop">Ends it.</param>
     /// <exception cref="ForbiddenAddress">The registry may not send us there, or nobody may.</exception>
+    /// <exception cref="RegistryError">The registry itself is at an address that may not be asked.</exception>
     public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, CancellationToken stop)
     {
         if (network.Denied(request.RequestUri!) is { } denied)
@@ -33,6 +38,10 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         catch (HttpRequestException e) when (e.InnerException is ForbiddenAddress forbidden)
         {
             throw forbidden;
+        }
+        catch (HttpRequestException e) when (e.InnerException is RegistryError refused)
+        {
+            throw refused;
         }
     }
 
@@ -47,8 +56,11 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         // The host of a redirect or a token server may be listed as insecure as well.
         var isVerified = endpoints.Of(address.IsDefaultPort ? address.Host : address.Authority).IsVerified;
         var isProxied = network.Proxies.GetProxy(address) is not null;
-        if (network.Redirects is null || address.IsAt(origin))
+        if (network.Redirects is null)
             return new Way(isVerified, isProxied, null);
+        if (address.IsAt(origin))
+            return network.Redirects.ObjectionToOrigin(address.IdnHost, isListed: !isVerified) is { } refusal ? throw Refused(address.Authority, refusal)
+                : new Way(isVerified, isProxied, null);
 
         var kind = KindOf(origin);
         if (network.Redirects.Objection(address.IdnHost, kind) is { } objection)
@@ -76,18 +88,25 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         Proxy = way.IsProxied ? network.Proxies : null,
         ConnectCallback = way.IsProxied
             ? AddressResolver.Connect
-            : async (context, stop) => await Connect(context.DnsEndPoint, way.Origin, stop),
+            : async (context, stop) => await Connect(context.DnsEndPoint, way, stop),
         SslOptions = TrustedCertificates.ClientOptions(roots, way.IsVerified),
     }.WithHandshakesOnPool());
 
     /// <summary>Connects to the first of a host's addresses that may be connected to and answers.</summary>
-    private async Task<Stream> Connect(DnsEndPoint to, AddressKind? origin, CancellationToken stop)
+    private async Task<Stream> Connect(DnsEndPoint to, Way way, CancellationToken stop)
     {
         var addresses = IPAddress.TryParse(to.Host, out var literal) ? [literal] : await network.FindAddresses(to.Host, stop);
         Exception? problem = null;
+        if (way.Origin is null)
+            NoteWhetherPrivate(to, addresses);
         foreach (var address in addresses)
         {
-            if (origin is { } kind && network.Redirects?.Objection(to.Host, address, kind) is { } objection)
+            if (way.Origin is null && network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal)
+            {
+                problem ??= Refused($"{to.Host}:{to.Port}", refusal);
+                continue;
+            }
+            if (way.Origin is { } kind && network.Redirects?.Objection(to.Host, address, kind) is { } objection)
             {
                 problem ??= new ForbiddenAddress(objection);
                 continue;
@@ -95,7 +114,7 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
             try
             {
                 var stream = await network.Connect(new IPEndPoint(address, to.Port), stop);
-                if (origin is null)
+                if (way.Origin is null)
                     Note(to, AddressKinds.Of(address));
                 return stream;
             }
@@ -112,6 +131,21 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         var kind = found is AddressKind.Private or AddressKind.Loopback ? found : AddressKind.Public;
         _origins.AddOrUpdate(KeyOf(origin.Host, origin.Port), kind, (_, before) => before < kind ? before : kind);
     }
+
+    /// <summary>Is a registry's host on a private network, as far as is known? Of what did not answer there a client is told less: node-proxy would be a port scanner.</summary>
+    public bool IsPrivate(Uri registry) => IPAddress.TryParse(registry.IdnHost, out var literal) ? AddressKinds.Of(literal) is not AddressKind.Public
+        : _private.ContainsKey(KeyOf(registry.IdnHost, registry.Port));
+
+    private void NoteWhetherPrivate(DnsEndPoint origin, IPAddress[] addresses)
+    {
+        if (!addresses.Any(address => AddressKinds.Of(address) is not AddressKind.Public))
+            _private.TryRemove(KeyOf(origin.Host, origin.Port), out _);
+        else if (_private.TryAdd(KeyOf(origin.Host, origin.Port), true) && _private.Count > MostPrivate)
+            _private.Clear();   // each is noted again before it is next connected to
+    }
+
+    private static RegistryError Refused(string registry, string refusal) =>
+        new(RegistryErrorKind.Refused, $"{registry} is not pulled from: {refusal}", HttpStatusCode.Forbidden);
 
     private static string KeyOf(string host, int port) => $"{host}:{port}";
 

@@ -38,6 +38,9 @@ public sealed class RegistryError : Exception
     /// <summary>How much of what a registry wrote is quoted, in characters.</summary>
     private const int LongestQuote = 300;
 
+    /// <summary>The same of a body that is no error of a registry: what asks may not be meant to read it.</summary>
+    private const int LongestForeignQuote = 80;
+
     public RegistryError(RegistryErrorKind kind, string message, HttpStatusCode? status = null, TimeSpan? retryAfter = null, bool? isTransient = null, Exception? inner = null)
         : base(message, inner)
     {
@@ -47,7 +50,7 @@ public sealed class RegistryError : Exception
 
     public RegistryErrorKind Kind { get; }
 
-    /// <summary>The HTTP status that came back; null when none did or when it was a success.</summary>
+    /// <summary>The HTTP status that came back; null when none did or when it was a success. Forbidden also where our own rules forbid the registry's address.</summary>
     public HttpStatusCode? Status { get; }
 
     /// <summary>How long the registry asked to wait; null when it did not say.</summary>
@@ -120,7 +123,7 @@ public sealed class RegistryError : Exception
 
     /// <summary>The distribution's error codes and messages if the body has them, else its beginning, in one line.</summary>
     internal static string Quote(byte[] body) => Read(body, errors => Cap(string.Join("; ", errors.Select(e => $"{e.Code} {e.Message}".Trim()))))
-        ?? Cap(Encoding.UTF8.GetString(body));
+        ?? Cap(Encoding.UTF8.GetString(body), LongestForeignQuote);
 
     private static List<string> Codes(byte[] body) => Read(body, errors => errors.Select(e => e.Code).ToList()) ?? [];
 
@@ -143,9 +146,9 @@ public sealed class RegistryError : Exception
     private static string Text(JsonElement error, string name) =>
         error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
 
-    private static string Cap(string text)
+    private static string Cap(string text, int longest = LongestQuote)
     {
         var line = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-        return line.Length <= LongestQuote ? line : line[..LongestQuote] + "…";
+        return line.Length <= longest ? line : line[..longest] + "…";
     }
 }

@@ -41,7 +41,7 @@ public class CopyFollowersTests
             Assert.Equal(follower.Layers[0].Bytes, await Get(proxy, name, $"blobs/{follower.Layers[0].Digest}"));
         }
         Assert.Equal("""["1"]""", JsonDocument.Parse((await Get(proxy, name, "tags/list"))!).RootElement.GetProperty("tags").GetRawText());
-        Assert.Null(await Get(proxy, name, $"referrers/{index.Child("linux/amd64").Digest}"));
+        Assert.Empty(DigestsIn(await Get(proxy, name, $"referrers/{index.Child("linux/amd64").Digest}")));
     }
 
     [Fact]

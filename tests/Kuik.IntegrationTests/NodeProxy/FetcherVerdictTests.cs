@@ -19,8 +19,6 @@ public sealed class FetcherVerdictTests
     [InlineData(403, "DENIED")]
     [InlineData(404, "MANIFEST_UNKNOWN")]
     [InlineData(429, "TOOMANYREQUESTS")]
-    [InlineData(502, "UNAVAILABLE")]
-    [InlineData(504, "UNAVAILABLE")]
     public async Task What_it_says_about_an_origin_is_final(int status, string code)
     {
         var origin = await Registry.Start();
@@ -49,17 +47,40 @@ public sealed class FetcherVerdictTests
     }
 
     [Theory]
-    [InlineData(503)]
     [InlineData(500)]
-    public async Task One_that_cannot_work_is_passed_over(int status)
+    [InlineData(502)]
+    [InlineData(503)]
+    [InlineData(504)]
+    public async Task One_that_cannot_work_or_cannot_reach_the_origin_is_passed_over(int status)
     {
         var origin = await Registry.Start();
         var image = TestImage.Small(seed: 21);
         await origin.Push("a/b", "1", image);
-        await using var fetcher = await ScriptedUpstream.Saying(status);
+        await using var fetcher = await ScriptedUpstream.Start(http => Refuse(http, status, "GET https://origin/: Name or service not known"));
         var proxy = await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint);
+        using var client = Client(proxy);
 
         Assert.Equal(image.Bytes, await Skopeo.InspectRaw(proxy.Local(StoreInCache.PathOf(origin, "a/b"), "1")));
+        Assert.Equal(image.Config.Bytes, await client.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, "a/b")}/blobs/{image.Config.Digest}"));
+        Assert.Contains($"fetcher: it answered {status}: GET https://origin/: Name or service not known", proxy.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_origin_that_neither_it_nor_the_node_can_reach_is_told_with_both()
+    {
+        await using var fetcher = await ScriptedUpstream.Start(http => Refuse(http, 504, "GET https://origin/: Name or service not known"));
+        var nobody = StartNodeProxy.Nobody();
+        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, nobody));
+
+        foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}" })
+        {
+            using var answer = await client.GetAsync($"/v2/{nobody.Authority.Replace(':', '_')}/a/{what}");
+            var body = await answer.Content.ReadAsStringAsync();
+
+            Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+            Assert.Contains("fetcher: it answered 504", body, StringComparison.Ordinal);
+            Assert.Contains($"origin: {nobody.Authority} is on a private network", body, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
@@ -147,6 +168,13 @@ public sealed class FetcherVerdictTests
 
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
         Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(30));   // a deadline, not a measurement: HttpClient's own is 100 s
+    }
+
+    private static Task Refuse(HttpContext http, int status, string sentence)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "application/json";
+        return http.Response.WriteAsync(RegistryErrors.Body("UNKNOWN", sentence));
     }
 
     private static HttpClient Client(KuikService proxy) => new() { BaseAddress = proxy.Endpoint };

@@ -27,6 +27,20 @@ public sealed class BreakerTests
     }
 
     [Fact]
+    public void One_that_has_answered_since_is_only_slow_with_one_thing()
+    {
+        var asked = _time.GetUtcNow();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        _breaker.Close("cache");
+
+        Assert.False(_breaker.Trip("cache", asked));
+
+        Assert.True(_breaker.MayAsk("cache"));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(_breaker.Trip("cache", _time.GetUtcNow()));
+    }
+
+    [Fact]
     public void After_the_pause_one_request_tries_it_and_the_others_go_on_passing_it_over()
     {
         _breaker.Trip("cache");

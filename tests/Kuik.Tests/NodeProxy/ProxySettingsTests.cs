@@ -12,15 +12,15 @@ public sealed class ProxySettingsTests
     {
         var settings = Read();
 
-        Assert.Equal((7439, "http://localhost:5000/", null), (settings.Port, settings.Cache.AbsoluteUri, settings.Fetcher));
+        Assert.Equal((7439, "http://localhost:5000/", null), (settings.Port, settings.Cache?.AbsoluteUri, settings.Fetcher));
         Assert.Equal(["http://127.0.0.1:7440"], settings.MetricsUrls);
     }
 
     [Fact]
     public void The_cache_is_read_where_it_is_written_unless_told_otherwise()
     {
-        Assert.Equal("http://r:1/", Read(("Kuik:Cache:Endpoint", "http://r:1")).Cache.AbsoluteUri);
-        Assert.Equal("http://r:2/", Read(("Kuik:Cache:Endpoint", "http://r:1"), ("Kuik:Cache:ReadEndpoint", "http://r:2")).Cache.AbsoluteUri);
+        Assert.Equal("http://r:1/", Read(("Kuik:Cache:Endpoint", "http://r:1")).Cache?.AbsoluteUri);
+        Assert.Equal("http://r:2/", Read(("Kuik:Cache:Endpoint", "http://r:1"), ("Kuik:Cache:ReadEndpoint", "http://r:2")).Cache?.AbsoluteUri);
     }
 
     [Fact]
@@ -28,6 +28,33 @@ public sealed class ProxySettingsTests
         Assert.Equal([7000, 7001, 7002], Read(("Kuik:Proxy:Port", "7000"), ("Kuik:Proxy:PreviousPorts", "7001,7002,7000")).OwnPorts);
 
     [Theory]
+    [InlineData("http://fd00:10:96::5:5000", "http://[fd00:10:96::5]:5000/")]
+    [InlineData("http://fd00:10:96:0:0:0:0:5:5000", "http://[fd00:10:96::5]:5000/")]
+    [InlineData("https://::1:5000/", "https://[::1]:5000/")]
+    [InlineData("http://[fd00:10:96::5]:5000", "http://[fd00:10:96::5]:5000/")]
+    [InlineData("http://10.96.0.5:5000", "http://10.96.0.5:5000/")]
+    [InlineData("http://registry:5000/", "http://registry:5000/")]
+    public void An_address_of_a_Service_is_understood_whatever_its_family(string setting, string address)
+    {
+        Assert.Equal(address, Read(("Kuik:Cache:ReadEndpoint", setting)).Cache?.AbsoluteUri);
+        Assert.Equal(address, Read(("Kuik:Fetcher:Endpoint", setting)).Fetcher?.AbsoluteUri);
+    }
+
+    [Fact]
+    public void A_Service_that_does_not_exist_means_no_address_and_no_crash()
+    {
+        var settings = Read(
+            ("Kuik:Cache:ReadEndpoint", "http://$(KUIK_REGISTRY_READ_SERVICE_HOST):$(KUIK_REGISTRY_READ_SERVICE_PORT)"),
+            ("Kuik:Fetcher:Endpoint", "http://$(KUIK_IMAGE_FETCHER_SERVICE_HOST):$(KUIK_IMAGE_FETCHER_SERVICE_PORT)"));
+
+        Assert.Equal((null, null), (settings.Cache, settings.Fetcher));
+    }
+
+    [Theory]
+    [InlineData("Kuik:Proxy:MaxOriginBlobs", "0")]
+    [InlineData("Kuik:Proxy:OriginWait", "0")]
+    [InlineData("Kuik:Proxy:OriginRate", "fast")]
+    [InlineData("Kuik:Fetcher:Endpoint", "http://fd00:10:96::5:x")]
     [InlineData("Kuik:Proxy:Port", "http")]
     [InlineData("Kuik:Proxy:PreviousPorts", "1,x")]
     [InlineData("Kuik:Cache:ReadEndpoint", "registry:5000")]

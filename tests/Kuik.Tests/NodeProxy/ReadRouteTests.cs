@@ -66,6 +66,8 @@ public sealed class ReadRouteTests
     [InlineData("/v2/reg.io/Foo/manifests/1", "NAME_INVALID")]
     [InlineData("/v2/reg.io/../x/manifests/1", "NAME_INVALID")]
     [InlineData("/v2/reg.io//x/manifests/1", "NAME_INVALID")]
+    [InlineData("/v2/example.com_70000/x/manifests/1", "NAME_INVALID")]
+    [InlineData("/v2/example.com_0/x/manifests/1", "NAME_INVALID")]
     [InlineData("/v2/reg.io/x y/manifests/1", "NAME_INVALID")]
     [InlineData("/v2/user:pass@reg.io/x/manifests/1", "NAME_INVALID")]
     [InlineData("/v2/reg.io/x/manifests/-1", "TAG_INVALID")]
@@ -96,17 +98,26 @@ public sealed class ReadRouteTests
     [InlineData("localhost:7439")]
     [InlineData("127.0.0.1:7440")]
     [InlineData("[::1]:7439")]
+    [InlineData("LOCALHOST:7439")]
+    [InlineData("0x7f.1:7439")]
+    [InlineData("[::ffff:127.0.0.1]:7439")]
     public void A_mirror_request_for_ourselves_is_a_rewritten_image(string origin) =>
         Assert.Equal("ghcr.io/a/b:1", Assert.IsType<Route.Manifest>(Read("/v2/ghcr.io/a/b/manifests/1", origin: origin)).Image.ToString());
 
     [Theory]
     [InlineData("not a host")]
     [InlineData("http://reg.io")]
+    [InlineData("example.com:70000")]
+    [InlineData("example.com:0")]
     [InlineData("[::1]:5000")]
     public void An_origin_that_is_no_host_is_400(string origin) => Assert.Equal(400, Assert.IsType<Route.Refused>(Read("/v2/a/manifests/1", origin: origin)).Status);
 
     [Theory]
     [InlineData("localhost_7439")]
     [InlineData("127.0.0.1_7440")]
+    [InlineData("127.1_7439")]
+    [InlineData("0x7f.1_7439")]
+    [InlineData("2130706433_7439")]
+    [InlineData("0.0.0.0_7439")]
     public void Node_proxy_is_the_origin_of_nothing(string host) => Assert.Equal(400, Assert.IsType<Route.Refused>(Read($"/v2/{host}/a/manifests/1")).Status);
 }

@@ -12,6 +12,9 @@ internal sealed class ScriptedSource(string name) : IPullSource
     /// <summary>What it answers from now on.</summary>
     public Func<CancellationToken, Task<Answer>> Script { get; set; } = _ => Task.FromResult<Answer>(new Answer.Passed("not here"));
 
+    /// <summary>What it answers to a question for referrers.</summary>
+    public Answer Referrers { get; init; } = new Answer.Passed("cannot say");
+
     /// <summary>What it was asked for.</summary>
     public List<string> Asked { get; } = [];
 
@@ -24,6 +27,8 @@ internal sealed class ScriptedSource(string name) : IPullSource
             Asked.Add($"{(onlyHead ? "HEAD" : "GET")} {image}");
         return Script(stop);
     }
+
+    public Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Task.FromResult(Referrers);
 
     public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => throw new NotSupportedException();
 }

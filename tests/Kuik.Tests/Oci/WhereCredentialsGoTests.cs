@@ -136,6 +136,6 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
     {
         var roots = new X509Certificate2Collection();
         roots.ImportFromPem(Authority.Pem);
-        return new RegistryClient(new RegistryEndpoints(insecure), roots, TimeProvider.System);
+        return new RegistryClient(new RegistryEndpoints(insecure), roots, TimeProvider.System, new RegistryNetwork { Redirects = new RedirectRules(["127.0.0.1"]) });
     }
 }
