@@ -34,7 +34,8 @@ internal static class AddPulls
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
             new RelayBlob(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
             new Breaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
-        services.AddSingleton(provider => new ListTags(Cache(provider), provider.GetRequiredService<AskOrigin>(), settings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new ListTags(
+            Cache(provider), provider.GetRequiredService<AskOrigin>(), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RelayReferrers>();
         services.AddSingleton<FollowTag>();
         services.AddSingleton<AnswerRequest>();

@@ -24,7 +24,10 @@ internal interface IPullSource
     /// <param name="stop">This process ends.</param>
     Task<Answer> AskTag(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
 
-    /// <summary>Asks for the list of what refers to a manifest: a manifest with bytes, which are an index with its <c>manifests</c>. Passed when there is none here.</summary>
+    /// <summary>
+    /// Asks for the list of what refers to a manifest: a manifest with bytes, which are an index with its <c>manifests</c>. Passed when
+    /// there is none here.
+    /// </summary>
     /// <param name="image">By digest.</param>
     /// <param name="stop">The client is gone.</param>
     Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
@@ -91,7 +94,8 @@ internal abstract record Answer
         public static Answer Read(HttpResponseMessage response, RangeHeaderValue? range, IDisposable? slot = null)
         {
             var headers = response.Content.Headers;
-            if ((int)response.StatusCode != 206 || (range is not null && headers.ContentRange is { } part && IsPart(part, range, headers.ContentLength)))
+            if ((int)response.StatusCode != 206
+                || (range is not null && headers.ContentRange is { } part && IsPart(part, range, headers.ContentLength)))
                 return new Blob(response, slot);
             response.Dispose();
             slot?.Dispose();
@@ -113,7 +117,9 @@ internal abstract record Answer
         /// <summary>What the bytes of the whole blob come to when they are right; null when only its digest says that.</summary>
         public BlobChecksum? Checksum { get; init; }
 
-        /// <summary>Bytes a second below which its source is given up, over the time that is spent waiting for the source alone; 0 for none.</summary>
+        /// <summary>
+        /// Bytes a second below which its source is given up, over the time that is spent waiting for the source alone; 0 for none.
+        /// </summary>
         public long MinRate { get; init; }
 
         /// <summary>Bytes in the body; null when the source does not say.</summary>

@@ -120,7 +120,8 @@ internal sealed partial class AnswerRequest(
         catch (Exception unforeseen)
         {
             LogUnforeseen(unforeseen, http.Request.Method, kind, image);
-            metrics.Count(image, kind, StatusCodes.Status502BadGateway, new PullOutcome(PullOutcome.NoSource, ""), time.GetElapsedTime(begun));
+            var outcome = new PullOutcome(PullOutcome.NoSource, "");
+            metrics.Count(image, kind, StatusCodes.Status502BadGateway, outcome, time.GetElapsedTime(begun));
             await Fail(http);
         }
         finally

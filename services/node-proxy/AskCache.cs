@@ -91,7 +91,10 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             using (answer)
             {
                 if (answer.StatusCode is HttpStatusCode.RequestedRangeNotSatisfiable)
-                    return new Answer.Refused(416, RegistryErrors.Body("RANGE_INVALID", "the blob has no such part"), null) { ContentRange = Answer.Refused.SizeIn(answer) };
+                    return new Answer.Refused(416, RegistryErrors.Body("RANGE_INVALID", "the blob has no such part"), null)
+                    {
+                        ContentRange = Answer.Refused.SizeIn(answer),
+                    };
                 if (!IsRedirect(answer))
                     return new Answer.Passed(WhyNot(answer));
                 target = new Uri(target, answer.Headers.Location!);
@@ -102,7 +105,10 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
         return new Answer.Passed($"more than {MostRedirects} redirects");
     }
 
-    /// <summary>The list that followed the image here; else the registry's own, if it has that API and anything in it: what followed no image is not in it.</summary>
+    /// <summary>
+    /// The list that followed the image here; else the registry's own, if it has that API and anything in it: what followed no image is
+    /// not in it.
+    /// </summary>
     public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
     {
         if (CacheTags.OfFollowers(image.Digest!) is [var kept, ..]
@@ -178,7 +184,8 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
     }
 
     /// <summary>
-    /// A wrong endpoint, or a page of a login in front of it, answers 200 to anything. What is asked for by digest is verified by it; what a tag names has to look like a manifest.
+    /// A wrong endpoint, or a page of a login in front of it, answers 200 to anything. What is asked for by digest is verified by it; what
+    /// a tag names has to look like a manifest.
     /// </summary>
     private static bool IsManifest(string path, string? type, byte[] bytes)
     {

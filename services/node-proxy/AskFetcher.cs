@@ -8,7 +8,8 @@ namespace Kuik.NodeProxy;
 
 /// <summary>
 /// image-fetcher, which pulls from the origin with the right credentials, once for all nodes, and keeps what it pulls. It answers within a second, or says with
-/// 202 that it is working and is asked again. What an origin said (401, 403, 404, 416, 429) is final. That it cannot reach an origin (502, 504) is not: it may have another
+/// 202 that it is working and is asked again. What an origin said (401, 403, 404, 416, 429) is final. That it cannot reach an origin (502,
+/// 504) is not: it may have another
 /// DNS, proxy or network policy than the node. Then, and where it is unreachable, silent or unable, the next source is asked.
 /// </summary>
 internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeProvider time) : IPullSource
@@ -34,7 +35,9 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
 
     public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, settings.TagFreshness / 2, stop);
 
-    /// <summary>It has no such API; but the list may be under the tag that stands in for it, which it can ask for with credentials.</summary>
+    /// <summary>
+    /// It has no such API; but the list may be under the tag that stands in for it, which it can ask for with credentials.
+    /// </summary>
     public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
     {
         if (CacheTags.OfFollowers(image.Digest!) is not [var tag, ..])
@@ -131,12 +134,14 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
         if (status is not (401 or 403 or 404 or 416 or 429))
         {
             var why = $"it answered {status}{(status is 502 or 504 ? ": it could not get this from the origin" : "")}";
-            return new Answer.Passed(why, IsSilent: true) { Detail = body is not null && ErrorBody.Message(body) is { } said ? $"it answered {status}: {said}" : null };
+            var said = body is null ? null : ErrorBody.Message(body);
+            return new Answer.Passed(why, IsSilent: true) { Detail = said is null ? null : $"it answered {status}: {said}" };
         }
 
         // The body says what the origin said; without a readable one the status says enough.
         var retryAfter = response.Headers.TryGetValues("Retry-After", out var values) ? values.First() : null;
-        return new Answer.Refused(status, body ?? RegistryErrors.Body(CodeOf(status), $"image-fetcher answered {status} for the origin"), retryAfter)
+        body ??= RegistryErrors.Body(CodeOf(status), $"image-fetcher answered {status} for the origin");
+        return new Answer.Refused(status, body, retryAfter)
         {
             ContentRange = Answer.Refused.SizeIn(response),
         };

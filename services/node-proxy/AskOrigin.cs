@@ -8,14 +8,19 @@ namespace Kuik.NodeProxy;
 
 /// <summary>
 /// The origin itself, anonymously, when neither cache nor image-fetcher could answer: what keeps public images pullable with everything of Kuik down.
-/// Few blobs at a time of each origin, so that a node without an image-fetcher does not use up an origin's patience. A HEAD is a hint: whatever an origin
+/// Few blobs at a time of each origin, so that a node without an image-fetcher does not use up an origin's patience. A HEAD is a hint:
+/// whatever an origin
 /// answers to it but a usable 200 or a 429, it is asked again with GET.
 /// </summary>
-internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, Breaker breaker, TimeProvider time, ILogger<AskOrigin> logger) : IPullSource
+internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, Breaker breaker, TimeProvider time, ILogger<AskOrigin> logger)
+    : IPullSource
 {
     /// <summary>Requests whose answers are small, at a time: for one host, and in total.</summary>
     private const int MostQuestions = 16;
     private const int MostQuestionsInTotal = 128;
+
+    /// <summary>All that a client is told of a host inside the network: refused, silent and another protocol would tell a port scan apart.</summary>
+    private const string SaidOfPrivateHosts = "is on a private network and did not answer as a registry does; node-proxy's log has the cause";
 
     /// <summary>A failure that took longer than this is not waited for again at once.</summary>
     private static readonly TimeSpan Costly = TimeSpan.FromSeconds(1);
@@ -25,14 +30,17 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
 
     public string Name => "origin";
 
-    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => Question(image, "MANIFEST_UNKNOWN", async limit =>
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
+        Question(image, "MANIFEST_UNKNOWN", limit => GetManifest(image, onlyHead, limit), stop);
+
+    private async Task<Answer> GetManifest(ImageReference image, bool onlyHead, CancellationToken limit)
     {
         // Some origins count a GET of a manifest as a pull and a HEAD as nothing.
         if (onlyHead && await Hint(hint => HeadManifest(image, hint), limit) is { } head)
             return head;
         var manifest = await origins.GetManifest(RegistryRepository.Of(image), image.Target, null, limit);
         return new Answer.Manifest(manifest.Digest, manifest.MediaType, manifest.Bytes.Length, manifest.Bytes);
-    }, stop);
+    }
 
     public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, stop);
 
@@ -43,11 +51,12 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
             await origins.GetReferrers(RegistryRepository.Of(image), image.Digest!, null, limit) is { } list
                 ? new Answer.Manifest(list.Digest, list.MediaType, list.Bytes.Length, list.Bytes)
                 : new Answer.Passed("it has no such API"), stop);
-        if (byApi is not (Answer.Refused { Status: 404 } or Answer.Passed { IsSilent: false }) || CacheTags.OfFollowers(image.Digest!) is not [var tag, ..])
+        if (byApi is not (Answer.Refused { Status: 404 } or Answer.Passed { IsSilent: false })
+            || CacheTags.OfFollowers(image.Digest!) is not [var tag, ..])
             return byApi;
         return await AskManifest(image.With(tag), onlyHead: false, stop) switch
         {
-            Answer.Manifest { Bytes: { } bytes } when !RelayReferrers.IsList(bytes) => new Answer.Passed("what it has under the referrers tag is no index"),
+            Answer.Manifest { Bytes: { } bytes } when !RelayReferrers.IsList(bytes) => new Answer.Passed("its referrers tag is no index"),
             var other => other,
         };
     }
@@ -56,7 +65,10 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
     /// <param name="image">Of the repository.</param>
     /// <param name="query">Of the page, with its question mark; empty for the first one.</param>
     /// <param name="stop">The client is gone.</param>
-    public Task<Answer> AskTags(ImageReference image, string query, CancellationToken stop) => Question(image, "NAME_UNKNOWN", async limit =>
+    public Task<Answer> AskTags(ImageReference image, string query, CancellationToken stop) =>
+        Question(image, "NAME_UNKNOWN", limit => GetTags(image, query, limit), stop);
+
+    private async Task<Answer> GetTags(ImageReference image, string query, CancellationToken limit)
     {
         using var answer = await origins.Send(new RegistryCall(HttpMethod.Get, RegistryRepository.Of(image), "tags/list" + query), limit);
         using var read = new ReadBody(settings.NoProgressLimit, time, limit);
@@ -70,12 +82,13 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
         {
             return new Answer.Passed($"its list cannot be read ({e.Message})", IsSilent: true);
         }
-    }, stop);
+    }
 
     public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
     {
         if (onlyHead)
-            return await Question(image, "BLOB_UNKNOWN", async limit => await Hint(hint => HeadBlob(image, range, hint), limit) ?? await GetBlob(image, range, null, limit), stop);
+            return await Question(image, "BLOB_UNKNOWN",
+                async limit => await Hint(hint => HeadBlob(image, range, hint), limit) ?? await GetBlob(image, range, null, limit), stop);
 
         if (await _blobs.Enter(image.Host, stop) is not { } slot)
             return Busy(image);
@@ -97,7 +110,8 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
     /// <param name="unknown">Error code of the distribution specification for a 404.</param>
     /// <param name="ask">Cancelled when the origin takes too long.</param>
     /// <param name="stop">The client is gone.</param>
-    private async Task<Answer> Question(ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask, CancellationToken stop)
+    private async Task<Answer> Question(
+        ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask, CancellationToken stop)
     {
         using var slot = await _questions.Enter(image.Host, stop);
         return slot is null ? Busy(image) : await Within(image, unknown, ask, stop);
@@ -106,13 +120,15 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
     private async Task<Answer> GetBlob(ImageReference image, RangeHeaderValue? range, IDisposable? slot, CancellationToken limit)
     {
         var call = new RegistryCall(HttpMethod.Get, RegistryRepository.Of(image), "blobs/" + image.Digest) { Range = range };
-        return Answer.Blob.Read(await origins.Send(call, limit), range, slot) is Answer.Blob blob ? blob with { MinRate = settings.OriginRate }
+        return Answer.Blob.Read(await origins.Send(call, limit), range, slot) is Answer.Blob blob
+            ? blob with { MinRate = settings.OriginRate }
             : new Answer.Passed(Answer.Blob.AnotherPart);
     }
 
     private async Task<Answer?> HeadBlob(ImageReference image, RangeHeaderValue? range, CancellationToken limit)
     {
-        var answer = await origins.Send(new RegistryCall(HttpMethod.Head, RegistryRepository.Of(image), "blobs/" + image.Digest) { Range = range }, limit);
+        var call = new RegistryCall(HttpMethod.Head, RegistryRepository.Of(image), "blobs/" + image.Digest) { Range = range };
+        var answer = await origins.Send(call, limit);
         if (answer.Content.Headers.ContentLength > 0 && Answer.Blob.Read(answer, range) is Answer.Blob blob)
             return blob;
         answer.Dispose();
@@ -120,7 +136,8 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
     }
 
     private async Task<Answer?> HeadManifest(ImageReference image, CancellationToken limit) =>
-        await origins.HeadManifest(RegistryRepository.Of(image), image.Target, null, limit) is { MediaType: { } type, SizeInBytes: > 0 and { } size } head
+        await origins.HeadManifest(RegistryRepository.Of(image), image.Target, null, limit)
+            is { MediaType: { } type, SizeInBytes: > 0 and { } size } head
         && MediaTypes.Manifests.Contains(type, StringComparer.OrdinalIgnoreCase)
         && (head.Digest ?? image.Digest) is { } digest && ImageReference.IsDigest(digest) && digest == (image.Digest ?? digest)
             ? new Answer.Manifest(digest, type, size, null)
@@ -177,13 +194,15 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
             logger.LogWarning("origin {Origin} is passed over for now: {Why}", image.Host, why);
         return Failed(why);
 
-        // Of a host inside the network a client learns no more: refused, silent and another protocol would tell a port scan apart.
         Answer Failed(string cause) => origins.IsOnPrivateNetwork(image.Host)
-            ? new Answer.Passed($"{image.Host} is on a private network and did not answer as a registry does; node-proxy's log has the cause", IsSilent: true) { Detail = cause }
+            ? new Answer.Passed($"{image.Host} {SaidOfPrivateHosts}", IsSilent: true) { Detail = cause }
             : new Answer.Passed(cause, IsSilent: true);
     }
 
-    /// <summary>What an origin's refusal is to the client: the statuses that clients act on. Null for anything else, which is no answer to what was asked.</summary>
+    /// <summary>
+    /// What an origin's refusal is to the client: the statuses that clients act on. Null for anything else, which is no answer to what was
+    /// asked.
+    /// </summary>
     public static Answer.Refused? Verdict(RegistryError error, string unknown)
     {
         (int Status, string Code)? verdict = (error.Kind, (int?)error.Status) switch
@@ -196,7 +215,9 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
             _ => null,
         };
         var wait = error.RetryAfter is { } retry ? ((long)Math.Ceiling(retry.TotalSeconds)).ToString(CultureInfo.InvariantCulture) : null;
-        return verdict is var (status, code) ? new Answer.Refused(status, RegistryErrors.Body(code, $"the origin: {error.Message}"), wait) : null;
+        return verdict is var (status, code)
+            ? new Answer.Refused(status, RegistryErrors.Body(code, $"the origin: {error.Message}"), wait)
+            : null;
     }
 
     private Answer.Refused Busy(ImageReference image) => new(503, RegistryErrors.Body("UNAVAILABLE",

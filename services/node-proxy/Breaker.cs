@@ -35,7 +35,8 @@ internal sealed class Breaker(TimeSpan pause, TimeProvider time)
 
     /// <summary>It ran into a limit. True when it was not open before.</summary>
     /// <param name="upstream">Which.</param>
-    /// <param name="askedAt">When the request was sent that ran into it. An upstream that has answered another one since is not dead: only this one was slow. Null: it opens in any case.</param>
+    /// <param name="askedAt">When the request was sent that ran into it. An upstream that has answered another one since is not dead: only
+    /// this one was slow. Null: it opens in any case.</param>
     public bool Trip(string upstream, DateTimeOffset? askedAt = null)
     {
         if (askedAt is { } asked && _answeredAt.TryGetValue(upstream, out var answered) && answered >= asked.UtcTicks)

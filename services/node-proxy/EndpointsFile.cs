@@ -3,12 +3,18 @@ using Kuik.Hosting;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Where cache and image-fetcher are now, from the file that <c>Kuik:Endpoints:File</c> names: lines such as <c>cache=http://10.96.0.7:5000</c> and <c>fetcher=http://[fd00:10:96::8]:8080</c>;
-/// nothing after <c>=</c> means that there is none, a line that is not there leaves the setting as it is, <c>#</c> begins a comment. The environment of a container keeps the address
+/// Where cache and image-fetcher are now, from the file that <c>Kuik:Endpoints:File</c> names: lines such as
+/// <c>cache=http://10.96.0.7:5000</c> and <c>fetcher=http://[fd00:10:96::8]:8080</c>;
+/// nothing after <c>=</c> means that there is none, a line that is not there leaves the setting as it is, <c>#</c> begins a comment. The
+/// environment of a container keeps the address
 /// that a Service had when it was started; a mounted ConfigMap changes with it. See docs/decisions/0008-node-proxy-addresses.md.
 /// </summary>
-/// <remarks>The file is read again and again instead of watched: Kubernetes swaps a symbolic link two levels above it, which a watch of the file does not see.</remarks>
-internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses addresses, TimeProvider time, ILogger<EndpointsFile> logger) : BackgroundService
+/// <remarks>
+/// The file is read again and again instead of watched: Kubernetes swaps a symbolic link two levels above it, which a watch of the file
+/// does not see.
+/// </remarks>
+internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses addresses, TimeProvider time, ILogger<EndpointsFile> logger)
+    : BackgroundService
 {
     /// <summary>Between two looks.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
@@ -20,7 +26,8 @@ internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses ad
         if (settings.EndpointsFile is not null)
             await Reload(cancellationToken);   // before the first request
         if (addresses.Cache.Current is null)
-            logger.LogWarning("the cache registry has no address (Kuik:Cache:ReadEndpoint is a variable of a Service that does not exist): it is passed over");
+            logger.LogWarning(
+                "the cache registry has no address (Kuik:Cache:ReadEndpoint names a Service that does not exist): it is passed over");
         await base.StartAsync(cancellationToken);
     }
 
@@ -33,7 +40,10 @@ internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses ad
             await Reload(stoppingToken);
     }
 
-    /// <summary>Reads the file and applies what has changed. A file that is not there leaves everything as it is; what cannot be used is logged once, and the address kept.</summary>
+    /// <summary>
+    /// Reads the file and applies what has changed. A file that is not there leaves everything as it is; what cannot be used is logged
+    /// once, and the address kept.
+    /// </summary>
     public async Task Reload(CancellationToken stop)
     {
         string text;
@@ -44,7 +54,10 @@ internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses ad
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             if (e is not (FileNotFoundException or DirectoryNotFoundException) && _read != e.Message)
-                logger.LogWarning("{File} cannot be read: {Why}; the addresses stay as they are", settings.EndpointsFile, _read = e.Message);
+            {
+                _read = e.Message;
+                logger.LogWarning("{File} cannot be read: {Why}; the addresses stay as they are", settings.EndpointsFile, e.Message);
+            }
             return;
         }
         if (text == _read)
@@ -63,12 +76,15 @@ internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses ad
             now = address.Configured;
         else if (value.Length > 0 && !Settings.TryParseEndpoint(value, out now))
         {
-            logger.LogWarning("{File}: \"{Value}\" is not an address of the {Name} such as http://10.96.0.7:5000; it stays {Address}", settings.EndpointsFile, value, name, address.Current);
+            logger.LogWarning(
+                "{File}: \"{Value}\" is not an address of the {Name} such as http://10.96.0.7:5000; it stays {Address}",
+                settings.EndpointsFile, value, name, address.Current);
             return;
         }
         if (now == address.Current)
             return;
-        logger.LogInformation("the {Name} is now at {Address}, was {Before}", name, now?.ToString() ?? "no address", address.Current?.ToString() ?? "at no address");
+        logger.LogInformation("the address of the {Name} is now {Address}, was {Before}",
+            name, now?.AbsoluteUri ?? "none", address.Current?.AbsoluteUri ?? "none");
         address.Current = now;
     }
 }

@@ -9,7 +9,8 @@ namespace Kuik.NodeProxy;
 internal static class ErrorBody
 {
     /// <summary>The first error's message; null when the body is not of this form.</summary>
-    public static string? Message(string body) => First(body).Error is { } error && error["message"] is JsonValue message && message.TryGetValue<string>(out var text) ? text : null;
+    public static string? Message(string body) =>
+        First(body).Error is { } error && error["message"] is JsonValue message && message.TryGetValue<string>(out var text) ? text : null;
 
     /// <summary>The body with a text behind the first error's message; unchanged when it is not of this form.</summary>
     public static string Append(string body, string text)
@@ -26,7 +27,7 @@ internal static class ErrorBody
         try
         {
             var root = ParseJson.Run(Encoding.UTF8.GetBytes(body));
-            return (root, root is JsonObject { } page && page["errors"] is JsonArray { Count: > 0 } errors ? errors[0] as JsonObject : null);
+            return (root, (root as JsonObject)?["errors"] is JsonArray { Count: > 0 } errors ? errors[0] as JsonObject : null);
         }
         catch (JsonException)
         {

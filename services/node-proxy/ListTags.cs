@@ -13,19 +13,24 @@ namespace Kuik.NodeProxy;
 /// <param name="Next">Query of the next page; null on the last one.</param>
 internal sealed record TagPage(string Json, bool IsEmpty, string? Next);
 
-/// <summary>Answers <c>/v2/…/tags/list</c>: what the cache holds; where it holds nothing of the repository or does not answer, what the origin has.</summary>
+/// <summary>
+/// Answers <c>/v2/…/tags/list</c>: what the cache holds; where it holds nothing of the repository or does not answer, what the origin has.
+/// </summary>
 internal sealed partial class ListTags(Upstream cache, AskOrigin origin, ProxySettings settings, TimeProvider time)
 {
     /// <summary>Longest list that is read, in bytes.</summary>
     public const int LargestList = 4 << 20;
+
+    private static readonly Answer.Refused WrongNumber =
+        new(400, RegistryErrors.Body("PAGINATION_NUMBER_INVALID", "n is the number of tags asked for, from 0"), null);
 
     /// <returns>How it ended; the response is written.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
     {
         // 1. The page the client asks for; a query that a page's link gave it is the source's own matter.
         var asked = http.Request.Query.Where(q => q.Key != "ns").ToList();
-        if (asked.FirstOrDefault(q => q.Key == "n") is { Key: not null, Value: var n } && !(n is [{ } number] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
-            return await Refuse(http, new Answer.Refused(400, RegistryErrors.Body("PAGINATION_NUMBER_INVALID", "n is the number of tags asked for, from 0"), null), "n is no number");
+        if (asked.Exists(q => q.Key == "n" && !(q.Value is [{ } n] && int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out _))))
+            return await Refuse(http, WrongNumber, "n is no number");
         var query = QueryString.Create(asked).ToString();
 
         // 2. The cache.
@@ -55,7 +60,8 @@ internal sealed partial class ListTags(Upstream cache, AskOrigin origin, ProxySe
     /// <exception cref="JsonException">It is no JSON.</exception>
     /// <exception cref="InvalidOperationException">It is no list of tags.</exception>
     public static TagPage ReadPage(ReadOnlySpan<byte> body, string? link) =>
-        new(WithoutOurs(body, out var count), count == 0, link is not null && Next().Match(link) is { Success: true } next ? next.Groups["query"].Value : null);
+        new(WithoutOurs(body, out var count), count == 0,
+            link is not null && Next().Match(link) is { Success: true } next ? next.Groups["query"].Value : null);
 
     /// <summary>The list without Kuik's own tags; an empty one where there is none (a registry may say null).</summary>
     /// <exception cref="JsonException">It is no JSON.</exception>
@@ -66,7 +72,8 @@ internal sealed partial class ListTags(Upstream cache, AskOrigin origin, ProxySe
     {
         var page = UntrustedJson.ParseNode(list) as JsonObject ?? throw new JsonException("no object");
         var tags = page["tags"] as JsonArray ?? [];
-        var shown = new JsonArray([.. tags.Select(tag => (string?)tag).Where(tag => tag is not null && !CacheTags.IsOurs(tag)).Select(tag => (JsonNode)tag!)]);
+        var shown = new JsonArray(
+            [.. tags.Select(tag => (string?)tag).Where(tag => tag is not null && !CacheTags.IsOurs(tag)).Select(tag => (JsonNode)tag!)]);
         count = shown.Count;
         page["tags"] = shown;
         return page.ToJsonString();

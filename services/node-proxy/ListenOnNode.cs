@@ -24,7 +24,8 @@ internal sealed class PullConnection(TakeOver takeOver)
 internal static partial class ListenOnNode
 {
     /// <summary>
-    /// Open connections of one listener, beyond which new ones are closed: far more than the runtimes of a node ask for, and a bound on what a flood costs. Health has a listener of its own.
+    /// Open connections of one listener, beyond which new ones are closed: far more than the runtimes of a node ask for, and a bound on
+    /// what a flood costs. Health has a listener of its own.
     /// </summary>
     private const int MostConnections = 4096;
 

@@ -30,7 +30,10 @@ internal sealed class PassedSources
     /// <summary>Adds a remark to the log only.</summary>
     public string NoteWith(string remark) => string.Join("; ", _logged.Append(remark));
 
-    /// <summary>The refusal that ends the request, with the sources before it that failed: a 401 of the origin may only mean that image-fetcher could not ask with credentials.</summary>
+    /// <summary>
+    /// The refusal that ends the request, with the sources before it that failed: a 401 of the origin may only mean that image-fetcher
+    /// could not ask with credentials.
+    /// </summary>
     public Answer.Refused Explain(Answer.Refused refused) =>
         _failed.Count == 0 ? refused : refused with { Body = ErrorBody.Append(refused.Body, $" ({string.Join("; ", _failed)})") };
 

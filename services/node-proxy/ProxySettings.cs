@@ -14,14 +14,18 @@ internal sealed record ProxySettings
     /// <summary>Where health and metrics are answered, apart from pulls. Default <c>http://127.0.0.1:7440</c>.</summary>
     public required IReadOnlyList<string> MetricsUrls { get; init; }
 
-    /// <summary>The cache registry, read only. Default <c>http://localhost:5000</c>; null: its Service did not exist when this container was started, so it is passed over.</summary>
+    /// <summary>
+    /// The cache registry, read only. Default <c>http://localhost:5000</c>; null: its Service did not exist when this container was
+    /// started, so it is passed over.
+    /// </summary>
     public required Uri? Cache { get; init; }
 
     /// <summary>Where image-fetcher answers pull-through; null: there is none, misses go to the origin.</summary>
     public required Uri? Fetcher { get; init; }
 
     /// <summary>
-    /// <c>Kuik:Endpoints:File</c>: a file that says where cache and image-fetcher are now and wins over both settings; see <see cref="NodeProxy.EndpointsFile"/>.
+    /// <c>Kuik:Endpoints:File</c>: a file that says where cache and image-fetcher are now and wins over both settings; see
+    /// <see cref="NodeProxy.EndpointsFile"/>.
     /// Default none. It need not exist.
     /// </summary>
     public string? EndpointsFile { get; init; }
@@ -68,17 +72,24 @@ internal sealed record ProxySettings
     /// <summary>How long a pull waits for that answer; after it the tag is what the cache has, and what comes later serves the next pull. Default 0.7 seconds.</summary>
     public TimeSpan TagPatience { get; init; } = TimeSpan.FromSeconds(0.7);
 
-    /// <summary>How many blobs come directly from one origin host at a time. Default 3, as many as containerd and Docker ask for of one image; 1 to 100.</summary>
+    /// <summary>
+    /// How many blobs come directly from one origin host at a time. Default 3, as many as containerd and Docker ask for of one image; 1 to
+    /// 100.
+    /// </summary>
     public int OriginBlobs { get; init; } = 3;
 
     /// <summary><c>Kuik:Proxy:MaxOriginBlobs</c>: the same of all origins together. Default 24; 1 to 1000.</summary>
     public int MostOriginBlobs { get; init; } = 24;
 
-    /// <summary>How long a request waits for its turn at an origin; then 503, and the runtime asks again. Default 50 seconds, below the minute after which containerd gives up.</summary>
+    /// <summary>
+    /// How long a request waits for its turn at an origin; then 503, and the runtime asks again. Default 50 seconds, below the minute
+    /// after which containerd gives up.
+    /// </summary>
     public TimeSpan OriginWait { get; init; } = TimeSpan.FromSeconds(50);
 
     /// <summary>
-    /// Bytes a second, or with Ki, Mi, Gi: a blob that an origin sends more slowly, averaged over 30 seconds of waiting for the origin, is given up, so that origins that trickle do not hold
+    /// Bytes a second, or with Ki, Mi, Gi: a blob that an origin sends more slowly, averaged over 30 seconds of waiting for the origin, is
+    /// given up, so that origins that trickle do not hold
     /// all turns. A slow client does not count. Default 1 KiB; at least 1.
     /// </summary>
     public long OriginRate { get; init; } = 1 << 10;
@@ -99,7 +110,8 @@ internal sealed record ProxySettings
             Port = port,
             PreviousPorts = [.. configuration.ReadList("Kuik:Proxy:PreviousPorts").Select(ReadPort).Where(p => p != port).Distinct()],
             MetricsUrls = configuration.ReadList("Kuik:Metrics:Urls", "http://127.0.0.1:7440"),
-            Cache = Endpoint("Kuik:Cache:ReadEndpoint", configuration["Kuik:Cache:Endpoint"] is { Length: > 0 } same ? same : "http://localhost:5000"),
+            Cache = Endpoint(
+                "Kuik:Cache:ReadEndpoint", configuration["Kuik:Cache:Endpoint"] is { Length: > 0 } same ? same : "http://localhost:5000"),
             Fetcher = Endpoint("Kuik:Fetcher:Endpoint", null),
             EndpointsFile = configuration["Kuik:Endpoints:File"] is { Length: > 0 } file ? file : null,
             PassesRedirects = configuration["Kuik:Cache:Redirects"] switch
@@ -121,7 +133,8 @@ internal sealed record ProxySettings
             TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness, "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
             TagPatience = Limit("Kuik:Proxy:TagPatience", usual.TagPatience),
             OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100", n => n is >= 1 and <= 100),
-            MostOriginBlobs = configuration.Read("Kuik:Proxy:MaxOriginBlobs", usual.MostOriginBlobs, "a number from 1 to 1000", n => n is >= 1 and <= 1000),
+            MostOriginBlobs = configuration.Read(
+                "Kuik:Proxy:MaxOriginBlobs", usual.MostOriginBlobs, "a number from 1 to 1000", n => n is >= 1 and <= 1000),
             OriginWait = Limit("Kuik:Proxy:OriginWait", usual.OriginWait),
             OriginRate = configuration.ReadSize("Kuik:Proxy:OriginRate", usual.OriginRate, 1 << 30),
         };

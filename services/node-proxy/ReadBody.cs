@@ -1,6 +1,8 @@
 namespace Kuik.NodeProxy;
 
-/// <summary>Reads upstream bodies that may take as long as they like, but neither stand still nor, where a rate is given, trickle.</summary>
+/// <summary>
+/// Reads upstream bodies that may take as long as they like, but neither stand still nor, where a rate is given, trickle.
+/// </summary>
 internal sealed class ReadBody : IDisposable
 {
     /// <summary>Over so much time spent waiting the rate is averaged.</summary>

@@ -90,10 +90,12 @@ internal static class ReadRoute
     private static bool IsOurselves(string host, IEnumerable<int> ownPorts)
     {
         var colon = host.LastIndexOf(':');
-        if (colon <= 0 || !int.TryParse(host.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || !ownPorts.Contains(port))
+        if (colon <= 0 || !int.TryParse(host.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+            || !ownPorts.Contains(port))
             return false;
         var name = host[..colon].TrimEnd('.');
-        return string.Equals(name, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IsOfThisMachine(address));
+        return string.Equals(name, "localhost", StringComparison.OrdinalIgnoreCase)
+            || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IsOfThisMachine(address));
     }
 
     private static bool IsOfThisMachine(IPAddress address)

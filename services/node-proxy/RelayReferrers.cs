@@ -7,13 +7,16 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Answers <c>/v2/…/referrers/&lt;digest&gt;</c> with an index (distribution-spec, "Listing Referrers"): the first that a source has; an empty one when those that could be asked have none
-/// or show none to an anonymous client. Only where it is not known whether there are any (429, or no origin that answers) it is an error: "none" would be read as "not signed".
+/// Answers <c>/v2/…/referrers/&lt;digest&gt;</c> with an index (distribution-spec, "Listing Referrers"): the first that a source has; an
+/// empty one when those that could be asked have none
+/// or show none to an anonymous client. Only where it is not known whether there are any (429, or no origin that answers) it is an error:
+/// "none" would be read as "not signed".
 /// </summary>
 /// <param name="sources">In the order they are asked.</param>
 internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources)
 {
-    private static readonly byte[] None = Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[]}""");
+    private static readonly byte[] None =
+        Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[]}""");
 
     /// <returns>How it ended; the response is written.</returns>
     public async Task<PullOutcome> Run(HttpContext http, ImageReference image)
@@ -68,7 +71,8 @@ internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources)
         index["manifests"] = new JsonArray([.. entries.Where(IsOfType).Select(entry => entry!.DeepClone())]);
         return Encoding.UTF8.GetBytes(index.ToJsonString());
 
-        bool IsOfType(JsonNode? entry) => entry is JsonObject one && one["artifactType"] is JsonValue value && value.TryGetValue<string>(out var type) && type == artifactType;
+        bool IsOfType(JsonNode? entry) =>
+            (entry as JsonObject)?["artifactType"] is JsonValue value && value.TryGetValue<string>(out var type) && type == artifactType;
     }
 
     /// <summary>Is this an index that can be served as a list of referrers?</summary>

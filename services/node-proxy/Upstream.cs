@@ -7,7 +7,8 @@ namespace Kuik.NodeProxy;
 
 /// <summary>What every upstream is asked with.</summary>
 /// <param name="Client">Follows nothing, remembers nothing, sends no credentials.</param>
-/// <param name="Breaker">The key in it is the scheme, host and port of what is asked: storage that a registry redirects to has its own.</param>
+/// <param name="Breaker">The key in it is the scheme, host and port of what is asked: storage that a registry redirects to has its
+/// own.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Logger">Is told when an upstream stops and starts answering.</param>
 internal sealed record AskingMeans(HttpMessageInvoker Client, Breaker Breaker, TimeProvider Time, ILogger<Upstream> Logger);

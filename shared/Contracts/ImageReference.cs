@@ -152,7 +152,8 @@ public sealed partial record ImageReference
             return $"the host \"{host}\" is an IPv6 literal, which the name of a cached image cannot hold: use a host name";
         if (!Hosts().IsMatch(host))
             return $"\"{host}\" is not a registry host (a name, or a name and a port)";
-        if (host.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon && int.Parse(host.AsSpan(colon + 1), CultureInfo.InvariantCulture) is 0 or > 65535)
+        if (host.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon
+            && int.Parse(host.AsSpan(colon + 1), CultureInfo.InvariantCulture) is 0 or > 65535)
             return $"\"{host[(colon + 1)..]}\" in the host \"{host}\" is not a port (1 to 65535)";
         if (!host.AsSpan().ContainsAny('.', ':') && host != "localhost")
             return $"the host \"{host}\" has neither a dot nor a port: written in lower case it would be a part of a Docker Hub name";

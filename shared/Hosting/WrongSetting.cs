@@ -57,10 +57,15 @@ public static class Settings
         var text = configuration[key] is { Length: > 0 } set ? set : fallback;
         if (text is null)
             return null;
-        return TryParseEndpoint(text, out var endpoint) ? endpoint : throw new WrongSetting(key, text, "an address such as http://registry:5000");
+        return TryParseEndpoint(text, out var endpoint)
+            ? endpoint
+            : throw new WrongSetting(key, text, "an address such as http://registry:5000");
     }
 
-    /// <summary>Reads an HTTP address, without its path. IPv6 needs no brackets where a port follows, as in the <c>http://$(…_SERVICE_HOST):$(…_SERVICE_PORT)</c> of a container.</summary>
+    /// <summary>
+    /// Reads an HTTP address, without its path. IPv6 needs no brackets where a port follows, as in the
+    /// <c>http://$(…_SERVICE_HOST):$(…_SERVICE_PORT)</c> of a container.
+    /// </summary>
     /// <param name="text">For example <c>http://registry:5000</c>, <c>http://fd00:10:96::5:5000</c>.</param>
     /// <param name="endpoint">Scheme, host and port, when the result is true.</param>
     public static bool TryParseEndpoint(string text, [NotNullWhen(true)] out Uri? endpoint)
@@ -71,7 +76,9 @@ public static class Settings
         var port = authority.LastIndexOf(':');
         if (begin > 3 && authority.Count(':') > 2 && authority[0] != '[' && IPAddress.TryParse(authority[..port], out var address))
             text = $"{text.AsSpan(0, begin)}[{address}]{authority[port..]}";
-        endpoint = Uri.TryCreate(text, UriKind.Absolute, out var parsed) && parsed is { Scheme: "http" or "https" } ? new Uri(parsed.GetLeftPart(UriPartial.Authority)) : null;
+        endpoint = Uri.TryCreate(text, UriKind.Absolute, out var parsed) && parsed is { Scheme: "http" or "https" }
+            ? new Uri(parsed.GetLeftPart(UriPartial.Authority))
+            : null;
         return endpoint is not null;
     }
 

@@ -7,7 +7,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>Logs and counts pulls that failed with an unforeseen exception: each is a defect.</summary>
 internal sealed partial class PullFailures(IMeterFactory meters, ILogger<PullFailures> logger)
 {
-    private readonly Counter<long> _failures = meters.Create("Kuik.ImageFetcher").CreateCounter<long>("kuik_pull_through_failures", description: "Pulls that failed unexpectedly; the log has the causes");
+    private readonly Counter<long> _failures = meters.Create("Kuik.ImageFetcher").CreateCounter<long>(
+        "kuik_pull_through_failures", description: "Pulls that failed unexpectedly; the log has the causes");
 
     /// <param name="failure">What happened.</param>
     /// <param name="method">GET or HEAD.</param>

@@ -81,7 +81,7 @@ public static partial class PullThrough
             if (http.Response.HasStarted)
                 http.Abort();
             else
-                await Refuse(http, HttpStatusCode.BadGateway, "UNKNOWN", "image-fetcher failed on this request; its log has the cause", null);
+                await Refuse(http, HttpStatusCode.BadGateway, "UNKNOWN", "image-fetcher failed; its log has the cause", null);
         }
     }
 

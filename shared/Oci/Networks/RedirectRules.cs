@@ -5,8 +5,10 @@ using Microsoft.Extensions.Configuration;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Where a registry may send us by a redirect or a token realm: to public addresses, and to private ones if it is on one itself. Otherwise the owner of a registry could have
-/// requests sent to any server that this process reaches. And where a registry itself may be: anywhere but on this machine's own addresses. See docs/decisions/0003-networks.md.
+/// Where a registry may send us by a redirect or a token realm: to public addresses, and to private ones if it is on one itself. Otherwise
+/// the owner of a registry could have
+/// requests sent to any server that this process reaches. And where a registry itself may be: anywhere but on this machine's own
+/// addresses. See docs/decisions/0003-networks.md.
 /// </summary>
 public sealed class RedirectRules
 {

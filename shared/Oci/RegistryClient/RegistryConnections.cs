@@ -16,7 +16,8 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     // Per host and port of a registry: the most public address that it was found at. Noted before anything can be answered from there.
     private readonly ConcurrentDictionary<string, AddressKind> _origins = new(StringComparer.OrdinalIgnoreCase);
 
-    // Hosts and ports of registries with an address that is not public, whether it answers or not. Names come from requests, so their number is bounded.
+    // Hosts and ports of registries with an address that is not public, whether it answers or not. Names come from requests, so their
+    // number is bounded.
     private const int MostPrivate = 4096;
     private readonly ConcurrentDictionary<string, bool> _private = new(StringComparer.OrdinalIgnoreCase);
 
@@ -59,7 +60,8 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         if (network.Redirects is null)
             return new Way(isVerified, isProxied, null);
         if (address.IsAt(origin))
-            return network.Redirects.ObjectionToOrigin(address.IdnHost, isListed: !isVerified) is { } refusal ? throw Refused(address.Authority, refusal)
+            return network.Redirects.ObjectionToOrigin(address.IdnHost, isListed: !isVerified) is { } refusal
+                ? throw Refused(address.Authority, refusal)
                 : new Way(isVerified, isProxied, null);
 
         var kind = KindOf(origin);
@@ -132,8 +134,12 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         _origins.AddOrUpdate(KeyOf(origin.Host, origin.Port), kind, (_, before) => before < kind ? before : kind);
     }
 
-    /// <summary>Is a registry's host on a private network, as far as is known? Of what did not answer there a client is told less: node-proxy would be a port scanner.</summary>
-    public bool IsPrivate(Uri registry) => IPAddress.TryParse(registry.IdnHost, out var literal) ? AddressKinds.Of(literal) is not AddressKind.Public
+    /// <summary>
+    /// Is a registry's host on a private network, as far as is known? Of what did not answer there a client is told less: node-proxy would
+    /// be a port scanner.
+    /// </summary>
+    public bool IsPrivate(Uri registry) => IPAddress.TryParse(registry.IdnHost, out var literal)
+        ? AddressKinds.Of(literal) is not AddressKind.Public
         : _private.ContainsKey(KeyOf(registry.IdnHost, registry.Port));
 
     private void NoteWhetherPrivate(DnsEndPoint origin, IPAddress[] addresses)

@@ -50,7 +50,10 @@ public sealed class RegistryError : Exception
 
     public RegistryErrorKind Kind { get; }
 
-    /// <summary>The HTTP status that came back; null when none did or when it was a success. Forbidden also where our own rules forbid the registry's address.</summary>
+    /// <summary>
+    /// The HTTP status that came back; null when none did or when it was a success. Forbidden also where our own rules forbid the
+    /// registry's address.
+    /// </summary>
     public HttpStatusCode? Status { get; }
 
     /// <summary>How long the registry asked to wait; null when it did not say.</summary>

@@ -11,6 +11,34 @@ public class PullThroughTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
+    [Theory]
+    [InlineData("manifests/1")]
+    [InlineData("blobs/sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")]
+    public async Task A_fault_that_is_not_foreseen_is_502_with_a_body(string path)
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        await using var engine = await StartEngine.Run(await Registry.Start(), [origin.Host]);
+        engine.Fault = new FormatException("odd");
+        using var client = engine.Client();
+
+        using var answer = await client.Ask(HttpMethod.Get, $"{origin.Host}/team/web:1", path);
+
+        Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+        Assert.Contains("\"code\":\"UNKNOWN\"", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_port_that_is_none_is_400()
+    {
+        await using var engine = await StartEngine.Run(await Registry.Start(), []);
+        using var client = engine.Client();
+
+        using var answer = await client.GetAsync(new Uri("/v2/example.com_70000/x/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("NAME_INVALID", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task An_image_pulled_by_tag_is_served_exactly_and_kept_and_noted_once()
     {

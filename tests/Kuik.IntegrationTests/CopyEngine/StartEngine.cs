@@ -33,6 +33,9 @@ public sealed class StartEngine : IAsyncDisposable
     /// <summary>What is shown to origins.</summary>
     public ConcurrentQueue<RegistryCredential> Credentials { get; } = new();
 
+    /// <summary>Thrown when credentials are looked for; null for none.</summary>
+    public Exception? Fault { get; set; }
+
     /// <summary>Which images the engine said were pulled through.</summary>
     public ConcurrentQueue<string> Pulls { get; } = new();
 
@@ -64,7 +67,7 @@ public sealed class StartEngine : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
         builder.Services.AddSingleton(time);
         builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
-            (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine!.Credentials]),
+            (_, _) => engine!.Fault is { } fault ? throw fault : Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine.Credentials]),
             (repository, stop) => Lock($"{cache.Host} {repository}", stop),
             (image, _) =>
             {

@@ -1,11 +1,14 @@
 using System.Net;
+using System.Net.Sockets;
 using Kuik.Testing;
 using Microsoft.AspNetCore.Http;
 using Xunit;
 
 namespace Kuik.IntegrationTests.NodeProxy;
 
-/// <summary>One slow server delays nothing that another one has. All of them are scripts: no real server trickles or hangs on command.</summary>
+/// <summary>
+/// One slow server delays nothing that another one has. All of them are scripts: no real server trickles or hangs on command.
+/// </summary>
 public sealed class FairnessTests
 {
     private static readonly TestImage Image = TestImage.Small(seed: 50, size: 400_000);
@@ -49,6 +52,52 @@ public sealed class FairnessTests
         Assert.Equal((HttpStatusCode.BadGateway, HttpStatusCode.BadGateway), (hung.StatusCode, again.StatusCode));
         Assert.Equal(Image.Bytes, manifest);
         Assert.Single(storage.Requests);
+    }
+
+    [Fact]
+    public async Task Connections_without_end_are_bounded_and_health_is_still_answered()
+    {
+        var proxy = await StartNodeProxy.With();
+        var flood = new List<Socket>();
+        try
+        {
+            for (var i = 0; i < 4096; i++)
+                flood.Add(await Connect(proxy.Port));
+            using var health = new HttpClient { BaseAddress = proxy.Health };
+
+            Assert.True((await health.GetAsync("/healthz")).IsSuccessStatusCode);
+            await Eventually.True(
+                async () =>
+                {
+                    using var beyond = await Connect(proxy.Port);
+                    return await IsClosed(beyond);
+                },
+                "a connection beyond the limit is closed");
+        }
+        finally
+        {
+            flood.ForEach(socket => socket.Dispose());
+        }
+    }
+
+    private static async Task<Socket> Connect(int port)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, port);
+        return socket;
+    }
+
+    private static async Task<bool> IsClosed(Socket socket)
+    {
+        try
+        {
+            await socket.SendAsync("GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray());
+            return await socket.ReceiveAsync(new byte[1]) == 0;
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
     }
 
     private static string BlobAt(ScriptedUpstream origin, string digest) => $"/v2/{origin.Host.Replace(':', '_')}/a/blobs/{digest}";

@@ -9,7 +9,10 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.NodeProxy;
 
-/// <summary>Caches that answer what no registry of ours does: a page, a list without the API for it, nothing. The caches are scripts; the origin is real.</summary>
+/// <summary>
+/// Caches that answer what no registry of ours does: a page, a list without the API for it, nothing. The caches are scripts; the origin is
+/// real.
+/// </summary>
 public sealed class OddCacheTests
 {
     private static readonly TestImage Image = TestImage.Small(seed: 60);

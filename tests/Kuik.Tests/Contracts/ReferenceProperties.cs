@@ -17,7 +17,8 @@ public sealed class ReferenceProperties
 
     private static readonly string[] Repositories = ["a", "library/a", "library/library/a", "my_5000/a", "a/b", "a-b", "a_b", "a.b"];
 
-    // An address that a path cannot hold; a host that would read back as something else; a port of six digits, above 65535 or 0; a digest that cannot be verified; 255 characters
+    // An address that a path cannot hold; a host that would read back as something else; a port of six digits, above 65535 or 0; a digest
+    // that cannot be verified; 255 characters
     // with the host, as older runtimes count.
     private static readonly string[] OurReasons = ["IPv6 literal", "neither a dot nor a port", "is not a registry host", "is not a port", "is not a digest", "characters long"];
 

@@ -4,7 +4,10 @@ using Xunit;
 
 namespace Kuik.Tests.NodeProxy;
 
-/// <summary>The file as Kubernetes mounts a ConfigMap: a link to a file in <c>..data</c>, which is a link to a folder with a date, and is swapped as a whole.</summary>
+/// <summary>
+/// The file as Kubernetes mounts a ConfigMap: a link to a file in <c>..data</c>, which is a link to a folder with a date, and is swapped
+/// as a whole.
+/// </summary>
 public sealed class EndpointsFileTests : IDisposable
 {
     private readonly DirectoryInfo _mount = Directory.CreateTempSubdirectory("kuik-endpoints");
