@@ -8,7 +8,9 @@ namespace Kuik.Bench.Admission;
 /// <summary>A server that is asked over TLS: the webhook, or the endpoint that echoes. Both are published as the webhook is shipped.</summary>
 internal sealed class Subject : IDisposable
 {
-    /// <summary>As many API servers as a cluster has: each has connections of its own, by HTTP/1.1, one for each answer that it waits for.</summary>
+    /// <summary>
+    /// As many API servers as a cluster has: each has connections of its own, by HTTP/1.1, one for each answer that it waits for.
+    /// </summary>
     private const int ApiServers = 3;
 
     private readonly string program;
@@ -64,7 +66,8 @@ internal sealed class Subject : IDisposable
     /// <exception cref="HttpRequestException">It refused.</exception>
     public async Task<byte[]> Ask(byte[] review, int number)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new ByteArrayContent(review), Version = HttpVersion.Version11 };
+        using var request = new HttpRequestMessage(HttpMethod.Post, address) { Version = HttpVersion.Version11 };
+        request.Content = new ByteArrayContent(review);
         request.Content.Headers.ContentType = new("application/json");
         using var answer = await apiServers[number % ApiServers].SendAsync(request);
         answer.EnsureSuccessStatusCode();

@@ -6,7 +6,9 @@ namespace Kuik.PodWatcher;
 /// <param name="Uid">The pod's uid.</param>
 /// <param name="Namespace">Its namespace.</param>
 /// <param name="Name">Its name.</param>
-/// <param name="Images">For each container and image volume whose image Kuik rewrote, one entry; two where annotation and container disagree.</param>
+/// <param name="Images">
+/// For each container and image volume whose image Kuik rewrote, one entry; two where annotation and container disagree.
+/// </param>
 /// <param name="PullSecrets">The pod's own, in its order.</param>
 /// <param name="Account">Its ServiceAccount, as <c>namespace/name</c>.</param>
 internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, string Account);
@@ -24,8 +26,8 @@ internal static class ReadPod
         var containers = (pod.Spec?.Containers ?? []).SelectMany(container => ImagesOf(container, Names.OriginalImageAnnotation(container.Name)));
         var initial = (pod.Spec?.InitContainers ?? []).SelectMany(container => ImagesOf(container, Names.OriginalInitImageAnnotation(container.Name)));
         var ephemeral = (pod.Spec?.EphemeralContainers ?? []).SelectMany(container => ImagesOf(container, null));
-        var volumes = (pod.Spec?.Volumes ?? []).Where(volume => volume is { Name: not null, Image.Reference: not null })
-            .SelectMany(volume => ImagesOf(new Container("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
+        var volumes = (pod.Spec?.Volumes ?? []).Where(volume => volume is { Name: not null, Image.Reference: not null }).SelectMany(
+            volume => ImagesOf(new("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
         return new LivePod(
             pod.Metadata.Uid!, pod.Metadata.Namespace!, pod.Metadata.Name!,
             [.. containers.Concat(initial).Concat(ephemeral).Concat(volumes)],

@@ -4,12 +4,16 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// Keeps the listener open for a while after SIGTERM: Kubernetes sends the signal and takes the pod out of the Service at the same time, so that API servers still call a pod that
-/// is ending. Meanwhile readiness fails and each answer closes its connection.
+/// Keeps the listener open for a while after SIGTERM: Kubernetes sends the signal and takes the pod out of the Service at the same time,
+/// so that API servers still call a pod that is ending. Meanwhile readiness fails and each answer closes its connection.
 /// </summary>
-internal sealed class GracefulShutdown(TimeSpan delay, TimeProvider time, IHostApplicationLifetime lifetime) : IHostedLifecycleService, IHealthCheck
+internal sealed class GracefulShutdown(TimeSpan delay, TimeProvider time, IHostApplicationLifetime lifetime)
+    : IHostedLifecycleService, IHealthCheck
 {
-    /// <summary>From SIGTERM until the listener closes. A time span, 0 to 10 minutes, less than the pod's <c>terminationGracePeriodSeconds</c>; default 5 seconds.</summary>
+    /// <summary>
+    /// From SIGTERM until the listener closes. A time span, 0 to 10 minutes, less than the pod's <c>terminationGracePeriodSeconds</c>;
+    /// default 5 seconds.
+    /// </summary>
     public const string Setting = "Kuik:Webhook:ShutdownDelay";
 
     private static readonly TimeSpan Default = TimeSpan.FromSeconds(5);
@@ -26,12 +30,14 @@ internal sealed class GracefulShutdown(TimeSpan delay, TimeProvider time, IHostA
     /// <exception cref="WrongSetting">The delay is no time span, or out of range.</exception>
     public static void Configure(WebApplicationBuilder builder)
     {
-        var delay = builder.Configuration.Read(Setting, Default, "a time such as 00:00:05, at most 10 minutes", set => set >= TimeSpan.Zero && set <= Longest);
+        var delay = builder.Configuration.Read(
+            Setting, Default, "a time such as 00:00:05, at most 10 minutes", set => set >= TimeSpan.Zero && set <= Longest);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = delay + LastReviews);
-        builder.Services.AddSingleton(services =>
-            new GracefulShutdown(delay, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<IHostApplicationLifetime>()));
+        builder.Services.AddSingleton(services => new GracefulShutdown(
+            delay, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<IHostApplicationLifetime>()));
         builder.Services.AddHostedService(services => services.GetRequiredService<GracefulShutdown>());
-        builder.Services.AddHealthChecks().Add(new HealthCheckRegistration("shutdown", services => services.GetRequiredService<GracefulShutdown>(), null, null));
+        builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
+            "shutdown", services => services.GetRequiredService<GracefulShutdown>(), failureStatus: null, tags: null));
     }
 
     /// <summary>Middleware: the last answer on a connection says so, and the API server's next review goes to another replica.</summary>

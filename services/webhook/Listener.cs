@@ -11,14 +11,14 @@ internal static class Listener
     public const string AllowPlainHttp = "Kuik:Webhook:AllowPlainHttp";
 
     /// <summary>
-    /// Connections at once: an API server opens one for each review under way, and keeps idle ones for a minute and a half. More are refused, so that idle ones cannot take all
-    /// memory.
+    /// Connections at once: an API server opens one for each review under way, and keeps idle ones for a minute and a half. More are
+    /// refused, so that idle ones cannot take all memory.
     /// </summary>
     private const int MostConnections = 1000;
 
     /// <summary>
-    /// Slowest sender: 512 KiB a second after 2 seconds. An API server has given up by then (<c>timeoutSeconds: 2</c>), and a review that trickles in holds a place of
-    /// <see cref="ReviewLimits"/>.
+    /// Slowest sender: 512 KiB a second after 2 seconds. An API server has given up by then (<c>timeoutSeconds: 2</c>), and a review that
+    /// trickles in holds a place of <see cref="ReviewLimits"/>.
     /// </summary>
     private static readonly MinDataRate SlowestSender = new(bytesPerSecond: 512 * 1024, gracePeriod: TimeSpan.FromSeconds(2));
 
@@ -42,7 +42,8 @@ internal static class Listener
 
     private static void Limit(KestrelServerOptions kestrel)
     {
-        // By HTTP/2 an API server sends everything to one replica on one connection, and notices only after its ping timeout that the node behind it is gone.
+        // By HTTP/2 an API server sends everything to one replica on one connection, and notices only after its ping timeout that the
+        // node behind it is gone.
         kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = ReviewLimits.LargestBody;

@@ -12,8 +12,8 @@ internal static class PodImages
     public const string Volumes = "volumes";
 
     /// <summary>
-    /// Largest number of containers and volumes of a pod that is looked at. Kubernetes has no limit but the object's size, which allows tens of thousands;
-    /// no node runs a pod of a thousand.
+    /// Largest number of containers and volumes of a pod that is looked at. Kubernetes has no limit but the object's size, which allows
+    /// tens of thousands; no node runs a pod of a thousand.
     /// </summary>
     public const int Most = 5000;
 
@@ -37,13 +37,13 @@ internal static class PodImages
         {
             index++;
             var isVolume = list == Volumes;
+            var (image, policy) = isVolume ? ("reference", "pullPolicy") : ("image", "imagePullPolicy");
             var source = isVolume ? item.Member("image") : item;
             if (isVolume && source is null)
                 continue;
             var name = item.Member("name").Text() ?? "";
             yield return new Container(
-                list, index, name,
-                source.Member(isVolume ? "reference" : "image").Text() ?? "", source.Member(isVolume ? "pullPolicy" : "imagePullPolicy").Text() ?? "",
+                list, index, name, source.Member(image).Text() ?? "", source.Member(policy).Text() ?? "",
                 originals?.GetValueOrDefault(AnnotationOf(list, name)));
         }
     }

@@ -7,7 +7,9 @@ namespace Kuik.Webhook;
 /// <summary>JSON Patch operations on a pod's labels and annotations.</summary>
 internal static class PodMetadata
 {
-    /// <summary>Kubernetes refuses an object whose annotations are larger, in bytes, keys and values together (TotalAnnotationSizeLimitB).</summary>
+    /// <summary>
+    /// Kubernetes refuses an object whose annotations are larger, in bytes, keys and values together (TotalAnnotationSizeLimitB).
+    /// </summary>
     public const int LargestAnnotations = 256 * 1024;
 
     /// <summary>Adds the operations that a map needs to hold these entries; none where it holds them already.</summary>
@@ -19,9 +21,9 @@ internal static class PodMetadata
     {
         if (metadata.Member(map) is not { } existing)
         {
-            if (wanted.Values.Any(value => value is not null))
-                patch.Add((JsonNode)Operation("add", $"/metadata/{map}", new JsonObject(
-                    wanted.Where(entry => entry.Value is not null).Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value)))));
+            var added = wanted.Where(entry => entry.Value is not null).Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value));
+            if (added.Any())
+                patch.Add((JsonNode)Operation("add", $"/metadata/{map}", new JsonObject(added)));
             return;
         }
         foreach (var (key, value) in wanted)
@@ -34,9 +36,12 @@ internal static class PodMetadata
     }
 
     /// <summary>One operation.</summary>
-    public static JsonObject Operation(string op, string path, JsonNode? value) => new() { ["op"] = op, ["path"] = path, ["value"] = value };
+    public static JsonObject Operation(string op, string path, JsonNode? value) =>
+        new() { ["op"] = op, ["path"] = path, ["value"] = value };
 
-    /// <summary>Size of the annotations with these added, in bytes. What is removed still counts, which is too many by no more than that.</summary>
+    /// <summary>
+    /// Size of the annotations with these added, in bytes. What is removed still counts, which is too many by no more than that.
+    /// </summary>
     public static int Size(JsonElement? metadata, Dictionary<string, string?> added)
     {
         // Of an annotation that comes twice, the last one counts: a Kubernetes API reads it so.
@@ -52,5 +57,6 @@ internal static class PodMetadata
     }
 
     // RFC 6901, section 3.
-    private static string Escape(string key) => key.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+    private static string Escape(string key) =>
+        key.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 }

@@ -3,7 +3,10 @@ using System.Text.Json;
 
 namespace Kuik.Webhook;
 
-/// <summary>A JSON body in a buffer of the pool. A body's length is known, mostly, so that it takes one buffer and not twice its size in buffers that grow.</summary>
+/// <summary>
+/// A JSON body in a buffer of the pool. A body's length is known, mostly, so that it takes one buffer and not twice its size in buffers
+/// that grow.
+/// </summary>
 internal sealed class RentedJson : IDisposable
 {
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 1000 };
@@ -22,7 +25,7 @@ internal sealed class RentedJson : IDisposable
     public static async Task<RentedJson> Read(HttpRequest request, CancellationToken ct)
     {
         if (request.ContentLength is not (> 0 and <= ReviewLimits.LargestBody and var length))
-            return new RentedJson(await JsonDocument.ParseAsync(request.Body, Options, ct), null);   // Kestrel enforces its limit on the way
+            return new RentedJson(await JsonDocument.ParseAsync(request.Body, Options, ct), null);   // Kestrel limits it on the way
         var buffer = ArrayPool<byte>.Shared.Rent((int)length);
         try
         {

@@ -3,15 +3,17 @@ using System.Threading.RateLimiting;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// Bounds on what reviews may take of the webhook at once. A review that does not fit is answered 503 at once, or when the queue has no place for it, without a Retry-After:
-/// <c>failurePolicy: Ignore</c> then admits the pod unchanged, where the API server's client would wait as long as such a header says and try again.
-/// ("Allowed, unchanged" would need the review's uid, which is in the body that there is no room to read.)
+/// Bounds on what reviews may take of the webhook at once. A review that does not fit is answered 503 at once, or when the queue has no
+/// place for it, without a Retry-After: <c>failurePolicy: Ignore</c> then admits the pod unchanged, where the API server's client would
+/// wait as long as such a header says and try again. ("Allowed, unchanged" would need the review's uid, which is in the body that there
+/// is no room to read.)
 /// </summary>
 internal static class ReviewLimits
 {
     /// <summary>
-    /// Largest request that is read, in bytes; a larger one is answered 413, by its Content-Length before any of it is read. etcd takes objects of 1.5 MiB by default
-    /// (<c>--max-request-bytes</c>), and the review of an update has two of them; another MiB is for JSON being longer than what is stored. A larger pod is admitted unchanged.
+    /// Largest request that is read, in bytes; a larger one is answered 413, by its Content-Length before any of it is read. etcd takes
+    /// objects of 1.5 MiB by default (<c>--max-request-bytes</c>), and the review of an update has two of them; another MiB is for JSON
+    /// being longer than what is stored. A larger pod is admitted unchanged.
     /// </summary>
     public const long LargestBody = 4 * 1024 * 1024;
 
@@ -24,7 +26,10 @@ internal static class ReviewLimits
     /// <summary>Usual reviews that wait. Each takes less than a millisecond; an API server waits 2 seconds.</summary>
     public const int MostUsualWaiting = 500;
 
-    /// <summary>Larger reviews at once, and as many that wait; a body without a declared length counts as one. One may take 100 MiB of memory if it is made to.</summary>
+    /// <summary>
+    /// Larger reviews at once, and as many that wait; a body without a declared length counts as one. One may take 100 MiB of memory if
+    /// it is made to.
+    /// </summary>
     public const int MostLarge = 2;
 
     /// <summary>The name of the policy for endpoints.</summary>

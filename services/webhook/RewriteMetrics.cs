@@ -12,7 +12,8 @@ public sealed class RewriteMetrics
 
     /// <summary>Counts on a meter of its own.</summary>
     public RewriteMetrics(IMeterFactory meters) => _containers = meters.Create(Meter).CreateCounter<long>(
-        "kuik.webhook.containers", description: "Containers and image volumes of reviewed pods, by what became of their image. Dry runs are not counted.");
+        "kuik.webhook.containers",
+        description: "Containers and image volumes of reviewed pods, by what became of their image. Dry runs are not counted.");
 
     /// <summary>Counts a pod's containers and image volumes. There are as many label values as <see cref="Outcome"/> has members.</summary>
     public void Count(PodDecision decision)

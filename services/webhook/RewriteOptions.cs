@@ -48,9 +48,9 @@ public sealed partial record RewriteOptions
     }
 
     /// <summary>
-    /// A regular expression as v1 took it (Go's), for the characters that an image reference can have: it means the same here, or it is refused. What differs is
-    /// out of their range: <c>\d</c> and <c>\w</c> also match digits and letters outside ASCII here, and <c>$</c> also matches before a line feed at the very end.
-    /// It runs in linear time, so that no image can hold up admission with it.
+    /// A regular expression as v1 took it (Go's), for the characters that an image reference can have: it means the same here, or it is
+    /// refused. What differs is out of their range: <c>\d</c> and <c>\w</c> also match digits and letters outside ASCII here, and
+    /// <c>$</c> also matches before a line feed at the very end. It runs in linear time, so that no image can hold up admission with it.
     /// </summary>
     /// <exception cref="WrongSetting">It is none, or one that only other engines know.</exception>
     private static Regex Expression(string key, string text)

@@ -70,8 +70,9 @@ public static class RewritePod
     }
 
     /// <summary>
-    /// The annotations to write, null for those to remove: the original of each rewritten image; none where the image is another one than the annotation says (pod-watcher
-    /// would count that one as used for as long as the pod lives); and those back that an update takes from containers which still run from node-proxy.
+    /// The annotations to write, null for those to remove: the original of each rewritten image; none where the image is another one than
+    /// the annotation says (pod-watcher would count that one as used for as long as the pod lives); and those back that an update takes
+    /// from containers which still run from node-proxy.
     /// </summary>
     private static Dictionary<string, string?> NotesOf(List<ImageDecision> decisions, PodChange change, RewriteOptions options)
     {
@@ -87,7 +88,8 @@ public static class RewritePod
             else if (outcome == Outcome.Unchanged && container.Original is null && old.Value.TryGetValue(key, out var original)
                 && RewriteImage.IsOurs(container.Image, original, options))
                 notes[key] = original;
-            else if (outcome is not (Outcome.Unchanged or Outcome.Repointed) && container.Original is not null && !RewriteImage.IsOurs(container.Image, container.Original, options))
+            else if (outcome is not (Outcome.Unchanged or Outcome.Repointed)
+                && container.Original is not null && !RewriteImage.IsOurs(container.Image, container.Original, options))
                 notes[key] = null;
         }
         return notes;
@@ -105,7 +107,8 @@ public static class RewritePod
 
         var metadata = change.OldPod.Member("metadata");
         var isMarked = metadata.Member("labels").Member(Names.ManagedLabel) is not null && metadata.Member("annotations").Member(Names.RewriteAnnotation).Text() == "true";
-        var existing = PodImages.Read(change.OldPod, PodImages.EphemeralContainers, originals: null).Select(container => container.Name).ToHashSet();
+        var existing = PodImages.Read(change.OldPod, PodImages.EphemeralContainers, originals: null)
+            .Select(container => container.Name).ToHashSet();
         var decisions = containers.ConvertAll(container => existing.Contains(container.Name)
             ? new ImageDecision(container, Outcome.Existing, "was there before")
             : RewriteImage.Decide(container, isMarked, options));
@@ -136,7 +139,9 @@ public static class RewritePod
         new([], [.. containers.Select(container => new ImageDecision(container, because.Outcome, because.Reason))], because.Reason);
 
     private static string? FindSharedAnnotation(IEnumerable<Container> containers) => containers
-        .Where(container => container.Name.Length > 0).GroupBy(container => PodImages.AnnotationOf(container.List, container.Name)).FirstOrDefault(same => same.Count() > 1)?.Key;
+        .Where(container => container.Name.Length > 0)
+        .GroupBy(container => PodImages.AnnotationOf(container.List, container.Name))
+        .FirstOrDefault(same => same.Count() > 1)?.Key;
 
     // Of names that come twice (no Kubernetes takes them) the last one counts.
     private static Dictionary<(string List, string Name), string> ImagesBefore(JsonElement? oldPod, string[] lists)
@@ -147,5 +152,6 @@ public static class RewritePod
         return images;
     }
 
-    private static JsonNode ReplaceImage(ImageDecision decision) => PodMetadata.Operation("replace", PodImages.PathOf(decision.Container), decision.Image);
+    private static JsonNode ReplaceImage(ImageDecision decision) =>
+        PodMetadata.Operation("replace", PodImages.PathOf(decision.Container), decision.Image);
 }

@@ -5,7 +5,8 @@ namespace Kuik.Contracts;
 
 /// <summary>
 /// What a rewritten pod asks its runtime for: <c>localhost:&lt;port&gt;/</c> and the image as it was written, with <c>host:port</c> as <c>host_port</c>.
-/// The webhook writes it, of containers and of image volumes; pod-watcher reads it back where the pod's annotations are gone (ephemeral containers).
+/// The webhook writes it, of containers and of image volumes; pod-watcher reads it back where the pod's annotations are gone (ephemeral
+/// containers).
 /// </summary>
 public static partial class LocalReference
 {

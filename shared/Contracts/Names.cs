@@ -39,7 +39,9 @@ public static class Names
     /// <summary>The same for an init container.</summary>
     public static string OriginalInitImageAnnotation(string container) => Key("original-init-image-", container);
 
-    /// <summary>The same for an image volume. v1 knew none; the prefix is no prefix of the other two, whatever a container is called.</summary>
+    /// <summary>
+    /// The same for an image volume. v1 knew none; the prefix is no prefix of the other two, whatever a container is called.
+    /// </summary>
     public static string OriginalVolumeImageAnnotation(string volume) => Key("original-volume-image-", volume);
 
     // CA5350: SHA-1 names a key here, as in v1; nothing relies on it being hard to forge.

@@ -6,7 +6,8 @@ namespace Kuik.Contracts;
 /// <param name="PodUid">The pod's uid; the stream is <c>pod/{uid}</c>.</param>
 /// <param name="Namespace">The pod's namespace.</param>
 /// <param name="Name">The pod's name.</param>
-/// <param name="Images">One entry for each container, init container, ephemeral container and image volume whose image Kuik rewrote.</param>
+/// <param name="Images">One entry for each container, init container, ephemeral container and image volume whose image Kuik
+/// rewrote.</param>
 /// <param name="PullSecrets">Names of secrets in the pod's namespace that may open its registries: the pod's own, then its ServiceAccount's.</param>
 /// <param name="ObservedAt">UTC.</param>
 public sealed record PodObserved(string PodUid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, DateTimeOffset ObservedAt);

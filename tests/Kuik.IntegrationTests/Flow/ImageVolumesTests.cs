@@ -7,8 +7,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.Flow;
 
 /// <summary>
-/// Image volumes through the whole data plane. The API server of these tests knows none, so the review is a recorded one of Kubernetes 1.36 and the pull is ctr's, by the reference
-/// that the webhook put into the pod.
+/// Image volumes through the whole data plane. The API server of these tests knows none, so the review is a recorded one of Kubernetes
+/// 1.36 and the pull is ctr's, by the reference that the webhook put into the pod.
 /// </summary>
 [Collection(nameof(FlowCollection))]
 public sealed class ImageVolumesTests(FlowFixture flow)

@@ -153,7 +153,8 @@ public sealed class PodsInKubernetesTests(RegisteredWebhook registered) : IClass
     [InlineData("something-else", "localhost:7439/nginx:1.27")]
     public async Task Pods_of_Kuik_itself_are_left_alone(string space, string image)
     {
-        // From 1.21 on the API server sets this label to the namespace's name, and takes no other value; 1.20 has no such label, and is given it here.
+        // From 1.21 on the API server sets this label to the namespace's name, and takes no other value; 1.20 has no such label, and is
+        // given it here.
         await registered.Kubernetes.NewNamespace(space);
         await registered.Kubernetes.Kubectl("label", "--overwrite", "namespace", space, $"kubernetes.io/metadata.name={space}");
 

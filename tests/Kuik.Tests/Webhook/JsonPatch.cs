@@ -4,7 +4,9 @@ using System.Text.Json.Nodes;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>Applies a JSON Patch (RFC 6902) as a Kubernetes API does, as far as the webhook uses it: <c>add</c>, <c>replace</c> and <c>remove</c>.</summary>
+/// <summary>
+/// Applies a JSON Patch (RFC 6902) as a Kubernetes API does, as far as the webhook uses it: <c>add</c>, <c>replace</c> and <c>remove</c>.
+/// </summary>
 internal static class JsonPatch
 {
     /// <summary>The document after the patch; the one given stays as it is.</summary>

@@ -28,7 +28,8 @@ public sealed class ReviewLimitsTests : IAsyncLifetime
     [Fact]
     public async Task More_large_reviews_than_fit_are_refused_at_once_while_usual_ones_are_answered()
     {
-        // Reviews that begin and do not go on hold the places; each attempt is over before they are cut off for being slow, on any machine in the end.
+        // Reviews that begin and do not go on hold the places; each attempt is over before they are cut off for being slow, on any
+        // machine in the end.
         await Eventually.True(
             async () =>
             {

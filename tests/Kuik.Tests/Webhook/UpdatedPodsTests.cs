@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>Updates of pods that run already: another image restarts a container, so only what the request itself changes is looked at.</summary>
+/// <summary>
+/// Updates of pods that run already: another image restarts a container, so only what the request itself changes is looked at.
+/// </summary>
 public sealed class UpdatedPodsTests
 {
     [Fact]
@@ -138,7 +140,8 @@ public sealed class UpdatedPodsTests
 
         var patched = JsonPatch.Apply(pod, Decide(pod, old).Patch);
 
-        // Without the label pod-watcher would not follow the pod, and its image could expire under it. The mark for rewriting is the owner's to remove.
+        // Without the label pod-watcher would not follow the pod, and its image could expire under it. The mark for rewriting is the
+        // owner's to remove.
         Assert.Equal("true", (string?)patched["metadata"]!["labels"]![Names.ManagedLabel]);
         Assert.Equal("nginx:1", (string?)patched["metadata"]!["annotations"]!["original-image-web"]);
         Assert.Null(patched["metadata"]!["annotations"]![Names.RewriteAnnotation]);

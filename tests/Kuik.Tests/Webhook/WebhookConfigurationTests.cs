@@ -12,7 +12,8 @@ public sealed partial class WebhookConfigurationTests
     [Fact]
     public void It_is_called_after_Istio_which_puts_the_image_in_the_place_of_auto()
     {
-        // Kubernetes calls webhooks in the order of their configurations' names. Istio's are istio-sidecar-injector and istio-revision-tag-….
+        // Kubernetes calls webhooks in the order of their configurations' names. Istio's are istio-sidecar-injector and
+        // istio-revision-tag-….
         var name = Name().Match(Text).Groups[1].Value;
 
         Assert.True(string.CompareOrdinal(name, "istio-\uffff") > 0, $"{name} sorts before Istio's");
@@ -26,6 +27,6 @@ public sealed partial class WebhookConfigurationTests
         Assert.Contains("reinvocationPolicy: IfNeeded", Text, StringComparison.Ordinal);
     }
 
-    [GeneratedRegex(@"(?m)^metadata:\r?\n  name: (\S+)$")]
+    [GeneratedRegex(@"(?m)^metadata:\n(?:  #.*\n)*  name: (\S+)$")]
     private static partial Regex Name();
 }

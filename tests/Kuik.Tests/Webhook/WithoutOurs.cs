@@ -4,7 +4,8 @@ using Kuik.Contracts;
 namespace Kuik.Tests.Webhook;
 
 /// <summary>
-/// A pod without what the webhook may change: images of containers and image volumes, our label, our annotations. Whatever is of another kind than in a pod stays as it is.
+/// A pod without what the webhook may change: images of containers and image volumes, our label, our annotations. Whatever is of another
+/// kind than in a pod stays as it is.
 /// </summary>
 internal static class WithoutOurs
 {
