@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.Oci;
 
@@ -95,9 +94,11 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
                     {
                         ContentRange = Answer.Refused.SizeIn(answer),
                     };
-                if (!IsRedirect(answer))
+                if (LocationOf(answer) is not { } location)
                     return new Answer.Passed(WhyNot(answer));
-                target = new Uri(target, answer.Headers.Location!);
+                if (Resolve(target, location) is not { } next)
+                    return new Answer.Passed("it redirects to no address");
+                target = next;
                 if (settings.PassesRedirects)
                     return new Answer.Elsewhere((int)answer.StatusCode, target);
             }
@@ -164,48 +165,43 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             {
                 if (answer.StatusCode is HttpStatusCode.NotFound)
                     return (null, null);
-                if (IsRedirect(answer))
+                if (LocationOf(answer) is { } location)
                 {
-                    target = new Uri(target, answer.Headers.Location!);
+                    if (Resolve(target, location) is not { } next)
+                        return (null, "it redirects to no address");
+                    target = next;
                     continue;
                 }
                 if (answer.StatusCode is not HttpStatusCode.OK)
                     return (null, WhyNot(answer));
                 if (await read.Whole(answer, LargestManifest) is not { } bytes)
                     return (null, "larger than a manifest may be");
-                var type = answer.Content.Headers.ContentType?.MediaType;
-                if (accept.Count > 0 && !IsManifest(path, type, bytes))
-                    return (null, $"it answered with something that is no manifest ({type ?? "of no type"})");
+                var served = answer.Content.Headers.ContentType?.MediaType;
+                var type = ManifestShape.Read(bytes)?.TypeFor(served);
+                if (type is null && accept.Count > 0 && !path.Contains(':', StringComparison.Ordinal))
+                    return (null, $"it answered with something that is no manifest ({served ?? "of no type"})");   // by digest, the digest decides
                 var digest = answer.Headers.TryGetValues("Docker-Content-Digest", out var named) && ImageReference.IsDigest(named.First()) ? named.First() : null;
-                return (new Found(bytes, ManifestType.Of(type, bytes), digest), null);
+                return (new Found(bytes, type ?? MediaTypes.OfManifest(served) ?? MediaTypes.OciManifest, digest), null);
             }
         }
         return (null, $"more than {MostRedirects} redirects");
     }
 
-    /// <summary>
-    /// A wrong endpoint, or a page of a login in front of it, answers 200 to anything. What is asked for by digest is verified by it; what
-    /// a tag names has to look like a manifest.
-    /// </summary>
-    private static bool IsManifest(string path, string? type, byte[] bytes)
+    /// <summary>The value of a redirect's Location as it was sent: a storage's addresses are signed, byte for byte. Null for any other answer.</summary>
+    private static string? LocationOf(HttpResponseMessage answer) =>
+        (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.NonValidated.TryGetValues("Location", out var values) ? values.First() : null;
+
+    private static Uri? Resolve(Uri address, string location)
     {
-        if (string.Equals(type, "text/html", StringComparison.OrdinalIgnoreCase))
-            return false;
-        if (path.Contains(':', StringComparison.Ordinal))
-            return true;
         try
         {
-            using var json = JsonDocument.Parse(bytes);
-            return json.RootElement.ValueKind == JsonValueKind.Object
-                && (json.RootElement.TryGetProperty("schemaVersion", out _) || json.RootElement.TryGetProperty("mediaType", out _));
+            return UriReference.Resolve(address, location);
         }
-        catch (JsonException)
+        catch (UriFormatException)
         {
-            return false;
+            return null;
         }
     }
-
-    private static bool IsRedirect(HttpResponseMessage answer) => (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.Location is not null;
 
     private static string WhyNot(HttpResponseMessage answer) => answer.StatusCode is HttpStatusCode.NotFound ? "not cached" : $"it answered {(int)answer.StatusCode}";
 

@@ -26,7 +26,7 @@ internal static class ErrorBody
     {
         try
         {
-            var root = ParseJson.Run(Encoding.UTF8.GetBytes(body));
+            var root = UntrustedJson.ParseNode(Encoding.UTF8.GetBytes(body));
             return (root, (root as JsonObject)?["errors"] is JsonArray { Count: > 0 } errors ? errors[0] as JsonObject : null);
         }
         catch (JsonException)

@@ -66,7 +66,7 @@ internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources)
     /// <summary>The index with the entries of one artifact type only.</summary>
     public static byte[] OfType(byte[] list, string artifactType)
     {
-        if (ParseJson.Run(list) is not JsonObject index || index["manifests"] is not JsonArray entries)
+        if (UntrustedJson.ParseNode(list) is not JsonObject index || index["manifests"] is not JsonArray entries)
             return list;
         index["manifests"] = new JsonArray([.. entries.Where(IsOfType).Select(entry => entry!.DeepClone())]);
         return Encoding.UTF8.GetBytes(index.ToJsonString());
@@ -85,7 +85,7 @@ internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources)
     {
         try
         {
-            return ((ParseJson.Run(bytes) as JsonObject)?["manifests"] as JsonArray)?.Count;
+            return ((UntrustedJson.ParseNode(bytes) as JsonObject)?["manifests"] as JsonArray)?.Count;
         }
         catch (JsonException)
         {

@@ -5,7 +5,7 @@ namespace Kuik.Oci;
 /// <summary>
 /// What the outermost object of a manifest holds: enough to know its media type where a server says it wrongly or not at all.
 /// </summary>
-internal sealed record ManifestShape
+public sealed record ManifestShape
 {
     /// <summary>What it says of itself; null when it does not (image-spec: the field is optional).</summary>
     private string? MediaType { get; init; }
