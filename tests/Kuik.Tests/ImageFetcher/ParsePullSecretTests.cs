@@ -118,7 +118,7 @@ public sealed class ParsePullSecretTests
     {
         var credential = Read("""{"auths":{"r.example.com":{"auth":"dTpw6XNz"}}}""").Single().Credential;   // u:p\xe9ss
 
-        Assert.Equal("dTpw6XNz", credential.ToBasic());
+        Assert.Equal("dTpw6XNz", credential.ToBasic()?.Parameter);
     }
 
     [Fact]

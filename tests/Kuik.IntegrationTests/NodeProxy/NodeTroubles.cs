@@ -1,0 +1,126 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Kuik.IntegrationTests.NodeProxy;
+
+/// <summary>What can make a node-proxy stand still, all at once, against one process.</summary>
+/// <param name="pulls">Where it answers pulls.</param>
+/// <param name="incomplete">Origins that do not send their intermediate certificate, as in a path: <c>127.0.0.1_PORT</c>.</param>
+/// <param name="empty">An origin that has nothing, as in a path: each pull is a log line.</param>
+/// <param name="blob">The path of a large cached blob.</param>
+/// <param name="seed">Of the pauses.</param>
+internal sealed class NodeTroubles(Uri pulls, IReadOnlyList<string> incomplete, string empty, string blob, int seed) : IDisposable
+{
+    /// <summary>More log lines than the queue (2500) and the pipe (64 KB) hold.</summary>
+    private const int LinesToFillTheLog = 4000;
+
+    private readonly HttpClient client = new() { BaseAddress = pulls, Timeout = TimeSpan.FromSeconds(30) };
+    private int number;
+
+    /// <summary>How often pulls were answered with what: the status and what <see cref="Kind"/> recognises.</summary>
+    public ConcurrentDictionary<string, int> Answers { get; } = new();
+
+    /// <summary>Writes log lines until the log is full, or gives up after 30 seconds, when the process stands still already.</summary>
+    public async Task FillLog()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await Task.WhenAll(Enumerable.Range(0, 16).Select(async _ =>
+        {
+            for (var i = 0; i < LinesToFillTheLog / 16 && !limit.IsCancellationRequested; i++)
+                await Pull($"/v2/{empty}/absent/manifests/{Next()}", limit.Token);
+        }));
+    }
+
+    /// <summary>
+    /// 16 pulls from origins with an incomplete chain, 16 of names that are never resolved, 4 that write log lines, 50 slow readers, 50
+    /// slow senders; until told to stop.
+    /// </summary>
+    public Task Run(CancellationToken stop) => Task.WhenAll(
+    [
+        .. Repeat(16, i => Pull($"/v2/{incomplete[i % incomplete.Count]}/team/web/manifests/{Next()}", stop), stop),
+        .. Repeat(16, _ => Pull($"/v2/hang{Next()}.example.com/team/web/manifests/1", stop), stop),
+        .. Repeat(4, _ => Pull($"/v2/{empty}/absent/manifests/{Next()}", stop), stop),
+        .. Repeat(50, _ => ReadSlowly(stop), stop),
+        .. Repeat(50, _ => SendSlowly(stop), stop),
+    ]);
+
+    public void Dispose() => client.Dispose();
+
+    private int Next() => Interlocked.Increment(ref number);
+
+    private IEnumerable<Task> Repeat(int clients, Func<int, Task> act, CancellationToken stop) =>
+        Enumerable.Range(0, clients).Select(i => Task.Run(() => RepeatOne(new Random(seed + i), () => act(i), stop), CancellationToken.None));
+
+    private static async Task RepeatOne(Random random, Func<Task> act, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                await act();
+                await Task.Delay(random.Next(100, 400), stop);
+            }
+            catch (Exception e) when (e is OperationCanceledException or IOException or SocketException)
+            {
+                // Told to stop, or cut off by the server, as slow senders of headers are.
+            }
+        }
+    }
+
+    private async Task Pull(string path, CancellationToken stop)
+    {
+        try
+        {
+            using var answer = await client.GetAsync(new Uri(path, UriKind.Relative), stop);
+            Count($"{(int)answer.StatusCode} {Kind(await answer.Content.ReadAsStringAsync(stop))}");
+        }
+        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !stop.IsCancellationRequested))
+        {
+            Count("no answer");
+        }
+        catch (OperationCanceledException)
+        {
+            // Told to stop.
+        }
+    }
+
+    private void Count(string what) => Answers.AddOrUpdate(what, 1, (_, before) => before + 1);
+
+    private static string Kind(string body) => body.Contains("chain is incomplete", StringComparison.Ordinal) ? "incomplete chain" : "";
+
+    private async Task ReadSlowly(CancellationToken stop)
+    {
+        using var socket = await Connect($"GET {blob} HTTP/1.1\r\nHost: node\r\n\r\n", stop);
+        var buffer = new byte[1024];
+        while (await socket.ReceiveAsync(buffer, stop) > 0)
+            await Task.Delay(200, stop);
+    }
+
+    private async Task SendSlowly(CancellationToken stop)
+    {
+        using var socket = await Connect("GET /v2/ HTTP/1.1\r\nX-Slow: ", stop);
+        while (true)
+        {
+            await socket.SendAsync("x"u8.ToArray(), stop);
+            await Task.Delay(500, stop);
+        }
+    }
+
+    private async Task<Socket> Connect(string first, CancellationToken stop)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        try
+        {
+            await socket.ConnectAsync(IPAddress.Loopback, pulls.Port, stop);
+            await socket.SendAsync(Encoding.ASCII.GetBytes(first), stop);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}
