@@ -45,12 +45,13 @@ public sealed record Evicting(bool IsExpired, bool IsEvicted, string? By, DateTi
 }
 
 /// <summary>
-/// Removes an expired image's tag from the cache, once in the cluster. A failed eviction stays open in the image's stream and is announced again by expiry.
+/// Removes an expired image's tag from the cache, once in the cluster. A failed eviction stays open in the image's stream and is
+/// announced again by expiry.
 /// <para>1. Decide and claim. 2. Under the repository's lock: decide again, remove the tag, sweep what only it held. 3. Record.</para>
 /// </summary>
 public sealed partial class EvictImage(
-    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings, FetcherMetrics metrics,
-    TimeProvider time, ILogger<EvictImage> logger)
+    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings,
+    FetcherMetrics metrics, TimeProvider time, ILogger<EvictImage> logger)
     : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
     public Task Consume(ConsumeContext<ImageExpired> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
@@ -116,7 +117,8 @@ public sealed partial class EvictImage(
             LogFailed(image, failure.Message);
             return null;
         }
-        catch (Exception error) when (!ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error) && !EventLogFault.MeansUnreadable(error))
+        catch (Exception error) when (!ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error)
+            && !EventLogFault.MeansUnreadable(error))
         {
             metrics.CountEviction(CopyFailed.Internal);
             LogUnforeseen(image, ExceptionSummary.WithStack(error));

@@ -52,7 +52,8 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
 
 /// <summary>
 /// Copies an image that was announced, once in the cluster.
-/// Whatever ends the copy is recorded, with a time for the next attempt; only exceptions of the event log propagate, for the broker to deliver again.
+/// Whatever ends the copy is recorded, with a time for the next attempt; only exceptions of the event log propagate, for the broker to
+/// deliver again.
 /// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record what came of it.</para>
 /// </summary>
 public sealed partial class FetchImage(

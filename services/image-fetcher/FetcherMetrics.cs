@@ -13,8 +13,10 @@ public sealed class FetcherMetrics
     public FetcherMetrics(IMeterFactory meters)
     {
         var meter = meters.Create("Kuik.ImageFetcher");
-        copies = meter.CreateCounter<long>("kuik_fetcher_copies", description: "Announced copies that ended, by outcome: cached, or the kind of failure");
-        evictions = meter.CreateCounter<long>("kuik_fetcher_evictions", description: "Announced evictions that ended, by outcome: evicted, cache or internal");
+        copies = meter.CreateCounter<long>(
+            "kuik_fetcher_copies", description: "Announced copies that ended, by outcome: cached, or the kind of failure");
+        evictions = meter.CreateCounter<long>(
+            "kuik_fetcher_evictions", description: "Announced evictions that ended, by outcome: evicted, cache or internal");
     }
 
     /// <summary>A copy ended.</summary>

@@ -1,9 +1,9 @@
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Matches one label of a host against a shell pattern, as Go's <c>path.Match</c> does for the kubelet: <c>*</c>, <c>?</c>, <c>[a-z]</c>, <c>[^a-z]</c> and
-/// <c>\</c> before a character that stands for itself. Needs no more than the product of both lengths, whatever a Secret holds: a secret has room for
-/// thousands of patterns, and each is tried at each pull.
+/// Matches one label of a host against a shell pattern, as Go's <c>path.Match</c> does for the kubelet: <c>*</c>, <c>?</c>, <c>[a-z]</c>,
+/// <c>[^a-z]</c> and <c>\</c> before a character that stands for itself. Needs no more than the product of both lengths, whatever a
+/// Secret holds: a secret has room for thousands of patterns, and each is tried at each pull.
 /// </summary>
 internal static class HostPattern
 {

@@ -5,9 +5,9 @@ using System.Text.RegularExpressions;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Parses JSON as Go's encoding/json does, which is what the kubelet and the registries' own clients read it with: bytes that are not UTF-8 and
-/// halves of surrogate pairs become U+FFFD. <see cref="JsonDocument"/> by itself accepts both and throws later, from <see cref="JsonElement.GetString"/>
-/// or <see cref="JsonProperty.Name"/>.
+/// Parses JSON as Go's encoding/json does, which is what the kubelet and the registries' own clients read it with: bytes that are not
+/// UTF-8 and halves of surrogate pairs become U+FFFD. <see cref="JsonDocument"/> by itself accepts both and throws later, from <see
+/// cref="JsonElement.GetString"/> or <see cref="JsonProperty.Name"/>.
 /// </summary>
 internal static partial class LenientJson
 {
@@ -30,6 +30,8 @@ internal static partial class LenientJson
     private static string WithoutLoneSurrogates(string json) =>
         Escapes().Replace(json, escape => escape.Groups["lone"].Success ? @"\uFFFD" : escape.Value);
 
-    [GeneratedRegex(@"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", RegexOptions.Singleline)]
+    [GeneratedRegex(
+        @"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+        RegexOptions.Singleline)]
     private static partial Regex Escapes();
 }

@@ -13,11 +13,12 @@ namespace Kuik.ImageFetcher;
 public sealed record PullSecretEntry(string Host, string Path, RegistryCredential Credential);
 
 /// <summary>
-/// Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and registry tokens as
-/// docker does. A secret is bytes that somebody wrote: none make this throw.
-/// <para>Each entry is read by itself, so that one that cannot be read takes nothing else with it. Text that is not Unicode (a password typed on a Latin-1
-/// terminal) is read with U+FFFD in its place, as by the kubelet: where that is in a field that the registry does not look at, the image pulls on a
-/// node without Kuik, so it has to pull here; where it is in a password, the registry answers 401 and the problem that is reported says why.</para>
+/// Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and
+/// registry tokens as docker does. A secret is bytes that somebody wrote: none make this throw.
+/// <para>Each entry is read by itself, so that one that cannot be read takes nothing else with it. Text that is not Unicode (a password
+/// typed on a Latin-1 terminal) is read with U+FFFD in its place, as by the kubelet: where that is in a field that the registry does not
+/// look at, the image pulls on a node without Kuik, so it has to pull here; where it is in a password, the registry answers 401 and the
+/// problem that is reported says why.</para>
 /// </summary>
 internal static class ParsePullSecret
 {
@@ -27,7 +28,9 @@ internal static class ParsePullSecret
     // Problems end up in events and in the status of resources.
     private const int MostProblems = 5;
 
-    /// <summary>The entries of a secret, and what is wrong with it. No entries of a secret of another type, or of one without data.</summary>
+    /// <summary>
+    /// The entries of a secret, and what is wrong with it. No entries of a secret of another type, or of one without data.
+    /// </summary>
     /// <param name="secret">Its name, for the problems.</param>
     /// <param name="type">The Secret's <c>type</c>.</param>
     /// <param name="data">The Secret's <c>data</c>, decoded.</param>
@@ -41,16 +44,17 @@ internal static class ParsePullSecret
         };
         if (key is null || data?.TryGetValue(key, out var content) != true || content is not { Length: > 0 })
             return new SecretsRead([], []);
+        var name = $"the pull secret {secret.Namespace}/{secret.Name}";
         try
         {
             if (content.Length > LongestContent)
                 throw new UnusableException($"is larger than {LongestContent} bytes");
             using var document = Parse(key, content);
-            return ReadEntries(secret, [.. EntriesOf(key, document.RootElement)]);
+            return ReadEntries(name, [.. EntriesOf(key, document.RootElement)]);
         }
         catch (UnusableException problem)
         {
-            return new SecretsRead([], [$"the pull secret {secret.Namespace}/{secret.Name} {problem.Message}"]);
+            return new SecretsRead([], [$"{name} {problem.Message}"]);
         }
     }
 
@@ -63,11 +67,13 @@ internal static class ParsePullSecret
         catch (JsonException error)
         {
             // Not error.Message: it quotes what it stumbled upon.
-            throw new UnusableException($"holds no valid JSON under {key} (line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1})");
+            var (line, at) = (error.LineNumber + 1, error.BytePositionInLine + 1);
+            throw new UnusableException($"holds no valid JSON under {key} (line {line}, byte {at})");
         }
     }
 
-    // As Go's decoder does it: objects of the same name are merged, and of two entries with one key the last one counts. The number is for the problems.
+    // As Go's decoder does it: objects of the same name are merged, and of two entries with one key the last one counts. The number is
+    // for the problems.
     private static IEnumerable<(int Number, JsonProperty Property)> EntriesOf(string key, JsonElement root)
     {
         var top = PropertiesOf(root) ?? throw new UnusableException($"holds no JSON object under {key}");
@@ -77,13 +83,13 @@ internal static class ParsePullSecret
             .GroupBy(entry => entry.property.Name, (_, same) => same.Last()).OrderBy(entry => entry.Number);
     }
 
-    private static SecretsRead ReadEntries(PullSecret secret, IReadOnlyList<(int Number, JsonProperty Property)> properties)
+    private static SecretsRead ReadEntries(string name, IReadOnlyList<(int Number, JsonProperty Property)> properties)
     {
         var (entries, problems) = (new List<PullSecretEntry>(), new List<string>());
         foreach (var (number, property) in properties)
         {
             // An entry is told by its number: its key may be a password in the wrong place.
-            void Report(string problem) => problems.Add($"the pull secret {secret.Namespace}/{secret.Name} has an entry (number {number}) {problem}");
+            void Report(string problem) => problems.Add($"{name} has an entry (number {number}) {problem}");
             try
             {
                 if (ReadEntry(property) is { } entry)
@@ -97,7 +103,7 @@ internal static class ParsePullSecret
             }
         }
         return new SecretsRead(entries, problems.Count <= MostProblems ? problems :
-            [.. problems.Take(MostProblems), $"the pull secret {secret.Namespace}/{secret.Name} has {problems.Count - MostProblems} more entries with problems"]);
+            [.. problems.Take(MostProblems), $"{name} has {problems.Count - MostProblems} more entries with problems"]);
     }
 
     /// <returns>Null for a credential helper's entry: what it stands for is on the machine that wrote it.</returns>
@@ -115,11 +121,14 @@ internal static class ParsePullSecret
         if (registry.Name.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
             throw new UnusableException("has white space in the registry's name");
         var (host, path) = Split(registry.Name);
-        var credential = new RegistryCredential(username, password, identity == "" ? null : identity, token == "" ? null : token) { IsUtf8 = isUtf8 };
+        var credential = new RegistryCredential(username, password, NullIfEmpty(identity), NullIfEmpty(token)) { IsUtf8 = isUtf8 };
         return new PullSecretEntry(host, path, credential);
     }
 
-    /// <summary>Padded or not, broken into lines or not: all are in use. NULs around the password are docker's padding. Bytes that are not UTF-8 are kept as they are.</summary>
+    /// <summary>
+    /// Padded or not, broken into lines or not: all are in use. NULs around the password are docker's padding. Bytes that are not UTF-8
+    /// are kept as they are.
+    /// </summary>
     private static (string Username, string Password, bool IsUtf8) Decode(string auth)
     {
         var digits = string.Concat(auth.Where(c => !char.IsWhiteSpace(c))).TrimEnd('=');
@@ -132,7 +141,8 @@ internal static class ParsePullSecret
             : throw new UnusableException("holds an auth field that is not base64(username:password)");
     }
 
-    // The key is written as a host, a host and a path, or an address whose /v1/ or /v2/ means the whole registry. A user's name in an address says nothing.
+    // The key is written as a host, a host and a path, or an address whose /v1/ or /v2/ means the whole registry. A user's name in an
+    // address says nothing.
     private static (string Host, string Path) Split(string registry)
     {
         var rest = registry;
@@ -165,8 +175,11 @@ internal static class ParsePullSecret
 
     private static bool IsNamed(JsonProperty property, string field) => property.Name.Equals(field, StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsNotUnicode(JsonProperty entry) => entry.Name.Contains(LenientJson.Replacement, StringComparison.Ordinal) || (PropertiesOf(entry.Value) ?? [])
-        .Any(field => field.Value.ValueKind == JsonValueKind.String && field.Value.GetString()!.Contains(LenientJson.Replacement, StringComparison.Ordinal));
+    private static bool IsNotUnicode(JsonProperty entry) => (PropertiesOf(entry.Value) ?? [])
+        .Where(field => field.Value.ValueKind == JsonValueKind.String).Select(field => field.Value.GetString()!).Append(entry.Name)
+        .Any(text => text.Contains(LenientJson.Replacement, StringComparison.Ordinal));
+
+    private static string? NullIfEmpty(string text) => text == "" ? null : text;
 
     // What is wrong, to follow a secret's or an entry's name in a sentence. Holds nothing of the content and never leaves this class.
     private sealed class UnusableException(string message) : Exception(message);

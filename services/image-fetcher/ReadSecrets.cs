@@ -20,8 +20,8 @@ public delegate Task<SecretContent> GetSecret(PullSecret secret, CancellationTok
 /// <summary>What some secrets hold.</summary>
 /// <param name="Entries">Secret by secret.</param>
 /// <param name="Problems">
-/// A sentence for each secret that is missing or could not be read, and for each entry that cannot be used as it is; each names the secret and nothing of
-/// its content.
+/// A sentence for each secret that is missing or could not be read, and for each entry that cannot be used as it is; each names the
+/// secret and nothing of its content.
 /// </param>
 public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems);
 
@@ -40,8 +40,8 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
     private readonly ConcurrentDictionary<PullSecret, Known> known = new();
 
     /// <summary>
-    /// What the secrets hold. Missing and unreadable ones are left out and named among the problems: whatever is wrong with one of them, the others are used.
-    /// Throws <see cref="OperationCanceledException"/> and nothing else.
+    /// What the secrets hold. Missing and unreadable ones are left out and named among the problems: whatever is wrong with one of them,
+    /// the others are used. Throws <see cref="OperationCanceledException"/> and nothing else.
     /// </summary>
     /// <param name="secrets">In the order in which they are to be tried.</param>
     /// <param name="ct">Ends the reading.</param>

@@ -7,7 +7,10 @@ namespace Kuik.ImageFetcher;
 /// <summary>When a failed copy is tried again. Nothing waits in memory for it: the time is recorded, and expiry announces the image when it has come.</summary>
 public static class RetryFetch
 {
-    /// <summary>The first wait and the longest, by kind of failure. What a person has to change is tried now and then all the same: the person may have.</summary>
+    /// <summary>
+    /// The first wait and the longest, by kind of failure. What a person has to change is tried now and then all the same: the person may
+    /// have.
+    /// </summary>
     internal static readonly OrderedDictionary<string, (TimeSpan First, TimeSpan Longest)> Waits = new()
     {
         ["gone"] = (TimeSpan.FromMinutes(5), TimeSpan.FromHours(6)),

@@ -68,7 +68,8 @@ public sealed record ImageCached(
 
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
-/// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>, <c>internal</c>.</param>
+/// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>,
+/// <c>internal</c>.</param>
 /// <param name="Reason">One sentence for a person; without credentials.</param>
 /// <param name="RetryHelps">False when another try will fail the same way until somebody changes something.</param>
 /// <param name="RetryAt">UTC: the next try; later when a retry is not expected to help.</param>

@@ -5,14 +5,16 @@ using System.Text.Json.Serialization;
 namespace Kuik.Kubernetes;
 
 /// <summary>
-/// Times as Kubernetes writes them: UTC, whole seconds, <c>2026-01-31T12:00:00Z</c>. A person may write others: a CustomResourceDefinition's <c>date-time</c>
-/// takes <c>2026-01-31t12:00:00z</c> and an offset of 99 hours. What is no time for .NET is read as absent, because an exception would end the whole list.
+/// Times as Kubernetes writes them: UTC, whole seconds, <c>2026-01-31T12:00:00Z</c>. A person may write others: a
+/// CustomResourceDefinition's <c>date-time</c> takes <c>2026-01-31t12:00:00z</c> and an offset of 99 hours. What is no time for .NET is
+/// read as absent, because an exception would end the whole list.
 /// </summary>
 public sealed class KubernetesTime : JsonConverter<DateTimeOffset?>
 {
     public override DateTimeOffset? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         reader.TokenType != JsonTokenType.String ? Skip(ref reader)
-        : reader.TryGetDateTimeOffset(out var time) || DateTimeOffset.TryParse(reader.GetString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time)
+        : reader.TryGetDateTimeOffset(out var time)
+            || DateTimeOffset.TryParse(reader.GetString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time)
             ? time.ToUniversalTime()
             : null;
 

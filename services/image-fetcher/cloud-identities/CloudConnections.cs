@@ -61,7 +61,8 @@ internal sealed partial record CloudAnswer(string From, string Text)
         {
             using var answer = await connections.SendAsync(request, ct);
             await answer.Content.LoadIntoBufferAsync(LongestBody, ct);
-            var text = Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct));   // not as a string: that throws for an unknown charset
+            // Not ReadAsStringAsync: that throws for an unknown charset.
+            var text = Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct));
             return answer.IsSuccessStatusCode
                 ? new CloudAnswer(from, text)
                 : throw new CloudRefused($"{from}: {(int)answer.StatusCode}{CodesIn(text)}");
@@ -87,7 +88,8 @@ internal sealed partial record CloudAnswer(string From, string Text)
         var seconds = Field(field) switch
         {
             { ValueKind: JsonValueKind.Number } value when value.TryGetDouble(out var number) => number,
-            { ValueKind: JsonValueKind.String } value when double.TryParse(value.GetString(), CultureInfo.InvariantCulture, out var number) => number,
+            { ValueKind: JsonValueKind.String } value
+                when double.TryParse(value.GetString(), CultureInfo.InvariantCulture, out var number) => number,
             _ => double.NaN,
         };
         return seconds is >= 0 and < MostSeconds ? seconds : throw Without(field);

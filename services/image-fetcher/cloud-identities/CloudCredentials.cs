@@ -75,7 +75,8 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
         var problem = $"the cloud gave no token for {host} ({reason})";
         if (problem != last?.Problem)
             LogProblem(problem);
-        return new Known(last?.Token is { } token && token.ExpiresAt > time.GetUtcNow() ? token : null, problem, time.GetUtcNow() + FailureIsGoodFor);
+        var stillGood = last?.Token is { } token && token.ExpiresAt > time.GetUtcNow() ? token : null;
+        return new Known(stillGood, problem, time.GetUtcNow() + FailureIsGoodFor);
     }
 
     [LoggerMessage(LogLevel.Error, "the cloud gave no token for {Host}: {Fault}")]

@@ -20,7 +20,8 @@ internal sealed partial class GoogleIdentity(IConfiguration configuration, Cloud
 
         var answer = await CloudAnswer.To(connections.Metadata, request, ct);
 
-        return new CloudToken(new RegistryCredential("oauth2accesstoken", answer["access_token"]), time.GetUtcNow().AddSeconds(answer.Seconds("expires_in")));
+        var credential = new RegistryCredential("oauth2accesstoken", answer["access_token"]);
+        return new CloudToken(credential, time.GetUtcNow().AddSeconds(answer.Seconds("expires_in")));
     }
 
     [GeneratedRegex(@"\A(gcr\.io|[a-z0-9-]+\.gcr\.io|[a-z0-9-]+\.pkg\.dev)\z")]

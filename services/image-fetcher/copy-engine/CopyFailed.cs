@@ -15,8 +15,8 @@ public sealed class CopyFailed(string kind, string message, bool retryHelps, Tim
     public const string Cache = "cache";
     public const string Internal = "internal";
 
-    /// <summary>What it was: the origin's <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>; <c>cache</c> when it was the cache
-    /// registry; <c>internal</c> for an exception that was not foreseen.</summary>
+    /// <summary>What it was: the origin's <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>;
+    /// <c>cache</c> when it was the cache registry; <c>internal</c> for an exception that was not foreseen.</summary>
     public string Kind { get; } = kind;
 
     /// <summary>False when another try will fail the same way until somebody changes something.</summary>
@@ -28,7 +28,10 @@ public sealed class CopyFailed(string kind, string message, bool retryHelps, Tim
     /// <summary>The origin's status; null when there was none.</summary>
     public HttpStatusCode? Status { get; } = status;
 
-    /// <summary>A failure made of an exception that was not foreseen, which is the inner exception. The message holds nothing that may be a credential.</summary>
+    /// <summary>
+    /// A failure made of an exception that was not foreseen, which is the inner exception. The message holds nothing that may be a
+    /// credential.
+    /// </summary>
     public static CopyFailed Unforeseen(Exception e) => new(
         Internal, $"image-fetcher failed unexpectedly ({ExceptionSummary.Of(e)}); its log has the stack", retryHelps: true, inner: e);
 

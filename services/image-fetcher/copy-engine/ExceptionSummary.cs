@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Text for an exception that was not foreseen. Its message is left out, because many quote the value that could not be used (a header, a line of JSON),
-/// which may be a credential. Only those that come from the operating system are told.
+/// Text for an exception that was not foreseen. Its message is left out, because many quote the value that could not be used (a header, a
+/// line of JSON), which may be a credential. Only those that come from the operating system are told.
 /// </summary>
 public static class ExceptionSummary
 {
@@ -12,7 +12,8 @@ public static class ExceptionSummary
     public static string Of(Exception error) => string.Join(" < ", Chain(error).Select(Describe));
 
     /// <summary>The same, each with its stack: for the log.</summary>
-    public static string WithStack(Exception error) => string.Join("\n < ", Chain(error).Select(inner => $"{Describe(inner)}\n{inner.StackTrace}"));
+    public static string WithStack(Exception error) =>
+        string.Join("\n < ", Chain(error).Select(inner => $"{Describe(inner)}\n{inner.StackTrace}"));
 
     private static IEnumerable<Exception> Chain(Exception error)
     {
@@ -21,5 +22,5 @@ public static class ExceptionSummary
     }
 
     private static string Describe(Exception error) =>
-        error is IOException or SocketException or UnauthorizedAccessException ? $"{error.GetType().Name}: {error.Message}" : error.GetType().Name;
+        error.GetType().Name + (error is IOException or SocketException or UnauthorizedAccessException ? $": {error.Message}" : "");
 }

@@ -54,7 +54,7 @@ internal sealed class Spool : IDisposable
     {
         lock (_gate)
         {
-            if (!_blobs.TryGetValue(source.Digest, out var blob))
+            if (!_blobs.TryGetValue(source.Digest, out var blob) || blob.HasFailed)   // a failed one leaves in a moment
             {
                 blob = _blobs[source.Digest] = new SpooledBlob(this, source, Path.Combine(_folder, $"{_names++}"));
                 Hold(blob);   // the download's own

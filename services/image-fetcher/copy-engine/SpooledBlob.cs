@@ -48,6 +48,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
     public Task<long?> Begun => _begun.Task;
 
     public bool IsComplete { get; private set; }
+    public bool HasFailed => _failure is not null;
 
     /// <summary>Of all its bytes, once it is complete.</summary>
     public BlobChecksum Checksum => new(source.Digest, Written, BlobChecksum.Of(_checksum));
@@ -120,12 +121,11 @@ internal sealed class SpooledBlob(Spool spool, BlobSource source, string path)
         {
             End(new CopyFailed(CopyFailed.Unreachable, $"blob {source.Digest}: image-fetcher is stopping", retryHelps: true));
         }
-        catch (Exception e)
+        catch (Exception e)   // whatever it is: readers would wait for ever otherwise
         {
-            // Whatever it is: readers would wait for ever otherwise.
-            End(e is IOException or UnauthorizedAccessException
-                ? new CopyFailed(CopyFailed.Cache, $"blob {source.Digest} could not be written to the spool: {e.Message}", retryHelps: true, inner: e)
-                : CopyFailed.Unforeseen(e));
+            var problem = $"blob {source.Digest} could not be written to the spool: {e.Message}";
+            var isDisk = e is IOException or UnauthorizedAccessException;
+            End(isDisk ? new CopyFailed(CopyFailed.Cache, problem, retryHelps: true, inner: e) : CopyFailed.Unforeseen(e));
         }
     }
 

@@ -73,7 +73,8 @@ public sealed class EvictImageTests
         await world.Cache.Stop();
 
         await world.Append(image, new ImageExpired(image, DateTimeOffset.UtcNow));
-        await Eventually.True(() => fetcher.Log.Contains($"{image} could not be evicted and is announced again", StringComparison.Ordinal), "the failure was logged");
+        var told = $"{image} could not be evicted and is announced again";
+        await Eventually.True(() => fetcher.Log.Contains(told, StringComparison.Ordinal), "the failure was logged");
         await world.Cache.Restart();
         await world.Append(image, new EvictionDue(image, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow));
         await world.Recorded<ImageEvicted>(image);

@@ -81,7 +81,8 @@ public sealed class PullSecretsTests
 
         Assert.Equal(mine.Bytes, pulled);
         Assert.Equal(content.Bytes, await world.InCache(image));
-        Assert.Contains($"the pull secret {shop}/odd has an entry (number 1) with text that is not Unicode", fetcher.Log, StringComparison.Ordinal);
+        var told = $"the pull secret {shop}/odd has an entry (number 1) with text that is not Unicode";
+        Assert.Contains(told, fetcher.Log, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -243,14 +244,15 @@ public sealed class PullSecretsTests
         },
     }));
 
-    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, byte[] content) => kubernetes.Apply(JsonSerializer.Serialize(new
-    {
-        apiVersion = "v1",
-        kind = "Secret",
-        metadata = new { name, @namespace },
-        type = "kubernetes.io/dockerconfigjson",
-        data = new Dictionary<string, byte[]> { [".dockerconfigjson"] = content },
-    }));
+    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, byte[] content) => kubernetes.Apply(
+        JsonSerializer.Serialize(new
+        {
+            apiVersion = "v1",
+            kind = "Secret",
+            metadata = new { name, @namespace },
+            type = "kubernetes.io/dockerconfigjson",
+            data = new Dictionary<string, byte[]> { [".dockerconfigjson"] = content },
+        }));
 
     private static async Task<string> TokenToPull(TokenServer tokens, string repository)
     {

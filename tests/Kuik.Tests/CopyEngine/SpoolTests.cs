@@ -40,7 +40,8 @@ public sealed class SpoolTests : IDisposable
     public async Task An_unforeseen_exception_of_a_download_ends_its_readers_and_is_not_quoted()
     {
         using var spool = new Spool(folder, 1 << 20, time, Stop);
-        using var reader = spool.Join(new BlobSource(Digest.Sha256(blob), blob.Length, (_, _) => throw new FormatException("The format of value 'hunter2' is invalid.")));
+        var fault = new FormatException("The format of value 'hunter2' is invalid.");
+        using var reader = spool.Join(new BlobSource(Digest.Sha256(blob), blob.Length, (_, _) => throw fault));
 
         var failure = await Assert.ThrowsAsync<CopyFailed>(() => reader.Begun.WaitAsync(TimeSpan.FromMinutes(1), Stop));
 

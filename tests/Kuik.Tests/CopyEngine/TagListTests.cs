@@ -12,7 +12,8 @@ public sealed class TagListTests
     [InlineData("""{"name":"a","tags":["1",null]}""", "1")]
     [InlineData("""{"name":"a","tags":null}""", "")]
     [InlineData("""{"name":"a"}""", "")]
-    public void The_tags_of_a_list_are_read(string body, string tags) => Assert.Equal(tags, string.Join(',', TagList.Parse("a", Encoding.UTF8.GetBytes(body))));
+    public void The_tags_of_a_list_are_read(string body, string tags) =>
+        Assert.Equal(tags, string.Join(',', TagList.Parse("a", Encoding.UTF8.GetBytes(body))));
 
     [Theory]
     [InlineData("<html>")]

@@ -16,14 +16,16 @@ public sealed partial class PagesTests
     public static TheoryData<string> Pages =>
     [
         "README.md",
-        .. Directory.EnumerateFiles(Path.Combine(Checkout.Root, "docs"), "*.md", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Checkout.Root, file)).Order(),
+        .. Directory.EnumerateFiles(Path.Combine(Checkout.Root, "docs"), "*.md", SearchOption.AllDirectories)
+            .Select(file => Path.GetRelativePath(Checkout.Root, file)).Order(),
     ];
 
     [Theory]
     [MemberData(nameof(Pages))]
     public void Every_relative_link_leads_to_a_file_and_to_a_heading_in_it(string page)
     {
-        var links = Link().Matches(Read(page)).Select(match => match.Groups[1].Value).Where(link => !link.Contains("://", StringComparison.Ordinal));
+        var links = Link().Matches(Read(page)).Select(match => match.Groups[1].Value)
+            .Where(link => !link.Contains("://", StringComparison.Ordinal));
 
         Assert.DoesNotContain(links, link => !Resolves(page, link));
     }
@@ -53,7 +55,8 @@ public sealed partial class PagesTests
     [Fact]
     public void The_kinds_of_failures_are_those_that_are_retried_after_the_same_waits()
     {
-        var rows = KindOfFailure().Matches(Read(Path.Combine("docs", "events.md"))).Select(match => (match.Groups[1].Value, Duration(match.Groups[2].Value), Duration(match.Groups[3].Value)));
+        var rows = KindOfFailure().Matches(Read(Path.Combine("docs", "events.md")))
+            .Select(match => (match.Groups[1].Value, Duration(match.Groups[2].Value), Duration(match.Groups[3].Value)));
 
         Assert.Equal(RetryFetch.Waits.Select(wait => (wait.Key, wait.Value.First, wait.Value.Longest)), rows);
     }
@@ -62,7 +65,7 @@ public sealed partial class PagesTests
 
     private static bool Resolves(string page, string link)
     {
-        var (path, heading) = link.IndexOf('#', StringComparison.Ordinal) is >= 0 and var hash ? (link[..hash], link[(hash + 1)..]) : (link, "");
+        var (path, heading) = link.Split('#', 2) is [var before, var after] ? (before, after) : (link, "");
         var file = path.Length == 0 ? Path.Combine(Checkout.Root, page) : Path.Combine(Checkout.Root, Path.GetDirectoryName(page)!, path);
         return (File.Exists(file) || Directory.Exists(file)) && (heading.Length == 0 || Headings(file).Contains(heading));
     }

@@ -23,9 +23,12 @@ public sealed class ParsePullSecretTests
     [InlineData(null)]
     public void A_secret_without_data_opens_nothing(string? type)
     {
-        Dictionary<string, byte[]>?[] datas = [null, [], new() { [".dockerconfigjson"] = [], [".dockercfg"] = [] }, new() { [".dockerconfigjson"] = null!, [".dockercfg"] = null! }];
+        Dictionary<string, byte[]>?[] datas =
+            [null, [], new() { [".dockerconfigjson"] = [], [".dockercfg"] = [] }, new() { [".dockerconfigjson"] = null!, [".dockercfg"] = null! }];
 
-        Assert.All(datas, data => Assert.Equal((0, 0), (ParsePullSecret.Read(Foo, type, data) is var read ? read.Entries.Count : -1, read.Problems.Count)));
+        var read = datas.Select(data => ParsePullSecret.Read(Foo, type, data)).ToList();
+
+        Assert.All(read, secret => Assert.Equal((0, 0), (secret.Entries.Count, secret.Problems.Count)));
     }
 
     [Fact]
@@ -123,7 +126,7 @@ public sealed class ParsePullSecretTests
 
     [Fact]
     public void NULs_that_pad_a_password_in_an_auth_field_are_not_part_of_it() =>
-        Assert.Equal([new RegistryCredential("login", "pa\0ss")], Read("""{"auths":{"r.example.com":{"auth":"bG9naW46cGEAc3MAAAA="}}}""").Select(entry => entry.Credential));
+        Assert.Equal([new RegistryCredential("login", "pa\0ss")], For("r.example.com/app", Read("""{"auths":{"r.example.com":{"auth":"bG9naW46cGEAc3MAAAA="}}}""")));
 
     [Fact]
     public void Fields_are_found_in_any_case_and_the_last_of_two_wins() =>
