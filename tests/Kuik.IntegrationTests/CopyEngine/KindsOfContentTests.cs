@@ -167,7 +167,7 @@ public class KindsOfContentTests
         var cache = await Registry.Start();
         var name = origin.Add("team/web", "1", TestImage.Small(seed: 111).OfSize(PullFromRegistry.LargestManifest + 1));
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
-        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint);
+        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, new Uri($"http://{origin.Host}"));
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
 
         var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));

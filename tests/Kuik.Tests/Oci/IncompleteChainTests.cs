@@ -93,7 +93,8 @@ public sealed class IncompleteChainTests : IAsyncLifetime, IDisposable
         Assert.Equal(0, downloads.Count);
     }
 
-    private static RegistryClient Client(CertificateAuthority[] named) => new(new RegistryEndpoints([]), Roots(named), TimeProvider.System);
+    private static RegistryClient Client(CertificateAuthority[] named) => new(
+        new RegistryEndpoints([]), Roots(named), TimeProvider.System, new RegistryNetwork { Redirects = new RedirectRules(["127.0.0.1"]) });
 
     private static X509Certificate2Collection Roots(CertificateAuthority[] named)
     {
