@@ -30,9 +30,11 @@ public sealed class DataPlaneAloneTests
     [Fact]
     public async Task Node_proxy_is_ready_and_says_honestly_that_nobody_answered()
     {
-        var proxy = await KuikService.Start("NodeProxy", new KuikServiceOptions { Settings = Nowhere() });
-        using var http = new HttpClient { BaseAddress = proxy.Endpoint };
         var origin = StartNodeProxy.Nobody();
+        var settings = Nowhere();
+        settings["Kuik:InsecureRegistries:0"] = origin.AbsoluteUri;
+        var proxy = await KuikService.Start("NodeProxy", new KuikServiceOptions { Settings = settings });
+        using var http = new HttpClient { BaseAddress = proxy.Endpoint };
 
         using var version = await http.GetAsync("/v2/");
         using var pull = await http.GetAsync($"/v2/{origin.Authority.Replace(':', '_')}/a/manifests/1");

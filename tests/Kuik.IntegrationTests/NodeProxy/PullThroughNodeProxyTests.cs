@@ -284,7 +284,7 @@ public sealed class PullThroughNodeProxyTests
         foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
             (await http.GetAsync($"{path}/{what}")).Dispose();
 
-        Assert.Equal(11, upstream.Requests.Count);   // referrers: two tags and the API of the cache, the API and a tag of the origin
+        Assert.Equal(12, upstream.Requests.Count);   // referrers: two tags and the API of the cache, the API and a tag of the origin; the origin's /v2/ once
         Assert.All(upstream.Headers, headers => Assert.False(headers.ContainsKey("Authorization") || headers.ContainsKey("Cookie")));
     }
 
