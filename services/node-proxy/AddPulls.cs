@@ -14,6 +14,7 @@ internal static class AddPulls
         var roots = TrustedCertificates.Read(builder.Configuration);
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.Objection);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
+        services.AddHttpForwarder();
         services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddView(RoomFor));
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
@@ -36,6 +37,7 @@ internal static class AddPulls
             new Breaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
         services.AddSingleton(provider => new ListTags(
             Cache(provider), provider.GetRequiredService<AskOrigin>(), settings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ReferrerPages>();
         services.AddSingleton<RelayReferrers>();
         services.AddSingleton<FollowTag>();
         services.AddSingleton<AnswerRequest>();

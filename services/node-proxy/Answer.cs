@@ -25,8 +25,8 @@ internal interface IPullSource
     Task<Answer> AskTag(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
 
     /// <summary>
-    /// Asks for the list of what refers to a manifest: a manifest with bytes, which are an index with its <c>manifests</c>. Passed when
-    /// there is none here.
+    /// Asks for the list of what refers to a manifest: a manifest with bytes, which are an index with its <c>manifests</c>, or (only the
+    /// cache) <see cref="Answer.Pages"/>. Passed when there is none here.
     /// </summary>
     /// <param name="image">By digest.</param>
     /// <param name="stop">The client is gone.</param>
@@ -72,6 +72,9 @@ internal abstract record Answer
         public static string? SizeIn(HttpResponseMessage refusal) =>
             refusal.Content.Headers.ContentRange is { Unit: "bytes", HasLength: true, HasRange: false } size ? size.ToString() : null;
     }
+
+    /// <summary>The cache registry lists referrers itself, on more than one page: its answers are relayed.</summary>
+    public sealed record Pages : Answer;
 
     /// <summary>A page of a repository's tags.</summary>
     public sealed record Tags(TagPage Page) : Answer;

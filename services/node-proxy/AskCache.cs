@@ -120,7 +120,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
         {
             var (found, problem) = await Get($"/v2/{CachePath.Of(image)}/referrers/{image.Digest}", [MediaTypes.OciIndex], read, stop);
             return found is not null && RelayReferrers.HasEntries(found.Bytes)
-                ? new Answer.Manifest(DigestCheck.Of(found.Bytes), MediaTypes.OciIndex, found.Bytes.Length, found.Bytes)
+                ? found.HasNextPage ? new Answer.Pages() : new Answer.Manifest(DigestCheck.Of(found.Bytes), MediaTypes.OciIndex, found.Bytes.Length, found.Bytes)
                 : new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
         }
         catch (IOException broken)
@@ -181,7 +181,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
                 if (type is null && accept.Count > 0 && !path.Contains(':', StringComparison.Ordinal))
                     return (null, $"it answered with something that is no manifest ({served ?? "of no type"})");   // by digest, the digest decides
                 var digest = answer.Headers.TryGetValues("Docker-Content-Digest", out var named) && ImageReference.IsDigest(named.First()) ? named.First() : null;
-                return (new Found(bytes, type ?? MediaTypes.OfManifest(served) ?? MediaTypes.OciManifest, digest), null);
+                return (new Found(bytes, type ?? MediaTypes.OfManifest(served) ?? MediaTypes.OciManifest, digest, answer.Headers.Contains("Link")), null);
             }
         }
         return (null, $"more than {MostRedirects} redirects");
@@ -205,5 +205,5 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
 
     private static string WhyNot(HttpResponseMessage answer) => answer.StatusCode is HttpStatusCode.NotFound ? "not cached" : $"it answered {(int)answer.StatusCode}";
 
-    private sealed record Found(byte[] Bytes, string MediaType, string? Digest);
+    private sealed record Found(byte[] Bytes, string MediaType, string? Digest, bool HasNextPage = false);
 }

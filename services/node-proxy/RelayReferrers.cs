@@ -13,7 +13,8 @@ namespace Kuik.NodeProxy;
 /// "none" would be read as "not signed".
 /// </summary>
 /// <param name="sources">In the order they are asked.</param>
-internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources)
+/// <param name="pages">Relays a list of several pages.</param>
+internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources, ReferrerPages pages)
 {
     private static readonly byte[] None =
         Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[]}""");
@@ -30,6 +31,8 @@ internal sealed class RelayReferrers(IReadOnlyList<IPullSource> sources)
                 case Answer.Manifest { Bytes: { } list }:
                     await Write(http, list);
                     return new PullOutcome(source.Name, passed.Note);
+                case Answer.Pages:
+                    return await pages.Relay(http, image);
                 case Answer.Refused { Status: 429 or >= 500 } refused:
                     await WriteError.To(http, passed.Explain(refused));
                     return new PullOutcome(source.Name, passed.NoteWith($"{source.Name} refused"));

@@ -129,6 +129,33 @@ public sealed class OddCacheTests
     }
 
     [Fact]
+    public async Task Pages_of_a_cache_that_lists_referrers_itself_are_relayed_one_by_one_without_the_clients_credentials()
+    {
+        var path = $"/v2/reg.example.com/a/referrers/{Image.Digest}";
+        await using var cache = await ScriptedUpstream.Start(async http =>
+        {
+            var isReferrers = http.Request.Path.Value == path;
+            http.Response.StatusCode = isReferrers ? 200 : 404;
+            if (!isReferrers)
+                return;
+            var last = http.Request.Query["last"].ToString();
+            if (last.Length == 0)
+                http.Response.Headers.Link = $"<{path}?last=1>; rel=\"next\"";
+            http.Response.ContentType = MediaTypes.OciIndex;
+            await http.Response.WriteAsync($$$"""{"schemaVersion":2,"manifests":[{"digest":"{{{Image.Digest}}}","annotations":{"last":"{{{last}}}"}}]}""");
+        });
+        using var client = Client(await StartNodeProxy.With(cache.Endpoint));
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", "dTpw");
+
+        using var first = await client.GetAsync(path + "?artifactType=application/a");
+        using var second = await client.GetAsync(first.Headers.GetValues("Link").Single().Split('<', '>')[1]);
+
+        Assert.Equal(MediaTypes.OciIndex, first.Content.Headers.ContentType?.MediaType);
+        Assert.Contains("\"last\":\"1\"", await second.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.DoesNotContain(cache.Headers, headers => headers.ContainsKey("Authorization"));
+    }
+
+    [Fact]
     public async Task Addresses_that_a_file_moves_are_followed_without_a_restart()
     {
         await using var before = await ScriptedUpstream.Saying(404);

@@ -4,7 +4,9 @@ using Kuik.Contracts;
 using Kuik.NodeProxy;
 using Kuik.Oci;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
+using Yarp.ReverseProxy.Forwarder;
 
 namespace Kuik.Tests.NodeProxy;
 
@@ -14,6 +16,16 @@ public sealed class RelayReferrersTests
     private static readonly byte[] Two = Encoding.UTF8.GetBytes($$"""
         {"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[{"digest":"sha256:a","artifactType":"application/a"},{"digest":"sha256:b","artifactType":"application/b"}]}
         """);
+
+    /// <summary>Without a cache to relay from.</summary>
+    private static readonly ReferrerPages NoPages = new(
+        new UpstreamAddresses(new UpstreamAddress(null), new UpstreamAddress(null)),
+        new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider().GetRequiredService<IHttpForwarder>(),
+        new HttpMessageInvoker(new SocketsHttpHandler()),
+        new ProxySettings { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null });
+
+    [Fact]
+    public async Task Pages_of_a_cache_that_has_gone_meanwhile_are_an_error() => Assert.Equal(502, (await Ask("", new Answer.Pages())).Status);
 
     [Fact]
     public async Task The_first_source_that_has_a_list_answers()
@@ -61,7 +73,7 @@ public sealed class RelayReferrersTests
         http.Response.Body = body;
         http.Request.Method = "GET";
         http.Request.QueryString = new QueryString(query);
-        await new RelayReferrers([.. answers.Select((answer, i) => new ScriptedSource($"source {i}") { Referrers = answer })]).Run(http, Image);
+        await new RelayReferrers([.. answers.Select((answer, i) => new ScriptedSource($"source {i}") { Referrers = answer })], NoPages).Run(http, Image);
         return (http.Response.StatusCode, body.ToArray(), http.Response.Headers);
     }
 }
