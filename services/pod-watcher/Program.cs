@@ -7,7 +7,7 @@ builder.AddKuikDefaults("pod-watcher");
 builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);   // projects ImageView
 builder.AddKuikBus(bus => bus.AddConsumer<DecideExpiry>());
 builder.AddKuikRelay();                                           // from the log to the bus
-builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories
+builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories; EndpointsReconciler
 var app = builder.Build();
 app.MapKuikHealth();
 await app.RunAsync();

@@ -26,6 +26,7 @@ internal static class WatcherSetup
         builder.Services.AddSingleton<WatchCluster>();
         builder.Services.AddSingleton<LeadByLease>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
+        builder.Services.AddHostedService<EndpointsReconciler>();
         builder.Services.AddHealthChecks().AddCheck<WatcherHealth>("cluster");
         return builder;
     }
