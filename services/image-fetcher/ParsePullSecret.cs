@@ -14,7 +14,7 @@ public sealed record PullSecretEntry(string Host, string Path, RegistryCredentia
 
 /// <summary>
 /// Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and
-/// registry tokens as docker does. A secret is bytes that somebody wrote: none make this throw.
+/// registry tokens as docker does. A secret is third-party bytes: none make this throw.
 /// <para>Each entry is read by itself, so that one that cannot be read takes nothing else with it. Text that is not Unicode (a password
 /// typed on a Latin-1 terminal) is read with U+FFFD in its place, as by the kubelet: where that is in a field that the registry does not
 /// look at, the image pulls on a node without Kuik, so it has to pull here; where it is in a password, the registry answers 401 and the

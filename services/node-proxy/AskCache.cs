@@ -94,7 +94,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
                     {
                         ContentRange = Answer.Refused.SizeIn(answer),
                     };
-                if (LocationOf(answer) is not { } location)
+                if (UriReference.LocationOf(answer) is not { } location)
                     return new Answer.Passed(WhyNot(answer));
                 if (Resolve(target, location) is not { } next)
                     return new Answer.Passed("it redirects to no address");
@@ -165,7 +165,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
             {
                 if (answer.StatusCode is HttpStatusCode.NotFound)
                     return (null, null);
-                if (LocationOf(answer) is { } location)
+                if (UriReference.LocationOf(answer) is { } location)
                 {
                     if (Resolve(target, location) is not { } next)
                         return (null, "it redirects to no address");
@@ -186,10 +186,6 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
         }
         return (null, $"more than {MostRedirects} redirects");
     }
-
-    /// <summary>The value of a redirect's Location as it was sent: a storage's addresses are signed, byte for byte. Null for any other answer.</summary>
-    private static string? LocationOf(HttpResponseMessage answer) =>
-        (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.NonValidated.TryGetValues("Location", out var values) ? values.First() : null;
 
     private static Uri? Resolve(Uri address, string location)
     {

@@ -17,9 +17,9 @@ internal sealed partial class PullFailures(IMeterFactory meters, ILogger<PullFai
     public void Record(Exception failure, string method, string kind, ImageReference image)
     {
         _failures.Add(1, new KeyValuePair<string, object?>("kind", kind));
-        LogFailure(failure, method, kind, image);
+        LogFailure(method, kind, image, ExceptionSummary.WithStack(failure));   // its message may quote a credential
     }
 
-    [LoggerMessage(LogLevel.Error, "{Method} {Kind} {Image} failed unexpectedly")]
-    private partial void LogFailure(Exception failure, string method, string kind, ImageReference image);
+    [LoggerMessage(LogLevel.Error, "{Method} {Kind} {Image} failed unexpectedly: {Failure}")]
+    private partial void LogFailure(string method, string kind, ImageReference image, string failure);
 }

@@ -70,7 +70,7 @@ public sealed class RegistryClient : IDisposable
         for (var redirects = 0; ;)
         {
             // 1.
-            if (LocationOf(call, answer) is { } location)
+            if (call.IsRead && UriReference.LocationOf(answer) is { } location)
             {
                 answer.Dispose();
                 var next = Next(call, hop.Address, location, redirects++);
@@ -159,11 +159,6 @@ public sealed class RegistryClient : IDisposable
             return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
         }
     }
-
-    /// <summary>The value of a redirect's Location as it was sent; null for any other answer.</summary>
-    private static string? LocationOf(RegistryCall call, HttpResponseMessage answer) =>
-        call.IsRead && (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308
-            && answer.Headers.NonValidated.TryGetValues("Location", out var values) && values.First() is { Length: > 0 } location ? location : null;
 
     private Uri Next(RegistryCall call, Uri address, string location, int redirects)
     {
