@@ -11,6 +11,9 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// </summary>
 internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider time) : IDisposable
 {
+    /// <summary>The largest page of a list of tags, in bytes: a registry that does not page gives all of them at once.</summary>
+    private const int LargestPage = 8 * 1024 * 1024;
+
     private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
 
     private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), settings.Roots, time, RegistryNetwork.Own);
@@ -155,14 +158,14 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     public async Task<IReadOnlyList<string>> Tags(string repository, CancellationToken stop)
     {
         const int PageSize = 1000;
-        var tags = new List<string>();
+        var tags = new HashSet<string>(StringComparer.Ordinal);
         for (var last = ""; ;)
         {
             var page = await OrNull(async () => (IReadOnlyList<string>?)await TagsAfter(repository, last, PageSize, stop)) ?? [];
-            var added = page.Except(tags).ToList();
-            tags.AddRange(added);
-            if (page.Count < PageSize || added.Count == 0)   // a registry that does not page gives all, however many
-                return tags;
+            var before = tags.Count;
+            tags.UnionWith(page);
+            if (page.Count < PageSize || tags.Count == before)   // a registry that does not page gives all, however many
+                return [.. tags];
             last = page[^1];
         }
     }
@@ -172,18 +175,16 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     private async Task<IReadOnlyList<string>> TagsAfter(string repository, string last, int count, CancellationToken stop)
     {
         var path = $"tags/list?n={count}" + (last.Length == 0 ? "" : $"&last={last}");
-        using var answer = await _client.Send(new RegistryCall(HttpMethod.Get, At(repository), path) { Credential = settings.CacheCredential }, stop);
-        return TagList.Parse(repository, await answer.Content.ReadAsByteArrayAsync(stop));
+        var answer = await _client.Send(new RegistryCall(HttpMethod.Get, At(repository), path) { Credential = settings.CacheCredential }, stop);
+        return TagList.Parse(repository, await _client.ReadWhole(answer, LargestPage, stop)
+            ?? throw new RegistryError(RegistryErrorKind.Broken, $"a page of the list of tags of {repository} has more than {LargestPage >> 20} MiB"));
     }
 
     private async Task<byte[]> ReadBlob(string repository, string digest, CancellationToken stop)
     {
-        await using var blob = await _client.OpenBlob(At(repository), digest, null, settings.CacheCredential, stop);
-        if (blob.Length > PullFromRegistry.LargestManifest)
-            throw new RegistryError(RegistryErrorKind.Broken, $"blob {digest} of {repository} is too large for an index");
-        using var bytes = new MemoryStream();
-        await blob.Body.CopyToAsync(bytes, stop);
-        return bytes.ToArray();
+        var call = new RegistryCall(HttpMethod.Get, At(repository), "blobs/" + digest) { Credential = settings.CacheCredential };
+        return await _client.ReadWhole(await _client.Send(call, stop), PullFromRegistry.LargestManifest, stop)
+            ?? throw new RegistryError(RegistryErrorKind.Broken, $"blob {digest} of {repository} is too large for an index");
     }
 
     private async Task<bool> Delete(string repository, string target, CancellationToken stop)

@@ -50,8 +50,7 @@ public static class PullFromRegistry
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
         var served = answer.Content.Headers.ContentType?.MediaType;
-        await using var body = await client.ReadBody(answer, stop);
-        var bytes = await ReadAtMost(body, LargestManifest, stop) ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
+        var bytes = await client.ReadWhole(answer, LargestManifest, stop) ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
 
         var shape = ManifestShape.Read(bytes);
         var wanted = target.Contains(':') ? target : claimed;
@@ -179,18 +178,4 @@ public static class PullFromRegistry
 
     private static string? DigestOf(HttpResponseMessage answer) =>
         answer.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values) && Contracts.ImageReference.IsDigest(values.ToString()) ? values.ToString() : null;
-
-    internal static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
-    {
-        using var bytes = new MemoryStream();
-        var buffer = new byte[32 * 1024];
-        int got;
-        while ((got = await body.ReadAsync(buffer, stop)) > 0)
-        {
-            if (bytes.Length + got > most)
-                return null;
-            bytes.Write(buffer, 0, got);
-        }
-        return bytes.ToArray();
-    }
 }

@@ -16,6 +16,9 @@ public sealed class RegistryClient : IDisposable
 {
     private const int MostRedirects = 5;
 
+    /// <summary>How long a body may take that is kept in memory: 4 MiB at 35 kB a second.</summary>
+    internal static readonly TimeSpan WholeLimit = TimeSpan.FromMinutes(2);
+
     private readonly RegistryEndpoints _endpoints;
     private readonly TimeProvider _time;
     private readonly RegistryConnections _connections;
@@ -87,7 +90,7 @@ public sealed class RegistryClient : IDisposable
             else if (await CanImprove(authorization, answer, stop))
             {
                 // Reading it also leaves the connection to the next request.
-                var error = await RegistryError.Of(call.Method, hop.Address, answer, _time.GetUtcNow(), stop);
+                var error = await RegistryError.Of(call.Method, hop.Address, answer, _time, stop);
                 beforePing ??= authorization.IsFromPing ? error : null;
                 answer.Dispose();
             }
@@ -106,11 +109,47 @@ public sealed class RegistryClient : IDisposable
     public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop) =>
         new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
 
+    /// <summary>The body of an answer that is kept in memory (a manifest, a list), which is disposed of.</summary>
+    /// <param name="answer">A success.</param>
+    /// <param name="most">Bytes.</param>
+    /// <param name="stop">Ends the reading.</param>
+    /// <returns>Null when it has more than that.</returns>
+    /// <exception cref="RegistryError">It stalled, broke off, or was not complete within <see cref="WholeLimit"/>.</exception>
+    public async Task<byte[]?> ReadWhole(HttpResponseMessage answer, int most, CancellationToken stop)
+    {
+        await using var body = await ReadBody(answer, stop);
+        using var deadline = new CancellationTokenSource(WholeLimit, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
+        try
+        {
+            return await ReadAtMost(body, most, either.Token);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            var request = answer.RequestMessage!;
+            throw RegistryError.NoAnswer(request.Method, request.RequestUri!, new TimeoutException($"the body was not complete after {WholeLimit.TotalSeconds:0} s"));
+        }
+    }
+
     /// <summary>Is a registry on a private network, as far as is known from asking it?</summary>
     /// <param name="host">As references name it.</param>
     public bool IsOnPrivateNetwork(string host) => _connections.IsPrivate(_endpoints.Of(host).Address);
 
     public void Dispose() => _connections.Dispose();
+
+    private static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
+    {
+        using var bytes = new MemoryStream();
+        var buffer = new byte[32 * 1024];
+        int got;
+        while ((got = await body.ReadAsync(buffer, stop)) > 0)
+        {
+            if (bytes.Length + got > most)
+                return null;
+            bytes.Write(buffer, 0, got);
+        }
+        return bytes.ToArray();
+    }
 
     private static async Task<bool> CanImprove(CallAuthorization authorization, HttpResponseMessage answer, CancellationToken stop)
     {
@@ -155,7 +194,7 @@ public sealed class RegistryClient : IDisposable
             if (answer.StatusCode == HttpStatusCode.TooManyRequests)
                 authorization.Accept();   // it was let in, and the next one is not to come as anonymous, whose limit may be another
             ContentCoding.Decode(call.Method, address, answer);
-            var error = await RegistryError.Of(call.Method, address, answer, _time.GetUtcNow(), stop);
+            var error = await RegistryError.Of(call.Method, address, answer, _time, stop);
             return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
         }
     }

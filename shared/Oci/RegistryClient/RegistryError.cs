@@ -32,6 +32,9 @@ public sealed class RegistryError : Exception
     /// <summary>How much of an error's body is read, in bytes.</summary>
     private const int LongestBody = 64 * 1024;
 
+    /// <summary>How long an error's body is read, in all: the status decides, and the body is only quoted.</summary>
+    private static readonly TimeSpan BodyLimit = TimeSpan.FromSeconds(5);
+
     /// <summary>What comes with a 400 instead of a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from token servers.</summary>
     private static readonly string[] TokenIsRejected = ["UNAUTHORIZED", "DENIED", "invalid_grant", "invalid_client", "unauthorized_client", "access_denied"];
 
@@ -62,18 +65,21 @@ public sealed class RegistryError : Exception
     /// <summary>May the same request succeed later although nobody changes anything?</summary>
     public bool IsTransient { get; }
 
-    /// <summary>The error of an answer that is no success; reads its body.</summary>
+    /// <summary>
+    /// The error of an answer that is no success. Of its body 64 KiB are read at most, and for 5 seconds at most; what has come by then is
+    /// quoted.
+    /// </summary>
     /// <param name="method">What was attempted.</param>
     /// <param name="address">On what.</param>
     /// <param name="answer">What came back.</param>
-    /// <param name="now">UTC, for a Retry-After that names a time.</param>
+    /// <param name="time">The clock.</param>
     /// <param name="stop">Ends the reading of the body.</param>
-    public static async Task<RegistryError> Of(HttpMethod method, Uri address, HttpResponseMessage answer, DateTimeOffset now, CancellationToken stop)
+    internal static async Task<RegistryError> Of(HttpMethod method, Uri address, HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
     {
         var status = answer.StatusCode;
-        var body = method == HttpMethod.Head ? [] : await ReadBody(answer, stop);
+        var body = method == HttpMethod.Head ? [] : await ReadBody(answer, time, stop);
         var (kind, said) = (KindOf(status, Codes(body)), Quote(body));
-        var wait = answer.Headers.RetryAfter is { } retry ? retry.Delta ?? retry.Date - now : null;
+        var wait = answer.Headers.RetryAfter is { } retry ? retry.Delta ?? retry.Date - time.GetUtcNow() : null;
         return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{(said.Length == 0 ? "" : ": " + said)}",
             status, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
     }
@@ -109,19 +115,24 @@ public sealed class RegistryError : Exception
 
     private static bool IsWorthAnotherTry(HttpStatusCode status) => (int)status >= 500 || status == HttpStatusCode.RequestTimeout;
 
-    private static async Task<byte[]> ReadBody(HttpResponseMessage answer, CancellationToken stop)
+    private static async Task<byte[]> ReadBody(HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
     {
+        using var deadline = new CancellationTokenSource(BodyLimit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
+        using var bytes = new MemoryStream();
         try
         {
-            await using var body = await answer.Content.ReadAsStreamAsync(stop);
-            var bytes = new byte[LongestBody];
-            var length = await body.ReadAtLeastAsync(bytes, LongestBody, throwOnEndOfStream: false, stop);
-            return bytes[..length];
+            await using var body = await answer.Content.ReadAsStreamAsync(either.Token);
+            var buffer = new byte[4096];
+            int got;
+            while (bytes.Length < LongestBody && (got = await body.ReadAsync(buffer, either.Token)) > 0)
+                bytes.Write(buffer, 0, (int)Math.Min(got, LongestBody - bytes.Length));
         }
-        catch (Exception e) when (e is IOException or HttpRequestException)
+        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !stop.IsCancellationRequested))
         {
-            return [];   // the status says enough
+            // The status says enough.
         }
+        return bytes.ToArray();
     }
 
     /// <summary>The distribution's error codes and messages if the body has them, else its beginning, in one line.</summary>

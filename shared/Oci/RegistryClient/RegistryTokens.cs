@@ -72,7 +72,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             using var answer = await connections.Send(request, endpoint.Address, deadline.Token);
             ContentCoding.Decode(request.Method, realm, answer);
             if (!answer.IsSuccessStatusCode)
-                throw await RegistryError.Of(request.Method, realm, answer, time.GetUtcNow(), deadline.Token);
+                throw await RegistryError.Of(request.Method, realm, answer, time, deadline.Token);
             await answer.Content.LoadIntoBufferAsync(LongestAnswer, deadline.Token);
             using var json = UntrustedJson.ParseDocument(await answer.Content.ReadAsByteArrayAsync(deadline.Token));
             return Read(json.RootElement) ?? throw RegistryError.Unusable(request.Method, realm, "no token in the answer");
