@@ -54,11 +54,10 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     /// <summary>Makes a blob of another repository one of this one too; false when the registry does not have it there.</summary>
     public async Task<bool> Mount(string repository, string digest, string from, CancellationToken stop)
     {
-        using var answer = await At(() => _client.Send(
-            Write(HttpMethod.Post, repository, $"blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}") with { AlsoPullFrom = from }, stop));
-        if (answer.StatusCode == HttpStatusCode.Created)
+        var call = Write(HttpMethod.Post, repository, $"blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}") with { AlsoPullFrom = from };
+        if (await BeginUpload(call, stop) is not { } upload)
             return true;
-        await Abandon(repository, answer, stop);   // it began an ordinary upload instead
+        await Abandon(repository, upload, stop);   // it began an ordinary upload instead
         return false;
     }
 
@@ -71,8 +70,8 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     public async Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop)
     {
         // 1. An upload of its own.
-        using var begun = await At(() => _client.Send(Write(HttpMethod.Post, repository, "blobs/uploads/"), stop));
-        var address = AddressOf(begun);
+        var address = await BeginUpload(Write(HttpMethod.Post, repository, "blobs/uploads/"), stop)
+            ?? throw new CopyFailed(CopyFailed.Cache, $"the cache registry said 201 where an upload to {repository} was to begin", retryHelps: true);
 
         // 2. All of it in the request that also ends it. How long the body takes says nothing; once it is sent, the registry has so long to commit it.
         using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -97,7 +96,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
             // 3. What did not become a blob takes room until the registry purges old uploads, a week later by default. Where it has not yet noticed that
             // the body broke off, this comes too early and it still does.
             if (!isStored && !stop.IsCancellationRequested)
-                await Abandon(repository, begun, stop);
+                await Abandon(repository, address, stop);
         }
     }
 
@@ -120,7 +119,10 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     public async Task PutManifest(string repository, string tag, byte[] bytes, string mediaType, CancellationToken stop)
     {
         var digest = Digest.Sha256(bytes);
-        using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop));
+        using (await At(() => _client.Send(Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop)))
+        {
+            // Held, its connection would be missing where many manifests are stored at a time.
+        }
         var stored = await GetManifest(repository, tag, stop);
         if (stored is null || stored.Digest != digest)
             throw new CopyFailed(CopyFailed.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);
@@ -193,11 +195,21 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         return true;
     }
 
-    private async Task Abandon(string repository, HttpResponseMessage upload, CancellationToken stop)
+    /// <summary>
+    /// Where to upload to; null when the blob is there already (it was mounted). The answer is disposed of at once: held, its connection
+    /// would be missing where many blobs are uploaded at a time.
+    /// </summary>
+    private async Task<Uri?> BeginUpload(RegistryCall call, CancellationToken stop)
+    {
+        using var answer = await At(() => _client.Send(call, stop));
+        return answer.StatusCode == HttpStatusCode.Created ? null : AddressOf(answer);
+    }
+
+    private async Task Abandon(string repository, Uri upload, CancellationToken stop)
     {
         try
         {
-            using var _ = await _client.Send(Write(HttpMethod.Delete, repository, "") with { Address = AddressOf(upload) }, stop);
+            using var _ = await _client.Send(Write(HttpMethod.Delete, repository, "") with { Address = upload }, stop);
         }
         catch (Exception e) when (e is RegistryError or OperationCanceledException)
         {

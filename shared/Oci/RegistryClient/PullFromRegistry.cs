@@ -126,7 +126,7 @@ public static class PullFromRegistry
                 return length;
         try
         {
-            using var whole = await client.Send(call with { Method = HttpMethod.Get }, stop);
+            using var whole = await client.Send(call with { Method = HttpMethod.Get, IsHeadEnough = true }, stop);
             return whole.Content.Headers.ContentLength ?? -1;
         }
         catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)

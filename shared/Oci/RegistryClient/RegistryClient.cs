@@ -32,7 +32,7 @@ public sealed class RegistryClient : IDisposable
     public RegistryClient(RegistryEndpoints endpoints, X509Certificate2Collection roots, TimeProvider time, RegistryNetwork? network = null)
     {
         (_endpoints, _time) = (endpoints, time);
-        _connections = new RegistryConnections(endpoints, roots, network ?? new RegistryNetwork());
+        _connections = new RegistryConnections(endpoints, roots, network ?? new RegistryNetwork(), time);
         _authenticator = new RegistryAuthenticator(endpoints, _connections, time);
         _hangsOnHead = new ExpiringCache<string, bool>(1024, TimeSpan.FromMinutes(5), time);
     }
@@ -57,7 +57,7 @@ public sealed class RegistryClient : IDisposable
     /// <summary>A host has left a HEAD without an answer.</summary>
     internal void SawHangOnHead(string host) => _hangsOnHead.Set(host, true);
 
-    /// <summary>Sees every call's last answer, successes and refusals alike, before its body is read; null for nobody.</summary>
+    /// <summary>Sees status and headers of every call's last answer, successes and refusals alike; null for none.</summary>
     public Action<RegistryCall, HttpResponseMessage>? Answered { get; set; }
 
     /// <summary>
@@ -87,17 +87,14 @@ public sealed class RegistryClient : IDisposable
                 authorization.Accept();
                 return Accept(call, hop.Address, answer);
             }
-            else if (await CanImprove(authorization, answer, stop))
-            {
-                // Reading it also leaves the connection to the next request.
-                var error = await RegistryError.Of(call.Method, hop.Address, answer, _time, stop);
-                beforePing ??= authorization.IsFromPing ? error : null;
-                answer.Dispose();
-            }
-
-            // 3.
             else
-                throw await Refuse(call, hop.Address, answer, authorization, beforePing, stop);
+            {
+                // The error is read first: that leaves the connection to the token server, which may be at the same place.
+                var error = await ReadError(call, hop.Address, answer, stop);
+                if (!await authorization.Improve(answer, stop))
+                    throw Refuse(call, answer, error, authorization, beforePing);   // 3.
+                beforePing ??= authorization.IsFromPing ? error : null;
+            }
             answer = await SendTo(hop, call, authorization.Header, stop);
         }
     }
@@ -122,7 +119,7 @@ public sealed class RegistryClient : IDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
         try
         {
-            return await ReadAtMost(body, most, either.Token);
+            return await RegistryBody.ReadAtMost(body, most, either.Token);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
@@ -137,30 +134,12 @@ public sealed class RegistryClient : IDisposable
 
     public void Dispose() => _connections.Dispose();
 
-    private static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
+    private async Task<RegistryError> ReadError(RegistryCall call, Uri address, HttpResponseMessage answer, CancellationToken stop)
     {
-        using var bytes = new MemoryStream();
-        var buffer = new byte[32 * 1024];
-        int got;
-        while ((got = await body.ReadAsync(buffer, stop)) > 0)
+        using (answer)
         {
-            if (bytes.Length + got > most)
-                return null;
-            bytes.Write(buffer, 0, got);
-        }
-        return bytes.ToArray();
-    }
-
-    private static async Task<bool> CanImprove(CallAuthorization authorization, HttpResponseMessage answer, CancellationToken stop)
-    {
-        try
-        {
-            return await authorization.Improve(answer, stop);
-        }
-        catch
-        {
-            answer.Dispose();
-            throw;
+            ContentCoding.Decode(call.Method, address, answer);
+            return await RegistryError.Of(call.Method, address, answer, _time, stop);
         }
     }
 
@@ -183,20 +162,15 @@ public sealed class RegistryClient : IDisposable
     /// The error of a call. A token server's where it kept a challenge from being answered; where <c>/v2/</c> was asked in vain, that of
     /// the answer before: a registry's 404 is not made a 401 by a token that does not help.
     /// </summary>
-    private async Task<RegistryError> Refuse(
-        RegistryCall call, Uri address, HttpResponseMessage answer, CallAuthorization authorization, RegistryError? beforePing, CancellationToken stop)
+    private RegistryError Refuse(
+        RegistryCall call, HttpResponseMessage answer, RegistryError error, CallAuthorization authorization, RegistryError? beforePing)
     {
-        using (answer)
-        {
-            Answered?.Invoke(call, answer);
-            if (authorization.Failure is { } atTokenServer)
-                return atTokenServer;
-            if (answer.StatusCode == HttpStatusCode.TooManyRequests)
-                authorization.Accept();   // it was let in, and the next one is not to come as anonymous, whose limit may be another
-            ContentCoding.Decode(call.Method, address, answer);
-            var error = await RegistryError.Of(call.Method, address, answer, _time, stop);
-            return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
-        }
+        Answered?.Invoke(call, answer);
+        if (authorization.Failure is { } atTokenServer)
+            return atTokenServer;
+        if (answer.StatusCode == HttpStatusCode.TooManyRequests)
+            authorization.Accept();   // it was let in, and the next one is not to come as anonymous, whose limit may be another
+        return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
     }
 
     private Uri Next(RegistryCall call, Uri address, string location, int redirects)
@@ -241,21 +215,15 @@ public sealed class RegistryClient : IDisposable
         if (call.Accept.Count > 0)
             request.Headers.TryAddWithoutValidation("Accept", string.Join(", ", call.Accept));
 
-        using var deadline = new CancellationTokenSource(call.Patience, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
         try
         {
-            return await _connections.Send(request, hop.Origin, either.Token);
+            return await _connections.Send(request, hop.Origin, call.IsTransfer, call.Patience, stop);
         }
         catch (ForbiddenAddress e)
         {
             throw RegistryError.Unusable(call.Method, hop.From, $"a redirect to {RegistryError.Show(hop.Address)} is refused: {e.Message}", isTransient: false);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
-        {
-            throw RegistryError.NoAnswer(call.Method, hop.Address, new TimeoutException($"no answer within {call.Patience.TotalSeconds:0} s"));
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException && !stop.IsCancellationRequested)
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException && !stop.IsCancellationRequested)
         {
             throw RegistryError.NoAnswer(call.Method, hop.Address, e);
         }

@@ -9,8 +9,15 @@ namespace Kuik.Oci;
 /// The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored). A connection is
 /// checked once, when it is made; so that no request rides on one it might not have made itself, there is a pool for each way to be checked.
 /// </summary>
-internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network) : IDisposable
+internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network, TimeProvider time)
+    : IDisposable
 {
+    private readonly ConnectionLimiter _transfers = new("body", network.MaxTransfers);
+    private readonly ConnectionLimiter _questions = new("question", network.MaxQuestions);
+
+    /// <summary>How long a connection may take: the name, TCP and TLS.</summary>
+    private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(15);
+
     private readonly ConcurrentDictionary<Way, Lazy<HttpMessageInvoker>> _pools = new();
 
     // Per host and port of a registry: the most public address that it was found at. Noted before anything can be answered from there.
@@ -21,20 +28,44 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     private const int MostPrivate = 4096;
     private readonly ConcurrentDictionary<string, bool> _private = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Sends a request.</summary>
+    /// <summary>Sends a request, once there is a connection for it.</summary>
     /// <param name="request">What, and where to.</param>
     /// <param name="origin">The address of the registry on whose behalf; where it may lead is its matter only if that is elsewhere.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="isTransfer">A blob comes or goes: such requests last, and those for small answers do not wait for them.</param>
+    /// <param name="patience">How long the head of the answer may take, from then on.</param>
+    /// <param name="ct">Ends it, and alone ends the waiting for a connection.</param>
+    /// <returns>The answer, which has to be disposed of: until then it holds its connection.</returns>
     /// <exception cref="ForbiddenAddress">The registry may not send us there, or nobody may.</exception>
     /// <exception cref="RegistryError">The registry itself is at an address that may not be asked.</exception>
-    public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, CancellationToken stop)
+    /// <exception cref="TimeoutException">No answer in time.</exception>
+    public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, bool isTransfer, TimeSpan patience, CancellationToken ct)
     {
         if (network.Denied(request.RequestUri!) is { } denied)
             throw new ForbiddenAddress(denied);
-        var way = WayTo(request.RequestUri!, origin);
+        var lease = await (isTransfer ? _transfers : _questions).Acquire(request.RequestUri!, ct);
         try
         {
-            return await _pools.GetOrAdd(way, w => new Lazy<HttpMessageInvoker>(() => Open(w))).Value.SendAsync(request, stop);
+            var answer = await SendNow(request, WayTo(request.RequestUri!, origin), patience, ct);
+            if (request.Method == HttpMethod.Head)
+                lease.Dispose();
+            else
+                answer.Content = new LeasedContent(answer.Content, lease);
+            return answer;
+        }
+        catch
+        {
+            lease.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<HttpResponseMessage> SendNow(HttpRequestMessage request, Way way, TimeSpan patience, CancellationToken ct)
+    {
+        using var deadline = new CancellationTokenSource(patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, ct);
+        try
+        {
+            return await _pools.GetOrAdd(way, w => new Lazy<HttpMessageInvoker>(() => Open(w))).Value.SendAsync(request, either.Token);
         }
         catch (HttpRequestException e) when (e.InnerException is ForbiddenAddress forbidden)
         {
@@ -43,6 +74,12 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         catch (HttpRequestException e) when (e.InnerException is RegistryError refused)
         {
             throw refused;
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new TimeoutException(deadline.IsCancellationRequested
+                ? $"no answer within {patience.TotalSeconds:0} s"
+                : $"no connection within {ConnectLimit.TotalSeconds:0} s");
         }
     }
 
@@ -82,10 +119,9 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         UseCookies = false,
         AutomaticDecompression = DecompressionMethods.None,
         ActivityHeadersPropagator = null,
-        ConnectTimeout = TimeSpan.FromSeconds(10),
+        ConnectTimeout = ConnectLimit,
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(90),
         PooledConnectionLifetime = TimeSpan.FromMinutes(15),   // so that a change of DNS is seen
-        MaxConnectionsPerServer = 64,
         UseProxy = way.IsProxied,
         Proxy = way.IsProxied ? network.Proxies : null,
         ConnectCallback = way.IsProxied

@@ -66,10 +66,10 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             : Get(realm, fields, wanted.Credential);
 
         // 3. Ask and read.
-        using var deadline = new CancellationTokenSource(Patience, time);
         try
         {
-            using var answer = await connections.Send(request, endpoint.Address, deadline.Token);
+            using var answer = await connections.Send(request, endpoint.Address, isTransfer: false, Patience, CancellationToken.None);
+            using var deadline = new CancellationTokenSource(Patience, time);
             ContentCoding.Decode(request.Method, realm, answer);
             if (!answer.IsSuccessStatusCode)
                 throw await RegistryError.Of(request.Method, realm, answer, time, deadline.Token);
@@ -77,9 +77,13 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             using var json = UntrustedJson.ParseDocument(await answer.Content.ReadAsByteArrayAsync(deadline.Token));
             return Read(json.RootElement) ?? throw RegistryError.Unusable(request.Method, realm, "no token in the answer");
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        catch (OperationCanceledException)
         {
-            throw RegistryError.NoAnswer(request.Method, realm, e is OperationCanceledException ? new TimeoutException($"no answer within {Patience.TotalSeconds:0} s") : e);
+            throw RegistryError.NoAnswer(request.Method, realm, new TimeoutException($"the token was not complete after {Patience.TotalSeconds:0} s"));
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException)
+        {
+            throw RegistryError.NoAnswer(request.Method, realm, e);
         }
         catch (ForbiddenAddress e)
         {
