@@ -92,7 +92,7 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     private Way WayTo(Uri address, Uri origin)
     {
         // The host of a redirect or a token server may be listed as insecure as well.
-        var isVerified = endpoints.Of(address.IsDefaultPort ? address.Host : address.Authority).IsVerified;
+        var isVerified = endpoints.Of(RegistryEndpoints.HostOf(address)).IsVerified;
         var isProxied = network.Proxies.GetProxy(address) is not null;
         if (network.Redirects is null)
             return new Way(isVerified, isProxied, null);

@@ -38,6 +38,18 @@ public sealed class RegistryEndpoints
         }
     }
 
+    /// <summary>One registry at an address of its own: plain HTTP where that says so, else TLS with a certificate that is verified.</summary>
+    /// <param name="address">Scheme, host and port; a path is ignored.</param>
+    public static RegistryEndpoints At(Uri address)
+    {
+        var endpoints = new RegistryEndpoints([]);
+        endpoints._special[HostOf(address)] = new RegistryEndpoint(new Uri(address.GetLeftPart(UriPartial.Authority)));
+        return endpoints;
+    }
+
+    /// <summary>An address's host as references name it, with its port where that is not the scheme's own.</summary>
+    public static string HostOf(Uri address) => address.IsDefaultPort ? address.Host : address.Authority;
+
     /// <summary>The endpoints that <c>Kuik:InsecureRegistries</c> describes.</summary>
     /// <exception cref="WrongSetting">An entry is not accepted.</exception>
     public static RegistryEndpoints From(IConfiguration configuration) => new(configuration.ReadList(InsecureKey));

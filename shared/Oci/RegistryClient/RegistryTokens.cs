@@ -52,10 +52,10 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
 
     private async Task<Token> Ask(TokenRequest wanted)
     {
-        // 1. Where: credentials go to a token server over TLS only, unless the registry itself is insecure.
+        // 1. Where: credentials go to a token server over TLS only, unless the registry itself is plain or insecure.
         var endpoint = endpoints.Of(wanted.Host);
         var realm = RealmOf(wanted, endpoint.Address);
-        if (realm.Scheme == "http" && wanted.Credential is not null && endpoint.IsVerified)
+        if (realm.Scheme == "http" && wanted.Credential is not null && endpoint is { IsVerified: true, Address.Scheme: "https" })
             throw new RegistryError(RegistryErrorKind.Refused, $"{wanted.Host} names a token server without TLS, {RegistryError.Show(realm)}: credentials are not sent there");
 
         // 2. With what: an identity token by POST, a password by Basic, or nothing.

@@ -1,0 +1,136 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Kuik.ImageFetcher.CopyEngine;
+using Kuik.Oci;
+using Kuik.Testing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace Kuik.Tests.CopyEngine;
+
+/// <summary>Who gets the password of the cache registry, and when.</summary>
+public sealed class CacheRegistryTests : IDisposable
+{
+    private static readonly string Right = BasicOf("kuik", "writes-everything");
+    private static readonly byte[] Bytes = "x"u8.ToArray();
+
+    private readonly string folder = Directory.CreateTempSubdirectory("kuik-cache-").FullName;
+    private readonly FakeTimeProvider time = new(DateTimeOffset.UtcNow);
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task An_impostor_with_a_certificate_of_its_own_gets_no_password()
+    {
+        await using var impostor = await ScriptedOrigin.Start(new CertificateAuthority("impostor").Issue("CN=another", "127.0.0.1"));
+        impostor.Script = WantsPassword();
+        using var cache = new CacheRegistry(Settings($"https://{impostor.Host}"), TimeProvider.System);
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
+
+        Assert.Equal(CopyFailed.Cache, failure.Kind);
+        Assert.Contains("is not trusted", failure.Message, StringComparison.Ordinal);
+        Assert.Empty(impostor.Ledger);
+    }
+
+    [Fact]
+    public async Task A_certificate_of_an_authority_that_is_named_is_accepted()
+    {
+        var authority = new CertificateAuthority("Corp Root");
+        await using var registry = await ScriptedOrigin.Start(authority.Issue("CN=cache", "127.0.0.1"));
+        registry.Script = WantsPassword();
+        var settings = Settings($"https://{registry.Host}") with { Roots = [X509Certificate2.CreateFromPem(authority.Pem)] };
+        using var cache = new CacheRegistry(settings, TimeProvider.System);
+
+        Assert.False(await cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
+
+        Assert.Contains(registry.Ledger, request => request.Authorization == Right);
+    }
+
+    [Fact]
+    public async Task A_cache_without_TLS_may_have_a_token_server_without_TLS()
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Say(200, """{"token":"t"}""")
+            : request.Authorization == "Bearer t" ? Misbehave.Answer(200)
+            : Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{registry.Host}/token\""));
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        Assert.True(await cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
+    }
+
+    [Fact]
+    public async Task A_password_file_that_changes_is_read_again()
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}", passwordFile: Write("old\n")), time);
+        await Refused(cache);
+        Write("new\n");
+        time.Advance(TimeSpan.FromSeconds(10));
+        var before = registry.Ledger.Count;
+
+        await Refused(cache);
+
+        Assert.Equal([BasicOf("kuik", "new")], registry.Ledger.Skip(before).Select(request => request.Authorization).OfType<string>().Distinct());
+    }
+
+    [Fact]
+    public async Task A_refused_password_is_read_again_at_once_and_the_call_succeeds()
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = request => request.Authorization == Right ? Misbehave.Answer(200) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}", passwordFile: Write("old\n")), time);
+        Write("writes-everything\n");
+        time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.True(await cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_password_file_that_is_missing_or_empty_for_a_moment_leaves_the_last_password(bool isThere)
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = request => request.Authorization == Right ? Misbehave.Answer(200) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}", passwordFile: Write("writes-everything\n")), time);
+        if (isThere)
+            Write("");
+        else
+            File.Delete(Path.Combine(folder, "password"));
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.True(await cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
+    }
+
+    private static string BasicOf(string user, string password) => "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
+
+    private static Func<OriginRequest, Misbehaviour?> WantsPassword() => request =>
+        request.Authorization == Right ? Misbehave.Answer(404) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+
+    private static async Task Refused(CacheRegistry cache) => Assert.Equal(
+        HttpStatusCode.Unauthorized, (await Assert.ThrowsAsync<CopyFailed>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop))).Status);
+
+    private static CopyEngineSettings Settings(string endpoint, string? passwordFile = null) => CopyEngineSettings.From(
+        new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Kuik:Cache:Endpoint"] = endpoint,
+            ["Kuik:Cache:Username"] = "kuik",
+            ["Kuik:Cache:Password"] = "writes-everything",
+            ["Kuik:Cache:PasswordFile"] = passwordFile,
+        }).Build());
+
+    /// <summary>Writes the password file.</summary>
+    /// <returns>Its path.</returns>
+    private string Write(string content)
+    {
+        var file = Path.Combine(folder, "password");
+        File.WriteAllText(file, content);
+        return file;
+    }
+}
