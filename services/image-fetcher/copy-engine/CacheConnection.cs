@@ -18,6 +18,10 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
     /// <summary>What to show now; null for nothing. Read it anew for each call.</summary>
     public RegistryCredential? Credential => _credential.Current;
 
+    /// <summary>Is this at the registry's own scheme, host and port? Only there its credential goes.</summary>
+    public bool IsOwn(Uri address) =>
+        address.GetLeftPart(UriPartial.Authority) == settings.CacheEndpoint.GetLeftPart(UriPartial.Authority);
+
     public RegistryRepository At(string repository) => new(Host, repository);
 
     public RegistryCall Write(HttpMethod method, string repository, string path) =>
@@ -30,6 +34,12 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
         try
         {
             return await WithCredential(work);
+        }
+        catch (RegistryError e) when ((int?)e.Status is >= 300 and < 400)
+        {
+            throw new CopyFailed(
+                CopyFailed.Cache, $"the cache registry: {e.Message}; no write is redirected: Kuik:Cache:Endpoint must be the address that it redirects to",
+                retryHelps: true, status: e.Status, inner: e);
         }
         catch (RegistryError e)
         {

@@ -8,14 +8,24 @@ internal sealed class CacheUploads(CacheConnection cache)
 {
     private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
 
-    /// <summary>Makes a blob of another repository one of this one too; false when the registry does not have it there.</summary>
+    /// <summary>
+    /// Makes a blob of another repository one of this one too; false when the registry does not do that, be it that it does not have the blob
+    /// there, does not let us read there, or knows no mounts: then the blob is to be uploaded.
+    /// </summary>
     public async Task<bool> Mount(string repository, string digest, string from, CancellationToken stop)
     {
         var path = $"blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}";
-        if (await BeginUpload(() => cache.Write(HttpMethod.Post, repository, path) with { AlsoPullFrom = from }, stop) is not { } upload)
-            return true;
-        await Abandon(repository, upload, stop);   // it began an ordinary upload instead
-        return false;
+        try
+        {
+            if (await BeginUpload(() => cache.Write(HttpMethod.Post, repository, path) with { AlsoPullFrom = from }, stop) is not { } upload)
+                return true;
+            await Abandon(repository, upload, stop);   // it began an ordinary upload instead
+            return false;
+        }
+        catch (CopyFailed e) when ((int?)e.Status is >= 400 and < 500 and not 408 and not 429)
+        {
+            return false;
+        }
     }
 
     /// <summary>Stores a blob from what is read anew at each call.</summary>
@@ -43,6 +53,13 @@ internal sealed class CacheUploads(CacheConnection cache)
                 Patience = Timeout.InfiniteTimeSpan,
             }, commit.Token));
             isStored = true;
+        }
+        catch (CopyFailed e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden && !cache.IsOwn(address))
+        {
+            throw new CopyFailed(
+                CopyFailed.Cache, $"{e.Message}; it sent the upload to {address.GetLeftPart(UriPartial.Authority)}, which gets no password as it is not "
+                + "Kuik:Cache:Endpoint (behind a proxy: it must pass on X-Forwarded-Proto and Host, or the registry give relative addresses)",
+                retryHelps: true, status: e.Status, inner: e);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {

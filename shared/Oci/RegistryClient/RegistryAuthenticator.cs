@@ -29,7 +29,9 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
     public async ValueTask<CallAuthorization> Begin(RegistryCall call, CancellationToken stop)
     {
         var authorization = new CallAuthorization(call, this);
-        if (_known.TryGet(call.Repository, out var known))
+        if (call.Address is { } address && !address.IsAt(endpoints.Of(call.Repository.Host).Address))
+            authorization.Withhold();
+        else if (_known.TryGet(call.Repository, out var known))
             await authorization.Foresee(known, stop);
         return authorization;
     }

@@ -232,12 +232,12 @@ public sealed class RegistryClient : IDisposable
     private static Hop HopTo(RegistryEndpoint endpoint, RegistryCall call)
     {
         var address = call.Address ?? new Uri(endpoint.Address, $"/v2/{call.Repository.Name}/{call.Path}");
-        return new Hop(address, Origin: address, From: address);
+        return new Hop(address, Origin: endpoint.Address, From: address);
     }
 
     /// <summary>Where a call is.</summary>
     /// <param name="Address">What is asked.</param>
-    /// <param name="Origin">The registry on whose behalf: the call's first address.</param>
+    /// <param name="Origin">The registry on whose behalf.</param>
     /// <param name="From">What led there by a redirect; the address itself before the first one.</param>
     private readonly record struct Hop(Uri Address, Uri Origin, Uri From);
 }

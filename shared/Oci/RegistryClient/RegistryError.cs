@@ -80,7 +80,7 @@ public sealed class RegistryError : Exception
         var body = method == HttpMethod.Head ? [] : await ReadBody(answer, time, stop);
         var (kind, said) = (KindOf(status, Codes(body)), Quote(body));
         var wait = answer.Headers.RetryAfter is { } retry ? retry.Delta ?? retry.Date - time.GetUtcNow() : null;
-        return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{(said.Length == 0 ? "" : ": " + said)}",
+        return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{Redirect(address, answer)}{(said.Length == 0 ? "" : ": " + said)}",
             status, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
     }
 
@@ -99,6 +99,19 @@ public sealed class RegistryError : Exception
 
     /// <summary>Scheme, host, port and path: all of an address that is no secret.</summary>
     internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
+
+    /// <summary>Where an answer leads to, in words; empty where it does not.</summary>
+    private static string Redirect(Uri address, HttpResponseMessage answer)
+    {
+        try
+        {
+            return UriReference.LocationOf(answer) is { } location ? $", to {Show(UriReference.Resolve(address, location))}" : "";
+        }
+        catch (UriFormatException)
+        {
+            return "";
+        }
+    }
 
     /// <param name="status">HTTP's.</param>
     /// <param name="codes">The body's, which some registries put where the status should say it.</param>

@@ -52,6 +52,21 @@ public sealed class HttpsCacheTests
         Assert.Empty(impostor.Ledger);
     }
 
+    [Fact]
+    public async Task A_registry_that_does_not_know_of_the_TLS_in_front_of_it_gets_no_password_by_plain_HTTP()
+    {
+        await using var origin = await ScriptedOrigin.Start();
+        var cache = await Registry.Start(new RegistryOptions { Credentials = Robot });
+        var front = await Front.StartTls(cache, Corporate.Issue("CN=cache", "127.0.0.1"), saysScheme: false);
+        var name = origin.Add("team/web", "1", TestImage.Small(seed: 972));
+        await using var engine = await Start(cache, origin, front);
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+
+        Assert.Equal(CopyFailed.Cache, failure.Kind);
+        Assert.DoesNotContain(front.Requests(), request => request is { Method: "PUT", Status: 201 });
+    }
+
     private static Task<StartEngine> Start(Registry cache, ScriptedOrigin origin, Front front) => StartAt(front.Endpoint.ToString(), cache, origin);
 
     private static async Task<StartEngine> StartAt(string endpoint, Registry cache, ScriptedOrigin origin)

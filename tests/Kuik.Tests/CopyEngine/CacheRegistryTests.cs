@@ -108,6 +108,67 @@ public sealed class CacheRegistryTests : IDisposable
         Assert.True(await cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
     }
 
+    [Fact]
+    public async Task An_upload_that_goes_to_another_host_gets_no_password_and_no_answer_to_a_challenge()
+    {
+        await using var store = await ScriptedOrigin.Start();
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = request => request.Authorization == Right
+            ? Misbehave.Answer(202, ("Location", $"http://{store.Host}/upload?signature=x")) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        store.Script = _ => Misbehave.Answer(201);
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        await cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop);
+        store.Script = request => request.Method == "PUT" ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\"")) : Misbehave.Answer(204);
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop));
+
+        Assert.Equal(["PUT", "PUT", "DELETE"], store.Ledger.Select(request => request.Method));
+        Assert.All(store.Ledger, request => Assert.Null(request.Authorization));
+        Assert.Contains($"it sent the upload to http://{store.Host}, which gets no password", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(307)]
+    [InlineData(308)]
+    public async Task An_upload_that_is_redirected_names_the_setting_to_change(int status)
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = _ => Misbehave.Answer(status, ("Location", "https://cache.example/v2/a/b/blobs/uploads/?signature=hidden"));
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop));
+
+        Assert.Contains("to https://cache.example/v2/a/b/blobs/uploads/;", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("Kuik:Cache:Endpoint must be the address that it redirects to", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("hidden", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(401)]
+    [InlineData(403)]
+    [InlineData(404)]
+    [InlineData(405)]
+    public async Task A_mount_that_is_refused_is_no_failure_as_the_blob_can_be_uploaded(int status)
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = _ => Misbehave.Answer(status);
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        Assert.False(await cache.Mount("a/b", Digest.Sha256(Bytes), "a/c", Stop));
+    }
+
+    [Theory]
+    [InlineData(429)]
+    [InlineData(503)]
+    public async Task A_mount_that_fails_for_now_is_a_failure(int status)
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = _ => Misbehave.Answer(status);
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        await Assert.ThrowsAsync<CopyFailed>(() => cache.Mount("a/b", Digest.Sha256(Bytes), "a/c", Stop));
+    }
+
     private static string BasicOf(string user, string password) => "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
 
     private static Func<OriginRequest, Misbehaviour?> WantsPassword() => request =>
