@@ -1,6 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Kuik.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -22,6 +20,7 @@ public sealed class RegistryClient : IDisposable
     private readonly RegistryEndpoints _endpoints;
     private readonly TimeProvider _time;
     private readonly RegistryConnections _connections;
+    private readonly RegistryTransport _transport;
     private readonly ExpiringCache<string, bool> _hangsOnHead;
     private readonly RegistryAuthenticator _authenticator;
 
@@ -32,7 +31,9 @@ public sealed class RegistryClient : IDisposable
     public RegistryClient(RegistryEndpoints endpoints, X509Certificate2Collection roots, TimeProvider time, RegistryNetwork? network = null)
     {
         (_endpoints, _time) = (endpoints, time);
+        endpoints.Time = time;
         _connections = new RegistryConnections(endpoints, roots, network ?? new RegistryNetwork(), time);
+        _transport = new RegistryTransport(endpoints, _connections);
         _authenticator = new RegistryAuthenticator(endpoints, _connections, time);
         _hangsOnHead = new ExpiringCache<string, bool>(1024, TimeSpan.FromMinutes(5), time);
     }
@@ -68,7 +69,7 @@ public sealed class RegistryClient : IDisposable
     public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
     {
         var authorization = await _authenticator.Begin(call, stop);
-        var (answer, hop) = await Begin(call, authorization.Header, stop);
+        var (answer, hop) = await _transport.Begin(call, authorization.Header, stop);
         RegistryError? beforePing = null;
         for (var redirects = 0; ;)
         {
@@ -95,7 +96,7 @@ public sealed class RegistryClient : IDisposable
                     throw Refuse(call, answer, error, authorization, beforePing);   // 3.
                 beforePing ??= authorization.IsFromPing ? error : null;
             }
-            answer = await SendTo(hop, call, authorization.Header, stop);
+            answer = await _transport.SendTo(hop, call, authorization.Header, stop);
         }
     }
 
@@ -189,55 +190,4 @@ public sealed class RegistryClient : IDisposable
             throw RegistryError.Unusable(call.Method, address, $"a redirect that cannot be followed: of its address, {e.Message}", isTransient: false);
         }
     }
-
-    /// <summary>The first address of a call; a host that may be plain is tried without TLS when its port does not speak it.</summary>
-    private async Task<(HttpResponseMessage Answer, Hop Hop)> Begin(RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
-    {
-        var endpoint = _endpoints.Of(call.Repository.Host);
-        var hop = HopTo(endpoint, call);
-        try
-        {
-            return (await SendTo(hop, call, authorization, stop), hop);
-        }
-        catch (RegistryError e) when (endpoint.MayBePlain && e.InnerException is HttpRequestException { InnerException: AuthenticationException } or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError })
-        {
-            hop = HopTo(_endpoints.NowPlain(call.Repository.Host), call);
-            return (await SendTo(hop, call, authorization, stop), hop);
-        }
-    }
-
-    private async Task<HttpResponseMessage> SendTo(Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
-    {
-        using var request = RegistryRequest.Create(call.Method, hop.Address);
-        request.Content = call.Content?.Invoke();
-        request.Headers.Authorization = authorization;
-        request.Headers.Range = call.Range;
-        if (call.Accept.Count > 0)
-            request.Headers.TryAddWithoutValidation("Accept", string.Join(", ", call.Accept));
-
-        try
-        {
-            return await _connections.Send(request, hop.Origin, call.IsTransfer, call.Patience, stop);
-        }
-        catch (ForbiddenAddress e)
-        {
-            throw RegistryError.Unusable(call.Method, hop.From, $"a redirect to {RegistryError.Show(hop.Address)} is refused: {e.Message}", isTransient: false);
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException && !stop.IsCancellationRequested)
-        {
-            throw RegistryError.NoAnswer(call.Method, hop.Address, e);
-        }
-    }
-
-    private static Hop HopTo(RegistryEndpoint endpoint, RegistryCall call)
-    {
-        var address = call.Address ?? new Uri(endpoint.Address, $"/v2/{call.Repository.Name}/{call.Path}");
-        return new Hop(address, Origin: endpoint.Address, From: address);
-    }
-
-    /// <summary>Where a call is.</summary>
-    /// <param name="Address">What is asked.</param>
-    /// <param name="Origin">The registry on whose behalf.</param>
-    /// <param name="From">What led there by a redirect; the address itself before the first one.</param>
-    private readonly record struct Hop(Uri Address, Uri Origin, Uri From);
 }
