@@ -130,39 +130,25 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         SslOptions = TrustedCertificates.ClientOptions(roots, way.IsVerified),
     }.WithHandshakesOnPool());
 
-    /// <summary>Connects to the first of a host's addresses that may be connected to and answers.</summary>
+    /// <summary>Connects to a host by one of its addresses that may be connected to.</summary>
     private async Task<Stream> Connect(DnsEndPoint to, Way way, CancellationToken stop)
     {
         var addresses = IPAddress.TryParse(to.Host, out var literal) ? [literal] : await network.FindAddresses(to.Host, stop);
-        Exception? problem = null;
         if (way.Origin is null)
             NoteWhetherPrivate(to, addresses);
-        foreach (var address in addresses)
-        {
-            if (way.Origin is null && network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal)
-            {
-                problem ??= Refused($"{to.Host}:{to.Port}", refusal);
-                continue;
-            }
-            if (way.Origin is { } kind && network.Redirects?.Objection(to.Host, address, kind) is { } objection)
-            {
-                problem ??= new ForbiddenAddress(objection);
-                continue;
-            }
-            try
-            {
-                var stream = await network.Connect(new IPEndPoint(address, to.Port), stop);
-                if (way.Origin is null)
-                    Note(to, AddressKinds.Of(address));
-                return stream;
-            }
-            catch (SocketException e)
-            {
-                problem = e;
-            }
-        }
-        throw problem ?? new SocketException((int)SocketError.HostNotFound);
+        var allowed = addresses.Where(address => Objection(to, way, address) is null).ToList();
+        if (allowed.Count == 0)
+            throw addresses.Length > 0 ? Objection(to, way, addresses[0])! : new SocketException((int)SocketError.HostNotFound);
+        var (stream, connected) = await HappyEyeballs.Connect(allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), time, stop);
+        if (way.Origin is null)
+            Note(to, AddressKinds.Of(connected));
+        return stream;
     }
+
+    /// <summary>Why an address may not be connected to; null when it may.</summary>
+    private Exception? Objection(DnsEndPoint to, Way way, IPAddress address) => way.Origin is { } kind
+        ? network.Redirects?.Objection(to.Host, address, kind) is { } objection ? new ForbiddenAddress(objection) : null
+        : network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal ? Refused($"{to.Host}:{to.Port}", refusal) : null;
 
     private void Note(DnsEndPoint origin, AddressKind found)
     {
