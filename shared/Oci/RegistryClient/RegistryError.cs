@@ -38,6 +38,12 @@ public sealed class RegistryError : Exception
     /// <summary>What comes with a 400 instead of a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from token servers.</summary>
     private static readonly string[] TokenIsRejected = ["UNAUTHORIZED", "DENIED", "invalid_grant", "invalid_client", "unauthorized_client", "access_denied"];
 
+    /// <summary>The longest window of a rate limit that is known, Docker Hub's, is six hours.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(24);
+
+    /// <summary>Seconds that are meant as a Unix time (from September 2001 on): more than 31 years.</summary>
+    private static readonly TimeSpan FirstUnixTime = TimeSpan.FromSeconds(1_000_000_000);
+
     /// <summary>How much of what a registry wrote is quoted, in characters.</summary>
     private const int LongestQuote = 300;
 
@@ -79,9 +85,8 @@ public sealed class RegistryError : Exception
         var status = answer.StatusCode;
         var body = method == HttpMethod.Head ? [] : await ReadBody(answer, time, stop);
         var (kind, said) = (KindOf(status, Codes(body)), Quote(body));
-        var wait = answer.Headers.RetryAfter is { } retry ? retry.Delta ?? retry.Date - time.GetUtcNow() : null;
         return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{Redirect(address, answer)}{(said.Length == 0 ? "" : ": " + said)}",
-            status, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
+            status, WaitOf(answer, time), kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
     }
 
     /// <summary>The error of a request that got no answer.</summary>
@@ -99,6 +104,21 @@ public sealed class RegistryError : Exception
 
     /// <summary>Scheme, host, port and path: all of an address that is no secret.</summary>
     internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
+
+    /// <summary>
+    /// What Retry-After asks for. A time is read by the answer's own clock, as ours may be another; so are seconds that are a Unix time. More
+    /// than a day is a mistake and counts as not said.
+    /// </summary>
+    private static TimeSpan? WaitOf(HttpResponseMessage answer, TimeProvider time)
+    {
+        if (answer.Headers.RetryAfter is not { } retry)
+            return null;
+        var now = answer.Headers.Date ?? time.GetUtcNow();
+        var wait = retry.Date is { } date ? date - now
+            : retry.Delta is { } seconds && seconds >= FirstUnixTime ? DateTimeOffset.UnixEpoch + seconds - now
+            : retry.Delta;
+        return wait > LongestWait ? null : wait < TimeSpan.Zero ? TimeSpan.Zero : wait;
+    }
 
     /// <summary>Where an answer leads to, in words; empty where it does not.</summary>
     private static string Redirect(Uri address, HttpResponseMessage answer)
