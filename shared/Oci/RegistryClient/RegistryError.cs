@@ -51,7 +51,7 @@ public sealed class RegistryError : Exception
     private const int LongestForeignQuote = 80;
 
     public RegistryError(RegistryErrorKind kind, string message, HttpStatusCode? status = null, TimeSpan? retryAfter = null, bool? isTransient = null, Exception? inner = null)
-        : base(message, inner)
+        : base(PlainText.Of(message), inner)
     {
         (Kind, Status, RetryAfter) = (kind, status, retryAfter);
         IsTransient = isTransient ?? kind is RegistryErrorKind.RateLimited or RegistryErrorKind.Broken or RegistryErrorKind.Unreachable;
