@@ -107,10 +107,25 @@ internal sealed class CacheRegistry : IDisposable
         }
         catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
         {
-            await EnsureEmptyBlob(repository, stop);
             var tombstone = new Tombstone(repository, tag).ToManifest();
+            await EnsureDeletionWorks(repository, Digest.Sha256(tombstone), stop);
+            await EnsureEmptyBlob(repository, stop);
             await PutManifest(repository, tag, tombstone, MediaTypes.OciManifest, stop);
             await DeleteManifest(repository, Digest.Sha256(tombstone), stop);
+        }
+    }
+
+    /// <summary>Deletes what is not there: a registry whose deletion is switched off must not lose the tag's image by half of a removal.</summary>
+    private async Task EnsureDeletionWorks(string repository, string absentDigest, CancellationToken stop)
+    {
+        try
+        {
+            await DeleteManifest(repository, absentDigest, stop);
+        }
+        catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
+        {
+            throw new CopyFailed(
+                CopyFailed.Cache, $"{e.Message}; the registry does not delete (distribution: storage.delete.enabled)", retryHelps: true, status: e.Status, inner: e);
         }
     }
 

@@ -169,6 +169,25 @@ public sealed class CacheRegistryTests : IDisposable
         await Assert.ThrowsAsync<CopyFailed>(() => cache.Mount("a/b", Digest.Sha256(Bytes), "a/c", Stop));
     }
 
+    [Fact]
+    public async Task A_tag_of_a_registry_that_does_not_delete_stays_what_it_is()
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Add("a/b", "1", TestImage.Small(seed: 1));
+        registry.Script = request => request.Method switch
+        {
+            "DELETE" => Misbehave.Say(405, RegistryErrors.Body("UNSUPPORTED", "The operation is unsupported.")),
+            "PUT" => Misbehave.Answer(201),
+            _ => null,
+        };
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.RemoveTag("a/b", "1", Stop));
+
+        Assert.EndsWith("the registry does not delete (distribution: storage.delete.enabled)", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(registry.Ledger, request => request.Method is "PUT" or "POST");
+    }
+
     private static string BasicOf(string user, string password) => "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
 
     private static Func<OriginRequest, Misbehaviour?> WantsPassword() => request =>
