@@ -104,8 +104,18 @@ public sealed class RegistryClient : IDisposable
     internal Uri AddressOf(string host) => _endpoints.Of(host).Address;
 
     /// <summary>The body of an answer; disposing of it disposes of the answer.</summary>
-    public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop) =>
-        new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
+    public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop)
+    {
+        try
+        {
+            return new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
+        }
+        catch
+        {
+            answer.Dispose();   // it holds a connection
+            throw;
+        }
+    }
 
     /// <summary>The body of an answer that is kept in memory (a manifest, a list), which is disposed of.</summary>
     /// <param name="answer">A success.</param>

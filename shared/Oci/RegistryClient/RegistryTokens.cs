@@ -43,7 +43,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             _tokens.TryRemove(KeyValuePair.Create(request, known));
             wasKept = false;
         }
-        if (_tokens.Count >= MostTokens)
+        if (known is null && _tokens.Count >= MostTokens)
             Forget();
         // The request belongs to all who wait for it: it has its own deadline and none of their cancellations.
         var token = _tokens.GetOrAdd(request, _ => new Lazy<Task<Token>>(() => Ask(request)));

@@ -1,4 +1,6 @@
 using System.Diagnostics.Metrics;
+using System.Net;
+using System.Net.Sockets;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Oci;
 using Kuik.Testing;
@@ -163,6 +165,15 @@ public sealed class ConnectionsOfRegistriesTests : IAsyncLifetime
             Assert.Contains((0, "question"), measured);
             Assert.Contains(measured, wait => wait is { Seconds: > 0, Use: "body" });
         }
+    }
+
+    [Fact]
+    public async Task A_connection_whose_other_end_is_gone_is_noticed_by_TCP()
+    {
+        await using var stream = (NetworkStream)await RegistryNetwork.ConnectByTcp(IPEndPoint.Parse(origin.Host), Stop);
+
+        Assert.Equal(1, stream.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
+        Assert.Equal(30, stream.Socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime));
     }
 
     private RegistryClient Client(RegistryNetwork network) => new(new RegistryEndpoints([$"http://{origin.Host}"]), [], time, network);
