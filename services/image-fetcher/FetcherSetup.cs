@@ -30,6 +30,7 @@ internal static class FetcherSetup
             .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler   // as CacheRegistry reaches it
             {
                 UseProxy = false,
+                AllowAutoRedirect = false,
                 SslOptions = TrustedCertificates.ClientOptions(roots),
             });
         builder.Services.AddHealthChecks().AddCheck<CacheHealth>("cache");

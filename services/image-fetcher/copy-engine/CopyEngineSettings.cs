@@ -16,6 +16,9 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Cache:Username</c> with <c>:Password</c> or <c>:PasswordFile</c>. Null: none.</summary>
     public RegistryCredential? CacheCredential { get; init; }
 
+    /// <summary><c>Kuik:Cache:PasswordFile</c>, which is read again when it changes. Null: none, or no user name.</summary>
+    public string? CachePasswordFile { get; init; }
+
     /// <summary><c>Kuik:RootCertificateAuthorities</c>: whose certificates registries may show beside those that the system trusts, the cache too. Default none.</summary>
     public X509Certificate2Collection Roots { get; init; } = [];
 
@@ -78,6 +81,7 @@ internal sealed record CopyEngineSettings
     {
         CacheEndpoint = configuration.ReadEndpoint("Kuik:Cache:Endpoint", "http://localhost:5000")!,
         CacheCredential = ReadCredential(configuration),
+        CachePasswordFile = configuration is var c && c["Kuik:Cache:Username"] is { Length: > 0 } && c["Kuik:Cache:PasswordFile"] is { Length: > 0 } file ? file : null,
         Roots = TrustedCertificates.Read(configuration),
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
@@ -101,7 +105,7 @@ internal sealed record CopyEngineSettings
             return new RegistryCredential(user, configuration["Kuik:Cache:Password"] ?? "");
         try
         {
-            return new RegistryCredential(user, File.ReadAllText(file).TrimEnd('\r', '\n'));
+            return new RegistryCredential(user, PasswordFileCredential.ReadPassword(file));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -74,7 +74,8 @@ internal sealed partial class PullBlob(
     {
         try
         {
-            _ = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var range);
+            _ = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var asked);
+            var range = asked is { Unit: "bytes", Ranges.Count: 1 } ? asked : null;   // several are answered with the whole (RFC 9110 section 14.2)
             await using var stored = await cache.OpenBlob(blob.Repository, blob.Digest, range, http.RequestAborted);
             if (stored is null)
                 return false;
