@@ -9,12 +9,12 @@ namespace Kuik.ReplicaHost;
 /// </summary>
 internal static class BackgroundCopy
 {
-    public static void Map(WebApplication app) => app.MapPost("/copy", async (string image, CopyImage copy) =>
+    public static void Map(WebApplication app) => app.MapPost("/copy", async (string image, CopyImage copy, IHostApplicationLifetime lifetime) =>
     {
         try
         {
-            // It is up to the engine when a copy ends: neither the end of this request, which stands for an announcement, nor SIGTERM does.
-            return Results.Text((await copy.Run(ImageReference.Parse(image), CancellationToken.None)).Digest);
+            // The service gives its claim on an image back at SIGTERM; the end of this request, which stands for an announcement, changes nothing.
+            return Results.Text((await copy.Run(ImageReference.Parse(image), lifetime.ApplicationStopping)).Digest);
         }
         catch (CopyFailed e)
         {

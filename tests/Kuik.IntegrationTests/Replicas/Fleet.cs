@@ -15,6 +15,9 @@ internal sealed record FleetOptions(Registry Cache, IReadOnlyList<string> Origin
     /// <summary>True: each replica reaches each other one by a <see cref="PeerLink"/>. Default directly.</summary>
     public bool HasLinks { get; init; }
 
+    /// <summary>Whether one replica has another one, or itself, in its list. Default always.</summary>
+    public Func<int, int, bool> Knows { get; init; } = (_, _) => true;
+
     /// <summary>Further settings.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
@@ -62,6 +65,9 @@ internal sealed class Fleet : IAsyncDisposable
 
     /// <summary>The network from one to another; only of a fleet that has links.</summary>
     public PeerLink Link(int from, int to) => links[from, to] ?? throw new InvalidOperationException("this fleet has no links");
+
+    /// <summary>Links that are cut or silent.</summary>
+    public int BrokenLinks => links.Cast<PeerLink?>().Count(link => link is { State: not LinkState.Open });
 
     /// <summary>Heals all links.</summary>
     public void Heal()
@@ -149,8 +155,9 @@ internal sealed class Fleet : IAsyncDisposable
         };
         for (var i = 0; i < options.Origins.Count; i++)
             settings[$"Kuik:InsecureRegistries:{i}"] = $"http://{options.Origins[i]}";
-        for (var peer = 0; peer < ports.Count; peer++)
-            settings[$"Kuik:Fetcher:Peers:{peer}"] = links[own, peer]?.Address.ToString() ?? $"http://127.0.0.1:{ports[peer]}/";
+        var known = Enumerable.Range(0, ports.Count).Where(peer => options.Knows(own, peer)).ToList();
+        for (var i = 0; i < known.Count; i++)
+            settings[$"Kuik:Fetcher:Peers:{i}"] = links[own, known[i]]?.Address.ToString() ?? $"http://127.0.0.1:{ports[known[i]]}/";
         foreach (var (key, value) in options.Settings)
             settings[key] = value;
         return settings;

@@ -3,16 +3,18 @@ using System.Globalization;
 namespace Kuik.IntegrationTests.Replicas;
 
 /// <summary>
-/// What happens to the replicas of a fleet: a seeded sequence of starts, stops, kills, freezes, partitions and heals, one every second or two. One replica at least is always able to
-/// answer and not cut off by a freeze or a stop, and a freeze ends after at most ten seconds.
+/// What happens to the replicas of a fleet: a seeded sequence of starts, stops, kills, freezes, partitions and heals, one every second or two. Two replicas at least are always able to
+/// answer to clients, and a freeze ends after at most ten seconds.
 /// </summary>
 internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
 {
+    private const int MostBrokenLinks = 4;
+
     private readonly Random random = new(seed);
     private readonly List<Task> ends = [];
 
-    /// <summary>When each kill -9 or partition happened: what may cost an origin bytes twice. UTC.</summary>
-    public List<DateTimeOffset> Disruptions { get; } = [];
+    /// <summary>All that may have cost an origin bytes twice.</summary>
+    public List<Disruption> Disruptions { get; } = [];
 
     /// <summary>Goes on until a time; then heals and thaws everything.</summary>
     public async Task Run(TimeSpan duration, CancellationToken stop)
@@ -22,40 +24,35 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
         while (DateTimeOffset.UtcNow < end && await pause.WaitForNextTickAsync(stop))
             await Step(stop);
         await Task.WhenAll(ends);
-        fleet.Heal();
-        log.Note("the schedule is over: all links are healed");
+        await Heal();
+        log.Note("the schedule is over");
     }
 
     private async Task Step(CancellationToken stop)
     {
         var idle = fleet.Replicas.Where(replica => !replica.IsRunning).ToList();
         var able = fleet.Able;
-        switch (random.Next(10))
-        {
-            case 0 or 1 or 2 when idle.Count > 0:
-                await Start(Any(idle));
-                break;
-            case 3 or 4 when able.Count > 2:
-                ends.Add(StopOne(Any(able)));
-                break;
-            case 5 when able.Count > 2:
-                Kill(Any(able));
-                break;
-            case 6 when able.Count > 2:
-                ends.Add(Freeze(Any(able), TimeSpan.FromSeconds(1 + random.Next(9)), stop));
-                break;
-            case 7 or 8:
-                Partition();
-                break;
-            case 9:
-                log.Note("all links are healed");
-                fleet.Heal();
-                break;
-            default:
-                if (able.Count < 2 && idle.Count > 0)
-                    await Start(Any(idle));
-                break;
-        }
+        var steps = new List<Func<Task>>();
+        if (idle.Count > 0)
+            steps.AddRange(Enumerable.Repeat(() => Start(Any(idle)), able.Count > 2 ? 3 : 6));
+        if (able.Count > 2)
+            steps.AddRange([Stop, Stop, Kill, Kill, Freeze]);
+        if (fleet.BrokenLinks < MostBrokenLinks)
+            steps.AddRange([Partition, Partition]);
+        if (fleet.BrokenLinks > 0)
+            steps.Add(Heal);
+        await Any(steps)();
+
+        Task Stop() => Later(StopOne(Any(able)));
+        Task Freeze() => Later(FreezeOne(Any(able), TimeSpan.FromSeconds(1 + random.Next(9)), stop));
+        Task Kill() => KillOne(Any(able));
+    }
+
+    // Goes on beside the next steps.
+    private Task Later(Task step)
+    {
+        ends.Add(step);
+        return Task.CompletedTask;
     }
 
     private T Any<T>(IReadOnlyList<T> all) => all[random.Next(all.Count)];
@@ -75,14 +72,15 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
         log.Note(string.Create(CultureInfo.InvariantCulture, $"{replica.Name} has ended after {(DateTimeOffset.UtcNow - asked).TotalSeconds:0.0} s"));
     }
 
-    private void Kill(Replica replica)
+    private Task KillOne(Replica replica)
     {
         log.Note($"kill -9 of {replica.Name}");
-        Disruptions.Add(DateTimeOffset.UtcNow);
+        Disruptions.Add(new Disruption(DateTimeOffset.UtcNow, DateTimeOffset.UtcNow, IsPartition: false));
         replica.Kill();
+        return Task.CompletedTask;
     }
 
-    private async Task Freeze(Replica replica, TimeSpan time, CancellationToken stop)
+    private async Task FreezeOne(Replica replica, TimeSpan time, CancellationToken stop)
     {
         log.Note($"freeze {replica.Name} for {time.TotalSeconds:0} s");
         replica.Freeze();
@@ -91,13 +89,13 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
         replica.Thaw();
     }
 
-    private void Partition()
+    private Task Partition()
     {
         var (from, to) = (random.Next(fleet.Replicas.Count), random.Next(fleet.Replicas.Count - 1));
         to += to >= from ? 1 : 0;
         var (isCut, isBothWays) = (random.Next(2) == 0, random.Next(2) == 0);
         log.Note($"{(isCut ? "cut" : "silence")} the link from {fleet.Replicas[from].Name} to {fleet.Replicas[to].Name}{(isBothWays ? ", both ways" : "")}");
-        Disruptions.Add(DateTimeOffset.UtcNow);
+        Disruptions.Add(new Disruption(DateTimeOffset.UtcNow, Until: null, IsPartition: true));
         foreach (var link in isBothWays ? [fleet.Link(from, to), fleet.Link(to, from)] : new[] { fleet.Link(from, to) })
         {
             if (isCut)
@@ -105,5 +103,16 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
             else
                 link.Silence();
         }
+        return Task.CompletedTask;
+    }
+
+    private Task Heal()
+    {
+        log.Note("all links are healed");
+        fleet.Heal();
+        var until = DateTimeOffset.UtcNow + Disruption.AfterHeal;
+        for (var i = 0; i < Disruptions.Count; i++)
+            Disruptions[i] = Disruptions[i] with { Until = Disruptions[i].Until ?? until };
+        return Task.CompletedTask;
     }
 }
