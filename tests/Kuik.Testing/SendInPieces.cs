@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Kuik.Testing;
 
-/// <summary>Is called before each piece of a body; what it waits for holds the body up, and <see cref="HttpContext.Abort"/> breaks it off there.</summary>
+/// <summary>Is called before each piece of a body; what it waits for holds the body up.</summary>
 /// <param name="http">The request and its answer.</param>
 /// <param name="at">Offset of the piece in the whole blob.</param>
 public delegate Task BeforePiece(HttpContext http, int at);
@@ -37,9 +37,9 @@ public static class SendInPieces
                 at += length;
             }
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
-            // The client has left, or the script broke it off.
+            // The client has left, or the script has broken it off.
         }
     };
 
@@ -60,6 +60,7 @@ public static class SendInPieces
             return;
         await Task.Delay(TimeSpan.FromMilliseconds(200), http.RequestAborted);   // what has been sent arrives before the reset does
         http.Abort();
+        throw new OperationCanceledException();
     });
 
     /// <summary>Status, length and range of a right answer.</summary>

@@ -110,6 +110,9 @@ internal sealed class Fleet : IAsyncDisposable
             await replica.Stopped(DrainLimit + TimeSpan.FromSeconds(30));
     }
 
+    /// <summary>The last lines of each replica's log, for a failure.</summary>
+    public string Logs => string.Join('\n', Replicas.Select(replica => $"\n{replica.Name} ({replica.Address}):\n{string.Join('\n', replica.Log.TrimEnd().Split('\n').TakeLast(40))}"));
+
     /// <summary>Repositories whose lock is held.</summary>
     public IReadOnlyList<string> HeldLocks() => [.. Directory.EnumerateFiles(locks).Where(IsHeld).Select(file => Path.GetFileName(file)!)];
 

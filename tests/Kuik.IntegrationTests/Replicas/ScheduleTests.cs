@@ -52,7 +52,7 @@ public class ScheduleTests
             .. OriginBytes.SentTooOften(origins.All, origins.Images.Select(image => image.Image), schedule.Disruptions),
         ];
         TestContext.Current.SendDiagnosticMessage($"{log.Pulls} pulls of {origins.Images.Count} images, the longest wait {log.LongestWait.Time.TotalSeconds:0.0} s");
-        Assert.True(problems.Length == 0, $"KUIK_TEST_SEED={Seed} KUIK_TEST_SCHEDULE_SECONDS={Duration.TotalSeconds:0}\n{string.Join('\n', problems)}\n\n{log.Timeline}");
+        Assert.True(problems.Length == 0, $"KUIK_TEST_SEED={Seed} KUIK_TEST_SCHEDULE_SECONDS={Duration.TotalSeconds:0}\n{string.Join('\n', problems)}\n\n{log.Timeline}\n{fleet.Logs}");
         Assert.True(log.Pulls >= Clients, $"only {log.Pulls} pulls");
     }
 

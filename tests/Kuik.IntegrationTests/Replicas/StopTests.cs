@@ -36,7 +36,7 @@ public abstract class StopTests
             .. SentTwice(scene),
             .. took > StopScene.DrainLimit + TimeSpan.FromSeconds(10) ? [$"{busy.Name} ended {took.TotalSeconds:0.0} s after SIGTERM"] : Array.Empty<string>(),
         ];
-        Assert.True(problems.Length == 0, string.Join('\n', problems));
+        Assert.True(problems.Length == 0, $"{string.Join('\n', problems)}\n{scene.Log.Timeline}\n{scene.Fleet.Logs}");
     }
 
     // Held still, an origin has nothing on its way: each request begins where the one before it ended.
@@ -48,7 +48,7 @@ public abstract class StopTests
             foreach (var request in scene.Origin.Ledger.Where(request => request.IsBlobDownload && request.Target == blob.Digest))
             {
                 if (request.From != at)
-                    yield return $"{blob.Digest} from {request.From}, after {at} of {blob.Bytes.Length} bytes had been sent";
+                    yield return $"{request.At:HH:mm:ss.fff} {blob.Digest} from {request.From}, after {at} of {blob.Bytes.Length} bytes had been sent";
                 at = request.From + request.Sent;
             }
         }
