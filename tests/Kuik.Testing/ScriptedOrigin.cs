@@ -16,10 +16,29 @@ namespace Kuik.Testing;
 /// <param name="Count">How many requests with this method and path there were before.</param>
 public sealed record OriginRequest(string Method, string Path, string? Range, string? Authorization, int Count)
 {
+    private long sent;
+
     /// <summary>What is asked for: the path's last part, a tag or a digest.</summary>
     public string Target => Path[(Path.LastIndexOf('/') + 1)..];
 
     public bool IsBlobDownload => Method == "GET" && Path.Contains("/blobs/", StringComparison.Ordinal);
+
+    /// <summary>The client's TCP port, by which its process can be found.</summary>
+    public int ClientPort { get; init; }
+
+    /// <summary>When it came. UTC.</summary>
+    public DateTimeOffset At { get; } = DateTimeOffset.UtcNow;
+
+    /// <summary>When its answer ended, whole or not; null while it is being answered. UTC.</summary>
+    public DateTimeOffset? EndedAt { get; internal set; }
+
+    /// <summary>Body bytes that the connection has taken so far. What the receiver has of a connection that broke may be less, by the buffers between the two.</summary>
+    public long Sent => Interlocked.Read(ref sent);
+
+    /// <summary>The first byte that is asked for: of the range, else 0.</summary>
+    public long From => Range is null ? 0 : long.Parse(Range["bytes=".Length..Range.IndexOf('-', StringComparison.Ordinal)], CultureInfo.InvariantCulture);
+
+    internal void CountSent(int bytes) => Interlocked.Add(ref sent, bytes);
 }
 
 /// <summary>How a request is answered: with what the origin would have answered, if it behaved.</summary>
@@ -98,26 +117,30 @@ public sealed class ScriptedOrigin : IAsyncDisposable
     private async Task Answer(HttpContext http)
     {
         var (method, path) = (http.Request.Method, http.Request.Path.Value + http.Request.QueryString);
-        var request = new OriginRequest(method, path, http.Request.Headers.Range, http.Request.Headers.Authorization, ledger.Count(r => r.Method == method && r.Path == path));
+        var request = new OriginRequest(method, path, http.Request.Headers.Range, http.Request.Headers.Authorization,
+            ledger.Count(r => r.Method == method && r.Path == path))
+        {
+            ClientPort = http.Connection.RemotePort,
+        };
         ledger.Enqueue(request);
+        http.Response.Body = new CountedStream(http.Response.Body, request.CountSent);
         foreach (var (name, value) in Headers)
             http.Response.Headers[name] = value;
         var (type, bytes) = content.GetValueOrDefault(http.Request.Path.Value!, ("", []));
-        await (Script(request) ?? (type.Length == 0 ? Misbehave.Answer(404) : (h, b) => Behave(h, type, b)))(http, bytes);
+        try
+        {
+            await (Script(request) ?? (type.Length == 0 ? Misbehave.Answer(404) : (h, b) => Behave(h, type, b)))(http, bytes);
+        }
+        finally
+        {
+            request.EndedAt = DateTimeOffset.UtcNow;
+        }
     }
 
     private static async Task Behave(HttpContext http, string type, byte[] bytes)
     {
         http.Response.ContentType = type;
-        http.Response.Headers["Docker-Content-Digest"] = TestBlob.DigestOf(bytes);
-        var from = 0;
-        if (http.Request.Headers.Range.ToString() is { Length: > 0 } range)
-        {
-            from = int.Parse(range["bytes=".Length..].TrimEnd('-'), CultureInfo.InvariantCulture);
-            http.Response.StatusCode = StatusCodes.Status206PartialContent;
-            http.Response.Headers.ContentRange = $"bytes {from}-{bytes.Length - 1}/{bytes.Length}";
-        }
-        http.Response.ContentLength = bytes.Length - from;
+        var from = SendInPieces.WriteHead(http, bytes);
         if (HttpMethods.IsGet(http.Request.Method))
             await http.Response.Body.WriteAsync(bytes.AsMemory(from));
     }

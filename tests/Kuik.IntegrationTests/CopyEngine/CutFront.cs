@@ -2,6 +2,7 @@ using System.Net;
 using Kuik.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Yarp.ReverseProxy.Forwarder;
@@ -17,7 +18,7 @@ internal sealed class CutFront : IAsyncDisposable
     private readonly WebApplication app;
     private readonly HttpMessageInvoker connections = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.None });
     private int left = int.MaxValue;
-    private Task gate = Task.CompletedTask;
+    private (Func<HttpRequest, bool> IsHeld, Task Then) gate = (_ => false, Task.CompletedTask);
 
     private CutFront(WebApplication app) => this.app = app;
 
@@ -39,7 +40,9 @@ internal sealed class CutFront : IAsyncDisposable
         var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
         app.Run(async http =>
         {
-            await Volatile.Read(ref front.gate);
+            var (isHeld, then) = front.gate;
+            if (isHeld(http.Request))
+                await then;
             if (Interlocked.Decrement(ref front.left) < 0)
                 http.Abort();
             else
@@ -53,7 +56,12 @@ internal sealed class CutFront : IAsyncDisposable
     public void CutAfter(int requests) => Volatile.Write(ref left, requests);
 
     /// <summary>Passes nothing on before then.</summary>
-    public void HoldUntil(Task then) => Volatile.Write(ref gate, then);
+    public void HoldUntil(Task then) => HoldUntil(then, _ => true);
+
+    /// <summary>Passes some requests on then only.</summary>
+    /// <param name="then">When.</param>
+    /// <param name="isHeld">Which.</param>
+    public void HoldUntil(Task then, Func<HttpRequest, bool> isHeld) => gate = (isHeld, then);
 
     /// <summary>Passes everything on again.</summary>
     public void Mend() => Volatile.Write(ref left, int.MaxValue);
