@@ -39,13 +39,16 @@ internal static class FetcherSetup
     {
         builder.AddKuikKubernetes();
         builder.Services.AddSingleton<GetSecret>(services => SecretJson.From(services.GetRequiredService<KubernetesApi>()));
-        builder.Services.AddSingleton<ReadPullSecretNames>(services => async ct =>
+        builder.Services.AddSingleton<ReadPullSecretNames>(services => async (image, ct) =>
         {
             await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(ct);
-            return await ImageUsers.PullSecretsByImage(connection, ct);
+            return image.Tag is null
+                ? await ImageUsers.PullSecretsOfRepository(connection, image.Name, ct)
+                : await ImageUsers.PullSecretsOfImage(connection, image.ToString(), ct);
         });
         builder.Services.AddSingleton<ReadSecrets>();
         builder.Services.AddSingleton<KnownPullSecrets>();
+        builder.Services.AddHealthChecks().AddCheck<PullSecretsHealth>("pull-secrets");
         var clouds = CloudConnections.Open(builder.Configuration);
         var identities = CloudIdentities.Read(builder.Configuration, clouds, TimeProvider.System);
         builder.Services.AddSingleton(clouds);
