@@ -20,6 +20,7 @@ internal static class FetcherSetup
         builder.Services.AddHostedService(services => services.GetRequiredService<HoldAnnouncements>());
         builder.Services.AddSingleton<KeepLease>();
         builder.Services.AddSingleton<LockRepositories>();
+        builder.Services.AddHostedService<PendingSweepController>();
         builder.Services.AddSingleton<RecordPull>();
         builder.Services.AddSingleton<FetcherMetrics>();
         // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue.
@@ -65,6 +66,9 @@ internal static class FetcherSetup
         return new CopyEngineNeeds(
             async (image, ct) => (await credentials.For(image, ct)).Credentials,
             services.GetRequiredService<LockRepositories>().Take,
-            services.GetRequiredService<RecordPull>().Run);
+            services.GetRequiredService<RecordPull>().Run)
+        {
+            ShareCache = services.GetRequiredService<LockRepositories>().Share,
+        };
     }
 }

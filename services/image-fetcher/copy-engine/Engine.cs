@@ -26,6 +26,7 @@ public static class CopyEngineParts
             provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().CopyImage);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().EvictImage);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().SweepRepository);
         return services;
     }
 }
@@ -64,17 +65,19 @@ internal sealed class Engine : IDisposable
         Owners = new BlobOwners(settings, time, logs.CreateLogger<BlobOwners>());
         var ask = new AskOwner(_peers, Owners, time);
         Manifests = new Manifests(origins, Owners, ask, time, stopping);
-        var keepChecksum = new KeepChecksum(_cache, needs.LockRepository, logs.CreateLogger<KeepChecksum>(), stopping);
+        var writers = new CacheWriters(needs);
+        var keepChecksum = new KeepChecksum(_cache, writers, logs.CreateLogger<KeepChecksum>(), stopping);
         CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, keepChecksum, time, stopping);
         var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
         var followers = new CopyFollowers(origins, readPlan, logs.CreateLogger<CopyFollowers>());
-        CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);
-        EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
+        CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, writers, settings, time, stopping);
+        SweepRepository = new SweepRepository(_cache, writers, logs.CreateLogger<SweepRepository>());
+        EvictImage = new EvictImage(_cache, writers, SweepRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
-        PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        PullManifest = new PullManifest(_cache, new IndexChildren(_cache, stopping), Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
         RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
-        PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>(), stopping);
+        PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, needs.ShareCache, time, logs.CreateLogger<PullBlob>(), stopping);
     }
 
     public TimeProvider Time { get; }
@@ -83,6 +86,7 @@ internal sealed class Engine : IDisposable
     public CopyBlob CopyBlob { get; }
     public CopyImage CopyImage { get; }
     public EvictImage EvictImage { get; }
+    public SweepRepository SweepRepository { get; }
     public ForwardToOwner Forward { get; }
     public PullManifest PullManifest { get; }
     public RevalidateTag RevalidateTag { get; }

@@ -11,7 +11,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses it.
 /// </summary>
 internal sealed partial class PullBlob(
-    CacheRegistry cache, Spool spool, CopyBlob copyBlob, Origins origins, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
+    CacheRegistry cache, Spool spool, CopyBlob copyBlob, Origins origins, ShareCache shareCache, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
 {
     private const int ChunkSize = 256 * 1024;
 
@@ -136,6 +136,7 @@ internal sealed partial class PullBlob(
         }
         try
         {
+            await using var share = await shareCache(blob.Repository, stopping);
             await copyBlob.AsOwner(blob);
         }
         catch (CopyFailed e)
