@@ -37,6 +37,7 @@ internal sealed class Engine : IDisposable
     private readonly RegistryClient _client;
     private readonly CacheRegistry _cache;
     private readonly Spool _spool;
+    private readonly ManifestReadLimiter _manifestReads;
 
     // Between replicas: on the cluster's own network, never through a proxy.
     private readonly HttpMessageInvoker _peers = new(new SocketsHttpHandler
@@ -59,7 +60,8 @@ internal sealed class Engine : IDisposable
         _spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, time, stopping);
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
-        var origins = new Origins(_client, needs.Credentials, limits);
+        _manifestReads = new ManifestReadLimiter(time, meters);
+        var origins = new Origins(_client, needs.Credentials, limits) { Reads = _manifestReads };
         var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
         Owners = new BlobOwners(settings, time, logs.CreateLogger<BlobOwners>());
         var ask = new AskOwner(_peers, Owners, time);
@@ -96,6 +98,7 @@ internal sealed class Engine : IDisposable
         _client.Dispose();
         _cache.Dispose();
         _peers.Dispose();
+        _manifestReads.Dispose();
         _stopping.Dispose();
     }
 }

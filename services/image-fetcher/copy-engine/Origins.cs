@@ -12,9 +12,12 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
 {
     private readonly Remembered<RegistryRepository, RegistryCredential?> _letIn = new(most: 4096);
 
+    /// <summary>Bounds how many manifests are read at once; null: no bound.</summary>
+    public ManifestReadLimiter? Reads { get; init; }
+
     /// <exception cref="CopyFailed">The origin did not give it.</exception>
     public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
-        Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
+        InTurn(image, ct => Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
 
     /// <summary>What a tag or digest names, as a hint: null means to ask by GET, which also finds out which credential is let in.</summary>
     /// <exception cref="CopyFailed">The origin is rate limited.</exception>
@@ -46,13 +49,13 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
 
     /// <summary>What refers to a manifest (an image by digest), as the origin lists it; null when it does not have that API.</summary>
     /// <exception cref="CopyFailed">The origin did not say.</exception>
-    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => TryToFind(image, credential =>
-        client.GetReferrers(RegistryRepository.Of(image), image.Digest!, credential, stop), stop);
+    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind(image, credential =>
+        client.GetReferrers(RegistryRepository.Of(image), image.Digest!, credential, ct), ct), stop);
 
     /// <summary>A manifest that the origin may well not have; null then. By GET at once: only that can say that there is none.</summary>
     /// <exception cref="CopyFailed">The origin did not say.</exception>
-    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => TryToFind<Manifest>(image, async credential =>
-        await client.GetManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
+    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind<Manifest>(image, async credential =>
+        await client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
 
     /// <summary>What there is now to show to this image's origin.</summary>
     public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);
@@ -80,6 +83,9 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
             return null;
         }
     }
+
+    private Task<T> InTurn<T>(ImageReference image, Func<CancellationToken, Task<T>> read, CancellationToken ct) =>
+        Reads is null ? read(ct) : Reads.Run(image.Host, read, ct);
 
     /// <summary>In which order: what was let in before, if it still is among them; the pods'; null, for none.</summary>
     private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
