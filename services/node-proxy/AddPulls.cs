@@ -12,7 +12,7 @@ internal static class AddPulls
     {
         var services = builder.Services;
         var roots = TrustedCertificates.Read(builder.Configuration);
-        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.Objection);
+        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.DenialReason);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
         services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddView(RoomFor));

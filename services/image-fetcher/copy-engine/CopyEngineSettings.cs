@@ -54,6 +54,9 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Fetcher:Peers</c>: addresses of all replicas, this one among them, or one name whose addresses they are. None: alone.</summary>
     public IReadOnlyList<Uri> Peers { get; init; } = [];
 
+    /// <summary><c>Kuik:AllowedOrigins</c>, <c>Kuik:DeniedOrigins</c>: the origins that images are copied and pulled from. Default all.</summary>
+    public OriginRules Origins { get; init; } = OriginRules.AllowAll;
+
     /// <exception cref="WrongSetting">One of them is not accepted.</exception>
     public static CopyEngineSettings From(IConfiguration configuration) => new()
     {
@@ -69,6 +72,7 @@ internal sealed record CopyEngineSettings
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
         SpoolLimitInBytes = configuration.ReadSize("Kuik:Fetch:SpoolLimit", 20L << 30),
         Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],
+        Origins = OriginRules.From(configuration),
     };
 
     private static RegistryCredential? ReadCredential(IConfiguration configuration)

@@ -20,7 +20,7 @@ public static class CopyEngineParts
     {
         var settings = CopyEngineSettings.From(configuration);
         var endpoints = RegistryEndpoints.From(configuration);
-        var network = RegistryNetwork.From(configuration);
+        var network = RegistryNetwork.From(configuration) with { Denied = settings.Origins.DenialReason };
         services.AddSingleton(provider => new Engine(
             settings, time => new RegistryClient(endpoints, settings.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
@@ -52,7 +52,7 @@ internal sealed class Engine : IDisposable
 
     public Engine(CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs, CancellationToken applicationStopping)
     {
-        Time = time;
+        (Time, OriginRules) = (time, settings.Origins);
         _stopping = CancellationTokenSource.CreateLinkedTokenSource(applicationStopping);
         var stopping = _stopping.Token;
         _client = client(time);
@@ -61,7 +61,7 @@ internal sealed class Engine : IDisposable
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
         _manifestReads = new ManifestReadLimiter(time, meters);
-        var origins = new Origins(_client, needs.Credentials, limits) { Reads = _manifestReads };
+        var origins = new Origins(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = settings.Origins };
         var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
         Owners = new BlobOwners(settings, time, logs.CreateLogger<BlobOwners>());
         var ask = new AskOwner(_peers, Owners, time);
@@ -80,6 +80,7 @@ internal sealed class Engine : IDisposable
     }
 
     public TimeProvider Time { get; }
+    public OriginRules OriginRules { get; }
     public BlobOwners Owners { get; }
     public Manifests Manifests { get; }
     public CopyBlob CopyBlob { get; }

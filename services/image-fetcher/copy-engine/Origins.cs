@@ -15,6 +15,9 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     /// <summary>Bounds how many manifests are read at once; null: no bound.</summary>
     public ManifestReadLimiter? Reads { get; init; }
 
+    /// <summary>The origins that may be asked. Default all.</summary>
+    public OriginRules Rules { get; init; } = OriginRules.AllowAll;
+
     /// <exception cref="CopyFailed">The origin did not give it.</exception>
     public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
         InTurn(image, ct => Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
@@ -90,6 +93,7 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     /// <summary>In which order: what was let in before, if it still is among them; the pods'; null, for none.</summary>
     private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
     {
+        Rules.ThrowIfDenied(image);
         var candidates = (await find(image, stop)).Append(null).Distinct().ToList();
         if (_letIn.TryGet(RegistryRepository.Of(image), out var before) && candidates.Remove(before))
             candidates.Insert(0, before);

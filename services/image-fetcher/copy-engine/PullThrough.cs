@@ -52,6 +52,7 @@ public static partial class PullThrough
 
         try
         {
+            engine.OriginRules.ThrowIfDenied(image);   // cached or not, as node-proxy does
             // All manifests of a repository have one owner: it knows which digest belongs to which tag and index.
             if (await engine.Forward.Run(http, kind == "blobs" ? target : image.Name))
                 return;

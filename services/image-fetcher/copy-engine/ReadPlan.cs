@@ -14,8 +14,12 @@ internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifest
 /// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
 internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTurns requests, CopyEngineSettings settings)
 {
-    /// <exception cref="CopyFailed">A manifest cannot be had or read.</exception>
-    public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop) => await Run(image, await Root(image, stop), stop);
+    /// <exception cref="CopyFailed">A manifest cannot be had or read, the image is over a limit of <see cref="ManifestBudget"/>, or its origin is denied.</exception>
+    public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop)
+    {
+        settings.Origins.ThrowIfDenied(image);   // also when the cache has all of it
+        return await Run(image, await Root(image, stop), stop);
+    }
 
     /// <summary>The same where it is known already what the image's tag or digest names.</summary>
     /// <inheritdoc cref="Run(ImageReference, CancellationToken)"/>

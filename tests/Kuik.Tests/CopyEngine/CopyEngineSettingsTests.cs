@@ -73,6 +73,8 @@ public class CopyEngineSettingsTests
     [InlineData("Kuik:Cache:Endpoint", "registry:5000")]
     [InlineData("Kuik:Cache:AcceptsSparseIndexes", "perhaps")]
     [InlineData("Kuik:Fetch:Followers", "yes")]
+    [InlineData("Kuik:AllowedOrigins", "https://docker.io")]
+    [InlineData("Kuik:Proxy:DeniedOrigins", "*")]
     [InlineData("Kuik:Platforms", "windows(10.0/amd64")]
     public void A_wrong_setting_is_named_with_its_value(string key, string value)
     {
