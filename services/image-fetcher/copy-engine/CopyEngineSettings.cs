@@ -54,6 +54,9 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Fetcher:Peers</c>: addresses of all replicas, this one among them, or one name whose addresses they are. None: alone.</summary>
     public IReadOnlyList<Uri> Peers { get; init; } = [];
 
+    /// <summary><c>Kuik:Fetcher:TokenFile</c>: a file with the token that node-proxies and other replicas have to show (<see cref="FetcherToken"/>). Null: none is required.</summary>
+    public string? TokenFile { get; init; }
+
     /// <summary><c>Kuik:AllowedOrigins</c>, <c>Kuik:DeniedOrigins</c>: the origins that images are copied and pulled from. Default all.</summary>
     public OriginRules Origins { get; init; } = OriginRules.AllowAll;
 
@@ -72,6 +75,7 @@ internal sealed record CopyEngineSettings
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
         SpoolLimitInBytes = configuration.ReadSize("Kuik:Fetch:SpoolLimit", 20L << 30),
         Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],
+        TokenFile = configuration[FetcherToken.FileKey] is { Length: > 0 } token ? token : null,
         Origins = OriginRules.From(configuration),
     };
 

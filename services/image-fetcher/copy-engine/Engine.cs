@@ -37,10 +37,12 @@ internal sealed class Engine : IDisposable
     private readonly RegistryClient _client;
     private readonly CacheRegistry _cache;
     private readonly Spool _spool;
+    private readonly SecretFile? _token;
+    private readonly HttpMessageInvoker _peers;
     private readonly ManifestReadLimiter _manifestReads;
 
     // Between replicas: on the cluster's own network, never through a proxy.
-    private readonly HttpMessageInvoker _peers = new(new SocketsHttpHandler
+    private static SocketsHttpHandler PeerConnections() => new()
     {
         UseProxy = false,
         UseCookies = false,
@@ -48,13 +50,16 @@ internal sealed class Engine : IDisposable
         ConnectTimeout = BlobOwners.Silence,
         ActivityHeadersPropagator = null,
         SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
-    });
+    };
 
     public Engine(CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs, CancellationToken applicationStopping)
     {
         (Time, OriginRules) = (time, settings.Origins);
         _stopping = CancellationTokenSource.CreateLinkedTokenSource(applicationStopping);
         var stopping = _stopping.Token;
+        _token = settings.TokenFile is { } file ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>()) : null;
+        _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = PeerConnections() });
+        Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);
         _cache = new CacheRegistry(settings, time);
         _spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, time, stopping);
@@ -81,6 +86,7 @@ internal sealed class Engine : IDisposable
 
     public TimeProvider Time { get; }
     public OriginRules OriginRules { get; }
+    public TokenAuthentication Authentication { get; }
     public BlobOwners Owners { get; }
     public Manifests Manifests { get; }
     public CopyBlob CopyBlob { get; }
@@ -100,6 +106,7 @@ internal sealed class Engine : IDisposable
         _cache.Dispose();
         _peers.Dispose();
         _manifestReads.Dispose();
+        _token?.Dispose();
         _stopping.Dispose();
     }
 }

@@ -5,7 +5,6 @@ using Kuik.Contracts;
 using Kuik.Oci;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -25,9 +24,10 @@ public static partial class PullThrough
     private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
 
     /// <summary>Answers <c>/v2/…</c> for node-proxy, and the other replicas' questions.</summary>
-    public static void MapPullThrough(this IEndpointRouteBuilder routes)
+    public static void MapPullThrough(this WebApplication routes)
     {
-        var engine = routes.ServiceProvider.GetRequiredService<Engine>();
+        var engine = routes.Services.GetRequiredService<Engine>();
+        routes.Use(engine.Authentication.Invoke);
         AskOwner.Map(routes, engine.CopyBlob, engine.Manifests, engine.Owners, engine.Time);
         routes.MapMethods("/v2/", [HttpMethods.Get, HttpMethods.Head], () => Results.Text("{}", RegistryErrors.MediaType));
         routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head], (string path, HttpContext http) => Answer(engine, path, http));
