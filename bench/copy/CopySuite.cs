@@ -29,6 +29,8 @@ internal static class CopySuite
             await SoakCopy.Run(origin, results);
             return;
         }
+        if (SlowOriginCase.Name.Contains(Setting.Wanted, StringComparison.Ordinal))
+            await SlowOriginCase.Run(results, Runs);
         var warmUp = await CopySet.Make("warm-up", origin, count: 20, _ => [10_000, 10_000]);
         await Measure("100 small images", speed: 1.3, name => CopySet.Make(name, origin, count: 100, image => [20_000, 50_000 + (image * 500), 100_000, 200_000]));
         await Measure("1 GB image", speed: 1, name => CopySet.Make(name, origin, count: 1, _ => [.. Enumerable.Repeat(100_000_000, 10)]));

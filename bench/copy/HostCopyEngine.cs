@@ -20,11 +20,12 @@ internal sealed class HostCopyEngine
 
     private static readonly ConcurrentDictionary<string, SemaphoreSlim> Locks = new();
 
-    private readonly HttpClient http;
-
-    private HostCopyEngine(ServerProcess process, HttpClient http) => (Process, this.http) = (process, http);
+    private HostCopyEngine(ServerProcess process, HttpClient http) => (Process, Http) = (process, http);
 
     public ServerProcess Process { get; }
+
+    /// <summary>A client of it, for pulls.</summary>
+    public HttpClient Http { get; }
 
     /// <summary>Runs one in this process; settings come from the environment.</summary>
     public static async Task Run()
@@ -41,31 +42,37 @@ internal sealed class HostCopyEngine
             var names = (await body.ReadToEndAsync()).Split('\n');
             await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (name, stop) => await engine.Run(ImageReference.Parse(name), stop));
         });
+        app.MapPullThrough();
         await app.RunAsync();
     }
 
     /// <summary>Starts one.</summary>
     /// <param name="cache">What it copies into.</param>
-    /// <param name="origin">What it copies from, by plain HTTP.</param>
+    /// <param name="origins">Hosts it copies from, by plain HTTP.</param>
     /// <param name="blobsAtOnce"><c>Kuik:Fetch:MaxConcurrentBlobs</c>.</param>
-    public static async Task<HostCopyEngine> Start(Registry cache, Registry origin, int blobsAtOnce)
+    /// <param name="port">Default any.</param>
+    /// <param name="more">Further settings, as environment variables.</param>
+    public static async Task<HostCopyEngine> Start(Registry cache, IEnumerable<string> origins, int blobsAtOnce, int? port = null, params (string Key, string Value)[] more)
     {
         var folder = Sandbox.Shared.NewFolder(Verb);
-        var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{FreePort.Next()}/"), Timeout = TimeSpan.FromMinutes(20) };
+        var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port ?? FreePort.Next()}/"), Timeout = TimeSpan.FromMinutes(20) };
         var own = new DirectoryInfo(AppContext.BaseDirectory);
         var runtime = Path.Combine(own.Parent!.Parent!.FullName, "ImageFetcher", own.Name, "Kuik.ImageFetcher.runtimeconfig.json");
-        var process = ServerProcess.Start(Sandbox.Shared, Verb, folder, new ServerCommand("dotnet", "exec", "--runtimeconfig", runtime, Path.Combine(own.FullName, "Kuik.Bench.dll"), Verb)
+        var command = new ServerCommand("dotnet", "exec", "--runtimeconfig", runtime, Path.Combine(own.FullName, "Kuik.Bench.dll"), Verb)
         {
             Environment =
             {
                 ["ASPNETCORE_URLS"] = http.BaseAddress.ToString(),
                 ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
                 ["Kuik__Cache__Endpoint"] = cache.Endpoint.ToString(),
-                ["Kuik__InsecureRegistries"] = $"http://{origin.Host}",
+                ["Kuik__InsecureRegistries"] = string.Join(',', origins.Select(origin => $"http://{origin}")),
                 ["Kuik__Fetch__SpoolPath"] = Path.Combine(folder, "spool"),
                 ["Kuik__Fetch__MaxConcurrentBlobs"] = $"{blobsAtOnce}",
             },
-        });
+        };
+        foreach (var (key, value) in more)
+            command.Environment[key] = value;
+        var process = ServerProcess.Start(Sandbox.Shared, Verb, folder, command);
         await process.WaitUntil(async stop => (await http.GetAsync(new Uri("/", UriKind.Relative), stop)).StatusCode == System.Net.HttpStatusCode.NotFound);
         return new HostCopyEngine(process, http);
     }
@@ -75,7 +82,7 @@ internal sealed class HostCopyEngine
     public async Task Copy(IEnumerable<string> names, int atOnce)
     {
         using var content = new StringContent(string.Join('\n', names));
-        using var answer = await http.PostAsync(new Uri($"/copy?atOnce={atOnce}", UriKind.Relative), content);
+        using var answer = await Http.PostAsync(new Uri($"/copy?atOnce={atOnce}", UriKind.Relative), content);
         if (!answer.IsSuccessStatusCode)
             throw Process.Failed($"answered {(int)answer.StatusCode}");
     }
@@ -84,7 +91,7 @@ internal sealed class HostCopyEngine
     public async Task Stop()
     {
         await Process.Stop();
-        http.Dispose();
+        Http.Dispose();
     }
 
     private static async Task<IAsyncDisposable> Lock(string repository, CancellationToken stop)
