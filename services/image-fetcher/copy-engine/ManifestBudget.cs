@@ -8,7 +8,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// the memory of one replica after the other. They apply to copies only: a pull of such an image is passed through, uncached.
 /// </summary>
 /// <param name="image">The image to be copied, for messages.</param>
-internal sealed class ManifestBudget(ImageReference image)
+/// <param name="memory">What all copies hold; what this image has taken of it is released by <see cref="Dispose"/>.</param>
+internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : IDisposable
 {
     /// <summary>Indexes nested in each other, the root included.</summary>
     public const int MaxDepth = 4;
@@ -30,6 +31,7 @@ internal sealed class ManifestBudget(ImageReference image)
 
     private int _manifests = 1;   // the root
     private long _bytes;
+    private long _taken;
     private int _parts;
 
     /// <summary>Checks what an index lists.</summary>
@@ -57,8 +59,17 @@ internal sealed class ManifestBudget(ImageReference image)
     }
 
     /// <summary>Counts a manifest or index that has been read.</summary>
-    /// <exception cref="CopyFailed">The image is over the limit with it.</exception>
-    public void Add(Manifest manifest) => ThrowIfTooLarge(_bytes += manifest.Bytes.Length);
+    /// <exception cref="CopyFailed">The image is over the limit with it; or, and then a retry helps, the copies under way hold all memory that is meant for them.</exception>
+    public void Add(Manifest manifest)
+    {
+        ThrowIfTooLarge(_bytes += manifest.Bytes.Length);
+        var needed = Math.Max(0, _bytes - PlanMemory.FreeBytes) - _taken;
+        if (needed <= 0)
+            return;
+        if (!memory.TryTake(needed))
+            throw new CopyFailed(CopyFailed.Internal, $"{image} has {_bytes} bytes of manifests or more, and image-fetcher holds {PlanMemory.MaxBytes} of other images being copied: it is tried again later", retryHelps: true);
+        _taken += needed;
+    }
 
     /// <summary>Counts the parts of a manifest.</summary>
     /// <exception cref="CopyFailed">The manifest, or the image with it, is over a limit.</exception>
@@ -68,6 +79,12 @@ internal sealed class ManifestBudget(ImageReference image)
             throw Exceeded($"manifest {manifest.Digest} has {parts} layers and configurations, more than {MaxPartsOfManifest}");
         if ((_parts += parts) > MaxParts)
             throw Exceeded($"its manifests have {_parts} layers and configurations or more, at most {MaxParts} are copied");
+    }
+
+    public void Dispose()
+    {
+        memory.Release(_taken);
+        _taken = 0;
     }
 
     private void ThrowIfTooLarge(long bytes)

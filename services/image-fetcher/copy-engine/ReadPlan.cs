@@ -9,11 +9,21 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="Parts">All blobs, each once.</param>
 /// <param name="Platforms">Those of the root index that are stored; none for a single manifest.</param>
 /// <param name="MissingPlatforms">Those that are wanted and that the index does not name; one of its entries without a platform may still be it.</param>
-internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms);
+internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms) : IDisposable
+{
+    /// <summary>What its manifests count against; null: nothing.</summary>
+    public ManifestBudget? Budget { get; init; }
+
+    /// <summary>Releases the memory that its manifests count for.</summary>
+    public void Dispose() => Budget?.Dispose();
+}
 
 /// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
 internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTurns requests, CopyEngineSettings settings)
 {
+    private readonly PlanMemory _memory = new();
+
+    /// <summary>The plan of an image; to be disposed when it has been carried out.</summary>
     /// <exception cref="CopyFailed">A manifest cannot be had or read, the image is over a limit of <see cref="ManifestBudget"/>, or its origin is denied.</exception>
     public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop)
     {
@@ -25,10 +35,19 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
     /// <inheritdoc cref="Run(ImageReference, CancellationToken)"/>
     public async Task<ImagePlan> Run(ImageReference image, Manifest root, CancellationToken stop)
     {
-        var plan = new UnfinishedPlan(new ManifestBudget(image));
-        plan.Budget.Add(root);
-        var (platforms, missing) = await Collect(image, root, plan, depth: 0, stop);
-        return new ImagePlan(root, plan.Manifests, [.. plan.Parts.Where(part => !part.IsForeign).DistinctBy(part => part.Digest)], platforms, missing);
+        var plan = new UnfinishedPlan(new ManifestBudget(image, _memory));
+        try
+        {
+            plan.Budget.Add(root);
+            var (platforms, missing) = await Collect(image, root, plan, depth: 0, stop);
+            var parts = plan.Parts.Where(part => !part.IsForeign).DistinctBy(part => part.Digest);
+            return new ImagePlan(root, plan.Manifests, [.. parts], platforms, missing) { Budget = plan.Budget };
+        }
+        catch
+        {
+            plan.Budget.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The manifest that a tag names now, or a digest always. Where the cache has the tag, a HEAD decides whether it still is that one.</summary>

@@ -109,6 +109,32 @@ public sealed class ManifestLimitsTests : IAsyncLifetime
         Assert.Single(origin.Ledger, request => request.Method == "GET" && request.Target == image.Digest);
     }
 
+    [Fact]
+    public async Task A_pull_that_waits_until_its_manifest_can_be_read_is_answered_202_and_other_origins_are_not_delayed()
+    {
+        var other = await Registry.Start();
+        var image = TestImage.Small(seed: 4);
+        var name = await other.Push(Repository, "1", image);
+        await using var replica = await StartEngine.Run(cache, [origin.Host, other.Host]);
+        using var client = replica.Client();
+        var gate = new TaskCompletionSource();
+        origin.Script = request => request.Method == "GET" ? Misbehave.Delay(gate.Task, image.MediaType) : null;
+        var names = Enumerable.Range(0, ManifestReadLimiter.MaxPerHost + 4).Select(i => origin.Add($"team/slow{i}", "1", image)).ToList();
+
+        var statuses = await Task.WhenAll(names.Select(async slow => (await client.AskOnce(HttpMethod.Get, slow, "manifests/1")).StatusCode));
+        using var quick = await client.Ask(HttpMethod.Get, name, "manifests/1");
+
+        Assert.All(statuses, status => Assert.Equal(HttpStatusCode.Accepted, status));
+        Assert.Equal(HttpStatusCode.OK, quick.StatusCode);
+        Assert.Equal(ManifestReadLimiter.MaxPerHost, origin.Ledger.Count(request => request.Method == "GET"));
+        gate.SetResult();
+        foreach (var slow in names)
+        {
+            using var answer = await client.Ask(HttpMethod.Get, slow, "manifests/1");
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+    }
+
     private string AddIndexOfLargeManifests(int statedSize)
     {
         var digests = Enumerable.Range(0, 150).ToDictionary(i => TestBlob.DigestOf(LargeManifest(i)));

@@ -7,7 +7,10 @@ namespace Kuik.Tests.CopyEngine;
 
 public sealed class ManifestBudgetTests
 {
-    private readonly ManifestBudget budget = new(ImageReference.Parse("registry.example.com/team/web:1"));
+    private readonly PlanMemory memory = new();
+    private readonly ManifestBudget budget;
+
+    public ManifestBudgetTests() => budget = New();
 
     [Fact]
     public void What_is_exactly_at_every_limit_is_accepted()
@@ -62,6 +65,25 @@ public sealed class ManifestBudgetTests
         AssertRefused(() => budget.AddParts(Of(1), 1), "10001 layers and configurations", "10000");
     }
 
+    [Fact]
+    public void Large_images_that_are_copied_at_once_are_bounded_together_and_small_ones_go_on()
+    {
+        var large = Enumerable.Range(0, 4).Select(_ => New()).ToList();
+        foreach (var one in large)
+            one.Add(Of((int)ManifestBudget.MaxBytes));
+        for (var i = 0; i < 4; i++)
+            New().Add(Of((int)PlanMemory.FreeBytes));   // these count for nothing
+
+        var further = New();
+        further.Add(Of(1 << 20));
+        var failure = Assert.Throws<CopyFailed>(() => further.Add(Of(8 << 20)));
+
+        Assert.True(failure.RetryHelps);
+        large[0].Dispose();
+        large[0].Dispose();
+        New().Add(Of(8 << 20));
+    }
+
     /// <summary>For good, with what was found, the limit and what can be done.</summary>
     private static void AssertRefused(Action act, params string[] found)
     {
@@ -70,6 +92,8 @@ public sealed class ManifestBudgetTests
         Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.All(["registry.example.com/team/web:1", "Kuik:Webhook:IgnoredImages", .. found], text => Assert.Contains(text, failure.Message, StringComparison.Ordinal));
     }
+
+    private ManifestBudget New() => new(ImageReference.Parse("registry.example.com/team/web:1"), memory);
 
     private static List<IndexEntry> Entries(int count, long size) =>
         [.. Enumerable.Range(0, count).Select(i => new IndexEntry($"sha256:{i:x64}", size, new Platform("linux", "amd64"), MayBeAny: false))];
