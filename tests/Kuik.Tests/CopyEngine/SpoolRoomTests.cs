@@ -106,7 +106,7 @@ public sealed class SpoolRoomTests : IDisposable
 
         await Eventually.True(() =>
         {
-            time.Advance(TimeSpan.FromSeconds(1));
+            time.Advance(TimeSpan.FromSeconds(10));
             return reading.IsCompleted;
         }, "the other one has all");
 
