@@ -74,7 +74,8 @@ internal sealed class Engine : IDisposable
         SweepRepository = new SweepRepository(_cache, writers, logs.CreateLogger<SweepRepository>());
         EvictImage = new EvictImage(_cache, writers, SweepRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, time);
-        PullManifest = new PullManifest(_cache, new IndexChildren(_cache, stopping), Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        PullManifest = new PullManifest(_cache, new IndexChildren(_cache, stopping), Manifests, origins, CopyImage, needs.PulledThrough,
+            time, logs.CreateLogger<PullManifest>(), stopping);
         RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
         PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, needs.ShareCache, time, logs.CreateLogger<PullBlob>(), stopping);

@@ -109,7 +109,8 @@ public sealed class StartEngine : IAsyncDisposable
     {
         public bool ExcludesOthers => true;
 
-        public Task EnsureHeld(CancellationToken stop) => engine.LosesLocks?.Invoke() == true ? throw new LockLostException("the lock was lost") : Task.CompletedTask;
+        public Task EnsureHeld(CancellationToken stop) => engine.LosesLocks?.Invoke() == true
+            ? throw new LockLostException("the lock was lost") : Task.CompletedTask;
 
         public ValueTask DisposeAsync()
         {
