@@ -106,13 +106,14 @@ public sealed class PullSecretsTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task With_Postgres_down_a_private_image_that_was_asked_for_still_pulls_and_another_tag_only_where_the_settings_say_so(bool opensTags)
+    public async Task With_Postgres_down_a_private_image_that_was_asked_for_pulls_and_another_tag_only_where_the_settings_say_so(bool opensTags)
     {
         var postgres = await Postgres.StartOwn();
         await using var world = await FetcherWorld.Start(Basic, postgres: postgres);
         var (kubernetes, @namespace) = await NewNamespace();
         await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, Password);
-        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig), ("Kuik:Fetch:OpenTagsWithoutPostgres", $"{opensTags}"));
+        var fetcher = await world.StartFetcher(
+            ("KUBECONFIG", kubernetes.Kubeconfig), ("Kuik:Fetch:OpenTagsWithoutPostgres", $"{opensTags}"));
         var (known, later) = (TestImage.Small(seed: 25), TestImage.Small(seed: 26));
         var image = await world.Origin.Push("team/app", "1", known);
         var other = await world.Origin.Push("team/app", "2", later);
