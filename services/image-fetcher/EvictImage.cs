@@ -47,7 +47,8 @@ public sealed record Evicting(bool IsExpired, bool IsEvicted, string? By, DateTi
 /// <summary>
 /// Removes an expired image's tag from the cache, once in the cluster. A failed eviction stays open in the image's stream and is
 /// announced again by expiry.
-/// <para>1. Decide and claim. 2. Under the repository's lock: decide again, remove the tag. 3. Record, and note that what only it held is to be swept.</para>
+/// <para>1. Decide and claim. 2. Under the repository's lock: decide again, remove the tag. 3. Record, and note that what only it held is
+/// to be swept.</para>
 /// </summary>
 public sealed partial class EvictImage(
     EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings,

@@ -34,8 +34,10 @@ public enum FetchDecision
 /// <param name="LeaseUntil">UTC: when that replica is taken to be gone.</param>
 /// <param name="Failures">Failed copies in a row.</param>
 /// <param name="RetryAt">UTC: not before then; null when it may be copied at once.</param>
-/// <param name="LostClaims">Claims that were followed by another one without an outcome between, since the last copy that ended in itself.</param>
-public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTimeOffset LeaseUntil, int Failures, DateTimeOffset? RetryAt, int LostClaims = 0)
+/// <param name="LostClaims">Claims that were followed by another one without an outcome between, since the last copy that ended in
+/// itself.</param>
+public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTimeOffset LeaseUntil, int Failures, DateTimeOffset? RetryAt,
+    int LostClaims = 0)
 {
     /// <summary>So many claims without an outcome in a row, and each further one, count as failures.</summary>
     public const int MostLostClaims = 3;
@@ -50,12 +52,16 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
         FetchDue => image with { RetryAt = null },
         ImageFetchStarted { IsRenewal: true } renewed => image with { By = renewed.By, LeaseUntil = renewed.LeaseUntil },
         ImageFetchStarted returned when returned.LeaseUntil <= returned.StartedAt => image with { By = null },
-        ImageFetchStarted started => image with { By = started.By, LeaseUntil = started.LeaseUntil, LostClaims = image.LostClaims + (image.By is null ? 0 : 1) },
+        ImageFetchStarted started =>
+            image with { By = started.By, LeaseUntil = started.LeaseUntil, LostClaims = image.LostClaims + (image.By is null ? 0 : 1) },
         ImageCached => image with { IsCached = true, By = null, Failures = 0, RetryAt = null, LostClaims = 0 },
         // A failure of the kind internal may be that of a claim without an outcome.
         ImageFetchFailed failed => image with
         {
-            By = null, Failures = image.Failures + 1, RetryAt = failed.RetryAt, LostClaims = failed.Kind == CopyFailed.Internal ? image.LostClaims : 0,
+            By = null,
+            Failures = image.Failures + 1,
+            RetryAt = failed.RetryAt,
+            LostClaims = failed.Kind == CopyFailed.Internal ? image.LostClaims : 0,
         },
         ImageExpired => image with { IsWanted = false, IsCached = false, Failures = 0, RetryAt = null, LostClaims = 0 },
         ImageEvicted => image with { IsCached = false },
@@ -106,7 +112,9 @@ public sealed partial class FetchImage(
 
     /// <summary>What is added to the stream instead of a claim when the claims before it had no outcome.</summary>
     public static ImageFetchFailed Lost(Fetching image, string name, DateTimeOffset now) => new(
-        name, CopyFailed.Internal, $"image-fetcher began to copy this image {image.LostClaims + 1} times and recorded no outcome, the last time as {image.By}; its log and its last termination may say why",
+        name, CopyFailed.Internal,
+        $"image-fetcher began to copy this image {image.LostClaims + 1} times and recorded no outcome, the last time as {image.By}; "
+            + "its log and its last termination may say why",
         RetryHelps: true, RetryFetch.At(name, CopyFailed.Internal, image.Failures + 1, null, now), now);
 
     /// <summary>Handles one announcement of an image.</summary>
@@ -211,7 +219,8 @@ public sealed partial class FetchImage(
     }
 
     /// <returns>Whether the image expired while it was copied, so that its tag has to go again.</returns>
-    private static async Task<bool> Record(EventLogTransaction transaction, string image, Func<Fetching, DateTimeOffset, object?> outcome, Guid? cause, CancellationToken ct)
+    private static async Task<bool> Record(EventLogTransaction transaction, string image, Func<Fetching, DateTimeOffset, object?> outcome,
+        Guid? cause, CancellationToken ct)
     {
         transaction.CausedBy(cause);
         var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);

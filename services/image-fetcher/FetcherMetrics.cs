@@ -21,10 +21,12 @@ public sealed class FetcherMetrics
         evictions = meter.CreateCounter<long>(
             "kuik_fetcher_evictions", description: "Announced evictions that ended, by outcome: evicted, cache or internal");
         sweeps = meter.CreateCounter<long>(
-            "kuik_fetcher_sweeps", description: "Sweeps of repositories of the cache, by outcome: swept, doubt (a tag could not be read, nothing was deleted), cache or internal");
+            "kuik_fetcher_sweeps", description: "Sweeps of repositories of the cache, by outcome: swept, doubt, cache or internal");
         withoutLock = meter.CreateCounter<long>(
-            "kuik_fetcher_without_lock", description: "Writes to the cache that went on without a lock because Postgres was unreachable, by lock: repository or collection");
-        lockWaits = meter.CreateHistogram("kuik_fetcher_lock_wait_seconds", description: "Waits for a lock before writing to the cache, by lock: repository or collection",
+            "kuik_fetcher_without_lock",
+            description: "Writes to the cache without a lock because Postgres was unreachable, by lock: repository or collection");
+        lockWaits = meter.CreateHistogram("kuik_fetcher_lock_wait_seconds",
+            description: "Waits for a lock before writing to the cache, by lock: repository or collection",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.01, 0.1, 1, 5, 30, 120, 600] });
     }
 
@@ -43,7 +45,8 @@ public sealed class FetcherMetrics
     /// <summary>The wait for a lock is over, whatever ended it.</summary>
     /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>
     /// <param name="wait">How long it was.</param>
-    public void MeasureLockWait(string kind, TimeSpan wait) => lockWaits.Record(wait.TotalSeconds, KeyValuePair.Create<string, object?>("lock", kind));
+    public void MeasureLockWait(string kind, TimeSpan wait) =>
+        lockWaits.Record(wait.TotalSeconds, KeyValuePair.Create<string, object?>("lock", kind));
 
     /// <summary>An eviction ended.</summary>
     /// <param name="outcome"><c>evicted</c>, or a kind of <see cref="CopyFailed"/>.</param>

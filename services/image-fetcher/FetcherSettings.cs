@@ -12,8 +12,9 @@ namespace Kuik.ImageFetcher;
 public sealed record FetcherSettings(string Name, TimeSpan Lease, int MaxConcurrentImages)
 {
     /// <summary>
-    /// <c>Kuik:Fetch:OpenTagsWithoutPostgres</c>: true or false, whether a tag is opened by the pull secrets of other tags of its repository while connections to
-    /// Postgres are refused or broken, so that pods which nothing has observed yet can pull a private image. Default false.
+    /// <c>Kuik:Fetch:OpenTagsWithoutPostgres</c>: true or false, whether a tag is opened by the pull secrets of other tags of its
+    /// repository while connections to Postgres are refused or broken, so that pods which nothing has observed yet can pull a private
+    /// image. Default false.
     /// </summary>
     public bool OpenTagsWithoutPostgres { get; init; }
 

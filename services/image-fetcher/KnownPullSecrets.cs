@@ -5,20 +5,23 @@ using Npgsql;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Reads which secrets pods bring: for an image by tag, those of the pods that use this tag; for one by digest, those of the pods that use its repository.</summary>
+/// <summary>Reads which secrets pods bring: for an image by tag, those of the pods that use this tag; for one by digest, those of the pods
+/// that use its repository.</summary>
 /// <exception cref="NpgsqlException">Postgres is unreachable, or did not answer.</exception>
 public delegate Task<IReadOnlyList<PullSecret>> ReadPullSecretNames(ImageReference image, CancellationToken ct);
 
 /// <summary>
-/// Which secrets fit which image, as the usage table says: one indexed query for each image that is asked for, its answer used for a second. Injected as a singleton.
+/// Which secrets fit which image, as the usage table says: one indexed query for each image that is asked for, its answer used for a
+/// second. Injected as a singleton.
 /// <para>A tag is opened by the secrets of the pods that use this very tag, and by no other: a pod that names another tag of a repository gets nothing by
-/// the secrets of another namespace, as without Kuik. (What is cached is served to all, as an image on a node is.) A digest, which cannot be guessed and
-/// which is all that a runtime names of an image's parts, is opened by what pods bring for the repository.</para>
-/// <para>A Postgres that is slow is waited for, in the background too; what comes late is taken. While there is no answer, the last one for exactly this image
-/// counts. Only where <c>Kuik:Fetch:OpenTagsWithoutPostgres</c> says so, and only while connections are refused or broken, a tag is opened by what is remembered for
-/// other images of its repository: new pods cannot be seen then.</para>
+/// the secrets of another namespace, as without Kuik. (What is cached is served to all, as an image on a node is.) A digest, which cannot
+/// be guessed and which is all that a runtime names of an image's parts, is opened by what pods bring for the repository.</para>
+/// <para>A Postgres that is slow is waited for, in the background too; what comes late is taken. While there is no answer, the last one for
+/// exactly this image counts. Only where <c>Kuik:Fetch:OpenTagsWithoutPostgres</c> says so, and only while connections are refused or
+/// broken, a tag is opened by what is remembered for other images of its repository: new pods cannot be seen then.</para>
 /// </summary>
-public sealed partial class KnownPullSecrets(ReadPullSecretNames read, FetcherSettings settings, TimeProvider time, ILogger<KnownPullSecrets> logger) : IDisposable
+public sealed partial class KnownPullSecrets(ReadPullSecretNames read, FetcherSettings settings, TimeProvider time,
+    ILogger<KnownPullSecrets> logger) : IDisposable
 {
     /// <summary>How long an answer is good: a pod's pull may come a moment after the pod.</summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
@@ -60,9 +63,7 @@ public sealed partial class KnownPullSecrets(ReadPullSecretNames read, FetcherSe
             LogLate(image, Patience.TotalSeconds);
         }
         lock (gate)
-            return image.Tag is not null && OpensTags
-                ? [.. known.Values.Where(one => one.Image.Name == image.Name).SelectMany(one => one.Secrets).Distinct()]
-                : entry.Secrets;
+            return (image.Tag is null ? entry.Secrets is null : OpensTags) ? OfRepository(image.Name) : entry.Secrets ?? [];
     }
 
     public void Dispose() => reads.Dispose();
@@ -84,11 +85,16 @@ public sealed partial class KnownPullSecrets(ReadPullSecretNames read, FetcherSe
         }
     }
 
+    /// <summary>What is remembered of a repository's images: for a digest, a part of the answer that is not there yet.</summary>
+    private IReadOnlyList<PullSecret> OfRepository(string name) =>
+        [.. known.Values.Where(one => one.Image.Name == name).SelectMany(one => one.Secrets ?? []).Distinct()];
+
     private void MakeRoom()
     {
         if (known.Count < MostKept)
             return;
-        foreach (var old in known.Where(entry => entry.Value.Reading.IsCompleted).OrderBy(entry => entry.Value.AskedAt).Take(MostKept / 2).ToList())
+        var idle = known.Where(entry => entry.Value.Reading.IsCompleted).OrderBy(entry => entry.Value.AskedAt);
+        foreach (var old in idle.Take(MostKept / 2).ToList())
             known.Remove(old.Key);
     }
 
@@ -132,20 +138,24 @@ public sealed partial class KnownPullSecrets(ReadPullSecretNames read, FetcherSe
             (entry.FreshUntil, isDisconnected) = (time.GetUtcNow() + PauseAfterFailure, isNowDisconnected);
     }
 
-    [LoggerMessage(LogLevel.Warning, "Postgres has not said within {Seconds} s which pull secrets fit {Image}: the last answer is used, if there was one")]
+    [LoggerMessage(LogLevel.Warning,
+        "Postgres has not said within {Seconds} s which pull secrets fit {Image}: the last answer is used, if there was one")]
     private partial void LogLate(ImageReference image, double seconds);
 
-    [LoggerMessage(LogLevel.Warning, "Postgres did not say which pull secrets fit {Image} ({Reason}): the last answer is used, if there was one")]
+    [LoggerMessage(LogLevel.Warning,
+        "Postgres did not say which pull secrets fit {Image} ({Reason}): the last answer is used, if there was one")]
     private partial void LogKept(ImageReference image, string reason);
 
-    [LoggerMessage(LogLevel.Error, "which pull secrets fit {Image} could not be read, and the last answer is used, if there was one: {Fault}")]
+    [LoggerMessage(LogLevel.Error,
+        "which pull secrets fit {Image} could not be read, and the last answer is used, if there was one: {Fault}")]
     private partial void LogUnforeseen(ImageReference image, string fault);
 
     private sealed class Known(ImageReference image)
     {
         public ImageReference Image { get; } = image;
 
-        public IReadOnlyList<PullSecret> Secrets { get; set; } = [];
+        /// <summary>Null until Postgres has answered once.</summary>
+        public IReadOnlyList<PullSecret>? Secrets { get; set; }
 
         public DateTimeOffset FreshUntil { get; set; } = DateTimeOffset.MinValue;
 

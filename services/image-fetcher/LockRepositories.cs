@@ -6,14 +6,16 @@ using Npgsql;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// The locks that the copy engine takes, in Postgres: of a repository of the cache, which orders copies and evictions; and the share that keeps the garbage
-/// collection of the cache registry away. Injected as a singleton.
-/// <para>While Postgres is unreachable (refused, broken, or silent for <see cref="LockSession.Silence"/>) a copy goes on without: evictions and collections need
-/// the same Postgres, so there are none. A writer that went without notices before it writes that Postgres is back, takes the lock and checks again. Only a replica
-/// that alone cannot reach Postgres can cross an eviction: at worst a manifest that it relies on is gone, and is pulled through again.</para>
+/// The locks that the copy engine takes, in Postgres: of a repository of the cache, which orders copies and evictions; and the share that
+/// keeps the garbage collection of the cache registry away. Injected as a singleton.
+/// <para>While Postgres is unreachable (refused, broken, or silent for <see cref="LockSession.Silence"/>) a copy goes on without: evictions
+/// and collections need the same Postgres, so there are none. A writer that went without notices before it writes that Postgres is back,
+/// takes the lock and checks again. Only a replica that alone cannot reach Postgres can cross an eviction: at worst a manifest that it
+/// relies on is gone, and is pulled through again.</para>
 /// </summary>
 public sealed partial class LockRepositories(
-    LockSession session, RepositoryLocks locks, GarbageCollectionLease collection, FetcherMetrics metrics, TimeProvider time, ILogger<LockRepositories> logger)
+    LockSession session, RepositoryLocks locks, GarbageCollectionLease collection, FetcherMetrics metrics, TimeProvider time,
+    ILogger<LockRepositories> logger)
 {
     /// <summary>How long a lock is waited for that another holder has; then the copy fails and is tried again later.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(10);
@@ -26,7 +28,8 @@ public sealed partial class LockRepositories(
     private readonly ConcurrentDictionary<string, int> without = new();
 
     /// <summary>Waits for the lock of a repository.</summary>
-    /// <exception cref="CopyFailed">Another holder had it for <see cref="LongestWait"/>, or Postgres has no connection to spare.</exception>
+    /// <exception cref="CopyFailed">Another holder had it for <see cref="LongestWait"/>, or Postgres has no connection to
+    /// spare.</exception>
     public Task<IHeldLock> Take(string repository, CancellationToken ct) => Take("repository", repository, async stop =>
     {
         var held = await locks.Take(repository, stop);
@@ -62,12 +65,14 @@ public sealed partial class LockRepositories(
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
         {
-            throw new CopyFailed(CopyFailed.Cache, $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true, inner: error);
+            throw new CopyFailed(CopyFailed.Cache,
+                $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true, inner: error);
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             var holder = kind == "collection" ? "the cache registry's garbage is collected" : "another writer has its lock";
-            throw new CopyFailed(CopyFailed.Cache, $"{repository} is not written: {holder} for {LongestWait.TotalMinutes:0} min", retryHelps: true);
+            throw new CopyFailed(CopyFailed.Cache, $"{repository} is not written: {holder} for {LongestWait.TotalMinutes:0} min",
+                retryHelps: true);
         }
         finally
         {
@@ -75,7 +80,8 @@ public sealed partial class LockRepositories(
         }
     }
 
-    private async Task<IHeldLock> TakeOnceReachable(string repository, Func<CancellationToken, Task<IHeldLock>> take, long began, CancellationToken ct)
+    private async Task<IHeldLock> TakeOnceReachable(string repository, Func<CancellationToken, Task<IHeldLock>> take, long began,
+        CancellationToken ct)
     {
         while (true)
         {
@@ -92,13 +98,15 @@ public sealed partial class LockRepositories(
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "writing to {Repository} without the lock ({Kind}), because Postgres is unreachable ({Reason}); nothing is evicted either until it is back")]
+    [LoggerMessage(LogLevel.Warning,
+        "writing to {Repository} without the lock ({Kind}), because Postgres is unreachable ({Reason}); nothing is evicted either")]
     private partial void LogWithout(string kind, string repository, string reason);
 
     [LoggerMessage(LogLevel.Debug, "the lock of {Repository} waits for Postgres: {Reason}")]
     private partial void LogNotYet(string repository, string reason);
 
-    private sealed class Held(IAsyncDisposable held, Func<CancellationToken, Task> ensureHeld, Func<bool> excludesOthers, string name) : IHeldLock
+    private sealed class Held(IAsyncDisposable held, Func<CancellationToken, Task> ensureHeld, Func<bool> excludesOthers, string name)
+        : IHeldLock
     {
         public bool ExcludesOthers => excludesOthers();
 

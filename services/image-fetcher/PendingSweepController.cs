@@ -5,11 +5,12 @@ using Npgsql;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Sweeps the repositories of the cache from which images were evicted, once for many evictions (<see cref="PendingSweeps"/>). Every replica does; a repository is
-/// swept by one of them. What fails, is interrupted or ends in doubt stays pending and is tried again later.
+/// Sweeps the repositories of the cache from which images were evicted, once for many evictions (<see cref="PendingSweeps"/>). Every
+/// replica does; a repository is swept by one of them. What fails, is interrupted or ends in doubt stays pending and is tried again later.
 /// </summary>
 public sealed partial class PendingSweepController(
-    NpgsqlDataSource postgres, EventLogReady ready, SweepRepository engine, FetcherMetrics metrics, TimeProvider time, ILogger<PendingSweepController> logger) : BackgroundService
+    NpgsqlDataSource postgres, EventLogReady ready, SweepRepository engine, FetcherMetrics metrics, TimeProvider time,
+    ILogger<PendingSweepController> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 

@@ -27,8 +27,8 @@ public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOn
 
 /// <summary>
 /// Reads pull secrets when they are needed, which is image-fetcher's only right in Kubernetes. A secret is kept in memory for half a minute, so that
-/// a rotated one works without a restart. While Kubernetes is silent, what it said last is used for an hour; that it forbids a secret, or has none, is an answer.
-/// What is not asked for any more is dropped from memory. Injected as a singleton.
+/// a rotated one works without a restart. While Kubernetes is silent, what it said last is used for an hour; that it forbids a secret, or
+/// has none, is an answer. What is not asked for any more is dropped from memory. Injected as a singleton.
 /// </summary>
 public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogger<ReadSecrets> logger) : IDisposable
 {
@@ -119,7 +119,8 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
         }
         catch (KubernetesRefused refusal) when (refusal.Status is HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized)
         {
-            return Answer(new SecretsRead([], [$"{name} could not be read: Kubernetes answered {(int)refusal.Status}, image-fetcher may not get it"]));
+            return Answer(new SecretsRead([],
+                [$"{name} could not be read: Kubernetes answered {(int)refusal.Status}, image-fetcher may not get it"]));
         }
         catch (KubernetesRefused refusal)
         {
@@ -164,7 +165,8 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
     {
         var now = time.GetUtcNow();
         var isGood = last is not null && now - last.AnsweredAt <= Kept;
-        return new Known(isGood ? last!.Entries : [], [problem], last?.AnsweredAt ?? DateTimeOffset.MinValue, now + Patience) { AskedAt = now };
+        var entries = isGood ? last!.Entries : [];
+        return new Known(entries, [problem], last?.AnsweredAt ?? DateTimeOffset.MinValue, now + Patience) { AskedAt = now };
     }
 
     [LoggerMessage(LogLevel.Error, "{Secret} could not be read: {Fault}")]
@@ -173,7 +175,8 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
     [LoggerMessage(LogLevel.Warning, "{Problem}")]
     private partial void LogProblem(string problem);
 
-    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems, DateTimeOffset AnsweredAt, DateTimeOffset FreshUntil)
+    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems, DateTimeOffset AnsweredAt,
+        DateTimeOffset FreshUntil)
     {
         public DateTimeOffset AskedAt { get; set; }
     }

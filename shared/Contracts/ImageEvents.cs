@@ -51,7 +51,8 @@ public sealed record FetchDue(string Image, DateTimeOffset OpenSince, DateTimeOf
 /// <param name="StartedAt">UTC.</param>
 public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt)
 {
-    /// <summary>True for the same copy's next sign of life; false, also in events of earlier versions, for a claim, and for a lease given back (which ends as it starts).</summary>
+    /// <summary>True for the same copy's next sign of life; false, also in events of earlier versions, for a claim, and for a lease given
+    /// back (which ends as it starts).</summary>
     public bool IsRenewal { get; init; }
 }
 

@@ -3,13 +3,13 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The order between writing to the cache registry and its garbage collection: every writer shares one lock from its first upload to its last PUT, a collection
-/// holds it exclusively. A process holds it once, however many writers it has. Once a collection has asked, new writers wait; those that have begun go on, for as
-/// long as the collection is ready to wait. Injected as a singleton.
+/// The order between writing to the cache registry and its garbage collection: every writer shares one lock from its first upload to its
+/// last PUT, a collection holds it exclusively. A process holds it once, however many writers it has. Once a collection has asked, new
+/// writers wait; those that have begun go on, for as long as the collection is ready to wait. Injected as a singleton.
 /// </summary>
 /// <remarks>
-/// A writer must not wait for a second share while it has one, nor for another process that does: a collection that has asked in between would wait for the first.
-/// What a process does on behalf of a writer of another process is covered by that writer's share.
+/// A writer must not wait for a second share while it has one, nor for another process that does: a collection that has asked in between
+/// would wait for the first. What a process does on behalf of a writer of another process is covered by that writer's share.
 /// </remarks>
 public sealed class GarbageCollectionLease(LockSession session, TimeProvider time) : IDisposable
 {
@@ -48,10 +48,13 @@ public sealed class GarbageCollectionLease(LockSession session, TimeProvider tim
         }
     }
 
-    /// <summary>Takes the lock exclusively, for a garbage collection. To be called by a process that is no writer: locks of one session do not exclude each other.</summary>
-    /// <param name="patience">How long writers that have begun are waited for, while new ones wait. A copy of a very large image can take longer: try again later.</param>
+    /// <summary>Takes the lock exclusively, for a garbage collection. To be called by a process that is no writer: locks of one session do
+    /// not exclude each other.</summary>
+    /// <param name="patience">How long writers that have begun are waited for, while new ones wait. A copy of a very large image can take
+    /// longer: try again later.</param>
     /// <param name="ct">Ends the waiting.</param>
-    /// <returns>The lock, to be checked (<see cref="HeldLock.EnsureHeld"/>, <see cref="HeldLock.RunWhileHeld"/>) before each deletion; null when the writers took longer.</returns>
+    /// <returns>The lock, to be checked (<see cref="HeldLock.EnsureHeld"/>, <see cref="HeldLock.RunWhileHeld"/>) before each deletion; null
+    /// when the writers took longer.</returns>
     /// <exception cref="NpgsqlException">Postgres cannot be reached: nothing may be collected.</exception>
     public async Task<HeldLock?> TakeForCollection(TimeSpan patience, CancellationToken ct)
     {

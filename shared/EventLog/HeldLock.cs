@@ -2,7 +2,8 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>An advisory lock that this process holds on its <see cref="LockSession"/>, until it is disposed or the connection is lost.</summary>
+/// <summary>An advisory lock that this process holds on its <see cref="LockSession"/>, until it is disposed or the connection is
+/// lost.</summary>
 public sealed class HeldLock : IAsyncDisposable
 {
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
@@ -20,8 +21,8 @@ public sealed class HeldLock : IAsyncDisposable
     /// <exception cref="NpgsqlException">The connection is lost, and the lock with it.</exception>
     public Task EnsureHeld(CancellationToken ct) => _session.ExecuteOn(_connection, "select 1", [], ct);
 
-    /// <summary>Runs work that cannot call <see cref="EnsureHeld"/> itself, such as another process: its token is cancelled within two seconds after the lock is lost
-    /// (and <see cref="LockSession.Silence"/> where Postgres just stops answering).</summary>
+    /// <summary>Runs work that cannot call <see cref="EnsureHeld"/> itself, such as another process: its token is cancelled within two
+    /// seconds after the lock is lost (and <see cref="LockSession.Silence"/> where Postgres just stops answering).</summary>
     /// <param name="work">Ends at once when its token is cancelled.</param>
     /// <param name="time">The clock of the checks, one a second.</param>
     /// <param name="ct">Cancels the work too.</param>
@@ -43,7 +44,7 @@ public sealed class HeldLock : IAsyncDisposable
         catch
         {
             await stop.CancelAsync();
-            await working.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await working.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
         await working;

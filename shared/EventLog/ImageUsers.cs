@@ -82,7 +82,8 @@ public static class ImageUsers
         return counts;
     }
 
-    /// <summary>The secrets that the pods which use this image bring, each once, those of a namespace in the order in which its pods name them.</summary>
+    /// <summary>The secrets that the pods which use this image bring, each once, those of a namespace in the order in which its pods name
+    /// them.</summary>
     public static Task<IReadOnlyList<PullSecret>> PullSecretsOfImage(NpgsqlConnection connection, string image, CancellationToken ct) =>
         PullSecrets(connection, "image = $1", image, ct);
 
@@ -90,10 +91,12 @@ public static class ImageUsers
     /// <param name="connection">Open.</param>
     /// <param name="repository">Host and path: <c>docker.io/library/nginx</c>.</param>
     /// <param name="ct">Ends it.</param>
-    public static Task<IReadOnlyList<PullSecret>> PullSecretsOfRepository(NpgsqlConnection connection, string repository, CancellationToken ct) =>
+    public static Task<IReadOnlyList<PullSecret>> PullSecretsOfRepository(NpgsqlConnection connection, string repository,
+        CancellationToken ct) =>
         PullSecrets(connection, $"{Repository} = $1", repository, ct);
 
-    /// <summary>An image's repository, as SQL: without the digest, else without the tag. Written as Postgres gives it back, so that Marten finds the index unchanged.</summary>
+    /// <summary>An image's repository, as SQL: without the digest, else without the tag. Written as Postgres gives it back, so that Marten
+    /// finds the index unchanged.</summary>
     internal const string Repository = "regexp_replace(image, '(@.*|:[^:/]*)$'::text, ''::text)";
 
     /// <summary>The table, for Marten to create with its own.</summary>
@@ -110,7 +113,8 @@ public static class ImageUsers
         return table;
     }
 
-    private static async Task<IReadOnlyList<PullSecret>> PullSecrets(NpgsqlConnection connection, string where, string value, CancellationToken ct)
+    private static async Task<IReadOnlyList<PullSecret>> PullSecrets(NpgsqlConnection connection, string where, string value,
+        CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(PullSecretsQuery(where), connection) { Parameters = { new() { Value = value } } };
         await using var rows = await command.ExecuteReaderAsync(ct);

@@ -3,8 +3,9 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Takes one advisory lock for one waiter of this process at a time, in turn with other processes: a second lock, the queue, is held while the first one is
-/// waited for and given up with it. A process that has just released the lock finds the queue taken by the process that waits, and comes after it.
+/// Takes one advisory lock for one waiter of this process at a time, in turn with other processes: a second lock, the queue, is held while
+/// the first one is waited for and given up with it. A process that has just released the lock finds the queue taken by the process that
+/// waits, and comes after it.
 /// </summary>
 internal sealed class LockQueue(LockSession session, string name, bool isShared, TimeProvider time)
 {
@@ -18,7 +19,8 @@ internal sealed class LockQueue(LockSession session, string name, bool isShared,
     /// <summary>Is no process waiting for the lock in a way that excludes this one? Asked by one that shares the lock already.</summary>
     /// <exception cref="NpgsqlException">Postgres cannot be reached.</exception>
     public async Task<bool> IsOpen(CancellationToken ct) =>
-        (await session.Execute($"select case when pg_try_advisory_lock{_suffix}($1) then pg_advisory_unlock{_suffix}($1) else false end", [_queue], ct)).Value is true;
+        (await session.Execute(
+            $"select case when pg_try_advisory_lock{_suffix}($1) then pg_advisory_unlock{_suffix}($1) else false end", [_queue], ct)).Value is true;
 
     /// <summary>Waits for the lock. Not for several callers at once.</summary>
     /// <exception cref="NpgsqlException">Postgres cannot be reached.</exception>
@@ -47,7 +49,8 @@ internal sealed class LockQueue(LockSession session, string name, bool isShared,
     /// <returns>Null: not even the queue was free. False: the queue is held. True: the lock is held, and the queue given up.</returns>
     private async Task<(bool? IsTaken, NpgsqlConnection? On)> TryBoth(CancellationToken ct)
     {
-        var (value, on) = await session.Execute($"select case when pg_try_advisory_lock{_suffix}($2) then {TryLock} end", [_key, _queue], ct);
+        var sql = $"select case when pg_try_advisory_lock{_suffix}($2) then {TryLock} end";
+        var (value, on) = await session.Execute(sql, [_key, _queue], ct);
         return (value as bool?, on);
     }
 
@@ -59,7 +62,8 @@ internal sealed class LockQueue(LockSession session, string name, bool isShared,
         }
         catch (NpgsqlException)
         {
-            return (null, null);   // the place in the queue is lost with the connection; the next attempt shows whether Postgres is reachable
+            // the place in the queue is lost with the connection; the next attempt shows whether Postgres is reachable
+            return (null, null);
         }
     }
 

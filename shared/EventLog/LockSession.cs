@@ -4,20 +4,21 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The one Postgres session on which this process holds its advisory locks, however many: it never takes a connection of the pool, and a full pool does not
-/// touch it. Connects when the first lock is wanted; a lost connection loses all of them (<see cref="HeldLock.EnsureHeld"/>), and the next one is taken on a
-/// new connection. Injected as a singleton.
+/// The one Postgres session on which this process holds its advisory locks, however many: it never takes a connection of the pool, and a
+/// full pool does not touch it. Connects when the first lock is wanted; a lost connection loses all of them
+/// (<see cref="HeldLock.EnsureHeld"/>), and the next one is taken on a new connection. Injected as a singleton.
 /// </summary>
 /// <remarks>
-/// Locks are tried, never waited for inside Postgres: a session that waits for one looks to Marten's daemon as if it might still fill a gap in the event
-/// sequence, and the daemon would wait for it. The order among processes comes from a second lock, the queue (<see cref="LockQueue"/>).
+/// Locks are tried, never waited for inside Postgres: a session that waits for one looks to Marten's daemon as if it might still fill a gap
+/// in the event sequence, and the daemon would wait for it. The order among processes comes from a second lock, the queue
+/// (<see cref="LockQueue"/>).
 /// </remarks>
 public sealed class LockSession : IAsyncDisposable
 {
     /// <summary>How long a connection attempt may take, and how long a statement: then Postgres counts as unreachable.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
 
-    /// <summary>After a failed connection attempt, callers fail at once for this long instead of each waiting for an attempt of its own.</summary>
+    /// <summary>After a failed attempt to connect, callers fail at once for this long and three times as long as it took.</summary>
     internal static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
 
     private readonly NpgsqlDataSource _postgres;
@@ -66,7 +67,8 @@ public sealed class LockSession : IAsyncDisposable
     /// <summary>Runs a statement that takes locks, on a new connection if the last one is lost.</summary>
     /// <param name="sql">Returns one value.</param>
     /// <param name="keys">Its parameters.</param>
-    /// <param name="ct">Ends the waiting for other statements; a statement that has begun is completed, so that what it takes is known.</param>
+    /// <param name="ct">Ends the waiting for other statements; a statement that has begun is completed, so that what it takes is
+    /// known.</param>
     /// <returns>The value, null for SQL's null, and the connection on which it ran.</returns>
     /// <exception cref="NpgsqlException">Postgres cannot be reached, or does not answer in time.</exception>
     internal async Task<(object? Value, NpgsqlConnection On)> Execute(string sql, long[] keys, CancellationToken ct)
@@ -80,9 +82,9 @@ public sealed class LockSession : IAsyncDisposable
                 {
                     return (await Ask(last, sql, keys), last);
                 }
-                catch (NpgsqlException e) when (_connection is null && e.InnerException is not TimeoutException)
+                catch (NpgsqlException) when (_connection is null)
                 {
-                    // The last connection had been lost, which says nothing about Postgres now.
+                    // The last connection is lost, or silent since a failover, which says nothing about Postgres now.
                 }
             }
             var connection = await Connect();
@@ -115,6 +117,7 @@ public sealed class LockSession : IAsyncDisposable
     {
         if (_failure is { } failure && _pausedUntil > _time.GetUtcNow())
             throw failure is PostgresException said ? Again(said) : new NpgsqlException(failure.Message, failure.InnerException);
+        var began = _time.GetTimestamp();
         try
         {
             _connection = await _postgres.OpenConnectionAsync(CancellationToken.None);
@@ -123,12 +126,14 @@ public sealed class LockSession : IAsyncDisposable
         }
         catch (NpgsqlException e)
         {
-            (_failure, _pausedUntil) = (e, _time.GetUtcNow() + PauseAfterFailure);
+            // After an attempt that took long, a longer pause: callers wait for each attempt.
+            (_failure, _pausedUntil) = (e, _time.GetUtcNow() + PauseAfterFailure + 3 * _time.GetElapsedTime(began));
             throw;
         }
     }
 
-    private static PostgresException Again(PostgresException said) => new(said.MessageText, said.Severity, said.InvariantSeverity, said.SqlState);
+    private static PostgresException Again(PostgresException said) =>
+        new(said.MessageText, said.Severity, said.InvariantSeverity, said.SqlState);
 
     private async Task<object?> Ask(NpgsqlConnection connection, string sql, long[] keys)
     {

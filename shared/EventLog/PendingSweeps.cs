@@ -9,8 +9,8 @@ namespace Kuik.EventLog;
 public sealed record PendingSweep(string Repository, long Version);
 
 /// <summary>
-/// The repositories of the cache from which a tag was removed since their last sweep: a work table, changed in the transaction that records the eviction, so that a
-/// crash between an eviction and its sweep loses nothing. One sweep follows all evictions of a while.
+/// The repositories of the cache from which a tag was removed since their last sweep: a work table, changed in the transaction that records
+/// the eviction, so that a crash between an eviction and its sweep loses nothing. One sweep follows all evictions of a while.
 /// </summary>
 public static class PendingSweeps
 {
@@ -27,22 +27,25 @@ public static class PendingSweeps
     public static async Task Note(NpgsqlConnection connection, string repository, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
-            insert into kuik.pending_sweeps (repository, version, first_noted, last_noted, not_before, attempts) values ($1, 1, now(), now(), now(), 0)
+            insert into kuik.pending_sweeps (repository, version, first_noted, last_noted, not_before, attempts)
+            values ($1, 1, now(), now(), now(), 0)
             on conflict (repository) do update set version = pending_sweeps.version + 1, last_noted = now()
             """, connection) { Parameters = { new() { Value = repository } } };
         await command.ExecuteNonQueryAsync(ct);
     }
 
     /// <summary>
-    /// A repository whose sweep is due, the one that has waited longest; null for none. It is left to the caller for ten minutes, and after each attempt that is not
-    /// followed by <see cref="Done"/> for twice as long, up to six hours.
+    /// A repository whose sweep is due, the one that has waited longest; null for none. It is left to the caller for ten minutes, and after
+    /// each attempt that is not followed by <see cref="Done"/> for twice as long, up to six hours.
     /// </summary>
     public static async Task<PendingSweep?> Claim(NpgsqlConnection connection, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
-            update kuik.pending_sweeps set attempts = attempts + 1, not_before = now() + least(interval '10 minutes' * power(2, least(attempts, 10)), interval '6 hours')
+            update kuik.pending_sweeps set attempts = attempts + 1,
+                not_before = now() + least(interval '10 minutes' * power(2, least(attempts, 10)), interval '6 hours')
             where repository = (
-                select repository from kuik.pending_sweeps where not_before <= now() and (last_noted <= now() - $1 or first_noted <= now() - $2)
+                select repository from kuik.pending_sweeps
+                where not_before <= now() and (last_noted <= now() - $1 or first_noted <= now() - $2)
                 order by first_noted limit 1 for update skip locked)
             returning repository, version
             """, connection) { Parameters = { new() { Value = Quiet }, new() { Value = Longest } } };

@@ -1,6 +1,7 @@
 namespace Kuik.EventLog;
 
-/// <summary>The lock of a repository, held. Released by disposing it, by the end of the process, or when the connection to Postgres is lost.</summary>
+/// <summary>The lock of a repository, held. Released by disposing it, by the end of the process, or when the connection to Postgres is
+/// lost.</summary>
 public sealed class RepositoryLock : IAsyncDisposable
 {
     private readonly HeldLock _held;

@@ -3,8 +3,9 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The order between copying into a cache repository and evicting from it: the last check of an image's parts with the PUT of its tag, and an eviction with its
-/// sweep, hold the repository's lock. Within this process callers wait in one line for each repository; only the first of them asks Postgres. Injected as a singleton.
+/// The order between copying into a cache repository and evicting from it: the last check of an image's parts with the PUT of its tag, and
+/// an eviction with its sweep, hold the repository's lock. Within this process callers wait in one line for each repository; only the first
+/// of them asks Postgres. Injected as a singleton.
 /// </summary>
 public sealed class RepositoryLocks(LockSession session, TimeProvider time)
 {

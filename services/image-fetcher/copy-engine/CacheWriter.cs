@@ -1,8 +1,9 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What everything that changes a repository of the cache holds: a share that keeps the registry's garbage collection away and, from its last checks to its last PUT
-/// or DELETE, the repository's lock. In this order; and <see cref="EnsureMayWrite"/> comes right before each PUT of a tag and each DELETE.
+/// What everything that changes a repository of the cache holds: a share that keeps the registry's garbage collection away and, from its
+/// last checks to its last PUT or DELETE, the repository's lock. In this order; and <see cref="EnsureMayWrite"/> comes right before each
+/// PUT of a tag and each DELETE.
 /// </summary>
 internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shareCache, string repository) : IAsyncDisposable
 {
@@ -13,7 +14,8 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
     /// <exception cref="CopyFailed">It took too long.</exception>
     public async Task Share(CancellationToken stop) => _share ??= await shareCache(repository, stop);
 
-    /// <summary>Waits for the share and then for the repository's lock; disposing of the result releases the lock and keeps the share.</summary>
+    /// <summary>Waits for the share and then for the repository's lock; disposing of the result releases the lock and keeps the
+    /// share.</summary>
     /// <exception cref="CopyFailed">It could not be had in time.</exception>
     public async Task<IAsyncDisposable> Lock(CancellationToken stop)
     {
@@ -36,7 +38,8 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
     {
         await EnsureMayWrite(stop);
         if (!_lock!.ExcludesOthers || !_share!.ExcludesOthers)
-            throw new CopyFailed(CopyFailed.Cache, $"nothing is deleted from {repository} while writers go without its lock, because Postgres is unreachable", retryHelps: true);
+            throw new CopyFailed(CopyFailed.Cache,
+                $"nothing is deleted from {repository} while writers go without its lock, because Postgres is unreachable", retryHelps: true);
     }
 
     /// <summary>After a lock was lost: what is left of both is given up, and taken anew when it is wanted.</summary>
@@ -48,7 +51,8 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
 
     public async ValueTask DisposeAsync() => await Renew();
 
-    private static ValueTask Release(ref IHeldLock? held) => Interlocked.Exchange(ref held, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
+    private static ValueTask Release(ref IHeldLock? held) =>
+        Interlocked.Exchange(ref held, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     private sealed class Unlock(CacheWriter writer) : IAsyncDisposable
     {

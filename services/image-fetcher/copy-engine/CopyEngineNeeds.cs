@@ -9,7 +9,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="PulledThrough">Called once for each image that a pull has brought in; its faults are logged and do not hurt the pull.</param>
 public sealed record CopyEngineNeeds(FindCredentials Credentials, LockRepository LockRepository, NotePull PulledThrough)
 {
-    /// <summary>Called before the first upload of a copy, and for an eviction. Default: the cache registry's garbage is collected by nothing that could run meanwhile.</summary>
+    /// <summary>Called before the first upload of a copy, and for an eviction. Default: the cache registry's garbage is collected by
+    /// nothing that could run meanwhile.</summary>
     public ShareCache ShareCache { get; init; } = (_, _) => Task.FromResult<IHeldLock>(NoLock.Instance);
 }
 
@@ -25,8 +26,8 @@ public delegate Task<IReadOnlyList<RegistryCredential>> FindCredentials(ImageRef
 public delegate Task<IHeldLock> LockRepository(string repository, CancellationToken stop);
 
 /// <summary>
-/// Waits while the cache registry's garbage collection runs or is about to, and keeps it away until the result is disposed. Taken before a repository's lock, and
-/// never by work that another holder waits for.
+/// Waits while the cache registry's garbage collection runs or is about to, and keeps it away until the result is disposed. Taken before a
+/// repository's lock, and never by work that another holder waits for.
 /// </summary>
 /// <param name="repository">For which repository, a path of <see cref="CachePath.Of"/>; for messages.</param>
 /// <param name="stop">Ends the waiting.</param>

@@ -25,10 +25,12 @@ public sealed class CopyImage : IDisposable
     private readonly HostTurns _copies;
     private readonly SemaphoreSlim _checks = new(MostChecks);   // apart from the copies, which may take hours: checks are made under the repository's lock
 
-    internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, CopyFollowers followers, CacheWriters writers, CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
+    internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, CopyFollowers followers, CacheWriters writers,
+        CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
-        (_cache, _copyBlob, _readPlan, _followers, _writers, _settings, _time) = (cache, copyBlob, readPlan, followers, writers, settings, time);
+        (_cache, _copyBlob, _readPlan, _followers, _writers, _settings, _time) =
+            (cache, copyBlob, readPlan, followers, writers, settings, time);
         _copies = new HostTurns(settings.MaxConcurrentBlobs);
     }
 
@@ -60,7 +62,8 @@ public sealed class CopyImage : IDisposable
 
     /// <summary>
     /// 1. Under the repository's lock: if every part is there, the manifests and at last the tag are written. 2. Otherwise what is missing is copied without
-    /// the lock, and it is looked at again. So it is when a lock is lost before the tag is written. No garbage collection of the registry runs meanwhile.
+    /// the lock, and it is looked at again. So it is when a lock is lost before the tag is written. No garbage collection of the registry
+    /// runs meanwhile.
     /// </summary>
     private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, CancellationToken stop)
     {

@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Removes an image's tag from the cache registry. Other tags keep what they name, also when it is the same manifest. What no tag needs any more goes with the next
+/// Removes an image's tag from the cache registry. Other tags keep what they name, also when it is the same manifest. What no tag needs any
+/// more goes with the next
 /// <see cref="SweepRepository"/>.
 /// </summary>
 public sealed partial class EvictImage

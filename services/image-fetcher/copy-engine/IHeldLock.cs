@@ -4,10 +4,12 @@ namespace Kuik.ImageFetcher.CopyEngine;
 public interface IHeldLock : IAsyncDisposable
 {
     /// <summary>Called right before each step that the lock protects.</summary>
-    /// <exception cref="LockLostException">What was checked under the lock does not count any more: take it again and check again.</exception>
+    /// <exception cref="LockLostException">What was checked under the lock does not count any more: take it again and check
+    /// again.</exception>
     Task EnsureHeld(CancellationToken stop);
 
-    /// <summary>False when work goes on although the lock could not be had, here or elsewhere in this process: enough to write, not to delete.</summary>
+    /// <summary>False when work goes on although the lock could not be had, here or elsewhere in this process: enough to write, not to
+    /// delete.</summary>
     bool ExcludesOthers { get; }
 }
 

@@ -3,8 +3,8 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What the indexes that the cache holds list. A digest never names something else, so each hold of a repository is read once; the list of its tags, one request,
-/// says which of them are new and which are gone.
+/// What the indexes that the cache holds list. A digest never names something else, so each hold of a repository is read once; the list of
+/// its tags, one request, says which of them are new and which are gone.
 /// </summary>
 internal sealed class IndexChildren(CacheRegistry cache, CancellationToken stopping)
 {
@@ -15,8 +15,11 @@ internal sealed class IndexChildren(CacheRegistry cache, CancellationToken stopp
 
     /// <summary>Does an index in this repository of the cache list the digest?</summary>
     /// <exception cref="CopyFailed">The cache registry did not answer.</exception>
-    public async Task<bool> Contains(string repository, string digest, CancellationToken stop) =>
-        (await _reading.Run(repository, stopping => Read(repository, stopping)).WaitAsync(stop)).Values.Any(children => children.Contains(digest));
+    public async Task<bool> Contains(string repository, string digest, CancellationToken stop)
+    {
+        var known = await _reading.Run(repository, stopping => Read(repository, stopping)).WaitAsync(stop);
+        return known.Values.Any(children => children.Contains(digest));
+    }
 
     private async Task<Dictionary<string, IReadOnlySet<string>>> Read(string repository, CancellationToken stop)
     {

@@ -11,7 +11,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses it.
 /// </summary>
 internal sealed partial class PullBlob(
-    CacheRegistry cache, CopyBlob copyBlob, Origins origins, ShareCache shareCache, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
+    CacheRegistry cache, CopyBlob copyBlob, Origins origins, ShareCache shareCache, TimeProvider time,
+    ILogger<PullBlob> logger, CancellationToken stopping)
 {
     private const int ChunkSize = 256 * 1024;
 

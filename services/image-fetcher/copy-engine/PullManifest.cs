@@ -10,7 +10,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// the cache knows is kept beside it; anything else is an image of its own.
 /// </summary>
 internal sealed partial class PullManifest(
-    CacheRegistry cache, IndexChildren indexes, Manifests manifests, Origins origins, CopyImage copyImage, NotePull pulledThrough, TimeProvider time, ILogger<PullManifest> logger, CancellationToken stopping)
+    CacheRegistry cache, IndexChildren indexes, Manifests manifests, Origins origins, CopyImage copyImage, NotePull pulledThrough,
+    TimeProvider time, ILogger<PullManifest> logger, CancellationToken stopping)
 {
     /// <summary>How long a pull waits for its pod to be observed, so that there are credentials.</summary>
     private static readonly TimeSpan WaitForPod = TimeSpan.FromSeconds(5);

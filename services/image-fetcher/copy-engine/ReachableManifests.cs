@@ -20,7 +20,8 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
     public IReadOnlyList<string> LooseReferrers => _looseReferrers;
 
     /// <summary>Tags that hold manifests and checksums which nothing reaches.</summary>
-    public IReadOnlyList<string> LooseHolds => [.. tags.Where(tag => (CacheTags.IsHold(tag) || CacheTags.IsChecksum(tag)) && !_reached.Contains(tag))];
+    public IReadOnlyList<string> LooseHolds =>
+        [.. tags.Where(tag => (CacheTags.IsHold(tag) || CacheTags.IsChecksum(tag)) && !_reached.Contains(tag))];
 
     /// <summary>1. Which digests the tags reach. 2. Referrers of what is reached are reached too, and may have referrers.</summary>
     /// <returns>What could not be read, so that what it needs is not known; null when everything could.</returns>
@@ -58,7 +59,8 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
             return await Reach(stored, stop);
         if (_reached.Contains(CacheTags.OfManifest(wrapper.Digest)))
             return null;
-        return await cache.Find(repository, tag, stop) is { } index ? await Reach(index, stop) : $"the index {wrapper.Digest} of the tag {tag} cannot be read";
+        return await cache.Find(repository, tag, stop) is { } index ? await Reach(index, stop)
+            : $"the index {wrapper.Digest} of the tag {tag} cannot be read";
     }
 
     /// <summary>Adds the hold of a manifest, and of everything below it that is stored, down to the checksums of blobs.</summary>

@@ -9,8 +9,9 @@ namespace Kuik.ImageFetcher.CopyEngine;
 public sealed record Sweep(int Deleted, string? Doubt);
 
 /// <summary>
-/// Deletes from one repository of the cache what none of its tags needs any more: manifests, checksums of blobs, tombstones. Costs a few requests for each tag, so
-/// one sweep follows many evictions. Nothing is deleted while a tag that is listed cannot be read down to its last stored manifest. Run again, it deletes what is left.
+/// Deletes from one repository of the cache what none of its tags needs any more: manifests, checksums of blobs, tombstones. Costs a few
+/// requests for each tag, so one sweep follows many evictions. Nothing is deleted while a tag that is listed cannot be read down to its
+/// last stored manifest. Run again, it deletes what is left.
 /// </summary>
 public sealed partial class SweepRepository
 {
@@ -18,7 +19,8 @@ public sealed partial class SweepRepository
     private readonly CacheWriters _writers;
     private readonly ILogger<SweepRepository> _logger;
 
-    internal SweepRepository(CacheRegistry cache, CacheWriters writers, ILogger<SweepRepository> logger) => (_cache, _writers, _logger) = (cache, writers, logger);
+    internal SweepRepository(CacheRegistry cache, CacheWriters writers, ILogger<SweepRepository> logger) =>
+        (_cache, _writers, _logger) = (cache, writers, logger);
 
     /// <summary>Sweeps, under the repository's lock.</summary>
     /// <param name="repository">A path of <see cref="CachePath.Of"/>.</param>
@@ -74,6 +76,7 @@ public sealed partial class SweepRepository
     [LoggerMessage(LogLevel.Information, "{Repository} of the cache is swept: {Count} manifests that no tag needs are deleted")]
     private partial void LogSwept(string repository, int count);
 
-    [LoggerMessage(LogLevel.Warning, "nothing is swept from {Repository} of the cache, because it is not certain what its tags need: {Doubt}")]
+    [LoggerMessage(LogLevel.Warning,
+        "nothing is swept from {Repository} of the cache, because it is not certain what its tags need: {Doubt}")]
     private partial void LogDoubt(string repository, string doubt);
 }

@@ -24,7 +24,9 @@ public sealed class LostLockTests
 
         await cache.AssertHas(name, index, "linux/amd64");
         var layer = index.Child("linux/amd64").Layers[1].Digest;
-        Assert.Equal(3, cache.Requests().Count(request => request.Method == "HEAD" && request.Path.EndsWith("/blobs/" + layer, StringComparison.Ordinal)));   // missing, there, and there again
+        // missing, there, and there again
+        Assert.Equal(3, cache.Requests().Count(request =>
+            request.Method == "HEAD" && request.Path.EndsWith("/blobs/" + layer, StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -38,7 +40,8 @@ public sealed class LostLockTests
         var failed = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
 
         Assert.Equal((CopyFailed.Cache, true), (failed.Kind, failed.RetryHelps));
-        Assert.DoesNotContain(cache.Requests(), request => request.Method == "PUT" && request.Path.Contains("/manifests/", StringComparison.Ordinal));
+        Assert.DoesNotContain(cache.Requests(), request =>
+            request.Method == "PUT" && request.Path.Contains("/manifests/", StringComparison.Ordinal));
     }
 
     [Fact]

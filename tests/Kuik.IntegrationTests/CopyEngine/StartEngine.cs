@@ -41,6 +41,9 @@ public sealed class StartEngine : IAsyncDisposable
     /// <summary>Asked right before each write under a repository's lock: whether the lock has been lost by then. Null: never.</summary>
     public Func<bool>? LosesLocks { get; set; }
 
+    /// <summary>When a garbage collection of the cache, for which writers wait, is over. Default: it is.</summary>
+    public Task CollectionEnds { get; set; } = Task.CompletedTask;
+
     /// <summary>Which images the engine said were pulled through.</summary>
     public ConcurrentQueue<string> Pulls { get; } = new();
 
@@ -80,7 +83,14 @@ public sealed class StartEngine : IAsyncDisposable
             {
                 engine!.Pulls.Enqueue(image.ToString());
                 return Task.CompletedTask;
-            }));
+            })
+        {
+            ShareCache = async (_, stop) =>
+            {
+                await engine!.CollectionEnds.WaitAsync(stop);
+                return new Shared();
+            },
+        });
         var app = builder.Build();
         app.MapPullThrough();
         engine = new StartEngine(app) { Endpoint = new Uri($"http://127.0.0.1:{own}/"), SpoolPath = spool };
@@ -116,11 +126,21 @@ public sealed class StartEngine : IAsyncDisposable
         return new Release(this, semaphore);
     }
 
+    private sealed class Shared : IHeldLock
+    {
+        public bool ExcludesOthers => true;
+
+        public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
     private sealed class Release(StartEngine engine, SemaphoreSlim semaphore) : IHeldLock
     {
         public bool ExcludesOthers => true;
 
-        public Task EnsureHeld(CancellationToken stop) => engine.LosesLocks?.Invoke() == true ? throw new LockLostException("the lock was lost") : Task.CompletedTask;
+        public Task EnsureHeld(CancellationToken stop) => engine.LosesLocks?.Invoke() == true
+            ? throw new LockLostException("the lock was lost") : Task.CompletedTask;
 
         public ValueTask DisposeAsync()
         {

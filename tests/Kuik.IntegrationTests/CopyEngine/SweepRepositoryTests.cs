@@ -124,11 +124,13 @@ public sealed class SweepRepositoryTests
             var before = cache.Requests().Count;
             using var answer = await client.Ask(HttpMethod.Get, name, "manifests/" + image.Digest);
             var pin = "/manifests/" + CacheTags.OfPin(image.Digest);
-            await Eventually.True(() => cache.Requests().Any(request => request.Method == "PUT" && request.Path.EndsWith(pin, StringComparison.Ordinal)), "it is copied");
+            await Eventually.True(() => cache.Requests().Any(request =>
+                request.Method == "PUT" && request.Path.EndsWith(pin, StringComparison.Ordinal)), "it is copied");
             requests.Add(cache.Requests().Count - before);
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{string.Join(", ", requests)} requests for pulls by digest in a repository of {tags} tags");
+        var counts = string.Join(", ", requests);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{counts} requests for pulls by digest in a repository of {tags} tags");
         Assert.InRange(requests[1], 1, 30);
         Assert.InRange(requests[2], 1, 30);
     }
@@ -144,7 +146,8 @@ public sealed class SweepRepositoryTests
         await using var puller = await StartEngine.Run(cache, [origin.Host]);
         using var client = puller.Client();
         (await client.Ask(HttpMethod.Get, byDigest, "manifests/" + other.Digest)).Dispose();
-        await Eventually.True(async () => await cache.Manifest(byDigest, CacheTags.OfPin(other.Digest)) is not null, "the repository has been read once");
+        await Eventually.True(async () =>
+            await cache.Manifest(byDigest, CacheTags.OfPin(other.Digest)) is not null, "the repository has been read once");
         await copier.Copy(name);
 
         var child = index.Child("linux/arm64");
@@ -188,5 +191,6 @@ public sealed class SweepRepositoryTests
     private static string PathOf(string name) => CachePath.Of(ImageReference.Parse(name));
 
     private static string Revision(Registry cache, string name, string digest) =>
-        Path.Combine(cache.DataFolder, "docker/registry/v2/repositories", PathOf(name), "_manifests/revisions/sha256", digest["sha256:".Length..], "link");
+        Path.Combine(cache.DataFolder, "docker/registry/v2/repositories", PathOf(name), "_manifests/revisions/sha256",
+            digest["sha256:".Length..], "link");
 }

@@ -165,9 +165,11 @@ public sealed class GarbageCollectionLeaseTests : IAsyncLifetime
     [Fact]
     public async Task Without_Postgres_nothing_is_collected()
     {
-        await using var session = new LockSession($"Host=127.0.0.1;Port={FreePort.Next()};Username=nobody;Database=none", TimeProvider.System);
+        await using var session = new LockSession($"Host=127.0.0.1;Port={FreePort.Next()};Username=nobody;Database=none",
+            TimeProvider.System);
 
-        await Assert.ThrowsAnyAsync<NpgsqlException>(() => new GarbageCollectionLease(session, TimeProvider.System).TakeForCollection(Soon, Stop));
+        await Assert.ThrowsAnyAsync<NpgsqlException>(() =>
+            new GarbageCollectionLease(session, TimeProvider.System).TakeForCollection(Soon, Stop));
     }
 
     private GarbageCollectionLease Process()
@@ -176,7 +178,8 @@ public sealed class GarbageCollectionLeaseTests : IAsyncLifetime
         return new GarbageCollectionLease(_sessions[^1], TimeProvider.System);
     }
 
-    private Task<object> Kill(string mode) => Ask<object>($"select pg_terminate_backend(pid) {Of("garbage-collection")} and mode = '{mode}'");
+    private Task<object> Kill(string mode) =>
+        Ask<object>($"select pg_terminate_backend(pid) {Of("garbage-collection")} and mode = '{mode}'");
 
     private Task<long> Holders(string mode) => Ask<long>($"select count(*) {Of("garbage-collection")} and mode = '{mode}'");
 
@@ -184,7 +187,8 @@ public sealed class GarbageCollectionLeaseTests : IAsyncLifetime
 
     private static string Of(string name) => $"""
         from pg_locks join pg_database on pg_database.oid = pg_locks.database
-        where datname = current_database() and locktype = 'advisory' and granted and (classid::bigint << 32) | objid::bigint = {AdvisoryLocks.KeyOf(name)}
+        where datname = current_database() and locktype = 'advisory' and granted
+        and (classid::bigint << 32) | objid::bigint = {AdvisoryLocks.KeyOf(name)}
         """;
 
     private async Task<T> Ask<T>(string sql)

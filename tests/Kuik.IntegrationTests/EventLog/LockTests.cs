@@ -51,9 +51,14 @@ public sealed class LockTests : IAsyncLifetime
         foreach (var repository in repositories)
             held.Add(await locks.Take(repository, Stop));
 
-        var waiters = repositories.SelectMany(repository => new[] { others.Take(repository, Stop), others.Take(repository, Stop) }).ToList();
-        await Eventually.True(async () => await Ask<long>("select count(*) from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())") == 200, "they stand in the queues");
-        Assert.Equal(2L, await Ask<long>("select count(*) from pg_stat_activity where datname = current_database() and application_name = 'kuik-locks'"));
+        var waiters = repositories.SelectMany(repository =>
+            new[] { others.Take(repository, Stop), others.Take(repository, Stop) }).ToList();
+        await Eventually.True(async () => await Ask<long>("""
+            select count(*) from pg_locks join pg_database on pg_database.oid = pg_locks.database
+            where datname = current_database() and locktype = 'advisory' and granted
+            """) == 200, "they stand in the queues");
+        Assert.Equal(2L, await Ask<long>(
+            "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'kuik-locks'"));
 
         foreach (var repository in held)
             await repository.DisposeAsync();
@@ -123,7 +128,8 @@ public sealed class LockTests : IAsyncLifetime
         await using var session = new LockSession($"Host=127.0.0.1;Port={port};Username=nobody;Database=none", TimeProvider.System);
         var locks = Locks(session);
 
-        var failed = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => Record.ExceptionAsync(() => locks.Take($"r/{i}", Stop)).AsTask())).WaitAsync(Soon, Stop);
+        var failed = await Task.WhenAll(Enumerable.Range(0, 50).Select(i =>
+            Record.ExceptionAsync(() => locks.Take($"r/{i}", Stop)).AsTask())).WaitAsync(Soon, Stop);
 
         Assert.All(failed, error => Assert.IsAssignableFrom<NpgsqlException>(error));
     }
@@ -142,7 +148,8 @@ public sealed class LockTests : IAsyncLifetime
 
     private static string Of(string name) => $"""
         from pg_locks join pg_database on pg_database.oid = pg_locks.database
-        where datname = current_database() and locktype = 'advisory' and granted and (classid::bigint << 32) | objid::bigint = {AdvisoryLocks.KeyOf(name)}
+        where datname = current_database() and locktype = 'advisory' and granted
+        and (classid::bigint << 32) | objid::bigint = {AdvisoryLocks.KeyOf(name)}
         """;
 
     private async Task<T> Ask<T>(string sql)

@@ -105,7 +105,8 @@ public sealed class PendingSweepsTests : IAsyncLifetime
 
     private async Task Age(string column, TimeSpan by)
     {
-        await using var command = new NpgsqlCommand($"update kuik.pending_sweeps set {column} = {column} - $1", _connection) { Parameters = { new() { Value = by + TimeSpan.FromSeconds(1) } } };
+        await using var command = new NpgsqlCommand($"update kuik.pending_sweeps set {column} = {column} - $1", _connection);
+        command.Parameters.Add(new() { Value = by + TimeSpan.FromSeconds(1) });
         await command.ExecuteNonQueryAsync(Stop);
     }
 }

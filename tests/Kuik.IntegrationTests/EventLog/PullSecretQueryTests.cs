@@ -8,12 +8,14 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
 
-/// <summary>Which secrets fit one image or one repository, in a usage table of a large cluster. <c>KUIK_TEST_PODS</c> names another number of pods.</summary>
+/// <summary>Which secrets fit one image or one repository, in a usage table of a large cluster. <c>KUIK_TEST_PODS</c> names another number
+/// of pods.</summary>
 public sealed class PullSecretQueryTests
 {
     private const string Index = "image_users_repository";
 
-    private static readonly int Pods = int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_PODS"), CultureInfo.InvariantCulture, out var pods) ? pods : 20_000;
+    private static readonly int Pods =
+        int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_PODS"), CultureInfo.InvariantCulture, out var pods) ? pods : 20_000;
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -25,13 +27,16 @@ public sealed class PullSecretQueryTests
         await using var connection = await host.Postgres.OpenConnectionAsync(Stop);
         string[] secrets = ["a", "b"];
 
-        var (ofImage, ofRepository) = (await Plan(connection, "image = $1", "registry.example:5000/team/app7:1"), await Plan(connection, $"{ImageUsers.Repository} = $1", "registry.example:5000/team/app7"));
+        var (ofImage, ofRepository) = (await Plan(connection, "image = $1", "registry.example:5000/team/app7:1"),
+            await Plan(connection, $"{ImageUsers.Repository} = $1", "registry.example:5000/team/app7"));
 
         Assert.Contains("Index", ofImage, StringComparison.Ordinal);
         Assert.DoesNotContain("Seq Scan", ofImage, StringComparison.Ordinal);
         Assert.Contains(Index, ofRepository, StringComparison.Ordinal);
-        Assert.Equal(secrets, (await ImageUsers.PullSecretsOfImage(connection, "registry.example:5000/team/app7:1", Stop)).Select(secret => secret.Name).Distinct());
-        Assert.Equal(secrets, (await ImageUsers.PullSecretsOfRepository(connection, "registry.example:5000/team/app7", Stop)).Select(secret => secret.Name).Distinct());
+        var (byImage, byRepository) = (await ImageUsers.PullSecretsOfImage(connection, "registry.example:5000/team/app7:1", Stop),
+            await ImageUsers.PullSecretsOfRepository(connection, "registry.example:5000/team/app7", Stop));
+        Assert.Equal(secrets, byImage.Select(secret => secret.Name).Distinct());
+        Assert.Equal(secrets, byRepository.Select(secret => secret.Name).Distinct());
         await Measure("one image", () => ImageUsers.PullSecretsOfImage(connection, "registry.example:5000/team/app7:1", Stop));
         await Measure("one repository", () => ImageUsers.PullSecretsOfRepository(connection, "registry.example:5000/team/app7", Stop));
     }
@@ -68,7 +73,8 @@ public sealed class PullSecretQueryTests
         {
             added = await host.Ask<uint>($"select oid from pg_class where relname = '{Index}'");
             await using var connection = await host.Postgres.OpenConnectionAsync(Stop);
-            Assert.Equal([new PullSecret("default", "a")], await ImageUsers.PullSecretsOfRepository(connection, "docker.io/library/nginx", Stop));
+            Assert.Equal([new PullSecret("default", "a")],
+                await ImageUsers.PullSecretsOfRepository(connection, "docker.io/library/nginx", Stop));
             Assert.Equal(0L, await host.Ask<long>("select count(*) from kuik.pending_sweeps"));
         }
 
@@ -88,7 +94,8 @@ public sealed class PullSecretQueryTests
     {
         await using var fill = host.Postgres.CreateCommand("""
             insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets)
-            select 'registry.example:5000/team/app' || (pod * 2 + one) % ($1 / 5) || ':1', 'uid-' || pod, 'ns-' || pod % 500, 'pod-' || pod, array['a', 'b']
+            select 'registry.example:5000/team/app' || (pod * 2 + one) % ($1 / 5) || ':1',
+                'uid-' || pod, 'ns-' || pod % 500, 'pod-' || pod, array['a', 'b']
             from generate_series(1, $1) as pod, generate_series(0, 1) as one;
             """);
         fill.Parameters.Add(new() { Value = Pods });
@@ -100,7 +107,8 @@ public sealed class PullSecretQueryTests
 
     private static async Task<string> Plan(NpgsqlConnection connection, string where, string value)
     {
-        await using var command = new NpgsqlCommand("explain " + ImageUsers.PullSecretsQuery(where).Replace("$1", $"'{value}'", StringComparison.Ordinal), connection);
+        var query = ImageUsers.PullSecretsQuery(where).Replace("$1", $"'{value}'", StringComparison.Ordinal);
+        await using var command = new NpgsqlCommand("explain " + query, connection);
         await using var rows = await command.ExecuteReaderAsync(Stop);
         var plan = new List<string>();
         while (await rows.ReadAsync(Stop))

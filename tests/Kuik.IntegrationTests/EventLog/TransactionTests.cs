@@ -136,7 +136,8 @@ public class TransactionTests
         await ImageUsers.Replace(connection, Pod("uid-3", "docker.io/library/nginx:1") with { Namespace = "apps", PullSecrets = ["theirs"] }, Any);
         await ImageUsers.Replace(connection, Pod("uid-4", "docker.io/library/nginx:2"), Any);
 
-        Assert.Equal([new PullSecret("apps", "theirs"), new PullSecret("default", "ours"), new PullSecret("default", "mine")], await ImageUsers.PullSecretsOfImage(connection, "docker.io/library/nginx:1", Any));
+        Assert.Equal([new PullSecret("apps", "theirs"), new PullSecret("default", "ours"), new PullSecret("default", "mine")],
+            await ImageUsers.PullSecretsOfImage(connection, "docker.io/library/nginx:1", Any));
         Assert.Empty(await ImageUsers.PullSecretsOfImage(connection, "docker.io/library/nginx:2", Any));
     }
 

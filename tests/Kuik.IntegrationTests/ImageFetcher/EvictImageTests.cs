@@ -38,7 +38,8 @@ public sealed class EvictImageTests
         await world.Recorded<ImageEvicted>(image);
 
         Assert.Null(await world.InCache(image));
-        await Eventually.True(async () => await world.InCache(image, content.Child("linux/amd64").Digest) is null, "the repository is swept when its evictions have gone quiet");
+        await Eventually.True(async () => await world.InCache(image, content.Child("linux/amd64").Digest) is null,
+            "the repository is swept when its evictions have gone quiet");
     }
 
     [Fact]
@@ -56,7 +57,8 @@ public sealed class EvictImageTests
 
         await world.StartFetcher();
 
-        await Eventually.True(async () => await world.InCache(image, content.Child("linux/amd64").Digest) is null, "the other replica has swept");
+        await Eventually.True(async () =>
+            await world.InCache(image, content.Child("linux/amd64").Digest) is null, "the other replica has swept");
     }
 
     [Fact]

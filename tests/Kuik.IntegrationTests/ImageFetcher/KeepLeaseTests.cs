@@ -33,7 +33,8 @@ public sealed class KeepLeaseTests
 
         await new KeepLease(host.Transactions, Us, hourAhead, NullLogger<KeepLease>.Instance).GiveBack(Image);
 
-        var (returned, postgres) = await host.Transactions.Run(async transaction => ((await Read(transaction)).State, await transaction.Now(Stop)), Stop);
+        var (returned, postgres) = await host.Transactions.Run(async transaction =>
+            ((await Read(transaction)).State, await transaction.Now(Stop)), Stop);
         Assert.InRange(postgres - returned!.LeaseUntil, TimeSpan.Zero, TimeSpan.FromMinutes(5));
         Assert.False(returned.IsRenewal);
     }
@@ -98,7 +99,8 @@ public sealed class KeepLeaseTests
 
         public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => true;
 
-        public void Log<TState>(Microsoft.Extensions.Logging.LogLevel level, Microsoft.Extensions.Logging.EventId id, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(Microsoft.Extensions.Logging.LogLevel level, Microsoft.Extensions.Logging.EventId id, TState state,
+            Exception? exception, Func<TState, Exception?, string> formatter) =>
             _logger.Log(level, id, state, exception, formatter);
     }
 }

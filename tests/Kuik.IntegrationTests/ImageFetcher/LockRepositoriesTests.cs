@@ -1,4 +1,6 @@
 using System.Diagnostics.Metrics;
+using System.Net;
+using System.Net.Sockets;
 using Kuik.EventLog;
 using Kuik.ImageFetcher;
 using Kuik.ImageFetcher.CopyEngine;
@@ -10,7 +12,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.ImageFetcher;
 
-/// <summary>When image-fetcher writes to the cache without a lock, and when it waits: on a real Postgres in the states that a real one can be in.</summary>
+/// <summary>When image-fetcher writes to the cache without a lock, and when it waits: on a real Postgres in the states that a real one can
+/// be in.</summary>
 public sealed class LockRepositoriesTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
@@ -55,7 +58,8 @@ public sealed class LockRepositoriesTests
         Assert.False(without.ExcludesOthers);
 
         await postgres.Start();
-        await Eventually.True(async () => await Record.ExceptionAsync(() => without.EnsureHeld(Stop)) is LockLostException, "it notices that Postgres is back");
+        await Eventually.True(async () =>
+            await Record.ExceptionAsync(() => without.EnsureHeld(Stop)) is LockLostException, "it notices that Postgres is back");
         await using var beside = await locks.Take("a/b", Stop);
         Assert.False(beside.ExcludesOthers, "a writer of this process still goes without the lock: nothing may be deleted beside it");
         await without.DisposeAsync();
@@ -87,6 +91,23 @@ public sealed class LockRepositoriesTests
     }
 
     [Fact]
+    public async Task A_Postgres_that_accepts_connections_and_says_nothing_is_unreachable_after_a_while_for_all_copies_at_once()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var port = ((IPEndPoint)silent.LocalEndpoint).Port;
+        await using var session = new LockSession($"Host=127.0.0.1;Port={port};Username=nobody;Database=none", TimeProvider.System);
+        var locks = Locks(session);
+
+        var taken = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => locks.Take($"a/{i}", Stop))).WaitAsync(Soon, Stop);
+
+        Assert.All(taken, one => Assert.False(one.ExcludesOthers));
+        await taken[0].EnsureHeld(Stop).WaitAsync(Soon, Stop);
+        foreach (var one in taken)
+            await one.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_lock_that_another_process_keeps_fails_the_copy_after_a_bound_instead_of_holding_it_up_for_ever()
     {
         var database = await (await Postgres.Shared()).NewDatabase();
@@ -112,20 +133,28 @@ public sealed class LockRepositoriesTests
     {
         var meters = Meters();
         var seen = new List<string>();
-        using var listener = new MeterListener { InstrumentPublished = (instrument, it) => { if (instrument.Meter.Scope == meters) it.EnableMeasurementEvents(instrument); } };
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, it) =>
+        {
+            if (instrument.Meter.Scope == meters)
+                it.EnableMeasurementEvents(instrument);
+        };
         listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => seen.Add($"{instrument.Name} {tags[0].Value}"));
         listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => seen.Add($"{instrument.Name} {tags[0].Value}"));
         listener.Start();
-        await using var session = new LockSession($"Host=127.0.0.1;Port={FreePort.Next()};Username=nobody;Database=none", TimeProvider.System);
+        await using var session = new LockSession($"Host=127.0.0.1;Port={FreePort.Next()};Username=nobody;Database=none",
+            TimeProvider.System);
 
         await (await Locks(session, meters: meters).Take("a/b", Stop)).DisposeAsync();
 
         Assert.Equal(["kuik_fetcher_without_lock repository", "kuik_fetcher_lock_wait_seconds repository"], seen);
     }
 
-    private static IMeterFactory Meters() => new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
+    private static IMeterFactory Meters() =>
+        new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
 
     private static LockRepositories Locks(LockSession session, TimeProvider? time = null, IMeterFactory? meters = null) => new(
-        session, new RepositoryLocks(session, TimeProvider.System), new GarbageCollectionLease(session, TimeProvider.System), new FetcherMetrics(meters ?? Meters()),
+        session, new RepositoryLocks(session, TimeProvider.System), new GarbageCollectionLease(session, TimeProvider.System),
+        new FetcherMetrics(meters ?? Meters()),
         time ?? TimeProvider.System, NullLogger<LockRepositories>.Instance);
 }

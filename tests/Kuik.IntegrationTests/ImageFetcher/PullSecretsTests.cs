@@ -103,25 +103,35 @@ public sealed class PullSecretsTests
         Assert.DoesNotContain(tokens.Issued.Skip(issued), token => token.StartsWith(User, StringComparison.Ordinal));
     }
 
-    [Fact]
-    public async Task A_private_image_still_pulls_with_Postgres_down_once_its_repositorys_secrets_were_known()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task With_Postgres_down_a_private_image_that_was_asked_for_pulls_and_another_tag_only_where_the_settings_say_so(bool opensTags)
     {
         var postgres = await Postgres.StartOwn();
         await using var world = await FetcherWorld.Start(Basic, postgres: postgres);
         var (kubernetes, @namespace) = await NewNamespace();
         await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, Password);
-        var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
+        var fetcher = await world.StartFetcher(
+            ("KUBECONFIG", kubernetes.Kubeconfig), ("Kuik:Fetch:OpenTagsWithoutPostgres", $"{opensTags}"));
         var (known, later) = (TestImage.Small(seed: 25), TestImage.Small(seed: 26));
         var image = await world.Origin.Push("team/app", "1", known);
-        await world.Origin.Push("team/app", "2", later);
+        var other = await world.Origin.Push("team/app", "2", later);
         await world.AddPod(@namespace, image, "robot");
         Assert.Equal(known.Bytes, await FetcherWorld.Pull(fetcher, image, "manifests/1"));
 
         await postgres.Stop();
-        var pulled = await FetcherWorld.Pull(fetcher, image, "manifests/2");
+        var blob = await FetcherWorld.Pull(fetcher, image, $"blobs/{known.Layers[0].Digest}");
+        if (opensTags)
+            Assert.Equal(later.Bytes, await FetcherWorld.Pull(fetcher, image, "manifests/2"));
+        else
+            await FetcherWorld.Refused(fetcher, other);
+        using var http = new HttpClient { BaseAddress = fetcher.Health };
+        var ready = await http.GetStringAsync(new Uri("/readyz", UriKind.Relative));
         await postgres.Start();
 
-        Assert.Equal(later.Bytes, pulled);
+        Assert.Equal(known.Layers[0].Bytes, blob);
+        Assert.Contains(opensTags ? "pull-secrets: Degraded" : "pull-secrets: Healthy", ready, StringComparison.Ordinal);
     }
 
     [Fact]

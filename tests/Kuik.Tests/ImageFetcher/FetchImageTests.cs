@@ -111,13 +111,16 @@ public sealed class FetchImageTests
 
     [Fact]
     public void A_replica_that_takes_its_own_image_up_again_and_again_after_being_killed_is_counted_too() =>
-        Assert.Equal(FetchDecision.EndsReplicas, Decide(Noon.AddSeconds(40), Requested, Started(Us, Noon), Started(Us, Noon.AddSeconds(10)), Started(Us, Noon.AddSeconds(20))));
+        Assert.Equal(FetchDecision.EndsReplicas,
+            Decide(Noon.AddSeconds(40), Requested, Started(Us, Noon), Started(Us, Noon.AddSeconds(10)), Started(Us, Noon.AddSeconds(20))));
 
     [Fact]
     public void Renewals_of_a_long_copy_and_leases_given_back_are_no_lost_claims()
     {
-        object[] renewed = [Requested, Started(Them, Noon), .. Enumerable.Range(1, 50).Select(minute => Started(Them, Noon.AddMinutes(minute)) with { IsRenewal = true })];
-        object[] returned = [Requested, .. Enumerable.Range(0, 10).SelectMany(minute => new[] { Started(Them, Noon.AddMinutes(minute)), new ImageFetchStarted(Nginx, Them, Noon.AddMinutes(minute), Noon.AddMinutes(minute)) })];
+        object[] renewed = [Requested, Started(Them, Noon),
+            .. Enumerable.Range(1, 50).Select(minute => Started(Them, Noon.AddMinutes(minute)) with { IsRenewal = true })];
+        object[] returned = [Requested, .. Enumerable.Range(0, 10).SelectMany(minute => new[] { Started(Them, Noon.AddMinutes(minute)),
+            new ImageFetchStarted(Nginx, Them, Noon.AddMinutes(minute), Noon.AddMinutes(minute)) })];
 
         Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), renewed));
         Assert.Equal(0, Given(renewed).LostClaims);
@@ -134,7 +137,8 @@ public sealed class FetchImageTests
         object[] again = [.. facts, first, new FetchDue(Nginx, Noon, first.RetryAt), Started(Us, first.RetryAt)];
         var second = FetchImage.Lost(Given(again), Nginx, first.RetryAt.AddMinutes(3));
 
-        Assert.Equal(("internal", true, RetryFetch.At(Nginx, "internal", 1, null, Noon.AddMinutes(9))), (first.Kind, first.RetryHelps, first.RetryAt));
+        Assert.Equal(("internal", true, RetryFetch.At(Nginx, "internal", 1, null, Noon.AddMinutes(9))),
+            (first.Kind, first.RetryHelps, first.RetryAt));
         Assert.Equal(FetchDecision.NotYetDue, Decide(first.RetryAt.AddSeconds(-1), [.. facts, first]));
         Assert.Equal(FetchDecision.Take, Decide(first.RetryAt, [.. facts, first]));
         Assert.Equal(FetchDecision.EndsReplicas, Decide(first.RetryAt.AddMinutes(3), again));

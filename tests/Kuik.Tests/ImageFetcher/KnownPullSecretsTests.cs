@@ -101,7 +101,18 @@ public sealed class KnownPullSecretsTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_the_settings_say_so_a_new_tag_is_opened_by_what_is_known_of_its_repository_while_Postgres_refuses_connections_and_only_then()
+    public async Task The_parts_of_an_image_are_opened_by_what_is_known_of_its_tag_while_Postgres_refuses_connections()
+    {
+        postgres = () => Task.FromResult<PullSecret[]>([Foo]);
+        await Known.For(App, Stop);
+        postgres = () => Task.FromException<PullSecret[]>(Refused);
+
+        Assert.Equal([Foo], await Known.For(Part, Stop));
+        Assert.Empty(await Known.For(ImageReference.Parse("r.example.com/team/new:1").With(Part.Digest!), Stop));
+    }
+
+    [Fact]
+    public async Task Where_the_settings_say_so_a_new_tag_is_opened_by_its_repository_while_Postgres_refuses_connections_and_only_then()
     {
         var known = Start(opensTags: true);
         postgres = () => Task.FromResult<PullSecret[]>([Foo]);
@@ -176,7 +187,8 @@ public sealed class KnownPullSecretsTests : IDisposable
 
     public void Dispose() => all.ForEach(known => known.Dispose());
 
-    private static FetcherSettings Settings(bool opensTags) => new("fetcher-0", TimeSpan.FromMinutes(2), 3) { OpenTagsWithoutPostgres = opensTags };
+    private static FetcherSettings Settings(bool opensTags) =>
+        new("fetcher-0", TimeSpan.FromMinutes(2), 3) { OpenTagsWithoutPostgres = opensTags };
 
     private KnownPullSecrets Start(bool opensTags)
     {

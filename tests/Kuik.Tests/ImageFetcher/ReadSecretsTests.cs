@@ -133,7 +133,8 @@ public sealed class ReadSecretsTests : IDisposable
         failure = new KubernetesRefused(status, null, "GET …");
         time.Advance(ReadSecrets.Fresh);
 
-        Assert.Equal([$"the pull secret shop/foo could not be read: Kubernetes answered {(int)status}, image-fetcher may not get it"], await Read(Foo));
+        Assert.Equal([$"the pull secret shop/foo could not be read: Kubernetes answered {(int)status}, image-fetcher may not get it"],
+            await Read(Foo));
     }
 
     [Fact]
