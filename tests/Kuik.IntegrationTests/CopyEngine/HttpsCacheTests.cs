@@ -67,7 +67,8 @@ public sealed class HttpsCacheTests
         Assert.DoesNotContain(front.Requests(), request => request is { Method: "PUT", Status: 201 });
     }
 
-    private static Task<StartEngine> Start(Registry cache, ScriptedOrigin origin, Front front) => StartAt(front.Endpoint.ToString(), cache, origin);
+    private static Task<StartEngine> Start(Registry cache, ScriptedOrigin origin, Front front) =>
+        StartAt(front.Endpoint.ToString(), cache, origin);
 
     private static async Task<StartEngine> StartAt(string endpoint, Registry cache, ScriptedOrigin origin)
     {

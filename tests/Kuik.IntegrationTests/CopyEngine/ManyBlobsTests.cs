@@ -19,14 +19,15 @@ public sealed class ManyBlobsTests
         var stored = TestImage.Small(seed: 960, size: 100_000);
         var (name, layer) = (origin.Add("team/web", "1", stored), stored.Layers[1].Digest);
         var gate = new TaskCompletionSource();
-        origin.Script = request => request.IsBlobDownload && slowLayers.Contains(request.Target) ? Misbehave.HoldAt(20_000, gate.Task) : null;
+        bool IsSlow(OriginRequest request) => request.IsBlobDownload && slowLayers.Contains(request.Target);
+        origin.Script = request => IsSlow(request) ? Misbehave.HoldAt(20_000, gate.Task) : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         await engine.Copy(name);
         var before = Downloads();
         using var client = engine.Client();
 
         var pulls = slow.Zip(slowNames).Select(one => client.TryRead(one.Second, one.First.Layers[1].Digest)).ToList();
-        await Eventually.True(() => origin.Ledger.Count(request => request.IsBlobDownload && slowLayers.Contains(request.Target)) >= 4, "blobs are under way");
+        await Eventually.True(() => origin.Ledger.Count(IsSlow) >= 4, "blobs are under way");
         var served = await client.TryRead(name, layer).WaitAsync(TimeSpan.FromSeconds(90), Stop);
 
         Assert.Equal(stored.Layers[1].Bytes, served);
