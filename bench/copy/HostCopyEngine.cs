@@ -64,7 +64,8 @@ internal sealed class HostCopyEngine
     {
         var ports = Enumerable.Range(0, count).Select(_ => FreePort.Next()).ToList();
         var settings = origins.Select((host, i) => KeyValuePair.Create($"Kuik__InsecureRegistries__{i}", (string?)$"http://{host}"))
-            .Concat(ports.Select((port, i) => KeyValuePair.Create($"Kuik__Fetcher__Peers__{i}", (string?)$"http://127.0.0.1:{port}"))).ToList();
+            .Concat(ports.Select((port, i) => KeyValuePair.Create($"Kuik__Fetcher__Peers__{i}", (string?)$"http://127.0.0.1:{port}")))
+            .ToList();
         return await Task.WhenAll(ports.Select(port => Start(cache, port, settings)));
     }
 
@@ -99,7 +100,8 @@ internal sealed class HostCopyEngine
     {
         while (true)
         {
-            using var answer = await http.GetAsync(new Uri("/v2/" + path, UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, stop);
+            var address = new Uri("/v2/" + path, UriKind.Relative);
+            using var answer = await http.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, stop);
             if (answer.StatusCode == System.Net.HttpStatusCode.Accepted)
                 continue;
             if (!answer.IsSuccessStatusCode)

@@ -13,7 +13,7 @@ public class FullDiskTests
     private static readonly string[] OnSmallDisk =
     [
         "unshare", .. Environment.IsPrivilegedProcess ? Array.Empty<string>() : ["--user", "--map-root-user"], "--mount", "sh", "-c",
-        $"mkdir -p \"$Kuik__Fetch__SpoolPath\" && mount -t tmpfs -o size={DiskSizeInMebibytes}m tmpfs \"$Kuik__Fetch__SpoolPath\" && exec \"$0\" \"$@\"",
+        $"set -e; spool=$Kuik__Fetch__SpoolPath; mkdir -p $spool; mount -t tmpfs -o size={DiskSizeInMebibytes}m tmpfs $spool; exec \"$0\" \"$@\"",
     ];
 
     [Fact]
