@@ -26,7 +26,7 @@ internal sealed class CacheHealth(IConfiguration configuration, IHttpClientFacto
         }
         catch (Exception error) when (error is HttpRequestException || (error is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            return HealthCheckResult.Degraded($"the cache registry at {cache} does not answer: {error.Message}");
+            return HealthCheckResult.Degraded($"the cache registry at {cache} does not answer: {error.GetBaseException().Message}");
         }
     }
 }

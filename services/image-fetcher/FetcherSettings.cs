@@ -1,5 +1,5 @@
-using System.Globalization;
 using Kuik.Hosting;
+using Kuik.ImageFetcher.CopyEngine;
 
 namespace Kuik.ImageFetcher;
 
@@ -14,22 +14,7 @@ public sealed record FetcherSettings(string Name, TimeSpan Lease, int MaxConcurr
     /// <summary>Reads them.</summary>
     /// <exception cref="WrongSetting">One cannot be used.</exception>
     public static FetcherSettings Read(IConfiguration configuration) => new(
-        configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{PortOf(configuration)}", "a name of its own for each replica"),
+        configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{CopyEngineParts.PortOf(configuration)}", "a name of its own for each replica"),
         configuration.Read("Kuik:Fetch:Lease", TimeSpan.FromMinutes(2), "a duration of at least 00:00:02, such as 00:02:00", lease => lease >= TimeSpan.FromSeconds(2)),
         configuration.Read("Kuik:Fetch:MaxConcurrentImages", 3, "a number from 1 to 100", images => images is >= 1 and <= 100));
-
-    private static string PortOf(IConfiguration configuration)
-    {
-        var address = configuration["urls"]?.Split(';')[0];
-        if (string.IsNullOrWhiteSpace(address))
-            return configuration["http_ports"]?.Split(';')[0] ?? "5000";
-        try
-        {
-            return BindingAddress.Parse(address).Port.ToString(CultureInfo.InvariantCulture);
-        }
-        catch (FormatException)
-        {
-            throw new WrongSetting("Urls", address, "an address such as http://*:8080");
-        }
-    }
 }

@@ -22,12 +22,15 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<LockRepositories>();
         builder.Services.AddSingleton<RecordPull>();
         builder.Services.AddSingleton<FetcherMetrics>();
-        // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue.
+        // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue. That
+        // comes before the engine's drain, which is registered before this one: another replica takes the images, and joins what is under way here.
+        builder.Services.AddHostedService<ConsumerShutdown>();
         builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
         builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2))
             .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler   // as CacheRegistry reaches it
             {
                 UseProxy = false,
+                AllowAutoRedirect = false,
                 SslOptions = TrustedCertificates.ClientOptions(roots),
             });
         builder.Services.AddHealthChecks().AddCheck<CacheHealth>("cache");

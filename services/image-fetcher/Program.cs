@@ -16,8 +16,8 @@ builder.AddKuikBus(bus =>
     bus.AddConsumer<EvictImage, EvictImageDefinition>();
 });
 builder.AddCredentials();   // KnownPullSecrets from Postgres, ReadSecrets from Kubernetes, CloudCredentials
-builder.AddFetching();      // KeepLease, RecordPull, LockRepositories; CacheHealth
 builder.Services.AddCopyEngine(builder.Configuration, FetcherSetup.Needs);
+builder.AddFetching();      // KeepLease, RecordPull, LockRepositories; CacheHealth
 var app = builder.Build();
 app.MapPullThrough();
 app.MapKuikHealth();

@@ -17,6 +17,9 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
     /// <summary>The header of a 202 that means: ask again.</summary>
     public const string Working = "Kuik-Working";
 
+    /// <summary>The header of a 503 of a replica that is stopping: another one takes the next connection.</summary>
+    public const string Draining = "Kuik-Draining";
+
     /// <summary>On a question for a tag: how old the answer may be, in seconds, counted from when the origin gave it.</summary>
     public const string Fresh = "Kuik-Fresh";
 
@@ -26,6 +29,9 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
 
     /// <summary>An image-fetcher that answers 202 faster than this is not asked at once again.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How long a stopping replica may be all that is found: endpoints of a Service change seconds after the signal.</summary>
+    private static readonly TimeSpan DrainingPatience = TimeSpan.FromSeconds(10);
 
     public string Name => "fetcher";
 
@@ -117,7 +123,8 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
                 return (response, null);
             using (response)
             {
-                if ((int)response.StatusCode != 202 || !response.Headers.Contains(Working))
+                var isStopping = (int)response.StatusCode == 503 && response.Headers.Contains(Draining) && time.GetElapsedTime(begun) < DrainingPatience;
+                if (!isStopping && ((int)response.StatusCode != 202 || !response.Headers.Contains(Working)))
                     return (null, await Judge(response, stop));
             }
             if (time.GetElapsedTime(begun) >= settings.FetcherPatience)

@@ -25,6 +25,9 @@ public static class KuikDefaults
     /// </summary>
     private static readonly MinDataRate SlowestReader = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
 
+    /// <summary>The tag of health checks that <c>/healthz</c> asks too: unhealthy means that only a restart helps.</summary>
+    public const string Live = "live";
+
     /// <summary>How long the last line may take: it must not keep a process that has failed from being restarted.</summary>
     private static readonly TimeSpan LastLineLimit = TimeSpan.FromSeconds(2);
 
@@ -60,7 +63,7 @@ public static class KuikDefaults
     /// <summary>Answers <c>/healthz</c> (the process is not stuck), <c>/readyz</c> (it can do its work; says what is wrong) and <c>/metrics</c>.</summary>
     public static WebApplication MapKuikHealth(this WebApplication app)
     {
-        app.UseHealthChecks("/healthz", new HealthCheckOptions { Predicate = _ => false });
+        app.UseHealthChecks("/healthz", new HealthCheckOptions { Predicate = check => check.Tags.Contains(Live) });
         app.UseHealthChecks("/readyz", new HealthCheckOptions
         {
             ResponseWriter = (http, report) => http.Response.WriteAsync(

@@ -7,7 +7,7 @@ namespace Kuik.Oci;
 /// </summary>
 public sealed record ManifestShape
 {
-    /// <summary>What it says of itself; null when it does not (image-spec: the field is optional).</summary>
+    /// <summary>What it says of itself; null when it does not (image-spec: the field is optional), or says what is no media type.</summary>
     private string? MediaType { get; init; }
 
     private bool HasManifests { get; init; }
@@ -66,8 +66,8 @@ public sealed record ManifestShape
             : reader.ValueTextEquals("signatures"u8) ? this with { IsSigned = true }
             : this;
         reader.Read();
-        if (isType && reader.TokenType == JsonTokenType.String)
-            shape = shape with { MediaType = reader.GetString() };
+        if (isType && reader.TokenType == JsonTokenType.String && reader.GetString() is { } type && MediaTypes.IsWellFormed(type))
+            shape = shape with { MediaType = type };
         reader.Skip();
         return shape;
     }

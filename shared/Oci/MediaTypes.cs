@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace Kuik.Oci;
 
 /// <summary>The media types of manifests (OCI image-spec, media-types.md; distribution's manifest v2 schema 2).</summary>
-public static class MediaTypes
+public static partial class MediaTypes
 {
     public const string OciManifest = "application/vnd.oci.image.manifest.v1+json";
     public const string OciIndex = "application/vnd.oci.image.index.v1+json";
@@ -43,4 +45,10 @@ public static class MediaTypes
                     return known;
         return null;
     }
+
+    /// <summary>Is this a media type at all: <c>type/subtype</c> of restricted names (RFC 6838 section 4.2), without parameters?</summary>
+    public static bool IsWellFormed(string mediaType) => RestrictedNames().IsMatch(mediaType);
+
+    [GeneratedRegex("^[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}\\z")]
+    private static partial Regex RestrictedNames();
 }

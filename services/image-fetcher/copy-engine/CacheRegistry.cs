@@ -9,22 +9,28 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// The cache registry, as image-fetcher reads and writes it. Repositories are paths of <see cref="CachePath"/>. Whatever goes wrong with it is a
 /// <see cref="CopyFailed"/> of the kind <c>cache</c>.
 /// </summary>
-internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider time) : IDisposable
+internal sealed class CacheRegistry : IDisposable
 {
-    private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
+    /// <summary>The largest page of a list of tags, in bytes: a registry that does not page gives all of them at once.</summary>
+    private const int LargestPage = 8 * 1024 * 1024;
 
-    private readonly RegistryClient _client = new(new RegistryEndpoints([settings.CacheEndpoint.GetLeftPart(UriPartial.Authority)]), settings.Roots, time, RegistryNetwork.Own);
-    private readonly string _host = settings.CacheEndpoint.IsDefaultPort ? settings.CacheEndpoint.Host : settings.CacheEndpoint.Authority;
-
+    private readonly CacheConnection _cache;
+    private readonly CacheUploads _uploads;
     private volatile string? _emptyBlobIn;
+
+    public CacheRegistry(CopyEngineSettings settings, TimeProvider time)
+    {
+        _cache = new CacheConnection(settings, time);
+        _uploads = new CacheUploads(_cache);
+    }
 
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
-        OrNull(async () => (ManifestHead?)await _client.ResolveManifest(At(repository), target, settings.CacheCredential, stop));
+        _cache.OrNull(async () => (ManifestHead?)await _cache.Client.ResolveManifest(_cache.At(repository), target, _cache.Credential, stop));
 
     /// <summary>What is stored under a tag or digest, as it is (an index may be in its wrapper); null when nothing is.</summary>
     public Task<Manifest?> GetManifest(string repository, string target, CancellationToken stop) =>
-        OrNull(async () => (Manifest?)await _client.GetManifest(At(repository), target, settings.CacheCredential, stop));
+        _cache.OrNull(async () => (Manifest?)await _cache.Client.GetManifest(_cache.At(repository), target, _cache.Credential, stop));
 
     /// <summary>The manifest or index of an origin, as the origin serves it; null when it is not stored.</summary>
     /// <param name="repository">Where.</param>
@@ -37,66 +43,23 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
             return CacheTags.OfFollower(target) is { } hidden ? await Find(repository, hidden, stop) : null;
         if (IndexWrapper.Read(stored.Bytes) is not { } wrapper)
             return !target.Contains(':') ? stored : Digest.Of(stored.Bytes, target) == target ? stored with { Digest = target } : null;
-        var index = await OrNull(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop));
+        var index = await _cache.OrNull(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop));
         return index is null || Digest.Of(index, wrapper.Digest) != wrapper.Digest ? null : new Manifest(index, wrapper.MediaType, wrapper.Digest);
     }
 
     public Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
-        At(() => _client.HasBlob(At(repository), digest, settings.CacheCredential, stop));
+        _cache.Ask(() => _cache.Client.HasBlob(_cache.At(repository), digest, _cache.Credential, stop));
 
     /// <summary>Begins to read a blob; null when it is not there.</summary>
     public Task<BlobBody?> OpenBlob(string repository, string digest, RangeHeaderValue? range, CancellationToken stop) =>
-        OrNull(async () => (BlobBody?)await _client.OpenBlob(At(repository), digest, range, settings.CacheCredential, stop));
+        _cache.OrNull(async () => (BlobBody?)await _cache.Client.OpenBlob(_cache.At(repository), digest, range, _cache.Credential, stop));
 
-    /// <summary>Makes a blob of another repository one of this one too; false when the registry does not have it there.</summary>
-    public async Task<bool> Mount(string repository, string digest, string from, CancellationToken stop)
-    {
-        using var answer = await At(() => _client.Send(
-            Write(HttpMethod.Post, repository, $"blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}") with { AlsoPullFrom = from }, stop));
-        if (answer.StatusCode == HttpStatusCode.Created)
-            return true;
-        await Abandon(repository, answer, stop);   // it began an ordinary upload instead
-        return false;
-    }
+    /// <inheritdoc cref="CacheUploads.Mount"/>
+    public Task<bool> Mount(string repository, string digest, string from, CancellationToken stop) => _uploads.Mount(repository, digest, from, stop);
 
-    /// <summary>Stores a blob from what is read anew at each call.</summary>
-    /// <param name="repository">Where.</param>
-    /// <param name="digest">What the bytes have to have: the registry verifies it too.</param>
-    /// <param name="content">Makes the body.</param>
-    /// <param name="sent">Completes when the whole body has been sent.</param>
-    /// <param name="stop">Ends it.</param>
-    public async Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop)
-    {
-        // 1. An upload of its own.
-        using var begun = await At(() => _client.Send(Write(HttpMethod.Post, repository, "blobs/uploads/"), stop));
-        var address = AddressOf(begun);
-
-        // 2. All of it in the request that also ends it. How long the body takes says nothing; once it is sent, the registry has so long to commit it.
-        using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        _ = sent.ContinueWith(_ => commit.CancelAfter(CommitPatience), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
-        var isStored = false;
-        try
-        {
-            using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "") with
-            {
-                Address = UriReference.WithQuery(address, $"digest={Uri.EscapeDataString(digest)}"),
-                Content = content,
-                Patience = Timeout.InfiniteTimeSpan,
-            }, commit.Token));
-            isStored = true;
-        }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
-        {
-            throw new CopyFailed(CopyFailed.Cache, $"the cache registry: PUT of blob {digest} to {repository}: no answer within {CommitPatience.TotalMinutes:0} min after the last byte", retryHelps: true);
-        }
-        finally
-        {
-            // 3. What did not become a blob takes room until the registry purges old uploads, a week later by default. Where it has not yet noticed that
-            // the body broke off, this comes too early and it still does.
-            if (!isStored && !stop.IsCancellationRequested)
-                await Abandon(repository, begun, stop);
-        }
-    }
+    /// <inheritdoc cref="CacheUploads.Upload"/>
+    public Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop) =>
+        _uploads.Upload(repository, digest, content, sent, stop);
 
     /// <summary>The blob <c>{}</c>, which every repository holds: it is the configuration of wrappers, and garbage collections stumble over repositories without blobs.</summary>
     public async Task EnsureEmptyBlob(string repository, CancellationToken stop)
@@ -117,7 +80,10 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     public async Task PutManifest(string repository, string tag, byte[] bytes, string mediaType, CancellationToken stop)
     {
         var digest = Digest.Sha256(bytes);
-        using var _ = await At(() => _client.Send(Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop));
+        using (await _cache.Ask(() => _cache.Client.Send(_cache.Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop)))
+        {
+            // Held, its connection would be missing where many manifests are stored at a time.
+        }
         var stored = await GetManifest(repository, tag, stop);
         if (stored is null || stored.Digest != digest)
             throw new CopyFailed(CopyFailed.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);
@@ -125,7 +91,7 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
 
     /// <summary>Deletes a manifest and with it all its tags; false when it was not there.</summary>
     public async Task<bool> DeleteManifest(string repository, string digest, CancellationToken stop) =>
-        await OrNull(async () => (bool?)await Delete(repository, digest, stop)) ?? false;
+        await _cache.OrNull(async () => (bool?)await Delete(repository, digest, stop)) ?? false;
 
     /// <summary>
     /// Removes one tag and nothing else. Distribution 3 does it; 2.8 answers 400, and others 405: there the tag is pointed at a manifest
@@ -141,10 +107,25 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
         }
         catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
         {
-            await EnsureEmptyBlob(repository, stop);
             var tombstone = new Tombstone(repository, tag).ToManifest();
+            await EnsureDeletionWorks(repository, Digest.Sha256(tombstone), stop);
+            await EnsureEmptyBlob(repository, stop);
             await PutManifest(repository, tag, tombstone, MediaTypes.OciManifest, stop);
             await DeleteManifest(repository, Digest.Sha256(tombstone), stop);
+        }
+    }
+
+    /// <summary>Deletes what is not there: a registry whose deletion is switched off must not lose the tag's image by half of a removal.</summary>
+    private async Task EnsureDeletionWorks(string repository, string absentDigest, CancellationToken stop)
+    {
+        try
+        {
+            await DeleteManifest(repository, absentDigest, stop);
+        }
+        catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
+        {
+            throw new CopyFailed(
+                CopyFailed.Cache, $"{e.Message}; the registry does not delete (distribution: storage.delete.enabled)", retryHelps: true, status: e.Status, inner: e);
         }
     }
 
@@ -155,102 +136,41 @@ internal sealed class CacheRegistry(CopyEngineSettings settings, TimeProvider ti
     public async Task<IReadOnlyList<string>> Tags(string repository, CancellationToken stop)
     {
         const int PageSize = 1000;
-        var tags = new List<string>();
+        var tags = new HashSet<string>(StringComparer.Ordinal);
         for (var last = ""; ;)
         {
-            var page = await OrNull(async () => (IReadOnlyList<string>?)await TagsAfter(repository, last, PageSize, stop)) ?? [];
-            var added = page.Except(tags).ToList();
-            tags.AddRange(added);
-            if (page.Count < PageSize || added.Count == 0)   // a registry that does not page gives all, however many
-                return tags;
+            var page = await _cache.OrNull(async () => (IReadOnlyList<string>?)await TagsAfter(repository, last, PageSize, stop)) ?? [];
+            var before = tags.Count;
+            tags.UnionWith(page);
+            if (page.Count < PageSize || tags.Count == before)   // a registry that does not page gives all, however many
+                return [.. tags];
             last = page[^1];
         }
     }
 
-    public void Dispose() => _client.Dispose();
+    public void Dispose() => _cache.Dispose();
 
     private async Task<IReadOnlyList<string>> TagsAfter(string repository, string last, int count, CancellationToken stop)
     {
         var path = $"tags/list?n={count}" + (last.Length == 0 ? "" : $"&last={last}");
-        using var answer = await _client.Send(new RegistryCall(HttpMethod.Get, At(repository), path) { Credential = settings.CacheCredential }, stop);
-        return TagList.Parse(repository, await answer.Content.ReadAsByteArrayAsync(stop));
+        var answer = await _cache.Client.Send(new RegistryCall(HttpMethod.Get, _cache.At(repository), path) { Credential = _cache.Credential }, stop);
+        return TagList.Parse(repository, await _cache.Client.ReadWhole(answer, LargestPage, stop)
+            ?? throw new RegistryError(RegistryErrorKind.Broken, $"a page of the list of tags of {repository} has more than {LargestPage >> 20} MiB"));
     }
 
     private async Task<byte[]> ReadBlob(string repository, string digest, CancellationToken stop)
     {
-        await using var blob = await _client.OpenBlob(At(repository), digest, null, settings.CacheCredential, stop);
-        if (blob.Length > PullFromRegistry.LargestManifest)
-            throw new RegistryError(RegistryErrorKind.Broken, $"blob {digest} of {repository} is too large for an index");
-        using var bytes = new MemoryStream();
-        await blob.Body.CopyToAsync(bytes, stop);
-        return bytes.ToArray();
+        var call = new RegistryCall(HttpMethod.Get, _cache.At(repository), "blobs/" + digest) { Credential = _cache.Credential };
+        return await _cache.Client.ReadWhole(await _cache.Client.Send(call, stop), PullFromRegistry.LargestManifest, stop)
+            ?? throw new RegistryError(RegistryErrorKind.Broken, $"blob {digest} of {repository} is too large for an index");
     }
 
     private async Task<bool> Delete(string repository, string target, CancellationToken stop)
     {
-        using var _ = await _client.Send(Write(HttpMethod.Delete, repository, "manifests/" + target) with { Actions = "delete" }, stop);
+        using var _ = await _cache.Client.Send(_cache.Write(HttpMethod.Delete, repository, "manifests/" + target) with { Actions = "delete" }, stop);
         return true;
-    }
-
-    private async Task Abandon(string repository, HttpResponseMessage upload, CancellationToken stop)
-    {
-        try
-        {
-            using var _ = await _client.Send(Write(HttpMethod.Delete, repository, "") with { Address = AddressOf(upload) }, stop);
-        }
-        catch (Exception e) when (e is RegistryError or OperationCanceledException)
-        {
-            // The registry's own purge of old uploads takes it.
-        }
-    }
-
-    private Uri AddressOf(HttpResponseMessage upload)
-    {
-        if (!upload.Headers.NonValidated.TryGetValues("Location", out var location))
-            throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave no address for it", retryHelps: true);
-        try
-        {
-            return UriReference.Resolve(upload.RequestMessage!.RequestUri!, location.First());
-        }
-        catch (UriFormatException e)
-        {
-            throw new CopyFailed(CopyFailed.Cache, $"the cache registry began an upload at {_host} and gave an address for it that cannot be used: {e.Message}", retryHelps: true, inner: e);
-        }
     }
 
     private static ByteArrayContent Body(byte[] bytes, string mediaType) =>
         new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };
-
-    private RegistryRepository At(string repository) => new(_host, repository);
-
-    private RegistryCall Write(HttpMethod method, string repository, string path) =>
-        new(method, At(repository), path) { Credential = settings.CacheCredential, Actions = "pull,push" };
-
-    private static async Task<T> At<T>(Func<Task<T>> work)
-    {
-        try
-        {
-            return await work();
-        }
-        catch (RegistryError e)
-        {
-            throw CopyFailed.AtCache(e);
-        }
-    }
-
-    private static async Task<T?> OrNull<T>(Func<Task<T?>> work)
-    {
-        try
-        {
-            return await work();
-        }
-        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
-        {
-            return default;
-        }
-        catch (RegistryError e)
-        {
-            throw CopyFailed.AtCache(e);
-        }
-    }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Kuik.Contracts;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -11,19 +10,24 @@ internal sealed record WantedBlob(ImageReference Image, string Digest, long? Siz
 {
     /// <summary>Where in the cache.</summary>
     public string Repository => CachePath.Of(Image);
+
+    /// <summary>A replica that has some of it and hands it over; null for none.</summary>
+    public Uri? HeldBy { get; init; }
 }
 
 /// <summary>
 /// Brings a blob into a repository of the cache: it is there; or another repository of the cache has it and it is mounted; or its owner among the
 /// replicas downloads it once, and uploads it while it comes in.
 /// </summary>
-internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, BlobOwners owners, AskOwner ask, KeepChecksum keepChecksum, TimeProvider time, CancellationToken stopping)
+internal sealed class CopyBlob(
+    CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, HostTurns downloads, BlobOwners owners, AskOwner ask, PeerSpools peers,
+    KeepChecksum keepChecksum, EngineMetrics metrics, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>How long the cache's "not there" is good for the steps that follow the question; most follow at once.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
 
-    private readonly Joined<(string Repository, string Digest), long> _running = new(stopping);
-    private readonly ConcurrentDictionary<string, SemaphoreSlim> _uploads = new();
+    private readonly Joined<(string Repository, string Digest), long> _running = new(stopping, new WorkSight("blob", metrics));
+    private readonly KeyedLock _uploads = new();
     private readonly Remembered<string, string> _repositoryOf = new(most: 100_000);
     private readonly Remembered<(string Repository, string Digest), DateTimeOffset> _missingUntil = new(most: 1000);
 
@@ -53,39 +57,83 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
         return await InTurn(blob, stop);
     }
 
+    /// <summary>The owner's part for another replica; null when this one is stopping and does not have the blob under way.</summary>
+    /// <inheritdoc cref="AsOwner"/>
+    public Task<long>? ForPeer(WantedBlob blob, bool isHandedOver, CancellationToken ct)
+    {
+        if (!owners.IsDraining)
+            return isHandedOver ? AsOwner(blob) : InTurn(blob, ct);
+        return UnderWay(blob)?.WaitAsync(ct);
+    }
+
     /// <summary>The owner's part for a background copy: it waits until its host may be asked for one more. One that is under way is joined at once.</summary>
     /// <inheritdoc cref="AsOwner"/>
     public async Task<long> InTurn(WantedBlob blob, CancellationToken stop)
     {
-        if (_running.Find((blob.Repository, blob.Digest)) is { } underWay)
+        if (UnderWay(blob) is { } underWay)
             return await underWay.WaitAsync(stop);
-        var turn = await requests.Enter(blob.Image.Host, stop);
+        if (owners.IsDraining)
+            throw new CopyFailed(CopyFailed.Stopping, $"blob {blob.Digest}: image-fetcher is stopping", retryHelps: true);
+        var turn = await metrics.While("turn", () => requests.Enter(blob.Image.Host, stop));
         var work = AsOwner(blob);
         _ = work.ContinueWith(_ => turn.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);   // when it ends, not when its waiter leaves
         return await work.WaitAsync(stop);
     }
 
     /// <summary>The owner's part, at once. Once for all who want the same at the same time; goes on when they leave.</summary>
+    /// <param name="blob">Which, and where to.</param>
+    /// <param name="download">The download, if it has been joined already: a reader that has read nothing. The caller disposes of it.</param>
     /// <exception cref="CopyFailed">The cache does not have it.</exception>
-    public Task<long> AsOwner(WantedBlob blob) => _running.Run((blob.Repository, blob.Digest), async stop =>
+    public Task<long> AsOwner(WantedBlob blob, SpoolReader? download = null)
     {
-        // Two repositories that want the same blob: the second one waits, and then mounts what the first one has got.
-        var turn = _uploads.GetOrAdd(blob.Digest, _ => new SemaphoreSlim(1));
-        await turn.WaitAsync(stop);
-        try
+        if (UnderWay(blob) is { } underWay)
         {
-            return await HasCome(blob, stop) ? 0 : await FetchAndUpload(blob, stop);
+            download?.Dispose();   // one that is not read holds up the others
+            return underWay;
         }
-        finally
+        return _running.Run((blob.Repository, blob.Digest), async stop =>
         {
-            _uploads.TryRemove(KeyValuePair.Create(blob.Digest, turn));   // those who wait keep it; who comes later finds the blob there
-            turn.Release();
-        }
-    });
+            // Two repositories that want the same blob: the second one waits, and then mounts what the first one has got. The first one's
+            // download can go on at the second one's origin.
+            spool.AddSource(Source(blob));
+            if (_uploads.IsHeld(blob.Digest))
+            {
+                download?.Dispose();
+                download = null;
+            }
+            using (await _uploads.Enter(blob.Digest, stop))
+                return await HasCome(blob, stop) ? 0 : await FetchAndUpload(blob, download, stop);
+        });
+    }
 
     /// <summary>The blob in the spool, on its way from the origin if it was not there.</summary>
-    public SpoolReader Download(WantedBlob blob) =>
-        spool.Join(new BlobSource(blob.Digest, blob.SizeInBytes, (from, stop) => origins.OpenBlob(blob.Image, blob.Digest, from, stop)));
+    public SpoolReader Download(WantedBlob blob) => spool.Join(Source(blob));
+
+    /// <summary>The blob if it is in the spool or on its way; it has one more source then.</summary>
+    public SpoolReader? Find(WantedBlob blob) => spool.Find(blob.Digest, Source(blob));
+
+    /// <summary>The same for another replica: null also where this one may get it from that one.</summary>
+    public SpoolReader? Find(WantedBlob blob, string asker)
+    {
+        var reader = spool.Find(blob.Digest, Source(blob), isPeer: true);
+        if (reader is null || reader.Stage == BlobStage.AtOrigin || reader.Written > 0
+            || (reader.Stage == BlobStage.Asking && string.CompareOrdinal(owners.Identity, asker) < 0))   // of two that ask each other, one goes to the origin
+            return reader;
+        reader.Dispose();
+        return null;
+    }
+
+    /// <summary>Bytes of a blob that have arrived; 0 when it is not under way.</summary>
+    public long Progress(string digest) => spool.WrittenOf(digest);
+
+    private Task<long>? UnderWay(WantedBlob blob) => _running.Find((blob.Repository, blob.Digest));
+
+    private BlobSource Source(WantedBlob blob) => new(blob.Image.Name, blob.Digest, blob.SizeInBytes, (from, ct) => origins.OpenBlob(blob.Image, blob.Digest, from, ct))
+    {
+        Wanted = blob,
+        Turn = ct => downloads.Enter(blob.Image.Host, ct),
+        FindPeer = ct => peers.Find(blob, ct),
+    };
 
     /// <summary>Remembers where the cache has a blob.</summary>
     public void Saw(string repository, string digest) => _repositoryOf.Set(digest, repository);
@@ -116,9 +164,10 @@ internal sealed class CopyBlob(CacheRegistry cache, Spool spool, Origins origins
     private async Task<bool> HasCome(WantedBlob blob, CancellationToken stop) =>
         (_repositoryOf.TryGet(blob.Digest, out _) || !_missingUntil.TryGet((blob.Repository, blob.Digest), out var until) || until < time.GetUtcNow()) && await IsThere(blob, stop);
 
-    private async Task<long> FetchAndUpload(WantedBlob blob, CancellationToken stop)
+    private async Task<long> FetchAndUpload(WantedBlob blob, SpoolReader? joined, CancellationToken stop)
     {
-        using var download = Download(blob);
+        using var own = joined is null ? Download(blob) : null;
+        var download = joined ?? own!;
         var size = await download.Begun.WaitAsync(stop);
         var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await cache.Upload(blob.Repository, blob.Digest, () => new SpoolContent(download, size, sent), sent.Task, stop);

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using Kuik.Hosting;
 using Kuik.Oci;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -13,6 +15,9 @@ internal sealed record CopyEngineSettings
 
     /// <summary><c>Kuik:Cache:Username</c> with <c>:Password</c> or <c>:PasswordFile</c>. Null: none.</summary>
     public RegistryCredential? CacheCredential { get; init; }
+
+    /// <summary><c>Kuik:Cache:PasswordFile</c>, which is read again when it changes. Null: none, or no user name.</summary>
+    public string? CachePasswordFile { get; init; }
 
     /// <summary><c>Kuik:RootCertificateAuthorities</c>: whose certificates registries may show beside those that the system trusts, the cache too. Default none.</summary>
     public X509Certificate2Collection Roots { get; init; } = [];
@@ -50,6 +55,24 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Fetch:SpoolLimit</c>: in bytes, or with Ki, Mi, Gi, Ti. Default 20 GiB.</summary>
     public long SpoolLimitInBytes { get; init; } = 20L << 30;
 
+    /// <summary>
+    /// <c>Kuik:Fetch:LargestBlob</c>: a longer blob of which no manifest says the size fails. In bytes, or with Ki, Mi, Gi, Ti. Default
+    /// 128 GiB.
+    /// </summary>
+    public long LargestBlobInBytes { get; init; } = 128L << 30;
+
+    /// <summary>
+    /// <c>Kuik:Fetch:DrainLimit</c>: how long after SIGTERM downloads and uploads under way go on; then they are handed over to the next
+    /// replica. A duration of 0 to 1 hour, at least 15 seconds less than the pod's <c>terminationGracePeriodSeconds</c>. Default 15 seconds.
+    /// </summary>
+    public TimeSpan DrainLimit { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>
+    /// <c>Kuik:Fetcher:Name</c>: what this replica is ranked by among the others; the same after a restart. Default: the machine's name (in
+    /// Kubernetes the pod's), a colon and the port that it listens on.
+    /// </summary>
+    public string Name { get; init; } = Environment.MachineName;
+
     /// <summary><c>Kuik:Fetcher:Peers</c>: addresses of all replicas, this one among them, or one name whose addresses they are. None: alone.</summary>
     public IReadOnlyList<Uri> Peers { get; init; } = [];
 
@@ -58,6 +81,7 @@ internal sealed record CopyEngineSettings
     {
         CacheEndpoint = configuration.ReadEndpoint("Kuik:Cache:Endpoint", "http://localhost:5000")!,
         CacheCredential = ReadCredential(configuration),
+        CachePasswordFile = configuration is var c && c["Kuik:Cache:Username"] is { Length: > 0 } && c["Kuik:Cache:PasswordFile"] is { Length: > 0 } file ? file : null,
         Roots = TrustedCertificates.Read(configuration),
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
@@ -67,6 +91,9 @@ internal sealed record CopyEngineSettings
         MaxConcurrentPerHost = configuration.Read("Kuik:Fetch:MaxConcurrentPerHost", 8, "a number from 1 to 64", n => n is >= 1 and <= 64),
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
         SpoolLimitInBytes = configuration.ReadSize("Kuik:Fetch:SpoolLimit", 20L << 30),
+        LargestBlobInBytes = configuration.ReadSize("Kuik:Fetch:LargestBlob", 128L << 30),
+        DrainLimit = configuration.Read("Kuik:Fetch:DrainLimit", TimeSpan.FromSeconds(15), "a duration such as 00:00:15, at most 1 hour", limit => limit >= TimeSpan.Zero && limit <= TimeSpan.FromHours(1)),
+        Name = configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{PortOf(configuration)}", "a name of its own for each replica"),
         Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],
     };
 
@@ -78,11 +105,28 @@ internal sealed record CopyEngineSettings
             return new RegistryCredential(user, configuration["Kuik:Cache:Password"] ?? "");
         try
         {
-            return new RegistryCredential(user, File.ReadAllText(file).TrimEnd('\r', '\n'));
+            return new RegistryCredential(user, PasswordFileCredential.ReadPassword(file));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new WrongSetting("Kuik:Cache:PasswordFile", file, $"a readable file ({e.Message})");
+        }
+    }
+
+    /// <summary>The first port that the process listens on.</summary>
+    /// <exception cref="WrongSetting"><c>Urls</c> is no address.</exception>
+    internal static string PortOf(IConfiguration configuration)
+    {
+        var address = configuration["urls"]?.Split(';')[0];
+        if (string.IsNullOrWhiteSpace(address))
+            return configuration["http_ports"]?.Split(';')[0] ?? "5000";
+        try
+        {
+            return BindingAddress.Parse(address).Port.ToString(CultureInfo.InvariantCulture);
+        }
+        catch (FormatException)
+        {
+            throw new WrongSetting("Urls", address, "an address such as http://*:8080");
         }
     }
 

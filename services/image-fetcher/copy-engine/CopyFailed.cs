@@ -14,9 +14,11 @@ public sealed class CopyFailed(string kind, string message, bool retryHelps, Tim
     public const string Unreachable = "unreachable";
     public const string Cache = "cache";
     public const string Internal = "internal";
+    public const string Stopping = "stopping";
 
     /// <summary>What it was: the origin's <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>;
-    /// <c>cache</c> when it was the cache registry; <c>internal</c> for an exception that was not foreseen.</summary>
+    /// <c>cache</c> when it was the cache registry; <c>internal</c> for an exception that was not foreseen;
+    /// <c>stopping</c> when this process ends, which says nothing about the image: another replica is to be asked. It is never recorded.</summary>
     public string Kind { get; } = kind;
 
     /// <summary>False when another try will fail the same way until somebody changes something.</summary>

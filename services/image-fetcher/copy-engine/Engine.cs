@@ -3,6 +3,7 @@ using Kuik.Hosting;
 using Kuik.Oci;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -23,20 +24,33 @@ public static class CopyEngineParts
         var network = RegistryNetwork.From(configuration);
         services.AddSingleton(provider => new Engine(
             settings, time => new RegistryClient(endpoints, settings.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>(), provider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
+            provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>()));
+        services.AddHostedService(provider => new EndEngine(provider.GetRequiredService<Engine>()));
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit + Drain.LastSteps);
+        services.AddHealthChecks()
+            .Add(new HealthCheckRegistration("work", provider => provider.GetRequiredService<Engine>().Watchdog, failureStatus: null, [KuikDefaults.Live]))
+            .Add(new HealthCheckRegistration("spool", provider => new SpoolHealth(provider.GetRequiredService<Engine>()), failureStatus: null, tags: null));
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().CopyImage);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().EvictImage);
         return services;
     }
+
+    /// <inheritdoc cref="CopyEngineSettings.PortOf"/>
+    public static string PortOf(IConfiguration configuration) => CopyEngineSettings.PortOf(configuration);
 }
 
 /// <summary>The engine's parts, put together.</summary>
 internal sealed class Engine : IDisposable
 {
-    private readonly CancellationTokenSource _stopping;
+    /// <summary>Downloads from origins at a time; a host from which there is none may always have one more.</summary>
+    private const int MostDownloads = 128;
+
+    /// <summary>The same from one host: fewer than its connections for bodies, so that none is waited for.</summary>
+    private const int MostDownloadsPerHost = 48;
+
+    private readonly CancellationTokenSource _stopping = new();
     private readonly RegistryClient _client;
     private readonly CacheRegistry _cache;
-    private readonly Spool _spool;
 
     // Between replicas: on the cluster's own network, never through a proxy.
     private readonly HttpMessageInvoker _peers = new(new SocketsHttpHandler
@@ -49,36 +63,49 @@ internal sealed class Engine : IDisposable
         SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
     });
 
-    public Engine(CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs, CancellationToken applicationStopping)
+    public Engine(
+        CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
     {
         Time = time;
-        _stopping = CancellationTokenSource.CreateLinkedTokenSource(applicationStopping);
         var stopping = _stopping.Token;
+        var metrics = new EngineMetrics(meters);
+        Watchdog = new WorkWatchdog(time);
+        metrics.Watch(Watchdog);
         _client = client(time);
         _cache = new CacheRegistry(settings, time);
-        _spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, time, stopping);
+        Spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, settings.LargestBlobInBytes, metrics, Watchdog, time, stopping);
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
         var origins = new Origins(_client, needs.Credentials, limits);
         var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
-        Owners = new BlobOwners(settings, time, logs.CreateLogger<BlobOwners>());
-        var ask = new AskOwner(_peers, Owners, time);
-        Manifests = new Manifests(origins, Owners, ask, time, stopping);
+        var downloads = new HostTurns(MostDownloads, MostDownloadsPerHost);
+        Replicas = new ReplicaList(settings, _peers, time, logs.CreateLogger<ReplicaList>());
+        Owners = new BlobOwners(Replicas, time, logs.CreateLogger<BlobOwners>());
+        Ask = new AskOwner(_peers, Owners, time);
+        PeerSpools = new PeerSpools(_peers, _client, Owners, time);
+        Manifests = new Manifests(origins, Owners, Ask, time, stopping, new WorkSight("manifest", metrics, Watchdog));
         var keepChecksum = new KeepChecksum(_cache, needs.LockRepository, logs.CreateLogger<KeepChecksum>(), stopping);
-        CopyBlob = new CopyBlob(_cache, _spool, origins, requests, Owners, ask, keepChecksum, time, stopping);
+        CopyBlob = new CopyBlob(_cache, Spool, origins, requests, downloads, Owners, Ask, PeerSpools, keepChecksum, metrics, time, stopping);
         var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
         var followers = new CopyFollowers(origins, readPlan, logs.CreateLogger<CopyFollowers>());
         CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);
         EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
-        Forward = new ForwardToOwner(_peers, Owners, time);
+        Forward = new ForwardToOwner(_peers, Owners, metrics, time);
         PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
         RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
-        PullBlob = new PullBlob(_cache, _spool, CopyBlob, origins, time, logs.CreateLogger<PullBlob>(), stopping);
+        PullBlob = new PullBlob(_cache, CopyBlob, origins, time, logs.CreateLogger<PullBlob>(), stopping);
+        Drain = new Drain(Spool, Owners, Ask, settings.DrainLimit, time, logs.CreateLogger<Drain>());
     }
 
     public TimeProvider Time { get; }
+    public WorkWatchdog Watchdog { get; }
+    public Spool Spool { get; }
+    public ReplicaList Replicas { get; }
     public BlobOwners Owners { get; }
+    public AskOwner Ask { get; }
+    public PeerSpools PeerSpools { get; }
+    public Drain Drain { get; }
     public Manifests Manifests { get; }
     public CopyBlob CopyBlob { get; }
     public CopyImage CopyImage { get; }
@@ -89,10 +116,17 @@ internal sealed class Engine : IDisposable
     public PullBlob PullBlob { get; }
     public PullFailures PullFailures { get; }
 
-    public void Dispose()
+    /// <summary>Ends all work; transfers that are left break off, and their clients go on at another replica.</summary>
+    public void Stop()
     {
         _stopping.Cancel();
-        _spool.Dispose();
+        Spool.CutAll();
+    }
+
+    public void Dispose()
+    {
+        Stop();
+        Spool.Dispose();
         _client.Dispose();
         _cache.Dispose();
         _peers.Dispose();

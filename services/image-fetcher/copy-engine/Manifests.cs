@@ -8,7 +8,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// kept for the time in which runtimes and a background copy ask for a tag, then for its digest: what a digest names never changes, and whether a tag still
 /// names it costs a HEAD.
 /// </summary>
-internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask, TimeProvider time, CancellationToken stopping)
+internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask, TimeProvider time, CancellationToken stopping, WorkSight? sight = null)
 {
     /// <summary>How long what a tag named is taken for what it names without asking.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(5);
@@ -18,25 +18,35 @@ internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask
     /// <summary>In bytes; larger ones are rare, and would make this memory one that counts.</summary>
     private const int LargestKept = 256 * 1024;
 
-    private readonly Joined<ImageReference, Manifest> _running = new(stopping);
+    private readonly Joined<ImageReference, Manifest> _asking = new(stopping, sight);
+    private readonly Joined<ImageReference, Manifest> _owned = new(stopping, sight);
     private readonly Remembered<ImageReference, (Manifest Manifest, DateTimeOffset GoodUntil)> _recent = new(most: 64);
     private readonly Remembered<(string Repository, string Digest), DateTimeOffset> _namedByTag = new(most: 10_000);
     private readonly Remembered<(string Repository, string Child), string> _parents = new(most: 10_000);
 
-    /// <summary>A manifest as the origin serves it (a moment ago, at most).</summary>
+    /// <summary>A manifest as the origin serves it (a moment ago, at most); the owner of the repository asks for it.</summary>
     /// <exception cref="CopyFailed">The origin did not give it.</exception>
-    public Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
-    {
-        if (Recent(image) is { } recent)
-            return Task.FromResult(recent);
-        return _running.Run(image, async stopping =>
+    public Task<Manifest> FromOrigin(ImageReference image, CancellationToken ct) => Recent(image) is { } recent
+        ? Task.FromResult(recent)
+        : _asking.Run(image, async stopping => await FromOwner(image, stopping) ?? await AsOwner(image)).WaitAsync(ct);
+
+    /// <summary>
+    /// The owner's part: from memory or from the origin, and never from another replica. Work that waits for another replica is apart from
+    /// it, so that two replicas which take each other for the owner do not wait for each other.
+    /// </summary>
+    /// <exception cref="CopyFailed">The origin did not give it.</exception>
+    public Task<Manifest> AsOwner(ImageReference image) => Recent(image) is { } recent
+        ? Task.FromResult(recent)
+        : _owned.Run(image, async stopping =>
         {
-            // Whoever had it under way may have got it since.
-            var manifest = Recent(image) ?? await Unchanged(image, stopping) ?? await FromOwner(image, stopping) ?? await origins.GetManifest(image, stopping);
+            // The work that has just ended may have got it.
+            var manifest = Recent(image) ?? await Unchanged(image, stopping) ?? await origins.GetManifest(image, stopping);
             Remember(image, manifest);
             return manifest;
-        }).WaitAsync(stop);
-    }
+        });
+
+    /// <summary>Is this replica asking the origin for it at this moment?</summary>
+    public bool IsUnderWay(ImageReference image) => Recent(image) is not null || _owned.Find(image) is not null;
 
     /// <summary>What a tag names now, without its bytes; null where the origin does not answer HEAD.</summary>
     /// <exception cref="CopyFailed">The origin did not say.</exception>
@@ -58,7 +68,8 @@ internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask
             _parents.Set((image.Name, entry.Digest), index.Digest);
     }
 
-    private Manifest? Recent(ImageReference image) =>
+    /// <summary>What has come a moment ago; a digest at any time.</summary>
+    public Manifest? Recent(ImageReference image) =>
         _recent.TryGet(image, out var recent) && (image.Digest is not null || recent.GoodUntil > time.GetUtcNow()) ? recent.Manifest : null;
 
     /// <summary>What a tag named before, when it still does.</summary>
@@ -74,7 +85,10 @@ internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask
                 break;
             try
             {
-                return await ask.ForManifest(owner, image, stop);
+                var manifest = await ask.ForManifest(owner, image, stop);
+                if (manifest is not null)
+                    Remember(image, manifest);
+                return manifest;
             }
             catch (ReplicaGone e)
             {
@@ -82,7 +96,9 @@ internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask
             }
             catch (CopyFailed e) when (e.Kind is CopyFailed.Refused or CopyFailed.Gone)
             {
-                break;   // it may not know the pod yet whose credentials this replica has
+                if ((await origins.Credentials(image, stop)).Count == 0)
+                    throw;
+                break;   // the owner may not know the pod yet whose credentials this replica has
             }
         }
         return null;

@@ -11,7 +11,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses it.
 /// </summary>
 internal sealed partial class PullBlob(
-    CacheRegistry cache, Spool spool, CopyBlob copyBlob, Origins origins, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
+    CacheRegistry cache, CopyBlob copyBlob, Origins origins, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
 {
     private const int ChunkSize = 256 * 1024;
 
@@ -25,16 +25,24 @@ internal sealed partial class PullBlob(
     private readonly Refusals<(string Repository, string Digest)> _refused = new(time);
     private DateTimeOffset _cacheIsAwayUntil;
 
-    /// <exception cref="CopyFailed">Neither the cache nor the origin gave it.</exception>
+    /// <summary>Answers with what the spool has, or is about to get; false when it has nothing of the blob.</summary>
+    /// <exception cref="CopyFailed">No source gave it.</exception>
+    public async Task<bool> TryFromSpool(HttpContext http, ImageReference image, string digest)
+    {
+        using var spooled = copyBlob.Find(new WantedBlob(image, digest, SizeInBytes: null));
+        if (spooled is not null)
+            await FromSpool(http, digest, spooled);
+        return spooled is not null;
+    }
+
+    /// <summary>Answers from the cache, or from the origin.</summary>
+    /// <exception cref="CopyFailed">Neither of them gave it.</exception>
     public async Task Run(HttpContext http, ImageReference image, string digest)
     {
         var blob = new WantedBlob(image, digest, SizeInBytes: null);
-        using var spooled = spool.Find(digest);
-        if (spooled is not null)
-            await FromSpool(http, digest, spooled);
-        else if (await IsInCache(http, blob) is not { } isThere)
+        if (await IsInCache(http, blob) is not { } isThere)
             return;   // 202: not known yet
-        else if (!isThere || !await FromCache(http, blob))
+        if (!isThere || !await FromCache(http, blob))
             await FromOrigin(http, blob);
     }
 
@@ -66,7 +74,8 @@ internal sealed partial class PullBlob(
     {
         try
         {
-            _ = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var range);
+            _ = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var asked);
+            var range = asked is { Unit: "bytes", Ranges.Count: 1 } ? asked : null;   // several are answered with the whole (RFC 9110 section 14.2)
             await using var stored = await cache.OpenBlob(blob.Repository, blob.Digest, range, http.RequestAborted);
             if (stored is null)
                 return false;
@@ -102,7 +111,7 @@ internal sealed partial class PullBlob(
             return;
         }
         using var download = copyBlob.Download(blob);
-        _ = Keep(blob, download.Begun);
+        _ = Keep(blob, copyBlob.Download(blob));   // a reader of its own from the first byte on: the spool may have no room for the whole blob
         await FromSpool(http, blob.Digest, download);
     }
 
@@ -121,11 +130,12 @@ internal sealed partial class PullBlob(
     }
 
     /// <summary>Brings it into the cache once it has begun to come, whatever becomes of the client; a cache that refuses is the log's business, not the client's.</summary>
-    private async Task Keep(WantedBlob blob, Task begun)
+    private async Task Keep(WantedBlob blob, SpoolReader download)
     {
+        using var held = download;
         try
         {
-            await begun;
+            await download.Begun;
         }
         catch (CopyFailed e)
         {
@@ -136,7 +146,7 @@ internal sealed partial class PullBlob(
         }
         try
         {
-            await copyBlob.AsOwner(blob);
+            await copyBlob.AsOwner(blob, download);
         }
         catch (CopyFailed e)
         {
@@ -165,6 +175,11 @@ internal sealed partial class PullBlob(
             http.Response.Headers.ContentRange = $"bytes */{size}";
             return;
         }
+        if (from < blob.Start)
+        {
+            PullThrough.AnswerWorking(http);   // its beginning has left the spool: the cache has it in a while
+            return;
+        }
         Describe(http, digest, size is null ? null : to - from + 1);
         if (isPart)
             http.Response.Headers.ContentRange = $"bytes {from}-{to}/{size}";
@@ -172,7 +187,15 @@ internal sealed partial class PullBlob(
             return;
 
         await http.Response.StartAsync(http.RequestAborted);
+        await Send(http, blob, from, to);
+    }
+
+    /// <summary>Sends what the spool has from one byte to another, as it arrives; to the end of the blob at most.</summary>
+    /// <exception cref="CopyFailed">No source gave the rest.</exception>
+    internal static async Task Send(HttpContext http, SpoolReader blob, long from, long to)
+    {
         var output = http.Response.BodyWriter;
+        await output.FlushAsync(http.RequestAborted);   // the head, before the first bytes: an answer is promised within a second
         for (var at = from; at <= to;)
         {
             var room = output.GetMemory(ChunkSize);

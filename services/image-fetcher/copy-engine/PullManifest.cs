@@ -97,7 +97,7 @@ internal sealed partial class PullManifest(
             var shown = await origins.Credentials(image, stop);
             try
             {
-                return await manifests.FromOrigin(image, stop);
+                return await manifests.AsOwner(image).WaitAsync(stop);
             }
             catch (CopyFailed e) when (e.Kind == CopyFailed.Refused)
             {

@@ -22,13 +22,18 @@ public static partial class PullThrough
     /// <summary>On a HEAD of a tag: what does it name at its origin now? The value is how old the answer may be, in seconds.</summary>
     public const string FreshHeader = "Kuik-Fresh";
 
+    /// <summary>On a 503: this replica is stopping, and another one is to be asked.</summary>
+    public const string DrainingHeader = "Kuik-Draining";
+
     private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
 
     /// <summary>Answers <c>/v2/…</c> for node-proxy, and the other replicas' questions.</summary>
     public static void MapPullThrough(this IEndpointRouteBuilder routes)
     {
         var engine = routes.ServiceProvider.GetRequiredService<Engine>();
-        AskOwner.Map(routes, engine.CopyBlob, engine.Manifests, engine.Owners, engine.Time);
+        engine.Ask.Map(routes, engine.CopyBlob, engine.Manifests);
+        engine.PeerSpools.Map(routes, engine.CopyBlob);
+        engine.Replicas.Map(routes);
         routes.MapMethods("/v2/", [HttpMethods.Get, HttpMethods.Head], () => Results.Text("{}", RegistryErrors.MediaType));
         routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head], (string path, HttpContext http) => Answer(engine, path, http));
     }
@@ -50,22 +55,15 @@ public static partial class PullThrough
             return;
         }
 
+        using var request = engine.Drain.Begin(http);
         try
         {
-            // All manifests of a repository have one owner: it knows which digest belongs to which tag and index.
-            if (await engine.Forward.Run(http, kind == "blobs" ? target : image.Name))
-                return;
-            if (kind == "blobs")
-                await engine.PullBlob.Run(http, image, target);
-            else if (RevalidateTag.AgeAsked(http.Request, image) is { } age)
-                await engine.RevalidateTag.Run(http, image, age);
-            else
-                await engine.PullManifest.Run(http, image);
+            await (kind == "blobs" ? AnswerBlob(engine, image, target, http) : AnswerManifest(engine, image, http));
         }
         catch (CopyFailed e) when (!http.Response.HasStarted)
         {
             var (status, code) = StatusOf(e, kind);
-            await Refuse(http, status, code, e.Message, e.RetryAfter);
+            await (e.Kind == CopyFailed.Stopping ? RefuseDraining(http) : Refuse(http, status, code, e.Message, e.RetryAfter));
         }
         catch (CopyFailed)
         {
@@ -85,6 +83,46 @@ public static partial class PullThrough
         }
     }
 
+    /// <summary>
+    /// 1. A replica that has the blob serves it, whichever one owns it. 2. The owner is asked, unless a replica asks here: it is never passed
+    /// on twice. 3. This replica gets it.
+    /// </summary>
+    private static async Task AnswerBlob(Engine engine, ImageReference image, string digest, HttpContext http)
+    {
+        if (engine.Owners.IsFromSelf(http.Request))
+            http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+        else if (await engine.PullBlob.TryFromSpool(http, image, digest) || (!IsFromPeer(http) && await engine.Forward.Run(http, digest)))
+            return;
+        else if (engine.Owners.IsDraining)
+            await RefuseDraining(http);
+        else
+            await engine.PullBlob.Run(http, image, digest);
+    }
+
+    /// <summary>The same for a manifest. All of a repository have one owner: it knows which digest belongs to which tag and index.</summary>
+    private static async Task AnswerManifest(Engine engine, ImageReference image, HttpContext http)
+    {
+        var age = RevalidateTag.AgeAsked(http.Request, image);
+        if (engine.Owners.IsFromSelf(http.Request))
+            http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+        else if (!IsFromPeer(http) && await engine.Forward.Run(http, image.Name))
+            return;
+        else if (engine.Owners.IsDraining && !engine.Manifests.IsUnderWay(image))
+            await RefuseDraining(http);
+        else if (age is { } seconds)
+            await engine.RevalidateTag.Run(http, image, seconds);
+        else
+            await engine.PullManifest.Run(http, image);
+    }
+
+    private static bool IsFromPeer(HttpContext http) => http.Request.Headers.ContainsKey(BlobOwners.FromHeader);
+
+    private static Task RefuseDraining(HttpContext http)
+    {
+        http.Response.Headers[DrainingHeader] = "1";
+        return Refuse(http, HttpStatusCode.ServiceUnavailable, "UNAVAILABLE", "this replica of image-fetcher is stopping: ask again", TimeSpan.FromSeconds(1));
+    }
+
     /// <summary>Waits for a moment; false when the work is not done by then, and 202 has been answered.</summary>
     internal static async Task<bool> IsDoneAtOnce(HttpContext http, Task work, TimeProvider time)
     {
@@ -95,11 +133,17 @@ public static partial class PullThrough
             await work;
             return true;
         }
+        AnswerWorking(http);
+        return false;
+    }
+
+    /// <summary>Answers 202: ask again.</summary>
+    internal static void AnswerWorking(HttpContext http)
+    {
         http.Response.StatusCode = StatusCodes.Status202Accepted;
         http.Response.Headers[WorkingHeader] = "1";
         http.Response.Headers.RetryAfter = "0";
         http.Response.ContentLength = 0;
-        return false;
     }
 
     internal static (HttpStatusCode Status, string Code) StatusOf(CopyFailed e, string kind) => e.Kind switch
@@ -109,13 +153,16 @@ public static partial class PullThrough
         CopyFailed.Refused => (HttpStatusCode.Unauthorized, "UNAUTHORIZED"),
         CopyFailed.RateLimited => (HttpStatusCode.TooManyRequests, "TOOMANYREQUESTS"),
         CopyFailed.Unreachable => (HttpStatusCode.GatewayTimeout, "UNKNOWN"),
-        CopyFailed.Cache => (HttpStatusCode.ServiceUnavailable, "UNKNOWN"),
+        CopyFailed.Cache or CopyFailed.Stopping => (HttpStatusCode.ServiceUnavailable, "UNKNOWN"),
         _ => (HttpStatusCode.BadGateway, "UNKNOWN"),
     };
 
     private static async Task Refuse(HttpContext http, HttpStatusCode status, string code, string message, TimeSpan? retryAfter)
     {
+        var isDraining = http.Response.Headers.ContainsKey(DrainingHeader);
         http.Response.Clear();
+        if (isDraining)
+            http.Response.Headers[DrainingHeader] = "1";
         http.Response.StatusCode = (int)status;
         http.Response.ContentType = RegistryErrors.MediaType;
         if (retryAfter is { } wait)

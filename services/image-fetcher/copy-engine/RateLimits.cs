@@ -41,9 +41,15 @@ internal sealed class RateLimits
     /// <exception cref="CopyFailed">It is: rate-limited, with the time that remains.</exception>
     public void Pass(string host, RegistryCredential? credential)
     {
+        if (PauseOf(host, credential) is { } pause)
+            throw pause;
+    }
+
+    /// <summary>The failure of a request that would come now, rate-limited with the time that remains; null when it may be made.</summary>
+    public CopyFailed? PauseOf(string host, RegistryCredential? credential)
+    {
         lock (_gate)
-            if (_pauses.TryGet(new Key(host, credential), out var pause) && pause.Until > _time.GetUtcNow())
-                throw Limited(host, pause);
+            return _pauses.TryGet(new Key(host, credential), out var pause) && pause.Until > _time.GetUtcNow() ? Limited(host, pause) : null;
     }
 
     /// <summary>Takes note of a 429.</summary>
@@ -91,7 +97,7 @@ internal sealed class RateLimits
     private CopyFailed Limited(string host, Pause pause, RegistryError? error = null)
     {
         var remaining = pause.Until - _time.GetUtcNow();
-        return new CopyFailed(CopyFailed.RateLimited, $"{host} is left alone for {Math.Ceiling(remaining.TotalSeconds):0} s: {pause.Why}", retryHelps: true, remaining, HttpStatusCode.TooManyRequests, error);
+        return new CopyFailed(CopyFailed.RateLimited, $"rate limited by {host}; next attempt in {Math.Ceiling(remaining.TotalSeconds):0} s: {pause.Why}", retryHelps: true, remaining, HttpStatusCode.TooManyRequests, error);
     }
 
     /// <summary>For each host, of the credential that has the least left: a credential is no label.</summary>

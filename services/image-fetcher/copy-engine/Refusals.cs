@@ -21,7 +21,7 @@ internal sealed class Refusals<TKey>(TimeProvider time) where TKey : notnull
     /// <summary>Remembers a refusal, for as long as the origin asked to be left alone or a moment.</summary>
     public void Remember(TKey key, CopyFailed failure)
     {
-        if (failure.Kind is CopyFailed.RateLimited or CopyFailed.Cache)
+        if (failure.Kind is CopyFailed.RateLimited or CopyFailed.Cache or CopyFailed.Stopping)
             return;
         var wait = failure.RetryAfter ?? GoodFor;
         _refused.Set(key, (failure, time.GetUtcNow() + (wait < Longest ? wait : Longest)));

@@ -84,19 +84,12 @@ public sealed class AddressResolver
     /// <exception cref="SocketException">None does, or there is none.</exception>
     public static async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, CancellationToken ct)
     {
-        SocketException? problem = null;
-        foreach (var address in await Shared.Find(context.DnsEndPoint.Host, ct))
-        {
-            try
-            {
-                return await RegistryNetwork.ConnectByTcp(new IPEndPoint(address, context.DnsEndPoint.Port), ct);
-            }
-            catch (SocketException e)
-            {
-                problem = e;
-            }
-        }
-        throw problem ?? new SocketException((int)SocketError.HostNotFound);
+        var addresses = await Shared.Find(context.DnsEndPoint.Host, ct);
+        if (addresses.Length == 0)
+            throw new SocketException((int)SocketError.HostNotFound);
+        var (stream, _) = await HappyEyeballs.Connect(
+            addresses, (address, stop) => RegistryNetwork.ConnectByTcp(new IPEndPoint(address, context.DnsEndPoint.Port), stop), TimeProvider.System, ct);
+        return stream;
     }
 
     private Lookup Begin(string name)

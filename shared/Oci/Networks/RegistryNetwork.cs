@@ -9,7 +9,7 @@ namespace Kuik.Oci;
 public sealed record RegistryNetwork
 {
     /// <summary>The way to our own cache registry: never through a proxy, and wherever it keeps its blobs is right.</summary>
-    public static readonly RegistryNetwork Own = new() { Redirects = null };
+    public static readonly RegistryNetwork Own = new() { Redirects = null, MaxTransfers = 256 };
 
     /// <summary>Which requests go through a proxy. Default none.</summary>
     public ProxyRules Proxies { get; init; } = ProxyRules.None;
@@ -19,6 +19,12 @@ public sealed record RegistryNetwork
 
     /// <summary>Why an address is never asked, whether a reference names it or a registry sends us there; null when it may be. Default: all may.</summary>
     public Func<Uri, string?> Denied { get; init; } = _ => null;
+
+    /// <summary>Blobs that come from or go to one host (with its port) at a time. Default 64; further ones wait.</summary>
+    public int MaxTransfers { get; init; } = 64;
+
+    /// <summary>The same of requests with small answers, which do not wait for blobs. Default 32.</summary>
+    public int MaxQuestions { get; init; } = 32;
 
     /// <summary>Finds the addresses of a name. Default: as this machine does; tests have names of their own.</summary>
     internal Func<string, CancellationToken, Task<IPAddress[]>> FindAddresses { get; init; } = AddressResolver.Shared.Find;
@@ -37,6 +43,7 @@ public sealed record RegistryNetwork
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            KeepAlive(socket);
             await socket.ConnectAsync(address, to.Port, stop);
             return new NetworkStream(socket, ownsSocket: true);
         }
@@ -45,5 +52,17 @@ public sealed record RegistryNetwork
             socket.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// A connection whose other end is gone without a word is noticed after 75 s, and one that waits for its next request is not forgotten
+    /// by a firewall.
+    /// </summary>
+    private static void KeepAlive(Socket socket)
+    {
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 15);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
     }
 }

@@ -17,6 +17,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     private int _rounds;
     private bool _isElsewhere;
     private bool _hasBeenPlain;
+    private bool _isWithheld;
     private KnownChallenge? _foreseen;
     private KnownChallenge? _current;
 
@@ -37,6 +38,12 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         if (await TryAnswer([known.Challenge], known.IsFromPing, isForeseen: true, stop))
             _foreseen = known;
     }
+
+    /// <summary>
+    /// Nothing is sent and no challenge is answered: the call is for an address at another place than the registry's, which has what it needs
+    /// in the address itself (a signature, say).
+    /// </summary>
+    public void Withhold() => _isWithheld = true;
 
     /// <summary>Takes note of a redirect.</summary>
     public void Move(Uri from, Uri to)
@@ -67,7 +74,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     public async Task<bool> Improve(HttpResponseMessage answer, CancellationToken stop)
     {
         Failure = null;
-        if (answer.StatusCode is not (HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound))
+        if (_isWithheld || answer.StatusCode is not (HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound))
             return false;
 
         // 1.

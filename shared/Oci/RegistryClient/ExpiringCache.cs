@@ -29,7 +29,7 @@ internal sealed class ExpiringCache<TKey, TValue>(int capacity, TimeSpan lifetim
     public void Set(TKey key, TValue value, TimeSpan shorter)
     {
         var now = time.GetUtcNow();
-        if (_entries.Count >= capacity)
+        if (!_entries.ContainsKey(key) && _entries.Count >= capacity)   // counting takes all of its locks
             MakeRoom(now);
         _entries[key] = (value, now + shorter);
     }

@@ -47,13 +47,12 @@ public static partial class ListReferrers
         {
             return null;
         }
+        using var disposed = answer;
         var address = answer.RequestMessage!.RequestUri!;
         var next = NextOf(client, answer, address, call.Repository);
-        var type = answer.Content.Headers.ContentType?.MediaType;
-        await using var body = await client.ReadBody(answer, stop);
-        if (MediaTypes.OfManifest(type) != MediaTypes.OciIndex)
+        if (MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType) != MediaTypes.OciIndex)
             return null;   // a page of something else, which some answer for whatever they do not know
-        var bytes = await PullFromRegistry.ReadAtMost(body, PullFromRegistry.LargestManifest, stop)
+        var bytes = await client.ReadWhole(answer, PullFromRegistry.LargestManifest, stop)
             ?? throw RegistryError.Unusable(call.Method, address, "a page of more than 4 MiB", isTransient: false);
         return (bytes, next);
     }

@@ -50,8 +50,7 @@ public static class PullFromRegistry
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
         var served = answer.Content.Headers.ContentType?.MediaType;
-        await using var body = await client.ReadBody(answer, stop);
-        var bytes = await ReadAtMost(body, LargestManifest, stop) ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
+        var bytes = await client.ReadWhole(answer, LargestManifest, stop) ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
 
         var shape = ManifestShape.Read(bytes);
         var wanted = target.Contains(':') ? target : claimed;
@@ -102,16 +101,35 @@ public static class PullFromRegistry
     /// <param name="client">The client.</param>
     /// <param name="repository">Where.</param>
     /// <param name="digest">Which.</param>
-    /// <param name="range">A part of it; null for all. A registry may answer with the whole: see <see cref="BlobBody.Range"/>.</param>
+    /// <param name="range">
+    /// One part of it; null for all. A registry may answer with the whole or with less, from where the part begins: see <see
+    /// cref="BlobBody.Range"/>.
+    /// </param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="RegistryError">It could not be had.</exception>
+    /// <exception cref="RegistryError">It could not be had, or another part came.</exception>
     public static async Task<BlobBody> OpenBlob(this RegistryClient client, RegistryRepository repository, string digest, RangeHeaderValue? range, RegistryCredential? credential, CancellationToken stop)
     {
         var answer = await client.Send(new RegistryCall(HttpMethod.Get, repository, "blobs/" + digest) { Credential = credential, Range = range }, stop);
         var headers = answer.Content.Headers;
-        var part = answer.StatusCode == HttpStatusCode.PartialContent ? headers.ContentRange : null;
-        return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, part);
+        if (answer.StatusCode != HttpStatusCode.PartialContent)
+            return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, null);
+        if (PartProblem(headers, range) is not { } problem)
+            return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, headers.ContentRange);
+        answer.Dispose();
+        throw RegistryError.Unusable(HttpMethod.Get, answer.RequestMessage!.RequestUri!, problem);
+    }
+
+    /// <summary>What is wrong with the head of a 206; null when it is the part that was asked for or the beginning of it.</summary>
+    private static string? PartProblem(HttpContentHeaders headers, RangeHeaderValue? asked)
+    {
+        if (headers.ContentRange is not { Unit: "bytes", HasRange: true } part)
+            return headers.ContentType?.MediaType == "multipart/byteranges" ? "several parts came where one was asked for" : "a part came, and not which (no Content-Range)";
+        if (headers.ContentLength is { } length && length != part.To - part.From + 1)
+            return $"the part {part} came with a length of {length}";
+        var range = asked?.Ranges.FirstOrDefault();
+        var from = asked is null ? 0 : range?.From ?? (range?.To is { } last && part.Length is { } size ? Math.Max(0, size - last) : part.From);
+        return part.From == from ? null : $"the part {part} came, which does not begin at {from}";
     }
 
     /// <summary>
@@ -127,7 +145,7 @@ public static class PullFromRegistry
                 return length;
         try
         {
-            using var whole = await client.Send(call with { Method = HttpMethod.Get }, stop);
+            using var whole = await client.Send(call with { Method = HttpMethod.Get, IsHeadEnough = true }, stop);
             return whole.Content.Headers.ContentLength ?? -1;
         }
         catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
@@ -179,18 +197,4 @@ public static class PullFromRegistry
 
     private static string? DigestOf(HttpResponseMessage answer) =>
         answer.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values) && Contracts.ImageReference.IsDigest(values.ToString()) ? values.ToString() : null;
-
-    internal static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
-    {
-        using var bytes = new MemoryStream();
-        var buffer = new byte[32 * 1024];
-        int got;
-        while ((got = await body.ReadAsync(buffer, stop)) > 0)
-        {
-            if (bytes.Length + got > most)
-                return null;
-            bytes.Write(buffer, 0, got);
-        }
-        return bytes.ToArray();
-    }
 }

@@ -29,7 +29,9 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
     public async ValueTask<CallAuthorization> Begin(RegistryCall call, CancellationToken stop)
     {
         var authorization = new CallAuthorization(call, this);
-        if (_known.TryGet(call.Repository, out var known))
+        if (call.Address is { } address && !address.IsAt(endpoints.Of(call.Repository.Host).Address))
+            authorization.Withhold();
+        else if (_known.TryGet(call.Repository, out var known))
             await authorization.Foresee(known, stop);
         return authorization;
     }
@@ -48,18 +50,17 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
 
     private async Task<IReadOnlyList<Challenge>> AskVersion(string host)
     {
-        using var deadline = new CancellationTokenSource(PingPatience, time);
         try
         {
             var endpoint = endpoints.Of(host).Address;
             using var request = RegistryRequest.Create(HttpMethod.Get, new Uri(endpoint, "/v2/"));
-            using var answer = await connections.Send(request, endpoint, deadline.Token);
+            using var answer = await connections.Send(request, endpoint, isTransfer: false, PingPatience, CancellationToken.None);
             if (answer.StatusCode == HttpStatusCode.Unauthorized)
                 return Challenge.Of(answer);
             if ((int)answer.StatusCode < 500)
                 return [];
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ForbiddenAddress or RegistryError)
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException or ForbiddenAddress or RegistryError)
         {
             // The answer about the repository itself stands.
         }

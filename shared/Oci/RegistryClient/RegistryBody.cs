@@ -11,6 +11,21 @@ internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri 
     public override long Length => throw new NotSupportedException();
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
+    /// <summary>All of a body; null when it has more bytes than <paramref name="most"/>.</summary>
+    public static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
+    {
+        using var bytes = new MemoryStream();
+        var buffer = new byte[32 * 1024];
+        int got;
+        while ((got = await body.ReadAsync(buffer, stop)) > 0)
+        {
+            if (bytes.Length + got > most)
+                return null;
+            bytes.Write(buffer, 0, got);
+        }
+        return bytes.ToArray();
+    }
+
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         using var deadline = new CancellationTokenSource(stall, time);

@@ -35,6 +35,14 @@ public sealed record RegistryCall(HttpMethod Method, RegistryRepository Reposito
     /// <summary>Redirects of it are followed, and it may be sent again without harm.</summary>
     internal bool IsRead => Method == HttpMethod.Get || Method == HttpMethod.Head;
 
+    /// <summary>Only the head of the answer to a GET is wanted.</summary>
+    internal bool IsHeadEnough { get; init; }
+
+    /// <summary>A blob comes or goes: it may last.</summary>
+    internal bool IsTransfer => Method == HttpMethod.Get
+        ? Path.StartsWith("blobs/", StringComparison.Ordinal) && !IsHeadEnough
+        : Method == HttpMethod.Put && Address is not null;
+
     /// <summary>The scopes of a token for this call.</summary>
     internal IEnumerable<string> Scopes =>
         AlsoPullFrom is null ? [$"repository:{Repository.Name}:{Actions}"] : [$"repository:{Repository.Name}:{Actions}", $"repository:{AlsoPullFrom}:pull"];

@@ -1,6 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Kuik.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -16,9 +14,13 @@ public sealed class RegistryClient : IDisposable
 {
     private const int MostRedirects = 5;
 
+    /// <summary>How long a body may take that is kept in memory: 4 MiB at 35 kB a second.</summary>
+    internal static readonly TimeSpan WholeLimit = TimeSpan.FromMinutes(2);
+
     private readonly RegistryEndpoints _endpoints;
     private readonly TimeProvider _time;
     private readonly RegistryConnections _connections;
+    private readonly RegistryTransport _transport;
     private readonly ExpiringCache<string, bool> _hangsOnHead;
     private readonly RegistryAuthenticator _authenticator;
 
@@ -29,7 +31,9 @@ public sealed class RegistryClient : IDisposable
     public RegistryClient(RegistryEndpoints endpoints, X509Certificate2Collection roots, TimeProvider time, RegistryNetwork? network = null)
     {
         (_endpoints, _time) = (endpoints, time);
-        _connections = new RegistryConnections(endpoints, roots, network ?? new RegistryNetwork());
+        endpoints.Time = time;
+        _connections = new RegistryConnections(endpoints, roots, network ?? new RegistryNetwork(), time);
+        _transport = new RegistryTransport(endpoints, _connections);
         _authenticator = new RegistryAuthenticator(endpoints, _connections, time);
         _hangsOnHead = new ExpiringCache<string, bool>(1024, TimeSpan.FromMinutes(5), time);
     }
@@ -54,7 +58,7 @@ public sealed class RegistryClient : IDisposable
     /// <summary>A host has left a HEAD without an answer.</summary>
     internal void SawHangOnHead(string host) => _hangsOnHead.Set(host, true);
 
-    /// <summary>Sees every call's last answer, successes and refusals alike, before its body is read; null for nobody.</summary>
+    /// <summary>Sees status and headers of every call's last answer, successes and refusals alike; null for none.</summary>
     public Action<RegistryCall, HttpResponseMessage>? Answered { get; set; }
 
     /// <summary>
@@ -65,7 +69,7 @@ public sealed class RegistryClient : IDisposable
     public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
     {
         var authorization = await _authenticator.Begin(call, stop);
-        var (answer, hop) = await Begin(call, authorization.Header, stop);
+        var (answer, hop) = await _transport.Begin(call, authorization.Header, stop);
         RegistryError? beforePing = null;
         for (var redirects = 0; ;)
         {
@@ -84,18 +88,15 @@ public sealed class RegistryClient : IDisposable
                 authorization.Accept();
                 return Accept(call, hop.Address, answer);
             }
-            else if (await CanImprove(authorization, answer, stop))
-            {
-                // Reading it also leaves the connection to the next request.
-                var error = await RegistryError.Of(call.Method, hop.Address, answer, _time.GetUtcNow(), stop);
-                beforePing ??= authorization.IsFromPing ? error : null;
-                answer.Dispose();
-            }
-
-            // 3.
             else
-                throw await Refuse(call, hop.Address, answer, authorization, beforePing, stop);
-            answer = await SendTo(hop, call, authorization.Header, stop);
+            {
+                // The error is read first: that leaves the connection to the token server, which may be at the same place.
+                var error = await ReadError(call, hop.Address, answer, stop);
+                if (!await authorization.Improve(answer, stop))
+                    throw Refuse(call, answer, error, authorization, beforePing);   // 3.
+                beforePing ??= authorization.IsFromPing ? error : null;
+            }
+            answer = await _transport.SendTo(hop, call, authorization.Header, stop);
         }
     }
 
@@ -103,8 +104,40 @@ public sealed class RegistryClient : IDisposable
     internal Uri AddressOf(string host) => _endpoints.Of(host).Address;
 
     /// <summary>The body of an answer; disposing of it disposes of the answer.</summary>
-    public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop) =>
-        new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
+    public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop)
+    {
+        try
+        {
+            return new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
+        }
+        catch
+        {
+            answer.Dispose();   // it holds a connection
+            throw;
+        }
+    }
+
+    /// <summary>The body of an answer that is kept in memory (a manifest, a list), which is disposed of.</summary>
+    /// <param name="answer">A success.</param>
+    /// <param name="most">Bytes.</param>
+    /// <param name="stop">Ends the reading.</param>
+    /// <returns>Null when it has more than that.</returns>
+    /// <exception cref="RegistryError">It stalled, broke off, or was not complete within <see cref="WholeLimit"/>.</exception>
+    public async Task<byte[]?> ReadWhole(HttpResponseMessage answer, int most, CancellationToken stop)
+    {
+        await using var body = await ReadBody(answer, stop);
+        using var deadline = new CancellationTokenSource(WholeLimit, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
+        try
+        {
+            return await RegistryBody.ReadAtMost(body, most, either.Token);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            var request = answer.RequestMessage!;
+            throw RegistryError.NoAnswer(request.Method, request.RequestUri!, new TimeoutException($"the body was not complete after {WholeLimit.TotalSeconds:0} s"));
+        }
+    }
 
     /// <summary>Is a registry on a private network, as far as is known from asking it?</summary>
     /// <param name="host">As references name it.</param>
@@ -112,16 +145,12 @@ public sealed class RegistryClient : IDisposable
 
     public void Dispose() => _connections.Dispose();
 
-    private static async Task<bool> CanImprove(CallAuthorization authorization, HttpResponseMessage answer, CancellationToken stop)
+    private async Task<RegistryError> ReadError(RegistryCall call, Uri address, HttpResponseMessage answer, CancellationToken stop)
     {
-        try
+        using (answer)
         {
-            return await authorization.Improve(answer, stop);
-        }
-        catch
-        {
-            answer.Dispose();
-            throw;
+            ContentCoding.Decode(call.Method, address, answer);
+            return await RegistryError.Of(call.Method, address, answer, _time, stop);
         }
     }
 
@@ -144,20 +173,15 @@ public sealed class RegistryClient : IDisposable
     /// The error of a call. A token server's where it kept a challenge from being answered; where <c>/v2/</c> was asked in vain, that of
     /// the answer before: a registry's 404 is not made a 401 by a token that does not help.
     /// </summary>
-    private async Task<RegistryError> Refuse(
-        RegistryCall call, Uri address, HttpResponseMessage answer, CallAuthorization authorization, RegistryError? beforePing, CancellationToken stop)
+    private RegistryError Refuse(
+        RegistryCall call, HttpResponseMessage answer, RegistryError error, CallAuthorization authorization, RegistryError? beforePing)
     {
-        using (answer)
-        {
-            Answered?.Invoke(call, answer);
-            if (authorization.Failure is { } atTokenServer)
-                return atTokenServer;
-            if (answer.StatusCode == HttpStatusCode.TooManyRequests)
-                authorization.Accept();   // it was let in, and the next one is not to come as anonymous, whose limit may be another
-            ContentCoding.Decode(call.Method, address, answer);
-            var error = await RegistryError.Of(call.Method, address, answer, _time.GetUtcNow(), stop);
-            return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
-        }
+        Answered?.Invoke(call, answer);
+        if (authorization.Failure is { } atTokenServer)
+            return atTokenServer;
+        if (answer.StatusCode == HttpStatusCode.TooManyRequests)
+            authorization.Accept();   // it was let in, and the next one is not to come as anonymous, whose limit may be another
+        return error.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused ? beforePing ?? error : error;
     }
 
     private Uri Next(RegistryCall call, Uri address, string location, int redirects)
@@ -176,61 +200,4 @@ public sealed class RegistryClient : IDisposable
             throw RegistryError.Unusable(call.Method, address, $"a redirect that cannot be followed: of its address, {e.Message}", isTransient: false);
         }
     }
-
-    /// <summary>The first address of a call; a host that may be plain is tried without TLS when its port does not speak it.</summary>
-    private async Task<(HttpResponseMessage Answer, Hop Hop)> Begin(RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
-    {
-        var endpoint = _endpoints.Of(call.Repository.Host);
-        var hop = HopTo(endpoint, call);
-        try
-        {
-            return (await SendTo(hop, call, authorization, stop), hop);
-        }
-        catch (RegistryError e) when (endpoint.MayBePlain && e.InnerException is HttpRequestException { InnerException: AuthenticationException } or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError })
-        {
-            hop = HopTo(_endpoints.NowPlain(call.Repository.Host), call);
-            return (await SendTo(hop, call, authorization, stop), hop);
-        }
-    }
-
-    private async Task<HttpResponseMessage> SendTo(Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
-    {
-        using var request = RegistryRequest.Create(call.Method, hop.Address);
-        request.Content = call.Content?.Invoke();
-        request.Headers.Authorization = authorization;
-        request.Headers.Range = call.Range;
-        if (call.Accept.Count > 0)
-            request.Headers.TryAddWithoutValidation("Accept", string.Join(", ", call.Accept));
-
-        using var deadline = new CancellationTokenSource(call.Patience, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
-        try
-        {
-            return await _connections.Send(request, hop.Origin, either.Token);
-        }
-        catch (ForbiddenAddress e)
-        {
-            throw RegistryError.Unusable(call.Method, hop.From, $"a redirect to {RegistryError.Show(hop.Address)} is refused: {e.Message}", isTransient: false);
-        }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
-        {
-            throw RegistryError.NoAnswer(call.Method, hop.Address, new TimeoutException($"no answer within {call.Patience.TotalSeconds:0} s"));
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException && !stop.IsCancellationRequested)
-        {
-            throw RegistryError.NoAnswer(call.Method, hop.Address, e);
-        }
-    }
-
-    private static Hop HopTo(RegistryEndpoint endpoint, RegistryCall call)
-    {
-        var address = call.Address ?? new Uri(endpoint.Address, $"/v2/{call.Repository.Name}/{call.Path}");
-        return new Hop(address, Origin: address, From: address);
-    }
-
-    /// <summary>Where a call is.</summary>
-    /// <param name="Address">What is asked.</param>
-    /// <param name="Origin">The registry on whose behalf: the call's first address.</param>
-    /// <param name="From">What led there by a redirect; the address itself before the first one.</param>
-    private readonly record struct Hop(Uri Address, Uri Origin, Uri From);
 }

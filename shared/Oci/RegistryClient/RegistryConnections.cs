@@ -9,8 +9,15 @@ namespace Kuik.Oci;
 /// The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored). A connection is
 /// checked once, when it is made; so that no request rides on one it might not have made itself, there is a pool for each way to be checked.
 /// </summary>
-internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network) : IDisposable
+internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network, TimeProvider time)
+    : IDisposable
 {
+    private readonly ConnectionLimiter _transfers = new("body", network.MaxTransfers);
+    private readonly ConnectionLimiter _questions = new("question", network.MaxQuestions);
+
+    /// <summary>How long a connection may take: the name, TCP and TLS.</summary>
+    private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(15);
+
     private readonly ConcurrentDictionary<Way, Lazy<HttpMessageInvoker>> _pools = new();
 
     // Per host and port of a registry: the most public address that it was found at. Noted before anything can be answered from there.
@@ -21,20 +28,44 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     private const int MostPrivate = 4096;
     private readonly ConcurrentDictionary<string, bool> _private = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Sends a request.</summary>
+    /// <summary>Sends a request, once there is a connection for it.</summary>
     /// <param name="request">What, and where to.</param>
     /// <param name="origin">The address of the registry on whose behalf; where it may lead is its matter only if that is elsewhere.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="isTransfer">A blob comes or goes: such requests last, and those for small answers do not wait for them.</param>
+    /// <param name="patience">How long the head of the answer may take, from then on.</param>
+    /// <param name="ct">Ends it, and alone ends the waiting for a connection.</param>
+    /// <returns>The answer, which has to be disposed of: until then it holds its connection.</returns>
     /// <exception cref="ForbiddenAddress">The registry may not send us there, or nobody may.</exception>
     /// <exception cref="RegistryError">The registry itself is at an address that may not be asked.</exception>
-    public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, CancellationToken stop)
+    /// <exception cref="TimeoutException">No answer in time.</exception>
+    public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, bool isTransfer, TimeSpan patience, CancellationToken ct)
     {
         if (network.Denied(request.RequestUri!) is { } denied)
             throw new ForbiddenAddress(denied);
-        var way = WayTo(request.RequestUri!, origin);
+        var lease = await (isTransfer ? _transfers : _questions).Acquire(request.RequestUri!, ct);
         try
         {
-            return await _pools.GetOrAdd(way, w => new Lazy<HttpMessageInvoker>(() => Open(w))).Value.SendAsync(request, stop);
+            var answer = await SendNow(request, WayTo(request.RequestUri!, origin), patience, ct);
+            if (request.Method == HttpMethod.Head)
+                lease.Dispose();
+            else
+                answer.Content = new LeasedContent(answer.Content, lease);
+            return answer;
+        }
+        catch
+        {
+            lease.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<HttpResponseMessage> SendNow(HttpRequestMessage request, Way way, TimeSpan patience, CancellationToken ct)
+    {
+        using var deadline = new CancellationTokenSource(patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, ct);
+        try
+        {
+            return await _pools.GetOrAdd(way, w => new Lazy<HttpMessageInvoker>(() => Open(w))).Value.SendAsync(request, either.Token);
         }
         catch (HttpRequestException e) when (e.InnerException is ForbiddenAddress forbidden)
         {
@@ -43,6 +74,12 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         catch (HttpRequestException e) when (e.InnerException is RegistryError refused)
         {
             throw refused;
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new TimeoutException(deadline.IsCancellationRequested
+                ? $"no answer within {patience.TotalSeconds:0} s"
+                : $"no connection within {ConnectLimit.TotalSeconds:0} s");
         }
     }
 
@@ -55,7 +92,7 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     private Way WayTo(Uri address, Uri origin)
     {
         // The host of a redirect or a token server may be listed as insecure as well.
-        var isVerified = endpoints.Of(address.IsDefaultPort ? address.Host : address.Authority).IsVerified;
+        var isVerified = endpoints.Of(RegistryEndpoints.HostOf(address)).IsVerified;
         var isProxied = network.Proxies.GetProxy(address) is not null;
         if (network.Redirects is null)
             return new Way(isVerified, isProxied, null);
@@ -82,10 +119,9 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         UseCookies = false,
         AutomaticDecompression = DecompressionMethods.None,
         ActivityHeadersPropagator = null,
-        ConnectTimeout = TimeSpan.FromSeconds(10),
+        ConnectTimeout = ConnectLimit,
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(90),
         PooledConnectionLifetime = TimeSpan.FromMinutes(15),   // so that a change of DNS is seen
-        MaxConnectionsPerServer = 64,
         UseProxy = way.IsProxied,
         Proxy = way.IsProxied ? network.Proxies : null,
         ConnectCallback = way.IsProxied
@@ -94,39 +130,25 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         SslOptions = TrustedCertificates.ClientOptions(roots, way.IsVerified),
     }.WithHandshakesOnPool());
 
-    /// <summary>Connects to the first of a host's addresses that may be connected to and answers.</summary>
+    /// <summary>Connects to a host by one of its addresses that may be connected to.</summary>
     private async Task<Stream> Connect(DnsEndPoint to, Way way, CancellationToken stop)
     {
         var addresses = IPAddress.TryParse(to.Host, out var literal) ? [literal] : await network.FindAddresses(to.Host, stop);
-        Exception? problem = null;
         if (way.Origin is null)
             NoteWhetherPrivate(to, addresses);
-        foreach (var address in addresses)
-        {
-            if (way.Origin is null && network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal)
-            {
-                problem ??= Refused($"{to.Host}:{to.Port}", refusal);
-                continue;
-            }
-            if (way.Origin is { } kind && network.Redirects?.Objection(to.Host, address, kind) is { } objection)
-            {
-                problem ??= new ForbiddenAddress(objection);
-                continue;
-            }
-            try
-            {
-                var stream = await network.Connect(new IPEndPoint(address, to.Port), stop);
-                if (way.Origin is null)
-                    Note(to, AddressKinds.Of(address));
-                return stream;
-            }
-            catch (SocketException e)
-            {
-                problem = e;
-            }
-        }
-        throw problem ?? new SocketException((int)SocketError.HostNotFound);
+        var allowed = addresses.Where(address => Objection(to, way, address) is null).ToList();
+        if (allowed.Count == 0)
+            throw addresses.Length > 0 ? Objection(to, way, addresses[0])! : new SocketException((int)SocketError.HostNotFound);
+        var (stream, connected) = await HappyEyeballs.Connect(allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), time, stop);
+        if (way.Origin is null)
+            Note(to, AddressKinds.Of(connected));
+        return stream;
     }
+
+    /// <summary>Why an address may not be connected to; null when it may.</summary>
+    private Exception? Objection(DnsEndPoint to, Way way, IPAddress address) => way.Origin is { } kind
+        ? network.Redirects?.Objection(to.Host, address, kind) is { } objection ? new ForbiddenAddress(objection) : null
+        : network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal ? Refused($"{to.Host}:{to.Port}", refusal) : null;
 
     private void Note(DnsEndPoint origin, AddressKind found)
     {

@@ -32,8 +32,17 @@ public sealed class RegistryError : Exception
     /// <summary>How much of an error's body is read, in bytes.</summary>
     private const int LongestBody = 64 * 1024;
 
+    /// <summary>How long an error's body is read, in all: the status decides, and the body is only quoted.</summary>
+    private static readonly TimeSpan BodyLimit = TimeSpan.FromSeconds(5);
+
     /// <summary>What comes with a 400 instead of a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from token servers.</summary>
     private static readonly string[] TokenIsRejected = ["UNAUTHORIZED", "DENIED", "invalid_grant", "invalid_client", "unauthorized_client", "access_denied"];
+
+    /// <summary>The longest window of a rate limit that is known, Docker Hub's, is six hours.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(24);
+
+    /// <summary>Seconds that are meant as a Unix time (from September 2001 on): more than 31 years.</summary>
+    private static readonly TimeSpan FirstUnixTime = TimeSpan.FromSeconds(1_000_000_000);
 
     /// <summary>How much of what a registry wrote is quoted, in characters.</summary>
     private const int LongestQuote = 300;
@@ -42,7 +51,7 @@ public sealed class RegistryError : Exception
     private const int LongestForeignQuote = 80;
 
     public RegistryError(RegistryErrorKind kind, string message, HttpStatusCode? status = null, TimeSpan? retryAfter = null, bool? isTransient = null, Exception? inner = null)
-        : base(message, inner)
+        : base(PlainText.Of(message), inner)
     {
         (Kind, Status, RetryAfter) = (kind, status, retryAfter);
         IsTransient = isTransient ?? kind is RegistryErrorKind.RateLimited or RegistryErrorKind.Broken or RegistryErrorKind.Unreachable;
@@ -62,20 +71,22 @@ public sealed class RegistryError : Exception
     /// <summary>May the same request succeed later although nobody changes anything?</summary>
     public bool IsTransient { get; }
 
-    /// <summary>The error of an answer that is no success; reads its body.</summary>
+    /// <summary>
+    /// The error of an answer that is no success. Of its body 64 KiB are read at most, and for 5 seconds at most; what has come by then is
+    /// quoted.
+    /// </summary>
     /// <param name="method">What was attempted.</param>
     /// <param name="address">On what.</param>
     /// <param name="answer">What came back.</param>
-    /// <param name="now">UTC, for a Retry-After that names a time.</param>
+    /// <param name="time">The clock.</param>
     /// <param name="stop">Ends the reading of the body.</param>
-    public static async Task<RegistryError> Of(HttpMethod method, Uri address, HttpResponseMessage answer, DateTimeOffset now, CancellationToken stop)
+    internal static async Task<RegistryError> Of(HttpMethod method, Uri address, HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
     {
         var status = answer.StatusCode;
-        var body = method == HttpMethod.Head ? [] : await ReadBody(answer, stop);
+        var body = method == HttpMethod.Head ? [] : await ReadBody(answer, time, stop);
         var (kind, said) = (KindOf(status, Codes(body)), Quote(body));
-        var wait = answer.Headers.RetryAfter is { } retry ? retry.Delta ?? retry.Date - now : null;
-        return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{(said.Length == 0 ? "" : ": " + said)}",
-            status, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
+        return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{Redirect(address, answer)}{(said.Length == 0 ? "" : ": " + said)}",
+            status, WaitOf(answer, time), kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
     }
 
     /// <summary>The error of a request that got no answer.</summary>
@@ -94,6 +105,34 @@ public sealed class RegistryError : Exception
     /// <summary>Scheme, host, port and path: all of an address that is no secret.</summary>
     internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
 
+    /// <summary>
+    /// What Retry-After asks for. A time is read by the answer's own clock, as ours may be another; so are seconds that are a Unix time. More
+    /// than a day is a mistake and counts as not said.
+    /// </summary>
+    private static TimeSpan? WaitOf(HttpResponseMessage answer, TimeProvider time)
+    {
+        if (answer.Headers.RetryAfter is not { } retry)
+            return null;
+        var now = answer.Headers.Date ?? time.GetUtcNow();
+        var wait = retry.Date is { } date ? date - now
+            : retry.Delta is { } seconds && seconds >= FirstUnixTime ? DateTimeOffset.UnixEpoch + seconds - now
+            : retry.Delta;
+        return wait > LongestWait ? null : wait < TimeSpan.Zero ? TimeSpan.Zero : wait;
+    }
+
+    /// <summary>Where an answer leads to, in words; empty where it does not.</summary>
+    private static string Redirect(Uri address, HttpResponseMessage answer)
+    {
+        try
+        {
+            return UriReference.LocationOf(answer) is { } location ? $", to {Show(UriReference.Resolve(address, location))}" : "";
+        }
+        catch (UriFormatException)
+        {
+            return "";
+        }
+    }
+
     /// <param name="status">HTTP's.</param>
     /// <param name="codes">The body's, which some registries put where the status should say it.</param>
     private static RegistryErrorKind KindOf(HttpStatusCode status, List<string> codes) => status switch
@@ -109,19 +148,24 @@ public sealed class RegistryError : Exception
 
     private static bool IsWorthAnotherTry(HttpStatusCode status) => (int)status >= 500 || status == HttpStatusCode.RequestTimeout;
 
-    private static async Task<byte[]> ReadBody(HttpResponseMessage answer, CancellationToken stop)
+    private static async Task<byte[]> ReadBody(HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
     {
+        using var deadline = new CancellationTokenSource(BodyLimit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
+        using var bytes = new MemoryStream();
         try
         {
-            await using var body = await answer.Content.ReadAsStreamAsync(stop);
-            var bytes = new byte[LongestBody];
-            var length = await body.ReadAtLeastAsync(bytes, LongestBody, throwOnEndOfStream: false, stop);
-            return bytes[..length];
+            await using var body = await answer.Content.ReadAsStreamAsync(either.Token);
+            var buffer = new byte[4096];
+            int got;
+            while (bytes.Length < LongestBody && (got = await body.ReadAsync(buffer, either.Token)) > 0)
+                bytes.Write(buffer, 0, (int)Math.Min(got, LongestBody - bytes.Length));
         }
-        catch (Exception e) when (e is IOException or HttpRequestException)
+        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !stop.IsCancellationRequested))
         {
-            return [];   // the status says enough
+            // The status says enough.
         }
+        return bytes.ToArray();
     }
 
     /// <summary>The distribution's error codes and messages if the body has them, else its beginning, in one line.</summary>

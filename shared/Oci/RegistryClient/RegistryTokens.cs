@@ -43,7 +43,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             _tokens.TryRemove(KeyValuePair.Create(request, known));
             wasKept = false;
         }
-        if (_tokens.Count >= MostTokens)
+        if (known is null && _tokens.Count >= MostTokens)
             Forget();
         // The request belongs to all who wait for it: it has its own deadline and none of their cancellations.
         var token = _tokens.GetOrAdd(request, _ => new Lazy<Task<Token>>(() => Ask(request)));
@@ -52,10 +52,10 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
 
     private async Task<Token> Ask(TokenRequest wanted)
     {
-        // 1. Where: credentials go to a token server over TLS only, unless the registry itself is insecure.
+        // 1. Where: credentials go to a token server over TLS only, unless the registry itself is plain or insecure.
         var endpoint = endpoints.Of(wanted.Host);
         var realm = RealmOf(wanted, endpoint.Address);
-        if (realm.Scheme == "http" && wanted.Credential is not null && endpoint.IsVerified)
+        if (realm.Scheme == "http" && wanted.Credential is not null && endpoint is { IsVerified: true, Address.Scheme: "https" })
             throw new RegistryError(RegistryErrorKind.Refused, $"{wanted.Host} names a token server without TLS, {RegistryError.Show(realm)}: credentials are not sent there");
 
         // 2. With what: an identity token by POST, a password by Basic, or nothing.
@@ -66,20 +66,24 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             : Get(realm, fields, wanted.Credential);
 
         // 3. Ask and read.
-        using var deadline = new CancellationTokenSource(Patience, time);
         try
         {
-            using var answer = await connections.Send(request, endpoint.Address, deadline.Token);
+            using var answer = await connections.Send(request, endpoint.Address, isTransfer: false, Patience, CancellationToken.None);
+            using var deadline = new CancellationTokenSource(Patience, time);
             ContentCoding.Decode(request.Method, realm, answer);
             if (!answer.IsSuccessStatusCode)
-                throw await RegistryError.Of(request.Method, realm, answer, time.GetUtcNow(), deadline.Token);
+                throw await RegistryError.Of(request.Method, realm, answer, time, deadline.Token);
             await answer.Content.LoadIntoBufferAsync(LongestAnswer, deadline.Token);
             using var json = UntrustedJson.ParseDocument(await answer.Content.ReadAsByteArrayAsync(deadline.Token));
             return Read(json.RootElement) ?? throw RegistryError.Unusable(request.Method, realm, "no token in the answer");
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        catch (OperationCanceledException)
         {
-            throw RegistryError.NoAnswer(request.Method, realm, e is OperationCanceledException ? new TimeoutException($"no answer within {Patience.TotalSeconds:0} s") : e);
+            throw RegistryError.NoAnswer(request.Method, realm, new TimeoutException($"the token was not complete after {Patience.TotalSeconds:0} s"));
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException)
+        {
+            throw RegistryError.NoAnswer(request.Method, realm, e);
         }
         catch (ForbiddenAddress e)
         {

@@ -24,7 +24,7 @@ public sealed class ManifestsTests
         var limits = new RateLimits(time, services.GetRequiredService<IMeterFactory>());
         using var peers = new HttpMessageInvoker(new SocketsHttpHandler());
         var settings = new CopyEngineSettings { CacheEndpoint = StartedNowhere, Platforms = [], SpoolPath = "" };
-        var owners = new BlobOwners(settings, time, NullLogger<BlobOwners>.Instance);
+        var owners = new BlobOwners(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<BlobOwners>.Instance);
         var manifests = new Manifests(
             new Origins(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([]), limits),
             owners, new AskOwner(peers, owners, time), time, TestContext.Current.CancellationToken);

@@ -1,5 +1,4 @@
 using System.Net;
-using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Testing;
 using Xunit;
 
@@ -100,7 +99,8 @@ public class ReplicasTests
         var peers = fronts.Select((front, i) => ($"Kuik:Fetcher:Peers:{i}", front.Endpoint)).ToArray();
         var replicas = await Task.WhenAll(ports.Select(port => StartEngine.Run(cache, [origin.Host], port, peers)));
         var layer = image.Layers[0];
-        var owner = Array.FindIndex(fronts, front => new Uri(front.Endpoint) == BlobOwners.Rank(layer.Digest, fronts.Select(each => new Uri(each.Endpoint)))[0]);
+        var owner = Array.IndexOf(ports, StartEngine.OwnerOf(layer.Digest, ports));
+        await Task.WhenAll(replicas.Select(replica => replica.LearnNames()));
         using var clientOfOwner = replicas[owner].Client();
         using var client = replicas[1 - owner].Client();
         var gate = new TaskCompletionSource();

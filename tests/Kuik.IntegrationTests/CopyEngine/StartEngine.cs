@@ -62,6 +62,8 @@ public sealed class StartEngine : IAsyncDisposable
         [
             new("Kuik:Cache:Endpoint", cache.Endpoint.ToString()),
             new("Kuik:Fetch:SpoolPath", spool),
+            new("Kuik:Fetcher:Name", $"127.0.0.1:{own}"),   // so that tests know which replica owns what
+            new("Kuik:Fetch:DrainLimit", "00:00:02"),
             .. origins.Select((host, i) => KeyValuePair.Create($"Kuik:InsecureRegistries:{i}", (string?)$"http://{host}")),
         ]);
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
@@ -86,6 +88,15 @@ public sealed class StartEngine : IAsyncDisposable
 
     /// <summary>A client of its pull-through.</summary>
     public HttpClient Client() => new() { BaseAddress = Endpoint };
+
+    /// <summary>What SIGTERM does to the service.</summary>
+    public Task StopGracefully() => app.StopAsync();
+
+    /// <summary>Asks the other replicas for their names, as the first request would.</summary>
+    public Task LearnNames() => app.Services.GetRequiredService<Engine>().Replicas.All(TestContext.Current.CancellationToken);
+
+    /// <summary>Which of some replicas, by their ports, owns a digest, or a repository's manifests.</summary>
+    public static int OwnerOf(string key, params int[] ports) => BlobOwners.Rank(key, ports.Select(port => new Uri($"http://127.0.0.1:{port}")).Select(address => new Replica(address, address.Authority)))[0].Address.Port;
 
     public async ValueTask DisposeAsync()
     {

@@ -66,6 +66,30 @@ public sealed class FetcherVerdictTests
     }
 
     [Fact]
+    public async Task One_that_is_stopping_is_asked_again_over_another_connection_and_gives_no_verdict()
+    {
+        var image = TestImage.Small(seed: 24);
+        var asked = 0;
+        await using var fetcher = await ScriptedUpstream.Start(http =>
+        {
+            if (Interlocked.Increment(ref asked) <= 3)
+            {
+                http.Response.StatusCode = 503;
+                http.Response.Headers[AskFetcher.Draining] = "1";
+                http.Response.Headers.Connection = "close";
+                return Task.CompletedTask;
+            }
+            http.Response.ContentType = image.MediaType;
+            http.Response.Headers["Docker-Content-Digest"] = image.Digest;
+            return http.Response.Body.WriteAsync(image.Bytes).AsTask();
+        });
+        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin: null));
+
+        Assert.Equal(image.Bytes, await client.GetByteArrayAsync("/v2/private.test/a/b/manifests/1"));
+        Assert.Equal(4, asked);
+    }
+
+    [Fact]
     public async Task An_origin_that_neither_it_nor_the_node_can_reach_is_told_with_both()
     {
         await using var fetcher = await ScriptedUpstream.Start(http => Refuse(http, 504, "GET https://origin/: Name or service not known"));

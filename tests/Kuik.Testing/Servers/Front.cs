@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Security;
 
 namespace Kuik.Testing;
 
@@ -22,6 +23,8 @@ public sealed class Front
     private readonly string folder = Sandbox.Shared.NewFolder("front");
     private ServerProcess? process;
     private int? bytesPerSecond;
+    private PemPair? tls;
+    private bool saysScheme = true;
 
     private Front(IReadOnlyList<string> servers) => this.servers = servers;
 
@@ -30,7 +33,7 @@ public sealed class Front
     /// <summary>Host and port as an image's name holds them: <c>127.0.0.1:PORT</c>.</summary>
     public string Host => $"127.0.0.1:{Port}";
 
-    public Uri Endpoint => new($"http://{Host}/");
+    public Uri Endpoint => new($"{(tls is null ? "http" : "https")}://{Host}/");
 
     /// <summary>Starts one.</summary>
     /// <param name="origin">What it passes requests to.</param>
@@ -38,6 +41,17 @@ public sealed class Front
     public static async Task<Front> Start(Registry origin, int? bytesPerSecond = null)
     {
         var front = new Front([origin.Host]) { bytesPerSecond = bytesPerSecond };
+        await front.Restart();
+        return front;
+    }
+
+    /// <summary>Starts one that ends TLS.</summary>
+    /// <param name="registry">What it passes requests to, without TLS.</param>
+    /// <param name="tls">What it shows.</param>
+    /// <param name="saysScheme">Whether the registry is told (X-Forwarded-Proto) that its clients use TLS, so that it gives addresses accordingly.</param>
+    public static async Task<Front> StartTls(Registry registry, PemPair tls, bool saysScheme = true)
+    {
+        var front = new Front([registry.Host]) { tls = tls, saysScheme = saysScheme };
         await front.Restart();
         return front;
     }
@@ -77,7 +91,8 @@ public sealed class Front
         {
             Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
         });
-        using var http = new HttpClient { BaseAddress = Endpoint };
+        using var handler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, _, _, errors) => errors != SslPolicyErrors.RemoteCertificateNotAvailable } };
+        using var http = new HttpClient(handler) { BaseAddress = Endpoint };
         await process.WaitUntil(async ct =>
         {
             using var answer = await http.GetAsync(new Uri("/front-is-ready", UriKind.Relative), ct);
@@ -112,6 +127,14 @@ public sealed class Front
         }
     }
 
+    private string Listen()
+    {
+        if (tls is null)
+            return $"listen 127.0.0.1:{Port};";
+        var (certificate, key) = tls.WriteTo(folder, "front");
+        return $"listen 127.0.0.1:{Port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};";
+    }
+
     private void WriteConfiguration() => File.WriteAllText(Path.Combine(folder, "nginx.conf"), $$"""
         daemon off;
         {{(Environment.IsPrivilegedProcess ? "user root;" : "")}}
@@ -132,7 +155,7 @@ public sealed class Front
             {{string.Join(' ', servers.Select(server => $"server {server} max_fails=0;"))}}
           }
           server {
-            listen 127.0.0.1:{{Port}};
+            {{Listen()}}
             {{(bytesPerSecond is { } limit ? $"limit_rate {limit};" : "")}}
             location = /front-is-ready { access_log off; return 200; }
             location / {
@@ -140,6 +163,7 @@ public sealed class Front
               proxy_pass http://behind;
               proxy_http_version 1.1;
               proxy_set_header Host $http_host;
+              {{(saysScheme ? "proxy_set_header X-Forwarded-Proto $scheme;" : "")}}
               proxy_request_buffering off;
               proxy_max_temp_file_size 0;
             }

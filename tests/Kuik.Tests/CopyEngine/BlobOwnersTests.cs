@@ -5,7 +5,7 @@ namespace Kuik.Tests.CopyEngine;
 
 public class BlobOwnersTests
 {
-    private static readonly Uri[] Five = [.. Enumerable.Range(1, 5).Select(i => new Uri($"http://10.0.0.{i}:8080"))];
+    private static readonly Replica[] Five = [.. Enumerable.Range(1, 5).Select(i => new Replica(new Uri($"http://10.0.0.{i}:8080"), $"image-fetcher-{i}"))];
     private static readonly string[] Digests = [.. Enumerable.Range(0, 1000).Select(i => $"sha256:{i:x64}")];
 
     [Fact]
@@ -22,6 +22,15 @@ public class BlobOwnersTests
             var before = BlobOwners.Rank(digest, Five);
             Assert.Equal(before.Where(replica => replica != Five[4]), BlobOwners.Rank(digest, four));
         });
+    }
+
+    [Fact]
+    public void A_replica_that_comes_back_at_another_address_under_its_name_owns_what_it_owned()
+    {
+        Replica[] restarted = [.. Five[..4], Five[4] with { Address = new Uri("http://10.0.0.99:8080") }];
+
+        Assert.All(Digests, digest => Assert.Equal(
+            BlobOwners.Rank(digest, Five).Select(replica => replica.Name), BlobOwners.Rank(digest, restarted).Select(replica => replica.Name)));
     }
 
     [Fact]

@@ -110,7 +110,7 @@ public sealed class RateLimitsTests : IDisposable
         var after = Shown();
         time.Advance(TimeSpan.FromHours(6));
 
-        Assert.Equal("docker.io is left alone for 30 s: GET x: 429; 0 of 100 per 6 h left", refusal.Message);
+        Assert.Equal("rate limited by docker.io; next attempt in 30 s: GET x: 429; 0 of 100 per 6 h left", refusal.Message);
         Assert.Equal(["kuik_origin_ratelimit_limit docker.io 100", "kuik_origin_ratelimit_remaining docker.io 76"], before);
         Assert.Equal(["kuik_origin_ratelimit_limit docker.io 100", "kuik_origin_ratelimit_remaining docker.io 0"], after);
         Assert.Empty(Shown());

@@ -32,8 +32,8 @@ public sealed class SecondPullTests : IAsyncLifetime
         origin = await ScriptedOrigin.Start();
         client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], time);
         origins = new Origins(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([Robot]), new RateLimits(time, services.GetRequiredService<IMeterFactory>()));
-        var owners = new BlobOwners(
-            new CopyEngineSettings { CacheEndpoint = new Uri("http://127.0.0.1:1/"), Platforms = [], SpoolPath = "" }, time, NullLogger<BlobOwners>.Instance);
+        var settings = new CopyEngineSettings { CacheEndpoint = new Uri("http://127.0.0.1:1/"), Platforms = [], SpoolPath = "" };
+        var owners = new BlobOwners(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<BlobOwners>.Instance);
         manifests = new Manifests(origins, owners, new AskOwner(peers, owners, time), time, Stop);
     }
 

@@ -7,7 +7,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// Passes a pull on to the replica that owns it. One that is gone is passed over; one that breaks off in the middle breaks the client's transfer too, and the client comes again.
 /// Like every answer here this one says within a second that it is coming: an owner that takes longer is waited for by the request that comes next.
 /// </summary>
-internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners, TimeProvider time)
+internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners, EngineMetrics metrics, TimeProvider time)
 {
     private const int ChunkSize = 256 * 1024;
 
@@ -24,13 +24,6 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
     /// <param name="key">What it is for: a digest, or an image.</param>
     public async Task<bool> Run(HttpContext http, string key)
     {
-        if (owners.IsFromSelf(http.Request))
-        {
-            http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
-            return true;
-        }
-        if (http.Request.Headers.ContainsKey(BlobOwners.FromHeader))
-            return false;
         await foreach (var owner in owners.InOrder(key, http.RequestAborted))
         {
             if (owner is null)
@@ -38,20 +31,32 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
             try
             {
                 if (await AnswerOf(http, owner) is not { } answer)
+                {
+                    metrics.CountForward("working");
                     return true;
+                }
                 using (answer)
                 {
                     if (owners.IsSelf(owner, answer))
+                    {
+                        if (owners.IsDraining)
+                            continue;
                         return false;
+                    }
                     if ((int)answer.StatusCode == StatusCodes.Status503ServiceUnavailable)
+                    {
+                        metrics.CountForward("passed-over");
                         continue;
+                    }
                     await Relay(http, answer);
+                    metrics.CountForward("answered");
                     return true;
                 }
             }
             catch (Exception e) when (IsGone(e, http))
             {
                 owners.Failed(owner, e);
+                metrics.CountForward(http.Response.HasStarted ? "broken" : "passed-over");
                 if (!http.Response.HasStarted)
                     continue;
                 http.Abort();

@@ -1,0 +1,82 @@
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// How the cache registry is asked: at its own address, over TLS with a verified certificate unless that is <c>http://</c>, with its
+/// credential.
+/// </summary>
+internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider time) : IDisposable
+{
+    private readonly PasswordFileCredential _credential = new(settings.CacheCredential, settings.CachePasswordFile, time);
+
+    public RegistryClient Client { get; } = new(RegistryEndpoints.At(settings.CacheEndpoint), settings.Roots, time, RegistryNetwork.Own);
+
+    /// <summary>Host and port.</summary>
+    public string Host { get; } = RegistryEndpoints.HostOf(settings.CacheEndpoint);
+
+    /// <summary>What to show now; null for nothing. Read it anew for each call.</summary>
+    public RegistryCredential? Credential => _credential.Current;
+
+    /// <summary>Is this at the registry's own scheme, host and port? Only there its credential goes.</summary>
+    public bool IsOwn(Uri address) =>
+        address.GetLeftPart(UriPartial.Authority) == settings.CacheEndpoint.GetLeftPart(UriPartial.Authority);
+
+    public RegistryRepository At(string repository) => new(Host, repository);
+
+    public RegistryCall Write(HttpMethod method, string repository, string path) =>
+        new(method, At(repository), path) { Credential = Credential, Actions = "pull,push" };
+
+    /// <summary>Does something with the registry; once more where it refuses a credential that has been replaced.</summary>
+    /// <exception cref="CopyFailed">It failed.</exception>
+    public async Task<T> Ask<T>(Func<Task<T>> work)
+    {
+        try
+        {
+            return await WithCredential(work);
+        }
+        catch (RegistryError e) when ((int?)e.Status is >= 300 and < 400)
+        {
+            throw new CopyFailed(
+                CopyFailed.Cache, $"the cache registry: {e.Message}; no write is redirected: Kuik:Cache:Endpoint must be the address that it redirects to",
+                retryHelps: true, status: e.Status, inner: e);
+        }
+        catch (RegistryError e)
+        {
+            throw CopyFailed.AtCache(e);
+        }
+    }
+
+    /// <summary>The same of what may not be there: null then.</summary>
+    /// <exception cref="CopyFailed">It failed.</exception>
+    public async Task<T?> OrNull<T>(Func<Task<T?>> work)
+    {
+        try
+        {
+            return await WithCredential(work);
+        }
+        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
+        {
+            return default;
+        }
+        catch (RegistryError e)
+        {
+            throw CopyFailed.AtCache(e);
+        }
+    }
+
+    public void Dispose() => Client.Dispose();
+
+    private async Task<T> WithCredential<T>(Func<Task<T>> work)
+    {
+        var used = Credential;
+        try
+        {
+            return await work();
+        }
+        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Refused && _credential.IsReplaced(used))
+        {
+            return await work();
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// The end of a replica: it takes nothing new on and goes on with what is under way for <c>Kuik:Fetch:DrainLimit</c>; then each blob that
+/// is not in the cache yet is taken over by the next replica, which reads here what has arrived and goes on at the origin from there.
+/// </summary>
+internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask, TimeSpan limit, TimeProvider time, ILogger<Drain> logger)
+{
+    /// <summary>What ending may take beyond the limit.</summary>
+    public static readonly TimeSpan LastSteps = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a successor may take to begin to read, and how long to have read what is here.</summary>
+    private static readonly (TimeSpan Begin, TimeSpan Read) SuccessorPatience = (TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(8));
+
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
+
+    private int _requests;
+
+    /// <summary>Counts a request until the result is disposed. While the replica ends, each answer closes its connection: the next request goes to another one.</summary>
+    public IDisposable Begin(HttpContext http)
+    {
+        http.Response.OnStarting(() =>
+        {
+            if (owners.IsDraining)
+                http.Response.Headers.Connection = "close";
+            return Task.CompletedTask;
+        });
+        Interlocked.Increment(ref _requests);
+        return new Request(this);
+    }
+
+    /// <summary>Takes nothing new on, and returns when nothing is under way or all of it has been handed over.</summary>
+    /// <param name="ct">Ends it at once.</param>
+    public async Task Run(CancellationToken ct)
+    {
+        owners.IsDraining = true;
+        var started = time.GetTimestamp();
+        using var look = new PeriodicTimer(Look, time);
+        while (spool.Unfinished.Count > 0 || Volatile.Read(ref _requests) > 0)
+        {
+            if (time.GetElapsedTime(started) >= limit)
+            {
+                var left = spool.Unfinished;
+                LogHandingOver(left.Count);
+                await Task.WhenAll(left.Select(blob => HandOver(blob, ct)));
+                return;
+            }
+            await look.WaitForNextTickAsync(ct);
+        }
+    }
+
+    private async Task HandOver(SpooledBlob blob, CancellationToken ct)
+    {
+        if (blob.First.Wanted is not { } wanted)
+            return;
+        foreach (var successor in await owners.Others(blob.Digest, most: int.MaxValue - 1, ct))
+            try
+            {
+                await ask.HandOver(successor, wanted, ct).WaitAsync(SuccessorPatience.Begin, time, ct);
+                await Eventually(() => blob.Peers > 0 || blob.IsStored, SuccessorPatience.Begin, ct);
+                await blob.Stopping.CancelAsync();   // what has arrived stays readable
+                await Eventually(() => blob.Peers == 0, SuccessorPatience.Read, ct);
+                return;
+            }
+            catch (Exception e) when (e is ReplicaGone or TimeoutException)
+            {
+                LogRefused(blob.Digest, successor, e.Message);
+            }
+    }
+
+    private async Task Eventually(Func<bool> condition, TimeSpan patience, CancellationToken ct)
+    {
+        var started = time.GetTimestamp();
+        using var look = new PeriodicTimer(Look, time);
+        while (!condition() && time.GetElapsedTime(started) < patience)
+            await look.WaitForNextTickAsync(ct);
+    }
+
+    [LoggerMessage(LogLevel.Information, "the drain limit is over: {Count} blobs are handed over to other replicas")]
+    private partial void LogHandingOver(int count);
+
+    [LoggerMessage(LogLevel.Warning, "blob {Digest} is not taken over by {Successor}: {Reason}")]
+    private partial void LogRefused(string digest, Uri successor, string reason);
+
+    private sealed class Request(Drain drain) : IDisposable
+    {
+        public void Dispose() => Interlocked.Decrement(ref drain._requests);
+    }
+}
+
+/// <summary>Drains the engine before the host closes its listener, and stops it after that.</summary>
+internal sealed class EndEngine(Engine engine) : IHostedLifecycleService
+{
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        await engine.Drain.Run(cancellationToken);
+        engine.Stop();
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+/// <summary>Does the spool have room? Degraded when not: pulls go through what each blob has, at the pace of the slowest reader.</summary>
+internal sealed class SpoolHealth(Engine engine) : IHealthCheck
+{
+    /// <summary>A spool is full now and then; for so long, it is worth to be known.</summary>
+    private static readonly TimeSpan FullFor = TimeSpan.FromMinutes(1);
+
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        var use = engine.Spool.Use;
+        return Task.FromResult(
+            engine.Owners.IsDraining ? HealthCheckResult.Unhealthy("the process is ending")
+            : use.FullFor > FullFor ? HealthCheckResult.Degraded(
+                $"full for {use.FullFor.Value.TotalMinutes:0} min: {use.Used} of {use.Limit} bytes in {use.Blobs} blobs; raise Kuik:Fetch:SpoolLimit, or look for a full disk or a slow cache registry")
+            : HealthCheckResult.Healthy());
+    }
+}

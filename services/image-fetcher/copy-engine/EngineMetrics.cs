@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>What the engine waits for, downloads and holds, on the meter <c>Kuik.ImageFetcher</c>.</summary>
+internal sealed class EngineMetrics
+{
+    private readonly Meter _meter;
+    private readonly Histogram<double> _waits;
+    private readonly UpDownCounter<long> _waiting;
+    private readonly UpDownCounter<long> _downloads;
+    private readonly Counter<long> _sourcesLeft;
+    private readonly Counter<long> _inMemory;
+    private readonly Counter<long> _joins;
+    private readonly Counter<long> _forwards;
+
+    public EngineMetrics(IMeterFactory meters)
+    {
+        _meter = meters.Create("Kuik.ImageFetcher");
+        _waits = _meter.CreateHistogram<double>("kuik_fetcher_wait", "s", "Waits that ended, by what was waited for: turn");
+        _waiting = _meter.CreateUpDownCounter<long>("kuik_fetcher_waiting", description: "Waits under way, by what is waited for");
+        _downloads = _meter.CreateUpDownCounter<long>("kuik_fetcher_downloads", description: "Blobs that are arriving, by source: origin or peer");
+        _sourcesLeft = _meter.CreateCounter<long>("kuik_fetcher_sources_left", description: "Sources of a blob that were left for another one or failed, by source and reason");
+        _inMemory = _meter.CreateCounter<long>("kuik_spool_in_memory", description: "Blobs that went through memory because the spool's disk took no file");
+        _joins = _meter.CreateCounter<long>("kuik_fetcher_joins", description: "Requests that joined work under way, by work");
+        _forwards = _meter.CreateCounter<long>("kuik_fetcher_forwards", description: "Pulls passed on to another replica, by outcome: answered, working, passed-over or broken");
+    }
+
+    /// <summary>Waits, and counts the wait.</summary>
+    /// <param name="what">A fixed word: <c>turn</c>.</param>
+    /// <param name="wait">Begins it.</param>
+    public async Task<T> While<T>(string what, Func<Task<T>> wait)
+    {
+        var tag = KeyValuePair.Create<string, object?>("for", what);
+        var started = Stopwatch.GetTimestamp();
+        _waiting.Add(1, tag);
+        try
+        {
+            return await wait();
+        }
+        finally
+        {
+            _waiting.Add(-1, tag);
+            _waits.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, tag);
+        }
+    }
+
+    /// <summary>A download has begun; disposing the result ends it.</summary>
+    public IDisposable BeginDownload(bool isPeer)
+    {
+        var tag = KeyValuePair.Create<string, object?>("source", isPeer ? "peer" : "origin");
+        _downloads.Add(1, tag);
+        return new Ended(() => _downloads.Add(-1, tag));
+    }
+
+    /// <summary>A source is not used any more for a blob.</summary>
+    /// <param name="source"><c>origin</c> or <c>peer</c>.</param>
+    /// <param name="reason"><c>slow</c>, <c>rate</c>, <c>break</c>, <c>digest</c>, or a kind of <see cref="CopyFailed"/>.</param>
+    public void CountSourceLeft(string source, string reason) =>
+        _sourcesLeft.Add(1, KeyValuePair.Create<string, object?>("source", source), KeyValuePair.Create<string, object?>("reason", reason));
+
+    /// <summary>A blob goes through memory.</summary>
+    public void CountInMemory() => _inMemory.Add(1);
+
+    /// <summary>Work under way was joined.</summary>
+    public void CountJoin(string work) => _joins.Add(1, KeyValuePair.Create<string, object?>("work", work));
+
+    /// <summary>A pull was passed on.</summary>
+    public void CountForward(string outcome) => _forwards.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+
+    /// <summary>Shows what a spool holds.</summary>
+    public void Watch(Spool spool)
+    {
+        _meter.CreateObservableGauge("kuik_spool_used", () => spool.Use.Used, "By", "Bytes of the spool that are taken");
+        _meter.CreateObservableGauge("kuik_spool_limit", () => spool.Use.Limit, "By", "Kuik:Fetch:SpoolLimit");
+        _meter.CreateObservableGauge("kuik_spool_blobs", () => spool.Use.Blobs, description: "Blobs in the spool");
+        _meter.CreateObservableGauge("kuik_spool_full", () => spool.Use.FullFor?.TotalSeconds ?? 0, "s", "How long no blob could grow; 0 while one can");
+    }
+
+    /// <summary>Shows the oldest work.</summary>
+    public void Watch(WorkWatchdog watchdog) =>
+        _meter.CreateObservableGauge("kuik_fetcher_oldest_work", () => watchdog.Oldest?.Age.TotalSeconds ?? 0, "s", "Age of the oldest work without progress");
+
+    private sealed class Ended(Action end) : IDisposable
+    {
+        public void Dispose() => end();
+    }
+}

@@ -1,0 +1,51 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>One line of what a replica answers to another: JSON with exactly one of these properties.</summary>
+internal sealed record PeerLine
+{
+    /// <summary>The work goes on: bytes that have arrived, or 0.</summary>
+    public long? Working { get; init; }
+
+    /// <summary>The cache has the blob; bytes that came from the origin for it.</summary>
+    public long? Copied { get; init; }
+
+    /// <summary>The manifest asked for.</summary>
+    public PeerManifest? Manifest { get; init; }
+
+    /// <summary>The work failed.</summary>
+    public PeerFailure? Failed { get; init; }
+
+    /// <summary>The line of a failure.</summary>
+    public static PeerLine Of(CopyFailed e) => new() { Failed = new PeerFailure(e.Kind, e.Message, e.RetryHelps, e.RetryAfter?.TotalSeconds, (int?)e.Status) };
+
+    /// <summary>The line without its end.</summary>
+    public string Write() => JsonSerializer.Serialize(this, PeerJson.Default.PeerLine);
+
+    /// <summary>Reads a line.</summary>
+    /// <exception cref="CopyFailed">The line says that the work failed.</exception>
+    /// <exception cref="JsonException">It is none of a replica of this version.</exception>
+    public static PeerLine Read(string text)
+    {
+        var line = JsonSerializer.Deserialize(text, PeerJson.Default.PeerLine);
+        if (line?.Failed is { } failed)
+            throw new CopyFailed(failed.Kind, failed.Message, failed.RetryHelps, RetryAfter(failed), (HttpStatusCode?)failed.Status);
+        return line is { Working: not null } or { Copied: not null } or { Manifest: not null } ? line : throw new JsonException("the line says nothing that is known");
+    }
+
+    private static TimeSpan? RetryAfter(PeerFailure failed) =>
+        failed.RetryAfterSeconds is >= 0 and < 1e9 and var seconds ? TimeSpan.FromSeconds(seconds) : null;
+}
+
+/// <summary>A manifest between replicas.</summary>
+internal sealed record PeerManifest(string MediaType, string Digest, byte[] Bytes);
+
+/// <summary>A <see cref="CopyFailed"/> between replicas.</summary>
+internal sealed record PeerFailure(string Kind, string Message, bool RetryHelps, double? RetryAfterSeconds, int? Status);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(PeerLine))]
+internal sealed partial class PeerJson : JsonSerializerContext;

@@ -1,0 +1,152 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+using Kuik.Oci;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// What other replicas have in their spools: <c>HEAD</c> and <c>GET /kuik/spool/{digest}?image=…</c>. Before a replica downloads a blob from
+/// an origin it asks the likeliest others, so that the origin sends it once although replicas come, go and disagree about owners. Only what
+/// is there is served, and nothing is begun or passed on for it, so that no two replicas wait for each other.
+/// </summary>
+internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client, BlobOwners owners, TimeProvider time)
+{
+    private const string Path = "/kuik/spool/";
+    private const string SizeHeader = "Kuik-Size";
+
+    /// <summary>Replicas that are asked, beside those that have left the list a short while ago.</summary>
+    private const int MostAsked = 3;
+
+    /// <summary>How long one may take to say whether it has a blob, and for how long one that did not is not asked.</summary>
+    private static readonly (TimeSpan Answer, TimeSpan Pause) Patience = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+
+    /// <summary>How long a replica that has the blob may take until its first byte.</summary>
+    private static readonly TimeSpan Stall = TimeSpan.FromSeconds(60);
+
+    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _quietUntil = new();
+
+    /// <summary>A replica that has the blob or some of it, as a source; null when none says so within a second.</summary>
+    /// <param name="blob">Which, and for what image: the other replica may have to fetch the rest from that image's origin.</param>
+    /// <param name="ct">Ends the asking.</param>
+    public async Task<BlobSource?> Find(WantedBlob blob, CancellationToken ct)
+    {
+        if (blob.HeldBy is { } holder && await owners.IsReplica(holder, ct))
+            return SourceAt(holder, blob);
+        var others = (await owners.Others(blob.Digest, MostAsked, ct)).Where(other => !IsQuiet(other)).ToList();
+        if (others.Count == 0)
+            return null;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var asking = others.Select(other => Has(other, blob, limit.Token)).ToList();
+        await foreach (var answer in Task.WhenEach(asking))
+            if (await answer is { } found)
+            {
+                await limit.CancelAsync();
+                await Task.WhenAll(asking);
+                return SourceAt(found, blob);
+            }
+        ct.ThrowIfCancellationRequested();
+        return null;
+    }
+
+    /// <summary>Answers other replicas.</summary>
+    public void Map(IEndpointRouteBuilder routes, CopyBlob copy) => routes.MapMethods(
+        Path + "{digest}", [HttpMethods.Head, HttpMethods.Get], (string digest, string image, HttpContext http) => Answer(copy, digest, image, http));
+
+    private async Task Answer(CopyBlob copy, string digest, string image, HttpContext http)
+    {
+        var from = http.Request.Headers[BlobOwners.FromHeader].ToString();
+        if (!ImageReference.TryParse(image, out var reference, out _) || !ImageReference.IsDigest(digest))
+        {
+            http.Response.StatusCode = StatusCodes.Status400BadRequest;
+            return;
+        }
+        using var reader = from == owners.Identity ? null : copy.Find(new WantedBlob(reference, digest, SizeInBytes: null), from);
+        var begin = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var range) ? range.Ranges.First().From ?? 0 : 0;
+        if (reader is null || reader.Start > begin)
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+        if (HttpMethods.IsGet(http.Request.Method))
+            await Send(http, reader, begin);
+    }
+
+    private static async Task Send(HttpContext http, SpoolReader reader, long begin)
+    {
+        try
+        {
+            var size = await reader.Begun.WaitAsync(http.RequestAborted);
+            http.Response.Headers[SizeHeader] = size?.ToString(CultureInfo.InvariantCulture) ?? "-";
+            await http.Response.StartAsync(http.RequestAborted);
+            await PullBlob.Send(http, reader, begin, long.MaxValue - 1);
+        }
+        catch (CopyFailed) when (!http.Response.HasStarted)
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+        }
+        catch (CopyFailed)
+        {
+            http.Abort();   // the other replica goes on elsewhere
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // It has left.
+        }
+    }
+
+    private async Task<Uri?> Has(Uri other, WantedBlob blob, CancellationToken ct)
+    {
+        using var limit = new CancellationTokenSource(Patience.Answer, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
+        try
+        {
+            using var request = Request(HttpMethod.Head, other, blob);
+            using var answer = await peers.SendAsync(request, either.Token);
+            return answer.IsSuccessStatusCode ? other : null;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            if (!ct.IsCancellationRequested)
+                _quietUntil[other] = time.GetUtcNow() + Patience.Pause;
+            return null;
+        }
+    }
+
+    private BlobSource SourceAt(Uri other, WantedBlob blob) => new(other.AbsoluteUri, blob.Digest, blob.SizeInBytes, (from, ct) => Open(other, blob, from, ct)) { IsPeer = true };
+
+    private async Task<BlobBody> Open(Uri other, WantedBlob blob, long from, CancellationToken ct)
+    {
+        using var limit = new CancellationTokenSource(Stall, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
+        try
+        {
+            using var request = Request(HttpMethod.Get, other, blob);
+            request.Headers.Range = from == 0 ? null : new RangeHeaderValue(from, null);
+            var answer = await peers.SendAsync(request, either.Token);
+            if (!answer.IsSuccessStatusCode)
+            {
+                answer.Dispose();
+                throw new CopyFailed(CopyFailed.Gone, $"{other} does not have blob {blob.Digest} any more", retryHelps: true);
+            }
+            long? size = answer.Headers.TryGetValues(SizeHeader, out var said) && long.TryParse(said.First(), CultureInfo.InvariantCulture, out var bytes) ? bytes : null;
+            return new BlobBody(await client.ReadBody(answer, ct), size - from, RangeOf(from, size));
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            throw new CopyFailed(CopyFailed.Unreachable, $"{other}: {e.Message}", retryHelps: true, inner: e);
+        }
+    }
+
+    private static ContentRangeHeaderValue? RangeOf(long from, long? size) =>
+        from == 0 ? null : size is { } all ? new ContentRangeHeaderValue(from, Math.Max(from, all - 1), Math.Max(from + 1, all)) : new ContentRangeHeaderValue(from, long.MaxValue - 1);
+
+    private HttpRequestMessage Request(HttpMethod method, Uri other, WantedBlob blob) =>
+        new(method, new Uri(other, $"{Path}{blob.Digest}?image={Uri.EscapeDataString(blob.Image.ToString())}")) { Headers = { { BlobOwners.FromHeader, owners.Identity } } };
+
+    private bool IsQuiet(Uri other) => _quietUntil.TryGetValue(other, out var until) && until > time.GetUtcNow();
+}

@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Kuik.Oci;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>A replica of image-fetcher.</summary>
+/// <param name="Address">Where it listens.</param>
+/// <param name="Name">What it is ranked by: its <c>Kuik:Fetcher:Name</c>, which survives a restart; its host and port until it has said its name.</param>
+internal sealed record Replica(Uri Address, string Name);
+
+/// <summary>
+/// The replicas of <c>Kuik:Fetcher:Peers</c>, and the name that each has said. A DNS name is resolved again every five seconds, beside the
+/// requests: they get the last list meanwhile.
+/// </summary>
+internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
+{
+    private const string Path = "/kuik/replica";
+
+    /// <summary>How long the first requests wait for the addresses, and then for the names.</summary>
+    private static readonly (TimeSpan Addresses, TimeSpan Names) FirstPatience = (TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(500));
+
+    private static readonly TimeSpan AddressesAreGoodFor = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan NamesAreGoodFor = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a replica that has left the list is asked for what it has under way: as long as it may take to end.</summary>
+    private static readonly TimeSpan FormerFor = TimeSpan.FromMinutes(10);
+
+    private readonly Lock _gate = new();
+    private readonly ConcurrentDictionary<Uri, bool> _self = new();
+    private readonly ConcurrentDictionary<Uri, string> _names = new();
+    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _left = new();
+    private IReadOnlyList<Uri> _addresses = [];
+    private DateTimeOffset _goodUntil;
+    private DateTimeOffset _namesUntil;
+    private Task? _refresh;
+
+    /// <summary>This process, anew at each start.</summary>
+    public string Identity { get; } = Guid.NewGuid().ToString("n");
+
+    /// <summary>This replica's own address, as the others know it; null while it is not known.</summary>
+    public Uri? Own => _self.Keys.FirstOrDefault();
+
+    /// <summary>Addresses that were in the list a short while ago.</summary>
+    public IEnumerable<Uri> Former => _left.Where(left => left.Value > time.GetUtcNow()).Select(left => left.Key);
+
+    /// <summary>All replicas, this one among them; none when it is alone.</summary>
+    public async Task<IReadOnlyList<Replica>> All(CancellationToken ct)
+    {
+        Task? refresh;
+        lock (_gate)
+        {
+            if (_refresh is null or { IsCompleted: true } && _goodUntil <= time.GetUtcNow())
+                _refresh = Task.Run(Refresh, CancellationToken.None);
+            refresh = _addresses.Count == 0 && settings.Peers.Count > 0 ? _refresh : null;
+        }
+        if (refresh is not null)
+            await refresh.WaitAsync(ct);
+        return [.. _addresses.Select(address => new Replica(address, _names.GetValueOrDefault(address, address.Authority)))];
+    }
+
+    public bool IsSelf(Uri address) => _self.ContainsKey(address);
+
+    /// <summary>This address is this process.</summary>
+    public void SawSelf(Uri address) => _self[address] = true;
+
+    /// <summary>Answers the others' question for the name.</summary>
+    public void Map(IEndpointRouteBuilder routes) => routes.MapGet(Path, () => TypedResults.Json(
+        new ReplicaAnswer(settings.Name, Identity), ReplicaJson.Default.ReplicaAnswer));
+
+    private async Task Refresh()
+    {
+        var isFirst = _addresses.Count == 0;
+        var found = await Find();
+        foreach (var address in _addresses.Except(found))
+            _left[address] = time.GetUtcNow() + FormerFor;
+        foreach (var address in found)
+            _left.TryRemove(address, out _);
+        var isNew = found.Except(_addresses).Any();
+        if (isNew || _namesUntil <= time.GetUtcNow())
+        {
+            var asking = Task.WhenAll(found.Select(AskName));
+            await asking.WaitAsync(isFirst ? FirstPatience.Names : BlobOwners.Silence, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _namesUntil = time.GetUtcNow() + NamesAreGoodFor;
+        }
+        _addresses = found;
+        _goodUntil = time.GetUtcNow() + AddressesAreGoodFor;
+    }
+
+    /// <summary>The addresses; one name alone stands for all addresses that it has, of one family: a dual-stack Service has each replica twice.</summary>
+    private async Task<IReadOnlyList<Uri>> Find()
+    {
+        if (settings.Peers is not [{ HostNameType: UriHostNameType.Dns } name])
+            return settings.Peers;
+        try
+        {
+            var all = await AddressResolver.Shared.Find(name.Host, CancellationToken.None).WaitAsync(FirstPatience.Addresses, time);
+            var family = all.Any(address => address.AddressFamily == AddressFamily.InterNetwork) ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6;
+            return [.. all.Where(address => address.AddressFamily == family).Select(address => new UriBuilder(name) { Host = address.ToString() }.Uri).Distinct()];
+        }
+        catch (Exception e) when (e is SocketException or TimeoutException)
+        {
+            LogUnresolved(name.Host, e.Message, _addresses.Count);
+            return _addresses;
+        }
+    }
+
+    private async Task AskName(Uri address)
+    {
+        using var limit = new CancellationTokenSource(BlobOwners.Silence, time);
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, Path));
+            using var answer = await peers.SendAsync(request, limit.Token);
+            if (!answer.IsSuccessStatusCode || await answer.Content.ReadFromJsonAsync(ReplicaJson.Default.ReplicaAnswer, limit.Token) is not { Name.Length: > 0 } said)
+                return;
+            _names[address] = said.Name;
+            if (said.Identity == Identity)
+                SawSelf(address);
+            else
+                _self.TryRemove(address, out _);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or JsonException)
+        {
+            // It keeps the name that it had: what it is asked for decides whether it is gone.
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "the addresses of {Name} cannot be found ({Reason}): the last {Count} are used")]
+    private partial void LogUnresolved(string name, string reason, int count);
+}
+
+/// <summary>What a replica says of itself.</summary>
+/// <param name="Name"><c>Kuik:Fetcher:Name</c>.</param>
+/// <param name="Identity">Of the process, anew at each start.</param>
+internal sealed record ReplicaAnswer(string Name, string Identity);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(ReplicaAnswer))]
+internal sealed partial class ReplicaJson : JsonSerializerContext;

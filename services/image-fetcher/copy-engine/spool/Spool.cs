@@ -1,0 +1,314 @@
+using Kuik.Hosting;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// The folder of blobs under way. Each is downloaded once at a time, into a file from which all readers read at their own pace. Room is
+/// counted in bytes that have arrived, first come, first served, and one host never has all of it; a blob that gets no more goes on in
+/// what it has (see <see cref="SpooledBlob"/>), so that no blob waits for another one. What is complete and not (yet) in the cache stays
+/// until its room is needed, so that a cache that refuses does not send each pull to the origin.
+/// </summary>
+internal sealed class Spool : IDisposable
+{
+    /// <summary>Of the room, what the blobs of one host may take together.</summary>
+    private const double ShareOfHost = 0.75;
+
+    /// <summary>Room is taken in pieces of so many bytes.</summary>
+    private const long Piece = 1 << 20;
+
+    /// <summary>How long the spool does not grow after the disk was full.</summary>
+    private static readonly TimeSpan FullDiskPause = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, SpooledBlob> _blobs = [];
+    private readonly LinkedList<SpooledBlob> _idle = new();
+    private readonly Dictionary<string, long> _usedByHost = new(StringComparer.OrdinalIgnoreCase);
+    private readonly SpoolFolder _folder;
+    private readonly long _limit;
+    private readonly long _largestBlob;
+    private readonly EngineMetrics _metrics;
+    private readonly WorkWatchdog _watchdog;
+    private readonly CancellationToken _stopping;
+    private long _used;
+    private long _names;
+    private long? _fullSince;
+    private long _fullAt;
+
+    /// <summary>Takes a folder of its own, and deletes those of processes that are gone.</summary>
+    /// <param name="path">Created if it does not exist.</param>
+    /// <param name="limitInBytes">Every blob gets <see cref="SpooledBlob.LeastRoom"/> beyond it.</param>
+    /// <param name="largestBlob">In bytes: a longer one fails, where no manifest says its size.</param>
+    /// <param name="metrics">Gets the spool's gauges.</param>
+    /// <param name="watchdog">Watches downloads.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="stopping">Ends all downloads.</param>
+    /// <exception cref="WrongSetting">The folder cannot be used.</exception>
+    public Spool(string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken stopping)
+    {
+        (_limit, _largestBlob, _metrics, _watchdog, _stopping, Time) = (limitInBytes, largestBlob, metrics, watchdog, stopping, time);
+        _folder = new SpoolFolder(path);
+        metrics.Watch(this);
+    }
+
+    internal TimeProvider Time { get; }
+
+    /// <summary>Bytes taken, the limit, blobs, and blobs under way.</summary>
+    internal SpoolUse Use
+    {
+        get
+        {
+            lock (_gate)
+                return new SpoolUse(_used, _limit, _blobs.Count, _blobs.Values.Count(blob => !blob.IsComplete && !blob.HasFailed),
+                    _fullSince is { } since ? Time.GetElapsedTime(since) : null);
+        }
+    }
+
+    /// <summary>The blob, if it is here or on its way: the caller holds it until it disposes of the reader.</summary>
+    /// <param name="digest">Of the blob.</param>
+    /// <param name="source">One more place that it can be fetched from; null for none.</param>
+    /// <param name="isPeer">The reader is another replica.</param>
+    public SpoolReader? Find(string digest, BlobSource? source = null, bool isPeer = false)
+    {
+        lock (_gate)
+        {
+            if (!_blobs.TryGetValue(digest, out var blob) || blob.HasFailed)
+                return null;
+            if (source is not null)
+                blob.Sources.TryAdd(source);
+            return Hold(blob, source?.Repository ?? "", isPeer);
+        }
+    }
+
+    /// <summary>The blob; its download begins if it is neither here nor on its way, and has one more source if it is.</summary>
+    public SpoolReader Join(BlobSource source)
+    {
+        lock (_gate)
+        {
+            if (_blobs.TryGetValue(source.Digest, out var blob) && (blob.IsComplete || blob.Sources.TryAdd(source)))
+                return Hold(blob, source.Repository, isPeer: false);
+
+            // A failed one leaves in a moment.
+            _blobs[source.Digest] = blob = new SpooledBlob(this, source, _folder.NameOf(_names++));
+            blob.Sources.TryAdd(source);
+            blob.Holders++;   // the download's own
+            _ = Task.Run(() => Download(blob, source), CancellationToken.None);
+            return Hold(blob, source.Repository, isPeer: false);
+        }
+    }
+
+    /// <summary>Bytes of a blob that have arrived; 0 when it is not here.</summary>
+    public long WrittenOf(string digest)
+    {
+        lock (_gate)
+            return _blobs.TryGetValue(digest, out var blob) ? blob.Written : 0;
+    }
+
+    /// <summary>Adds one more place to fetch a blob from that is on its way.</summary>
+    public void AddSource(BlobSource source)
+    {
+        lock (_gate)
+            if (_blobs.TryGetValue(source.Digest, out var blob))
+                blob.Sources.TryAdd(source);
+    }
+
+    /// <summary>The cache has the blob now: it leaves when its last reader does.</summary>
+    public void Stored(string digest)
+    {
+        SpooledBlob? removed = null;
+        lock (_gate)
+            if (_blobs.TryGetValue(digest, out var blob))
+            {
+                blob.IsStored = true;
+                if (blob.Holders == 0)
+                    removed = Remove(blob);
+            }
+        removed?.Discard();
+    }
+
+    /// <summary>Blobs that the cache does not have and that are still wanted.</summary>
+    public IReadOnlyList<SpooledBlob> Unfinished
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _blobs.Values.Where(blob => blob is { IsStored: false, HasFailed: false, Holders: > 0 })];
+        }
+    }
+
+    /// <summary>Cuts all readers: the process ends.</summary>
+    public void CutAll()
+    {
+        List<SpooledBlob> all;
+        lock (_gate)
+            all = [.. _blobs.Values];
+        all.ForEach(blob => blob.CutAll());
+    }
+
+    public void Dispose()
+    {
+        List<SpooledBlob> left;
+        lock (_gate)
+            left = [.. _blobs.Values.ToList().Select(Remove)];
+        foreach (var blob in left)
+            blob.Discard();
+        _folder.Dispose();
+    }
+
+    internal void Leave(SpooledBlob blob)
+    {
+        SpooledBlob? removed = null;
+        lock (_gate)
+        {
+            if (--blob.Holders > 0)
+                return;
+            if (blob.IsStored || !blob.IsComplete || !blob.IsWhole)
+                removed = Remove(blob);
+            else
+                _idle.AddLast(blob.Idle);
+        }
+        removed?.Discard();
+    }
+
+    /// <summary>Room that every blob gets, whatever there is; a negative number gives some back.</summary>
+    internal void Take(SpooledBlob blob, long bytes)
+    {
+        var removed = new List<SpooledBlob>();
+        lock (_gate)
+        {
+            Count(blob, bytes);
+            while (_used > _limit && DropIdle(removed))
+            {
+            }
+        }
+        removed.ForEach(idle => idle.Discard());
+    }
+
+    /// <summary>Room up to an offset, if there is any; idle blobs make some.</summary>
+    /// <param name="blob">Which wants it.</param>
+    /// <param name="end">How far it has to reach, in bytes.</param>
+    /// <param name="size">Of the blob; null when it is not known.</param>
+    internal bool TryGrow(SpooledBlob blob, long end, long? size)
+    {
+        var bytes = Math.Max(end, Math.Min(blob.Room + Piece, size ?? long.MaxValue)) - blob.Room;
+        var removed = new List<SpooledBlob>();
+        bool fits;
+        lock (_gate)
+        {
+            var isPaused = _fullAt != 0 && Time.GetElapsedTime(_fullAt) < FullDiskPause;
+            while (_used + bytes > _limit && DropIdle(removed))
+            {
+            }
+            var share = _usedByHost.GetValueOrDefault(blob.Host) + bytes;
+            fits = !isPaused && _used + bytes <= _limit && share <= _limit * ShareOfHost;
+            if (fits)
+                Count(blob, bytes);
+            _fullSince = fits ? null : _fullSince ?? Time.GetTimestamp();
+        }
+        removed.ForEach(idle => idle.Discard());
+        if (!fits)
+            CutStalled();
+        return fits;
+    }
+
+    /// <summary>The disk took no more bytes: all idle blobs go.</summary>
+    /// <returns>Whether any did.</returns>
+    internal bool SawFullDisk()
+    {
+        var removed = new List<SpooledBlob>();
+        lock (_gate)
+        {
+            while (DropIdle(removed))
+            {
+            }
+            if (removed.Count == 0)
+                (_fullAt, _fullSince) = (Time.GetTimestamp(), _fullSince ?? Time.GetTimestamp());
+        }
+        removed.ForEach(idle => idle.Discard());
+        return removed.Count > 0;
+    }
+
+    /// <summary>A new file; in memory where the disk takes none.</summary>
+    internal SpoolFile CreateFile(string path, int size)
+    {
+        for (var isLastTry = false; ; isLastTry = true)
+            try
+            {
+                return SpoolFile.Create(path, size);
+            }
+            catch (IOException)
+            {
+                if (!isLastTry && SawFullDisk())
+                    continue;
+                _metrics.CountInMemory();
+                return SpoolFile.InMemory(Math.Max(size, 1));
+            }
+    }
+
+    private void CutStalled()
+    {
+        List<SpooledBlob> stored;
+        lock (_gate)
+            stored = [.. _blobs.Values.Where(blob => blob.IsStored)];   // their readers go on in the cache
+        stored.ForEach(blob => blob.CutStalled());
+    }
+
+    private async Task Download(SpooledBlob blob, BlobSource source)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(_stopping, blob.Stopping.Token);
+        try
+        {
+            await new BlobDownload(blob, _largestBlob, _metrics, _watchdog, Time, ending.Token).Run(source);
+        }
+        finally
+        {
+            if (!blob.IsComplete)
+                lock (_gate)
+                    if (_blobs.TryGetValue(blob.Digest, out var current) && current == blob)
+                        _blobs.Remove(blob.Digest);   // the next one that wants it tries anew
+            Leave(blob);
+        }
+    }
+
+    private static SpoolReader Hold(SpooledBlob blob, string repository, bool isPeer)
+    {
+        blob.Holders++;
+        blob.Idle.List?.Remove(blob.Idle);
+        return blob.AddReader(repository, isPeer);
+    }
+
+    private bool DropIdle(List<SpooledBlob> removed)
+    {
+        if (_idle.First is not { Value: var idle })
+            return false;
+        removed.Add(Remove(idle));
+        return true;
+    }
+
+    private SpooledBlob Remove(SpooledBlob blob)
+    {
+        if (_blobs.TryGetValue(blob.Digest, out var current) && current == blob)
+            _blobs.Remove(blob.Digest);
+        blob.Idle.List?.Remove(blob.Idle);
+        Count(blob, -blob.Room);
+        return blob;
+    }
+
+    private void Count(SpooledBlob blob, long bytes)
+    {
+        blob.Room += bytes;
+        _used += bytes;
+        var ofHost = _usedByHost.GetValueOrDefault(blob.Host) + bytes;
+        if (ofHost > 0)
+            _usedByHost[blob.Host] = ofHost;
+        else
+            _usedByHost.Remove(blob.Host);
+    }
+}
+
+/// <summary>What a spool holds.</summary>
+/// <param name="Used">Bytes of room taken.</param>
+/// <param name="Limit">In bytes.</param>
+/// <param name="Blobs">All of them.</param>
+/// <param name="Downloads">Blobs that are arriving.</param>
+/// <param name="FullFor">How long no blob could grow; null when the last one could.</param>
+internal sealed record SpoolUse(long Used, long Limit, int Blobs, int Downloads, TimeSpan? FullFor);

@@ -1,0 +1,369 @@
+using System.IO.Hashing;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>How far a blob's download is.</summary>
+internal enum BlobStage
+{
+    /// <summary>Other replicas are being asked whether they have it.</summary>
+    Asking,
+
+    /// <summary>Another replica sends it.</summary>
+    AtPeer,
+
+    /// <summary>An origin is asked for it, or sends it.</summary>
+    AtOrigin,
+}
+
+/// <summary>
+/// One blob in the spool: what has arrived, and its readers, each at its own pace. A blob that gets no more room goes on in the room that
+/// it has, in a circle: it overwrites what all of its readers have read, at the pace of the slowest one, and so never waits for another
+/// blob. Its last bytes are handed out only when all of them have been verified: a wrong one ends as a broken transfer, never as a whole.
+/// </summary>
+internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
+{
+    /// <summary>How much is held back until the digest is verified, in bytes.</summary>
+    public const int HeldBack = 4096;
+
+    /// <summary>In bytes. Twice as much was no faster (disk and hash take the time) and held 8 MiB more for blobs side by side.</summary>
+    public const int ChunkSize = 128 * 1024;
+
+    /// <summary>The room that every blob gets, whatever the spool holds: in bytes.</summary>
+    public const int LeastRoom = 2 * ChunkSize;
+
+    /// <summary>How long a reader may stand still while others wait for its room.</summary>
+    private static readonly TimeSpan ReaderPatience = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+    private readonly XxHash128 _checksum = new();
+    private readonly TaskCompletionSource<bool> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<SpoolReader> _readers = [];
+    private LinkedListNode<SpooledBlob>? _idle;
+    private SpoolFile? _file;
+    private TaskCompletionSource? _moved;
+    private CopyFailed? _failure;
+    private long _written;
+    private long _capacity = long.MaxValue;   // of the circle; without one a position is an offset
+    private long _start;
+    private long _compareUntil;
+
+    public string Digest => first.Digest;
+
+    public string Host => first.Host;
+
+    /// <summary>What wanted it first.</summary>
+    public BlobSource First => first;
+
+    /// <summary>Where its bytes come from at the moment.</summary>
+    public BlobStage Stage { get; set; }
+
+    /// <summary>Where it comes from.</summary>
+    public BlobSources Sources { get; } = new();
+
+    /// <summary>True when the first bytes may be read, false when no source gave any.</summary>
+    public Task<bool> HasBegun => _begun.Task;
+
+    /// <summary>In bytes; null when no source says it. Known once <see cref="HasBegun"/>.</summary>
+    public long? Size { get; private set; }
+
+    public bool IsComplete { get; private set; }
+
+    public bool HasFailed => _failure is not null;
+
+    /// <summary>Can it be read from the start?</summary>
+    public bool IsWhole => Start == 0;
+
+    /// <summary>The first offset that can be read.</summary>
+    public long Start => Interlocked.Read(ref _start);
+
+    /// <summary>Of all its bytes, once it is complete.</summary>
+    public BlobChecksum Checksum => new(Digest, Written, BlobChecksum.Of(_checksum));
+
+    /// <summary>Bytes that have arrived.</summary>
+    public long Written => Interlocked.Read(ref _written);
+
+    /// <summary>Ends the download; what has arrived stays readable. See <see cref="Spool"/>.</summary>
+    internal CancellationTokenSource Stopping { get; } = new();
+
+    /// <summary>Bytes of room. Changed under the spool's lock.</summary>
+    internal long Room { get; set; }
+
+    /// <summary>Readers, and the download itself. Changed under the spool's lock.</summary>
+    internal int Holders { get; set; }
+
+    /// <summary>The cache has it. Changed under the spool's lock.</summary>
+    internal bool IsStored { get; set; }
+
+    /// <summary>Its place among those that make room when it is short. Changed under the spool's lock.</summary>
+    internal LinkedListNode<SpooledBlob> Idle => _idle ??= new(this);
+
+    /// <summary>Readers that are other replicas.</summary>
+    internal int Peers
+    {
+        get
+        {
+            lock (_gate)
+                return _readers.Count(reader => reader.IsPeer);
+        }
+    }
+
+    internal SpoolReader AddReader(string repository, bool isPeer)
+    {
+        var reader = new SpoolReader(this, repository, isPeer) { MovedAt = spool.Time.GetTimestamp() };
+        lock (_gate)
+            _readers.Add(reader);
+        return reader;
+    }
+
+    internal void Leave(SpoolReader reader)
+    {
+        TaskCompletionSource? moved;
+        lock (_gate)
+        {
+            _readers.Remove(reader);
+            (moved, _moved) = (_moved, null);
+        }
+        moved?.SetResult();   // the download may have waited for this reader
+        spool.Leave(this);
+    }
+
+    internal CopyFailed FailureOf(string repository) => Sources.FailureOf(repository) ?? _failure!;
+
+    internal async ValueTask<int> Read(SpoolReader reader, Memory<byte> buffer, long offset, CancellationToken ct)
+    {
+        while (true)
+        {
+            Task moved;
+            int length;
+            lock (_gate)
+            {
+                reader.IsReading = true;
+                length = (int)Math.Min(buffer.Length, Available(reader) - offset);
+                if (length > 0)
+                    Move(reader, offset, ref length);
+                else if (_failure is not null)
+                    throw reader.FailureOf();
+                else if (IsComplete)
+                    return 0;
+                moved = (_moved ??= NewSignal()).Task;
+            }
+            if (length > 0)
+                return await ReadFile(reader, buffer[..length], offset, ct);
+            await moved.WaitAsync(ct);   // one that is canceled here does not read again
+        }
+    }
+
+    /// <summary>Makes room for the first bytes and lets readers begin. Called again for each source that goes on or begins anew.</summary>
+    /// <param name="size">In bytes; null when the source does not say.</param>
+    internal void Begin(long? size)
+    {
+        if (_file is null)
+        {
+            _file = spool.CreateFile(path, (int)Math.Min(size ?? LeastRoom, LeastRoom));
+            if (_file.MemorySize is { } memory)
+                _capacity = memory;
+        }
+        else if (size != Size)
+            CutReaders(_ => true, $"blob {Digest} has another size at another source");
+        if (Room < LeastRoom && (size ?? LeastRoom) > Room)
+            spool.Take(this, Math.Min(size ?? LeastRoom, LeastRoom) - Room);
+        Size = size;
+        _begun.TrySetResult(true);
+    }
+
+    /// <summary>Adds bytes at the end.</summary>
+    /// <exception cref="CopyFailed">There is no room, and no reader for which to go on.</exception>
+    internal async ValueTask Append(ReadOnlyMemory<byte> bytes, CancellationToken ct)
+    {
+        var end = _written + bytes.Length;
+        if (!IsCircle && end > Room && !spool.TryGrow(this, end, Size))
+            _capacity = Room;
+        await WaitForReaders(end, ct);
+        await Compare(bytes, ct);
+        try
+        {
+            await Write(bytes, ct);
+        }
+        catch (IOException) when (!IsCircle)
+        {
+            await WriteToFullDisk(bytes, end, ct);
+        }
+        _checksum.Append(bytes.Span);
+        Change(() => Interlocked.Exchange(ref _written, end));
+    }
+
+    /// <summary>
+    /// Forgets what has arrived, which was wrong; the next source begins at 0. A reader goes on where it is if what it has got is what
+    /// comes now, and is cut if it is not.
+    /// </summary>
+    internal void Restart()
+    {
+        if (IsCircle)
+            CutReaders(reader => reader.End > 0, $"blob {Digest}: the origin sent something else");
+        Change(() =>
+        {
+            _compareUntil = IsCircle ? 0 : _readers.Select(reader => reader.End).DefaultIfEmpty().Max();
+            Interlocked.Exchange(ref _written, 0);
+            Interlocked.Exchange(ref _start, 0);
+            _checksum.Reset();
+        });
+    }
+
+    /// <summary>All bytes have arrived and are what they have to be.</summary>
+    internal void Complete()
+    {
+        Sources.End();
+        Change(() => IsComplete = true);
+    }
+
+    /// <summary>No source gives the rest.</summary>
+    /// <param name="failure">For readers whose own origin has said nothing.</param>
+    internal void Fail(CopyFailed failure)
+    {
+        Sources.End();
+        Change(() => _failure = failure);
+        _begun.TrySetResult(false);
+    }
+
+    /// <summary>Cuts readers that have stood still for long, when room is short.</summary>
+    internal void CutStalled() => CutReaders(
+        reader => !reader.IsReading && spool.Time.GetElapsedTime(reader.MovedAt) >= ReaderPatience,
+        $"blob {Digest}: a reader stood still for {ReaderPatience.TotalSeconds:0} s while the spool was full");
+
+    /// <summary>Cuts all readers: the process ends.</summary>
+    internal void CutAll() => CutReaders(_ => true, $"blob {Digest}: image-fetcher is stopping");
+
+    /// <summary>Gives up the file. May take long: never call it under a lock.</summary>
+    internal void Discard() => _file?.Dispose();
+
+    private bool IsCircle => _capacity != long.MaxValue;
+
+    private long Available(SpoolReader reader) => reader.Cut is { } cut ? throw cut
+        : IsComplete ? _written : Math.Max(0, _written - reader.HeldBack);
+
+    private void Move(SpoolReader reader, long offset, ref int length)
+    {
+        if (offset < Start)
+            throw new CopyFailed(CopyFailed.Cache, $"blob {Digest} has left the spool up to byte {Start}, and {offset} was asked for", retryHelps: true);
+        length = (int)Math.Min(length, _capacity - PositionOf(offset));
+        (reader.Position, reader.End) = (offset, offset + length);
+    }
+
+    private async ValueTask<int> ReadFile(SpoolReader reader, Memory<byte> buffer, long offset, CancellationToken ct)
+    {
+        var got = await _file!.Read(buffer, PositionOf(offset), ct);
+        TaskCompletionSource? moved;
+        lock (_gate)
+        {
+            if (reader.Cut is { } cut)
+                throw cut;   // perhaps overwritten while it was read
+            reader.Position = offset + got;
+            reader.MovedAt = spool.Time.GetTimestamp();
+            reader.IsReading = false;
+            moved = IsCircle ? _moved : null;
+            if (moved is not null)
+                _moved = null;
+        }
+        moved?.SetResult();
+        return got;
+    }
+
+    /// <summary>In a circle: waits until every reader has read what is to be overwritten.</summary>
+    private async Task WaitForReaders(long end, CancellationToken ct)
+    {
+        while (true)
+        {
+            Task moved;
+            lock (_gate)
+            {
+                var start = end - _capacity;
+                if (start <= _start)
+                    return;
+                var readers = _readers.Where(reader => reader.Cut is null).ToList();
+                if (readers.Count == 0)
+                    throw new CopyFailed(CopyFailed.Cache, $"blob {Digest} does not fit into the spool, and has no reader left", retryHelps: true);
+                if (readers.Min(reader => reader.Position) >= start)
+                {
+                    Interlocked.Exchange(ref _start, start);
+                    return;
+                }
+                moved = (_moved ??= NewSignal()).Task;
+            }
+            try
+            {
+                await moved.WaitAsync(ReaderPatience, spool.Time, ct);
+            }
+            catch (TimeoutException)
+            {
+                CutStalled();
+            }
+        }
+    }
+
+    private async ValueTask Write(ReadOnlyMemory<byte> bytes, CancellationToken ct)
+    {
+        var position = PositionOf(_written);
+        var atEnd = (int)Math.Min(bytes.Length, _capacity - position);
+        await _file!.Write(bytes[..atEnd], position, ct);
+        if (atEnd < bytes.Length)
+            await _file.Write(bytes[atEnd..], 0, ct);
+    }
+
+    /// <summary>The disk takes no more: idle blobs go; if that is not enough, this one goes on in the room that it has.</summary>
+    private async Task WriteToFullDisk(ReadOnlyMemory<byte> bytes, long end, CancellationToken ct)
+    {
+        if (spool.SawFullDisk())
+            try
+            {
+                await Write(bytes, ct);
+                return;
+            }
+            catch (IOException)
+            {
+                // There is still not enough.
+            }
+        _capacity = Math.Max(Math.Min(Room, LeastRoom), _written);
+        spool.Take(this, _capacity - Room);
+        await WaitForReaders(end, ct);
+        await Write(bytes, ct);
+    }
+
+    /// <summary>After a restart: are these the bytes that readers have got?</summary>
+    private async ValueTask Compare(ReadOnlyMemory<byte> bytes, CancellationToken ct)
+    {
+        var length = (int)Math.Min(bytes.Length, _compareUntil - _written);
+        if (length <= 0)
+            return;
+        var before = new byte[length];
+        for (int at = 0, got; at < length; at += got)
+            if ((got = await _file!.Read(before.AsMemory(at), _written + at, ct)) == 0)
+                break;
+        var same = _written + bytes.Span[..length].CommonPrefixLength(before);
+        if (same == _written + length)
+            return;
+        _compareUntil = 0;
+        CutReaders(reader => reader.End > same, $"blob {Digest}: the origin sent something else");
+    }
+
+    private long PositionOf(long offset) => IsCircle ? offset % _capacity : offset;
+
+    private void CutReaders(Func<SpoolReader, bool> which, string why) => Change(() =>
+    {
+        foreach (var reader in _readers.Where(which))
+            reader.Cut ??= new CopyFailed(CopyFailed.Broken, why, retryHelps: true);
+    });
+
+    private void Change(Action change)
+    {
+        TaskCompletionSource? moved;
+        lock (_gate)
+        {
+            change();
+            (moved, _moved) = (_moved, null);
+        }
+        moved?.SetResult();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
