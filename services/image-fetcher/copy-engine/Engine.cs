@@ -52,16 +52,7 @@ internal sealed class Engine : IDisposable
     private readonly RegistryClient _client;
     private readonly CacheRegistry _cache;
 
-    // Between replicas: on the cluster's own network, never through a proxy.
-    private readonly HttpMessageInvoker _peers = new(new SocketsHttpHandler
-    {
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        ConnectTimeout = BlobOwners.Silence,
-        ActivityHeadersPropagator = null,
-        SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
-    });
+    private readonly HttpMessageInvoker _peers = new(new PeerConnections());
 
     public Engine(
         CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
