@@ -21,6 +21,10 @@ internal static class BackgroundCopy
             // nothing.
             return Results.Text((await copy.Run(ImageReference.Parse(image), lifetime.ApplicationStopping)).Digest);
         }
+        catch (CopyFailed e) when (e.Kind == CopyFailed.Stopping)
+        {
+            return Results.StatusCode(StatusCodes.Status503ServiceUnavailable);
+        }
         catch (CopyFailed e)
         {
             return Results.Text($"{e.Kind} {e.Message}", statusCode: StatusCodes.Status502BadGateway);

@@ -70,7 +70,7 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
             if (waited > Bound)
             {
                 log.Fail(new PullFailure(image, 0,
-                    $"{transfer}: no byte for {waited.TotalSeconds:0} s, {transfer.Got} of {expected.Length} before; last: {transfer.Last}"));
+                    $"{transfer}: no byte for {waited.TotalSeconds:0} s, {transfer.Got} of {expected.Length}; last: {transfer.Last}"));
                 return false;
             }
             replica ??= Choose(transfer.Avoid);

@@ -45,7 +45,7 @@ internal static class OriginBytes
         var disrupted = within[false].Count() + Math.Min(within[true].Count(), OtherReplicas);
         var allowed = blob.Bytes.Length * (1L + disrupted) + OnTheWay * (requests.Count - 1L);
         return sent <= allowed ? null
-            : $"{blob.Digest}: {sent} of {blob.Bytes.Length} bytes, {disrupted} disruptions: {string.Join(", ", requests.Select(Describe))}";
+            : $"{blob.Digest}: {sent} of {blob.Bytes.Length}, {disrupted} disruptions: {string.Join(", ", requests.Select(Describe))}";
     }
 
     private static string Describe(OriginRequest request) =>
