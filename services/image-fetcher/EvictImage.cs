@@ -47,11 +47,11 @@ public sealed record Evicting(bool IsExpired, bool IsEvicted, string? By, DateTi
 /// <summary>
 /// Removes an expired image's tag from the cache, once in the cluster. A failed eviction stays open in the image's stream and is
 /// announced again by expiry.
-/// <para>1. Decide and claim. 2. Under the repository's lock: decide again, remove the tag, sweep what only it held. 3. Record.</para>
+/// <para>1. Decide and claim. 2. Under the repository's lock: decide again, remove the tag. 3. Record, and note that what only it held is to be swept.</para>
 /// </summary>
 public sealed partial class EvictImage(
     EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings,
-    FetcherMetrics metrics, TimeProvider time, ILogger<EvictImage> logger)
+    FetcherMetrics metrics, ILogger<EvictImage> logger)
     : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
     public Task Consume(ConsumeContext<ImageExpired> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
@@ -130,9 +130,10 @@ public sealed partial class EvictImage(
     {
         transaction.CausedBy(cause);
         var stream = await transaction.Read(StreamName.OfImage(image), Evicting.Nothing, Evicting.Fold, ct);
-        var decision = Decide(stream.State, time.GetUtcNow(), settings.Name);
+        var now = await transaction.Now(ct);
+        var decision = Decide(stream.State, now, settings.Name);
         if (decision == EvictDecision.Take)
-            stream.Append(new ImageEvictionStarted(image, settings.Name, time.GetUtcNow() + settings.Lease, time.GetUtcNow()));
+            stream.Append(new ImageEvictionStarted(image, settings.Name, now + settings.Lease, now));
         return decision;
     }
 
@@ -141,18 +142,20 @@ public sealed partial class EvictImage(
     {
         if (locks.IsGoingWithout(CachePath.Of(image)))
             return false;
-        var state = await log.Run(async transaction => (await transaction.Read(StreamName.OfImage(image.ToString()), Evicting.Nothing, Evicting.Fold, ct)).State, ct);
-        return Decide(state, time.GetUtcNow(), settings.Name) == EvictDecision.Take;
+        return await log.Run(async transaction =>
+        {
+            var stream = await transaction.Read(StreamName.OfImage(image.ToString()), Evicting.Nothing, Evicting.Fold, ct);
+            return Decide(stream.State, await transaction.Now(ct), settings.Name) == EvictDecision.Take;
+        }, ct);
     }
 
-    // A copy that wrote the tag again since we claimed has the last word: By is gone then.
     private async Task Record(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
     {
         transaction.CausedBy(cause);
         var stream = await transaction.Read(StreamName.OfImage(image), Evicting.Nothing, Evicting.Fold, ct);
-        if (stream.State.By != settings.Name)
-            return;
-        stream.Append(new ImageEvicted(image, time.GetUtcNow()));
+        await PendingSweeps.Note(transaction.Connection, CachePath.Of(ImageReference.Parse(image)), ct);
+        if (stream.State.By == settings.Name)   // otherwise a copy has written the tag again since the claim, and has the last word
+            stream.Append(new ImageEvicted(image, await transaction.Now(ct)));
     }
 
     [LoggerMessage(LogLevel.Warning, "{Image} could not be evicted and is announced again: {Reason}")]

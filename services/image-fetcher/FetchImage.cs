@@ -20,6 +20,9 @@ public enum FetchDecision
     /// <summary>Another replica is at it and has been heard of recently. If it dies, expiry announces the image again.</summary>
     HeldByAnother,
 
+    /// <summary>Several replicas in a row have ended while they copied it, perhaps because of it: that is recorded as a failure.</summary>
+    EndsReplicas,
+
     /// <summary>The last copy failed and its time to be tried again has not come; expiry announces it then.</summary>
     NotYetDue,
 }
@@ -31,8 +34,12 @@ public enum FetchDecision
 /// <param name="LeaseUntil">UTC: when that replica is taken to be gone.</param>
 /// <param name="Failures">Failed copies in a row.</param>
 /// <param name="RetryAt">UTC: not before then; null when it may be copied at once.</param>
-public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTimeOffset LeaseUntil, int Failures, DateTimeOffset? RetryAt)
+/// <param name="LostClaims">Claims that were followed by another one without an outcome between, since the last copy that ended in itself.</param>
+public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTimeOffset LeaseUntil, int Failures, DateTimeOffset? RetryAt, int LostClaims = 0)
 {
+    /// <summary>So many claims without an outcome in a row, and each further one, count as failures.</summary>
+    public const int MostLostClaims = 3;
+
     /// <summary>Nobody has asked for the image.</summary>
     public static readonly Fetching Nothing = new(IsWanted: false, IsCached: false, By: null, LeaseUntil: default, Failures: 0, RetryAt: null);
 
@@ -41,10 +48,16 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
     {
         RequestedByPod or RequestedByPerson or RequestedByPull => image with { IsWanted = true, Failures = 0, RetryAt = null },
         FetchDue => image with { RetryAt = null },
-        ImageFetchStarted started => image with { By = started.By, LeaseUntil = started.LeaseUntil },
-        ImageCached => image with { IsCached = true, By = null, Failures = 0, RetryAt = null },
-        ImageFetchFailed failed => image with { By = null, Failures = image.Failures + 1, RetryAt = failed.RetryAt },
-        ImageExpired => image with { IsWanted = false, IsCached = false, Failures = 0, RetryAt = null },
+        ImageFetchStarted { IsRenewal: true } renewed => image with { By = renewed.By, LeaseUntil = renewed.LeaseUntil },
+        ImageFetchStarted returned when returned.LeaseUntil <= returned.StartedAt => image with { By = null },
+        ImageFetchStarted started => image with { By = started.By, LeaseUntil = started.LeaseUntil, LostClaims = image.LostClaims + (image.By is null ? 0 : 1) },
+        ImageCached => image with { IsCached = true, By = null, Failures = 0, RetryAt = null, LostClaims = 0 },
+        // A failure of the kind internal may be that of a claim without an outcome.
+        ImageFetchFailed failed => image with
+        {
+            By = null, Failures = image.Failures + 1, RetryAt = failed.RetryAt, LostClaims = failed.Kind == CopyFailed.Internal ? image.LostClaims : 0,
+        },
+        ImageExpired => image with { IsWanted = false, IsCached = false, Failures = 0, RetryAt = null, LostClaims = 0 },
         ImageEvicted => image with { IsCached = false },
         _ => image,
     };
@@ -58,7 +71,7 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
 /// </summary>
 public sealed partial class FetchImage(
     EventLogTransactions log, CopyImage engine, EvictImage evict, CollectCredentials credentials, HoldAnnouncements announcements, ImagesUnderWay underWay,
-    KeepLease lease, FetcherSettings settings, FetcherMetrics metrics, TimeProvider time, ILogger<FetchImage> logger)
+    KeepLease lease, FetcherSettings settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
@@ -79,6 +92,7 @@ public sealed partial class FetchImage(
         { IsCached: true } => FetchDecision.AlreadyCached,
         { By: { } holder } when holder != by && image.LeaseUntil > now => FetchDecision.HeldByAnother,
         { RetryAt: { } due } when due > now => FetchDecision.NotYetDue,
+        { By: not null, LostClaims: >= Fetching.MostLostClaims - 1 } => FetchDecision.EndsReplicas,
         _ => FetchDecision.Take,
     };
 
@@ -89,6 +103,11 @@ public sealed partial class FetchImage(
     /// <summary>What a failed copy adds to the stream; null when the image is no longer ours to report on.</summary>
     public static ImageFetchFailed? Failed(Fetching image, string name, CopyFailed failure, string by, DateTimeOffset now) => image.By != by ? null : new ImageFetchFailed(
         name, failure.Kind, failure.Message, failure.RetryHelps, RetryFetch.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now), now);
+
+    /// <summary>What is added to the stream instead of a claim when the claims before it had no outcome.</summary>
+    public static ImageFetchFailed Lost(Fetching image, string name, DateTimeOffset now) => new(
+        name, CopyFailed.Internal, $"image-fetcher began to copy this image {image.LostClaims + 1} times and recorded no outcome, the last time as {image.By}; its log and its last termination may say why",
+        RetryHelps: true, RetryFetch.At(name, CopyFailed.Internal, image.Failures + 1, null, now), now);
 
     /// <summary>Handles one announcement of an image.</summary>
     /// <param name="image">The normalised reference.</param>
@@ -113,7 +132,7 @@ public sealed partial class FetchImage(
         }
 
         // 3. Copy.
-        Func<Fetching, object?> outcome;
+        Func<Fetching, DateTimeOffset, object?> outcome;
         try
         {
             outcome = await Copy(image, ct);
@@ -136,21 +155,24 @@ public sealed partial class FetchImage(
     {
         transaction.CausedBy(cause);
         var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
-        var decision = Decide(stream.State, time.GetUtcNow(), settings.Name);
+        var now = await transaction.Now(ct);
+        var decision = Decide(stream.State, now, settings.Name);
         if (decision == FetchDecision.Take)
-            stream.Append(lease.Fact(image, settings.Lease));
+            stream.Append(new ImageFetchStarted(image, settings.Name, now + settings.Lease, now));
+        else if (decision == FetchDecision.EndsReplicas)
+            stream.Append(Lost(stream.State, image, now));
         return decision;
     }
 
     /// <returns>Decides what to record from the stream as it will be then.</returns>
-    private async Task<Func<Fetching, object?>> Copy(string image, CancellationToken ct)
+    private async Task<Func<Fetching, DateTimeOffset, object?>> Copy(string image, CancellationToken ct)
     {
         try
         {
             var copy = await lease.While(image, () => CopyFromOrigin(image, ct));
             metrics.CountCopy("cached");
             LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
-            return state => Cached(state, image, copy, time.GetUtcNow());
+            return (state, now) => Cached(state, image, copy, now);
         }
         catch (CopyFailed error)
         {
@@ -161,7 +183,7 @@ public sealed partial class FetchImage(
                 LogUnforeseen(image, ExceptionSummary.WithStack(fault));
             else
                 LogFailed(image, failure.Kind, failure.Message);
-            return state => Failed(state, image, failure, settings.Name, time.GetUtcNow());
+            return (state, now) => Failed(state, image, failure, settings.Name, now);
         }
     }
 
@@ -189,11 +211,11 @@ public sealed partial class FetchImage(
     }
 
     /// <returns>Whether the image expired while it was copied, so that its tag has to go again.</returns>
-    private static async Task<bool> Record(EventLogTransaction transaction, string image, Func<Fetching, object?> outcome, Guid? cause, CancellationToken ct)
+    private static async Task<bool> Record(EventLogTransaction transaction, string image, Func<Fetching, DateTimeOffset, object?> outcome, Guid? cause, CancellationToken ct)
     {
         transaction.CausedBy(cause);
         var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
-        if (outcome(stream.State) is not { } fact)
+        if (outcome(stream.State, await transaction.Now(ct)) is not { } fact)
             return false;
         stream.Append(fact);
         return fact is ImageCached && !stream.State.IsWanted;

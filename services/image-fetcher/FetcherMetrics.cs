@@ -8,6 +8,9 @@ public sealed class FetcherMetrics
 {
     private readonly Counter<long> copies;
     private readonly Counter<long> evictions;
+    private readonly Counter<long> sweeps;
+    private readonly Counter<long> withoutLock;
+    private readonly Histogram<double> lockWaits;
 
     /// <summary>Counts on image-fetcher's meter.</summary>
     public FetcherMetrics(IMeterFactory meters)
@@ -17,11 +20,30 @@ public sealed class FetcherMetrics
             "kuik_fetcher_copies", description: "Announced copies that ended, by outcome: cached, or the kind of failure");
         evictions = meter.CreateCounter<long>(
             "kuik_fetcher_evictions", description: "Announced evictions that ended, by outcome: evicted, cache or internal");
+        sweeps = meter.CreateCounter<long>(
+            "kuik_fetcher_sweeps", description: "Sweeps of repositories of the cache, by outcome: swept, doubt (a tag could not be read, nothing was deleted), cache or internal");
+        withoutLock = meter.CreateCounter<long>(
+            "kuik_fetcher_without_lock", description: "Writes to the cache that went on without a lock because Postgres was unreachable, by lock: repository or collection");
+        lockWaits = meter.CreateHistogram("kuik_fetcher_lock_wait_seconds", description: "Waits for a lock before writing to the cache, by lock: repository or collection",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.01, 0.1, 1, 5, 30, 120, 600] });
     }
 
     /// <summary>A copy ended.</summary>
     /// <param name="outcome"><c>cached</c>, or a kind of <see cref="CopyFailed"/>.</param>
     public void CountCopy(string outcome) => copies.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+
+    /// <summary>A sweep ended.</summary>
+    /// <param name="outcome"><c>swept</c>, <c>doubt</c>, or a kind of <see cref="CopyFailed"/>.</param>
+    public void CountSweep(string outcome) => sweeps.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+
+    /// <summary>Work goes on without a lock.</summary>
+    /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>
+    public void CountWithoutLock(string kind) => withoutLock.Add(1, KeyValuePair.Create<string, object?>("lock", kind));
+
+    /// <summary>The wait for a lock is over, whatever ended it.</summary>
+    /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>
+    /// <param name="wait">How long it was.</param>
+    public void MeasureLockWait(string kind, TimeSpan wait) => lockWaits.Record(wait.TotalSeconds, KeyValuePair.Create<string, object?>("lock", kind));
 
     /// <summary>An eviction ended.</summary>
     /// <param name="outcome"><c>evicted</c>, or a kind of <see cref="CopyFailed"/>.</param>

@@ -11,10 +11,19 @@ namespace Kuik.ImageFetcher;
 /// have one more. Default 3; 1 to 100.</param>
 public sealed record FetcherSettings(string Name, TimeSpan Lease, int MaxConcurrentImages)
 {
+    /// <summary>
+    /// <c>Kuik:Fetch:OpenTagsWithoutPostgres</c>: true or false, whether a tag is opened by the pull secrets of other tags of its repository while connections to
+    /// Postgres are refused or broken, so that pods which nothing has observed yet can pull a private image. Default false.
+    /// </summary>
+    public bool OpenTagsWithoutPostgres { get; init; }
+
     /// <summary>Reads them.</summary>
     /// <exception cref="WrongSetting">One cannot be used.</exception>
     public static FetcherSettings Read(IConfiguration configuration) => new(
         configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{CopyEngineParts.PortOf(configuration)}", "a name of its own for each replica"),
         configuration.Read("Kuik:Fetch:Lease", TimeSpan.FromMinutes(2), "a duration of at least 00:00:02, such as 00:02:00", lease => lease >= TimeSpan.FromSeconds(2)),
-        configuration.Read("Kuik:Fetch:MaxConcurrentImages", 3, "a number from 1 to 100", images => images is >= 1 and <= 100));
+        configuration.Read("Kuik:Fetch:MaxConcurrentImages", 3, "a number from 1 to 100", images => images is >= 1 and <= 100))
+    {
+        OpenTagsWithoutPostgres = configuration.Read("Kuik:Fetch:OpenTagsWithoutPostgres", false, "true or false"),
+    };
 }

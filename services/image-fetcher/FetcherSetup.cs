@@ -20,6 +20,7 @@ internal static class FetcherSetup
         builder.Services.AddHostedService(services => services.GetRequiredService<HoldAnnouncements>());
         builder.Services.AddSingleton<KeepLease>();
         builder.Services.AddSingleton<LockRepositories>();
+        builder.Services.AddHostedService<PendingSweepController>();
         builder.Services.AddSingleton<RecordPull>();
         builder.Services.AddSingleton<FetcherMetrics>();
         // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue. That
@@ -42,13 +43,16 @@ internal static class FetcherSetup
     {
         builder.AddKuikKubernetes();
         builder.Services.AddSingleton<GetSecret>(services => SecretJson.From(services.GetRequiredService<KubernetesApi>()));
-        builder.Services.AddSingleton<ReadPullSecretNames>(services => async ct =>
+        builder.Services.AddSingleton<ReadPullSecretNames>(services => async (image, ct) =>
         {
             await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(ct);
-            return await ImageUsers.PullSecretsByImage(connection, ct);
+            return image.Tag is null
+                ? await ImageUsers.PullSecretsOfRepository(connection, image.Name, ct)
+                : await ImageUsers.PullSecretsOfImage(connection, image.ToString(), ct);
         });
         builder.Services.AddSingleton<ReadSecrets>();
         builder.Services.AddSingleton<KnownPullSecrets>();
+        builder.Services.AddHealthChecks().AddCheck<PullSecretsHealth>("pull-secrets");
         var clouds = CloudConnections.Open(builder.Configuration);
         var identities = CloudIdentities.Read(builder.Configuration, clouds, TimeProvider.System);
         builder.Services.AddSingleton(clouds);
@@ -65,6 +69,9 @@ internal static class FetcherSetup
         return new CopyEngineNeeds(
             async (image, ct) => (await credentials.For(image, ct)).Credentials,
             services.GetRequiredService<LockRepositories>().Take,
-            services.GetRequiredService<RecordPull>().Run);
+            services.GetRequiredService<RecordPull>().Run)
+        {
+            ShareCache = services.GetRequiredService<LockRepositories>().Share,
+        };
     }
 }

@@ -1,5 +1,6 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
 using Npgsql;
 
 namespace Kuik.ImageFetcher;
@@ -10,11 +11,6 @@ namespace Kuik.ImageFetcher;
 /// </summary>
 public sealed partial class KeepLease(EventLogTransactions log, FetcherSettings settings, TimeProvider time, ILogger<KeepLease> logger)
 {
-    /// <summary>The fact that begins or renews a lease of this replica.</summary>
-    /// <param name="image">The normalised reference.</param>
-    /// <param name="lease">From now on; zero gives it back.</param>
-    public ImageFetchStarted Fact(string image, TimeSpan lease) => new(image, settings.Name, time.GetUtcNow() + lease, time.GetUtcNow());
-
     /// <summary>Runs a copy, renewing the lease at half of it until the copy has ended: one renewal may be late.</summary>
     public async Task<T> While<T>(string image, Func<Task<T>> copy)
     {
@@ -66,14 +62,16 @@ public sealed partial class KeepLease(EventLogTransactions log, FetcherSettings 
             await log.Run(async transaction =>
             {
                 var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
-                if (stream.State.By == settings.Name)
-                    stream.Append(Fact(image, lease));
+                if (stream.State.By != settings.Name)
+                    return;
+                var now = await transaction.Now(ct);
+                stream.Append(new ImageFetchStarted(image, settings.Name, now + lease, now) { IsRenewal = lease > TimeSpan.Zero });
             }, ct);
         }
-        catch (NpgsqlException error)
+        catch (Exception error) when (error is not OperationCanceledException || !ct.IsCancellationRequested)
         {
             // The copy goes on. At worst another replica takes the image too, and finds in the cache what this one has put there.
-            LogNotRecorded(image, error.Message);
+            LogNotRecorded(image, error is NpgsqlException ? error.Message : ExceptionSummary.WithStack(error));
         }
     }
 

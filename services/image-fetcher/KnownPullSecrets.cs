@@ -5,85 +5,152 @@ using Npgsql;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Reads which secrets pods bring for each image.</summary>
-/// <exception cref="NpgsqlException">Postgres is not there.</exception>
-public delegate Task<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>> ReadPullSecretNames(CancellationToken ct);
+/// <summary>Reads which secrets pods bring: for an image by tag, those of the pods that use this tag; for one by digest, those of the pods that use its repository.</summary>
+/// <exception cref="NpgsqlException">Postgres is unreachable, or did not answer.</exception>
+public delegate Task<IReadOnlyList<PullSecret>> ReadPullSecretNames(ImageReference image, CancellationToken ct);
 
 /// <summary>
-/// Which secrets fit which image: a copy of what the usage table says, replaced whole, and kept while Postgres does not answer. Injected as a singleton.
+/// Which secrets fit which image, as the usage table says: one indexed query for each image that is asked for, its answer used for a second. Injected as a singleton.
 /// <para>A tag is opened by the secrets of the pods that use this very tag, and by no other: a pod that names another tag of a repository gets nothing by
-/// the secrets of another namespace, as without Kuik. (What is cached is served to all, as an image on a node is.) A digest, which nobody can guess and
-/// which is all that a runtime names of an image's parts, is opened by whatever pods bring for the repository; and so is every tag while Postgres does not
-/// answer, because new pods cannot be seen then: a private image must still pull.</para>
+/// the secrets of another namespace, as without Kuik. (What is cached is served to all, as an image on a node is.) A digest, which cannot be guessed and
+/// which is all that a runtime names of an image's parts, is opened by what pods bring for the repository.</para>
+/// <para>A Postgres that is slow is waited for, in the background too; what comes late is taken. While there is no answer, the last one for exactly this image
+/// counts. Only where <c>Kuik:Fetch:OpenTagsWithoutPostgres</c> says so, and only while connections are refused or broken, a tag is opened by what is remembered for
+/// other images of its repository: new pods cannot be seen then.</para>
 /// </summary>
-public sealed partial class KnownPullSecrets(ReadPullSecretNames read, TimeProvider time, ILogger<KnownPullSecrets> logger)
+public sealed partial class KnownPullSecrets(ReadPullSecretNames read, FetcherSettings settings, TimeProvider time, ILogger<KnownPullSecrets> logger) : IDisposable
 {
-    /// <summary>How long a copy is good: a pod's pull may come a moment after the pod.</summary>
+    /// <summary>How long an answer is good: a pod's pull may come a moment after the pod.</summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long Postgres may take, and how long it is left alone after it did not answer: a pull waits for this.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    /// <summary>How long a caller waits for Postgres.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long Postgres is not asked again about an image after it did not answer.</summary>
+    public static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long an answer is waited for in the background.</summary>
+    internal static readonly TimeSpan LongestRead = TimeSpan.FromMinutes(1);
+
+    /// <summary>Images whose answers are remembered; those not asked for the longest time are forgotten.</summary>
+    internal const int MostKept = 20_000;
+
+    private const int MostReads = 8;
 
     private readonly Lock gate = new();
-    private Snapshot last = new(new Dictionary<string, IReadOnlyList<PullSecret>>(), [], DateTimeOffset.MinValue, IsAnswer: true);
-    private Task<Snapshot>? refresh;
+    private readonly Dictionary<string, Known> known = [];
+    private readonly SemaphoreSlim reads = new(MostReads);
+    private volatile bool isDisconnected;
 
-    /// <summary>The secrets that fit; none when no pod brings any, or none is known yet.</summary>
+    /// <summary>Are tags opened by the secrets of their repositories now?</summary>
+    public bool OpensTags => settings.OpenTagsWithoutPostgres && isDisconnected;
+
+    /// <summary>The secrets that fit; none when no pod brings any, or none is known for this image.</summary>
     /// <param name="image">By its tag; or by a digest, its own or that of something it consists of.</param>
     /// <param name="ct">Ends the waiting, not the reading, which others may wait for too.</param>
     public async Task<IReadOnlyList<PullSecret>> For(ImageReference image, CancellationToken ct)
     {
-        var latest = await Latest().WaitAsync(ct);
-        return image.Tag is not null && latest.IsAnswer
-            ? latest.ByImage.GetValueOrDefault(image.ToString()) ?? []
-            : latest.ByRepository.GetValueOrDefault(image.Name) ?? [];
+        var (entry, reading) = Begin(image);
+        try
+        {
+            await reading.WaitAsync(Patience, time, ct);
+        }
+        catch (TimeoutException)
+        {
+            LogLate(image, Patience.TotalSeconds);
+        }
+        lock (gate)
+            return image.Tag is not null && OpensTags
+                ? [.. known.Values.Where(one => one.Image.Name == image.Name).SelectMany(one => one.Secrets).Distinct()]
+                : entry.Secrets;
     }
 
-    private Task<Snapshot> Latest()
+    public void Dispose() => reads.Dispose();
+
+    private (Known Entry, Task Reading) Begin(ImageReference image)
     {
+        var key = image.Tag is null ? image.Name : image.ToString();
         lock (gate)
         {
-            if (refresh is { IsCompleted: true } done)
-                (last, refresh) = (done.IsCompletedSuccessfully ? done.Result : last, null);
-            if (refresh is null && last.FreshUntil > time.GetUtcNow())
-                return Task.FromResult(last);
-            return refresh ??= Task.Run(() => Refresh(last));
+            if (!known.TryGetValue(key, out var entry))
+            {
+                MakeRoom();
+                known.Add(key, entry = new Known(image));
+            }
+            entry.AskedAt = time.GetUtcNow();
+            if (entry.Reading.IsCompleted && entry.FreshUntil <= entry.AskedAt)
+                entry.Reading = Task.Run(() => Read(entry));
+            return (entry, entry.Reading);
         }
     }
 
-    private async Task<Snapshot> Refresh(Snapshot before)
+    private void MakeRoom()
     {
-        using var limit = new CancellationTokenSource(Patience, time);
+        if (known.Count < MostKept)
+            return;
+        foreach (var old in known.Where(entry => entry.Value.Reading.IsCompleted).OrderBy(entry => entry.Value.AskedAt).Take(MostKept / 2).ToList())
+            known.Remove(old.Key);
+    }
+
+    private async Task Read(Known entry)
+    {
+        using var limit = new CancellationTokenSource(LongestRead, time);
         try
         {
-            var names = await read(limit.Token).WaitAsync(limit.Token);
-            return new Snapshot(names, Group(names), time.GetUtcNow() + Fresh, IsAnswer: true);
+            await reads.WaitAsync(limit.Token);
+            try
+            {
+                Answered(entry, await read(entry.Image, limit.Token));
+            }
+            finally
+            {
+                reads.Release();
+            }
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
         {
-            if (before.IsAnswer)
-                LogKept(before.ByRepository.Count, error is NpgsqlException ? error.Message : "no answer in time");
-            return before with { FreshUntil = time.GetUtcNow() + 5 * Patience, IsAnswer = false };
+            Unanswered(entry, EventLogFault.MeansDisconnected(error));
+            LogKept(entry.Image, error is NpgsqlException ? EventLogFault.ReasonOf(error) : "no answer in time");
         }
         catch (Exception error)
         {
-            // Unlike Postgres being away, this is no reason to open tags by the secrets of other pods.
-            LogUnforeseen(ExceptionSummary.WithStack(error));
-            return before with { FreshUntil = time.GetUtcNow() + 5 * Patience };
+            // Unlike an unreachable Postgres this is no reason to open tags by the secrets of other pods.
+            Unanswered(entry, isDisconnected);
+            LogUnforeseen(entry.Image, ExceptionSummary.WithStack(error));
         }
     }
 
-    // A reference that this version does not accept is the business of its own image only.
-    private static Dictionary<string, IReadOnlyList<PullSecret>> Group(IReadOnlyDictionary<string, IReadOnlyList<PullSecret>> byImage) => byImage
-        .GroupBy(entry => ImageReference.TryParse(entry.Key, out var image, out _) ? image.Name : "", entry => entry.Value)
-        .ToDictionary(images => images.Key, images => (IReadOnlyList<PullSecret>)[.. images.SelectMany(secrets => secrets).Distinct()]);
+    private void Answered(Known entry, IReadOnlyList<PullSecret> secrets)
+    {
+        lock (gate)
+            (entry.Secrets, entry.FreshUntil, isDisconnected) = (secrets, time.GetUtcNow() + Fresh, false);
+    }
 
-    [LoggerMessage(LogLevel.Warning, "Postgres did not say which pull secrets there are ({Reason}): what was known before is used, for {Count} repositories")]
-    private partial void LogKept(int count, string reason);
+    private void Unanswered(Known entry, bool isNowDisconnected)
+    {
+        lock (gate)
+            (entry.FreshUntil, isDisconnected) = (time.GetUtcNow() + PauseAfterFailure, isNowDisconnected);
+    }
 
-    [LoggerMessage(LogLevel.Error, "which pull secrets there are could not be read, and what was known before is used: {Fault}")]
-    private partial void LogUnforeseen(string fault);
+    [LoggerMessage(LogLevel.Warning, "Postgres has not said within {Seconds} s which pull secrets fit {Image}: the last answer is used, if there was one")]
+    private partial void LogLate(ImageReference image, double seconds);
 
-    private sealed record Snapshot(
-        IReadOnlyDictionary<string, IReadOnlyList<PullSecret>> ByImage, Dictionary<string, IReadOnlyList<PullSecret>> ByRepository, DateTimeOffset FreshUntil, bool IsAnswer);
+    [LoggerMessage(LogLevel.Warning, "Postgres did not say which pull secrets fit {Image} ({Reason}): the last answer is used, if there was one")]
+    private partial void LogKept(ImageReference image, string reason);
+
+    [LoggerMessage(LogLevel.Error, "which pull secrets fit {Image} could not be read, and the last answer is used, if there was one: {Fault}")]
+    private partial void LogUnforeseen(ImageReference image, string fault);
+
+    private sealed class Known(ImageReference image)
+    {
+        public ImageReference Image { get; } = image;
+
+        public IReadOnlyList<PullSecret> Secrets { get; set; } = [];
+
+        public DateTimeOffset FreshUntil { get; set; } = DateTimeOffset.MinValue;
+
+        public DateTimeOffset AskedAt { get; set; }
+
+        public Task Reading { get; set; } = Task.CompletedTask;
+    }
 }

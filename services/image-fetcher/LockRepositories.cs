@@ -1,44 +1,137 @@
 using System.Collections.Concurrent;
 using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
 using Npgsql;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>The lock that orders copies into a repository of the cache and evictions from it, among all replicas; the copy engine takes it. Injected as a singleton.</summary>
-public sealed partial class LockRepositories(NpgsqlDataSource postgres, ILogger<LockRepositories> logger)
+/// <summary>
+/// The locks that the copy engine takes, in Postgres: of a repository of the cache, which orders copies and evictions; and the share that keeps the garbage
+/// collection of the cache registry away. Injected as a singleton.
+/// <para>While Postgres is unreachable (refused, broken, or silent for <see cref="LockSession.Silence"/>) a copy goes on without: evictions and collections need
+/// the same Postgres, so there are none. A writer that went without notices before it writes that Postgres is back, takes the lock and checks again. Only a replica
+/// that alone cannot reach Postgres can cross an eviction: at worst a manifest that it relies on is gone, and is pulled through again.</para>
+/// </summary>
+public sealed partial class LockRepositories(
+    LockSession session, RepositoryLocks locks, GarbageCollectionLease collection, FetcherMetrics metrics, TimeProvider time, ILogger<LockRepositories> logger)
 {
+    /// <summary>How long a lock is waited for that another holder has; then the copy fails and is tried again later.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long a Postgres that starts up, or has no connection to spare, is asked again.</summary>
+    public static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(1);
+
     private readonly ConcurrentDictionary<string, int> without = new();
 
-    /// <summary>
-    /// Waits for the lock. While Postgres does not answer, a copy goes on without it. That is safe: an eviction does not happen without the lock, nor without
-    /// reading the image's stream under it (see <see cref="EvictImage"/>), so nothing is evicted meanwhile. Only a replica that alone cannot reach Postgres
-    /// can cross an eviction: at worst a child manifest of the image it writes is swept, and pulled through again by whoever asks for it.
-    /// </summary>
-    public async Task<IAsyncDisposable> Take(string repository, CancellationToken ct)
+    /// <summary>Waits for the lock of a repository.</summary>
+    /// <exception cref="CopyFailed">Another holder had it for <see cref="LongestWait"/>, or Postgres has no connection to spare.</exception>
+    public Task<IHeldLock> Take(string repository, CancellationToken ct) => Take("repository", repository, async stop =>
     {
+        var held = await locks.Take(repository, stop);
+        return new Held(held, held.EnsureHeld, () => !IsGoingWithout(repository), $"the lock of {repository}");
+    }, ct);
+
+    /// <summary>Waits for a garbage collection to end, and keeps the next one away.</summary>
+    /// <exception cref="CopyFailed">It took longer than <see cref="LongestWait"/>, or Postgres has no connection to spare.</exception>
+    public Task<IHeldLock> Share(string repository, CancellationToken ct) => Take("collection", repository, async stop =>
+    {
+        var held = await collection.ShareForWriting(stop);
+        return new Held(held, held.EnsureHeld, () => true, "the share that keeps the garbage collection away");
+    }, ct);
+
+    /// <summary>Does a writer in this process write to the repository without its lock?</summary>
+    public bool IsGoingWithout(string repository) => without.GetValueOrDefault(repository) > 0;
+
+    private async Task<IHeldLock> Take(string kind, string repository, Func<CancellationToken, Task<IHeldLock>> take, CancellationToken ct)
+    {
+        var began = time.GetTimestamp();
+        using var limit = new CancellationTokenSource(LongestWait, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
         try
         {
-            return await RepositoryLock.Take(postgres, repository, ct);
+            return await TakeOnceReachable(repository, take, began, either.Token);
         }
-        catch (NpgsqlException error) when (error is not PostgresException)
+        catch (NpgsqlException error) when (error is not PostgresException || EventLogFault.MeansStarting(error))
         {
-            LogWithout(repository, error.Message);
+            LogWithout(kind, repository, error.Message);
+            metrics.CountWithoutLock(kind);
             without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
-            return new Nothing(without, repository);
+            return new Without(session, repository, () => without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
+        {
+            throw new CopyFailed(CopyFailed.Cache, $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true, inner: error);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            var holder = kind == "collection" ? "the cache registry's garbage is collected" : "another writer has its lock";
+            throw new CopyFailed(CopyFailed.Cache, $"{repository} is not written: {holder} for {LongestWait.TotalMinutes:0} min", retryHelps: true);
+        }
+        finally
+        {
+            metrics.MeasureLockWait(kind, time.GetElapsedTime(began));
         }
     }
 
-    /// <summary>Is anybody in this process writing to the repository without its lock?</summary>
-    public bool IsGoingWithout(string repository) => without.GetValueOrDefault(repository) > 0;
-
-    [LoggerMessage(LogLevel.Warning, "writing to {Repository} without its lock, because Postgres does not answer ({Reason}); nothing is evicted either until it does")]
-    private partial void LogWithout(string repository, string reason);
-
-    private sealed class Nothing(ConcurrentDictionary<string, int> without, string repository) : IAsyncDisposable
+    private async Task<IHeldLock> TakeOnceReachable(string repository, Func<CancellationToken, Task<IHeldLock>> take, long began, CancellationToken ct)
     {
+        while (true)
+        {
+            try
+            {
+                return await take(ct);
+            }
+            catch (PostgresException error) when (time.GetElapsedTime(began) < StartPatience
+                && (error.SqlState == PostgresErrorCodes.TooManyConnections || EventLogFault.MeansStarting(error)))
+            {
+                LogNotYet(repository, error.MessageText);
+                await Task.Delay(AskAgain, time, ct);
+            }
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "writing to {Repository} without the lock ({Kind}), because Postgres is unreachable ({Reason}); nothing is evicted either until it is back")]
+    private partial void LogWithout(string kind, string repository, string reason);
+
+    [LoggerMessage(LogLevel.Debug, "the lock of {Repository} waits for Postgres: {Reason}")]
+    private partial void LogNotYet(string repository, string reason);
+
+    private sealed class Held(IAsyncDisposable held, Func<CancellationToken, Task> ensureHeld, Func<bool> excludesOthers, string name) : IHeldLock
+    {
+        public bool ExcludesOthers => excludesOthers();
+
+        public async Task EnsureHeld(CancellationToken stop)
+        {
+            try
+            {
+                await ensureHeld(stop);
+            }
+            catch (NpgsqlException error)
+            {
+                throw new LockLostException($"{name} is lost, because Postgres did not answer ({error.Message})", error);
+            }
+        }
+
+        public ValueTask DisposeAsync() => held.DisposeAsync();
+    }
+
+    private sealed class Without(LockSession session, string repository, Action end) : IHeldLock
+    {
+        private Action? _end = end;
+
+        public bool ExcludesOthers => false;
+
+        public async Task EnsureHeld(CancellationToken stop)
+        {
+            if (await session.IsReachable(stop))
+                throw new LockLostException($"{repository} was to be written without its lock, and Postgres is back");
+        }
+
         public ValueTask DisposeAsync()
         {
-            without.AddOrUpdate(repository, 0, (_, writers) => writers - 1);
+            Interlocked.Exchange(ref _end, null)?.Invoke();
             return ValueTask.CompletedTask;
         }
     }

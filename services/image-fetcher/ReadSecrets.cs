@@ -27,9 +27,10 @@ public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOn
 
 /// <summary>
 /// Reads pull secrets when they are needed, which is image-fetcher's only right in Kubernetes. A secret is kept in memory for half a minute, so that
-/// a rotated one works without a restart; while Kubernetes does not answer, what it said last is used. Injected as a singleton.
+/// a rotated one works without a restart. While Kubernetes is silent, what it said last is used for an hour; that it forbids a secret, or has none, is an answer.
+/// What is not asked for any more is dropped from memory. Injected as a singleton.
 /// </summary>
-public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogger<ReadSecrets> logger)
+public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogger<ReadSecrets> logger) : IDisposable
 {
     /// <summary>How long a secret is taken to be what it was.</summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(30);
@@ -37,7 +38,21 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
     /// <summary>How long Kubernetes may take, and how long it is left alone after it did not answer: a pull waits for this.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a secret is used that Kubernetes says nothing about, and kept that is not asked for.</summary>
+    public static readonly TimeSpan Kept = TimeSpan.FromHours(1);
+
+    /// <summary>Secrets whose contents are kept; those not asked for the longest time are dropped first.</summary>
+    internal const int MostKept = 10_000;
+
+    private const int MostRequests = 16;
+    private static readonly TimeSpan DropInterval = TimeSpan.FromMinutes(1);
+
     private readonly ConcurrentDictionary<PullSecret, Known> known = new();
+    private readonly SemaphoreSlim requests = new(MostRequests);
+    private DateTimeOffset dropAgainAt = DateTimeOffset.MinValue;
+
+    /// <summary>How many secrets are in memory.</summary>
+    internal int Count => known.Count;
 
     /// <summary>
     /// What the secrets hold. Missing and unreadable ones are left out and named among the problems: whatever is wrong with one of them,
@@ -47,6 +62,7 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
     /// <param name="ct">Ends the reading.</param>
     public async Task<SecretsRead> Run(IReadOnlyList<PullSecret> secrets, CancellationToken ct)
     {
+        DropUnused();
         var read = await Task.WhenAll(secrets.Select(secret => Read(secret, ct)));
         return new SecretsRead([.. read.SelectMany(one => one.Entries)], [.. read.SelectMany(one => one.Problems)]);
     }
@@ -59,9 +75,26 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
                 known.TryUpdate(secret, last with { FreshUntil = DateTimeOffset.MinValue }, last);
     }
 
+    public void Dispose() => requests.Dispose();
+
+    private void DropUnused()
+    {
+        var now = time.GetUtcNow();
+        if (known.Count <= MostKept && now < dropAgainAt)
+            return;
+        dropAgainAt = now + DropInterval;
+        foreach (var (secret, last) in known)
+            if (now - last.AskedAt > Kept)
+                known.TryRemove(secret, out _);
+        if (known.Count > MostKept)
+            foreach (var (secret, _) in known.OrderBy(entry => entry.Value.AskedAt).Take(MostKept / 2).ToList())
+                known.TryRemove(secret, out _);
+    }
+
     private async Task<Known> Read(PullSecret secret, CancellationToken ct)
     {
         var last = known.GetValueOrDefault(secret);
+        last?.AskedAt = time.GetUtcNow();
         if (last is not null && last.FreshUntil > time.GetUtcNow())
             return last;
         var now = await Ask(secret, last, ct);
@@ -77,12 +110,16 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
         try
         {
-            var found = await get(secret, both.Token);
+            var found = await Get(secret, both.Token);
             return Answer(ParsePullSecret.Read(secret, found.Type, found.Data));
         }
         catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.NotFound)
         {
             return Answer(new SecretsRead([], [$"{name} does not exist"]));
+        }
+        catch (KubernetesRefused refusal) when (refusal.Status is HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized)
+        {
+            return Answer(new SecretsRead([], [$"{name} could not be read: Kubernetes answered {(int)refusal.Status}, image-fetcher may not get it"]));
         }
         catch (KubernetesRefused refusal)
         {
@@ -103,10 +140,32 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
         }
     }
 
-    private Known Answer(SecretsRead read) => new(read.Entries, read.Problems, time.GetUtcNow() + Fresh);
+    private async Task<SecretContent> Get(PullSecret secret, CancellationToken ct)
+    {
+        await requests.WaitAsync(ct);
+        try
+        {
+            return await get(secret, ct);
+        }
+        finally
+        {
+            requests.Release();
+        }
+    }
 
-    // That Kubernetes is down or refuses does not mean that the secret is no longer what it was.
-    private Known Unanswered(Known? last, string problem) => new(last?.Entries ?? [], [problem], time.GetUtcNow() + Patience);
+    private Known Answer(SecretsRead read)
+    {
+        var now = time.GetUtcNow();
+        return new Known(read.Entries, read.Problems, AnsweredAt: now, FreshUntil: now + Fresh) { AskedAt = now };
+    }
+
+    // That Kubernetes is down does not mean that the secret is no longer what it was, for a while.
+    private Known Unanswered(Known? last, string problem)
+    {
+        var now = time.GetUtcNow();
+        var isGood = last is not null && now - last.AnsweredAt <= Kept;
+        return new Known(isGood ? last!.Entries : [], [problem], last?.AnsweredAt ?? DateTimeOffset.MinValue, now + Patience) { AskedAt = now };
+    }
 
     [LoggerMessage(LogLevel.Error, "{Secret} could not be read: {Fault}")]
     private partial void LogUnforeseen(string secret, string fault);
@@ -114,7 +173,10 @@ public sealed partial class ReadSecrets(GetSecret get, TimeProvider time, ILogge
     [LoggerMessage(LogLevel.Warning, "{Problem}")]
     private partial void LogProblem(string problem);
 
-    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems, DateTimeOffset FreshUntil);
+    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems, DateTimeOffset AnsweredAt, DateTimeOffset FreshUntil)
+    {
+        public DateTimeOffset AskedAt { get; set; }
+    }
 }
 
 /// <summary>The one kind of object that image-fetcher reads.</summary>

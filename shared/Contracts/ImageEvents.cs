@@ -49,7 +49,11 @@ public sealed record FetchDue(string Image, DateTimeOffset OpenSince, DateTimeOf
 /// <param name="By">The replica's name.</param>
 /// <param name="LeaseUntil">UTC: if nothing more has been recorded by then, the replica is taken to be gone.</param>
 /// <param name="StartedAt">UTC.</param>
-public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt);
+public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt)
+{
+    /// <summary>True for the same copy's next sign of life; false, also in events of earlier versions, for a claim, and for a lease given back (which ends as it starts).</summary>
+    public bool IsRenewal { get; init; }
+}
 
 /// <summary>The cache registry can serve this image. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>

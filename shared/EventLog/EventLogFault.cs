@@ -20,6 +20,26 @@ public static class EventLogFault
         _ => false,
     };
 
+    /// <summary>True when the server itself says that it takes no sessions yet, or no longer: it starts up, shuts down, or has ended this one to do so.</summary>
+    public static bool MeansStarting(Exception e) => e is PostgresException
+    {
+        SqlState: PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown,
+    };
+
+    /// <summary>
+    /// True when a connection was refused or has broken, or the server starts up or shuts down. False for one that is only slow: a statement that takes too long, a
+    /// pool or a server without a free connection.
+    /// </summary>
+    public static bool MeansDisconnected(Exception e) => e switch
+    {
+        PostgresException => MeansStarting(e),
+        SocketException => true,
+        TimeoutException => false,
+        IOException => true,
+        { InnerException: { } inner } => MeansDisconnected(inner),
+        _ => false,
+    };
+
     /// <summary>True for an exception of Postgres, whatever it means and however it is wrapped.</summary>
     public static bool IsOfPostgres(Exception e) => e is NpgsqlException || (e.InnerException is { } inner && IsOfPostgres(inner));
 

@@ -54,6 +54,9 @@ public static class EventLogSetup
         builder.Logging.AddFilter("Marten", LogLevel.None);
 
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(postgres));
+        builder.Services.AddSingleton(services => new LockSession(postgres, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton<RepositoryLocks>();
+        builder.Services.AddSingleton<GarbageCollectionLease>();
         builder.Services.AddMarten(services =>
         {
             var options = new StoreOptions();
@@ -83,6 +86,7 @@ public static class EventLogSetup
         options.AutoCreateSchemaObjects = AutoCreate.None;   // PrepareEventLog makes them, before anything uses them
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
         options.Storage.ExtendedSchemaObjects.Add(ImageUsers.Table());
+        options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;

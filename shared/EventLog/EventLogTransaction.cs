@@ -44,6 +44,13 @@ public sealed class EventLogTransaction
         return stream;
     }
 
+    /// <summary>Postgres' clock, as of the beginning of this transaction: the one clock by which replicas compare leases.</summary>
+    public async Task<DateTimeOffset> Now(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select now()", Connection);
+        return new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync(ct))!);
+    }
+
     /// <summary>Records in the log which message made us append, for audit.</summary>
     /// <param name="messageId">The message's id, which is the id of the event it carried; null changes nothing.</param>
     public void CausedBy(Guid? messageId) => Session.CausationId = messageId?.ToString() ?? Session.CausationId;

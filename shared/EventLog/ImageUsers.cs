@@ -82,23 +82,19 @@ public static class ImageUsers
         return counts;
     }
 
-    /// <summary>The secrets that pods bring for each image, each once, those of a namespace in the order in which its pods name them. Images whose pods bring none are left out.</summary>
-    public static async Task<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>> PullSecretsByImage(NpgsqlConnection connection, CancellationToken ct)
-    {
-        await using var command = new NpgsqlCommand("""
-            select image, namespace, secret from kuik.image_users, unnest(pull_secrets) with ordinality as brought(secret, position)
-            group by image, namespace, secret order by image, namespace, min(position), secret
-            """, connection);
-        await using var rows = await command.ExecuteReaderAsync(ct);
-        var secrets = new Dictionary<string, List<PullSecret>>();
-        while (await rows.ReadAsync(ct))
-        {
-            if (!secrets.TryGetValue(rows.GetString(0), out var ofImage))
-                secrets.Add(rows.GetString(0), ofImage = []);
-            ofImage.Add(new PullSecret(rows.GetString(1), rows.GetString(2)));
-        }
-        return secrets.ToDictionary(entry => entry.Key, entry => (IReadOnlyList<PullSecret>)entry.Value);
-    }
+    /// <summary>The secrets that the pods which use this image bring, each once, those of a namespace in the order in which its pods name them.</summary>
+    public static Task<IReadOnlyList<PullSecret>> PullSecretsOfImage(NpgsqlConnection connection, string image, CancellationToken ct) =>
+        PullSecrets(connection, "image = $1", image, ct);
+
+    /// <summary>The same for all images of a repository.</summary>
+    /// <param name="connection">Open.</param>
+    /// <param name="repository">Host and path: <c>docker.io/library/nginx</c>.</param>
+    /// <param name="ct">Ends it.</param>
+    public static Task<IReadOnlyList<PullSecret>> PullSecretsOfRepository(NpgsqlConnection connection, string repository, CancellationToken ct) =>
+        PullSecrets(connection, $"{Repository} = $1", repository, ct);
+
+    /// <summary>An image's repository, as SQL: without the digest, else without the tag. Written as Postgres gives it back, so that Marten finds the index unchanged.</summary>
+    internal const string Repository = "regexp_replace(image, '(@.*|:[^:/]*)$'::text, ''::text)";
 
     /// <summary>The table, for Marten to create with its own.</summary>
     internal static Table Table()
@@ -110,8 +106,24 @@ public static class ImageUsers
         table.AddColumn<string>("pod_name").NotNull();
         table.AddColumn("pull_secrets", "text[]").NotNull();
         table.Indexes.Add(new IndexDefinition("image_users_pod_uid") { Columns = ["pod_uid"] });
+        table.Indexes.Add(new IndexDefinition("image_users_repository") { Columns = [Repository] });
         return table;
     }
+
+    private static async Task<IReadOnlyList<PullSecret>> PullSecrets(NpgsqlConnection connection, string where, string value, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(PullSecretsQuery(where), connection) { Parameters = { new() { Value = value } } };
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var secrets = new List<PullSecret>();
+        while (await rows.ReadAsync(ct))
+            secrets.Add(new PullSecret(rows.GetString(0), rows.GetString(1)));
+        return secrets;
+    }
+
+    internal static string PullSecretsQuery(string where) => $"""
+        select namespace, secret from kuik.image_users, unnest(pull_secrets) with ordinality as brought(secret, position)
+        where {where} group by namespace, secret order by namespace, min(position), secret
+        """;
 
     private static async Task<IReadOnlyList<ImageUser>> Query(NpgsqlConnection connection, string where, string? value, CancellationToken ct)
     {

@@ -1,3 +1,5 @@
+using Kuik.ImageFetcher.CopyEngine;
+
 namespace Kuik.ReplicaHost;
 
 /// <summary>
@@ -10,19 +12,28 @@ internal sealed class RepositoryLockFiles(string folder)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>Waits until this caller has it; disposing of the result lets go.</summary>
-    public async Task<IAsyncDisposable> Take(string repository, CancellationToken stop)
+    public async Task<IHeldLock> Take(string repository, CancellationToken stop)
     {
         var path = Path.Combine(folder, repository.Replace('/', '+'));
         while (true)
         {
             try
             {
-                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                return new Held(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
             }
             catch (IOException)   // another caller's; the kernel has no queue of waiters that a token could end
             {
                 await Task.Delay(Pause, stop);
             }
         }
+    }
+
+    private sealed class Held(FileStream file) : IHeldLock
+    {
+        public bool ExcludesOthers => true;
+
+        public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;   // the kernel takes no lock from a process that lives
+
+        public ValueTask DisposeAsync() => file.DisposeAsync();
     }
 }

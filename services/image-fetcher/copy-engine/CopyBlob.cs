@@ -21,7 +21,7 @@ internal sealed record WantedBlob(ImageReference Image, string Digest, long? Siz
 /// </summary>
 internal sealed class CopyBlob(
     CacheRegistry cache, Spool spool, Origins origins, HostTurns requests, HostTurns downloads, BlobOwners owners, AskOwner ask, PeerSpools peers,
-    KeepChecksum keepChecksum, EngineMetrics metrics, TimeProvider time, CancellationToken stopping)
+    KeepChecksum keepChecksum, ShareCache shareCache, EngineMetrics metrics, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>How long the cache's "not there" is good for the steps that follow the question; most follow at once.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
@@ -62,7 +62,7 @@ internal sealed class CopyBlob(
     public Task<long>? ForPeer(WantedBlob blob, bool isHandedOver, CancellationToken ct)
     {
         if (!owners.IsDraining)
-            return isHandedOver ? AsOwner(blob) : InTurn(blob, ct);
+            return isHandedOver ? TakeOver(blob) : InTurn(blob, ct);   // the replica that asks for a copy shares the cache for it
         return UnderWay(blob)?.WaitAsync(ct);
     }
 
@@ -125,6 +125,12 @@ internal sealed class CopyBlob(
 
     /// <summary>Bytes of a blob that have arrived; 0 when it is not under way.</summary>
     public long Progress(string digest) => spool.WrittenOf(digest);
+
+    private async Task<long> TakeOver(WantedBlob blob)
+    {
+        await using var share = await shareCache(blob.Repository, stopping);
+        return await AsOwner(blob);
+    }
 
     private Task<long>? UnderWay(WantedBlob blob) => _running.Find((blob.Repository, blob.Digest));
 

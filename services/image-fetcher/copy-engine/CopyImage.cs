@@ -19,16 +19,16 @@ public sealed class CopyImage : IDisposable
     private readonly CopyBlob _copyBlob;
     private readonly ReadPlan _readPlan;
     private readonly CopyFollowers _followers;
-    private readonly LockRepository _lockRepository;
+    private readonly CacheWriters _writers;
     private readonly CopyEngineSettings _settings;
     private readonly TimeProvider _time;
     private readonly HostTurns _copies;
     private readonly SemaphoreSlim _checks = new(MostChecks);   // apart from the copies, which may take hours: checks are made under the repository's lock
 
-    internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, CopyFollowers followers, LockRepository lockRepository, CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
+    internal CopyImage(CacheRegistry cache, CopyBlob copyBlob, ReadPlan readPlan, CopyFollowers followers, CacheWriters writers, CopyEngineSettings settings, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
-        (_cache, _copyBlob, _readPlan, _followers, _lockRepository, _settings, _time) = (cache, copyBlob, readPlan, followers, lockRepository, settings, time);
+        (_cache, _copyBlob, _readPlan, _followers, _writers, _settings, _time) = (cache, copyBlob, readPlan, followers, writers, settings, time);
         _copies = new HostTurns(settings.MaxConcurrentBlobs);
     }
 
@@ -60,24 +60,35 @@ public sealed class CopyImage : IDisposable
 
     /// <summary>
     /// 1. Under the repository's lock: if every part is there, the manifests and at last the tag are written. 2. Otherwise what is missing is copied without
-    /// the lock, and it is looked at again.
+    /// the lock, and it is looked at again. So it is when a lock is lost before the tag is written. No garbage collection of the registry runs meanwhile.
     /// </summary>
     private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, CancellationToken stop)
     {
         var repository = CachePath.Of(image);
+        await using var writer = _writers.For(repository);
         var copied = 0L;
         for (var round = 0; ; round++)
         {
             // 1.
-            IReadOnlyList<Part> missing;
-            await using (await _lockRepository(repository, stop))
+            IReadOnlyList<Part> missing = [];
+            try
             {
-                missing = await Missing(image, plan, stop);
-                if (missing.Count == 0)
+                await using (await writer.Lock(stop))
                 {
-                    await PutManifests(repository, plan, tag, stop);
-                    return copied;
+                    missing = await Missing(image, plan, stop);
+                    if (missing.Count == 0)
+                    {
+                        await PutManifests(repository, plan, tag, writer, stop);
+                        return copied;
+                    }
                 }
+            }
+            catch (LockLostException e)
+            {
+                if (round == MostRounds)
+                    throw new CopyFailed(CopyFailed.Cache, $"{repository} could not be written: {e.Message}", retryHelps: true, inner: e);
+                await writer.Renew();
+                continue;
             }
             if (round == MostRounds)
                 throw new CopyFailed(CopyFailed.Cache, $"the cache registry loses blobs of {repository} while they are copied: {missing[0].Digest} is gone again", retryHelps: true);
@@ -115,16 +126,16 @@ public sealed class CopyImage : IDisposable
     private static WantedBlob Wanted(ImageReference image, Part part) => new(image, part.Digest, part.SizeInBytes);
 
     /// <summary>Every manifest under its hold, from the leaves up, and the root under its tag last: what a tag names is always whole.</summary>
-    private async Task PutManifests(string repository, ImagePlan plan, string? tag, CancellationToken stop)
+    private async Task PutManifests(string repository, ImagePlan plan, string? tag, CacheWriter writer, CancellationToken stop)
     {
         await _cache.EnsureEmptyBlob(repository, stop);
         foreach (var manifest in plan.Manifests)
-            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, stop);
+            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, writer, stop);
         if (tag is not null)
-            await PutManifest(repository, tag, plan.Root, stop);
+            await PutManifest(repository, tag, plan.Root, writer, stop);
     }
 
-    private async Task PutManifest(string repository, string tag, Manifest manifest, CancellationToken stop)
+    private async Task PutManifest(string repository, string tag, Manifest manifest, CacheWriter writer, CancellationToken stop)
     {
         // 1. As what: an index that the registry would refuse goes into a wrapper.
         var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_settings.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
@@ -134,10 +145,12 @@ public sealed class CopyImage : IDisposable
         var before = (await _cache.HeadManifest(repository, tag, stop))?.Digest;
         if (before == Digest.Sha256(bytes))
             return;
+        await writer.EnsureMayWrite(stop);
         if (before == Digest.Sha256(new Tombstone(repository, tag).ToManifest()))
             await _cache.DeleteManifest(repository, before, stop);
         if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
             await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);
+        await writer.EnsureMayWrite(stop);
         try
         {
             await _cache.PutManifest(repository, tag, bytes, type, stop);

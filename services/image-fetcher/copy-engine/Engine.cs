@@ -32,6 +32,7 @@ public static class CopyEngineParts
             .Add(new HealthCheckRegistration("spool", provider => new SpoolHealth(provider.GetRequiredService<Engine>()), failureStatus: null, tags: null));
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().CopyImage);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().EvictImage);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().SweepRepository);
         return services;
     }
 
@@ -75,17 +76,20 @@ internal sealed class Engine : IDisposable
         Ask = new AskOwner(_peers, Owners, time);
         PeerSpools = new PeerSpools(_peers, _client, Owners, time);
         Manifests = new Manifests(origins, Owners, Ask, time, stopping, new WorkSight("manifest", metrics, Watchdog));
-        var keepChecksum = new KeepChecksum(_cache, needs.LockRepository, logs.CreateLogger<KeepChecksum>(), stopping);
-        CopyBlob = new CopyBlob(_cache, Spool, origins, requests, downloads, Owners, Ask, PeerSpools, keepChecksum, metrics, time, stopping);
+        var writers = new CacheWriters(needs);
+        var keepChecksum = new KeepChecksum(_cache, writers, logs.CreateLogger<KeepChecksum>(), stopping);
+        CopyBlob = new CopyBlob(_cache, Spool, origins, requests, downloads, Owners, Ask, PeerSpools, keepChecksum, needs.ShareCache, metrics, time, stopping);
         var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
         var followers = new CopyFollowers(origins, readPlan, logs.CreateLogger<CopyFollowers>());
-        CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, needs.LockRepository, settings, time, stopping);
-        EvictImage = new EvictImage(_cache, needs.LockRepository, logs.CreateLogger<EvictImage>());
+        CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, writers, settings, time, stopping);
+        SweepRepository = new SweepRepository(_cache, writers, logs.CreateLogger<SweepRepository>());
+        EvictImage = new EvictImage(_cache, writers, SweepRepository, logs.CreateLogger<EvictImage>());
         Forward = new ForwardToOwner(_peers, Owners, metrics, time);
-        PullManifest = new PullManifest(_cache, Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
+        PullManifest = new PullManifest(
+            _cache, new IndexChildren(_cache, stopping), Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
         RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
-        PullBlob = new PullBlob(_cache, CopyBlob, origins, time, logs.CreateLogger<PullBlob>(), stopping);
+        PullBlob = new PullBlob(_cache, CopyBlob, origins, needs.ShareCache, time, logs.CreateLogger<PullBlob>(), stopping);
         Drain = new Drain(Spool, Owners, Ask, settings.DrainLimit, time, logs.CreateLogger<Drain>());
     }
 
@@ -101,6 +105,7 @@ internal sealed class Engine : IDisposable
     public CopyBlob CopyBlob { get; }
     public CopyImage CopyImage { get; }
     public EvictImage EvictImage { get; }
+    public SweepRepository SweepRepository { get; }
     public ForwardToOwner Forward { get; }
     public PullManifest PullManifest { get; }
     public RevalidateTag RevalidateTag { get; }

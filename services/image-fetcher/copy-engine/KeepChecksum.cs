@@ -7,7 +7,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// Leaves the checksum of a large blob in the cache, beside the blob, in the background: where it is missing, node-proxy hashes the blob, which is slower and nothing worse. So a
 /// copy neither waits for it nor fails with it.
 /// </summary>
-internal sealed partial class KeepChecksum(CacheRegistry cache, LockRepository lockRepository, ILogger<KeepChecksum> logger, CancellationToken stopping)
+internal sealed partial class KeepChecksum(CacheRegistry cache, CacheWriters writers, ILogger<KeepChecksum> logger, CancellationToken stopping)
 {
     private readonly Joined<(string Repository, string Digest), bool> _running = new(stopping);
 
@@ -33,10 +33,12 @@ internal sealed partial class KeepChecksum(CacheRegistry cache, LockRepository l
             if (await find(stop) is not { } checksum)
                 return false;
             var (tag, bytes) = (CacheTags.OfChecksum(digest), checksum.ToManifest());
-            await using var held = await lockRepository(repository, stop);   // like every manifest: neither an eviction nor a garbage collection runs meanwhile
+            await using var writer = writers.For(repository);
+            await using var held = await writer.Lock(stop);   // like every manifest: neither an eviction nor a garbage collection runs meanwhile
             if ((await cache.HeadManifest(repository, tag, stop))?.Digest == Digest.Sha256(bytes))
                 return true;
             await cache.EnsureEmptyBlob(repository, stop);
+            await writer.EnsureMayWrite(stop);
             await cache.PutManifest(repository, tag, bytes, MediaTypes.OciManifest, stop);
             return true;
         }

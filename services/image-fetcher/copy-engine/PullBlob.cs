@@ -11,7 +11,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses it.
 /// </summary>
 internal sealed partial class PullBlob(
-    CacheRegistry cache, CopyBlob copyBlob, Origins origins, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
+    CacheRegistry cache, CopyBlob copyBlob, Origins origins, ShareCache shareCache, TimeProvider time, ILogger<PullBlob> logger, CancellationToken stopping)
 {
     private const int ChunkSize = 256 * 1024;
 
@@ -146,7 +146,12 @@ internal sealed partial class PullBlob(
         }
         try
         {
-            await copyBlob.AsOwner(blob, download);
+            var sharing = shareCache(blob.Repository, stopping);
+            var isAtOnce = await Task.WhenAny(sharing, Task.Delay(PullThrough.AtOnce, time, stopping)) == sharing;
+            if (!isAtOnce)
+                download.Dispose();   // a garbage collection runs: a reader that stands still would hold up the client
+            await using var share = await sharing;
+            await copyBlob.AsOwner(blob, isAtOnce ? download : null);
         }
         catch (CopyFailed e)
         {

@@ -10,7 +10,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// the cache knows is kept beside it; anything else is an image of its own.
 /// </summary>
 internal sealed partial class PullManifest(
-    CacheRegistry cache, Manifests manifests, Origins origins, CopyImage copyImage, NotePull pulledThrough, TimeProvider time, ILogger<PullManifest> logger, CancellationToken stopping)
+    CacheRegistry cache, IndexChildren indexes, Manifests manifests, Origins origins, CopyImage copyImage, NotePull pulledThrough, TimeProvider time, ILogger<PullManifest> logger, CancellationToken stopping)
 {
     /// <summary>How long a pull waits for its pod to be observed, so that there are credentials.</summary>
     private static readonly TimeSpan WaitForPod = TimeSpan.FromSeconds(5);
@@ -179,11 +179,7 @@ internal sealed partial class PullManifest(
             return false;
         if (manifests.IsKnownChild(image))
             return true;
-        var repository = CachePath.Of(image);
-        foreach (var tag in (await cache.Tags(repository, stop)).Where(CacheTags.IsHold))
-            if (CacheTags.DigestOf(tag) is { } digest && await cache.Find(repository, digest, stop) is { } stored && MediaTypes.IsIndex(stored.MediaType))
-                manifests.SawIndex(image, stored);
-        return manifests.IsKnownChild(image);
+        return await indexes.Contains(CachePath.Of(image), image.Digest, stop);
     }
 
     [LoggerMessage(LogLevel.Warning, "{Image} is pulled through without the cache: {Reason}")]

@@ -25,7 +25,7 @@ public static partial class PullThrough
     /// <summary>On a 503: this replica is stopping, and another one is to be asked.</summary>
     public const string DrainingHeader = "Kuik-Draining";
 
-    private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
+    internal static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
 
     /// <summary>Answers <c>/v2/…</c> for node-proxy, and the other replicas' questions.</summary>
     public static void MapPullThrough(this IEndpointRouteBuilder routes)

@@ -30,11 +30,16 @@ public sealed class StartEngine : IAsyncDisposable
 
     public EvictImage EvictImage => app.Services.GetRequiredService<EvictImage>();
 
+    public SweepRepository SweepRepository => app.Services.GetRequiredService<SweepRepository>();
+
     /// <summary>What is shown to origins.</summary>
     public ConcurrentQueue<RegistryCredential> Credentials { get; } = new();
 
     /// <summary>Thrown when credentials are looked for; null for none.</summary>
     public Exception? Fault { get; set; }
+
+    /// <summary>Asked right before each write under a repository's lock: whether the lock has been lost by then. Null: never.</summary>
+    public Func<bool>? LosesLocks { get; set; }
 
     /// <summary>Which images the engine said were pulled through.</summary>
     public ConcurrentQueue<string> Pulls { get; } = new();
@@ -70,7 +75,7 @@ public sealed class StartEngine : IAsyncDisposable
         builder.Services.AddSingleton(time);
         builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
             (_, _) => engine!.Fault is { } fault ? throw fault : Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine.Credentials]),
-            (repository, stop) => Lock($"{cache.Host} {repository}", stop),
+            async (repository, stop) => await engine!.Lock($"{cache.Host} {repository}", stop),
             (image, _) =>
             {
                 engine!.Pulls.Enqueue(image.ToString());
@@ -104,15 +109,19 @@ public sealed class StartEngine : IAsyncDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static async Task<IAsyncDisposable> Lock(string repository, CancellationToken stop)
+    private async Task<IHeldLock> Lock(string repository, CancellationToken stop)
     {
         var semaphore = Locks.GetOrAdd(repository, _ => new SemaphoreSlim(1));
         await semaphore.WaitAsync(stop);
-        return new Release(semaphore);
+        return new Release(this, semaphore);
     }
 
-    private sealed class Release(SemaphoreSlim semaphore) : IAsyncDisposable
+    private sealed class Release(StartEngine engine, SemaphoreSlim semaphore) : IHeldLock
     {
+        public bool ExcludesOthers => true;
+
+        public Task EnsureHeld(CancellationToken stop) => engine.LosesLocks?.Invoke() == true ? throw new LockLostException("the lock was lost") : Task.CompletedTask;
+
         public ValueTask DisposeAsync()
         {
             semaphore.Release();

@@ -2,7 +2,6 @@ using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Testing;
 using Microsoft.Extensions.DependencyInjection;
-using Npgsql;
 using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
@@ -137,30 +136,8 @@ public class TransactionTests
         await ImageUsers.Replace(connection, Pod("uid-3", "docker.io/library/nginx:1") with { Namespace = "apps", PullSecrets = ["theirs"] }, Any);
         await ImageUsers.Replace(connection, Pod("uid-4", "docker.io/library/nginx:2"), Any);
 
-        var secrets = await ImageUsers.PullSecretsByImage(connection, Any);
-
-        Assert.Equal(["docker.io/library/nginx:1"], secrets.Keys);
-        Assert.Equal([new PullSecret("apps", "theirs"), new PullSecret("default", "ours"), new PullSecret("default", "mine")], secrets["docker.io/library/nginx:1"]);
-    }
-
-    [Fact]
-    public async Task A_repository_is_held_by_one_and_is_free_when_its_holders_connection_breaks()
-    {
-        await using var host = await Start();
-        var held = await RepositoryLock.Take(host.Postgres, "docker.io/library/nginx", Any);
-        var waiter = RepositoryLock.Take(host.Postgres, "docker.io/library/nginx", Any);
-        await using (await RepositoryLock.Take(host.Postgres, "docker.io/library/redis", Any))
-            Assert.False(waiter.IsCompleted);
-
-        await host.Ask<bool>($"""
-            select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
-            where datname = current_database() and locktype = 'advisory' and granted and (classid::bigint << 32) | objid::bigint = {AdvisoryLocks.KeyOf("repository/docker.io/library/nginx")}
-            """);
-
-        await using var next = await waiter.WaitAsync(TimeSpan.FromSeconds(60));
-        await next.EnsureHeld(Any);
-        await Assert.ThrowsAnyAsync<NpgsqlException>(() => held.EnsureHeld(Any));
-        await held.DisposeAsync();
+        Assert.Equal([new PullSecret("apps", "theirs"), new PullSecret("default", "ours"), new PullSecret("default", "mine")], await ImageUsers.PullSecretsOfImage(connection, "docker.io/library/nginx:1", Any));
+        Assert.Empty(await ImageUsers.PullSecretsOfImage(connection, "docker.io/library/nginx:2", Any));
     }
 
     private static async Task<LogHost> Start()

@@ -38,7 +38,25 @@ public sealed class EvictImageTests
         await world.Recorded<ImageEvicted>(image);
 
         Assert.Null(await world.InCache(image));
-        Assert.Null(await world.InCache(image, content.Child("linux/amd64").Digest));
+        await Eventually.True(async () => await world.InCache(image, content.Child("linux/amd64").Digest) is null, "the repository is swept when its evictions have gone quiet");
+    }
+
+    [Fact]
+    public async Task A_replica_that_is_killed_between_an_eviction_and_its_sweep_leaves_the_sweep_to_another()
+    {
+        await using var world = await FetcherWorld.Start();
+        var fetcher = await world.StartFetcher();
+        var content = TestIndex.Small(seed: 35);
+        var image = await world.Origin.Push("team/app", "1", content);
+        await CacheAll(world, image);
+        await world.Append(image, new ImageExpired(image, DateTimeOffset.UtcNow));
+        await world.Recorded<ImageEvicted>(image);
+        fetcher.Kill();
+        Assert.NotNull(await world.InCache(image, content.Child("linux/amd64").Digest));
+
+        await world.StartFetcher();
+
+        await Eventually.True(async () => await world.InCache(image, content.Child("linux/amd64").Digest) is null, "the other replica has swept");
     }
 
     [Fact]

@@ -100,6 +100,57 @@ public sealed class FetchImageTests
     }
 
     [Fact]
+    public void A_replica_that_ends_while_it_copies_is_followed_by_another_one_at_once_but_not_for_ever()
+    {
+        object[] facts = [Requested, Started(Them, Noon), Started(Us, Noon.AddMinutes(3))];
+
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(6), facts));
+        Assert.Equal(FetchDecision.EndsReplicas, Decide(Noon.AddMinutes(9), [.. facts, Started(Them, Noon.AddMinutes(6))]));
+        Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddMinutes(7), [.. facts, Started(Them, Noon.AddMinutes(6))]));
+    }
+
+    [Fact]
+    public void A_replica_that_takes_its_own_image_up_again_and_again_after_being_killed_is_counted_too() =>
+        Assert.Equal(FetchDecision.EndsReplicas, Decide(Noon.AddSeconds(40), Requested, Started(Us, Noon), Started(Us, Noon.AddSeconds(10)), Started(Us, Noon.AddSeconds(20))));
+
+    [Fact]
+    public void Renewals_of_a_long_copy_and_leases_given_back_are_no_lost_claims()
+    {
+        object[] renewed = [Requested, Started(Them, Noon), .. Enumerable.Range(1, 50).Select(minute => Started(Them, Noon.AddMinutes(minute)) with { IsRenewal = true })];
+        object[] returned = [Requested, .. Enumerable.Range(0, 10).SelectMany(minute => new[] { Started(Them, Noon.AddMinutes(minute)), new ImageFetchStarted(Nginx, Them, Noon.AddMinutes(minute), Noon.AddMinutes(minute)) })];
+
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), renewed));
+        Assert.Equal(0, Given(renewed).LostClaims);
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), returned));
+        Assert.Equal(0, Given(returned).LostClaims);
+    }
+
+    [Fact]
+    public void Claims_without_an_outcome_are_recorded_as_a_failure_whose_wait_grows_with_each_further_one()
+    {
+        object[] facts = [Requested, Started(Them, Noon), Started(Us, Noon.AddMinutes(3)), Started(Them, Noon.AddMinutes(6))];
+
+        var first = FetchImage.Lost(Given(facts), Nginx, Noon.AddMinutes(9));
+        object[] again = [.. facts, first, new FetchDue(Nginx, Noon, first.RetryAt), Started(Us, first.RetryAt)];
+        var second = FetchImage.Lost(Given(again), Nginx, first.RetryAt.AddMinutes(3));
+
+        Assert.Equal(("internal", true, RetryFetch.At(Nginx, "internal", 1, null, Noon.AddMinutes(9))), (first.Kind, first.RetryHelps, first.RetryAt));
+        Assert.Equal(FetchDecision.NotYetDue, Decide(first.RetryAt.AddSeconds(-1), [.. facts, first]));
+        Assert.Equal(FetchDecision.Take, Decide(first.RetryAt, [.. facts, first]));
+        Assert.Equal(FetchDecision.EndsReplicas, Decide(first.RetryAt.AddMinutes(3), again));
+        Assert.Equal(RetryFetch.At(Nginx, "internal", 2, null, first.RetryAt.AddMinutes(3)), second.RetryAt);
+    }
+
+    [Fact]
+    public void An_outcome_ends_the_row_of_lost_claims()
+    {
+        object[] facts = [Requested, Started(Them, Noon), Started(Us, Noon.AddMinutes(3))];
+
+        Assert.Equal(0, Given([.. facts, Failed(Noon, Noon)]).LostClaims);
+        Assert.Equal(0, Given([.. facts, Cached]).LostClaims);
+    }
+
+    [Fact]
     public void A_finished_copy_is_recorded() =>
         Assert.Equivalent(Cached, FetchImage.Cached(Given(Requested, Started(Us, Noon)), Nginx, Copy, Noon.AddSeconds(4)));
 

@@ -10,7 +10,7 @@ using Xunit;
 namespace Kuik.Tests.ImageFetcher;
 
 /// <summary>Kubernetes is a dictionary here, so that its failures come when the test wants them; the integration tests read a real kube-apiserver.</summary>
-public sealed class ReadSecretsTests
+public sealed class ReadSecretsTests : IDisposable
 {
     private static readonly PullSecret Foo = new("shop", "foo");
     private static readonly PullSecret Bar = new("shop", "bar");
@@ -122,6 +122,67 @@ public sealed class ReadSecretsTests
         Assert.Equal(["foo"], await Read(Foo));
     }
 
+    [Theory]
+    [InlineData(HttpStatusCode.Forbidden)]
+    [InlineData(HttpStatusCode.Unauthorized)]
+    public async Task A_secret_that_Kubernetes_forbids_is_not_used_any_more(HttpStatusCode status)
+    {
+        kubernetes[Foo] = "foo";
+        await Read(Foo);
+
+        failure = new KubernetesRefused(status, null, "GET …");
+        time.Advance(ReadSecrets.Fresh);
+
+        Assert.Equal([$"the pull secret shop/foo could not be read: Kubernetes answered {(int)status}, image-fetcher may not get it"], await Read(Foo));
+    }
+
+    [Fact]
+    public async Task A_Kubernetes_that_is_silent_for_more_than_an_hour_is_no_reason_to_use_a_secret_any_longer()
+    {
+        kubernetes[Foo] = "foo";
+        await Read(Foo);
+        failure = new HttpRequestException("connection refused");
+
+        for (var minutes = 0; minutes <= 60; minutes += 10)
+            time.Advance(TimeSpan.FromMinutes(10));
+
+        Assert.Equal(["the pull secret shop/foo could not be read: Kubernetes did not answer"], await Read(Foo));
+    }
+
+    [Fact]
+    public async Task What_is_not_asked_for_any_more_leaves_the_memory()
+    {
+        kubernetes[Foo] = "foo";
+        kubernetes[Bar] = "bar";
+        await Read(Foo, Bar);
+
+        time.Advance(ReadSecrets.Kept);
+        await Read(Foo);
+        time.Advance(TimeSpan.FromMinutes(1));
+        await Read(Foo);
+
+        Assert.Equal(1, Reader.Count);
+    }
+
+    [Fact]
+    public async Task However_many_secrets_an_image_has_Kubernetes_is_asked_a_few_questions_at_a_time()
+    {
+        var secrets = Enumerable.Range(0, 200).Select(i => new PullSecret("shop", $"secret-{i}")).ToArray();
+        var (now, most) = (0, 0);
+        using var reader = new ReadSecrets(async (_, _) =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref now));
+            await Task.Yield();
+            Interlocked.Decrement(ref now);
+            throw new KubernetesRefused(HttpStatusCode.NotFound, "NotFound", "GET …: 404");
+        }, time, NullLogger<ReadSecrets>.Instance);
+
+        var read = await reader.Run(secrets, TestContext.Current.CancellationToken);
+
+        Assert.Equal(200, read.Problems.Count);
+        Assert.InRange(most, 1, 16);
+    }
+
     [Fact]
     public async Task A_caller_that_gives_up_is_not_told_that_Kubernetes_is_down()
     {
@@ -131,6 +192,8 @@ public sealed class ReadSecretsTests
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Reader.Run([Foo], gone.Token));
     }
+
+    public void Dispose() => Reader.Dispose();
 
     // The usernames that were found, then the problems.
     private async Task<IReadOnlyList<string>> Read(params PullSecret[] secrets)

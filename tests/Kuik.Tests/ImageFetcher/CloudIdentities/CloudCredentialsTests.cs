@@ -179,10 +179,10 @@ public sealed class CloudCredentialsTests : ICloudIdentity
         Gives("cloud", TimeSpan.FromHours(1));
         var image = ImageReference.Parse($"{Host}/team/app:1");
         var secret = new Dictionary<string, byte[]> { [".dockerconfigjson"] = System.Text.Encoding.UTF8.GetBytes($$$$"""{"auths":{"{{{{Host}}}}":{"username":"pod"}}}""") };
-        var known = new KnownPullSecrets(
-            _ => Task.FromResult<IReadOnlyDictionary<string, IReadOnlyList<PullSecret>>>(new Dictionary<string, IReadOnlyList<PullSecret>> { [image.ToString()] = [new("shop", "foo"), new("shop", "bar")] }),
-            time, NullLogger<KnownPullSecrets>.Instance);
-        var secrets = new ReadSecrets(
+        using var known = new KnownPullSecrets(
+            (_, _) => Task.FromResult<IReadOnlyList<PullSecret>>([new("shop", "foo"), new("shop", "bar")]),
+            new FetcherSettings("fetcher-0", TimeSpan.FromMinutes(2), 3), time, NullLogger<KnownPullSecrets>.Instance);
+        using var secrets = new ReadSecrets(
             (asked, _) => asked.Name == "foo" ? Task.FromResult(new SecretContent("kubernetes.io/dockerconfigjson", secret)) : throw new HttpRequestException("connection refused"),
             time, NullLogger<ReadSecrets>.Instance);
         var collect = new CollectCredentials(known, secrets, Clouds);

@@ -1,0 +1,11 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>Degraded while tags are opened by the secrets of their repositories.</summary>
+internal sealed class PullSecretsHealth(KnownPullSecrets known) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(known.OpensTags
+        ? HealthCheckResult.Degraded("Postgres is unreachable and Kuik:Fetch:OpenTagsWithoutPostgres is true: a tag is opened by the pull secrets of any pod that uses its repository")
+        : HealthCheckResult.Healthy());
+}

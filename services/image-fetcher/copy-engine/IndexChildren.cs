@@ -1,0 +1,36 @@
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// What the indexes that the cache holds list. A digest never names something else, so each hold of a repository is read once; the list of its tags, one request,
+/// says which of them are new and which are gone.
+/// </summary>
+internal sealed class IndexChildren(CacheRegistry cache, CancellationToken stopping)
+{
+    private static readonly IReadOnlySet<string> None = new HashSet<string>();
+
+    private readonly Joined<string, Dictionary<string, IReadOnlySet<string>>> _reading = new(stopping);
+    private readonly Remembered<string, Dictionary<string, IReadOnlySet<string>>> _byRepository = new(most: 32);
+
+    /// <summary>Does an index in this repository of the cache list the digest?</summary>
+    /// <exception cref="CopyFailed">The cache registry did not answer.</exception>
+    public async Task<bool> Contains(string repository, string digest, CancellationToken stop) =>
+        (await _reading.Run(repository, stopping => Read(repository, stopping)).WaitAsync(stop)).Values.Any(children => children.Contains(digest));
+
+    private async Task<Dictionary<string, IReadOnlySet<string>>> Read(string repository, CancellationToken stop)
+    {
+        var known = _byRepository.TryGet(repository, out var before) ? before : [];
+        var now = new Dictionary<string, IReadOnlySet<string>>();
+        foreach (var digest in (await cache.Tags(repository, stop)).Where(CacheTags.IsHold).Select(CacheTags.DigestOf).OfType<string>())
+            if (known.TryGetValue(digest, out var children) || (children = await Children(repository, digest, stop)) is not null)
+                now[digest] = children;
+        _byRepository.Set(repository, now);
+        return now;
+    }
+
+    /// <summary>None for what is no index; null for what cannot be read now, which is asked for again.</summary>
+    private async Task<IReadOnlySet<string>?> Children(string repository, string digest, CancellationToken stop) =>
+        await cache.Find(repository, digest, stop) is not { } stored ? null
+        : MediaTypes.IsIndex(stored.MediaType) ? ReadManifest.Entries(stored).Select(entry => entry.Digest).ToHashSet() : None;
+}

@@ -1,0 +1,85 @@
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>What the tags of one repository of the cache need, as far as it is stored, and what is left.</summary>
+/// <param name="cache">Where.</param>
+/// <param name="repository">Of which.</param>
+/// <param name="tags">All of its tags, those of the cache itself among them.</param>
+internal sealed class ReachableManifests(CacheRegistry cache, string repository, IReadOnlyList<string> tags)
+{
+    private readonly HashSet<string> _listed = [.. tags];
+    private readonly HashSet<string> _reached = [];
+    private readonly List<string> _tombstones = [];
+    private IReadOnlyList<string> _looseReferrers = [];
+
+    /// <summary>Digests of what stands for tags that an interrupted eviction has not removed to the end.</summary>
+    public IReadOnlyList<string> Tombstones => _tombstones;
+
+    /// <summary>Tags of signatures and the like whose subject no tag reaches.</summary>
+    public IReadOnlyList<string> LooseReferrers => _looseReferrers;
+
+    /// <summary>Tags that hold manifests and checksums which nothing reaches.</summary>
+    public IReadOnlyList<string> LooseHolds => [.. tags.Where(tag => (CacheTags.IsHold(tag) || CacheTags.IsChecksum(tag)) && !_reached.Contains(tag))];
+
+    /// <summary>1. Which digests the tags reach. 2. Referrers of what is reached are reached too, and may have referrers.</summary>
+    /// <returns>What could not be read, so that what it needs is not known; null when everything could.</returns>
+    /// <exception cref="CopyFailed">The cache registry did not answer.</exception>
+    public async Task<string?> Read(CancellationToken stop)
+    {
+        // 1.
+        foreach (var tag in tags.Where(tag => !CacheTags.IsHold(tag) && !CacheTags.IsChecksum(tag) && CacheTags.SubjectOf(tag) is null))
+            if (await ReachTag(tag, stop) is { } doubt)
+                return doubt;
+
+        // 2.
+        var left = tags.Where(tag => CacheTags.SubjectOf(tag) is not null).ToList();
+        while (left.Where(tag => _reached.Contains(CacheTags.OfManifest(CacheTags.SubjectOf(tag)!))).ToList() is { Count: > 0 } referrers)
+        {
+            foreach (var tag in referrers)
+                if (await ReachTag(tag, stop) is { } doubt)
+                    return doubt;
+            left = [.. left.Except(referrers)];
+        }
+        _looseReferrers = left;
+        return null;
+    }
+
+    private async Task<string?> ReachTag(string tag, CancellationToken stop)
+    {
+        if (await cache.GetManifest(repository, tag, stop) is not { } stored)
+            return $"the tag {tag} is listed, and nothing is there";
+        if (CacheRegistry.IsTombstone(stored))
+        {
+            _tombstones.Add(stored.Digest);
+            return null;
+        }
+        if (IndexWrapper.Read(stored.Bytes) is not { } wrapper)
+            return await Reach(stored, stop);
+        if (_reached.Contains(CacheTags.OfManifest(wrapper.Digest)))
+            return null;
+        return await cache.Find(repository, tag, stop) is { } index ? await Reach(index, stop) : $"the index {wrapper.Digest} of the tag {tag} cannot be read";
+    }
+
+    /// <summary>Adds the hold of a manifest, and of everything below it that is stored, down to the checksums of blobs.</summary>
+    private async Task<string?> Reach(Manifest manifest, CancellationToken stop)
+    {
+        if (!_reached.Add(CacheTags.OfManifest(manifest.Digest)))
+            return null;
+        if (!MediaTypes.IsIndex(manifest.MediaType))
+        {
+            _reached.UnionWith(ReadManifest.Parts(manifest).Select(part => CacheTags.OfChecksum(part.Digest)));
+            return null;
+        }
+        foreach (var hold in ReadManifest.Entries(manifest).Select(entry => (entry.Digest, Tag: CacheTags.OfManifest(entry.Digest))))
+        {
+            if (!_listed.Contains(hold.Tag) || _reached.Contains(hold.Tag))
+                continue;   // of a platform that is not stored; or known
+            if (await cache.Find(repository, hold.Digest, stop) is not { } child)
+                return $"the manifest {hold.Digest} of the index {manifest.Digest} is listed as stored and cannot be read";
+            if (await Reach(child, stop) is { } doubt)
+                return doubt;
+        }
+        return null;
+    }
+}
