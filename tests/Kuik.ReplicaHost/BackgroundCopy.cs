@@ -5,9 +5,9 @@ namespace Kuik.ReplicaHost;
 
 /// <summary>
 /// <c>POST /copy?image=NAME</c>: copies an image as an announcement on the bus would have it. Answers when it is done: 200 with the
-/// digest; 502 with
-/// <c>kind message</c>, what would be recorded about the image; 503 when the copy was given up without a verdict, so that another replica
-/// takes it.
+/// digest; 502 with <c>kind message</c>, what would be recorded about the image; 503 when the copy was given up without a verdict, so that
+/// another replica takes it. Distribution 2.8 answers 500 now and then while two replicas write the same blob: that is tried again, as
+/// the service does.
 /// </summary>
 internal static class BackgroundCopy
 {
@@ -21,7 +21,7 @@ internal static class BackgroundCopy
             // nothing.
             return Results.Text((await copy.Run(ImageReference.Parse(image), lifetime.ApplicationStopping)).Digest);
         }
-        catch (CopyFailed e) when (e.Kind == CopyFailed.Stopping)
+        catch (CopyFailed e) when (e is { Kind: CopyFailed.Stopping } or { Kind: CopyFailed.Cache, RetryHelps: true })
         {
             return Results.StatusCode(StatusCodes.Status503ServiceUnavailable);
         }
