@@ -29,7 +29,7 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
     /// <summary>By a copy engine that has started just now and copied a few other images, so that its code is compiled.</summary>
     public async Task<CopyUse> ByKuik(Registry cache)
     {
-        var engine = await HostCopyEngine.Start(cache, origin, BlobsAtOnce);
+        var engine = await HostCopyEngine.Start(cache, [origin.Host], BlobsAtOnce);
         var process = engine.Process.Id;
         var idle = ProcessUsage.ResidentMemory(process);
         await engine.Copy(warmUp.Images.Select(image => image.Name), ImagesAtOnce);

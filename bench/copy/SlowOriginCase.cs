@@ -1,87 +1,173 @@
-using System.Diagnostics;
+using System.Collections.Concurrent;
 using System.Globalization;
-using Kuik.Contracts;
 using Kuik.Testing;
 
 namespace Kuik.Bench.Copy;
 
 /// <summary>
-/// 50 clients pull 20 cold images from five origins through three replicas. Four origins are measured: with the fifth one as fast as they
-/// are, and with it slow.
+/// 50 clients pull 20 images that nothing has cached through three replicas, from five origins, of which one sends 50 kB/s on each connection. The same is done
+/// without the slow origin's images, by turns: how much slower are the pulls from the four others with it?
 /// </summary>
 internal static class SlowOriginCase
 {
-    public const string Name = "one slow origin of five";
+    public const string Name = "50 clients, 20 cold images, 3 replicas, one slow origin of five";
 
-    private const string WithSlow = Results.Kuik;
-    private const string Without = "without it";
-    private const string Metric = "wall time of the four others";
+    /// <summary>The subject of the runs without the slow origin.</summary>
+    private const string Without = "without the slow origin";
+
     private const int Clients = 50;
-    private const int Images = 20;
-    private const int Origins = 5;
     private const int Replicas = 3;
-    private const int LayerSize = 2_000_000;
-    private const int BytesPerSecond = 20_000;
+    private const int QuickOrigins = 4;
+    private const int ImagesOfOrigin = 4;
+    private const int QuickImagesOfClient = 8;
+    private const int SlowImagesOfClient = 2;
+    private const int Seed = 20;
+
+    /// <summary>Bytes of each of an image's three layers.</summary>
+    private const int LayerSize = 1_000_000;
+
+    private const int BytesInTenth = 5_000;
 
     public static async Task Run(Results results, int runs)
     {
+        CopySuite.Say($"making {Name}");
+        var quick = await Task.WhenAll(Enumerable.Range(1, QuickOrigins).Select(i => Registry.Start(new RegistryOptions { Name = $"origin-{i}" })));
+        await using var slow = await ScriptedOrigin.Start();
+        slow.Script = request => request is { IsBlobDownload: true, Range: null } ? Trickle : null;
+        var images = await MakeImages(quick, slow);
         for (var run = 1; run <= runs; run++)
-        {
-            CopySuite.Say($"{Name}, run {run} of {runs}");
-            results.Add(CopySuite.Suite, Name, Without, Metric, "s", await Seconds(isSlow: false, run));
-            results.Add(CopySuite.Suite, Name, WithSlow, Metric, "s", await Seconds(isSlow: true, run));
-        }
-        var slower = results.Median(CopySuite.Suite, Name, $"{WithSlow}/{Without}", Metric);
-        var measured = slower.ToString("0.00", CultureInfo.InvariantCulture);
-        results.Goal($"{Name}: the four others take at most 1.1 times as long as without it", measured, slower <= 1.1);
+            foreach (var isWithSlow in run % 2 == 0 ? new[] { false, true } : [true, false])
+            {
+                CopySuite.Say($"{Name}: {(isWithSlow ? "with it" : Without)}, run {run} of {runs}");
+                await Measure(quick, slow, images, isWithSlow, results);
+            }
+        Judge(results);
+        foreach (var origin in quick)
+            await origin.Stop();
     }
 
-    private static async Task<double> Seconds(bool isSlow, int run)
+    private static async Task Measure(Registry[] quick, ScriptedOrigin slow, IReadOnlyList<PulledImage> images, bool isWithSlow, Results results)
     {
-        var origins = await Task.WhenAll(Enumerable.Range(0, Origins).Select(_ => ScriptedOrigin.Start()));
-        var images = Enumerable.Range(0, Images).Select(i => Add(origins[i % Origins], (1000 * run) + i)).ToList();
+        // 1. A new cache and new replicas, whose code is compiled by pulls of other images.
         var cache = await Registry.Start(new RegistryOptions { Name = "cache" });
-        var replicas = await HostCopyEngine.StartReplicas(cache, origins.Select(origin => origin.Host), Replicas);
-        var warmUp = origins.Select((origin, i) => Add(origin, 900_000 + i)).ToList();
-        await PullAll(replicas, warmUp, _ => true, CancellationToken.None);   // the code of each replica is compiled
-        if (isSlow)
-            origins[0].Script = request => request.IsBlobDownload ? SendInPieces.Paced(BytesPerSecond) : null;
+        var replicas = await StartReplicas(cache, [.. quick.Select(origin => origin.Host), slow.Host]);
+        await Task.WhenAll(replicas.SelectMany(replica => images.Where(image => image.IsWarmUp).Select(image => new PullClient(replica.Http).Pull(image.Name, image.Image))));
+        var seen = quick.Select(origin => origin.Requests().Count).ToArray();
+        var seenOfSlow = slow.Ledger.Count;
 
-        using var leave = new CancellationTokenSource();
-        var begun = Stopwatch.GetTimestamp();
-        var others = PullAll(replicas, images, image => image % Origins != 0, CancellationToken.None);
-        var slow = PullAll(replicas, images, image => image % Origins == 0, leave.Token);
-        await others;
-        var seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        // 2. Each client pulls its images one after the other; those of the slow origin beside them, so that the four others have the same load in both.
+        var times = new ConcurrentQueue<(int Origin, double? Seconds)>();
+        await Task.WhenAll(Enumerable.Range(0, Clients).SelectMany(number =>
+        {
+            var random = new Random(Seed + number);
+            var client = new PullClient(replicas[number % Replicas].Http);
+            var own = Choose(random, images.Where(image => !image.IsSlow && !image.IsWarmUp), QuickImagesOfClient);
+            var ofSlow = Choose(random, images.Where(image => image.IsSlow), isWithSlow ? SlowImagesOfClient : 0);
+            return new[] { PullAll(client, own, times), PullAll(client, ofSlow, times) };
+        }));
 
-        await leave.CancelAsync();
-        await slow.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // 3. What came of it.
+        Report(results, isWithSlow ? Results.Kuik : Without, times, Downloads(quick, seen, slow, seenOfSlow));
         foreach (var replica in replicas)
-            replica.Process.Kill();
-        foreach (var origin in origins)
-            await origin.DisposeAsync();
+            await replica.Stop();
         await cache.Stop();
         Directory.Delete(cache.DataFolder, recursive: true);
-        return seconds;
     }
 
-    private static (string Name, TestImage Image) Add(ScriptedOrigin origin, int seed)
+    private static void Report(Results results, string subject, IReadOnlyCollection<(int Origin, double? Seconds)> times, IReadOnlyList<int> downloads)
     {
-        var image = TestImage.Of([TestLayer.Random(seed, LayerSize), TestLayer.Random(seed + 100_000, LayerSize)]);
-        return (origin.Add($"team/app{seed}", "1", image), image);
+        void Add(string metric, string unit, double value) => results.Add(CopySuite.Suite, Name, subject, metric, unit, value);
+
+        foreach (var origin in times.GroupBy(time => time.Origin).OrderBy(origin => origin.Key))
+        {
+            var sorted = origin.Where(time => time.Seconds is not null).Select(time => time.Seconds!.Value).Order().ToList();
+            var who = origin.Key > QuickOrigins ? "the slow origin" : $"origin {origin.Key}";
+            Add($"{who}: pull, median", "s", sorted[sorted.Count / 2]);
+            Add($"{who}: pull, p99", "s", sorted[(int)((sorted.Count - 1) * 0.99)]);
+        }
+        var others = times.Where(time => time.Origin <= QuickOrigins && time.Seconds is not null).Select(time => time.Seconds!.Value).Order().ToList();
+        Add("four others: pull, median", "s", others[others.Count / 2]);
+        Add("four others: pull, p99", "s", others[(int)((others.Count - 1) * 0.99)]);
+        Add("failed pulls", "pulls", times.Count(time => time.Seconds is null));
+        Add("origin downloads of a blob, most", "downloads", downloads.Max());
+        Add("origin downloads of a blob, mean", "downloads", downloads.Average());
     }
 
-    private static Task PullAll(
-        IReadOnlyList<HostCopyEngine> replicas, List<(string Name, TestImage Image)> images, Func<int, bool> isWanted,
-        CancellationToken stop) =>
-        Task.WhenAll(Enumerable.Range(0, Clients).Where(client => isWanted(client % images.Count))
-            .Select(client => Pull(replicas[client % replicas.Count], images[client % images.Count], stop)));
-
-    private static async Task Pull(HostCopyEngine replica, (string Name, TestImage Image) image, CancellationToken stop)
+    private static void Judge(Results results)
     {
-        var path = CachePath.Of(ImageReference.Parse(image.Name));
-        await replica.Pull($"{path}/manifests/1", stop);
-        foreach (var blob in image.Image.Blobs)
-            await replica.Pull($"{path}/blobs/{blob.Digest}", stop);
+        foreach (var metric in new[] { "four others: pull, median", "four others: pull, p99" })
+        {
+            var ratio = results.Median(CopySuite.Suite, Name, $"{Results.Kuik}/{Without}", metric);
+            results.Goal($"{Name}: {metric}, at most 1.1 times that {Without}", ratio.ToString("0.00", CultureInfo.InvariantCulture), ratio <= 1.1);
+        }
+        var most = results.Find(CopySuite.Suite, Name, Results.Kuik, "origin downloads of a blob, most")!.Max;
+        results.Goal($"{Name}: each origin sends each blob once", most.ToString("0", CultureInfo.InvariantCulture), most <= 1);
     }
+
+    private static async Task<HostCopyEngine[]> StartReplicas(Registry cache, IReadOnlyList<string> origins)
+    {
+        var ports = Enumerable.Range(0, Replicas).Select(_ => FreePort.Next()).ToList();
+        var peers = string.Join(',', ports.Select(port => $"http://127.0.0.1:{port}"));
+        return await Task.WhenAll(ports.Select((port, i) => HostCopyEngine.Start(
+            cache, origins, CopyCase.BlobsAtOnce, port, ("Kuik__Fetcher__Peers", peers), ("Kuik__Fetcher__Name", $"image-fetcher-{i}"))));
+    }
+
+    private static async Task<List<PulledImage>> MakeImages(Registry[] quick, ScriptedOrigin slow)
+    {
+        var images = new List<PulledImage>();
+        for (var origin = 0; origin <= quick.Length; origin++)
+            for (var i = 0; i <= ImagesOfOrigin; i++)
+            {
+                var isWarmUp = i == ImagesOfOrigin;
+                if (isWarmUp && origin == quick.Length)
+                    continue;
+                var seed = (origin * 100) + (i * 10);
+                var image = TestImage.Of([.. Enumerable.Range(0, 3).Select(layer => TestLayer.Random(seed + layer, isWarmUp ? 10_000 : LayerSize))]);
+                var name = origin < quick.Length ? await quick[origin].Push($"team/app{i}", "1", image) : slow.Add($"team/app{i}", "1", image);
+                images.Add(new PulledImage(origin + 1, name, image, origin == quick.Length, isWarmUp));
+            }
+        return images;
+    }
+
+    private static PulledImage[] Choose(Random random, IEnumerable<PulledImage> images, int count)
+    {
+        var all = images.ToArray();
+        random.Shuffle(all);
+        return all[..count];
+    }
+
+    private static async Task PullAll(PullClient client, IReadOnlyList<PulledImage> images, ConcurrentQueue<(int, double?)> times)
+    {
+        foreach (var image in images)
+            times.Enqueue((image.Origin, await client.Pull(image.Name, image.Image)));
+    }
+
+    /// <summary>How often each blob was downloaded from its origin, whole or in part.</summary>
+    private static List<int> Downloads(Registry[] quick, int[] seen, ScriptedOrigin slow, int seenOfSlow) =>
+    [
+        .. quick.SelectMany((origin, i) => origin.Requests().Skip(seen[i])
+            .Where(request => request.Method == "GET" && request.Status is 200 or 206 && request.Path.Contains("/blobs/", StringComparison.Ordinal))
+            .GroupBy(request => request.Path).Select(blob => blob.Count())),
+        .. slow.Ledger.Skip(seenOfSlow).Where(request => request.IsBlobDownload).GroupBy(request => request.Path).Select(blob => blob.Count()),
+    ];
+
+    /// <summary>50 kB/s.</summary>
+    private static async Task Trickle(Microsoft.AspNetCore.Http.HttpContext http, byte[] body)
+    {
+        http.Response.ContentLength = body.Length;
+        for (var at = 0; at < body.Length; at += BytesInTenth)
+        {
+            await http.Response.Body.WriteAsync(body.AsMemory(at, Math.Min(BytesInTenth, body.Length - at)), http.RequestAborted);
+            await http.Response.Body.FlushAsync(http.RequestAborted);
+            await Task.Delay(100, http.RequestAborted);
+        }
+    }
+
+    /// <summary>An image at an origin.</summary>
+    /// <param name="Origin">1 to 5; 5 is the slow one.</param>
+    /// <param name="Name">With its origin.</param>
+    /// <param name="Image">What it is.</param>
+    /// <param name="IsSlow">Of the slow origin.</param>
+    /// <param name="IsWarmUp">Pulled before the time is taken.</param>
+    private sealed record PulledImage(int Origin, string Name, TestImage Image, bool IsSlow, bool IsWarmUp);
 }

@@ -18,7 +18,7 @@ internal static class SoakCopy
     public static async Task Run(Registry origin, Results results)
     {
         var cache = await Registry.Start(new RegistryOptions { Name = "cache" });
-        var engine = await HostCopyEngine.Start(cache, origin, CopyCase.BlobsAtOnce);
+        var engine = await HostCopyEngine.Start(cache, [origin.Host], CopyCase.BlobsAtOnce);
         var process = engine.Process.Id;
         var idle = ProcessUsage.ResidentMemory(process);
         var peaks = new List<double>();

@@ -12,13 +12,15 @@ internal static class AddPulls
     {
         var services = builder.Services;
         var roots = TrustedCertificates.Read(builder.Configuration);
-        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.Objection);
+        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.DenialReason);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
         services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddView(RoomFor));
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
         services.AddSingleton(new UpstreamAddresses(new UpstreamAddress(settings.Cache), new UpstreamAddress(settings.Fetcher)));
+        services.AddSingleton(provider => UpstreamCredentials.Open(
+            builder.Configuration, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<UpstreamCredentials>>()));
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit, roots));
         services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
@@ -57,7 +59,7 @@ internal static class AddPulls
         var time = provider.GetRequiredService<TimeProvider>();
         List<IPullSource> sources = [provider.GetRequiredService<AskCache>()];
         if (settings.Fetcher is not null || settings.EndpointsFile is not null)
-            sources.Add(new AskFetcher(At(provider, "fetcher", Addresses(provider).Fetcher, settings.FetcherLimit), settings, time));
+            sources.Add(new AskFetcher(At(provider, "fetcher", Addresses(provider).Fetcher, settings.FetcherLimit, Credentials(provider).Fetcher), settings, time));
         sources.Add(provider.GetRequiredService<AskOrigin>());
         var metrics = provider.GetRequiredService<ProxyMetrics>();
         return [.. sources.Select(source => new CountMisses(source, metrics))];
@@ -66,11 +68,13 @@ internal static class AddPulls
     private static Upstream Cache(IServiceProvider provider)
     {
         var settings = provider.GetRequiredService<ProxySettings>();
-        return At(provider, "cache", Addresses(provider).Cache, settings.CacheLimit);
+        return At(provider, "cache", Addresses(provider).Cache, settings.CacheLimit, Credentials(provider).Cache);
     }
 
     private static UpstreamAddresses Addresses(IServiceProvider provider) => provider.GetRequiredService<UpstreamAddresses>();
 
-    private static Upstream At(IServiceProvider provider, string name, UpstreamAddress address, TimeSpan firstByte) =>
-        new(name, address, firstByte, provider.GetRequiredService<AskingMeans>());
+    private static UpstreamCredentials Credentials(IServiceProvider provider) => provider.GetRequiredService<UpstreamCredentials>();
+
+    private static Upstream At(IServiceProvider provider, string name, UpstreamAddress address, TimeSpan firstByte, UpstreamCredential? credential) =>
+        new(name, address, firstByte, provider.GetRequiredService<AskingMeans>(), credential);
 }

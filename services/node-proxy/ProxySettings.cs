@@ -1,4 +1,5 @@
 using Kuik.Hosting;
+using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
@@ -61,7 +62,7 @@ internal sealed record ProxySettings
     public TimeSpan DistrustPause { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>Which origins may be pulled from. Default all.</summary>
-    public OriginRules Origins { get; init; } = new([], []);
+    public OriginRules Origins { get; init; } = OriginRules.AllowAll;
 
     /// <summary>
     /// How old may be what is known of a tag that a runtime asks for in mirror mode (<c>?ns=</c>), before its origin is asked once whether it has moved. Default 1 minute;
@@ -88,7 +89,7 @@ internal sealed record ProxySettings
     public TimeSpan OriginWait { get; init; } = TimeSpan.FromSeconds(50);
 
     /// <summary>
-    /// Bytes a second, or with Ki, Mi, Gi: a blob that an origin sends more slowly, averaged over 30 seconds of waiting for the origin, is
+    /// Bytes a second, or with a unit (k, M, G; Ki, Mi, Gi): a blob that an origin sends more slowly, averaged over 30 seconds of waiting for the origin, is
     /// given up, so that origins that trickle do not hold
     /// all turns. A slow client does not count. Default 1 KiB; at least 1.
     /// </summary>
@@ -129,7 +130,7 @@ internal sealed record ProxySettings
             BreakerPause = Limit("Kuik:Proxy:BreakerPause", usual.BreakerPause),
             DistrustPause = Limit("Kuik:Proxy:DistrustPause", usual.DistrustPause),
             DrainLimit = Limit("Kuik:Proxy:DrainLimit", usual.DrainLimit),
-            Origins = new OriginRules(configuration.ReadList(OriginRules.AllowedKey), configuration.ReadList(OriginRules.DeniedKey)),
+            Origins = OriginRules.From(configuration),
             TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness, "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
             TagPatience = Limit("Kuik:Proxy:TagPatience", usual.TagPatience),
             OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100", n => n is >= 1 and <= 100),

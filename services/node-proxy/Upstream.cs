@@ -18,8 +18,14 @@ internal sealed record AskingMeans(HttpMessageInvoker Client, Breaker Breaker, T
 /// <param name="address">Where it is.</param>
 /// <param name="firstByte">How long an answer may take to begin, connection included.</param>
 /// <param name="means">Shared by all upstreams.</param>
-internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan firstByte, AskingMeans means)
+/// <param name="credential">Shown to this server only, not where it redirects; null: anonymous.</param>
+internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan firstByte, AskingMeans means, UpstreamCredential? credential = null)
 {
+    /// <summary>Between two lines about refused credentials.</summary>
+    private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
+
+    private long _loggedRefusalAt;   // UTC ticks
+
     /// <summary>Why an upstream without an address is passed over.</summary>
     public const string NoAddress = "it has no address";
 
@@ -34,6 +40,9 @@ internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan fi
         var key = ask.RequestUri!.GetLeftPart(UriPartial.Authority);
         if (!means.Breaker.MayAsk(key))
             return (null, "passed over: it did not answer a moment ago");
+        var isOwn = Endpoint is { } own && key == own.GetLeftPart(UriPartial.Authority);
+        if (isOwn && credential is not null)
+            ask.Headers.Authorization = credential.Header;
         var asked = means.Time.GetUtcNow();
         using var tooLate = new CancellationTokenSource(firstByte, means.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
@@ -42,7 +51,7 @@ internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan fi
             var answer = await means.Client.SendAsync(ask, either.Token);
             if (means.Breaker.Close(key))
                 means.Logger.LogInformation("{Upstream} {Endpoint} answers again", name, key);
-            return (answer, null);
+            return isOwn && FetcherToken.IsRefusal(answer) ? (null, Refused(answer, key)) : (answer, null);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
@@ -59,6 +68,18 @@ internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan fi
                 _ => $"unreachable ({refused.HttpRequestError})",
             });
         }
+    }
+
+    /// <summary>The server does not let node-proxy in. That says nothing of the image: the next source is asked, and no client is sent the 401.</summary>
+    private string Refused(HttpResponseMessage answer, string key)
+    {
+        answer.Dispose();
+        var now = means.Time.GetUtcNow().UtcTicks;
+        var before = Interlocked.Read(ref _loggedRefusalAt);
+        if (now - before >= LogInterval.Ticks && Interlocked.CompareExchange(ref _loggedRefusalAt, now, before) == before)
+            means.Logger.LogWarning("{Upstream} {Endpoint} refused: credentials (401). Check {Settings}; it is passed over in each pull", name, key,
+                name == AskCache.CacheName ? $"{UpstreamCredentials.ReadUsernameKey} and {UpstreamCredentials.ReadPasswordFileKey}" : FetcherToken.FileKey);
+        return "it refused node-proxy's credentials";
     }
 
     /// <summary>The client for servers inside the cluster: no proxy, no cookies, no redirects, no decompression, no trace headers.</summary>

@@ -30,24 +30,41 @@ public static class Settings
         return value;
     }
 
-    /// <summary>A number of bytes, or one with Ki, Mi, Gi or Ti behind it; the default when the setting is absent.</summary>
-    /// <exception cref="WrongSetting">It is none, or outside 1 to <paramref name="most"/>.</exception>
+    /// <summary>
+    /// A number of bytes as Kubernetes quantities have it: <c>1000</c>, <c>500M</c> and <c>20G</c> (powers of 1000: k, M, G, T), <c>20Gi</c> (powers of 1024: Ki, Mi, Gi, Ti);
+    /// a B may follow (<c>20GB</c>, <c>20 GiB</c>). The default when the setting is absent or empty.
+    /// </summary>
+    /// <exception cref="WrongSetting">Any other text (<c>K</c>, which is 1000 to some and 1024 to others, included), or a size outside 1 to <paramref name="most"/>.</exception>
     public static long ReadSize(this IConfiguration configuration, string key, long fallback, long most = long.MaxValue)
     {
         if (configuration[key] is not { Length: > 0 } text)
             return fallback;
-        var shift = text.TrimEnd('B').TrimEnd() switch
+        return TryParseSize(text.AsSpan().Trim(), out var size) && size <= most
+            ? size
+            : throw new WrongSetting(key, text, $"a number of bytes, or one with k, M, G, T (powers of 1000) or Ki, Mi, Gi, Ti (powers of 1024) behind it, such as 20Gi{(most == long.MaxValue ? "" : $"; at most {most} bytes")}");
+    }
+
+    private static bool TryParseSize(ReadOnlySpan<char> text, out long size)
+    {
+        var digits = text.IndexOfAnyExceptInRange('0', '9') is >= 0 and var end ? text[..end] : text;
+        long? unit = text[digits.Length..].TrimStart() switch
         {
-            var t when t.EndsWith("Ki", StringComparison.Ordinal) => 10,
-            var t when t.EndsWith("Mi", StringComparison.Ordinal) => 20,
-            var t when t.EndsWith("Gi", StringComparison.Ordinal) => 30,
-            var t when t.EndsWith("Ti", StringComparison.Ordinal) => 40,
-            _ => 0,
+            "" or "B" => 1,
+            "k" or "kB" => 1_000,
+            "M" or "MB" => 1_000_000,
+            "G" or "GB" => 1_000_000_000,
+            "T" or "TB" => 1_000_000_000_000,
+            "Ki" or "KiB" => 1L << 10,
+            "Mi" or "MiB" => 1L << 20,
+            "Gi" or "GiB" => 1L << 30,
+            "Ti" or "TiB" => 1L << 40,
+            _ => null,
         };
-        var digits = text.TrimEnd('B', 'i', 'K', 'M', 'G', 'T', ' ');
-        return long.TryParse(digits, CultureInfo.InvariantCulture, out var number) && number > 0 && number <= most >> shift
-            ? number << shift
-            : throw new WrongSetting(key, text, $"a number of bytes, or one with Ki, Mi, Gi or Ti behind it{(most == long.MaxValue ? "" : $", at most {most}")}");
+        size = 0;
+        if (unit is not { } factor || !long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number <= 0 || number > long.MaxValue / factor)
+            return false;
+        size = number * factor;
+        return true;
     }
 
     /// <summary>An HTTP address without a trailing slash, or null when the setting is absent and has no default.</summary>

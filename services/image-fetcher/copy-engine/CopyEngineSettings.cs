@@ -27,7 +27,8 @@ internal sealed record CopyEngineSettings
 
     /// <summary>
     /// <c>Kuik:Platforms</c>: what is fetched ahead of an index: <c>os/arch[/variant]</c>; <c>windows(10.0.20348)/amd64</c>, which means every entry whose
-    /// <c>os.version</c> is or begins with that version (without one: all of Windows); an architecture alone is Linux's. Default linux/amd64.
+    /// <c>os.version</c> is or begins with that version (without one: all of Windows); an architecture alone is Linux's. Each platform once, whatever its spelling.
+    /// Default linux/amd64.
     /// </summary>
     public required IReadOnlyList<Platform> Platforms { get; init; }
 
@@ -52,7 +53,7 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Fetch:SpoolPath</c>: a folder for blobs under way. Default: one in the temporary folder.</summary>
     public required string SpoolPath { get; init; }
 
-    /// <summary><c>Kuik:Fetch:SpoolLimit</c>: in bytes, or with Ki, Mi, Gi, Ti. Default 20 GiB.</summary>
+    /// <summary><c>Kuik:Fetch:SpoolLimit</c>: in bytes, or with a unit of Kubernetes quantities (k, M, G, T; Ki, Mi, Gi, Ti). Default 20 GiB.</summary>
     public long SpoolLimitInBytes { get; init; } = 20L << 30;
 
     /// <summary>
@@ -76,6 +77,12 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Fetcher:Peers</c>: addresses of all replicas, this one among them, or one name whose addresses they are. None: alone.</summary>
     public IReadOnlyList<Uri> Peers { get; init; } = [];
 
+    /// <summary><c>Kuik:Fetcher:TokenFile</c>: a file with the token that node-proxies and other replicas have to show (<see cref="FetcherToken"/>). Null: none is required.</summary>
+    public string? TokenFile { get; init; }
+
+    /// <summary><c>Kuik:AllowedOrigins</c>, <c>Kuik:DeniedOrigins</c>: the origins that images are copied and pulled from. Default all.</summary>
+    public OriginRules Origins { get; init; } = OriginRules.AllowAll;
+
     /// <exception cref="WrongSetting">One of them is not accepted.</exception>
     public static CopyEngineSettings From(IConfiguration configuration) => new()
     {
@@ -85,7 +92,7 @@ internal sealed record CopyEngineSettings
         Roots = TrustedCertificates.Read(configuration),
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
-            Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, Platform.Accepted))],
+            Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, Platform.Accepted)).Distinct()],
         Followers = configuration.Read("Kuik:Fetch:Followers", false, "true or false"),
         MaxConcurrentBlobs = configuration.Read("Kuik:Fetch:MaxConcurrentBlobs", 4, "a number from 1 to 64", n => n is >= 1 and <= 64),
         MaxConcurrentPerHost = configuration.Read("Kuik:Fetch:MaxConcurrentPerHost", 8, "a number from 1 to 64", n => n is >= 1 and <= 64),
@@ -95,6 +102,8 @@ internal sealed record CopyEngineSettings
         DrainLimit = configuration.Read("Kuik:Fetch:DrainLimit", TimeSpan.FromSeconds(15), "a duration such as 00:00:15, at most 1 hour", limit => limit >= TimeSpan.Zero && limit <= TimeSpan.FromHours(1)),
         Name = configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{PortOf(configuration)}", "a name of its own for each replica"),
         Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],
+        TokenFile = configuration[FetcherToken.FileKey] is { Length: > 0 } token ? token : null,
+        Origins = OriginRules.From(configuration),
     };
 
     private static RegistryCredential? ReadCredential(IConfiguration configuration)

@@ -62,7 +62,7 @@ internal sealed partial class CopyFollowers(Origins origins, ReadPlan readPlan, 
     private async Task Copy(ImageReference follower, Manifest root, StoreImage store, CancellationToken stop)
     {
         var isList = MediaTypes.IsIndex(root.MediaType);
-        var plan = isList ? new ImagePlan(root, [root], [], [], []) : await readPlan.Run(follower, root, stop);
+        using var plan = isList ? new ImagePlan(root, [root], [], [], []) : await readPlan.Run(follower, root, stop);
         await store(follower, plan, CacheTags.OfFollower(follower.Tag!), stop);
         if (!isList)
             return;
@@ -71,7 +71,11 @@ internal sealed partial class CopyFollowers(Origins origins, ReadPlan readPlan, 
         if (entries.Count > MostReferrers)
             LogMany(follower, entries.Count, MostReferrers);
         foreach (var entry in entries.Take(MostReferrers).Select(entry => follower.With(entry.Digest)))
-            await Attempt(entry, async () => await store(entry, await readPlan.Run(entry, stop), null, stop), stop);
+            await Attempt(entry, async () =>
+            {
+                using var found = await readPlan.Run(entry, stop);
+                await store(entry, found, null, stop);
+            }, stop);
     }
 
     /// <summary>Whatever happens to one is only logged, unless the next one would fare alike.</summary>

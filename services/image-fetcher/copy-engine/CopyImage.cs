@@ -50,7 +50,7 @@ public sealed class CopyImage : IDisposable
         if (image.Tag is { } tag && CacheTags.IsOurs(tag))
             throw new CopyFailed(CopyFailed.Cache, $"the tag {tag} is one of those that the cache keeps for itself, and cannot be cached: use another tag or the digest", retryHelps: false);
         var started = _time.GetTimestamp();
-        var plan = await _readPlan.Run(image, stop);
+        using var plan = await _readPlan.Run(image, stop);
         var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), stop);
         var result = Result(plan, copied, _time.GetElapsedTime(started));
         if (_settings.Followers)

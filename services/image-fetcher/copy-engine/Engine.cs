@@ -21,7 +21,7 @@ public static class CopyEngineParts
     {
         var settings = CopyEngineSettings.From(configuration);
         var endpoints = RegistryEndpoints.From(configuration);
-        var network = RegistryNetwork.From(configuration);
+        var network = RegistryNetwork.From(configuration) with { Denied = settings.Origins.DenialReason };
         services.AddSingleton(provider => new Engine(
             settings, time => new RegistryClient(endpoints, settings.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>()));
@@ -52,23 +52,28 @@ internal sealed class Engine : IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly RegistryClient _client;
     private readonly CacheRegistry _cache;
-
-    private readonly HttpMessageInvoker _peers = new(new PeerConnections());
+    private readonly SecretFile? _token;
+    private readonly HttpMessageInvoker _peers;
+    private readonly ManifestReadLimiter _manifestReads;
 
     public Engine(
         CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
     {
-        Time = time;
+        (Time, OriginRules) = (time, settings.Origins);
         var stopping = _stopping.Token;
         var metrics = new EngineMetrics(meters);
         Watchdog = new WorkWatchdog(time);
         metrics.Watch(Watchdog);
+        _token = settings.TokenFile is { } file ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>()) : null;
+        _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = new PeerConnections() });
+        Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);
         _cache = new CacheRegistry(settings, time);
         Spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, settings.LargestBlobInBytes, metrics, Watchdog, time, stopping);
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
-        var origins = new Origins(_client, needs.Credentials, limits);
+        _manifestReads = new ManifestReadLimiter(time, meters);
+        var origins = new Origins(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = settings.Origins };
         var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
         var downloads = new HostTurns(MostDownloads, MostDownloadsPerHost);
         Replicas = new ReplicaList(settings, _peers, time, logs.CreateLogger<ReplicaList>());
@@ -97,6 +102,8 @@ internal sealed class Engine : IDisposable
     public WorkWatchdog Watchdog { get; }
     public Spool Spool { get; }
     public ReplicaList Replicas { get; }
+    public OriginRules OriginRules { get; }
+    public TokenAuthentication Authentication { get; }
     public BlobOwners Owners { get; }
     public AskOwner Ask { get; }
     public PeerSpools PeerSpools { get; }
@@ -126,6 +133,8 @@ internal sealed class Engine : IDisposable
         _client.Dispose();
         _cache.Dispose();
         _peers.Dispose();
+        _manifestReads.Dispose();
+        _token?.Dispose();
         _stopping.Dispose();
     }
 }

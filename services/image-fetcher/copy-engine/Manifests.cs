@@ -64,7 +64,7 @@ internal sealed class Manifests(Origins origins, BlobOwners owners, AskOwner ask
     /// <summary>Remembers which manifests an index lists.</summary>
     public void SawIndex(ImageReference image, Manifest index)
     {
-        foreach (var entry in ReadManifest.Entries(index))
+        foreach (var entry in ReadManifest.Entries(index).Take(ManifestBudget.MaxEntries))
             _parents.Set((image.Name, entry.Digest), index.Digest);
     }
 

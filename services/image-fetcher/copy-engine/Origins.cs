@@ -22,9 +22,15 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     /// <summary>The credentials that were refused last, where others have not been tried yet.</summary>
     private readonly Remembered<RegistryRepository, IReadOnlyList<RegistryCredential?>> _refused = new(most: 1024);
 
+    /// <summary>Bounds how many manifests are read at once; null: no bound.</summary>
+    public ManifestReadLimiter? Reads { get; init; }
+
+    /// <summary>The origins that may be asked. Default all.</summary>
+    public OriginRules Rules { get; init; } = OriginRules.AllowAll;
+
     /// <exception cref="CopyFailed">The origin did not give it.</exception>
     public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
-        Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
+        InTurn(image, ct => Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
 
     /// <summary>What a tag or digest names, as a hint: null means to ask by GET, which also finds out which credential is let in.</summary>
     /// <exception cref="CopyFailed">The origin is rate limited.</exception>
@@ -57,13 +63,13 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
 
     /// <summary>What refers to a manifest (an image by digest), as the origin lists it; null when it does not have that API.</summary>
     /// <exception cref="CopyFailed">The origin did not say.</exception>
-    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => TryToFind(image, credential =>
-        client.GetReferrers(RegistryRepository.Of(image), image.Digest!, credential, stop), stop);
+    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind(image, credential =>
+        client.GetReferrers(RegistryRepository.Of(image), image.Digest!, credential, ct), ct), stop);
 
     /// <summary>A manifest that the origin may well not have; null then. By GET at once: only that can say that there is none.</summary>
     /// <exception cref="CopyFailed">The origin did not say.</exception>
-    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => TryToFind<Manifest>(image, async credential =>
-        await client.GetManifest(RegistryRepository.Of(image), image.Target, credential, stop), stop);
+    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind<Manifest>(image, async credential =>
+        await client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
 
     /// <summary>What there is now to show to this image's origin.</summary>
     public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);
@@ -92,6 +98,9 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
         }
     }
 
+    private Task<T> InTurn<T>(ImageReference image, Func<CancellationToken, Task<T>> read, CancellationToken ct) =>
+        Reads is null ? read(ct) : Reads.Run(image.Host, read, ct);
+
     /// <summary>
     /// In which order: what was let in before, if it still is among them; those that were not refused last; the pods' other ones. None (null)
     /// comes last, but among those that are tried at all.
@@ -99,6 +108,7 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
     {
         var repository = RegistryRepository.Of(image);
+        Rules.ThrowIfDenied(image);
         var candidates = (await find(image, stop)).Append(null).Distinct().ToList();
         if (_refused.TryGet(repository, out var refused))
             candidates = [.. candidates.Except(refused), .. candidates.Intersect(refused)];

@@ -5,7 +5,6 @@ using Kuik.Contracts;
 using Kuik.Oci;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -28,9 +27,10 @@ public static partial class PullThrough
     internal static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
 
     /// <summary>Answers <c>/v2/…</c> for node-proxy, and the other replicas' questions.</summary>
-    public static void MapPullThrough(this IEndpointRouteBuilder routes)
+    public static void MapPullThrough(this WebApplication routes)
     {
-        var engine = routes.ServiceProvider.GetRequiredService<Engine>();
+        var engine = routes.Services.GetRequiredService<Engine>();
+        routes.Use(engine.Authentication.Invoke);
         engine.Ask.Map(routes, engine.CopyBlob, engine.Manifests);
         engine.PeerSpools.Map(routes, engine.CopyBlob);
         engine.Replicas.Map(routes);
@@ -58,6 +58,7 @@ public static partial class PullThrough
         using var request = engine.Drain.Begin(http);
         try
         {
+            engine.OriginRules.ThrowIfDenied(image);   // cached or not, as node-proxy does
             await (kind == "blobs" ? AnswerBlob(engine, image, target, http) : AnswerManifest(engine, image, http));
         }
         catch (CopyFailed e) when (!http.Response.HasStarted)

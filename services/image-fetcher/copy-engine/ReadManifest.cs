@@ -20,6 +20,9 @@ internal sealed record IndexEntry(string Digest, long SizeInBytes, Platform? Pla
 /// <summary>What manifests and indexes say, Docker's and OCI's alike.</summary>
 internal static class ReadManifest
 {
+    /// <summary>Of anything that a manifest describes, in bytes: no blob is that large, and the sum over all parts of an image stays a number.</summary>
+    private const long LargestSize = 1L << 48;
+
     /// <summary>What a manifest needs: its configuration and layers, each digest once.</summary>
     /// <exception cref="CopyFailed">It is no manifest of a kind that registries keep today.</exception>
     public static IReadOnlyList<Part> Parts(Manifest manifest) => Read(manifest, root =>
@@ -83,5 +86,7 @@ internal static class ReadManifest
         ? digest
         : throw new FormatException($"\"{part.GetProperty("digest")}\" is not a digest");
 
-    private static long SizeOf(JsonElement part) => Property(part, "size").GetInt64() is >= 0 and var size ? size : throw new FormatException("a size is negative");
+    private static long SizeOf(JsonElement part) => Property(part, "size").GetInt64() is >= 0 and <= LargestSize and var size
+        ? size
+        : throw new FormatException($"a size is negative or more than {LargestSize} bytes");
 }

@@ -9,27 +9,45 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="Parts">All blobs, each once.</param>
 /// <param name="Platforms">Those of the root index that are stored; none for a single manifest.</param>
 /// <param name="MissingPlatforms">Those that are wanted and that the index does not name; one of its entries without a platform may still be it.</param>
-internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms);
+internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms) : IDisposable
+{
+    /// <summary>What its manifests count against; null: nothing.</summary>
+    public ManifestBudget? Budget { get; init; }
+
+    /// <summary>Releases the memory that its manifests count for.</summary>
+    public void Dispose() => Budget?.Dispose();
+}
 
 /// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
 internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTurns requests, CopyEngineSettings settings)
 {
-    /// <summary>How deep an index may be in another one.</summary>
-    private const int MostLevels = 4;
+    private readonly PlanMemory _memory = new();
 
-    /// <exception cref="CopyFailed">A manifest cannot be had or read.</exception>
-    public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop) => await Run(image, await Root(image, stop), stop);
+    /// <summary>The plan of an image; to be disposed when it has been carried out.</summary>
+    /// <exception cref="CopyFailed">A manifest cannot be had or read, the image is over a limit of <see cref="ManifestBudget"/>, or its origin is denied.</exception>
+    public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop)
+    {
+        settings.Origins.ThrowIfDenied(image);   // also when the cache has all of it
+        return await Run(image, await Root(image, stop), stop);
+    }
 
     /// <summary>The same where it is known already what the image's tag or digest names.</summary>
     /// <inheritdoc cref="Run(ImageReference, CancellationToken)"/>
     public async Task<ImagePlan> Run(ImageReference image, Manifest root, CancellationToken stop)
     {
-        var found = new List<Manifest>();
-        var (platforms, missing) = await Collect(image, root, found, level: 0, stop);
-        var all = found.DistinctBy(manifest => manifest.Digest).ToList();
-        var parts = all.Where(manifest => !MediaTypes.IsIndex(manifest.MediaType)).SelectMany(ReadManifest.Parts)
-            .Where(part => !part.IsForeign).DistinctBy(part => part.Digest).ToList();
-        return new ImagePlan(root, all, parts, platforms, missing);
+        var plan = new UnfinishedPlan(new ManifestBudget(image, _memory));
+        try
+        {
+            plan.Budget.Add(root);
+            var (platforms, missing) = await Collect(image, root, plan, depth: 0, stop);
+            var parts = plan.Parts.Where(part => !part.IsForeign).DistinctBy(part => part.Digest);
+            return new ImagePlan(root, plan.Manifests, [.. parts], platforms, missing) { Budget = plan.Budget };
+        }
+        catch
+        {
+            plan.Budget.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The manifest that a tag names now, or a digest always. Where the cache has the tag, a HEAD decides whether it still is that one.</summary>
@@ -60,27 +78,42 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
         }
     }
 
-    private async Task<(IReadOnlyList<string> Platforms, IReadOnlyList<string> Missing)> Collect(ImageReference image, Manifest manifest, List<Manifest> found, int level, CancellationToken stop)
+    /// <summary>Adds a manifest, and before it what it lists, to a plan. Its limits are checked before the next manifest is read.</summary>
+    private async Task<(IReadOnlyList<string> Platforms, IReadOnlyList<string> Missing)> Collect(
+        ImageReference image, Manifest manifest, UnfinishedPlan plan, int depth, CancellationToken stop)
     {
         if (!MediaTypes.IsIndex(manifest.MediaType))
         {
-            if (ArtifactManifest.TypeOf(manifest.Bytes) is { } ours)   // in the cache it would be taken for one
-                throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} of {image} is no image: it has the type {ours} of what Kuik itself writes into its cache registry", retryHelps: false);
-            found.Add(manifest);
+            AddLeaf(image, manifest, plan);
             return ([], []);
         }
-        if (level == MostLevels)
-            throw new CopyFailed(CopyFailed.Broken, $"{image} has indexes more than {MostLevels} levels deep", retryHelps: false);
-
         var entries = ReadManifest.Entries(manifest);
-        var byPlatform = settings.Platforms.ToDictionary(wanted => wanted, wanted => Platform.Choose(wanted, entries, entry => entry.Platform));
-        var chosen = byPlatform.Values.SelectMany(fitting => fitting).DistinctBy(entry => entry.Digest).ToList();
-        var missing = byPlatform.Where(wanted => wanted.Value.Count == 0).Select(wanted => wanted.Key.ToString()).ToList();
+        plan.Budget.CheckIndex(manifest, entries.Count, depth);
+
+        var byPlatform = settings.Platforms.Distinct().Select(wanted => (Wanted: wanted, Fitting: Platform.Choose(wanted, entries, entry => entry.Platform))).ToList();
+        var chosen = byPlatform.SelectMany(platform => platform.Fitting).DistinctBy(entry => entry.Digest).ToList();
+        var missing = byPlatform.Where(platform => platform.Fitting.Count == 0).Select(platform => platform.Wanted.ToString()).ToList();
         var perhaps = missing.Count == 0 ? [] : entries.Where(entry => entry.MayBeAny);   // what is missing may be among them
-        foreach (var entry in chosen.Concat(perhaps))
-            await Collect(image, await Child(image.With(entry.Digest), stop), found, level + 1, stop);
-        found.Add(manifest);
+        var unread = chosen.Concat(perhaps).DistinctBy(entry => entry.Digest).Where(entry => plan.Seen.Add(entry.Digest)).ToList();
+        plan.Budget.Announce(unread);
+        foreach (var entry in unread)
+        {
+            var child = await Child(image.With(entry.Digest), stop);
+            plan.Budget.Add(child);
+            await Collect(image, child, plan, depth + 1, stop);
+        }
+        plan.Manifests.Add(manifest);
         return ([.. chosen.Select(entry => entry.Platform!.ToString()).Distinct()], missing);
+    }
+
+    private static void AddLeaf(ImageReference image, Manifest manifest, UnfinishedPlan plan)
+    {
+        if (ArtifactManifest.TypeOf(manifest.Bytes) is { } ours)   // in the cache it would be taken for one
+            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} of {image} is no image: it has the type {ours} of what Kuik itself writes into its cache registry", retryHelps: false);
+        var parts = ReadManifest.Parts(manifest);
+        plan.Budget.AddParts(manifest, parts.Count);
+        plan.Parts.AddRange(parts);
+        plan.Manifests.Add(manifest);
     }
 
     private async Task<Manifest> Child(ImageReference child, CancellationToken stop) =>
@@ -96,5 +129,16 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
     {
         using var turn = await requests.Enter(image.Host, stop);
         return await manifests.HeadAtOrigin(image, stop);
+    }
+
+    /// <summary>What has been read so far.</summary>
+    private sealed record UnfinishedPlan(ManifestBudget Budget)
+    {
+        public List<Manifest> Manifests { get; } = [];
+
+        public List<Part> Parts { get; } = [];
+
+        /// <summary>Digests that are in the plan or being read: one that two indexes list is read once.</summary>
+        public HashSet<string> Seen { get; } = [];
     }
 }

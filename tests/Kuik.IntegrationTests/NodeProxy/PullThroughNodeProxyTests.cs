@@ -289,6 +289,8 @@ public sealed class PullThroughNodeProxyTests
     }
 
     [Theory]
+    [InlineData("Kuik:DeniedOrigins:0")]
+    [InlineData("Kuik:AllowedOrigins:0")]
     [InlineData("Kuik:Proxy:DeniedOrigins:0")]
     [InlineData("Kuik:Proxy:AllowedOrigins:0")]
     public async Task An_origin_that_the_lists_forbid_is_403_and_nobody_is_asked(string list)

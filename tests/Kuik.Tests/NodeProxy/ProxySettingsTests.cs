@@ -61,6 +61,8 @@ public sealed class ProxySettingsTests
     [InlineData("Kuik:Cache:Redirects", "maybe")]
     [InlineData("Kuik:Proxy:CacheLimit", "5")]
     [InlineData("Kuik:Proxy:OriginBlobs", "0")]
+    [InlineData("Kuik:AllowedOrigins", "https://docker.io")]
+    [InlineData("Kuik:DeniedOrigins", "*")]
     [InlineData("Kuik:Proxy:AllowedOrigins", "https://docker.io")]
     [InlineData("Kuik:Proxy:DeniedOrigins", "*")]
     [InlineData("Kuik:Proxy:TagFreshness", "60")]
