@@ -3,7 +3,8 @@ using Kuik.ImageFetcher.CopyEngine;
 namespace Kuik.ReplicaHost;
 
 /// <summary>
-/// The lock of each cache repository among all replicas of a test: a file that one process at a time has open. As with Postgres' session locks, a process that is
+/// The lock of each cache repository among all replicas of a test: a file that one process at a time has open. As with Postgres' session
+/// locks, a process that is
 /// killed lets go, and one that is frozen does not.
 /// </summary>
 internal sealed class RepositoryLockFiles(string folder)

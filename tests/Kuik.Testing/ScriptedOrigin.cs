@@ -32,11 +32,15 @@ public sealed record OriginRequest(string Method, string Path, string? Range, st
     /// <summary>When its answer ended, whole or not; null while it is being answered. UTC.</summary>
     public DateTimeOffset? EndedAt { get; internal set; }
 
-    /// <summary>Body bytes that the connection has taken so far. What the receiver has of a connection that broke may be less, by the buffers between the two.</summary>
+    /// <summary>
+    /// Body bytes that the connection has taken so far. What the receiver has of a connection that broke may be less, by the buffers
+    /// between the two.
+    /// </summary>
     public long Sent => Interlocked.Read(ref sent);
 
     /// <summary>The first byte that is asked for: of the range, else 0.</summary>
-    public long From => Range is null ? 0 : long.Parse(Range["bytes=".Length..Range.IndexOf('-', StringComparison.Ordinal)], CultureInfo.InvariantCulture);
+    public long From => Range is null ? 0
+        : long.Parse(Range["bytes=".Length..Range.IndexOf('-', StringComparison.Ordinal)], CultureInfo.InvariantCulture);
 
     internal void CountSent(int bytes) => Interlocked.Add(ref sent, bytes);
 }
@@ -47,7 +51,8 @@ public sealed record OriginRequest(string Method, string Path, string? Range, st
 public delegate Task Misbehaviour(HttpContext http, byte[] body);
 
 /// <summary>
-/// A registry in this process, real on the wire, that misbehaves on a script and keeps a ledger of every request. A fake because no real registry can
+/// A registry in this process, real on the wire, that misbehaves on a script and keeps a ledger of every request. A fake because no real
+/// registry can
 /// be made to truncate, lie or stall at a given byte.
 /// </summary>
 public sealed class ScriptedOrigin : IAsyncDisposable

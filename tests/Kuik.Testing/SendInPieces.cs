@@ -8,7 +8,9 @@ namespace Kuik.Testing;
 /// <param name="at">Offset of the piece in the whole blob.</param>
 public delegate Task BeforePiece(HttpContext http, int at);
 
-/// <summary>An origin's right answer, ranges included, sent piece by piece: for origins that are slow, or break off, rather than wrong.</summary>
+/// <summary>
+/// An origin's right answer, ranges included, sent piece by piece: for origins that are slow, or break off, rather than wrong.
+/// </summary>
 public static class SendInPieces
 {
     /// <summary>In bytes. An origin that is held at a multiple of it has sent exactly so much.</summary>
@@ -50,7 +52,8 @@ public static class SendInPieces
     /// <summary>Sends so many bytes, and the rest when a gate opens.</summary>
     /// <param name="at">A multiple of <see cref="PieceSize"/>.</param>
     /// <param name="gate">Opens.</param>
-    public static Misbehaviour HoldAt(int at, Task gate) => Each((http, here) => here >= at ? gate.WaitAsync(http.RequestAborted) : Task.CompletedTask);
+    public static Misbehaviour HoldAt(int at, Task gate) =>
+        Each((http, here) => here >= at ? gate.WaitAsync(http.RequestAborted) : Task.CompletedTask);
 
     /// <summary>Sends up to an offset of the blob and drops the connection; a request from there on is answered whole.</summary>
     /// <param name="at">A multiple of <see cref="PieceSize"/>.</param>

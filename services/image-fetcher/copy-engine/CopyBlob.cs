@@ -119,6 +119,7 @@ internal sealed class CopyBlob(
         if (reader is null || reader.Stage == BlobStage.AtOrigin || reader.Written > 0
             || (reader.Stage == BlobStage.Asking && string.CompareOrdinal(owners.Identity, asker) < 0))   // of two that ask each other, one goes to the origin
             return reader;
+        reader.RefusePeer();
         reader.Dispose();
         return null;
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
@@ -19,7 +20,7 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
-    private int _requests;
+    private readonly ConcurrentDictionary<HttpContext, bool> _requests = new();
 
     /// <summary>Counts a request until the result is disposed. While the replica ends, each answer closes its connection: the next request goes to another one.</summary>
     public IDisposable Begin(HttpContext http)
@@ -30,8 +31,8 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
                 http.Response.Headers.Connection = "close";
             return Task.CompletedTask;
         });
-        Interlocked.Increment(ref _requests);
-        return new Request(this);
+        _requests[http] = true;
+        return new Request(this, http);
     }
 
     /// <summary>Takes nothing new on, and returns when nothing is under way or all of it has been handed over.</summary>
@@ -41,7 +42,7 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
         owners.IsDraining = true;
         var started = time.GetTimestamp();
         using var look = new PeriodicTimer(Look, time);
-        while (spool.Unfinished.Count > 0 || Volatile.Read(ref _requests) > 0)
+        while (spool.Unfinished.Count > 0 || !_requests.IsEmpty)
         {
             if (time.GetElapsedTime(started) >= limit)
             {
@@ -52,6 +53,16 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
             }
             await look.WaitForNextTickAsync(ct);
         }
+    }
+
+    /// <summary>
+    /// Breaks off the answers that have begun, those that are relayed from another replica or the cache too: the host would wait for their
+    /// ends. An answer that has not begun comes within a second.
+    /// </summary>
+    public void CutRequests()
+    {
+        foreach (var http in _requests.Keys.Where(http => http.Response.HasStarted))
+            http.Abort();
     }
 
     private async Task HandOver(SpooledBlob blob, CancellationToken ct)
@@ -87,9 +98,9 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
     [LoggerMessage(LogLevel.Warning, "blob {Digest} is not taken over by {Successor}: {Reason}")]
     private partial void LogRefused(string digest, Uri successor, string reason);
 
-    private sealed class Request(Drain drain) : IDisposable
+    private sealed class Request(Drain drain, HttpContext http) : IDisposable
     {
-        public void Dispose() => Interlocked.Decrement(ref drain._requests);
+        public void Dispose() => drain._requests.TryRemove(http, out _);
     }
 }
 
@@ -100,6 +111,7 @@ internal sealed class EndEngine(Engine engine) : IHostedLifecycleService
     {
         await engine.Drain.Run(cancellationToken);
         engine.Stop();
+        engine.Drain.CutRequests();
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -56,17 +56,6 @@ internal sealed class Engine : IDisposable
     private readonly HttpMessageInvoker _peers;
     private readonly ManifestReadLimiter _manifestReads;
 
-    // Between replicas: on the cluster's own network, never through a proxy.
-    private static SocketsHttpHandler PeerConnections() => new()
-    {
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        ConnectTimeout = BlobOwners.Silence,
-        ActivityHeadersPropagator = null,
-        SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
-    };
-
     public Engine(
         CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
     {
@@ -76,7 +65,7 @@ internal sealed class Engine : IDisposable
         Watchdog = new WorkWatchdog(time);
         metrics.Watch(Watchdog);
         _token = settings.TokenFile is { } file ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>()) : null;
-        _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = PeerConnections() });
+        _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = new PeerConnections() });
         Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);
         _cache = new CacheRegistry(settings, time);

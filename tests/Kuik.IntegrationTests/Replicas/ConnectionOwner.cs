@@ -21,7 +21,8 @@ internal static class ConnectionOwner
     {
         try
         {
-            return File.ResolveLinkTarget(file, returnFinalTarget: false) is { } target && inodes.Contains(Path.GetFileName(target.FullName));
+            var target = File.ResolveLinkTarget(file, returnFinalTarget: false);
+            return target is not null && inodes.Contains(Path.GetFileName(target.FullName));
         }
         catch (IOException)
         {

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>For some seconds of each scale-up, restart and rolling update replicas disagree about who is there. These disagree for good.</summary>
+/// <summary>
+/// For some seconds of each scale-up, restart and rolling update replicas disagree about who is there. These disagree for good.
+/// </summary>
 public class DifferentViewsTests
 {
     private const int Replicas = 3;
@@ -32,8 +34,9 @@ public class DifferentViewsTests
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(NodeClient.Bound);
 
-        var pulls = Enumerable.Range(0, Replicas * Images).Select(i => fleet.Pull(names[i % Images], images[i % Images], log, seed: i)).ToList();
-        var copies = await Task.WhenAll(Enumerable.Range(0, Replicas * Images).Select(i => fleet.Copy(names[i % Images], first: i / Images, limit.Token)));
+        var each = Enumerable.Range(0, Replicas * Images).ToList();
+        var pulls = each.Select(i => fleet.Pull(names[i % Images], images[i % Images], log, seed: i)).ToList();
+        var copies = await Task.WhenAll(each.Select(i => fleet.Copy(names[i % Images], first: i / Images, limit.Token)));
         await Task.WhenAll(pulls);
 
         Assert.True(log.Failures.IsEmpty && log.WrongBytes.IsEmpty, log.Timeline);

@@ -41,7 +41,11 @@ internal sealed class Fleet : IAsyncDisposable
         if (options.HasLinks)
             foreach (var (from, to) in Pairs(options.Size))
                 links[from, to] = PeerLink.To(ports[to]);
-        Replicas = [.. ports.Select((port, own) => new Replica(new ReplicaOptions($"replica-{own}", port, Settings(options, own, ports)) { Wrapper = options.Wrapper }))];
+        Replicas =
+        [
+            .. ports.Select((port, own) => new ReplicaOptions($"replica-{own}", port, Settings(options, own, ports)))
+                .Select(each => new Replica(each with { Wrapper = options.Wrapper })),
+        ];
     }
 
     /// <summary>All of them, whether they run or not.</summary>
@@ -111,7 +115,8 @@ internal sealed class Fleet : IAsyncDisposable
     }
 
     /// <summary>The last lines of each replica's log, for a failure.</summary>
-    public string Logs => string.Join('\n', Replicas.Select(replica => $"\n{replica.Name} ({replica.Address}):\n{string.Join('\n', replica.Log.TrimEnd().Split('\n').TakeLast(40))}"));
+    public string Logs => string.Join('\n', Replicas.SelectMany(
+        replica => replica.Log.TrimEnd().Split('\n').TakeLast(40).Prepend($"\n{replica.Name} ({replica.Address}):")));
 
     /// <summary>Repositories whose lock is held.</summary>
     public IReadOnlyList<string> HeldLocks() => [.. Directory.EnumerateFiles(locks).Where(IsHeld).Select(file => Path.GetFileName(file)!)];

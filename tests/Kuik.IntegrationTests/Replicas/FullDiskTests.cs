@@ -6,14 +6,14 @@ namespace Kuik.IntegrationTests.Replicas;
 
 public class FullDiskTests
 {
-    private const int DiskSizeInMebibytes = 6;
+    private const int DiskSizeInMiB = 6;
     private const int Images = 12;
 
     /// <summary>The spool is a volume of its own that only the replica sees, and that is gone with it.</summary>
     private static readonly string[] OnSmallDisk =
     [
         "unshare", .. Environment.IsPrivilegedProcess ? Array.Empty<string>() : ["--user", "--map-root-user"], "--mount", "sh", "-c",
-        $"mkdir -p \"$Kuik__Fetch__SpoolPath\" && mount -t tmpfs -o size={DiskSizeInMebibytes}m tmpfs \"$Kuik__Fetch__SpoolPath\" && exec \"$0\" \"$@\"",
+        $"set -e; spool=$Kuik__Fetch__SpoolPath; mkdir -p $spool; mount -t tmpfs -o size={DiskSizeInMiB}m tmpfs $spool; exec \"$0\" \"$@\"",
     ];
 
     [Fact]
@@ -38,7 +38,7 @@ public class FullDiskTests
     public async Task A_client_gets_a_blob_that_is_larger_than_the_disk()
     {
         await using var origin = await ScriptedOrigin.Start();
-        var image = TestImage.Small(seed: 9100, size: 2 * (DiskSizeInMebibytes << 20));
+        var image = TestImage.Small(seed: 9100, size: 2 * (DiskSizeInMiB << 20));
         var name = origin.Add("team/large", "1", image);
         var cache = await Registry.Start();
         await using var fleet = await Fleet.Start(new FleetOptions(cache, [origin.Host]) { Size = 1, Wrapper = OnSmallDisk });

@@ -16,7 +16,8 @@ public class MoreWorkThanLimitsTests
     {
         // Given limits far below the work: a spool that holds a tenth of it, two blobs at once
         await using var origin = await ScriptedOrigin.Start();
-        var images = Enumerable.Range(0, Images).Select(i => TestImage.Of([.. Enumerable.Range(0, LayersOfAnImage).Select(n => TestLayer.Random(8000 + 100 * i + n, 60_000))])).ToList();
+        var images = Enumerable.Range(8000, Images * LayersOfAnImage).Select(seed => TestLayer.Random(seed, 60_000))
+            .Chunk(LayersOfAnImage).Select(layers => TestImage.Of(layers)).ToList();
         var names = images.Select((image, i) => origin.Add($"team/app{i}", "1", image)).ToList();
         var cached = TestImage.Small(seed: 8900, size: 100_000);
         var cachedName = origin.Add("team/cached", "1", cached);

@@ -9,7 +9,8 @@ using Kuik.Testing;
 namespace Kuik.IntegrationTests.Replicas;
 
 /// <summary>
-/// Pulls images from the replicas of a fleet as a node-proxy does: any replica; 202 is asked again; one that drains, refuses the connection or is silent is passed over; a body that breaks off
+/// Pulls images from the replicas of a fleet as a node-proxy does: any replica; 202 is asked again; one that drains, refuses the
+/// connection or is silent is passed over; a body that breaks off
 /// is continued at another one. Every byte is compared with the image's.
 /// </summary>
 internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposable
@@ -27,7 +28,12 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(200);
 
     private readonly Random random = new(seed);
-    private readonly HttpClient http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(1.5) })
+    private readonly HttpClient http = new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        AllowAutoRedirect = false,
+        ConnectTimeout = TimeSpan.FromSeconds(1.5),
+    })
     {
         Timeout = Timeout.InfiniteTimeSpan,
     };
@@ -40,7 +46,8 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
         if (!await Get(image, $"manifests/{reference.Target}", expected.Bytes, stop))
             return false;
         var isWhole = true;
-        await Parallel.ForEachAsync(expected.Blobs, new ParallelOptions { MaxDegreeOfParallelism = 3, CancellationToken = stop }, async (blob, ct) =>
+        var threeAtOnce = new ParallelOptions { MaxDegreeOfParallelism = 3, CancellationToken = stop };
+        await Parallel.ForEachAsync(expected.Blobs, threeAtOnce, async (blob, ct) =>
         {
             if (!await Get(image, $"blobs/{blob.Digest}", blob.Bytes, ct))
                 isWhole = false;
@@ -62,7 +69,8 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
             log.Waited(waited, $"{path} of {image}");
             if (waited > Bound)
             {
-                log.Fail(new PullFailure(image, 0, $"{path} of {image}: no byte for {waited.TotalSeconds:0} s, {transfer.Got} of {expected.Length} before; last: {transfer.Last}"));
+                log.Fail(new PullFailure(image, 0,
+                    $"{transfer}: no byte for {waited.TotalSeconds:0} s, {transfer.Got} of {expected.Length}; last: {transfer.Last}"));
                 return false;
             }
             replica ??= Choose(transfer.Avoid);
@@ -85,7 +93,8 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
         limit.CancelAfter(HeadLimit);
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(replica.Address, $"/v2/{CachePath.Of(ImageReference.Parse(transfer.Image))}/{transfer.Path}"));
+            var path = $"/v2/{CachePath.Of(ImageReference.Parse(transfer.Image))}/{transfer.Path}";
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(replica.Address, path));
             request.Headers.TryAddWithoutValidation("Accept", MediaTypes.Manifests);
             request.Headers.Range = transfer.Got > 0 ? new RangeHeaderValue(transfer.Got, null) : null;
             using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
@@ -101,11 +110,13 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
                     return Step.Elsewhere;
                 default:
                     var said = await answer.Content.ReadAsStringAsync(limit.Token);
-                    log.Fail(new PullFailure(transfer.Image, (int)answer.StatusCode, $"{transfer.Path} of {transfer.Image}: {replica.Name} answered {(int)answer.StatusCode} {said}"));
+                    var status = (int)answer.StatusCode;
+                    log.Fail(new PullFailure(transfer.Image, status, $"{transfer}: {replica.Name} answered {status} {said}"));
                     return Step.Failed;
             }
         }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !stop.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException
+            || (e is OperationCanceledException && !stop.IsCancellationRequested))
         {
             transfer.Last = $"{replica.Name}: {e.Message}";
             return Step.Elsewhere;
@@ -125,16 +136,16 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
                 break;
             if (at + got > transfer.Expected.Length || !transfer.Expected.AsSpan((int)at, got).SequenceEqual(buffer.AsSpan(0, got)))
             {
-                log.FoundWrong($"{transfer.Path} of {transfer.Image}: {replica.Name} sent other bytes from {at} on");
+                log.FoundWrong($"{transfer}: {replica.Name} sent other bytes from {at} on");
                 return Step.Failed;
             }
             at += got;
             if (at > transfer.Got)
-                log.Waited(transfer.Progress(at), $"{transfer.Path} of {transfer.Image}");
+                log.Waited(transfer.Progress(at), transfer.ToString());
         }
         if (at == transfer.Expected.Length)
             return Step.Done;
-        log.FoundWrong($"{transfer.Path} of {transfer.Image}: {replica.Name} ended it cleanly after {at} of {transfer.Expected.Length} bytes");
+        log.FoundWrong($"{transfer}: {replica.Name} ended it cleanly after {at} of {transfer.Expected.Length} bytes");
         return Step.Failed;
     }
 
@@ -172,6 +183,8 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
         public string Last { get; set; } = "no replica runs";
 
         public TimeSpan SinceProgress => Stopwatch.GetElapsedTime(moved);
+
+        public override string ToString() => $"{path} of {image}";
 
         /// <summary>Notes how far it is.</summary>
         /// <returns>How long it had not moved.</returns>

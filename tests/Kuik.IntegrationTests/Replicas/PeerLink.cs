@@ -16,7 +16,9 @@ internal enum LinkState
     Silent,
 }
 
-/// <summary>The network from one replica to another: a TCP relay on a port of its own, which is the address by which the one knows the other.</summary>
+/// <summary>
+/// The network from one replica to another: a TCP relay on a port of its own, which is the address by which the one knows the other.
+/// </summary>
 internal sealed class PeerLink : IDisposable
 {
     private const int BufferSize = 64 << 10;

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Kuik.IntegrationTests.Replicas;
 
 /// <summary>
-/// What happens to the replicas of a fleet: a seeded sequence of starts, stops, kills, freezes, partitions and heals, one every second or two. Two replicas at least are always able to
+/// What happens to the replicas of a fleet: a seeded sequence of starts, stops, kills, freezes, partitions and heals, one every second or
+/// two. Two replicas at least are always able to
 /// answer to clients, and a freeze ends after at most ten seconds.
 /// </summary>
 internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
@@ -69,7 +70,8 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
         var asked = DateTimeOffset.UtcNow;
         replica.BeginStop();
         await replica.Stopped(Fleet.DrainLimit + TimeSpan.FromSeconds(30));
-        log.Note(string.Create(CultureInfo.InvariantCulture, $"{replica.Name} has ended after {(DateTimeOffset.UtcNow - asked).TotalSeconds:0.0} s"));
+        var took = (DateTimeOffset.UtcNow - asked).TotalSeconds;
+        log.Note(string.Create(CultureInfo.InvariantCulture, $"{replica.Name} has ended after {took:0.0} s"));
     }
 
     private Task KillOne(Replica replica)
@@ -94,7 +96,8 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
         var (from, to) = (random.Next(fleet.Replicas.Count), random.Next(fleet.Replicas.Count - 1));
         to += to >= from ? 1 : 0;
         var (isCut, isBothWays) = (random.Next(2) == 0, random.Next(2) == 0);
-        log.Note($"{(isCut ? "cut" : "silence")} the link from {fleet.Replicas[from].Name} to {fleet.Replicas[to].Name}{(isBothWays ? ", both ways" : "")}");
+        var names = $"{fleet.Replicas[from].Name} to {fleet.Replicas[to].Name}";
+        log.Note($"{(isCut ? "cut" : "silence")} the link from {names}{(isBothWays ? ", both ways" : "")}");
         Disruptions.Add(new Disruption(DateTimeOffset.UtcNow, Until: null, IsPartition: true));
         foreach (var link in isBothWays ? [fleet.Link(from, to), fleet.Link(to, from)] : new[] { fleet.Link(from, to) })
         {

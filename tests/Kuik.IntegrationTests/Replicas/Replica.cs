@@ -16,7 +16,8 @@ internal sealed record ReplicaOptions(string Name, int Port, IReadOnlyDictionary
 
 /// <summary>How a background copy ended at a replica.</summary>
 /// <param name="IsCopied">The image is in the cache.</param>
-/// <param name="Verdict"><c>kind message</c>, what would be recorded about the image; null for no verdict: another replica is to take it.</param>
+/// <param name="Verdict"><c>kind message</c>, what would be recorded about the image; null for no verdict: another replica is to take
+/// it.</param>
 internal sealed record CopyOutcome(bool IsCopied, string? Verdict);
 
 /// <summary>One replica of the copy engine, as a process (Kuik.ReplicaHost) that can be stopped, frozen and killed.</summary>
@@ -62,7 +63,8 @@ internal sealed class Replica : IDisposable
     {
         (IsFrozen, IsStopping) = (false, false);
         string[] command = [.. options.Wrapper, Path.Combine(AppContext.BaseDirectory, "Kuik.ReplicaHost")];
-        process = ServerProcess.Start(Sandbox.Shared, options.Name, folder, new ServerCommand(command[0], command[1..]) { Environment = Environment() });
+        var server = new ServerCommand(command[0], command[1..]) { Environment = Environment() };
+        process = ServerProcess.Start(Sandbox.Shared, options.Name, folder, server);
         await process.WaitUntil(async stop =>
         {
             using var answer = await http.GetAsync(new Uri(Address, "readyz"), stop);
@@ -111,7 +113,8 @@ internal sealed class Replica : IDisposable
                 HttpStatusCode.OK => new CopyOutcome(true, null),
                 HttpStatusCode.BadGateway => new CopyOutcome(false, await answer.Content.ReadAsStringAsync(stop)),
                 HttpStatusCode.ServiceUnavailable => new CopyOutcome(false, null),
-                var status => throw new InvalidOperationException($"{Name} answered {(int)status} to a copy of {image}: {await answer.Content.ReadAsStringAsync(stop)}"),
+                var status => throw new InvalidOperationException(
+                    $"{Name} answered {(int)status} to a copy of {image}: {await answer.Content.ReadAsStringAsync(stop)}"),
             };
         }
         catch (Exception e) when (e is HttpRequestException or IOException)

@@ -27,8 +27,11 @@ public class RollingUpdateTests
         foreach (var replica in fleet.Replicas)
         {
             var first = pulls.Count;
-            pulls.AddRange(Enumerable.Range(first, Clients / Replicas).Select(client => fleet.Pull(names[client / 3], images[client / 3], log, client)));
-            await Eventually.True(() => origin.Ledger.Any(request => request is { IsBlobDownload: true, Sent: > 0, EndedAt: null }), "layers are on their way");
+            pulls.AddRange(Enumerable.Range(first, Clients / Replicas)
+                .Select(client => fleet.Pull(names[client / 3], images[client / 3], log, client)));
+            await Eventually.True(
+                () => origin.Ledger.Any(request => request is { IsBlobDownload: true, Sent: > 0, EndedAt: null }),
+                "layers are on their way");
             log.Note($"SIGTERM to {replica.Name}");
             var asked = DateTimeOffset.UtcNow;
             replica.BeginStop();

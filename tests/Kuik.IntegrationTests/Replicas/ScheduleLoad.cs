@@ -41,7 +41,8 @@ internal sealed class ScheduleLoad(Fleet fleet, ScheduleOrigins origins, PullLog
             var image = NextImage(pullsOfAnImage: 2);
             try
             {
-                if (await fleet.Copy(image.Name, random.Next(fleet.Replicas.Count), stop) is { Verdict: { } verdict } && !image.MayBeRefused)
+                var outcome = await fleet.Copy(image.Name, random.Next(fleet.Replicas.Count), stop);
+                if (outcome.Verdict is { } verdict && !image.MayBeRefused)
                     Note($"copy of {image.Name}: {verdict}");
             }
             catch (OperationCanceledException)

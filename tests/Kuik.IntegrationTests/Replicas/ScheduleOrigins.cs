@@ -9,7 +9,8 @@ namespace Kuik.IntegrationTests.Replicas;
 internal sealed record ScheduledImage(string Name, TestImage Image, bool MayBeRefused);
 
 /// <summary>
-/// Five origins: a good one; one that is slow; one that refuses every seventh request; one that breaks off each blob once, in the middle; and one with a base layer that two of its
+/// Five origins: a good one; one that is slow; one that refuses every seventh request; one that breaks off each blob once, in the middle;
+/// and one with a base layer that two of its
 /// repositories, and the good origin, have in common.
 /// </summary>
 internal sealed class ScheduleOrigins : IAsyncDisposable
@@ -63,7 +64,8 @@ internal sealed class ScheduleOrigins : IAsyncDisposable
     }
 
     /// <summary>True when the image's origin refused something, so that a pull of it may fail.</summary>
-    public bool IsToBlame(PullFailure failure) => failure.Status != 0 && failure.Image.StartsWith(refusing.Host + "/", StringComparison.Ordinal);
+    public bool IsToBlame(PullFailure failure) =>
+        failure.Status != 0 && failure.Image.StartsWith(refusing.Host + "/", StringComparison.Ordinal);
 
     public async ValueTask DisposeAsync()
     {

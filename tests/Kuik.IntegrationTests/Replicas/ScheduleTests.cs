@@ -25,34 +25,40 @@ public class ScheduleTests
         // Given
         await using var origins = await ScheduleOrigins.Start(Seed);
         var cache = await Registry.Start();
-        await using var fleet = await Fleet.Start(new FleetOptions(cache, [.. origins.All.Select(origin => origin.Host)]) { Size = 5, HasLinks = true }, running: 3);
+        var options = new FleetOptions(cache, [.. origins.All.Select(origin => origin.Host)]) { Size = 5, HasLinks = true };
+        await using var fleet = await Fleet.Start(options, running: 3);
         var log = new PullLog();
         var schedule = new RandomSchedule(fleet, log, Seed);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
 
         // When
         var load = new ScheduleLoad(fleet, origins, log, Seed);
-        var clients = Enumerable.Range(0, Clients).Select(client => load.Pull(client, PullsOfAnImage, over.Token)).Append(load.Copy(over.Token)).ToList();
+        var clients = Enumerable.Range(0, Clients).Select(client => load.Pull(client, PullsOfAnImage, over.Token))
+            .Append(load.Copy(over.Token)).ToList();
         await schedule.Run(Duration, TestContext.Current.CancellationToken);
         load.End();
         over.CancelAfter(3 * NodeClient.Bound);   // what a copy or a pull consists of has a bound each
         await Task.WhenAll(clients);
-        await Task.WhenAll(fleet.Replicas.Where(replica => !replica.IsRunning).Select(replica => replica.Start()));   // deletes what a killed one left
+        // A replica that was killed deletes what it has left when it starts again.
+        await Task.WhenAll(fleet.Replicas.Where(replica => !replica.IsRunning).Select(replica => replica.Start()));
         await fleet.Stop();
 
         // Then
+        var (longest, waitedFor) = log.LongestWait;
         string[] problems =
         [
             .. log.WrongBytes,
             .. log.Failures.Where(failure => !origins.IsToBlame(failure)).Select(failure => failure.Message),
             .. load.WrongVerdicts,
-            .. log.LongestWait.Time > NodeClient.Bound ? [$"a client waited {log.LongestWait.Time.TotalSeconds:0} s for {log.LongestWait.For}"] : Array.Empty<string>(),
+            .. longest > NodeClient.Bound ? [$"a client waited {longest.TotalSeconds:0} s for {waitedFor}"] : Array.Empty<string>(),
             .. fleet.SpooledFiles().Select(file => $"{file} is left in a spool"),
             .. fleet.HeldLocks().Select(repository => $"the lock of {repository} is held"),
             .. OriginBytes.SentTooOften(origins.All, origins.Images.Select(image => image.Image), schedule.Disruptions),
         ];
-        TestContext.Current.SendDiagnosticMessage($"{log.Pulls} pulls of {origins.Images.Count} images, the longest wait {log.LongestWait.Time.TotalSeconds:0.0} s");
-        Assert.True(problems.Length == 0, $"KUIK_TEST_SEED={Seed} KUIK_TEST_SCHEDULE_SECONDS={Duration.TotalSeconds:0}\n{string.Join('\n', problems)}\n\n{log.Timeline}\n{fleet.Logs}");
+        TestContext.Current.SendDiagnosticMessage(
+            $"{log.Pulls} pulls of {origins.Images.Count} images, longest wait {longest.TotalSeconds:0.0} s");
+        var run = $"KUIK_TEST_SEED={Seed} KUIK_TEST_SCHEDULE_SECONDS={Duration.TotalSeconds:0}";
+        Assert.True(problems.Length == 0, $"{run}\n{string.Join('\n', problems)}\n\n{log.Timeline}\n{fleet.Logs}");
         Assert.True(log.Pulls >= Clients, $"only {log.Pulls} pulls");
     }
 

@@ -23,9 +23,10 @@ public sealed class SlowOriginsTests : IAsyncLifetime
     {
         good = await ScriptedOrigin.Start();
         slow = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => ScriptedOrigin.Start()));
-        slow[0].Script = Blobs(SendInPieces.Each((http, _) => UntilMeasured(http, TimeSpan.FromSeconds(2))));                 // trickles
-        slow[1].Script = Blobs(SendInPieces.Each((_, _) => Task.CompletedTask, http => UntilMeasured(http, Timeout.InfiniteTimeSpan)));   // takes long to begin
-        slow[2].Script = Blobs(SendInPieces.HoldAt(2 * SendInPieces.PieceSize, measured.Task));                               // stalls in the middle and goes on
+        // One trickles, one takes long to begin, one stalls in the middle and goes on.
+        slow[0].Script = Blobs(SendInPieces.Each((http, _) => UntilMeasured(http, TimeSpan.FromSeconds(2))));
+        slow[1].Script = Blobs(SendInPieces.Each((_, _) => Task.CompletedTask, http => UntilMeasured(http, Timeout.InfiniteTimeSpan)));
+        slow[2].Script = Blobs(SendInPieces.HoldAt(2 * SendInPieces.PieceSize, measured.Task));
         var cache = await Registry.Start();
         fleet = await Fleet.Start(new FleetOptions(cache, [good.Host, .. slow.Select(origin => origin.Host)]));
     }
@@ -45,18 +46,22 @@ public sealed class SlowOriginsTests : IAsyncLifetime
         var alone = await Measure(seed: 7100);
 
         // When more is under way at each slow one than any limit on copies allows
-        var waiting = slow.SelectMany((origin, kind) => Enumerable.Range(0, SlowImages).Select(i => Use(Add(origin, 7200 + 100 * kind + i), isPull: i % 2 == 0, i))).ToList();
-        await Eventually.True(() => slow.All(origin => origin.Ledger.Any(request => request is { IsBlobDownload: true, EndedAt: null })), "all slow origins are at work");
+        var waiting = slow.SelectMany((origin, kind) => Enumerable.Range(0, SlowImages)
+            .Select(i => Use(Add(origin, 7200 + 100 * kind + i), isPull: i % 2 == 0, i))).ToList();
+        await Eventually.True(() => slow.All(IsAtWork), "all slow origins are at work");
         var beside = await Measure(seed: 7600);
         measured.SetResult();
         var isWhole = await Task.WhenAll(waiting);
 
         // Then
         var limit = Factor * alone + Noise;
-        TestContext.Current.SendDiagnosticMessage($"first {warm.TotalSeconds:0.0} s, alone {alone.TotalSeconds:0.0} s, beside slow origins {beside.TotalSeconds:0.0} s");
+        TestContext.Current.SendDiagnosticMessage(
+            $"first {warm.TotalSeconds:0.0} s, alone {alone.TotalSeconds:0.0} s, beside slow origins {beside.TotalSeconds:0.0} s");
         Assert.True(beside <= limit, $"{beside.TotalSeconds:0.0} s beside slow origins, {alone.TotalSeconds:0.0} s alone\n{log.Timeline}");
         Assert.True(isWhole.All(each => each) && log.Failures.IsEmpty && log.WrongBytes.IsEmpty, log.Timeline);
     }
+
+    private static bool IsAtWork(ScriptedOrigin origin) => origin.Ledger.Any(request => request is { IsBlobDownload: true, EndedAt: null });
 
     private static Func<OriginRequest, Misbehaviour?> Blobs(Misbehaviour how) => request => request.IsBlobDownload ? how : null;
 

@@ -1,9 +1,13 @@
 using Kuik.IntegrationTests.CopyEngine;
 using Kuik.Testing;
+using Microsoft.AspNetCore.Http;
 
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>Two replicas, and a third that may join; one image, an origin and a cache that hold still in the middle of a phase until they are let go.</summary>
+/// <summary>
+/// Two replicas, and a third that may join; one image, an origin and a cache that hold still in the middle of a phase until they are let
+/// go.
+/// </summary>
 internal sealed class StopScene : IAsyncDisposable
 {
     /// <summary>How much of a blob has been sent when the origin holds still, in bytes.</summary>
@@ -20,7 +24,7 @@ internal sealed class StopScene : IAsyncDisposable
         Name = origin.Add("team/web", "1", Image);
         origin.Script = Script;
         if (phase == StopPhase.CacheUpload)
-            front.HoldUntil(gate.Task, request => request.Method is "PUT" or "PATCH" && request.Path.Value!.Contains("/blobs/uploads/", StringComparison.Ordinal));
+            front.HoldUntil(gate.Task, IsUpload);
     }
 
     public StopPhase Phase { get; }
@@ -29,7 +33,8 @@ internal sealed class StopScene : IAsyncDisposable
 
     public Fleet Fleet { get; }
 
-    public TestImage Image { get; } = TestImage.Of([TestLayer.Random(6001, 1_000_000), TestLayer.Random(6002, 900_000), TestLayer.Random(6003, 800_000)]);
+    public TestImage Image { get; } =
+        TestImage.Of([.. Enumerable.Range(0, 3).Select(i => TestLayer.Random(6001 + i, 1_000_000 - 100_000 * i))]);
 
     public string Name { get; }
 
@@ -50,7 +55,8 @@ internal sealed class StopScene : IAsyncDisposable
         };
         if (phase == StopPhase.WaitingForTurn)
             (settings["Kuik:Fetch:MaxConcurrentBlobs"], settings["Kuik:Fetch:MaxConcurrentPerHost"]) = ("1", "1");
-        return new StopScene(phase, origin, front, await Fleet.Start(new FleetOptions(cache, [origin.Host]) { Settings = settings }, running: 2));
+        var fleet = await Fleet.Start(new FleetOptions(cache, [origin.Host]) { Settings = settings }, running: 2);
+        return new StopScene(phase, origin, front, fleet);
     }
 
     /// <summary>A pull of the image by one client, or a background copy of it, as the phase has it.</summary>
@@ -89,13 +95,19 @@ internal sealed class StopScene : IAsyncDisposable
     {
         var held = Origin.Ledger.Where(IsHeld).ToList();
         if (Phase == StopPhase.CacheUpload)
-            return Fleet.Running.FirstOrDefault(replica => replica.SpooledFiles().Any(file => Image.Layers.Any(layer => layer.Bytes.Length == new FileInfo(file).Length)));
+            return Fleet.Running.FirstOrDefault(replica => replica.SpooledFiles().Any(IsWhole));
         if (held.Count == 0 || (IsMidBody && held[0].Sent < HeldAt))
             return null;
         return Fleet.Running.FirstOrDefault(replica => replica.HasConnection(held[0].ClientPort));
     }
 
-    private bool IsMidBody => Phase is StopPhase.WaitingForTurn or StopPhase.MidBodyWithClient or StopPhase.MidBodyWithCopy or StopPhase.PeerJoins;
+    private static bool IsUpload(HttpRequest request) =>
+        request.Method is "PUT" or "PATCH" && request.Path.Value!.Contains("/blobs/uploads/", StringComparison.Ordinal);
+
+    private bool IsWhole(string file) => Image.Layers.Any(layer => layer.Bytes.Length == new FileInfo(file).Length);
+
+    private bool IsMidBody =>
+        Phase is StopPhase.WaitingForTurn or StopPhase.MidBodyWithClient or StopPhase.MidBodyWithCopy or StopPhase.PeerJoins;
 
     // Only the first request for each is held: the replica that takes over is served at once.
     private bool IsHeld(OriginRequest request) => request is { Count: 0, Method: "GET" } && Phase switch
@@ -107,6 +119,7 @@ internal sealed class StopScene : IAsyncDisposable
 
     private Misbehaviour? Script(OriginRequest request) => !IsHeld(request) ? null
         : Phase == StopPhase.BeforeManifest ? Misbehave.Delay(gate.Task, Image.MediaType)
-        : Phase == StopPhase.BeforeBlobHead ? SendInPieces.Each((_, _) => Task.CompletedTask, http => gate.Task.WaitAsync(http.RequestAborted))
+        : Phase == StopPhase.BeforeBlobHead
+            ? SendInPieces.Each((_, _) => Task.CompletedTask, http => gate.Task.WaitAsync(http.RequestAborted))
         : SendInPieces.HoldAt(HeldAt, gate.Task);
 }

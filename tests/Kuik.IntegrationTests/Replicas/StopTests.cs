@@ -9,7 +9,8 @@ public abstract class StopTests
     public static TheoryData<StopPhase> Phases => [.. Enum.GetValues<StopPhase>()];
 
     /// <param name="phase">What it is in the middle of.</param>
-    /// <param name="isLetGo">True: what is under way goes on before the replica's time is up. False: not at all, and another replica takes over.</param>
+    /// <param name="isLetGo">True: what is under way goes on before the replica's time is up. False: not at all, and another replica
+    /// takes over.</param>
     private protected static async Task Stop(StopPhase phase, bool isLetGo)
     {
         // Given
@@ -30,11 +31,12 @@ public abstract class StopTests
         await scene.Joining;
 
         // Then
+        var longest = StopScene.DrainLimit + TimeSpan.FromSeconds(10);
         string[] problems =
         [
             .. problem is null ? Array.Empty<string>() : [problem],
             .. SentTwice(scene),
-            .. took > StopScene.DrainLimit + TimeSpan.FromSeconds(10) ? [$"{busy.Name} ended {took.TotalSeconds:0.0} s after SIGTERM"] : Array.Empty<string>(),
+            .. took > longest ? [$"{busy.Name} ended {took.TotalSeconds:0.0} s after SIGTERM"] : Array.Empty<string>(),
         ];
         Assert.True(problems.Length == 0, $"{string.Join('\n', problems)}\n{scene.Log.Timeline}\n{scene.Fleet.Logs}");
     }
@@ -48,7 +50,7 @@ public abstract class StopTests
             foreach (var request in scene.Origin.Ledger.Where(request => request.IsBlobDownload && request.Target == blob.Digest))
             {
                 if (request.From != at)
-                    yield return $"{request.At:HH:mm:ss.fff} {blob.Digest} from {request.From}, after {at} of {blob.Bytes.Length} bytes had been sent";
+                    yield return $"{request.At:HH:mm:ss.fff} {blob.Digest} from {request.From}, after {at} of {blob.Bytes.Length} bytes";
                 at = request.From + request.Sent;
             }
         }

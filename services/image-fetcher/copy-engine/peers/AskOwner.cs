@@ -96,8 +96,10 @@ internal sealed class AskOwner(HttpMessageInvoker peers, BlobOwners owners, Time
         });
     }
 
+    // An empty value would be refused: it is no number.
     private static string Question(WantedBlob blob) =>
-        $"{BlobsPath}?image={Uri.EscapeDataString(blob.Image.ToString())}&digest={blob.Digest}&size={blob.SizeInBytes?.ToString(CultureInfo.InvariantCulture)}";
+        $"{BlobsPath}?image={Uri.EscapeDataString(blob.Image.ToString())}&digest={blob.Digest}"
+        + (blob.SizeInBytes is { } size ? string.Create(CultureInfo.InvariantCulture, $"&size={size}") : "");
 
     private static Uri? AddressOf(string? text) => Uri.TryCreate(text, UriKind.Absolute, out var address) ? address : null;
 

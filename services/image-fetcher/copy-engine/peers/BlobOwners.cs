@@ -56,8 +56,10 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
     /// </summary>
     public async Task<IReadOnlyList<Uri>> Others(string key, int most, CancellationToken ct)
     {
-        var listed = Rank(key, await replicas.All(ct)).Select(replica => replica.Address).Take(most + 1);
-        return [.. listed.Concat(replicas.Former).Where(address => !replicas.IsSelf(address) && !IsPassedOver(address)).Distinct()];
+        var listed = Rank(key, await replicas.All(ct)).Select(replica => replica.Address).Where(IsAsked).Take(most);
+        return [.. listed.Concat(replicas.Former.Where(IsAsked)).Distinct()];
+
+        bool IsAsked(Uri address) => !replicas.IsSelf(address) && !IsPassedOver(address);
     }
 
     /// <summary>Is this the address of a replica, now or a short while ago?</summary>

@@ -15,6 +15,9 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
     private const int MostBreaks = 4;
     private const int Progress = 1 << 20;
 
+    /// <summary>How often the other replicas are asked for a blob.</summary>
+    private const int MostRounds = 3;
+
     /// <summary>How often a blob is begun again after wrong bytes of which it is not known which source sent them.</summary>
     private const int MostRestarts = 8;
 
@@ -33,7 +36,7 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
     {
         try
         {
-            if (first.FindPeer is { } find && await find(ct) is { } peer)
+            if (first.FindPeer is { } find && await FindPeer(find) is { } peer)
                 blob.Sources.AddFirst(peer);
             while (blob.Sources.Next() is { } source)
                 if (await Try(source))
@@ -58,6 +61,23 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
         {
             _hash.Dispose();
         }
+    }
+
+    /// <summary>
+    /// A replica that has it. One that has asked here meanwhile, and was sent to the origin, may not have begun when it was asked: it is
+    /// asked once more, or both would go to the origin.
+    /// </summary>
+    private async Task<BlobSource?> FindPeer(Func<CancellationToken, Task<BlobSource?>> find)
+    {
+        for (var round = 0; round < MostRounds; round++)
+        {
+            var refused = blob.RefusedPeers;
+            if (await find(ct) is { } peer)
+                return peer;
+            if (blob.RefusedPeers == refused)
+                break;
+        }
+        return null;
     }
 
     /// <returns>True when the blob is complete; false when the next source is to be tried.</returns>

@@ -47,6 +47,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     private long _capacity = long.MaxValue;   // of the circle; without one a position is an offset
     private long _start;
     private long _compareUntil;
+    private int _refusedPeers;
 
     public string Digest => first.Digest;
 
@@ -57,6 +58,9 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
 
     /// <summary>Where its bytes come from at the moment.</summary>
     public BlobStage Stage { get; set; }
+
+    /// <summary>How many times another replica asked for it and was sent to the origin. Changed with <see cref="RefusePeer"/>.</summary>
+    public int RefusedPeers => Volatile.Read(ref _refusedPeers);
 
     /// <summary>Where it comes from.</summary>
     public BlobSources Sources { get; } = new();
@@ -107,6 +111,9 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
                 return _readers.Count(reader => reader.IsPeer);
         }
     }
+
+    /// <summary>Another replica is to get it from the origin: this one may get it from there.</summary>
+    internal void RefusePeer() => Interlocked.Increment(ref _refusedPeers);
 
     internal SpoolReader AddReader(string repository, bool isPeer)
     {
