@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -20,7 +21,7 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
-    private readonly ConcurrentDictionary<HttpContext, bool> _requests = new();
+    private readonly ConcurrentDictionary<Request, bool> _requests = new();
 
     /// <summary>Counts a request until the result is disposed. While the replica ends, each answer closes its connection: the next request goes to another one.</summary>
     public IDisposable Begin(HttpContext http)
@@ -31,8 +32,9 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
                 http.Response.Headers.Connection = "close";
             return Task.CompletedTask;
         });
-        _requests[http] = true;
-        return new Request(this, http);
+        var request = new Request(this, http.Features.GetRequiredFeature<IHttpResponseFeature>(), http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>());
+        _requests[request] = true;
+        return request;
     }
 
     /// <summary>Takes nothing new on, and returns when nothing is under way or all of it has been handed over.</summary>
@@ -61,8 +63,8 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
     /// </summary>
     public void CutRequests()
     {
-        foreach (var http in _requests.Keys.Where(http => http.Response.HasStarted))
-            http.Abort();
+        foreach (var request in _requests.Keys)
+            request.CutIfStarted();
     }
 
     private async Task HandOver(SpooledBlob blob, CancellationToken ct)
@@ -98,9 +100,16 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
     [LoggerMessage(LogLevel.Warning, "blob {Digest} is not taken over by {Successor}: {Reason}")]
     private partial void LogRefused(string digest, Uri successor, string reason);
 
-    private sealed class Request(Drain drain, HttpContext http) : IDisposable
+    // The features are the connection's own: unlike the context, they may be used when the request has just ended.
+    private sealed class Request(Drain drain, IHttpResponseFeature response, IHttpRequestLifetimeFeature lifetime) : IDisposable
     {
-        public void Dispose() => drain._requests.TryRemove(http, out _);
+        public void CutIfStarted()
+        {
+            if (response.HasStarted)
+                lifetime.Abort();
+        }
+
+        public void Dispose() => drain._requests.TryRemove(this, out _);
     }
 }
 

@@ -10,29 +10,16 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// </summary>
 internal sealed class Spool : IDisposable
 {
-    /// <summary>Of the room, what the blobs of one host may take together.</summary>
-    private const double ShareOfHost = 0.75;
-
-    /// <summary>Room is taken in pieces of so many bytes.</summary>
-    private const long Piece = 1 << 20;
-
-    /// <summary>How long the spool does not grow after the disk was full.</summary>
-    private static readonly TimeSpan FullDiskPause = TimeSpan.FromSeconds(10);
-
     private readonly Lock _gate = new();
     private readonly Dictionary<string, SpooledBlob> _blobs = [];
     private readonly LinkedList<SpooledBlob> _idle = new();
-    private readonly Dictionary<string, long> _usedByHost = new(StringComparer.OrdinalIgnoreCase);
     private readonly SpoolFolder _folder;
-    private readonly long _limit;
+    private readonly SpoolRoom _room;
     private readonly long _largestBlob;
     private readonly EngineMetrics _metrics;
     private readonly WorkWatchdog _watchdog;
     private readonly CancellationToken _stopping;
-    private long _used;
     private long _names;
-    private long? _fullSince;
-    private long _fullAt;
 
     /// <summary>Takes a folder of its own, and deletes those of processes that are gone.</summary>
     /// <param name="path">Created if it does not exist.</param>
@@ -45,21 +32,21 @@ internal sealed class Spool : IDisposable
     /// <exception cref="WrongSetting">The folder cannot be used.</exception>
     public Spool(string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken stopping)
     {
-        (_limit, _largestBlob, _metrics, _watchdog, _stopping, Time) = (limitInBytes, largestBlob, metrics, watchdog, stopping, time);
+        (_largestBlob, _metrics, _watchdog, _stopping, Time) = (largestBlob, metrics, watchdog, stopping, time);
+        _room = new SpoolRoom(limitInBytes, time);
         _folder = new SpoolFolder(path);
         metrics.Watch(this);
     }
 
     internal TimeProvider Time { get; }
 
-    /// <summary>Bytes taken, the limit, blobs, and blobs under way.</summary>
+    /// <summary>What it holds at this moment.</summary>
     internal SpoolUse Use
     {
         get
         {
             lock (_gate)
-                return new SpoolUse(_used, _limit, _blobs.Count, _blobs.Values.Count(blob => !blob.IsComplete && !blob.HasFailed),
-                    _fullSince is { } since ? Time.GetElapsedTime(since) : null);
+                return new SpoolUse(_room.Used, _room.Limit, _blobs.Count, _room.FullFor);
         }
     }
 
@@ -122,7 +109,7 @@ internal sealed class Spool : IDisposable
                 if (blob.Holders == 0)
                     removed = Remove(blob);
             }
-        removed?.Discard();
+        removed?.Dispose();
     }
 
     /// <summary>Blobs that the cache does not have and that are still wanted.</summary>
@@ -150,7 +137,7 @@ internal sealed class Spool : IDisposable
         lock (_gate)
             left = [.. _blobs.Values.ToList().Select(Remove)];
         foreach (var blob in left)
-            blob.Discard();
+            blob.Dispose();
         _folder.Dispose();
     }
 
@@ -166,7 +153,7 @@ internal sealed class Spool : IDisposable
             else
                 _idle.AddLast(blob.Idle);
         }
-        removed?.Discard();
+        removed?.Dispose();
     }
 
     /// <summary>Room that every blob gets, whatever there is; a negative number gives some back.</summary>
@@ -175,12 +162,12 @@ internal sealed class Spool : IDisposable
         var removed = new List<SpooledBlob>();
         lock (_gate)
         {
-            Count(blob, bytes);
-            while (_used > _limit && DropIdle(removed))
+            _room.Take(blob, bytes);
+            while (_room.Used > _room.Limit && DropIdle(removed))
             {
             }
         }
-        removed.ForEach(idle => idle.Discard());
+        removed.ForEach(idle => idle.Dispose());
     }
 
     /// <summary>Room up to an offset, if there is any; idle blobs make some.</summary>
@@ -189,22 +176,17 @@ internal sealed class Spool : IDisposable
     /// <param name="size">Of the blob; null when it is not known.</param>
     internal bool TryGrow(SpooledBlob blob, long end, long? size)
     {
-        var bytes = Math.Max(end, Math.Min(blob.Room + Piece, size ?? long.MaxValue)) - blob.Room;
         var removed = new List<SpooledBlob>();
         bool fits;
         lock (_gate)
         {
-            var isPaused = _fullAt != 0 && Time.GetElapsedTime(_fullAt) < FullDiskPause;
-            while (_used + bytes > _limit && DropIdle(removed))
+            var bytes = SpoolRoom.Missing(blob, end, size);
+            while (_room.Used + bytes > _room.Limit && DropIdle(removed))
             {
             }
-            var share = _usedByHost.GetValueOrDefault(blob.Host) + bytes;
-            fits = !isPaused && _used + bytes <= _limit && share <= _limit * ShareOfHost;
-            if (fits)
-                Count(blob, bytes);
-            _fullSince = fits ? null : _fullSince ?? Time.GetTimestamp();
+            fits = _room.TryTake(blob, bytes);
         }
-        removed.ForEach(idle => idle.Discard());
+        removed.ForEach(idle => idle.Dispose());
         if (!fits)
             CutStalled();
         return fits;
@@ -221,9 +203,9 @@ internal sealed class Spool : IDisposable
             {
             }
             if (removed.Count == 0)
-                (_fullAt, _fullSince) = (Time.GetTimestamp(), _fullSince ?? Time.GetTimestamp());
+                _room.SawFullDisk();
         }
-        removed.ForEach(idle => idle.Discard());
+        removed.ForEach(idle => idle.Dispose());
         return removed.Count > 0;
     }
 
@@ -289,19 +271,8 @@ internal sealed class Spool : IDisposable
         if (_blobs.TryGetValue(blob.Digest, out var current) && current == blob)
             _blobs.Remove(blob.Digest);
         blob.Idle.List?.Remove(blob.Idle);
-        Count(blob, -blob.Room);
+        _room.Take(blob, -blob.Room);
         return blob;
-    }
-
-    private void Count(SpooledBlob blob, long bytes)
-    {
-        blob.Room += bytes;
-        _used += bytes;
-        var ofHost = _usedByHost.GetValueOrDefault(blob.Host) + bytes;
-        if (ofHost > 0)
-            _usedByHost[blob.Host] = ofHost;
-        else
-            _usedByHost.Remove(blob.Host);
     }
 }
 
@@ -309,6 +280,5 @@ internal sealed class Spool : IDisposable
 /// <param name="Used">Bytes of room taken.</param>
 /// <param name="Limit">In bytes.</param>
 /// <param name="Blobs">All of them.</param>
-/// <param name="Downloads">Blobs that are arriving.</param>
 /// <param name="FullFor">How long no blob could grow; null when the last one could.</param>
-internal sealed record SpoolUse(long Used, long Limit, int Blobs, int Downloads, TimeSpan? FullFor);
+internal sealed record SpoolUse(long Used, long Limit, int Blobs, TimeSpan? FullFor);

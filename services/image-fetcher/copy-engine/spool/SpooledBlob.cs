@@ -3,25 +3,12 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>How far a blob's download is.</summary>
-internal enum BlobStage
-{
-    /// <summary>Other replicas are being asked whether they have it.</summary>
-    Asking,
-
-    /// <summary>Another replica sends it.</summary>
-    AtPeer,
-
-    /// <summary>An origin is asked for it, or sends it.</summary>
-    AtOrigin,
-}
-
 /// <summary>
 /// One blob in the spool: what has arrived, and its readers, each at its own pace. A blob that gets no more room goes on in the room that
 /// it has, in a circle: it overwrites what all of its readers have read, at the pace of the slowest one, and so never waits for another
 /// blob. Its last bytes are handed out only when all of them have been verified: a wrong one ends as a broken transfer, never as a whole.
 /// </summary>
-internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
+internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : IDisposable
 {
     /// <summary>How much is held back until the digest is verified, in bytes.</summary>
     public const int HeldBack = 4096;
@@ -40,11 +27,10 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     private readonly TaskCompletionSource<bool> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<SpoolReader> _readers = [];
     private LinkedListNode<SpooledBlob>? _idle;
-    private SpoolFile? _file;
+    private CircularFile? _file;
     private TaskCompletionSource? _moved;
     private CopyFailed? _failure;
     private long _written;
-    private long _capacity = long.MaxValue;   // of the circle; without one a position is an offset
     private long _start;
     private long _compareUntil;
     private int _refusedPeers;
@@ -166,11 +152,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     internal void Begin(long? size)
     {
         if (_file is null)
-        {
-            _file = spool.CreateFile(path, (int)Math.Min(size ?? LeastRoom, LeastRoom));
-            if (_file.MemorySize is { } memory)
-                _capacity = memory;
-        }
+            _file = new CircularFile(spool.CreateFile(path, (int)Math.Min(size ?? LeastRoom, LeastRoom)));
         else if (size != Size)
             CutReaders(_ => true, $"blob {Digest} has another size at another source");
         if (Room < LeastRoom && (size ?? LeastRoom) > Room)
@@ -183,18 +165,18 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     /// <exception cref="CopyFailed">There is no room, and no reader for which to go on.</exception>
     internal async ValueTask Append(ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
-        var end = _written + bytes.Length;
-        if (!IsCircle && end > Room && !spool.TryGrow(this, end, Size))
-            _capacity = Room;
-        await WaitForReaders(end, ct);
-        await Compare(bytes, ct);
+        var (file, end) = (_file!, _written + bytes.Length);
+        if (!file.IsCircle && end > Room && !spool.TryGrow(this, end, Size))
+            file.Close(Room);
+        await WaitForReaders(file, end, ct);
+        await Compare(file, bytes, ct);
         try
         {
-            await Write(bytes, ct);
+            await file.Write(bytes, _written, ct);
         }
-        catch (IOException) when (!IsCircle)
+        catch (IOException) when (_written < file.Capacity)   // what is overwritten is on the disk already
         {
-            await WriteToFullDisk(bytes, end, ct);
+            await WriteToFullDisk(file, bytes, end, ct);
         }
         _checksum.Append(bytes.Span);
         Change(() => Interlocked.Exchange(ref _written, end));
@@ -206,11 +188,11 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     /// </summary>
     internal void Restart()
     {
-        if (IsCircle)
+        if (_file!.IsCircle)
             CutReaders(reader => reader.End > 0, $"blob {Digest}: the origin sent something else");
         Change(() =>
         {
-            _compareUntil = IsCircle ? 0 : _readers.Select(reader => reader.End).DefaultIfEmpty().Max();
+            _compareUntil = _file.IsCircle ? 0 : _readers.Select(reader => reader.End).DefaultIfEmpty().Max();
             Interlocked.Exchange(ref _written, 0);
             Interlocked.Exchange(ref _start, 0);
             _checksum.Reset();
@@ -242,9 +224,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     internal void CutAll() => CutReaders(_ => true, $"blob {Digest}: image-fetcher is stopping");
 
     /// <summary>Gives up the file. May take long: never call it under a lock.</summary>
-    internal void Discard() => _file?.Dispose();
-
-    private bool IsCircle => _capacity != long.MaxValue;
+    public void Dispose() => _file?.Dispose();
 
     private long Available(SpoolReader reader) => reader.Cut is { } cut ? throw cut
         : IsComplete ? _written : Math.Max(0, _written - reader.HeldBack);
@@ -253,13 +233,13 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     {
         if (offset < Start)
             throw new CopyFailed(CopyFailed.Cache, $"blob {Digest} has left the spool up to byte {Start}, and {offset} was asked for", retryHelps: true);
-        length = (int)Math.Min(length, _capacity - PositionOf(offset));
-        (reader.Position, reader.End) = (offset, offset + length);
+        length = _file!.Contiguous(offset, length);
+        (reader.Position, reader.End) = (offset, Math.Max(reader.End, offset + length));
     }
 
     private async ValueTask<int> ReadFile(SpoolReader reader, Memory<byte> buffer, long offset, CancellationToken ct)
     {
-        var got = await _file!.Read(buffer, PositionOf(offset), ct);
+        var got = await _file!.Read(buffer, offset, ct);
         TaskCompletionSource? moved;
         lock (_gate)
         {
@@ -268,7 +248,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
             reader.Position = offset + got;
             reader.MovedAt = spool.Time.GetTimestamp();
             reader.IsReading = false;
-            moved = IsCircle ? _moved : null;
+            moved = _file.IsCircle ? _moved : null;
             if (moved is not null)
                 _moved = null;
         }
@@ -277,14 +257,14 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
     }
 
     /// <summary>In a circle: waits until every reader has read what is to be overwritten.</summary>
-    private async Task WaitForReaders(long end, CancellationToken ct)
+    private async Task WaitForReaders(CircularFile file, long end, CancellationToken ct)
     {
         while (true)
         {
             Task moved;
             lock (_gate)
             {
-                var start = end - _capacity;
+                var start = end - file.Capacity;
                 if (start <= _start)
                     return;
                 var readers = _readers.Where(reader => reader.Cut is null).ToList();
@@ -308,52 +288,37 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path)
         }
     }
 
-    private async ValueTask Write(ReadOnlyMemory<byte> bytes, CancellationToken ct)
-    {
-        var position = PositionOf(_written);
-        var atEnd = (int)Math.Min(bytes.Length, _capacity - position);
-        await _file!.Write(bytes[..atEnd], position, ct);
-        if (atEnd < bytes.Length)
-            await _file.Write(bytes[atEnd..], 0, ct);
-    }
-
     /// <summary>The disk takes no more: idle blobs go; if that is not enough, this one goes on in the room that it has.</summary>
-    private async Task WriteToFullDisk(ReadOnlyMemory<byte> bytes, long end, CancellationToken ct)
+    private async Task WriteToFullDisk(CircularFile file, ReadOnlyMemory<byte> bytes, long end, CancellationToken ct)
     {
         if (spool.SawFullDisk())
             try
             {
-                await Write(bytes, ct);
+                await file.Write(bytes, _written, ct);
                 return;
             }
             catch (IOException)
             {
                 // There is still not enough.
             }
-        _capacity = Math.Max(Math.Min(Room, LeastRoom), _written);
-        spool.Take(this, _capacity - Room);
-        await WaitForReaders(end, ct);
-        await Write(bytes, ct);
+        file.Close(Math.Max(Math.Min(Room, LeastRoom), _written));
+        spool.Take(this, file.Capacity - Room);
+        await WaitForReaders(file, end, ct);
+        await file.Write(bytes, _written, ct);
     }
 
     /// <summary>After a restart: are these the bytes that readers have got?</summary>
-    private async ValueTask Compare(ReadOnlyMemory<byte> bytes, CancellationToken ct)
+    private async ValueTask Compare(CircularFile file, ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
         var length = (int)Math.Min(bytes.Length, _compareUntil - _written);
         if (length <= 0)
             return;
-        var before = new byte[length];
-        for (int at = 0, got; at < length; at += got)
-            if ((got = await _file!.Read(before.AsMemory(at), _written + at, ct)) == 0)
-                break;
-        var same = _written + bytes.Span[..length].CommonPrefixLength(before);
-        if (same == _written + length)
+        var same = await file.CommonPrefix(bytes[..length], _written, ct);
+        if (same == length)
             return;
         _compareUntil = 0;
-        CutReaders(reader => reader.End > same, $"blob {Digest}: the origin sent something else");
+        CutReaders(reader => reader.End > _written + same, $"blob {Digest}: the origin sent something else");
     }
-
-    private long PositionOf(long offset) => IsCircle ? offset % _capacity : offset;
 
     private void CutReaders(Func<SpoolReader, bool> which, string why) => Change(() =>
     {
