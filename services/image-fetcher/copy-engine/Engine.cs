@@ -57,7 +57,9 @@ internal sealed class Engine : IDisposable
         (Time, OriginRules) = (time, settings.Origins);
         _stopping = CancellationTokenSource.CreateLinkedTokenSource(applicationStopping);
         var stopping = _stopping.Token;
-        _token = settings.TokenFile is { } file ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>()) : null;
+        _token = settings.TokenFile is { } file
+            ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>())
+            : null;
         _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = PeerConnections() });
         Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);
