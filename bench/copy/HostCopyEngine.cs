@@ -52,10 +52,12 @@ internal sealed class HostCopyEngine
     /// <param name="blobsAtOnce"><c>Kuik:Fetch:MaxConcurrentBlobs</c>.</param>
     /// <param name="port">Default any.</param>
     /// <param name="more">Further settings, as environment variables.</param>
-    public static async Task<HostCopyEngine> Start(Registry cache, IEnumerable<string> origins, int blobsAtOnce, int? port = null, params (string Key, string Value)[] more)
+    public static async Task<HostCopyEngine> Start(
+        Registry cache, IEnumerable<string> origins, int blobsAtOnce, int? port = null, params (string Key, string Value)[] more)
     {
         var folder = Sandbox.Shared.NewFolder(Verb);
-        var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port ?? FreePort.Next()}/"), Timeout = TimeSpan.FromMinutes(20) };
+        var address = new Uri($"http://127.0.0.1:{port ?? FreePort.Next()}/");
+        var http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromMinutes(20) };
         var own = new DirectoryInfo(AppContext.BaseDirectory);
         var runtime = Path.Combine(own.Parent!.Parent!.FullName, "ImageFetcher", own.Name, "Kuik.ImageFetcher.runtimeconfig.json");
         var command = new ServerCommand("dotnet", "exec", "--runtimeconfig", runtime, Path.Combine(own.FullName, "Kuik.Bench.dll"), Verb)

@@ -5,7 +5,8 @@ using Kuik.Testing;
 namespace Kuik.Bench.Copy;
 
 /// <summary>
-/// 50 clients pull 20 images that nothing has cached through three replicas, from five origins, of which one sends 50 kB/s on each connection. The same is done
+/// 50 clients pull 20 images that nothing has cached through three replicas, from five origins, of which one sends 50 kB/s on each
+/// connection. The same is done
 /// without the slow origin's images, by turns: how much slower are the pulls from the four others with it?
 /// </summary>
 internal static class SlowOriginCase
@@ -31,7 +32,8 @@ internal static class SlowOriginCase
     public static async Task Run(Results results, int runs)
     {
         CopySuite.Say($"making {Name}");
-        var quick = await Task.WhenAll(Enumerable.Range(1, QuickOrigins).Select(i => Registry.Start(new RegistryOptions { Name = $"origin-{i}" })));
+        var quick = await Task.WhenAll(
+            Enumerable.Range(1, QuickOrigins).Select(i => Registry.Start(new RegistryOptions { Name = $"origin-{i}" })));
         await using var slow = await ScriptedOrigin.Start();
         slow.Script = request => request is { IsBlobDownload: true, Range: null } ? Trickle : null;
         var images = await MakeImages(quick, slow);
@@ -46,16 +48,19 @@ internal static class SlowOriginCase
             await origin.Stop();
     }
 
-    private static async Task Measure(Registry[] quick, ScriptedOrigin slow, IReadOnlyList<PulledImage> images, bool isWithSlow, Results results)
+    private static async Task Measure(
+        Registry[] quick, ScriptedOrigin slow, IReadOnlyList<PulledImage> images, bool isWithSlow, Results results)
     {
         // 1. A new cache and new replicas, whose code is compiled by pulls of other images.
         var cache = await Registry.Start(new RegistryOptions { Name = "cache" });
         var replicas = await StartReplicas(cache, [.. quick.Select(origin => origin.Host), slow.Host]);
-        await Task.WhenAll(replicas.SelectMany(replica => images.Where(image => image.IsWarmUp).Select(image => new PullClient(replica.Http).Pull(image.Name, image.Image))));
+        var warmUp = images.Where(image => image.IsWarmUp).ToList();
+        await Task.WhenAll(replicas.SelectMany(
+            replica => warmUp.Select(image => new PullClient(replica.Http).Pull(image.Name, image.Image))));
         var seen = quick.Select(origin => origin.Requests().Count).ToArray();
         var seenOfSlow = slow.Ledger.Count;
 
-        // 2. Each client pulls its images one after the other; those of the slow origin beside them, so that the four others have the same load in both.
+        // 2. Each client pulls its images one after the other; those of the slow origin beside them: the others have the same load in both.
         var times = new ConcurrentQueue<(int Origin, double? Seconds)>();
         await Task.WhenAll(Enumerable.Range(0, Clients).SelectMany(number =>
         {
@@ -74,7 +79,8 @@ internal static class SlowOriginCase
         Directory.Delete(cache.DataFolder, recursive: true);
     }
 
-    private static void Report(Results results, string subject, IReadOnlyCollection<(int Origin, double? Seconds)> times, IReadOnlyList<int> downloads)
+    private static void Report(
+        Results results, string subject, IReadOnlyCollection<(int Origin, double? Seconds)> times, IReadOnlyList<int> downloads)
     {
         void Add(string metric, string unit, double value) => results.Add(CopySuite.Suite, Name, subject, metric, unit, value);
 
@@ -85,7 +91,8 @@ internal static class SlowOriginCase
             Add($"{who}: pull, median", "s", sorted[sorted.Count / 2]);
             Add($"{who}: pull, p99", "s", sorted[(int)((sorted.Count - 1) * 0.99)]);
         }
-        var others = times.Where(time => time.Origin <= QuickOrigins && time.Seconds is not null).Select(time => time.Seconds!.Value).Order().ToList();
+        var others = times.Where(time => time.Origin <= QuickOrigins && time.Seconds is not null)
+            .Select(time => time.Seconds!.Value).Order().ToList();
         Add("four others: pull, median", "s", others[others.Count / 2]);
         Add("four others: pull, p99", "s", others[(int)((others.Count - 1) * 0.99)]);
         Add("failed pulls", "pulls", times.Count(time => time.Seconds is null));
@@ -98,7 +105,8 @@ internal static class SlowOriginCase
         foreach (var metric in new[] { "four others: pull, median", "four others: pull, p99" })
         {
             var ratio = results.Median(CopySuite.Suite, Name, $"{Results.Kuik}/{Without}", metric);
-            results.Goal($"{Name}: {metric}, at most 1.1 times that {Without}", ratio.ToString("0.00", CultureInfo.InvariantCulture), ratio <= 1.1);
+            var shown = ratio.ToString("0.00", CultureInfo.InvariantCulture);
+            results.Goal($"{Name}: {metric}, at most 1.1 times that {Without}", shown, ratio <= 1.1);
         }
         var most = results.Find(CopySuite.Suite, Name, Results.Kuik, "origin downloads of a blob, most")!.Max;
         results.Goal($"{Name}: each origin sends each blob once", most.ToString("0", CultureInfo.InvariantCulture), most <= 1);
@@ -122,8 +130,11 @@ internal static class SlowOriginCase
                 if (isWarmUp && origin == quick.Length)
                     continue;
                 var seed = (origin * 100) + (i * 10);
-                var image = TestImage.Of([.. Enumerable.Range(0, 3).Select(layer => TestLayer.Random(seed + layer, isWarmUp ? 10_000 : LayerSize))]);
-                var name = origin < quick.Length ? await quick[origin].Push($"team/app{i}", "1", image) : slow.Add($"team/app{i}", "1", image);
+                var size = isWarmUp ? 10_000 : LayerSize;
+                var image = TestImage.Of([.. Enumerable.Range(0, 3).Select(layer => TestLayer.Random(seed + layer, size))]);
+                var name = origin < quick.Length
+                    ? await quick[origin].Push($"team/app{i}", "1", image)
+                    : slow.Add($"team/app{i}", "1", image);
                 images.Add(new PulledImage(origin + 1, name, image, origin == quick.Length, isWarmUp));
             }
         return images;
@@ -146,9 +157,11 @@ internal static class SlowOriginCase
     private static List<int> Downloads(Registry[] quick, int[] seen, ScriptedOrigin slow, int seenOfSlow) =>
     [
         .. quick.SelectMany((origin, i) => origin.Requests().Skip(seen[i])
-            .Where(request => request.Method == "GET" && request.Status is 200 or 206 && request.Path.Contains("/blobs/", StringComparison.Ordinal))
+            .Where(request => request is { Method: "GET", Status: 200 or 206 })
+            .Where(request => request.Path.Contains("/blobs/", StringComparison.Ordinal))
             .GroupBy(request => request.Path).Select(blob => blob.Count())),
-        .. slow.Ledger.Skip(seenOfSlow).Where(request => request.IsBlobDownload).GroupBy(request => request.Path).Select(blob => blob.Count()),
+        .. slow.Ledger.Skip(seenOfSlow).Where(request => request.IsBlobDownload)
+            .GroupBy(request => request.Path).Select(blob => blob.Count()),
     ];
 
     /// <summary>50 kB/s.</summary>

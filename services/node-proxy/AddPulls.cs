@@ -20,7 +20,8 @@ internal static class AddPulls
         services.AddSingleton(settings);
         services.AddSingleton(new UpstreamAddresses(new UpstreamAddress(settings.Cache), new UpstreamAddress(settings.Fetcher)));
         services.AddSingleton(provider => UpstreamCredentials.Open(
-            builder.Configuration, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<UpstreamCredentials>>()));
+            builder.Configuration, provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<UpstreamCredentials>>()));
         services.AddSingleton<ProxyMetrics>();
         services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit, roots));
         services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
@@ -59,7 +60,10 @@ internal static class AddPulls
         var time = provider.GetRequiredService<TimeProvider>();
         List<IPullSource> sources = [provider.GetRequiredService<AskCache>()];
         if (settings.Fetcher is not null || settings.EndpointsFile is not null)
-            sources.Add(new AskFetcher(At(provider, "fetcher", Addresses(provider).Fetcher, settings.FetcherLimit, Credentials(provider).Fetcher), settings, time));
+        {
+            var fetcher = At(provider, "fetcher", Addresses(provider).Fetcher, settings.FetcherLimit, Credentials(provider).Fetcher);
+            sources.Add(new AskFetcher(fetcher, settings, time));
+        }
         sources.Add(provider.GetRequiredService<AskOrigin>());
         var metrics = provider.GetRequiredService<ProxyMetrics>();
         return [.. sources.Select(source => new CountMisses(source, metrics))];
@@ -75,6 +79,7 @@ internal static class AddPulls
 
     private static UpstreamCredentials Credentials(IServiceProvider provider) => provider.GetRequiredService<UpstreamCredentials>();
 
-    private static Upstream At(IServiceProvider provider, string name, UpstreamAddress address, TimeSpan firstByte, UpstreamCredential? credential) =>
+    private static Upstream At(
+        IServiceProvider provider, string name, UpstreamAddress address, TimeSpan firstByte, UpstreamCredential? credential) =>
         new(name, address, firstByte, provider.GetRequiredService<AskingMeans>(), credential);
 }

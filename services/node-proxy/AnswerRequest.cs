@@ -86,7 +86,9 @@ internal sealed partial class AnswerRequest(
             Route.Referrers(var asked) => asked,
             _ => null,
         };
-        return image is not null && settings.Origins.DenialReason(image.Host) is { } denied ? new Route.Refused(403, "DENIED", denied) : null;
+        return image is not null && settings.Origins.DenialReason(image.Host) is { } denied
+            ? new Route.Refused(403, "DENIED", denied)
+            : null;
     }
 
     private Task TurnAway(HttpContext http, Route.Refused refused)

@@ -5,7 +5,10 @@ namespace Kuik.NodeProxy;
 /// <summary>What node-proxy may answer without asking. How old an answer may be is counted from the moment at which its source was asked.</summary>
 internal sealed record MemorySettings
 {
-    /// <summary><c>Kuik:Proxy:MemoryLimit</c>: for manifests, in bytes, or with a unit (k, M, G; Ki, Mi, Gi); at most 1 GiB, and 1 remembers none. Default 16 MiB. Misses have a sixteenth of it besides.</summary>
+    /// <summary>
+    /// <c>Kuik:Proxy:MemoryLimit</c>: for manifests, in bytes, or with a unit (k, M, G; Ki, Mi, Gi); at most 1 GiB, and 1 remembers none.
+    /// Default 16 MiB. Misses have a sixteenth of it besides.
+    /// </summary>
     public long LimitInBytes { get; init; } = 16 << 20;
 
     /// <summary>

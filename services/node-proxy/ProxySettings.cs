@@ -89,7 +89,8 @@ internal sealed record ProxySettings
     public TimeSpan OriginWait { get; init; } = TimeSpan.FromSeconds(50);
 
     /// <summary>
-    /// Bytes a second, or with a unit (k, M, G; Ki, Mi, Gi): a blob that an origin sends more slowly, averaged over 30 seconds of waiting for the origin, is
+    /// Bytes a second, or with a unit (k, M, G; Ki, Mi, Gi): a blob that an origin sends more slowly, averaged over 30 seconds of waiting
+    /// for the origin, is
     /// given up, so that origins that trickle do not hold
     /// all turns. A slow client does not count. Default 1 KiB; at least 1.
     /// </summary>

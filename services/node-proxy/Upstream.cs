@@ -19,7 +19,8 @@ internal sealed record AskingMeans(HttpMessageInvoker Client, Breaker Breaker, T
 /// <param name="firstByte">How long an answer may take to begin, connection included.</param>
 /// <param name="means">Shared by all upstreams.</param>
 /// <param name="credential">Shown to this server only, not where it redirects; null: anonymous.</param>
-internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan firstByte, AskingMeans means, UpstreamCredential? credential = null)
+internal sealed class Upstream(
+    string name, UpstreamAddress address, TimeSpan firstByte, AskingMeans means, UpstreamCredential? credential = null)
 {
     /// <summary>Between two lines about refused credentials.</summary>
     private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
@@ -70,15 +71,20 @@ internal sealed class Upstream(string name, UpstreamAddress address, TimeSpan fi
         }
     }
 
-    /// <summary>The server does not let node-proxy in. That says nothing of the image: the next source is asked, and no client is sent the 401.</summary>
+    /// <summary>
+    /// The server does not let node-proxy in. That says nothing of the image: the next source is asked, and no client is sent the 401.
+    /// </summary>
     private string Refused(HttpResponseMessage answer, string key)
     {
         answer.Dispose();
         var now = means.Time.GetUtcNow().UtcTicks;
         var before = Interlocked.Read(ref _loggedRefusalAt);
         if (now - before >= LogInterval.Ticks && Interlocked.CompareExchange(ref _loggedRefusalAt, now, before) == before)
-            means.Logger.LogWarning("{Upstream} {Endpoint} refused: credentials (401). Check {Settings}; it is passed over in each pull", name, key,
-                name == AskCache.CacheName ? $"{UpstreamCredentials.ReadUsernameKey} and {UpstreamCredentials.ReadPasswordFileKey}" : FetcherToken.FileKey);
+            means.Logger.LogWarning(
+                "{Upstream} {Endpoint} refused: credentials (401). Check {Settings}; it is passed over in each pull", name, key,
+                name == AskCache.CacheName
+                    ? $"{UpstreamCredentials.ReadUsernameKey} and {UpstreamCredentials.ReadPasswordFileKey}"
+                    : FetcherToken.FileKey);
         return "it refused node-proxy's credentials";
     }
 

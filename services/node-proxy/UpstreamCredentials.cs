@@ -8,7 +8,9 @@ namespace Kuik.NodeProxy;
 /// <param name="Fetcher">For image-fetcher.</param>
 internal sealed record UpstreamCredentials(UpstreamCredential? Cache, UpstreamCredential? Fetcher) : IDisposable
 {
-    /// <summary>A user of the cache registry's read endpoint, for Basic. Needs <see cref="ReadPasswordFileKey"/>. Default none: anonymous.</summary>
+    /// <summary>
+    /// A user of the cache registry's read endpoint, for Basic. Needs <see cref="ReadPasswordFileKey"/>. Default none: anonymous.
+    /// </summary>
     public const string ReadUsernameKey = "Kuik:Cache:ReadUsername";
 
     /// <summary>A file with that user's password on one line; read again when it changes.</summary>
@@ -18,14 +20,19 @@ internal sealed record UpstreamCredentials(UpstreamCredential? Cache, UpstreamCr
     /// <exception cref="WrongSetting">A file cannot be read, or one of user name and password is missing.</exception>
     public static UpstreamCredentials Open(IConfiguration configuration, TimeProvider time, ILogger<UpstreamCredentials> logger)
     {
-        var (user, passwordFile, tokenFile) = (configuration[ReadUsernameKey], configuration[ReadPasswordFileKey], configuration[FetcherToken.FileKey]);
-        if (user is { Length: > 0 } && (user.Contains(':', StringComparison.Ordinal) || user.Any(char.IsControl)))
+        var (user, passwordFile) = (configuration[ReadUsernameKey] ?? "", configuration[ReadPasswordFileKey] ?? "");
+        if (user.Contains(':', StringComparison.Ordinal) || user.Any(char.IsControl))
             throw new WrongSetting(ReadUsernameKey, user, "a user name without a colon");
-        if (string.IsNullOrEmpty(user) != string.IsNullOrEmpty(passwordFile))
-            throw new WrongSetting(string.IsNullOrEmpty(user) ? ReadUsernameKey : ReadPasswordFileKey, "", $"set where {(string.IsNullOrEmpty(user) ? ReadPasswordFileKey : ReadUsernameKey)} is");
+        if (passwordFile.Length > 0 && user.Length == 0)
+            throw new WrongSetting(ReadUsernameKey, user, $"set where {ReadPasswordFileKey} is");
+        if (user.Length > 0 && passwordFile.Length == 0)
+            throw new WrongSetting(ReadPasswordFileKey, passwordFile, $"set where {ReadUsernameKey} is");
         return new UpstreamCredentials(
-            passwordFile is { Length: > 0 } ? new UpstreamCredential(new SecretFile(ReadPasswordFileKey, passwordFile, SecretKind.Password, time, logger), user) : null,
-            tokenFile is { Length: > 0 } ? new UpstreamCredential(new SecretFile(FetcherToken.FileKey, tokenFile, SecretKind.Token, time, logger), username: null) : null);
+            Open(ReadPasswordFileKey, SecretKind.Password, user), Open(FetcherToken.FileKey, SecretKind.Token, username: null));
+
+        UpstreamCredential? Open(string key, SecretKind kind, string? username) => configuration[key] is { Length: > 0 } file
+            ? new UpstreamCredential(new SecretFile(key, file, kind, time, logger), username)
+            : null;
     }
 
     public void Dispose()

@@ -5,10 +5,14 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.Hosting;
 
 /// <summary>
-/// A password or token in a file, which is read at start and again when it changes: a Secret that Kubernetes mounts is rotated by writing the file anew, on each node
+/// A password or token in a file, which is read at start and again when it changes: a Secret that Kubernetes mounts is rotated by writing
+/// the file anew, on each node
 /// at another time. No request waits for the file. The previous value is remembered in memory for <see cref="PreviousIsAccepted"/>.
 /// </summary>
-/// <remarks>The file is read every few seconds instead of watched: Kubernetes swaps a symbolic link two levels above it, which a watch of the file does not see.</remarks>
+/// <remarks>
+/// The file is read every few seconds instead of watched: Kubernetes swaps a symbolic link two levels above it, which a watch of the file
+/// does not see.
+/// </remarks>
 public sealed partial class SecretFile : IDisposable
 {
     /// <summary>Between two reads.</summary>
@@ -17,7 +21,10 @@ public sealed partial class SecretFile : IDisposable
     /// <summary>How long after a change <see cref="Matches"/> still accepts the value before it.</summary>
     public static readonly TimeSpan PreviousIsAccepted = TimeSpan.FromMinutes(15);
 
-    /// <summary>How long after a change <see cref="ToSend"/> is still the value before it: the kubelet takes up to two minutes to write a Secret on every node.</summary>
+    /// <summary>
+    /// How long after a change <see cref="ToSend"/> is still the value before it: the kubelet takes up to two minutes to write a Secret
+    /// on every node.
+    /// </summary>
     public static readonly TimeSpan PreviousIsSent = TimeSpan.FromMinutes(3);
 
     private const int MaxLength = 4096;
@@ -50,9 +57,16 @@ public sealed partial class SecretFile : IDisposable
     public string Current => Volatile.Read(ref _secrets).Current.Text;
 
     /// <summary>The value to show to another process, which may not have read the newest one yet.</summary>
-    public string ToSend => Volatile.Read(ref _secrets) is { Previous: { } previous } secrets && _time.GetUtcNow() - secrets.Since < PreviousIsSent
-        ? previous.Text
-        : Current;
+    public string ToSend
+    {
+        get
+        {
+            var secrets = Volatile.Read(ref _secrets);
+            return secrets.Previous is { } previous && _time.GetUtcNow() - secrets.Since < PreviousIsSent
+                ? previous.Text
+                : secrets.Current.Text;
+        }
+    }
 
     /// <summary>Is this the secret, or the one before it shortly after a change? Takes the same time whatever the difference.</summary>
     public bool Matches(string shown)
@@ -103,7 +117,8 @@ public sealed partial class SecretFile : IDisposable
         return problem is null ? secret : null;
     }
 
-    private static string Accepted(SecretKind kind) => kind == SecretKind.Token ? "one token in it (letters, digits and -._~+/=)" : "a password on one line in it";
+    private static string Accepted(SecretKind kind) =>
+        kind == SecretKind.Token ? "one token in it (letters, digits and -._~+/=)" : "a password on one line in it";
 
     // token68 of RFC 9110, section 11.2.
     private static bool IsOfToken(char c) => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_' or '~' or '+' or '/' or '=';

@@ -31,17 +31,22 @@ public static class Settings
     }
 
     /// <summary>
-    /// A number of bytes as Kubernetes quantities have it: <c>1000</c>, <c>500M</c> and <c>20G</c> (powers of 1000: k, M, G, T), <c>20Gi</c> (powers of 1024: Ki, Mi, Gi, Ti);
+    /// A number of bytes as Kubernetes quantities have it: <c>1000</c>, <c>500M</c> and <c>20G</c> (powers of 1000: k, M, G, T),
+    /// <c>20Gi</c> (powers of 1024: Ki, Mi, Gi, Ti);
     /// a B may follow (<c>20GB</c>, <c>20 GiB</c>). The default when the setting is absent or empty.
     /// </summary>
-    /// <exception cref="WrongSetting">Any other text (<c>K</c>, which is 1000 to some and 1024 to others, included), or a size outside 1 to <paramref name="most"/>.</exception>
+    /// <exception cref="WrongSetting">Any other text (<c>K</c>, which is 1000 to some and 1024 to others, included), or a size outside 1
+    /// to <paramref name="most"/>.</exception>
     public static long ReadSize(this IConfiguration configuration, string key, long fallback, long most = long.MaxValue)
     {
         if (configuration[key] is not { Length: > 0 } text)
             return fallback;
         return TryParseSize(text.AsSpan().Trim(), out var size) && size <= most
             ? size
-            : throw new WrongSetting(key, text, $"a number of bytes, or one with k, M, G, T (powers of 1000) or Ki, Mi, Gi, Ti (powers of 1024) behind it, such as 20Gi{(most == long.MaxValue ? "" : $"; at most {most} bytes")}");
+            : throw new WrongSetting(
+                key, text,
+                "a number of bytes, or one with k, M, G, T (powers of 1000) or Ki, Mi, Gi, Ti (powers of 1024) behind it, such as 20Gi"
+                + (most == long.MaxValue ? "" : $"; at most {most} bytes"));
     }
 
     private static bool TryParseSize(ReadOnlySpan<char> text, out long size)
@@ -61,7 +66,8 @@ public static class Settings
             _ => null,
         };
         size = 0;
-        if (unit is not { } factor || !long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number <= 0 || number > long.MaxValue / factor)
+        if (unit is not { } factor || !long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            || number <= 0 || number > long.MaxValue / factor)
             return false;
         size = number * factor;
         return true;

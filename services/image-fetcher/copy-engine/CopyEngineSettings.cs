@@ -27,7 +27,8 @@ internal sealed record CopyEngineSettings
 
     /// <summary>
     /// <c>Kuik:Platforms</c>: what is fetched ahead of an index: <c>os/arch[/variant]</c>; <c>windows(10.0.20348)/amd64</c>, which means every entry whose
-    /// <c>os.version</c> is or begins with that version (without one: all of Windows); an architecture alone is Linux's. Each platform once, whatever its spelling.
+    /// <c>os.version</c> is or begins with that version (without one: all of Windows); an architecture alone is Linux's. Each platform
+    /// once, whatever its spelling.
     /// Default linux/amd64.
     /// </summary>
     public required IReadOnlyList<Platform> Platforms { get; init; }
@@ -53,7 +54,9 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Fetch:SpoolPath</c>: a folder for blobs under way. Default: one in the temporary folder.</summary>
     public required string SpoolPath { get; init; }
 
-    /// <summary><c>Kuik:Fetch:SpoolLimit</c>: in bytes, or with a unit of Kubernetes quantities (k, M, G, T; Ki, Mi, Gi, Ti). Default 20 GiB.</summary>
+    /// <summary>
+    /// <c>Kuik:Fetch:SpoolLimit</c>: in bytes, or with a unit of Kubernetes quantities (k, M, G, T; Ki, Mi, Gi, Ti). Default 20 GiB.
+    /// </summary>
     public long SpoolLimitInBytes { get; init; } = 20L << 30;
 
     /// <summary>
@@ -77,10 +80,15 @@ internal sealed record CopyEngineSettings
     /// <summary><c>Kuik:Fetcher:Peers</c>: addresses of all replicas, this one among them, or one name whose addresses they are. None: alone.</summary>
     public IReadOnlyList<Uri> Peers { get; init; } = [];
 
-    /// <summary><c>Kuik:Fetcher:TokenFile</c>: a file with the token that node-proxies and other replicas have to show (<see cref="FetcherToken"/>). Null: none is required.</summary>
+    /// <summary>
+    /// <c>Kuik:Fetcher:TokenFile</c>: a file with the token that node-proxies and other replicas have to show (<see
+    /// cref="FetcherToken"/>). Null: none is required.
+    /// </summary>
     public string? TokenFile { get; init; }
 
-    /// <summary><c>Kuik:AllowedOrigins</c>, <c>Kuik:DeniedOrigins</c>: the origins that images are copied and pulled from. Default all.</summary>
+    /// <summary>
+    /// <c>Kuik:AllowedOrigins</c>, <c>Kuik:DeniedOrigins</c>: the origins that images are copied and pulled from. Default all.
+    /// </summary>
     public OriginRules Origins { get; init; } = OriginRules.AllowAll;
 
     /// <exception cref="WrongSetting">One of them is not accepted.</exception>

@@ -64,7 +64,9 @@ internal sealed class Engine : IDisposable
         var metrics = new EngineMetrics(meters);
         Watchdog = new WorkWatchdog(time);
         metrics.Watch(Watchdog);
-        _token = settings.TokenFile is { } file ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>()) : null;
+        _token = settings.TokenFile is { } file
+            ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>())
+            : null;
         _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = new PeerConnections() });
         Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);

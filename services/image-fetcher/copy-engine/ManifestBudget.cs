@@ -4,7 +4,8 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The limits on the manifests of one image, and what has been counted against them. Without limits, an index of 24 kB whose entries are padded manifests fills
+/// The limits on the manifests of one image, and what has been counted against them. Without limits, an index of 24 kB whose entries are
+/// padded manifests fills
 /// the memory of one replica after the other. They apply to copies only: a pull of such an image is passed through, uncached.
 /// </summary>
 /// <param name="image">The image to be copied, for messages.</param>
@@ -17,7 +18,9 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     /// <summary>Entries of one index. The largest known of an image has about 40.</summary>
     public const int MaxEntries = 1_000;
 
-    /// <summary>Manifests and indexes of one image that have to be read: the root, and of its entries those of the wanted platforms.</summary>
+    /// <summary>
+    /// Manifests and indexes of one image that have to be read: the root, and of its entries those of the wanted platforms.
+    /// </summary>
     public const int MaxManifests = 300;
 
     /// <summary>Bytes of all of them together.</summary>
@@ -54,12 +57,14 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     {
         _manifests += entries.Count;
         if (_manifests > MaxManifests)
-            throw Exceeded($"it consists of {_manifests} manifests or more for the platforms of Kuik:Platforms, at most {MaxManifests} are copied");
+            throw Exceeded(
+                $"it consists of {_manifests} manifests or more for the platforms of Kuik:Platforms, at most {MaxManifests} are copied");
         ThrowIfTooLarge(entries.Aggregate(_bytes, (sum, entry) => sum + Math.Min(entry.SizeInBytes, MaxBytes)));
     }
 
     /// <summary>Counts a manifest or index that has been read.</summary>
-    /// <exception cref="CopyFailed">The image is over the limit with it; or, and then a retry helps, the copies under way hold all memory that is meant for them.</exception>
+    /// <exception cref="CopyFailed">The image is over the limit with it; or, and then a retry helps, the copies under way hold all memory
+    /// that is meant for them.</exception>
     public void Add(Manifest manifest)
     {
         ThrowIfTooLarge(_bytes += manifest.Bytes.Length);
@@ -67,7 +72,11 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
         if (needed <= 0)
             return;
         if (!memory.TryTake(needed))
-            throw new CopyFailed(CopyFailed.Internal, $"{image} has {_bytes} bytes of manifests or more, and image-fetcher holds {PlanMemory.MaxBytes} of other images being copied: it is tried again later", retryHelps: true);
+            throw new CopyFailed(
+                CopyFailed.Internal,
+                $"{image} has {_bytes} bytes of manifests or more, and the other copies under way leave no room for them in "
+                + $"image-fetcher's memory ({PlanMemory.MaxBytes} bytes): it is tried again later",
+                retryHelps: true);
         _taken += needed;
     }
 
@@ -94,5 +103,8 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     }
 
     private CopyFailed Exceeded(string found) => new(
-        CopyFailed.Broken, $"{image} is not copied into the cache: {found}. Pulls of it are passed through; to stop rewriting it, list it in Kuik:Webhook:IgnoredImages", retryHelps: false);
+        CopyFailed.Broken,
+        $"{image} is not copied into the cache: {found}. "
+        + "Pulls of it are passed through; to stop rewriting it, list it in Kuik:Webhook:IgnoredImages",
+        retryHelps: false);
 }

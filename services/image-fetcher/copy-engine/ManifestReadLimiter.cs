@@ -4,7 +4,8 @@ using System.Threading.RateLimiting;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Bounds how many manifests are read from origins at once, each of which may take 4 MiB and more of memory. Waiting callers are served first come, first served
+/// Bounds how many manifests are read from origins at once, each of which may take 4 MiB and more of memory. Waiting callers are served
+/// first come, first served
 /// within a host, and a slow host does not delay the others: a host without a read under way may start one beyond <see cref="MaxShared"/>.
 /// A client of a waiting pull is answered 202 meanwhile (see <see cref="PullThrough"/>).
 /// </summary>
@@ -20,14 +21,24 @@ internal sealed class ManifestReadLimiter : IDisposable
     /// <summary>Reads at a time in the process, whatever the number of hosts: the bound of the memory, 256 MiB of manifests.</summary>
     public const int MaxTotal = 64;
 
-    /// <summary>Reads that wait for a place in the process; a further one fails. Each host has at most one read among them beyond the shared ones.</summary>
+    /// <summary>
+    /// Reads that wait for a place in the process; a further one fails. Each host has at most one read among them beyond the shared ones.
+    /// </summary>
     public const int MaxQueued = 10_000;
 
-    /// <summary>Time limit of one read, from its turn to the last byte. An origin that sends a byte a minute would hold its place for years.</summary>
+    /// <summary>
+    /// Time limit of one read, from its turn to the last byte. An origin that sends a byte a minute would hold its place for years.
+    /// </summary>
     public static readonly TimeSpan ReadLimit = TimeSpan.FromMinutes(5);
 
     private readonly HostTurns _hosts = new(MaxShared, MaxPerHost);
-    private readonly ConcurrencyLimiter _total = new(new() { PermitLimit = MaxTotal, QueueLimit = MaxQueued, QueueProcessingOrder = QueueProcessingOrder.OldestFirst });
+    private readonly ConcurrencyLimiter _total = new(new()
+    {
+        PermitLimit = MaxTotal,
+        QueueLimit = MaxQueued,
+        QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
+    });
+
     private readonly TimeProvider _time;
     private readonly UpDownCounter<long> _waiting;
     private readonly Histogram<double> _waits;
@@ -36,7 +47,8 @@ internal sealed class ManifestReadLimiter : IDisposable
     {
         var meter = meters.Create("Kuik.ImageFetcher");
         _time = time;
-        _waiting = meter.CreateUpDownCounter<long>("kuik_fetcher_waiting", description: "Work that waits for its turn, by what it waits for");
+        _waiting = meter.CreateUpDownCounter<long>(
+            "kuik_fetcher_waiting", description: "Work that waits for its turn, by what it waits for");
         _waits = meter.CreateHistogram<double>("kuik_fetcher_wait", "s", "How long work waited for its turn, by what it waited for");
     }
 
@@ -44,7 +56,8 @@ internal sealed class ManifestReadLimiter : IDisposable
     /// <param name="host">The origin's, as references name it.</param>
     /// <param name="read">Cancelled when it takes longer than <see cref="ReadLimit"/>.</param>
     /// <param name="ct">Ends the wait and the read.</param>
-    /// <exception cref="CopyFailed">The read took too long, or too many wait already. What <paramref name="read"/> throws propagates.</exception>
+    /// <exception cref="CopyFailed">The read took too long, or too many wait already. What <paramref name="read"/> throws
+    /// propagates.</exception>
     public async Task<T> Run<T>(string host, Func<CancellationToken, Task<T>> read, CancellationToken ct)
     {
         var (turn, place) = await Enter(host, ct);
@@ -59,7 +72,9 @@ internal sealed class ManifestReadLimiter : IDisposable
             }
             catch (OperationCanceledException e) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
             {
-                throw new CopyFailed(CopyFailed.Unreachable, $"{host} did not send a manifest within {ReadLimit.TotalMinutes:0} min", retryHelps: true, inner: e);
+                throw new CopyFailed(
+                    CopyFailed.Unreachable, $"{host} did not send a manifest within {ReadLimit.TotalMinutes:0} min", retryHelps: true,
+                    inner: e);
             }
         }
     }
@@ -78,7 +93,10 @@ internal sealed class ManifestReadLimiter : IDisposable
             var place = await _total.AcquireAsync(1, ct);
             return place.IsAcquired
                 ? (turn, place)
-                : throw new CopyFailed(CopyFailed.Internal, $"image-fetcher reads {MaxTotal} manifests and {MaxQueued} wait: the manifest of {host} is not read now", retryHelps: true);
+                : throw new CopyFailed(
+                    CopyFailed.Internal,
+                    $"image-fetcher reads {MaxTotal} manifests and {MaxQueued} wait: the manifest of {host} is not read now",
+                    retryHelps: true);
         }
         catch
         {

@@ -30,7 +30,8 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
 
     /// <exception cref="CopyFailed">The origin did not give it.</exception>
     public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
-        InTurn(image, ct => Try(image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
+        InTurn(image, ct => Try(
+            image, credential => client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
 
     /// <summary>What a tag or digest names, as a hint: null means to ask by GET, which also finds out which credential is let in.</summary>
     /// <exception cref="CopyFailed">The origin is rate limited.</exception>
@@ -68,8 +69,8 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
 
     /// <summary>A manifest that the origin may well not have; null then. By GET at once: only that can say that there is none.</summary>
     /// <exception cref="CopyFailed">The origin did not say.</exception>
-    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind<Manifest>(image, async credential =>
-        await client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
+    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind<Manifest>(
+        image, async credential => await client.GetManifest(RegistryRepository.Of(image), image.Target, credential, ct), ct), stop);
 
     /// <summary>What there is now to show to this image's origin.</summary>
     public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);

@@ -5,7 +5,8 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Shows the token of <see cref="FetcherToken.FileKey"/> to other replicas. One that refuses it counts as unreachable, so that the next replica, or this one, does the
+/// Shows the token of <see cref="FetcherToken.FileKey"/> to other replicas. One that refuses it counts as unreachable, so that the next
+/// replica, or this one, does the
 /// work: its 401 must not reach a client as the origin's.
 /// </summary>
 /// <param name="token">Null: none is shown.</param>
@@ -20,6 +21,7 @@ internal sealed class PeerTokenHandler(SecretFile? token) : DelegatingHandler
             return answer;
         answer.Dispose();
         throw new HttpRequestException(
-            $"{request.RequestUri!.Authority} refused this replica: {FetcherToken.FileKey} {(token is null ? "is not set here" : "has another token there")}");
+            $"{request.RequestUri!.Authority} refused this replica: {FetcherToken.FileKey} "
+            + (token is null ? "is not set here" : "has another token there"));
     }
 }

@@ -1,7 +1,8 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The bytes of manifests that all copies of this replica hold, beyond the first <see cref="FreeBytes"/> of each image. Copies that pulls begin are not limited in
+/// The bytes of manifests that all copies of this replica hold, beyond the first <see cref="FreeBytes"/> of each image. Copies that pulls
+/// begin are not limited in
 /// number, so that the limit of one image does not bound them together.
 /// </summary>
 internal sealed class PlanMemory

@@ -20,7 +20,9 @@ internal sealed record IndexEntry(string Digest, long SizeInBytes, Platform? Pla
 /// <summary>What manifests and indexes say, Docker's and OCI's alike.</summary>
 internal static class ReadManifest
 {
-    /// <summary>Of anything that a manifest describes, in bytes: no blob is that large, and the sum over all parts of an image stays a number.</summary>
+    /// <summary>
+    /// Of anything that a manifest describes, in bytes: no blob is that large, and the sum over all parts of an image stays a number.
+    /// </summary>
     private const long LargestSize = 1L << 48;
 
     /// <summary>What a manifest needs: its configuration and layers, each digest once.</summary>

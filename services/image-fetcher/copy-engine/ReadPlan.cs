@@ -9,7 +9,9 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="Parts">All blobs, each once.</param>
 /// <param name="Platforms">Those of the root index that are stored; none for a single manifest.</param>
 /// <param name="MissingPlatforms">Those that are wanted and that the index does not name; one of its entries without a platform may still be it.</param>
-internal sealed record ImagePlan(Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms) : IDisposable
+internal sealed record ImagePlan(
+    Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms,
+    IReadOnlyList<string> MissingPlatforms) : IDisposable
 {
     /// <summary>What its manifests count against; null: nothing.</summary>
     public ManifestBudget? Budget { get; init; }
@@ -24,7 +26,8 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
     private readonly PlanMemory _memory = new();
 
     /// <summary>The plan of an image; to be disposed when it has been carried out.</summary>
-    /// <exception cref="CopyFailed">A manifest cannot be had or read, the image is over a limit of <see cref="ManifestBudget"/>, or its origin is denied.</exception>
+    /// <exception cref="CopyFailed">A manifest cannot be had or read, the image is over a limit of <see cref="ManifestBudget"/>, or its
+    /// origin is denied.</exception>
     public async Task<ImagePlan> Run(ImageReference image, CancellationToken stop)
     {
         settings.Origins.ThrowIfDenied(image);   // also when the cache has all of it
@@ -90,7 +93,8 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
         var entries = ReadManifest.Entries(manifest);
         plan.Budget.CheckIndex(manifest, entries.Count, depth);
 
-        var byPlatform = settings.Platforms.Distinct().Select(wanted => (Wanted: wanted, Fitting: Platform.Choose(wanted, entries, entry => entry.Platform))).ToList();
+        var byPlatform = settings.Platforms.Distinct()
+            .Select(wanted => (Wanted: wanted, Fitting: Platform.Choose(wanted, entries, entry => entry.Platform))).ToList();
         var chosen = byPlatform.SelectMany(platform => platform.Fitting).DistinctBy(entry => entry.Digest).ToList();
         var missing = byPlatform.Where(platform => platform.Fitting.Count == 0).Select(platform => platform.Wanted.ToString()).ToList();
         var perhaps = missing.Count == 0 ? [] : entries.Where(entry => entry.MayBeAny);   // what is missing may be among them
@@ -109,7 +113,11 @@ internal sealed class ReadPlan(CacheRegistry cache, Manifests manifests, HostTur
     private static void AddLeaf(ImageReference image, Manifest manifest, UnfinishedPlan plan)
     {
         if (ArtifactManifest.TypeOf(manifest.Bytes) is { } ours)   // in the cache it would be taken for one
-            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} of {image} is no image: it has the type {ours} of what Kuik itself writes into its cache registry", retryHelps: false);
+            throw new CopyFailed(
+                CopyFailed.Broken,
+                $"manifest {manifest.Digest} of {image} is no image: it has the type {ours} of what Kuik itself writes into its cache "
+                + "registry",
+                retryHelps: false);
         var parts = ReadManifest.Parts(manifest);
         plan.Budget.AddParts(manifest, parts.Count);
         plan.Parts.AddRange(parts);

@@ -9,12 +9,16 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Lets only node-proxies and other replicas in: every request but those for health and metrics needs the token of <see cref="FetcherToken.FileKey"/>. A NetworkPolicy
+/// Lets only node-proxies and other replicas in: every request but those for health and metrics needs the token of <see
+/// cref="FetcherToken.FileKey"/>. A NetworkPolicy
 /// cannot do this, because node-proxy's requests come from node addresses. Without the setting every request is let in.
 /// </summary>
 internal sealed partial class TokenAuthentication
 {
     private static readonly PathString[] Open = ["/healthz", "/readyz", "/metrics"];
+
+    private const string Explanation =
+        $"image-fetcher serves node-proxies and its own replicas only: it requires the token of {FetcherToken.FileKey}";
 
     /// <summary>Between two lines about refused requests.</summary>
     private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
@@ -60,12 +64,15 @@ internal sealed partial class TokenAuthentication
         http.Response.ContentType = RegistryErrors.MediaType;
         return HttpMethods.IsHead(http.Request.Method)
             ? Task.CompletedTask
-            : http.Response.WriteAsync(RegistryErrors.Body("UNAUTHORIZED", $"image-fetcher serves node-proxies and its own replicas only: it requires the token of {FetcherToken.FileKey}"), http.RequestAborted);
+            : http.Response.WriteAsync(RegistryErrors.Body("UNAUTHORIZED", Explanation), http.RequestAborted);
     }
 
-    [LoggerMessage(LogLevel.Information, "{Setting} is not set: every client that reaches this port can pull images that pods' secrets open")]
+    [LoggerMessage(LogLevel.Information,
+        "{Setting} is not set: every client that reaches this port can pull images that pods' secrets open")]
     private partial void LogOpen(string setting);
 
-    [LoggerMessage(LogLevel.Warning, "request from {Address} refused: it has {Problem}; node-proxies and replicas need the token of {Setting}. Further ones of this minute are only counted")]
+    [LoggerMessage(LogLevel.Warning,
+        "request from {Address} refused: it has {Problem}; node-proxies and replicas need the token of {Setting}. "
+        + "Further ones of this minute are only counted")]
     private partial void LogRefused(IPAddress? address, string problem, string setting);
 }

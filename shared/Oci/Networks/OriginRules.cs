@@ -5,18 +5,23 @@ using Microsoft.Extensions.Configuration;
 namespace Kuik.Oci;
 
 /// <summary>
-/// The origins that images may come from, the same for node-proxy and image-fetcher. Hosts are compared by name: an allow list says what may be reached, a deny
+/// The origins that images may come from, the same for node-proxy and image-fetcher. Hosts are compared by name: an allow list says what
+/// may be reached, a deny
 /// list only what is not asked under that name.
 /// </summary>
 public sealed class OriginRules
 {
     /// <summary>
-    /// Origins that may be pulled from, as images name them: <c>docker.io</c>, <c>registry.example.com:5000</c> (that port only; without one: any port), <c>*.example.com</c>
+    /// Origins that may be pulled from, as images name them: <c>docker.io</c>, <c>registry.example.com:5000</c> (that port only; without
+    /// one: any port), <c>*.example.com</c>
     /// (every host below it). Default none: all of them. The token servers and redirects of an allowed origin are allowed with it.
     /// </summary>
     public const string AllowedKey = "Kuik:AllowedOrigins";
 
-    /// <summary>Hosts that are never asked, in the same form: not as an origin, not as a token server, not as the target of a redirect. Wins over the other list. Default none.</summary>
+    /// <summary>
+    /// Hosts that are never asked, in the same form: not as an origin, not as a token server, not as the target of a redirect. Wins over
+    /// the other list. Default none.
+    /// </summary>
     public const string DeniedKey = "Kuik:DeniedOrigins";
 
     /// <summary>The name of <see cref="AllowedKey"/> when only node-proxy had it. Still read; entries under both names count.</summary>
@@ -60,7 +65,9 @@ public sealed class OriginRules
         var (name, port) = colon < 0 ? (host, 443) : (host[..colon], int.Parse(host.AsSpan(colon + 1), provider: null));
         if (Array.Find(_denied, entry => entry.Covers(name, port)) is { } denied)
             return $"{host} is not pulled from: it is among {denied.Key}";
-        return _allowed.Length == 0 || Array.Exists(_allowed, entry => entry.Covers(name, port)) ? null : $"{host} is not pulled from: it is not among {_allowed[0].Key}";
+        return _allowed.Length == 0 || Array.Exists(_allowed, entry => entry.Covers(name, port))
+            ? null
+            : $"{host} is not pulled from: it is not among {_allowed[0].Key}";
     }
 
     /// <summary>Why an address is not asked, whatever led to it (a token realm, a redirect); null when it may be.</summary>
@@ -82,7 +89,9 @@ public sealed class OriginRules
         var (name, port) = colon < 0 ? (rest, null) : (rest[..colon], rest[(colon + 1)..]);
         int? number = null;
         if (port is not null)
-            number = int.TryParse(port, out var parsed) && parsed is >= 1 and <= 65535 ? parsed : throw new WrongSetting(key, text, accepted);
+            number = int.TryParse(port, out var parsed) && parsed is >= 1 and <= 65535
+                ? parsed
+                : throw new WrongSetting(key, text, accepted);
         return Uri.CheckHostName(name) is UriHostNameType.Dns or UriHostNameType.IPv4 && !name.EndsWith('.')
             ? new Entry(key, name.ToLowerInvariant(), isBelow, number)
             : throw new WrongSetting(key, text, accepted);
@@ -91,6 +100,8 @@ public sealed class OriginRules
     private sealed record Entry(string Key, string Name, bool IsBelow, int? Port)
     {
         public bool Covers(string name, int port) => (Port is null || Port == port)
-            && (IsBelow ? name.Length > Name.Length + 1 && name.EndsWith(Name, StringComparison.Ordinal) && name[^(Name.Length + 1)] == '.' : name == Name);
+            && (IsBelow
+                ? name.Length > Name.Length + 1 && name.EndsWith(Name, StringComparison.Ordinal) && name[^(Name.Length + 1)] == '.'
+                : name == Name);
     }
 }

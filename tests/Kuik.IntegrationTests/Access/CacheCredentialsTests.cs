@@ -47,7 +47,9 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
         await AssertPulls(proxy);
 
         await Eventually.True(
-            () => proxy.Log.Contains("refused: credentials", StringComparison.Ordinal) && proxy.Log.Contains("Kuik:Cache:ReadPasswordFile", StringComparison.Ordinal), "it is logged");
+            () => proxy.Log.Contains("refused: credentials", StringComparison.Ordinal)
+                && proxy.Log.Contains("Kuik:Cache:ReadPasswordFile", StringComparison.Ordinal),
+            "it is logged");
     }
 
     [Fact]
@@ -70,7 +72,8 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
 
         await File.WriteAllTextAsync(file, Password, TestContext.Current.CancellationToken);
 
-        await Eventually.True(async () => (await client.GetAsync($"{Repository}/manifests/1")).StatusCode == HttpStatusCode.OK, "the new password is used");
+        await Eventually.True(
+            async () => (await client.GetAsync($"{Repository}/manifests/1")).StatusCode == HttpStatusCode.OK, "the new password is used");
         await AssertPulls(proxy);
     }
 
@@ -85,7 +88,8 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
             return Task.CompletedTask;
         });
         await File.WriteAllTextAsync(file, Password, TestContext.Current.CancellationToken);
-        var proxy = await StartNodeProxy.With(redirecting.Endpoint, null, null, ("Kuik:Cache:ReadUsername", User), ("Kuik:Cache:ReadPasswordFile", file));
+        var proxy = await StartNodeProxy.With(
+            redirecting.Endpoint, null, null, ("Kuik:Cache:ReadUsername", User), ("Kuik:Cache:ReadPasswordFile", file));
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
 
         await client.GetByteArrayAsync($"{Repository}/blobs/{image.Layers[0].Digest}", TestContext.Current.CancellationToken);
@@ -99,7 +103,9 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
         if (password is null)
             return await StartNodeProxy.With(cache.Endpoint, null, withOrigin ? origin.Endpoint : null);
         await File.WriteAllTextAsync(file, password + "\n", TestContext.Current.CancellationToken);
-        return await StartNodeProxy.With(cache.Endpoint, null, withOrigin ? origin.Endpoint : null, ("Kuik:Cache:ReadUsername", User), ("Kuik:Cache:ReadPasswordFile", file));
+        return await StartNodeProxy.With(
+            cache.Endpoint, null, withOrigin ? origin.Endpoint : null,
+            ("Kuik:Cache:ReadUsername", User), ("Kuik:Cache:ReadPasswordFile", file));
     }
 
     private async Task AssertPulls(KuikService proxy)
@@ -107,6 +113,9 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
         Assert.Equal(image.Bytes, await client.GetByteArrayAsync($"{Repository}/manifests/1", TestContext.Current.CancellationToken));
         foreach (var blob in image.Blobs)
-            Assert.Equal(blob.Bytes, await client.GetByteArrayAsync($"{Repository}/blobs/{blob.Digest}", TestContext.Current.CancellationToken));
+        {
+            var bytes = await client.GetByteArrayAsync($"{Repository}/blobs/{blob.Digest}", TestContext.Current.CancellationToken);
+            Assert.Equal(blob.Bytes, bytes);
+        }
     }
 }

@@ -40,7 +40,8 @@ public sealed class FetcherTokenTests : IAsyncLifetime
     {
         await using var engine = await StartEngine.Run(cache, [origin.Host], null, (Setting, TokenFile));
         using var client = engine.Client();
-        using var request = new HttpRequestMessage(new HttpMethod(method), path) { Headers = { Authorization = new AuthenticationHeaderValue("Bearer", Wrong) } };
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Wrong);
 
         using var answer = await client.SendAsync(request, TestContext.Current.CancellationToken);
 
@@ -113,16 +114,21 @@ public sealed class FetcherTokenTests : IAsyncLifetime
     public async Task Node_proxy_without_the_right_token_asks_the_origin_and_says_so_in_its_log(string? token)
     {
         await using var engine = await StartEngine.Run(cache, [origin.Host], null, (Setting, TokenFile));
-        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, origin.Endpoint, token is null ? [] : [(Setting, FileWith(token))]);
+        (string, string)[] settings = token is null ? [] : [(Setting, FileWith(token))];
+        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, origin.Endpoint, settings);
 
         await AssertPulls(proxy);
-        await Eventually.True(() => proxy.Log.Contains("refused: credentials", StringComparison.Ordinal) && proxy.Log.Contains(Setting, StringComparison.Ordinal), "it is logged");
+        await Eventually.True(
+            () => proxy.Log.Contains("refused: credentials", StringComparison.Ordinal)
+                && proxy.Log.Contains(Setting, StringComparison.Ordinal),
+            "it is logged");
         Assert.DoesNotContain(Wrong, proxy.Log, StringComparison.Ordinal);
     }
 
     private static async Task<HttpStatusCode> Ping(HttpClient client, string token)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/v2/") { Headers = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v2/");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         using var answer = await client.SendAsync(request, TestContext.Current.CancellationToken);
         return answer.StatusCode;
     }
@@ -140,7 +146,8 @@ public sealed class FetcherTokenTests : IAsyncLifetime
     {
         var ports = tokenFiles.Select(_ => FreePort.Next()).ToArray();
         var peers = ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", $"http://127.0.0.1:{port}")).ToArray();
-        return await Task.WhenAll(tokenFiles.Select((file, i) => StartEngine.Run(cache, [origin.Host], ports[i], [.. peers, (Setting, file)])));
+        return await Task.WhenAll(tokenFiles.Select(
+            (file, i) => StartEngine.Run(cache, [origin.Host], ports[i], [.. peers, (Setting, file)])));
     }
 
     private string FileWith(string token)

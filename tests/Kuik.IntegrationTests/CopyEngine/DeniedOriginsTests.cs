@@ -67,7 +67,9 @@ public sealed class DeniedOriginsTests : IAsyncLifetime
     public async Task A_redirect_of_an_allowed_origin_to_a_denied_host_is_not_followed()
     {
         await using var storage = await ScriptedOrigin.Start();
-        origin.Script = request => request.IsBlobDownload ? Misbehave.Answer(307, ("Location", $"http://{storage.Host}{request.Path}")) : null;
+        origin.Script = request => request.IsBlobDownload
+            ? Misbehave.Answer(307, ("Location", $"http://{storage.Host}{request.Path}"))
+            : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host, storage.Host], null, ("Kuik:DeniedOrigins", storage.Host));
 
         var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
@@ -79,7 +81,8 @@ public sealed class DeniedOriginsTests : IAsyncLifetime
     [Fact]
     public async Task An_origin_on_the_allow_list_is_copied_from()
     {
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:AllowedOrigins:0", "docker.io"), ("Kuik:AllowedOrigins:1", origin.Host));
+        await using var engine = await StartEngine.Run(
+            cache, [origin.Host], null, ("Kuik:AllowedOrigins:0", "docker.io"), ("Kuik:AllowedOrigins:1", origin.Host));
 
         var copied = await engine.Copy(name);
 

@@ -10,7 +10,9 @@ using static Kuik.IntegrationTests.CopyEngine.OddManifests;
 
 namespace Kuik.IntegrationTests.CopyEngine;
 
-/// <summary>Images whose manifests are too many or too large: no replica may run out of memory because of an index of some kilobytes.</summary>
+/// <summary>
+/// Images whose manifests are too many or too large: no replica may run out of memory because of an index of some kilobytes.
+/// </summary>
 public sealed class ManifestLimitsTests : IAsyncLifetime
 {
     private const int ChildSize = 3_900_000;
@@ -20,7 +22,8 @@ public sealed class ManifestLimitsTests : IAsyncLifetime
     private Registry cache = null!;
     private StartEngine engine = null!;
 
-    private int ChildrenRead => origin.Ledger.Count(request => request.Method == "GET" && request.Path.Contains("/manifests/sha256", StringComparison.Ordinal));
+    private int ChildrenRead => origin.Ledger.Count(
+        request => request.Method == "GET" && request.Path.Contains("/manifests/sha256", StringComparison.Ordinal));
 
     public async ValueTask InitializeAsync()
     {
@@ -85,7 +88,8 @@ public sealed class ManifestLimitsTests : IAsyncLifetime
         var other = TestImage.Small(seed: 2);
         origin.Add(Repository, wanted.Digest, wanted);
         var entries = Enumerable.Range(0, ManifestBudget.MaxEntries - 1)
-            .Select(i => new TestImage("", MediaTypes.OciManifest, Encoding.UTF8.GetBytes(i.ToString(CultureInfo.InvariantCulture)), other.Config, []))
+            .Select(i => Encoding.UTF8.GetBytes(i.ToString(CultureInfo.InvariantCulture)))
+            .Select(bytes => new TestImage("", MediaTypes.OciManifest, bytes, other.Config, []))
             .Select(child => Entry(child, "linux/s390x"));
         var name = origin.AddManifest(Repository, "1", MediaTypes.OciIndex, Index([.. entries, Entry(wanted, "linux/amd64")]));
 
@@ -121,7 +125,8 @@ public sealed class ManifestLimitsTests : IAsyncLifetime
         origin.Script = request => request.Method == "GET" ? Misbehave.Delay(gate.Task, image.MediaType) : null;
         var names = Enumerable.Range(0, ManifestReadLimiter.MaxPerHost + 4).Select(i => origin.Add($"team/slow{i}", "1", image)).ToList();
 
-        var statuses = await Task.WhenAll(names.Select(async slow => (await client.AskOnce(HttpMethod.Get, slow, "manifests/1")).StatusCode));
+        var statuses = await Task.WhenAll(
+            names.Select(async slow => (await client.AskOnce(HttpMethod.Get, slow, "manifests/1")).StatusCode));
         using var quick = await client.Ask(HttpMethod.Get, name, "manifests/1");
 
         Assert.All(statuses, status => Assert.Equal(HttpStatusCode.Accepted, status));
@@ -138,14 +143,21 @@ public sealed class ManifestLimitsTests : IAsyncLifetime
     private string AddIndexOfLargeManifests(int statedSize)
     {
         var digests = Enumerable.Range(0, 150).ToDictionary(i => TestBlob.DigestOf(LargeManifest(i)));
-        var entries = digests.Keys.Select(digest => new JsonObject { ["mediaType"] = MediaTypes.OciManifest, ["digest"] = digest, ["size"] = statedSize });
-        origin.Script = request => digests.TryGetValue(request.Target, out var i) ? Misbehave.Say(200, Encoding.UTF8.GetString(LargeManifest(i)), MediaTypes.OciManifest) : null;
+        var entries = digests.Keys.Select(
+            digest => new JsonObject { ["mediaType"] = MediaTypes.OciManifest, ["digest"] = digest, ["size"] = statedSize });
+        origin.Script = request => digests.TryGetValue(request.Target, out var i)
+            ? Misbehave.Say(200, Encoding.UTF8.GetString(LargeManifest(i)), MediaTypes.OciManifest)
+            : null;
         return origin.AddManifest(Repository, "1", MediaTypes.OciIndex, Index([.. entries]));
     }
 
     private static byte[] LargeManifest(int number)
     {
-        var head = $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{"mediaType":"{{MediaTypes.Empty}}","digest":"{{ArtifactManifest.EmptyDigest}}","size":2},"layers":[],"annotations":{"n":"{{number:000}}","x":""";
+        var config = $$"""{"mediaType":"{{MediaTypes.Empty}}","digest":"{{ArtifactManifest.EmptyDigest}}","size":2}""";
+        var head = $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{{config}},"layers":[],"""
+            + $$"""
+            "annotations":{"n":"{{number:000}}","x":
+            """;
         return Encoding.UTF8.GetBytes(head + "\"" + new string('x', ChildSize - head.Length - 4) + "\"}}");
     }
 

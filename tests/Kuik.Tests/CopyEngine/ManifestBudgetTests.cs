@@ -23,7 +23,8 @@ public sealed class ManifestBudgetTests
     }
 
     [Fact]
-    public void An_index_with_one_entry_too_many_is_refused() => AssertRefused(() => budget.CheckIndex(Of(100), 1_001, depth: 0), "1001 entries", "1000");
+    public void An_index_with_one_entry_too_many_is_refused() =>
+        AssertRefused(() => budget.CheckIndex(Of(100), 1_001, depth: 0), "1001 entries", "1000");
 
     [Fact]
     public void An_index_one_level_too_deep_is_refused() => AssertRefused(() => budget.CheckIndex(Of(100), 1, depth: 4), "4 levels");
@@ -41,7 +42,8 @@ public sealed class ManifestBudgetTests
         AssertRefused(() => budget.Announce(Entries(9, size: 4 << 20)), $"{9 * (4 << 20)} bytes", $"{32 << 20}");
 
     [Fact]
-    public void Sizes_whose_sum_is_no_number_are_refused() => AssertRefused(() => budget.Announce(Entries(3, size: long.MaxValue)), "bytes");
+    public void Sizes_whose_sum_is_no_number_are_refused() =>
+        AssertRefused(() => budget.Announce(Entries(3, size: long.MaxValue)), "bytes");
 
     [Fact]
     public void Manifests_that_are_larger_than_stated_are_counted_as_they_are()
@@ -54,7 +56,8 @@ public sealed class ManifestBudgetTests
     }
 
     [Fact]
-    public void A_manifest_with_one_part_too_many_is_refused() => AssertRefused(() => budget.AddParts(Of(1), 1_001), "1001 layers and configurations", "1000");
+    public void A_manifest_with_one_part_too_many_is_refused() =>
+        AssertRefused(() => budget.AddParts(Of(1), 1_001), "1001 layers and configurations", "1000");
 
     [Fact]
     public void Parts_are_counted_over_all_manifests_of_an_image()
@@ -90,13 +93,16 @@ public sealed class ManifestBudgetTests
         var failure = Assert.Throws<CopyFailed>(act);
 
         Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
-        Assert.All(["registry.example.com/team/web:1", "Kuik:Webhook:IgnoredImages", .. found], text => Assert.Contains(text, failure.Message, StringComparison.Ordinal));
+        Assert.All(
+            ["registry.example.com/team/web:1", "Kuik:Webhook:IgnoredImages", .. found],
+            text => Assert.Contains(text, failure.Message, StringComparison.Ordinal));
     }
 
     private ManifestBudget New() => new(ImageReference.Parse("registry.example.com/team/web:1"), memory);
 
     private static List<IndexEntry> Entries(int count, long size) =>
-        [.. Enumerable.Range(0, count).Select(i => new IndexEntry($"sha256:{i:x64}", size, new Platform("linux", "amd64"), MayBeAny: false))];
+        [.. Enumerable.Range(0, count).Select(i =>
+            new IndexEntry($"sha256:{i:x64}", size, new Platform("linux", "amd64"), MayBeAny: false))];
 
     private static Manifest Of(int size) => new(new byte[size], MediaTypes.OciManifest, "sha256:" + new string('0', 64));
 }

@@ -64,7 +64,10 @@ public sealed class ManifestReadLimiterTests : IAsyncDisposable
         time.Advance(ManifestReadLimiter.ReadLimit);
 
         foreach (var read in reads)
-            Assert.Equal((CopyFailed.Unreachable, true), await Assert.ThrowsAsync<CopyFailed>(() => read) is var e ? (e.Kind, e.RetryHelps) : default);
+        {
+            var failure = await Assert.ThrowsAsync<CopyFailed>(() => read);
+            Assert.Equal((CopyFailed.Unreachable, true), (failure.Kind, failure.RetryHelps));
+        }
         Assert.Equal("manifest", await next);
     }
 
@@ -95,7 +98,8 @@ public sealed class ManifestReadLimiterTests : IAsyncDisposable
                     self.EnableMeasurementEvents(instrument);
             },
         };
-        listener.SetMeasurementEventCallback<long>((_, change, tags, _) => Interlocked.Add(ref waiting, tags.Contains(Manifest) ? change : 0));
+        listener.SetMeasurementEventCallback<long>((_, change, tags, _) =>
+            Interlocked.Add(ref waiting, tags.Contains(Manifest) ? change : 0));
         listener.SetMeasurementEventCallback<double>((_, seconds, tags, _) =>
         {
             lock (waits)

@@ -86,7 +86,8 @@ public sealed class TokenAuthenticationTests : IDisposable
         await Ask(authentication, "/v2/", null);
 
         Assert.Equal(2, lines.Count);
-        Assert.DoesNotContain(lines, line => line.Contains("guess-4c1f", StringComparison.Ordinal) || line.Contains(Token, StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, line => line.Contains("guess-4c1f", StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, line => line.Contains(Token, StringComparison.Ordinal));
     }
 
     private static async Task<(bool IsLetIn, int Status)> Ask(TokenAuthentication authentication, string path, string? authorization)
@@ -110,7 +111,9 @@ public sealed class TokenAuthenticationTests : IDisposable
     private TokenAuthentication Authentication(string? tokenFile)
     {
         using var logs = LoggerFactory.Create(builder => builder.AddProvider(new KeepLines(lines)));
-        var token = tokenFile is null ? null : new SecretFile(FetcherToken.FileKey, tokenFile, SecretKind.Token, time, logs.CreateLogger("token"));
+        var token = tokenFile is null
+            ? null
+            : new SecretFile(FetcherToken.FileKey, tokenFile, SecretKind.Token, time, logs.CreateLogger("token"));
         return new TokenAuthentication(token, time, services.GetRequiredService<IMeterFactory>(), logs.CreateLogger<TokenAuthentication>());
     }
 }

@@ -1,13 +1,15 @@
 using System.Collections.Concurrent;
 using Kuik.Hosting;
 using Kuik.Tests.Webhook;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace Kuik.Tests.Hosting;
 
-/// <summary>The file as Kubernetes mounts a Secret: a link to a file in <c>..data</c>, which is a link to a folder with a date, and is swapped as a whole.</summary>
+/// <summary>
+/// The file as Kubernetes mounts a Secret: a link to a file in <c>..data</c>, which is a link to a folder with a date, and is swapped as
+/// a whole.
+/// </summary>
 public sealed class SecretFileTests : IDisposable
 {
     private const string Key = "Kuik:Fetcher:TokenFile";
@@ -68,7 +70,7 @@ public sealed class SecretFileTests : IDisposable
         File.WriteAllText(Path.Combine(late.FullName, "token"), First);
         Mount(First);
         using var early = Open();
-        using var other = new SecretFile(Key, Path.Combine(late.FullName, "token"), SecretKind.Token, time, LoggerFactory.Create(_ => { }).CreateLogger("test"));
+        using var other = new SecretFile(Key, Path.Combine(late.FullName, "token"), SecretKind.Token, time, Logger());
         Mount(Second);
 
         for (var passed = TimeSpan.Zero; passed < TimeSpan.FromMinutes(20); passed += SecretFile.Interval)
@@ -116,7 +118,8 @@ public sealed class SecretFileTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_not_there_stops_the_start() => Assert.StartsWith($"{Key}: \"{FilePath}\"", Assert.Throws<WrongSetting>(Open).Message, StringComparison.Ordinal);
+    public void A_file_that_is_not_there_stops_the_start() =>
+        Assert.StartsWith($"{Key}: \"{FilePath}\"", Assert.Throws<WrongSetting>(Open).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_password_may_have_any_characters_of_one_line()
@@ -138,7 +141,8 @@ public sealed class SecretFileTests : IDisposable
         time.Advance(SecretFile.Interval);
 
         Assert.Equal(2, lines.Count);
-        Assert.DoesNotContain(lines, line => line.Contains(First, StringComparison.Ordinal) || line.Contains(Second, StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, line => line.Contains(First, StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, line => line.Contains(Second, StringComparison.Ordinal));
     }
 
     private SecretFile Open() => new(Key, FilePath, SecretKind.Token, time, Logger());

@@ -81,7 +81,8 @@ public sealed class OriginRulesTests
     [Fact]
     public void Entries_under_the_old_and_the_new_name_count_together()
     {
-        var rules = Read((OriginRules.AllowedKey, "docker.io,quay.io"), (OriginRules.OldAllowedKey, "ghcr.io"), (OriginRules.DeniedKey, "quay.io"));
+        var rules = Read(
+            (OriginRules.AllowedKey, "docker.io,quay.io"), (OriginRules.OldAllowedKey, "ghcr.io"), (OriginRules.DeniedKey, "quay.io"));
 
         Assert.All(["docker.io", "ghcr.io"], host => Assert.Null(rules.DenialReason(host)));
         Assert.All(["quay.io", "example.com"], host => Assert.NotNull(rules.DenialReason(host)));
@@ -89,8 +90,10 @@ public sealed class OriginRulesTests
 
     [Fact]
     public void A_wrong_entry_under_an_old_name_is_refused_under_that_name() =>
-        Assert.StartsWith(OriginRules.OldDeniedKey, Assert.Throws<WrongSetting>(() => Read((OriginRules.OldDeniedKey, "*"))).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            OriginRules.OldDeniedKey, Assert.Throws<WrongSetting>(() => Read((OriginRules.OldDeniedKey, "*"))).Message, StringComparison.Ordinal);
 
     private static OriginRules Read(params (string Key, string Value)[] settings) =>
-        OriginRules.From(new ConfigurationBuilder().AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))).Build());
+        OriginRules.From(new ConfigurationBuilder().AddInMemoryCollection(
+            settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))).Build());
 }
