@@ -38,7 +38,8 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
         catch (RegistryError e) when ((int?)e.Status is >= 300 and < 400)
         {
             throw new CopyFailed(
-                CopyFailed.Cache, $"the cache registry: {e.Message}; no write is redirected: Kuik:Cache:Endpoint must be the address that it redirects to",
+                CopyFailed.Cache,
+                $"the cache registry: {e.Message}; no write is redirected: Kuik:Cache:Endpoint must be the address that it redirects to",
                 retryHelps: true, status: e.Status, inner: e);
         }
         catch (RegistryError e)

@@ -26,7 +26,8 @@ internal sealed class CacheRegistry : IDisposable
 
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
-        _cache.OrNull(async () => (ManifestHead?)await _cache.Client.ResolveManifest(_cache.At(repository), target, _cache.Credential, stop));
+        _cache.OrNull(async () =>
+            (ManifestHead?)await _cache.Client.ResolveManifest(_cache.At(repository), target, _cache.Credential, stop));
 
     /// <summary>What is stored under a tag or digest, as it is (an index may be in its wrapper); null when nothing is.</summary>
     public Task<Manifest?> GetManifest(string repository, string target, CancellationToken stop) =>
@@ -55,7 +56,8 @@ internal sealed class CacheRegistry : IDisposable
         _cache.OrNull(async () => (BlobBody?)await _cache.Client.OpenBlob(_cache.At(repository), digest, range, _cache.Credential, stop));
 
     /// <inheritdoc cref="CacheUploads.Mount"/>
-    public Task<bool> Mount(string repository, string digest, string from, CancellationToken stop) => _uploads.Mount(repository, digest, from, stop);
+    public Task<bool> Mount(string repository, string digest, string from, CancellationToken stop) =>
+        _uploads.Mount(repository, digest, from, stop);
 
     /// <inheritdoc cref="CacheUploads.Upload"/>
     public Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop) =>
@@ -80,7 +82,8 @@ internal sealed class CacheRegistry : IDisposable
     public async Task PutManifest(string repository, string tag, byte[] bytes, string mediaType, CancellationToken stop)
     {
         var digest = Digest.Sha256(bytes);
-        using (await _cache.Ask(() => _cache.Client.Send(_cache.Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) }, stop)))
+        RegistryCall Put() => _cache.Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) };
+        using (await _cache.Ask(() => _cache.Client.Send(Put(), stop)))
         {
             // Held, its connection would be missing where many manifests are stored at a time.
         }
@@ -115,7 +118,9 @@ internal sealed class CacheRegistry : IDisposable
         }
     }
 
-    /// <summary>Deletes what is not there: a registry whose deletion is switched off must not lose the tag's image by half of a removal.</summary>
+    /// <summary>
+    /// Deletes what is not there: a registry whose deletion is switched off must not lose the tag's image by half of a removal.
+    /// </summary>
     private async Task EnsureDeletionWorks(string repository, string absentDigest, CancellationToken stop)
     {
         try
@@ -125,7 +130,8 @@ internal sealed class CacheRegistry : IDisposable
         catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
         {
             throw new CopyFailed(
-                CopyFailed.Cache, $"{e.Message}; the registry does not delete (distribution: storage.delete.enabled)", retryHelps: true, status: e.Status, inner: e);
+                CopyFailed.Cache, $"{e.Message}; the registry does not delete (distribution: storage.delete.enabled)",
+                retryHelps: true, status: e.Status, inner: e);
         }
     }
 
@@ -153,9 +159,11 @@ internal sealed class CacheRegistry : IDisposable
     private async Task<IReadOnlyList<string>> TagsAfter(string repository, string last, int count, CancellationToken stop)
     {
         var path = $"tags/list?n={count}" + (last.Length == 0 ? "" : $"&last={last}");
-        var answer = await _cache.Client.Send(new RegistryCall(HttpMethod.Get, _cache.At(repository), path) { Credential = _cache.Credential }, stop);
+        var call = new RegistryCall(HttpMethod.Get, _cache.At(repository), path) { Credential = _cache.Credential };
+        var answer = await _cache.Client.Send(call, stop);
         return TagList.Parse(repository, await _cache.Client.ReadWhole(answer, LargestPage, stop)
-            ?? throw new RegistryError(RegistryErrorKind.Broken, $"a page of the list of tags of {repository} has more than {LargestPage >> 20} MiB"));
+            ?? throw new RegistryError(
+                RegistryErrorKind.Broken, $"a page of the list of tags of {repository} has more than {LargestPage >> 20} MiB"));
     }
 
     private async Task<byte[]> ReadBlob(string repository, string digest, CancellationToken stop)
@@ -167,7 +175,8 @@ internal sealed class CacheRegistry : IDisposable
 
     private async Task<bool> Delete(string repository, string target, CancellationToken stop)
     {
-        using var _ = await _cache.Client.Send(_cache.Write(HttpMethod.Delete, repository, "manifests/" + target) with { Actions = "delete" }, stop);
+        var call = _cache.Write(HttpMethod.Delete, repository, "manifests/" + target) with { Actions = "delete" };
+        using var _ = await _cache.Client.Send(call, stop);
         return true;
     }
 

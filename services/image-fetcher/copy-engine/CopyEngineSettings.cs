@@ -61,7 +61,9 @@ internal sealed record CopyEngineSettings
     {
         CacheEndpoint = configuration.ReadEndpoint("Kuik:Cache:Endpoint", "http://localhost:5000")!,
         CacheCredential = ReadCredential(configuration),
-        CachePasswordFile = configuration is var c && c["Kuik:Cache:Username"] is { Length: > 0 } && c["Kuik:Cache:PasswordFile"] is { Length: > 0 } file ? file : null,
+        CachePasswordFile =
+            configuration["Kuik:Cache:Username"] is { Length: > 0 } && configuration["Kuik:Cache:PasswordFile"] is { Length: > 0 } file
+                ? file : null,
         Roots = TrustedCertificates.Read(configuration),
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>

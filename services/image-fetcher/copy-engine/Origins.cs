@@ -93,8 +93,8 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     }
 
     /// <summary>
-    /// In which order: what was let in before, if it still is among them; those that were not refused last; the pods' other ones. None (null)
-    /// comes last, but among those that are tried at all.
+    /// In which order: what was let in before, if it still is among them; those that were not refused last; the pods' other ones. None
+    /// (null) comes last, but among those that are tried at all.
     /// </summary>
     private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
     {
@@ -157,7 +157,8 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
     private static CopyFailed Sooner(CopyFailed? one, CopyFailed other) => one is null || other.RetryAfter < one.RetryAfter ? other : one;
 
     /// <summary>What the origin said to the first one, which counts as said to all once each has been refused.</summary>
-    private CopyFailed Refusal(RegistryRepository repository, List<(RegistryCredential? Credential, RegistryError Error)> refusals, int candidates)
+    private CopyFailed Refusal(
+        RegistryRepository repository, List<(RegistryCredential? Credential, RegistryError Error)> refusals, int candidates)
     {
         var failure = CopyFailed.AtOrigin(refusals[0].Error);
         var before = _refused.TryGet(repository, out var known) ? known : [];
@@ -170,7 +171,8 @@ internal sealed class Origins(RegistryClient client, FindCredentials find, RateL
         _refused.Set(repository, refused);
         return refusals.TrueForAll(refusal => refusal.Error.Kind == RegistryErrorKind.Refused)
             ? new CopyFailed(
-                failure.Kind, $"{failure.Message} ({refused.Count} of {candidates} credentials were refused; the next attempt tries others)",
+                failure.Kind,
+                $"{failure.Message} ({refused.Count} of {candidates} credentials were refused; the next attempt tries others)",
                 retryHelps: true, failure.RetryAfter, failure.Status, refusals[0].Error)
             : failure;
     }

@@ -49,7 +49,8 @@ internal sealed class RateLimits
     public CopyFailed? PauseOf(string host, RegistryCredential? credential)
     {
         lock (_gate)
-            return _pauses.TryGet(new Key(host, credential), out var pause) && pause.Until > _time.GetUtcNow() ? Limited(host, pause) : null;
+            return _pauses.TryGet(new Key(host, credential), out var pause) && pause.Until > _time.GetUtcNow()
+                ? Limited(host, pause) : null;
     }
 
     /// <summary>Takes note of a 429.</summary>
@@ -97,7 +98,9 @@ internal sealed class RateLimits
     private CopyFailed Limited(string host, Pause pause, RegistryError? error = null)
     {
         var remaining = pause.Until - _time.GetUtcNow();
-        return new CopyFailed(CopyFailed.RateLimited, $"rate limited by {host}; next attempt in {Math.Ceiling(remaining.TotalSeconds):0} s: {pause.Why}", retryHelps: true, remaining, HttpStatusCode.TooManyRequests, error);
+        return new CopyFailed(
+            CopyFailed.RateLimited, $"rate limited by {host}; next attempt in {Math.Ceiling(remaining.TotalSeconds):0} s: {pause.Why}",
+            retryHelps: true, remaining, HttpStatusCode.TooManyRequests, error);
     }
 
     /// <summary>For each host, of the credential that has the least left: a credential is no label.</summary>

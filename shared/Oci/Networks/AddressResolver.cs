@@ -87,8 +87,9 @@ public sealed class AddressResolver
         var addresses = await Shared.Find(context.DnsEndPoint.Host, ct);
         if (addresses.Length == 0)
             throw new SocketException((int)SocketError.HostNotFound);
+        var port = context.DnsEndPoint.Port;
         var (stream, _) = await HappyEyeballs.Connect(
-            addresses, (address, stop) => RegistryNetwork.ConnectByTcp(new IPEndPoint(address, context.DnsEndPoint.Port), stop), TimeProvider.System, ct);
+            addresses, (address, stop) => RegistryNetwork.ConnectByTcp(new IPEndPoint(address, port), stop), TimeProvider.System, ct);
         return stream;
     }
 

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Connects to a host that has several addresses (RFC 8305): families by turns, the next attempt after 250 ms or at once after a failure, the
-/// first connection wins. One address that is silent does not make the host unreachable.
+/// Connects to a host that has several addresses (RFC 8305): families by turns, the next attempt after 250 ms or at once after a failure,
+/// the first connection wins. One address that is silent does not make the host unreachable.
 /// </summary>
 internal static class HappyEyeballs
 {
@@ -26,7 +26,8 @@ internal static class HappyEyeballs
     /// <returns>The connection, and to which address.</returns>
     /// <exception cref="SocketException">None answers; the message names those that were tried.</exception>
     public static async Task<(Stream Stream, IPAddress Address)> Connect(
-        IReadOnlyList<IPAddress> addresses, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeProvider time, CancellationToken ct)
+        IReadOnlyList<IPAddress> addresses, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeProvider time,
+        CancellationToken ct)
     {
         var order = Interleave(addresses).Take(MaxAttempts).ToList();
         if (order.Count == 1)
@@ -51,7 +52,8 @@ internal static class HappyEyeballs
                 ct.ThrowIfCancellationRequested();
                 failure = first.Exception!.InnerException!;
             }
-            throw failure is SocketException e ? new SocketException(e.ErrorCode, $"{e.Message} (tried {string.Join(", ", order)})") : failure!;
+            throw failure is SocketException e
+                ? new SocketException(e.ErrorCode, $"{e.Message} (tried {string.Join(", ", order)})") : failure!;
         }
         finally
         {
@@ -91,7 +93,8 @@ internal static class HappyEyeballs
     }
 
     /// <summary>The attempt that ended first; null when it is time for the next one.</summary>
-    private static async Task<Task<Stream>?> FirstToEnd(IEnumerable<Task<Stream>> running, bool isOneLeft, TimeProvider time, CancellationToken ct)
+    private static async Task<Task<Stream>?> FirstToEnd(
+        IEnumerable<Task<Stream>> running, bool isOneLeft, TimeProvider time, CancellationToken ct)
     {
         var first = Task.WhenAny(running);
         if (!isOneLeft)

@@ -40,8 +40,8 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     }
 
     /// <summary>
-    /// Nothing is sent and no challenge is answered: the call is for an address at another place than the registry's, which has what it needs
-    /// in the address itself (a signature, say).
+    /// Nothing is sent and no challenge is answered: the call is for an address at another place than the registry's, which has what it
+    /// needs in the address itself (a signature, say).
     /// </summary>
     public void Withhold() => _isWithheld = true;
 

@@ -17,7 +17,8 @@ internal sealed class LeasedContent : HttpContent
 
     protected override Task<Stream> CreateContentReadStreamAsync() => _content.ReadAsStreamAsync();
 
-    protected override Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) => _content.ReadAsStreamAsync(cancellationToken);
+    protected override Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
+        _content.ReadAsStreamAsync(cancellationToken);
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => _content.CopyToAsync(stream, context);
 

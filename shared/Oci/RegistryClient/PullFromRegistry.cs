@@ -50,7 +50,8 @@ public static class PullFromRegistry
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
         var served = answer.Content.Headers.ContentType?.MediaType;
-        var bytes = await client.ReadWhole(answer, LargestManifest, stop) ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
+        var bytes = await client.ReadWhole(answer, LargestManifest, stop)
+            ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
 
         var shape = ManifestShape.Read(bytes);
         var wanted = target.Contains(':') ? target : claimed;
@@ -124,11 +125,13 @@ public static class PullFromRegistry
     private static string? PartProblem(HttpContentHeaders headers, RangeHeaderValue? asked)
     {
         if (headers.ContentRange is not { Unit: "bytes", HasRange: true } part)
-            return headers.ContentType?.MediaType == "multipart/byteranges" ? "several parts came where one was asked for" : "a part came, and not which (no Content-Range)";
+            return headers.ContentType?.MediaType == "multipart/byteranges"
+                ? "several parts came where one was asked for" : "a part came, and not which (no Content-Range)";
         if (headers.ContentLength is { } length && length != part.To - part.From + 1)
             return $"the part {part} came with a length of {length}";
         var range = asked?.Ranges.FirstOrDefault();
-        var from = asked is null ? 0 : range?.From ?? (range?.To is { } last && part.Length is { } size ? Math.Max(0, size - last) : part.From);
+        var from = asked is null ? 0
+            : range?.From ?? (range?.To is { } last && part.Length is { } size ? Math.Max(0, size - last) : part.From);
         return part.From == from ? null : $"the part {part} came, which does not begin at {from}";
     }
 

@@ -135,7 +135,8 @@ public sealed class RegistryClient : IDisposable
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
             var request = answer.RequestMessage!;
-            throw RegistryError.NoAnswer(request.Method, request.RequestUri!, new TimeoutException($"the body was not complete after {WholeLimit.TotalSeconds:0} s"));
+            var late = new TimeoutException($"the body was not complete after {WholeLimit.TotalSeconds:0} s");
+            throw RegistryError.NoAnswer(request.Method, request.RequestUri!, late);
         }
     }
 

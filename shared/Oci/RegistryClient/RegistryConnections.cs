@@ -9,8 +9,8 @@ namespace Kuik.Oci;
 /// The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored). A connection is
 /// checked once, when it is made; so that no request rides on one it might not have made itself, there is a pool for each way to be checked.
 /// </summary>
-internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network, TimeProvider time)
-    : IDisposable
+internal sealed class RegistryConnections(
+    RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network, TimeProvider time) : IDisposable
 {
     private readonly ConnectionLimiter _transfers = new("body", network.MaxTransfers);
     private readonly ConnectionLimiter _questions = new("question", network.MaxQuestions);
@@ -38,7 +38,8 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     /// <exception cref="ForbiddenAddress">The registry may not send us there, or nobody may.</exception>
     /// <exception cref="RegistryError">The registry itself is at an address that may not be asked.</exception>
     /// <exception cref="TimeoutException">No answer in time.</exception>
-    public async Task<HttpResponseMessage> Send(HttpRequestMessage request, Uri origin, bool isTransfer, TimeSpan patience, CancellationToken ct)
+    public async Task<HttpResponseMessage> Send(
+        HttpRequestMessage request, Uri origin, bool isTransfer, TimeSpan patience, CancellationToken ct)
     {
         if (network.Denied(request.RequestUri!) is { } denied)
             throw new ForbiddenAddress(denied);
@@ -139,7 +140,8 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
         var allowed = addresses.Where(address => Objection(to, way, address) is null).ToList();
         if (allowed.Count == 0)
             throw addresses.Length > 0 ? Objection(to, way, addresses[0])! : new SocketException((int)SocketError.HostNotFound);
-        var (stream, connected) = await HappyEyeballs.Connect(allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), time, stop);
+        var (stream, connected) = await HappyEyeballs.Connect(
+            allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), time, stop);
         if (way.Origin is null)
             Note(to, AddressKinds.Of(connected));
         return stream;
@@ -148,7 +150,8 @@ internal sealed class RegistryConnections(RegistryEndpoints endpoints, X509Certi
     /// <summary>Why an address may not be connected to; null when it may.</summary>
     private Exception? Objection(DnsEndPoint to, Way way, IPAddress address) => way.Origin is { } kind
         ? network.Redirects?.Objection(to.Host, address, kind) is { } objection ? new ForbiddenAddress(objection) : null
-        : network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal ? Refused($"{to.Host}:{to.Port}", refusal) : null;
+        : network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal
+            ? Refused($"{to.Host}:{to.Port}", refusal) : null;
 
     private void Note(DnsEndPoint origin, AddressKind found)
     {

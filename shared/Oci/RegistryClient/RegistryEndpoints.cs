@@ -45,7 +45,9 @@ public sealed class RegistryEndpoints
         }
     }
 
-    /// <summary>One registry at an address of its own: plain HTTP where that says so, else TLS with a certificate that is verified.</summary>
+    /// <summary>
+    /// One registry at an address of its own: plain HTTP where that says so, else TLS with a certificate that is verified.
+    /// </summary>
     /// <param name="address">Scheme, host and port; a path is ignored.</param>
     public static RegistryEndpoints At(Uri address)
     {

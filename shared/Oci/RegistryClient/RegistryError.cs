@@ -80,12 +80,15 @@ public sealed class RegistryError : Exception
     /// <param name="answer">What came back.</param>
     /// <param name="time">The clock.</param>
     /// <param name="stop">Ends the reading of the body.</param>
-    internal static async Task<RegistryError> Of(HttpMethod method, Uri address, HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
+    internal static async Task<RegistryError> Of(
+        HttpMethod method, Uri address, HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
     {
         var status = answer.StatusCode;
         var body = method == HttpMethod.Head ? [] : await ReadBody(answer, time, stop);
         var (kind, said) = (KindOf(status, Codes(body)), Quote(body));
-        return new RegistryError(kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{Redirect(address, answer)}{(said.Length == 0 ? "" : ": " + said)}",
+        var words = said.Length == 0 ? "" : ": " + said;
+        return new RegistryError(
+            kind, $"{method} {Show(address)}: {(int)status} {answer.ReasonPhrase}{Redirect(address, answer)}{words}",
             status, WaitOf(answer, time), kind == RegistryErrorKind.RateLimited || IsWorthAnotherTry(status));
     }
 
@@ -106,8 +109,8 @@ public sealed class RegistryError : Exception
     internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
 
     /// <summary>
-    /// What Retry-After asks for. A time is read by the answer's own clock, as ours may be another; so are seconds that are a Unix time. More
-    /// than a day is a mistake and counts as not said.
+    /// What Retry-After asks for. A time is read by the answer's own clock, as ours may be another; so are seconds that are a Unix time.
+    /// More than a day is a mistake and counts as not said.
     /// </summary>
     private static TimeSpan? WaitOf(HttpResponseMessage answer, TimeProvider time)
     {
@@ -161,7 +164,8 @@ public sealed class RegistryError : Exception
             while (bytes.Length < LongestBody && (got = await body.ReadAsync(buffer, either.Token)) > 0)
                 bytes.Write(buffer, 0, (int)Math.Min(got, LongestBody - bytes.Length));
         }
-        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !stop.IsCancellationRequested))
+        catch (Exception e) when (
+            e is IOException or HttpRequestException || (e is OperationCanceledException && !stop.IsCancellationRequested))
         {
             // The status says enough.
         }

@@ -79,7 +79,8 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         }
         catch (OperationCanceledException)
         {
-            throw RegistryError.NoAnswer(request.Method, realm, new TimeoutException($"the token was not complete after {Patience.TotalSeconds:0} s"));
+            throw RegistryError.NoAnswer(
+                request.Method, realm, new TimeoutException($"the token was not complete after {Patience.TotalSeconds:0} s"));
         }
         catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException)
         {

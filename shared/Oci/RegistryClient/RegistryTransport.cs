@@ -8,10 +8,11 @@ namespace Kuik.Oci;
 internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryConnections connections)
 {
     /// <summary>
-    /// The first address of a call. A host that may be plain is tried without TLS when its port does not speak it; only what then answers as a
-    /// registry is remembered, and a host that has spoken TLS is not tried so: its handshake broke off.
+    /// The first address of a call. A host that may be plain is tried without TLS when its port does not speak it; only what then answers
+    /// as a registry is remembered, and a host that has spoken TLS is not tried so: its handshake broke off.
     /// </summary>
-    public async Task<(HttpResponseMessage Answer, Hop Hop)> Begin(RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
+    public async Task<(HttpResponseMessage Answer, Hop Hop)> Begin(
+        RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
     {
         var host = call.Repository.Host;
         var endpoint = endpoints.Of(host);
@@ -58,9 +59,11 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
         || answer.Content.Headers.ContentType?.MediaType == RegistryErrors.MediaType;
 
     private static bool IsNoTls(RegistryError error) =>
-        error.InnerException is HttpRequestException { InnerException: AuthenticationException } or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
+        error.InnerException is HttpRequestException { InnerException: AuthenticationException }
+            or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
 
-    public async Task<HttpResponseMessage> SendTo(Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
+    public async Task<HttpResponseMessage> SendTo(
+        Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
     {
         using var request = RegistryRequest.Create(call.Method, hop.Address);
         request.Content = call.Content?.Invoke();
@@ -75,7 +78,8 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
         }
         catch (ForbiddenAddress e)
         {
-            throw RegistryError.Unusable(call.Method, hop.From, $"a redirect to {RegistryError.Show(hop.Address)} is refused: {e.Message}", isTransient: false);
+            var refused = $"a redirect to {RegistryError.Show(hop.Address)} is refused: {e.Message}";
+            throw RegistryError.Unusable(call.Method, hop.From, refused, isTransient: false);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException && !stop.IsCancellationRequested)
         {

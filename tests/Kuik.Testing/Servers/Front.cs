@@ -48,7 +48,7 @@ public sealed class Front
     /// <summary>Starts one that ends TLS.</summary>
     /// <param name="registry">What it passes requests to, without TLS.</param>
     /// <param name="tls">What it shows.</param>
-    /// <param name="saysScheme">Whether the registry is told (X-Forwarded-Proto) that its clients use TLS, so that it gives addresses accordingly.</param>
+    /// <param name="saysScheme">Whether the registry is told (X-Forwarded-Proto) that its clients use TLS.</param>
     public static async Task<Front> StartTls(Registry registry, PemPair tls, bool saysScheme = true)
     {
         var front = new Front([registry.Host]) { tls = tls, saysScheme = saysScheme };
@@ -91,7 +91,9 @@ public sealed class Front
         {
             Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
         });
-        using var handler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, _, _, errors) => errors != SslPolicyErrors.RemoteCertificateNotAvailable } };
+        using var handler = new SocketsHttpHandler();
+        handler.SslOptions.RemoteCertificateValidationCallback =
+            (_, _, _, errors) => errors != SslPolicyErrors.RemoteCertificateNotAvailable;
         using var http = new HttpClient(handler) { BaseAddress = Endpoint };
         await process.WaitUntil(async ct =>
         {

@@ -76,14 +76,15 @@ public sealed class CacheRegistryTests : IDisposable
 
         await Refused(cache);
 
-        Assert.Equal([BasicOf("kuik", "new")], registry.Ledger.Skip(before).Select(request => request.Authorization).OfType<string>().Distinct());
+        var shown = registry.Ledger.Skip(before).Select(request => request.Authorization).OfType<string>();
+        Assert.Equal([BasicOf("kuik", "new")], shown.Distinct());
     }
 
     [Fact]
     public async Task A_refused_password_is_read_again_at_once_and_the_call_succeeds()
     {
         await using var registry = await ScriptedOrigin.Start();
-        registry.Script = request => request.Authorization == Right ? Misbehave.Answer(200) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        registry.Script = WantsPassword(200);
         using var cache = new CacheRegistry(Settings($"http://{registry.Host}", passwordFile: Write("old\n")), time);
         Write("writes-everything\n");
         time.Advance(TimeSpan.FromSeconds(2));
@@ -97,7 +98,7 @@ public sealed class CacheRegistryTests : IDisposable
     public async Task A_password_file_that_is_missing_or_empty_for_a_moment_leaves_the_last_password(bool isThere)
     {
         await using var registry = await ScriptedOrigin.Start();
-        registry.Script = request => request.Authorization == Right ? Misbehave.Answer(200) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        registry.Script = WantsPassword(200);
         using var cache = new CacheRegistry(Settings($"http://{registry.Host}", passwordFile: Write("writes-everything\n")), time);
         if (isThere)
             Write("");
@@ -113,13 +114,12 @@ public sealed class CacheRegistryTests : IDisposable
     {
         await using var store = await ScriptedOrigin.Start();
         await using var registry = await ScriptedOrigin.Start();
-        registry.Script = request => request.Authorization == Right
-            ? Misbehave.Answer(202, ("Location", $"http://{store.Host}/upload?signature=x")) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        registry.Script = WantsPassword(202, ("Location", $"http://{store.Host}/upload?signature=x"));
         store.Script = _ => Misbehave.Answer(201);
         using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
 
         await cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop);
-        store.Script = request => request.Method == "PUT" ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\"")) : Misbehave.Answer(204);
+        store.Script = request => request.Method == "PUT" ? Challenge : Misbehave.Answer(204);
         var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop));
 
         Assert.Equal(["PUT", "PUT", "DELETE"], store.Ledger.Select(request => request.Method));
@@ -188,10 +188,13 @@ public sealed class CacheRegistryTests : IDisposable
         Assert.DoesNotContain(registry.Ledger, request => request.Method is "PUT" or "POST");
     }
 
-    private static string BasicOf(string user, string password) => "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
+    private static string BasicOf(string user, string password) =>
+        "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
 
-    private static Func<OriginRequest, Misbehaviour?> WantsPassword() => request =>
-        request.Authorization == Right ? Misbehave.Answer(404) : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+    private static readonly Misbehaviour Challenge = Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+
+    private static Func<OriginRequest, Misbehaviour?> WantsPassword(int status = 404, params (string Name, string Value)[] headers) =>
+        request => request.Authorization == Right ? Misbehave.Answer(status, headers) : Challenge;
 
     private static async Task Refused(CacheRegistry cache) => Assert.Equal(
         HttpStatusCode.Unauthorized, (await Assert.ThrowsAsync<CopyFailed>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop))).Status);

@@ -102,7 +102,7 @@ public sealed class OriginsTests : IAsyncLifetime
         var before = Shown().Count;
         await origins.GetManifest(name, Stop);
 
-        Assert.Equal((CopyFailed.Refused, true, (HttpStatusCode?)HttpStatusCode.Forbidden), (failure.Kind, failure.RetryHelps, failure.Status));
+        Assert.Equal((CopyFailed.Refused, true, HttpStatusCode.Forbidden), (failure.Kind, failure.RetryHelps, failure.Status!.Value));
         Assert.Contains("5 of 9 credentials were refused; the next attempt tries others", failure.Message, StringComparison.Ordinal);
         Assert.Equal(image.Digest, found.Digest);
         Assert.Equal(["user6"], Shown().Skip(before));
@@ -126,7 +126,8 @@ public sealed class OriginsTests : IAsyncLifetime
     {
         Use([.. Enumerable.Range(0, 200).Select(i => $"user{i}")]);
         var asked = 0;
-        origin.Script = request => request.Authorization is not null || asked++ < 4 ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\"")) : null;
+        origin.Script = request =>
+            request.Authorization is not null || asked++ < 4 ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\"")) : null;
 
         Assert.Equal(image.Digest, (await origins.GetManifest(name, Stop)).Digest);
     }

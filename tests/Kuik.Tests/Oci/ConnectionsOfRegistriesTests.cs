@@ -97,7 +97,8 @@ public sealed class ConnectionsOfRegistriesTests : IAsyncLifetime
     {
         using var client = Client(new RegistryNetwork { MaxTransfers = 1, MaxQuestions = 1 });
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Say(200, """{"token":"t"}""")
-            : request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{origin.Host}/token\"")) : null;
+            : request.Authorization is not null ? null
+            : Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{origin.Host}/token\""));
 
         var manifests = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => client.GetManifest(Web, "1", null, Stop)));
 
@@ -124,8 +125,8 @@ public sealed class ConnectionsOfRegistriesTests : IAsyncLifetime
             "PUT" => Misbehave.Answer(201),
             _ => null,
         };
-        using var cache = new CacheRegistry(
-            new CopyEngineSettings { CacheEndpoint = new Uri($"http://{origin.Host}"), Platforms = [], SpoolPath = "" }, TimeProvider.System);
+        var settings = new CopyEngineSettings { CacheEndpoint = new Uri($"http://{origin.Host}"), Platforms = [], SpoolPath = "" };
+        using var cache = new CacheRegistry(settings, TimeProvider.System);
         var bytes = "x"u8.ToArray();
 
         await Task.WhenAll(Enumerable.Range(0, 300).Select(i => cache.UploadSmall("team/web", Digest.Sha256(bytes), bytes, Stop))

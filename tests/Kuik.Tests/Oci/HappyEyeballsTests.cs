@@ -143,5 +143,6 @@ public sealed class HappyEyeballsTests
         },
         time, ct);
 
-    private Task Tried(params string[] addresses) => Eventually.True(() => tried.SequenceEqual(addresses), $"tried {string.Join(", ", addresses)}");
+    private Task Tried(params string[] addresses) =>
+        Eventually.True(() => tried.SequenceEqual(addresses), $"tried {string.Join(", ", addresses)}");
 }

@@ -24,7 +24,8 @@ public sealed class UntrustedTextTests
         origin.Script = _ => Misbehave.Say(404, body);
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], TimeProvider.System);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(new RegistryRepository(origin.Host, "a/b"), "1", null, Stop));
+        var repository = new RegistryRepository(origin.Host, "a/b");
+        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(repository, "1", null, Stop));
 
         Assert.EndsWith("X " + shown, error.Message, StringComparison.Ordinal);
     }
@@ -32,10 +33,12 @@ public sealed class UntrustedTextTests
     [Fact]
     public async Task Neither_the_words_of_a_status_nor_the_bytes_of_a_page_are_shown_as_they_are()
     {
-        using var registry = new RawServer((_, _) => "HTTP/1.1 404 No\u001b[2J\u009bt\r\nConnection: close\r\nContent-Length: 9\r\n\r\n<p>\u001b[2J\u0007\n");
+        const string Answer = "HTTP/1.1 404 No\u001b[2J\u009bt\r\nConnection: close\r\nContent-Length: 9\r\n\r\n<p>\u001b[2J\u0007\n";
+        using var registry = new RawServer((_, _) => Answer);
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{registry.Host}"]), [], TimeProvider.System);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(new RegistryRepository(registry.Host, "a/b"), "1", null, Stop));
+        var repository = new RegistryRepository(registry.Host, "a/b");
+        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(repository, "1", null, Stop));
 
         Assert.DoesNotContain(error.Message, char.IsControl);
     }
