@@ -27,6 +27,7 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
     private static readonly (TimeSpan Refusing, TimeSpan Silent) PassedOverFor = (TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
 
     private readonly ConcurrentDictionary<Uri, DateTimeOffset> _goneUntil = new();
+    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _silentUntil = new();
 
     /// <summary>This process, anew at each start.</summary>
     public string Identity => replicas.Identity;
@@ -51,15 +52,15 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
     }
 
     /// <summary>
-    /// The other replicas that may have a blob, the likeliest first: owners before this one, the one after it, and those that have left the
-    /// list a short while ago.
+    /// The other replicas that may have a blob, the likeliest first: owners before this one, the one after it; those that refused a moment
+    /// ago, which may be back; and those that have left the list a short while ago.
     /// </summary>
     public async Task<IReadOnlyList<Uri>> Others(string key, int most, CancellationToken ct)
     {
-        var listed = Rank(key, await replicas.All(ct)).Select(replica => replica.Address).Where(IsAsked).Take(most);
-        return [.. listed.Concat(replicas.Former.Where(IsAsked)).Distinct()];
+        var listed = Rank(key, await replicas.All(ct)).Select(replica => replica.Address).Where(IsAsked).ToLookup(IsPassedOver);
+        return [.. listed[false].Take(most).Concat(listed[true]).Concat(replicas.Former.Where(IsAsked)).Distinct()];
 
-        bool IsAsked(Uri address) => !replicas.IsSelf(address) && !IsPassedOver(address);
+        bool IsAsked(Uri address) => !replicas.IsSelf(address) && !IsSilent(address);
     }
 
     /// <summary>Is this the address of a replica, now or a short while ago?</summary>
@@ -85,7 +86,10 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
     public void Failed(Uri replica, Exception why)
     {
         if (Causes(why).Any(cause => cause is OperationCanceledException or TimeoutException))
+        {
+            _silentUntil[replica] = time.GetUtcNow() + PassedOverFor.Silent;
             PassOver(replica, PassedOverFor.Silent, $"no answer within {Silence.TotalSeconds:0} s");
+        }
         else if (Causes(why).Any(cause => cause is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }))
             PassOver(replica, PassedOverFor.Refusing, why.Message);
     }
@@ -98,6 +102,8 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
         BinaryPrimitives.ReadUInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{key} {name}")));
 
     private bool IsPassedOver(Uri replica) => _goneUntil.TryGetValue(replica, out var until) && until > time.GetUtcNow();
+
+    private bool IsSilent(Uri replica) => _silentUntil.TryGetValue(replica, out var until) && until > time.GetUtcNow();
 
     private void PassOver(Uri replica, TimeSpan pause, string why)
     {

@@ -111,7 +111,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            if (!ct.IsCancellationRequested)
+            if (e is OperationCanceledException && !ct.IsCancellationRequested)   // one that refuses costs nothing, and may be back at once
                 _quietUntil[other] = time.GetUtcNow() + Patience.Pause;
             return null;
         }
