@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using Kuik.Contracts;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -25,6 +26,9 @@ internal sealed class CopyBlob(
 {
     /// <summary>How long the cache's "not there" is good for the steps that follow the question; most follow at once.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the cache may take to say whether it has got a blob meanwhile.</summary>
+    private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(5);
 
     private readonly Joined<(string Repository, string Digest), long> _running = new(stopping, new WorkSight("blob", metrics));
     private readonly KeyedLock _uploads = new();
@@ -116,8 +120,8 @@ internal sealed class CopyBlob(
     public SpoolReader? Find(WantedBlob blob, string asker)
     {
         var reader = spool.Find(blob.Digest, Source(blob), isPeer: true);
-        if (reader is null || reader.Stage == BlobStage.AtOrigin || reader.Written > 0
-            || (reader.Stage == BlobStage.Asking && string.CompareOrdinal(owners.Identity, asker) < 0))   // of two that ask each other, one goes to the origin
+        // Of two that ask each other, one goes to the origin; and no two read from each other.
+        if (reader is null || reader.IsComplete || reader.Stage == BlobStage.AtOrigin || string.CompareOrdinal(owners.Identity, asker) < 0)
             return reader;
         reader.RefusePeer();
         reader.Dispose();
@@ -139,8 +143,36 @@ internal sealed class CopyBlob(
     {
         Wanted = blob,
         Turn = ct => downloads.Enter(blob.Image.Host, ct),
-        FindPeer = ct => peers.Find(blob, ct),
+        FindPeer = ct => FindElsewhere(blob, ct),
     };
+
+    /// <summary>
+    /// Another replica that has the blob; or the cache, which has got it meanwhile where it has left another replica's spool since the cache
+    /// was asked. Null when it has to come from an origin.
+    /// </summary>
+    private async Task<BlobSource?> FindElsewhere(WantedBlob blob, CancellationToken ct)
+    {
+        if (await peers.Find(blob, ct) is { } peer)
+            return peer;
+        return await peers.IsAlone(ct) || !await IsInCache(blob, ct) ? null : new BlobSource(
+            "the cache registry", blob.Digest, blob.SizeInBytes,
+            async (from, stop) => await cache.OpenBlob(blob.Repository, blob.Digest, from == 0 ? null : new RangeHeaderValue(from, null), stop)
+                ?? throw new CopyFailed(CopyFailed.Gone, $"the cache registry does not have blob {blob.Digest} any more", retryHelps: true)) { IsPeer = true };
+    }
+
+    private async Task<bool> IsInCache(WantedBlob blob, CancellationToken ct)
+    {
+        using var limit = new CancellationTokenSource(CachePatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
+        try
+        {
+            return await cache.HasBlob(blob.Repository, blob.Digest, either.Token);
+        }
+        catch (Exception e) when (e is CopyFailed || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            return false;   // the origin has it
+        }
+    }
 
     /// <summary>Remembers where the cache has a blob.</summary>
     public void Saw(string repository, string digest) => _repositoryOf.Set(digest, repository);

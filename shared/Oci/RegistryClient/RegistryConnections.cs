@@ -18,6 +18,12 @@ internal sealed class RegistryConnections(
     /// <summary>How long a connection may take: the name, TCP and TLS.</summary>
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(15);
 
+    /// <summary>
+    /// What is read of an answer that is not wanted to its end, so that its connection can be used again, in bytes. The default, 1 MiB for
+    /// 2 s, would have an origin send what another replica asks for at that moment.
+    /// </summary>
+    private const int LongestDrain = 16 * 1024;
+
     private readonly ConcurrentDictionary<Way, Lazy<HttpMessageInvoker>> _pools = new();
 
     // Per host and port of a registry: the most public address that it was found at. Noted before anything can be answered from there.
@@ -123,6 +129,7 @@ internal sealed class RegistryConnections(
         ConnectTimeout = ConnectLimit,
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(90),
         PooledConnectionLifetime = TimeSpan.FromMinutes(15),   // so that a change of DNS is seen
+        MaxResponseDrainSize = LongestDrain,
         UseProxy = way.IsProxied,
         Proxy = way.IsProxied ? network.Proxies : null,
         ConnectCallback = way.IsProxied

@@ -63,6 +63,10 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
         bool IsAsked(Uri address) => !replicas.IsSelf(address) && !IsSilent(address);
     }
 
+    /// <summary>Is there no other replica, now or a short while ago?</summary>
+    public async Task<bool> IsAlone(CancellationToken ct) =>
+        (await replicas.All(ct)).All(replica => replicas.IsSelf(replica.Address)) && !replicas.Former.Any();
+
     /// <summary>Is this the address of a replica, now or a short while ago?</summary>
     public async Task<bool> IsReplica(Uri address, CancellationToken ct) =>
         (await replicas.All(ct)).Any(replica => replica.Address == address) || replicas.Former.Contains(address);

@@ -11,6 +11,7 @@ internal sealed class PeerConnections() : DelegatingHandler(new SocketsHttpHandl
     AllowAutoRedirect = false,
     ConnectTimeout = BlobOwners.Silence,
     ActivityHeadersPropagator = null,
+    MaxResponseDrainSize = 0,
     SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
 })
 {

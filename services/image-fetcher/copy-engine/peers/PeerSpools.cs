@@ -20,7 +20,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
     private const string SizeHeader = "Kuik-Size";
 
     /// <summary>Replicas that are asked, beside those that have left the list a short while ago.</summary>
-    private const int MostAsked = 3;
+    private const int MostAsked = 8;
 
     /// <summary>How long one may take to say whether it has a blob, and for how long one that did not is not asked.</summary>
     private static readonly (TimeSpan Answer, TimeSpan Pause) Patience = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
@@ -52,6 +52,9 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         ct.ThrowIfCancellationRequested();
         return null;
     }
+
+    /// <summary>Is there no other replica?</summary>
+    public async Task<bool> IsAlone(CancellationToken ct) => await owners.IsAlone(ct);
 
     /// <summary>Answers other replicas.</summary>
     public void Map(IEndpointRouteBuilder routes, CopyBlob copy) => routes.MapMethods(

@@ -83,13 +83,12 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
             _left[address] = time.GetUtcNow() + FormerFor;
         foreach (var address in found)
             _left.TryRemove(address, out _);
-        var isNew = found.Except(_addresses).Any();
-        if (isNew || _namesUntil <= time.GetUtcNow())
-        {
-            var asking = Task.WhenAll(found.Select(AskName));
-            await asking.WaitAsync(isFirst ? FirstPatience.Names : BlobOwners.Silence, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var isDue = _namesUntil <= time.GetUtcNow();
+        if (isDue)
             _namesUntil = time.GetUtcNow() + NamesAreGoodFor;
-        }
+        var asking = Task.WhenAll(found.Where(address => isDue || !_names.ContainsKey(address)).Select(AskName));
+        if (isFirst)
+            await asking.WaitAsync(FirstPatience.Names, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _addresses = found;
         _goodUntil = time.GetUtcNow() + AddressesAreGoodFor;
     }
@@ -114,7 +113,7 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
 
     private async Task AskName(Uri address)
     {
-        using var limit = new CancellationTokenSource(BlobOwners.Silence, time);
+        using var limit = new CancellationTokenSource(AddressesAreGoodFor, time);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, Path));

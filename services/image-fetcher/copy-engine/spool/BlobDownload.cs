@@ -15,8 +15,9 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
     private const int MostBreaks = 4;
     private const int Progress = 1 << 20;
 
-    /// <summary>How often the other replicas are asked for a blob.</summary>
+    /// <summary>How often the other replicas are asked for a blob at a time, and how many of them it is read from.</summary>
     private const int MostRounds = 3;
+    private const int MostPeers = 5;
 
     /// <summary>How often a blob is begun again after wrong bytes of which it is not known which source sent them.</summary>
     private const int MostRestarts = 8;
@@ -36,11 +37,14 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
     {
         try
         {
-            if (first.FindPeer is { } find && await FindPeer(find) is { } peer)
-                blob.Sources.AddFirst(peer);
-            while (blob.Sources.Next() is { } source)
-                if (await Try(source))
+            await AddPeer(first);
+            for (var peers = 0; blob.Sources.Next() is { } candidate;)
+            {
+                if (await Try(candidate))
                     return;
+                if (candidate.Source.IsPeer && ++peers < MostPeers)
+                    await AddPeer(first);   // it may have ended, and others that read from it go on as well: one of them at the origin
+            }
             blob.Fail(blob.Sources.FailureOf(first.Repository)!);
         }
         catch (CopyFailed e)
@@ -64,20 +68,21 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
     }
 
     /// <summary>
-    /// A replica that has it. One that has asked here meanwhile, and was sent to the origin, may not have begun when it was asked: it is
-    /// asked once more, or both would go to the origin.
+    /// Adds a replica that has it. One that has asked here meanwhile, and was sent to the origin, may not have begun when it was asked: it
+    /// is asked once more, or both would go to the origin.
     /// </summary>
-    private async Task<BlobSource?> FindPeer(Func<CancellationToken, Task<BlobSource?>> find)
+    private async Task AddPeer(BlobSource first)
     {
-        for (var round = 0; round < MostRounds; round++)
+        blob.Stage = BlobStage.Asking;
+        for (var round = 0; first.FindPeer is { } find && round < MostRounds; round++)
         {
             var refused = blob.RefusedPeers;
             if (await find(ct) is { } peer)
-                return peer;
-            if (blob.RefusedPeers == refused)
-                break;
+                blob.Sources.AddFirst(peer);
+            else if (blob.RefusedPeers != refused)
+                continue;
+            return;
         }
-        return null;
     }
 
     /// <returns>True when the blob is complete; false when the next source is to be tried.</returns>

@@ -28,6 +28,9 @@ internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPe
     /// <inheritdoc cref="SpooledBlob.Stage"/>
     public BlobStage Stage => blob.Stage;
 
+    /// <inheritdoc cref="SpooledBlob.IsComplete"/>
+    public bool IsComplete => blob.IsComplete;
+
     /// <inheritdoc cref="SpooledBlob.RefusePeer"/>
     public void RefusePeer() => blob.RefusePeer();
 
