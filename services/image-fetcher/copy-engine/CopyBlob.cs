@@ -157,7 +157,8 @@ internal sealed class CopyBlob(
         return await peers.IsAlone(ct) || !await IsInCache(blob, ct) ? null : new BlobSource(
             "the cache registry", blob.Digest, blob.SizeInBytes,
             async (from, stop) => await cache.OpenBlob(blob.Repository, blob.Digest, from == 0 ? null : new RangeHeaderValue(from, null), stop)
-                ?? throw new CopyFailed(CopyFailed.Gone, $"the cache registry does not have blob {blob.Digest} any more", retryHelps: true)) { IsPeer = true };
+                ?? throw new CopyFailed(CopyFailed.Gone, $"the cache registry does not have blob {blob.Digest} any more", retryHelps: true))
+        { IsPeer = true };
     }
 
     private async Task<bool> IsInCache(WantedBlob blob, CancellationToken ct)

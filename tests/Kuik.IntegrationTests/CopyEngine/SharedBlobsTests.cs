@@ -23,7 +23,8 @@ public sealed class SharedBlobsTests
         {
             await gate.Task;
             http.Response.StatusCode = 401;
-        } : null;
+        }
+        : null;
         await using var engine = await StartEngine.Run(cache, [good.Host, bad.Host]);
         using var client = engine.Client();
         var layer = image.Layers[1].Digest;
@@ -73,7 +74,8 @@ public sealed class SharedBlobsTests
         {
             http.Response.ContentLength = 10_000_000;
             await Trickle(1, TimeSpan.FromSeconds(5))(http, new byte[10_000_000]);
-        } : null;
+        }
+        : null;
         await using var engine = await StartEngine.Run(cache, [good.Host, bad.Host], null, ("Kuik:Fetch:SpoolLimit", "10000000"));
         using var client = engine.Client();
 
