@@ -23,7 +23,10 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
 
     private readonly ConcurrentDictionary<Request, bool> _requests = new();
 
-    /// <summary>Counts a request until the result is disposed. While the replica ends, each answer closes its connection: the next request goes to another one.</summary>
+    /// <summary>
+    /// Counts a request until the result is disposed. While the replica ends, each answer closes its connection: the next request goes to
+    /// another one.
+    /// </summary>
     public IDisposable Begin(HttpContext http)
     {
         http.Response.OnStarting(() =>
@@ -32,7 +35,8 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
                 http.Response.Headers.Connection = "close";
             return Task.CompletedTask;
         });
-        var request = new Request(this, http.Features.GetRequiredFeature<IHttpResponseFeature>(), http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>());
+        var request = new Request(
+            this, http.Features.GetRequiredFeature<IHttpResponseFeature>(), http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>());
         _requests[request] = true;
         return request;
     }
@@ -146,7 +150,8 @@ internal sealed class SpoolHealth(Engine engine) : IHealthCheck
         return Task.FromResult(
             engine.Owners.IsDraining ? HealthCheckResult.Unhealthy("the process is ending")
             : use.FullFor > FullFor ? HealthCheckResult.Degraded(
-                $"full for {use.FullFor.Value.TotalMinutes:0} min: {use.Used} of {use.Limit} bytes in {use.Blobs} blobs; raise Kuik:Fetch:SpoolLimit, or look for a full disk or a slow cache registry")
+                $"full for {use.FullFor.Value.TotalMinutes:0} min: {use.Used} of {use.Limit} bytes in {use.Blobs} blobs; "
+                + "raise Kuik:Fetch:SpoolLimit, or look for a full disk or a slow cache registry")
             : HealthCheckResult.Healthy());
     }
 }

@@ -21,10 +21,10 @@ internal sealed class EngineMetrics
         _waits = _meter.CreateHistogram<double>("kuik_fetcher_wait", "s", "Waits that ended, by what was waited for: turn");
         _waiting = _meter.CreateUpDownCounter<long>("kuik_fetcher_waiting", description: "Waits under way, by what is waited for");
         _downloads = _meter.CreateUpDownCounter<long>("kuik_fetcher_downloads", description: "Blobs that are arriving, by source: origin or peer");
-        _sourcesLeft = _meter.CreateCounter<long>("kuik_fetcher_sources_left", description: "Sources of a blob that were left for another one or failed, by source and reason");
+        _sourcesLeft = _meter.CreateCounter<long>("kuik_fetcher_sources_left", description: "Sources of a blob that were left or failed, by source and reason");
         _inMemory = _meter.CreateCounter<long>("kuik_spool_in_memory", description: "Blobs that went through memory because the spool's disk took no file");
         _joins = _meter.CreateCounter<long>("kuik_fetcher_joins", description: "Requests that joined work under way, by work");
-        _forwards = _meter.CreateCounter<long>("kuik_fetcher_forwards", description: "Pulls passed on to another replica, by outcome: answered, working, passed-over or broken");
+        _forwards = _meter.CreateCounter<long>("kuik_fetcher_forwards", description: "Pulls passed on to another replica, by outcome");
     }
 
     /// <summary>Waits, and counts the wait.</summary>

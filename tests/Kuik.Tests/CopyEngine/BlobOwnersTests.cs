@@ -34,6 +34,15 @@ public class BlobOwnersTests
     }
 
     [Fact]
+    public void Of_a_dual_stack_Service_each_replica_counts_once()
+    {
+        System.Net.IPAddress[] both = [System.Net.IPAddress.Parse("10.0.0.1"), System.Net.IPAddress.Parse("fd00::1")];
+
+        Assert.Equal(both[..1], ReplicaList.OneFamily(both));
+        Assert.Equal(both[1..], ReplicaList.OneFamily(both[1..]));
+    }
+
+    [Fact]
     public void Blobs_are_spread_over_all()
     {
         var owned = Digests.GroupBy(digest => BlobOwners.Rank(digest, Five)[0]).ToDictionary(group => group.Key, group => group.Count());

@@ -43,7 +43,8 @@ internal sealed class AskOwner(HttpMessageInvoker peers, BlobOwners owners, Time
     /// <exception cref="ReplicaGone">It did not.</exception>
     public async Task HandOver(Uri successor, WantedBlob blob, CancellationToken ct)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(successor, $"{Question(blob)}&from={Uri.EscapeDataString(owners.Own?.AbsoluteUri ?? "")}"));
+        var own = Uri.EscapeDataString(owners.Own?.AbsoluteUri ?? "");
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(successor, $"{Question(blob)}&from={own}"));
         request.Headers.Add(BlobOwners.FromHeader, owners.Identity);
         try
         {
@@ -65,7 +66,8 @@ internal sealed class AskOwner(HttpMessageInvoker peers, BlobOwners owners, Time
         await Ask(owner, $"{ManifestsPath}?image={Uri.EscapeDataString(image.ToString())}", ct) switch
         {
             null => null,
-            { Manifest: { } said } when ManifestDigest.Fits(image.Digest ?? said.Digest, said.Bytes) => new Manifest(said.Bytes, said.MediaType, image.Digest ?? said.Digest),
+            { Manifest: { } said } when ManifestDigest.Fits(image.Digest ?? said.Digest, said.Bytes) =>
+                new Manifest(said.Bytes, said.MediaType, image.Digest ?? said.Digest),
             _ => throw new ReplicaGone($"{owner} answered with something else"),
         };
 
@@ -92,7 +94,9 @@ internal sealed class AskOwner(HttpMessageInvoker peers, BlobOwners owners, Time
             else if (owners.IsDraining && !manifests.IsUnderWay(reference))
                 http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             else
-                await Answer(http, manifests.AsOwner(reference), manifest => new PeerLine { Manifest = new(manifest.MediaType, manifest.Digest, manifest.Bytes) }, () => 0);
+                await Answer(
+                    http, manifests.AsOwner(reference),
+                    manifest => new PeerLine { Manifest = new(manifest.MediaType, manifest.Digest, manifest.Bytes) }, () => 0);
         });
     }
 

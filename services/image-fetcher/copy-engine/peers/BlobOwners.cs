@@ -20,7 +20,10 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
     /// <summary>On a request from another replica: which process sent it. It is never passed on again.</summary>
     public const string FromHeader = "Kuik-From";
 
-    /// <summary>How long a replica may be silent before it counts as gone. A dead node does not refuse, it is silent; a busy one is never silent for so long.</summary>
+    /// <summary>
+    /// How long a replica may be silent before it counts as gone. A dead node does not refuse, it is silent; a busy one is never silent for
+    /// so long.
+    /// </summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
 
     /// <summary>Asking one that refuses costs nothing; asking one that is silent costs its silence.</summary>
@@ -86,7 +89,10 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
         return true;
     }
 
-    /// <summary>A replica did not do what it was asked for. Only if that means that it is gone, it is passed over for a while: one that broke off is asked again.</summary>
+    /// <summary>
+    /// A replica did not do what it was asked for. Only if that means that it is gone, it is passed over for a while: one that broke off is
+    /// asked again.
+    /// </summary>
     public void Failed(Uri replica, Exception why)
     {
         if (Causes(why).Any(cause => cause is OperationCanceledException or TimeoutException))
@@ -100,7 +106,8 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
 
     /// <summary>All replicas in the order in which they own a key (highest random weight).</summary>
     public static IReadOnlyList<Replica> Rank(string key, IEnumerable<Replica> replicas) =>
-        [.. replicas.OrderByDescending(replica => Weight(key, replica.Name)).ThenBy(replica => replica.Address.AbsoluteUri, StringComparer.Ordinal)];
+        [.. replicas.OrderByDescending(replica => Weight(key, replica.Name))
+            .ThenBy(replica => replica.Address.AbsoluteUri, StringComparer.Ordinal)];
 
     private static ulong Weight(string key, string name) =>
         BinaryPrimitives.ReadUInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{key} {name}")));

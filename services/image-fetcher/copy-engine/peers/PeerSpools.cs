@@ -58,7 +58,8 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
 
     /// <summary>Answers other replicas.</summary>
     public void Map(IEndpointRouteBuilder routes, CopyBlob copy) => routes.MapMethods(
-        Path + "{digest}", [HttpMethods.Head, HttpMethods.Get], (string digest, string image, HttpContext http) => Answer(copy, digest, image, http));
+        Path + "{digest}", [HttpMethods.Head, HttpMethods.Get],
+        (string digest, string image, HttpContext http) => Answer(copy, digest, image, http));
 
     private async Task Answer(CopyBlob copy, string digest, string image, HttpContext http)
     {
@@ -120,7 +121,8 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         }
     }
 
-    private BlobSource SourceAt(Uri other, WantedBlob blob) => new(other.AbsoluteUri, blob.Digest, blob.SizeInBytes, (from, ct) => Open(other, blob, from, ct)) { IsPeer = true };
+    private BlobSource SourceAt(Uri other, WantedBlob blob) =>
+        new(other.AbsoluteUri, blob.Digest, blob.SizeInBytes, (from, ct) => Open(other, blob, from, ct)) { IsPeer = true };
 
     private async Task<BlobBody> Open(Uri other, WantedBlob blob, long from, CancellationToken ct)
     {
@@ -136,7 +138,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
                 answer.Dispose();
                 throw new CopyFailed(CopyFailed.Gone, $"{other} does not have blob {blob.Digest} any more", retryHelps: true);
             }
-            long? size = answer.Headers.TryGetValues(SizeHeader, out var said) && long.TryParse(said.First(), CultureInfo.InvariantCulture, out var bytes) ? bytes : null;
+            var size = SizeOf(answer);
             return new BlobBody(await client.ReadBody(answer, ct), size - from, RangeOf(from, size));
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
@@ -145,11 +147,19 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         }
     }
 
-    private static ContentRangeHeaderValue? RangeOf(long from, long? size) =>
-        from == 0 ? null : size is { } all ? new ContentRangeHeaderValue(from, Math.Max(from, all - 1), Math.Max(from + 1, all)) : new ContentRangeHeaderValue(from, long.MaxValue - 1);
+    private static long? SizeOf(HttpResponseMessage answer) =>
+        answer.Headers.TryGetValues(SizeHeader, out var said) && long.TryParse(said.First(), CultureInfo.InvariantCulture, out var size) ? size : null;
 
-    private HttpRequestMessage Request(HttpMethod method, Uri other, WantedBlob blob) =>
-        new(method, new Uri(other, $"{Path}{blob.Digest}?image={Uri.EscapeDataString(blob.Image.ToString())}")) { Headers = { { BlobOwners.FromHeader, owners.Identity } } };
+    private static ContentRangeHeaderValue? RangeOf(long from, long? size) =>
+        from == 0 ? null
+        : size is { } all ? new ContentRangeHeaderValue(from, Math.Max(from, all - 1), Math.Max(from + 1, all))
+        : new ContentRangeHeaderValue(from, long.MaxValue - 1);
+
+    private HttpRequestMessage Request(HttpMethod method, Uri other, WantedBlob blob)
+    {
+        var question = new Uri(other, $"{Path}{blob.Digest}?image={Uri.EscapeDataString(blob.Image.ToString())}");
+        return new HttpRequestMessage(method, question) { Headers = { { BlobOwners.FromHeader, owners.Identity } } };
+    }
 
     private bool IsQuiet(Uri other) => _quietUntil.TryGetValue(other, out var until) && until > time.GetUtcNow();
 }

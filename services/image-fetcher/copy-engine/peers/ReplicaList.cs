@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -13,7 +14,9 @@ namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>A replica of image-fetcher.</summary>
 /// <param name="Address">Where it listens.</param>
-/// <param name="Name">What it is ranked by: its <c>Kuik:Fetcher:Name</c>, which survives a restart; its host and port until it has said its name.</param>
+/// <param name="Name">
+/// What it is ranked by: its <c>Kuik:Fetcher:Name</c>, which survives a restart; its host and port until it has said its name.
+/// </param>
 internal sealed record Replica(Uri Address, string Name);
 
 /// <summary>
@@ -93,7 +96,13 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
         _goodUntil = time.GetUtcNow() + AddressesAreGoodFor;
     }
 
-    /// <summary>The addresses; one name alone stands for all addresses that it has, of one family: a dual-stack Service has each replica twice.</summary>
+    /// <summary>The IPv4 addresses, or else all: a dual-stack Service has each replica twice.</summary>
+    internal static IEnumerable<IPAddress> OneFamily(IReadOnlyList<IPAddress> all) =>
+        all.Any(address => address.AddressFamily == AddressFamily.InterNetwork)
+            ? all.Where(address => address.AddressFamily == AddressFamily.InterNetwork)
+            : all;
+
+    /// <summary>The addresses; one name alone stands for all addresses that it has.</summary>
     private async Task<IReadOnlyList<Uri>> Find()
     {
         if (settings.Peers is not [{ HostNameType: UriHostNameType.Dns } name])
@@ -101,8 +110,7 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
         try
         {
             var all = await AddressResolver.Shared.Find(name.Host, CancellationToken.None).WaitAsync(FirstPatience.Addresses, time);
-            var family = all.Any(address => address.AddressFamily == AddressFamily.InterNetwork) ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6;
-            return [.. all.Where(address => address.AddressFamily == family).Select(address => new UriBuilder(name) { Host = address.ToString() }.Uri).Distinct()];
+            return [.. OneFamily(all).Select(address => new UriBuilder(name) { Host = address.ToString() }.Uri).Distinct()];
         }
         catch (Exception e) when (e is SocketException or TimeoutException)
         {
@@ -118,7 +126,9 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, Path));
             using var answer = await peers.SendAsync(request, limit.Token);
-            if (!answer.IsSuccessStatusCode || await answer.Content.ReadFromJsonAsync(ReplicaJson.Default.ReplicaAnswer, limit.Token) is not { Name.Length: > 0 } said)
+            if (!answer.IsSuccessStatusCode)
+                return;
+            if (await answer.Content.ReadFromJsonAsync(ReplicaJson.Default.ReplicaAnswer, limit.Token) is not { Name.Length: > 0 } said)
                 return;
             _names[address] = said.Name;
             if (said.Identity == Identity)

@@ -9,9 +9,12 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// Downloads one blob into the spool: from one source, or from several, each going on where the last one ended. A source that refuses,
 /// stalls, breaks off, sends wrong bytes or is slow is left for the next one; the digest of all bytes decides.
 /// </summary>
-internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken ct)
+internal sealed class BlobDownload(
+    SpooledBlob blob, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken ct)
 {
-    /// <summary>Breaks in a row of one source, unless so many bytes came in between: a line that drops once in a gigabyte still brings a large blob.</summary>
+    /// <summary>
+    /// Breaks in a row of one source, unless so many bytes came in between: a line that drops once in a gigabyte still brings a large blob.
+    /// </summary>
     private const int MostBreaks = 4;
     private const int Progress = 1 << 20;
 
@@ -22,7 +25,9 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
     /// <summary>How often a blob is begun again after wrong bytes of which it is not known which source sent them.</summary>
     private const int MostRestarts = 8;
 
-    /// <summary>The longest pause that is made for an origin that has sent a part. Longer ones are left to the next attempt of the whole blob.</summary>
+    /// <summary>
+    /// The longest pause that is made for an origin that has sent a part. Longer ones are left to the next attempt of the whole blob.
+    /// </summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
@@ -100,7 +105,8 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
             {
                 candidate.Breaks = blob.Written - before >= Progress ? 1 : candidate.Breaks + 1;
                 if (candidate.Breaks > (source.IsPeer ? 0 : MostBreaks))   // two replicas must not go on from each other
-                    throw Broken($"broke off {candidate.Breaks} times with next to nothing in between, the last time after {blob.Written} bytes");
+                    throw Broken(
+                        $"broke off {candidate.Breaks} times with next to nothing in between, the last time after {blob.Written} bytes");
                 if (blob.Sources.HasUntried)
                     return Leave(candidate, "break");
             }
@@ -112,7 +118,8 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
         }
         catch (OperationCanceledException) when (watch.HasFailed && !ct.IsCancellationRequested)
         {
-            candidate.Failure = new CopyFailed(CopyFailed.Unreachable, $"blob {blob.Digest} of {source.Repository} came at less than 1 KiB/s for 5 minutes", retryHelps: true);
+            candidate.Failure = new CopyFailed(
+                CopyFailed.Unreachable, $"blob {blob.Digest} of {source.Repository} came at less than 1 KiB/s for 5 minutes", retryHelps: true);
             return Leave(candidate, "rate");
         }
         catch (CopyFailed e) when (e.Kind != CopyFailed.Cache || source.IsPeer)
@@ -166,7 +173,8 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
             // It knows no parts, or has sent all and never said that this is the end.
             return await watch.While(token => new ValueTask<BlobBody>(source.Open(0, token)), _ => 0);
         }
-        catch (CopyFailed e) when (from > 0 && candidate.Breaks < MostBreaks && e.RetryHelps && (e.RetryAfter ?? TimeSpan.Zero) <= LongestPause)
+        catch (CopyFailed e) when (
+            from > 0 && candidate.Breaks < MostBreaks && e.RetryHelps && (e.RetryAfter ?? TimeSpan.Zero) <= LongestPause)
         {
             if (!blob.Sources.HasUntried)
                 await Task.Delay(e.RetryAfter ?? FirstPause * Math.Pow(2, candidate.Breaks), time, ct);
@@ -209,7 +217,8 @@ internal sealed class BlobDownload(SpooledBlob blob, long largestBlob, EngineMet
         var end = blob.Written + bytes.Length;
         if (end > (source.SizeInBytes ?? blob.Size ?? largestBlob))
             throw source.SizeInBytes is null && blob.Size is null
-                ? new CopyFailed(CopyFailed.Broken, $"blob {blob.Digest} is larger than the {largestBlob} bytes of Kuik:Fetch:LargestBlob", retryHelps: false)
+                ? new CopyFailed(
+                    CopyFailed.Broken, $"blob {blob.Digest} is larger than the {largestBlob} bytes of Kuik:Fetch:LargestBlob", retryHelps: false)
                 : Broken($"is longer than the {source.SizeInBytes ?? blob.Size} bytes that were announced");
         _contributors.Add(source);
         await blob.Append(bytes, ct);

@@ -3,7 +3,9 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>One place that a blob can be fetched from: a repository of an origin, or another replica's spool.</summary>
-/// <param name="Repository">Identifies the source: <c>docker.io/library/nginx</c>, or the address of a replica. A blob has one source per repository.</param>
+/// <param name="Repository">
+/// Identifies the source: <c>docker.io/library/nginx</c>, or the address of a replica. A blob has one source per repository.
+/// </param>
 /// <param name="Digest">Of the blob; the received bytes are verified against it.</param>
 /// <param name="SizeInBytes">From the manifest; null when it is not known.</param>
 /// <param name="Open">Begins a download at an offset. Called again to continue after a break.</param>

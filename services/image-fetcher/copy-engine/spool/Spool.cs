@@ -30,7 +30,8 @@ internal sealed class Spool : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="stopping">Ends all downloads.</param>
     /// <exception cref="WrongSetting">The folder cannot be used.</exception>
-    public Spool(string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken stopping)
+    public Spool(
+        string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken stopping)
     {
         (_largestBlob, _metrics, _watchdog, _stopping, Time) = (largestBlob, metrics, watchdog, stopping, time);
         _room = new SpoolRoom(limitInBytes, time);

@@ -26,7 +26,8 @@ internal sealed class SpoolRoom(long limit, TimeProvider time)
     public TimeSpan? FullFor => _fullSince is { } since ? time.GetElapsedTime(since) : null;
 
     /// <summary>What a blob needs to reach an offset: rounded up, but not beyond its size.</summary>
-    public static long Missing(SpooledBlob blob, long end, long? size) => Math.Max(end, Math.Min(blob.Room + Piece, size ?? long.MaxValue)) - blob.Room;
+    public static long Missing(SpooledBlob blob, long end, long? size) =>
+        Math.Max(end, Math.Min(blob.Room + Piece, size ?? long.MaxValue)) - blob.Room;
 
     /// <summary>Takes room whatever there is; a negative number gives some back.</summary>
     public void Take(SpooledBlob blob, long bytes)

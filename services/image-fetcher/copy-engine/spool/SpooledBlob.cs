@@ -105,7 +105,10 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     {
         var reader = new SpoolReader(this, repository, isPeer) { MovedAt = spool.Time.GetTimestamp() };
         lock (_gate)
+        {
+            reader.Position = _start;   // one that comes late does not hold up the others
             _readers.Add(reader);
+        }
         return reader;
     }
 
@@ -232,7 +235,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     private void Move(SpoolReader reader, long offset, ref int length)
     {
         if (offset < Start)
-            throw new CopyFailed(CopyFailed.Cache, $"blob {Digest} has left the spool up to byte {Start}, and {offset} was asked for", retryHelps: true);
+            throw new CopyFailed(
+                CopyFailed.Cache, $"blob {Digest} has left the spool up to byte {Start}, and {offset} was asked for", retryHelps: true);
         length = _file!.Contiguous(offset, length);
         (reader.Position, reader.End) = (offset, Math.Max(reader.End, offset + length));
     }
@@ -269,7 +273,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
                     return;
                 var readers = _readers.Where(reader => reader.Cut is null).ToList();
                 if (readers.Count == 0)
-                    throw new CopyFailed(CopyFailed.Cache, $"blob {Digest} does not fit into the spool, and has no reader left", retryHelps: true);
+                    throw new CopyFailed(
+                        CopyFailed.Cache, $"blob {Digest} does not fit into the spool, and has no reader left", retryHelps: true);
                 if (readers.Min(reader => reader.Position) >= start)
                 {
                     Interlocked.Exchange(ref _start, start);
