@@ -7,9 +7,9 @@ internal static class OriginBytes
 {
     /// <summary>
     /// Bytes that an origin may have sent and its client not received when their connection ends early, with an origin that sends piece
-    /// by piece: what is in the two sockets' buffers.
+    /// by piece: what is in the two sockets' buffers, which hold more, and fill up when the client's machine is busy.
     /// </summary>
-    public const int OnTheWay = 4 * SendInPieces.PieceSize;
+    public const int OnTheWay = 16 * SendInPieces.PieceSize;
 
     private const int OtherReplicas = 4;
 
