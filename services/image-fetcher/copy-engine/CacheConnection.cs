@@ -1,3 +1,4 @@
+using System.Net;
 using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -8,6 +9,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// </summary>
 internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider time) : IDisposable
 {
+    private static readonly TimeSpan[] PausesOfWrites = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
+
     private readonly PasswordFileCredential _credential = new(settings.CacheCredential, settings.CachePasswordFile, time);
 
     public RegistryClient Client { get; } = new(RegistryEndpoints.At(settings.CacheEndpoint), settings.Roots, time, RegistryNetwork.Own);
@@ -64,6 +67,22 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
         {
             throw CopyFailed.AtCache(e);
         }
+    }
+
+    /// <summary>Reads something; again where the registry is writing it at that moment, which distribution answers with 500.</summary>
+    /// <exception cref="RegistryError">It failed.</exception>
+    public async Task<T> Read<T>(Func<Task<T>> work, CancellationToken ct)
+    {
+        foreach (var pause in PausesOfWrites)
+            try
+            {
+                return await work();
+            }
+            catch (RegistryError e) when (e.Status == HttpStatusCode.InternalServerError)
+            {
+                await Task.Delay(pause, time, ct);
+            }
+        return await work();
     }
 
     public void Dispose() => Client.Dispose();

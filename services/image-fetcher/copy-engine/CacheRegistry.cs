@@ -26,12 +26,13 @@ internal sealed class CacheRegistry : IDisposable
 
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
-        _cache.OrNull(async () =>
-            (ManifestHead?)await _cache.Client.ResolveManifest(_cache.At(repository), target, _cache.Credential, stop));
+        _cache.OrNull(() => _cache.Read(
+            async () => (ManifestHead?)await _cache.Client.ResolveManifest(_cache.At(repository), target, _cache.Credential, stop), stop));
 
     /// <summary>What is stored under a tag or digest, as it is (an index may be in its wrapper); null when nothing is.</summary>
     public Task<Manifest?> GetManifest(string repository, string target, CancellationToken stop) =>
-        _cache.OrNull(async () => (Manifest?)await _cache.Client.GetManifest(_cache.At(repository), target, _cache.Credential, stop));
+        _cache.OrNull(() => _cache.Read(
+            async () => (Manifest?)await _cache.Client.GetManifest(_cache.At(repository), target, _cache.Credential, stop), stop));
 
     /// <summary>The manifest or index of an origin, as the origin serves it; null when it is not stored.</summary>
     /// <param name="repository">Where.</param>
@@ -49,7 +50,7 @@ internal sealed class CacheRegistry : IDisposable
     }
 
     public Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
-        _cache.Ask(() => _cache.Client.HasBlob(_cache.At(repository), digest, _cache.Credential, stop));
+        _cache.Ask(() => _cache.Read(() => _cache.Client.HasBlob(_cache.At(repository), digest, _cache.Credential, stop), stop));
 
     /// <summary>Begins to read a blob; null when it is not there.</summary>
     public Task<BlobBody?> OpenBlob(string repository, string digest, RangeHeaderValue? range, CancellationToken stop) =>

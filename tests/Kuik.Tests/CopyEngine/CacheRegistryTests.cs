@@ -63,6 +63,25 @@ public sealed class CacheRegistryTests : IDisposable
         Assert.True(await cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
     }
 
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(3, true)]
+    [InlineData(4, false)]
+    public async Task A_registry_that_is_writing_what_it_is_asked_for_is_asked_again(int refusals, bool comes)
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = request => Misbehave.Answer(request.Count < refusals ? 500 : 200);
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        var asked = cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop);
+
+        if (comes)
+            Assert.True(await asked);
+        else
+            Assert.Equal(HttpStatusCode.InternalServerError, (await Assert.ThrowsAsync<CopyFailed>(() => asked)).Status);
+        Assert.Equal(Math.Min(refusals + 1, 4), registry.Ledger.Count);
+    }
+
     [Fact]
     public async Task A_password_file_that_changes_is_read_again()
     {

@@ -152,7 +152,7 @@ internal sealed class AskOwner(HttpMessageInvoker peers, BlobOwners owners, Time
 
     private async Task Answer<T>(HttpContext http, Task<T> work, Func<T, PeerLine> write, Func<long> progress)
     {
-        await http.Response.StartAsync(http.RequestAborted);
+        await http.Response.Body.FlushAsync(http.RequestAborted);   // the head: the work has begun
         using var beats = new PeriodicTimer(Beat, time);
         while (await Task.WhenAny(work, beats.WaitForNextTickAsync(http.RequestAborted).AsTask()) != work && !http.RequestAborted.IsCancellationRequested)
             await Write(http, new PeerLine { Working = progress() });

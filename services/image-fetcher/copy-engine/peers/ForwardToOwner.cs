@@ -14,6 +14,9 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
     /// <summary>How long an answer that came late is kept for the request that comes next.</summary>
     private static readonly TimeSpan KeptFor = TimeSpan.FromSeconds(5);
 
+    /// <summary>Answers that are kept at a time: each may hold a connection, and clients choose the headers that tell them apart.</summary>
+    private const int MostLate = 256;
+
     private static readonly string[] Asked = ["Accept", "Range", PullThrough.FreshHeader];
     private static readonly string[] Told = ["Content-Range", "Docker-Content-Digest", "ETag", "Accept-Ranges", "Retry-After", PullThrough.WorkingHeader];
 
@@ -99,7 +102,7 @@ internal sealed class ForwardToOwner(HttpMessageInvoker peers, BlobOwners owners
 
     private async Task Keep((Uri Owner, string) question, Task<HttpResponseMessage> asked)
     {
-        var isKept = _late.TryAdd(question, asked);   // one is enough for whoever comes next
+        var isKept = _late.Count < MostLate && _late.TryAdd(question, asked);   // one is enough for the request that comes next
         await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (isKept)
             await Task.Delay(KeptFor, time);
