@@ -154,7 +154,7 @@ internal sealed class CopyBlob(
     {
         if (await peers.Find(blob, ct) is { } peer)
             return peer;
-        return await peers.IsAlone(ct) || !await IsInCache(blob, ct) ? null : new BlobSource(
+        return await owners.IsAlone(ct) || !await IsInCache(blob, ct) ? null : new BlobSource(
             "the cache registry", blob.Digest, blob.SizeInBytes,
             async (from, stop) => await cache.OpenBlob(blob.Repository, blob.Digest, from == 0 ? null : new RangeHeaderValue(from, null), stop)
                 ?? throw new CopyFailed(CopyFailed.Gone, $"the cache registry does not have blob {blob.Digest} any more", retryHelps: true))

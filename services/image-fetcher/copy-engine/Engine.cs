@@ -61,7 +61,7 @@ internal sealed class Engine : IDisposable
     {
         (Time, OriginRules) = (time, settings.Origins);
         var stopping = _stopping.Token;
-        var metrics = new EngineMetrics(meters);
+        var metrics = new EngineMetrics(meters, time);
         Watchdog = new WorkWatchdog(time);
         metrics.Watch(Watchdog);
         _token = settings.TokenFile is { } file
@@ -74,7 +74,7 @@ internal sealed class Engine : IDisposable
         Spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, settings.LargestBlobInBytes, metrics, Watchdog, time, stopping);
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
-        _manifestReads = new ManifestReadLimiter(time, meters);
+        _manifestReads = new ManifestReadLimiter(time, metrics);
         var origins = new Origins(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = settings.Origins };
         var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
         var downloads = new HostTurns(MostDownloads, MostDownloadsPerHost);

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -6,6 +5,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>What the engine waits for, downloads and holds, on the meter <c>Kuik.ImageFetcher</c>.</summary>
 internal sealed class EngineMetrics
 {
+    private readonly TimeProvider _time;
     private readonly Meter _meter;
     private readonly Histogram<double> _waits;
     private readonly UpDownCounter<long> _waiting;
@@ -15,10 +15,11 @@ internal sealed class EngineMetrics
     private readonly Counter<long> _joins;
     private readonly Counter<long> _forwards;
 
-    public EngineMetrics(IMeterFactory meters)
+    public EngineMetrics(IMeterFactory meters, TimeProvider time)
     {
+        _time = time;
         _meter = meters.Create("Kuik.ImageFetcher");
-        _waits = _meter.CreateHistogram<double>("kuik_fetcher_wait", "s", "Waits that ended, by what was waited for: turn");
+        _waits = _meter.CreateHistogram<double>("kuik_fetcher_wait", "s", "Waits that ended, by what was waited for: turn or manifest");
         _waiting = _meter.CreateUpDownCounter<long>("kuik_fetcher_waiting", description: "Waits under way, by what is waited for");
         _downloads = _meter.CreateUpDownCounter<long>("kuik_fetcher_downloads", description: "Blobs that are arriving, by source: origin or peer");
         _sourcesLeft = _meter.CreateCounter<long>("kuik_fetcher_sources_left", description: "Sources of a blob that were left or failed, by source and reason");
@@ -28,12 +29,12 @@ internal sealed class EngineMetrics
     }
 
     /// <summary>Waits, and counts the wait.</summary>
-    /// <param name="what">A fixed word: <c>turn</c>.</param>
+    /// <param name="what">A fixed word: <c>turn</c> or <c>manifest</c>.</param>
     /// <param name="wait">Begins it.</param>
     public async Task<T> While<T>(string what, Func<Task<T>> wait)
     {
         var tag = KeyValuePair.Create<string, object?>("for", what);
-        var started = Stopwatch.GetTimestamp();
+        var started = _time.GetTimestamp();
         _waiting.Add(1, tag);
         try
         {
@@ -42,7 +43,7 @@ internal sealed class EngineMetrics
         finally
         {
             _waiting.Add(-1, tag);
-            _waits.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, tag);
+            _waits.Record(_time.GetElapsedTime(started).TotalSeconds, tag);
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Threading.RateLimiting;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -10,7 +9,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// A client of a waiting pull is answered 202 meanwhile (see <see cref="PullThrough"/>).
 /// </summary>
 /// <remarks>The turn of a host is taken before the place in the process: a host that waits for its own reads holds no place.</remarks>
-internal sealed class ManifestReadLimiter : IDisposable
+internal sealed class ManifestReadLimiter(TimeProvider time, EngineMetrics metrics) : IDisposable
 {
     /// <summary>Reads at a time that all hosts share.</summary>
     public const int MaxShared = 16;
@@ -39,19 +38,6 @@ internal sealed class ManifestReadLimiter : IDisposable
         QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
     });
 
-    private readonly TimeProvider _time;
-    private readonly UpDownCounter<long> _waiting;
-    private readonly Histogram<double> _waits;
-
-    public ManifestReadLimiter(TimeProvider time, IMeterFactory meters)
-    {
-        var meter = meters.Create("Kuik.ImageFetcher");
-        _time = time;
-        _waiting = meter.CreateUpDownCounter<long>(
-            "kuik_fetcher_waiting", description: "Work that waits for its turn, by what it waits for");
-        _waits = meter.CreateHistogram<double>("kuik_fetcher_wait", "s", "How long work waited for its turn, by what it waited for");
-    }
-
     /// <summary>Reads a manifest when it is its turn.</summary>
     /// <param name="host">The origin's, as references name it.</param>
     /// <param name="read">Cancelled when it takes longer than <see cref="ReadLimit"/>.</param>
@@ -60,11 +46,11 @@ internal sealed class ManifestReadLimiter : IDisposable
     /// propagates.</exception>
     public async Task<T> Run<T>(string host, Func<CancellationToken, Task<T>> read, CancellationToken ct)
     {
-        var (turn, place) = await Enter(host, ct);
+        var (turn, place) = await metrics.While("manifest", () => Enter(host, ct));
         using (turn)
         using (place)
         {
-            using var limit = new CancellationTokenSource(ReadLimit, _time);
+            using var limit = new CancellationTokenSource(ReadLimit, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
             try
             {
@@ -83,13 +69,9 @@ internal sealed class ManifestReadLimiter : IDisposable
 
     private async Task<(IDisposable Turn, RateLimitLease Place)> Enter(string host, CancellationToken ct)
     {
-        var what = KeyValuePair.Create<string, object?>("for", "manifest");
-        var asked = _time.GetTimestamp();
-        IDisposable? turn = null;
-        _waiting.Add(1, what);
+        var turn = await _hosts.Enter(host, ct);
         try
         {
-            turn = await _hosts.Enter(host, ct);
             var place = await _total.AcquireAsync(1, ct);
             return place.IsAcquired
                 ? (turn, place)
@@ -100,13 +82,8 @@ internal sealed class ManifestReadLimiter : IDisposable
         }
         catch
         {
-            turn?.Dispose();
+            turn.Dispose();
             throw;
-        }
-        finally
-        {
-            _waiting.Add(-1, what);
-            _waits.Record(_time.GetElapsedTime(asked).TotalSeconds, what);
         }
     }
 }

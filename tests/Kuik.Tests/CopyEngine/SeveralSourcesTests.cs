@@ -18,7 +18,7 @@ public sealed class SeveralSourcesTests : IDisposable
     private readonly Spool spool;
 
     public SeveralSourcesTests() =>
-        spool = new Spool(folder, 10 << 20, largestBlob: 1 << 30, new EngineMetrics(new TestMeters()), new WorkWatchdog(time), time, Stop);
+        spool = new Spool(folder, 10 << 20, largestBlob: 1 << 30, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 

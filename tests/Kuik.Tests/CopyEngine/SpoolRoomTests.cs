@@ -131,7 +131,7 @@ public sealed class SpoolRoomTests : IDisposable
     {
         await using var disk = await SmallDisk.Mount(folder, megabytes: 1);
         using var spool = new Spool(
-            Path.Combine(disk.Folder, "spool"), 20L << 30, 1L << 40, new EngineMetrics(new TestMeters()), new WorkWatchdog(time), time, Stop);
+            Path.Combine(disk.Folder, "spool"), 20L << 30, 1L << 40, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
 
         for (var i = 0; i < 4; i++)   // complete, and not stored in the cache: each stays
         {
@@ -145,7 +145,7 @@ public sealed class SpoolRoomTests : IDisposable
         Assert.Equal(large, await Read(last));
     }
 
-    private Spool NewSpool(long largestBlob = 1L << 40) => new(folder, Limit, largestBlob, new EngineMetrics(new TestMeters()), new WorkWatchdog(time), time, Stop);
+    private Spool NewSpool(long largestBlob = 1L << 40) => new(folder, Limit, largestBlob, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
 
     private static BlobSource Known(string repository, byte[] bytes) => new(
         repository, Digest.Sha256(bytes), bytes.Length, (_, _) => Task.FromResult(new BlobBody(new MemoryStream(bytes), bytes.Length, null)));

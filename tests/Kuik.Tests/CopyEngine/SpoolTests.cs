@@ -143,7 +143,7 @@ public sealed class SpoolTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    private Spool NewSpool(long limit) => new(folder, limit, largestBlob: 1 << 30, new EngineMetrics(new TestMeters()), new WorkWatchdog(time), time, Stop);
+    private Spool NewSpool(long limit) => new(folder, limit, largestBlob: 1 << 30, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
 
     private static async Task<byte[]> Read(SpoolReader reader, int from, int chunk)
     {

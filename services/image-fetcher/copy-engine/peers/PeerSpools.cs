@@ -53,9 +53,6 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         return null;
     }
 
-    /// <summary>Is there no other replica?</summary>
-    public async Task<bool> IsAlone(CancellationToken ct) => await owners.IsAlone(ct);
-
     /// <summary>Answers other replicas.</summary>
     public void Map(IEndpointRouteBuilder routes, CopyBlob copy) => routes.MapMethods(
         Path + "{digest}", [HttpMethods.Head, HttpMethods.Get],

@@ -114,13 +114,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
 
     internal void Leave(SpoolReader reader)
     {
-        TaskCompletionSource? moved;
-        lock (_gate)
-        {
-            _readers.Remove(reader);
-            (moved, _moved) = (_moved, null);
-        }
-        moved?.SetResult();   // the download may have waited for this reader
+        Change(() => _readers.Remove(reader));   // the download may have waited for this reader
         spool.Leave(this);
     }
 
