@@ -9,7 +9,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// </summary>
 internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider time) : IDisposable
 {
-    private static readonly TimeSpan[] PausesOfWrites = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
+    private static readonly TimeSpan[] PausesOfRetries = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
 
     private readonly PasswordFileCredential _credential = new(settings.CacheCredential, settings.CachePasswordFile, time);
 
@@ -69,11 +69,14 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
         }
     }
 
-    /// <summary>Reads something; again where the registry is writing it at that moment, which distribution answers with 500.</summary>
+    /// <summary>
+    /// A request that may be repeated; again where another replica writes a file that it needs at that moment, which distribution answers
+    /// with 500: the link of a blob that is read, or that a stored manifest names.
+    /// </summary>
     /// <exception cref="RegistryError">It failed.</exception>
-    public async Task<T> Read<T>(Func<Task<T>> work, CancellationToken ct)
+    public async Task<T> Retry<T>(Func<Task<T>> work, CancellationToken ct)
     {
-        foreach (var pause in PausesOfWrites)
+        foreach (var pause in PausesOfRetries)
             try
             {
                 return await work();

@@ -26,12 +26,12 @@ internal sealed class CacheRegistry : IDisposable
 
     /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
-        _cache.OrNull(() => _cache.Read(
+        _cache.OrNull(() => _cache.Retry(
             async () => (ManifestHead?)await _cache.Client.ResolveManifest(_cache.At(repository), target, _cache.Credential, stop), stop));
 
     /// <summary>What is stored under a tag or digest, as it is (an index may be in its wrapper); null when nothing is.</summary>
     public Task<Manifest?> GetManifest(string repository, string target, CancellationToken stop) =>
-        _cache.OrNull(() => _cache.Read(
+        _cache.OrNull(() => _cache.Retry(
             async () => (Manifest?)await _cache.Client.GetManifest(_cache.At(repository), target, _cache.Credential, stop), stop));
 
     /// <summary>The manifest or index of an origin, as the origin serves it; null when it is not stored.</summary>
@@ -45,16 +45,17 @@ internal sealed class CacheRegistry : IDisposable
             return CacheTags.OfFollower(target) is { } hidden ? await Find(repository, hidden, stop) : null;
         if (IndexWrapper.Read(stored.Bytes) is not { } wrapper)
             return !target.Contains(':') ? stored : Digest.Of(stored.Bytes, target) == target ? stored with { Digest = target } : null;
-        var index = await _cache.OrNull(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop));
+        var index = await _cache.OrNull(() => _cache.Retry(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop), stop));
         return index is null || Digest.Of(index, wrapper.Digest) != wrapper.Digest ? null : new Manifest(index, wrapper.MediaType, wrapper.Digest);
     }
 
     public Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
-        _cache.Ask(() => _cache.Read(() => _cache.Client.HasBlob(_cache.At(repository), digest, _cache.Credential, stop), stop));
+        _cache.Ask(() => _cache.Retry(() => _cache.Client.HasBlob(_cache.At(repository), digest, _cache.Credential, stop), stop));
 
     /// <summary>Begins to read a blob; null when it is not there.</summary>
     public Task<BlobBody?> OpenBlob(string repository, string digest, RangeHeaderValue? range, CancellationToken stop) =>
-        _cache.OrNull(async () => (BlobBody?)await _cache.Client.OpenBlob(_cache.At(repository), digest, range, _cache.Credential, stop));
+        _cache.OrNull(() => _cache.Retry(
+            async () => (BlobBody?)await _cache.Client.OpenBlob(_cache.At(repository), digest, range, _cache.Credential, stop), stop));
 
     /// <inheritdoc cref="CacheUploads.Mount"/>
     public Task<bool> Mount(string repository, string digest, string from, CancellationToken stop) =>
@@ -84,7 +85,7 @@ internal sealed class CacheRegistry : IDisposable
     {
         var digest = Digest.Sha256(bytes);
         RegistryCall Put() => _cache.Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) };
-        using (await _cache.Ask(() => _cache.Client.Send(Put(), stop)))
+        using (await _cache.Ask(() => _cache.Retry(() => _cache.Client.Send(Put(), stop), stop)))
         {
             // Held, its connection would be missing where many manifests are stored at a time.
         }
@@ -95,7 +96,7 @@ internal sealed class CacheRegistry : IDisposable
 
     /// <summary>Deletes a manifest and with it all its tags; false when it was not there.</summary>
     public async Task<bool> DeleteManifest(string repository, string digest, CancellationToken stop) =>
-        await _cache.OrNull(async () => (bool?)await Delete(repository, digest, stop)) ?? false;
+        await _cache.OrNull(() => _cache.Retry(async () => (bool?)await Delete(repository, digest, stop), stop)) ?? false;
 
     /// <summary>
     /// Removes one tag and nothing else. Distribution 3 does it; 2.8 answers 400, and others 405: there the tag is pointed at a manifest
@@ -146,7 +147,8 @@ internal sealed class CacheRegistry : IDisposable
         var tags = new HashSet<string>(StringComparer.Ordinal);
         for (var last = ""; ;)
         {
-            var page = await _cache.OrNull(async () => (IReadOnlyList<string>?)await TagsAfter(repository, last, PageSize, stop)) ?? [];
+            var page = await _cache.OrNull(() => _cache.Retry(
+                async () => (IReadOnlyList<string>?)await TagsAfter(repository, last, PageSize, stop), stop)) ?? [];
             var before = tags.Count;
             tags.UnionWith(page);
             if (page.Count < PageSize || tags.Count == before)   // a registry that does not page gives all, however many

@@ -92,7 +92,7 @@ internal sealed class CacheUploads(CacheConnection cache)
     /// </summary>
     private async Task<Uri?> BeginUpload(Func<RegistryCall> call, CancellationToken stop)
     {
-        using var answer = await cache.Ask(() => cache.Client.Send(call(), stop));
+        using var answer = await cache.Ask(() => cache.Retry(() => cache.Client.Send(call(), stop), stop));
         return answer.StatusCode == HttpStatusCode.Created ? null : AddressOf(answer);
     }
 

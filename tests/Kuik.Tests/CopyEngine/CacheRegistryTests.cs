@@ -83,6 +83,19 @@ public sealed class CacheRegistryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_manifest_is_stored_once_more_while_another_replica_writes_the_link_of_a_blob_it_names()
+    {
+        await using var registry = await ScriptedOrigin.Start();
+        registry.Script = request => request.Method == "PUT" ? Misbehave.Answer(request.Count < 2 ? 500 : 201) : null;
+        using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
+
+        var error = await Assert.ThrowsAsync<CopyFailed>(() => cache.PutManifest("a/b", "1", Bytes, MediaTypes.OciManifest, Stop));
+
+        Assert.Contains("serves nothing there", error.Message);   // it is not stored by this stand-in, but it was accepted
+        Assert.Equal(3, registry.Ledger.Count(request => request.Method == "PUT"));
+    }
+
+    [Fact]
     public async Task A_password_file_that_changes_is_read_again()
     {
         await using var registry = await ScriptedOrigin.Start();
