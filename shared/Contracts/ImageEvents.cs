@@ -15,7 +15,11 @@ public sealed record RequestedByPod(string Image, string WrittenAs, string PodUi
 /// <param name="WrittenAs">The resource's <c>spec.sourceImage</c>.</param>
 /// <param name="ObjectName">The resource's name.</param>
 /// <param name="RequestedAt">UTC.</param>
-public sealed record RequestedByPerson(string Image, string WrittenAs, string ObjectName, DateTimeOffset RequestedAt);
+public sealed record RequestedByPerson(string Image, string WrittenAs, string ObjectName, DateTimeOffset RequestedAt)
+{
+    /// <summary>The field manager that wrote <c>spec.sourceImage</c>, for example <c>kubectl-create</c>; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
 
 /// <summary>A node pulled this image through Kuik before anybody had asked for it. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
@@ -31,29 +35,45 @@ public sealed record ImageNamed(string Image, string ObjectName, DateTimeOffset 
 /// <summary><c>spec.retain</c> was set: the image never expires. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="RetainedAt">UTC.</param>
-public sealed record ImageRetained(string Image, DateTimeOffset RetainedAt);
+public sealed record ImageRetained(string Image, DateTimeOffset RetainedAt)
+{
+    /// <summary>The field manager that wrote <c>spec.retain</c>; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
 
 /// <summary><c>spec.retain</c> was taken back. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ReleasedAt">UTC.</param>
-public sealed record ImageReleased(string Image, DateTimeOffset ReleasedAt);
+public sealed record ImageReleased(string Image, DateTimeOffset ReleasedAt)
+{
+    /// <summary>The field manager that wrote <c>spec.retain</c>; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
 
-/// <summary>A request or a failed copy is due for another try: it is announced again. Written by expiry.</summary>
+/// <summary>
+/// A request or a failed copy is due for another attempt. Sent by expiry as a message only: it is scheduling, not a fact. Logs of earlier
+/// versions hold it.
+/// </summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="OpenSince">UTC: when what is still open was recorded.</param>
 /// <param name="AnnouncedAt">UTC.</param>
 public sealed record FetchDue(string Image, DateTimeOffset OpenSince, DateTimeOffset AnnouncedAt);
 
-/// <summary>An image-fetcher has taken the image on. Recorded again while a long copy goes on. Written by image-fetcher.</summary>
+/// <summary>An image-fetcher has claimed the image. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="By">The replica's name.</param>
-/// <param name="LeaseUntil">UTC: if nothing more has been recorded by then, the replica is taken to be gone.</param>
+/// <param name="LeaseUntil">UTC: when the first lease ends. It is renewed in the work table, not in the log.</param>
 /// <param name="StartedAt">UTC.</param>
 public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt)
 {
-    /// <summary>True for the same copy's next sign of life; false, also in events of earlier versions, for a claim, and for a lease given
-    /// back (which ends as it starts).</summary>
+    /// <summary>Only in events of earlier versions: the renewal of a lease. No claim.</summary>
     public bool IsRenewal { get; init; }
+
+    /// <summary>The number of this claim, counted for each image from 1; 0 in events of earlier versions.</summary>
+    public long Attempt { get; init; }
+
+    /// <summary>The claim before this one ended without an outcome: its lease expired and its replica recorded nothing.</summary>
+    public bool FollowsLostClaim { get; init; }
 }
 
 /// <summary>The cache registry can serve this image. Written by image-fetcher.</summary>
@@ -69,7 +89,12 @@ public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset L
 /// <param name="CachedAt">UTC.</param>
 public sealed record ImageCached(
     string Image, string Digest, string MediaType, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms,
-    long SizeInBytes, long BytesCopied, long BytesAlreadyThere, TimeSpan Duration, DateTimeOffset CachedAt);
+    long SizeInBytes, long BytesCopied, long BytesAlreadyThere, TimeSpan Duration, DateTimeOffset CachedAt)
+{
+    /// <summary>The claim that it completes: it counts only while that is the current one. 0 in events of earlier versions, which count for
+    /// any.</summary>
+    public long Attempt { get; init; }
+}
 
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
@@ -79,7 +104,15 @@ public sealed record ImageCached(
 /// <param name="RetryHelps">False when another try will fail the same way until somebody changes something.</param>
 /// <param name="RetryAt">UTC: the next try; later when a retry is not expected to help.</param>
 /// <param name="FailedAt">UTC.</param>
-public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt, DateTimeOffset FailedAt);
+public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt, DateTimeOffset FailedAt)
+{
+    /// <summary>The claim that it ends: it counts only while that is the current one. 0 in events of earlier versions, which count for
+    /// any.</summary>
+    public long Attempt { get; init; }
+
+    /// <summary>The HTTP status of the origin's answer; null when it gave none.</summary>
+    public int? OriginStatus { get; init; }
+}
 
 /// <summary>Nothing uses the image any more. Written by expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
@@ -93,7 +126,8 @@ public sealed record ImageUnused(string Image, DateTimeOffset Since, DateTimeOff
 /// <param name="UsedAt">UTC.</param>
 public sealed record ImageUsedAgain(string Image, string PodUid, DateTimeOffset UsedAt);
 
-/// <summary>The image has been unused for the whole expiry delay: pod-watcher is asked to decide. Written by expiry.</summary>
+/// <summary>The image has been unused for the whole expiry delay. Only in logs of earlier versions: pod-watcher takes what is due from the
+/// work table.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="UnusedSince">UTC.</param>
 /// <param name="ProposedAt">UTC.</param>
@@ -102,14 +136,35 @@ public sealed record ExpiryProposed(string Image, DateTimeOffset UnusedSince, Da
 /// <summary>Somebody deleted the CachedImage: what a person had asked for is withdrawn. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ForgottenAt">UTC.</param>
-public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt);
+public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt)
+{
+    /// <summary>The field manager that last wrote the resource's spec; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
 
 /// <summary>The image is to leave the cache: no pod used it when this was decided. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ExpiredAt">UTC.</param>
-public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt);
+public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
+{
+    /// <summary>Why: <c>unused</c> (the delay is over) or <c>forgotten</c> (its resource was deleted); null in events of earlier
+    /// versions.</summary>
+    public string? Reason { get; init; }
 
-/// <summary>An expired image has not been evicted in time: it is announced again. Written by expiry.</summary>
+    /// <summary>UTC: from when the delay counted; null when there was none.</summary>
+    public DateTimeOffset? UnusedSince { get; init; }
+
+    /// <summary>The expiry delay that held; null when there was none.</summary>
+    public TimeSpan? Delay { get; init; }
+
+    /// <summary>What was looked at: the resource version of the complete list of pods in which no pod used the image.</summary>
+    public string? PodsListedAt { get; init; }
+}
+
+/// <summary>
+/// An expired image has not been evicted in time. Sent by expiry as a message only: it is scheduling, not a fact. Logs of earlier versions
+/// hold it.
+/// </summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ExpiredAt">UTC.</param>
 /// <param name="AnnouncedAt">UTC.</param>
@@ -120,9 +175,24 @@ public sealed record EvictionDue(string Image, DateTimeOffset ExpiredAt, DateTim
 /// <param name="By">The replica's name.</param>
 /// <param name="LeaseUntil">UTC: if nothing more has been recorded by then, the replica is taken to be gone.</param>
 /// <param name="StartedAt">UTC.</param>
-public sealed record ImageEvictionStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt);
+public sealed record ImageEvictionStarted(string Image, string By, DateTimeOffset LeaseUntil, DateTimeOffset StartedAt)
+{
+    /// <summary>The number of this claim, counted for each image together with those of copies; 0 in events of earlier versions.</summary>
+    public long Attempt { get; init; }
+}
 
 /// <summary>The image's tag is gone from the cache. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="EvictedAt">UTC.</param>
-public sealed record ImageEvicted(string Image, DateTimeOffset EvictedAt);
+public sealed record ImageEvicted(string Image, DateTimeOffset EvictedAt)
+{
+    /// <summary>The claim that it completes: it counts only while that is the current one. 0 in events of earlier versions, which count for
+    /// any.</summary>
+    public long Attempt { get; init; }
+
+    /// <summary>The digest that the tag had; null when it was not in the cache.</summary>
+    public string? Digest { get; init; }
+
+    /// <summary>What the last copy recorded as the image's size; null when it was not in the cache. Bytes that other images share stay.</summary>
+    public long? SizeInBytes { get; init; }
+}
