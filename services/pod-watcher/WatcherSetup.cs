@@ -23,6 +23,7 @@ internal static class WatcherSetup
         builder.Services.AddSingleton(WatcherSettings.Read(builder.Configuration));
         builder.Services.AddSingleton<WatchedKinds>();
         builder.Services.AddSingleton<LivePods>();
+        builder.Services.AddSingleton<ClusterObservation>();
         builder.Services.AddSingleton<WatchCluster>();
         builder.Services.AddSingleton<LeadByLease>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
