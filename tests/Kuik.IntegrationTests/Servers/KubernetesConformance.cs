@@ -11,13 +11,15 @@ using Xunit;
 namespace Kuik.IntegrationTests.Servers;
 
 /// <summary>
-/// What Kuik relies on in a Kubernetes API, by its own client: the same for a real kube-apiserver and for the scripted one, so that what is tested on the scripted one holds on the real one.
+/// What Kuik relies on in a Kubernetes API, by its own client: the same for a real kube-apiserver and for the scripted one, so that what is
+/// tested on the scripted one holds on the real one.
 /// </summary>
 public abstract class KubernetesConformance : IDisposable
 {
     private static int s_names;
 
-    private readonly string _prefix = $"conformance-{Interlocked.Increment(ref s_names)}-{Path.GetRandomFileName()[..5].ToLowerInvariant()}";
+    private readonly string _prefix =
+        $"conformance-{Interlocked.Increment(ref s_names)}-{Path.GetRandomFileName()[..5].ToLowerInvariant()}";
 
     private k8s.Kubernetes? _client;
 
@@ -56,7 +58,8 @@ public abstract class KubernetesConformance : IDisposable
     public async Task The_managers_of_an_object_are_named_with_their_fields()
     {
         await Apply("a", new CachedImageSpec { SourceImage = "nginx" }, "one");
-        await Api.Merge($"{PathOf("a")}?fieldManager=two", Named("a") with { Spec = new CachedImageSpec { Retain = true } }, KubernetesJson.Default.CachedImage, Stop);
+        await Api.Merge($"{PathOf("a")}?fieldManager=two", Named("a") with { Spec = new CachedImageSpec { Retain = true } },
+            KubernetesJson.Default.CachedImage, Stop);
 
         var found = await Api.Get(PathOf("a"), ConformanceJson.Default.JsonObject, Stop);
         var managers = found["metadata"]!["managedFields"]!.AsArray().ToDictionary(entry => (string)entry!["manager"]!, entry => entry!);
@@ -74,8 +77,11 @@ public abstract class KubernetesConformance : IDisposable
         var status = new CachedImageStatus { Phase = CachedImagePhase.Ready };
         var withBoth = Named("a") with { Spec = new CachedImageSpec { SourceImage = "nginx" }, Status = status };
         var created = await Api.Apply(PathOf("a"), withBoth, "one", KubernetesJson.Default.CachedImage, Stop);
-        var written = await Api.Apply(PathOf("a") + "/status", Named("a") with { Status = status }, "one-status", KubernetesJson.Default.CachedImage, Stop);
-        var refusal = await Refused(() => Api.Apply(PathOf("other") + "/status", Named("other") with { Status = status }, "one-status", KubernetesJson.Default.CachedImage, Stop));
+        var written = await Api.Apply(PathOf("a") + "/status", Named("a") with { Status = status }, "one-status",
+            KubernetesJson.Default.CachedImage, Stop);
+        var refusal = await Refused(() =>
+            Api.Apply(PathOf("other") + "/status", Named("other") with { Status = status }, "one-status",
+            KubernetesJson.Default.CachedImage, Stop));
 
         Assert.Null(created.Status);
         Assert.Equal("nginx", written.Spec?.SourceImage);
@@ -90,7 +96,8 @@ public abstract class KubernetesConformance : IDisposable
         await Api.Delete(PathOf("a"), created.Metadata.Uid!, Stop);
 
         var refusal = await Refused(() => Api.Apply(
-            PathOf("a"), created with { Metadata = Named("a").Metadata with { Uid = created.Metadata.Uid } }, "one", KubernetesJson.Default.CachedImage, Stop));
+            PathOf("a"), created with { Metadata = Named("a").Metadata with { Uid = created.Metadata.Uid } }, "one",
+            KubernetesJson.Default.CachedImage, Stop));
 
         Assert.Equal(HttpStatusCode.Conflict, refusal);
         Assert.Equal(HttpStatusCode.NotFound, await Refused(() => Api.Get(PathOf("a"), KubernetesJson.Default.CachedImage, Stop)));
@@ -112,7 +119,8 @@ public abstract class KubernetesConformance : IDisposable
         var named = Named("a") with { Spec = new CachedImageSpec { SourceImage = "nginx" } };
         await Api.Create(CachedImage.Path, named, KubernetesJson.Default.CachedImage, Stop);
 
-        Assert.Equal(HttpStatusCode.Conflict, await Refused(() => Api.Create(CachedImage.Path, named, KubernetesJson.Default.CachedImage, Stop)));
+        Assert.Equal(HttpStatusCode.Conflict,
+            await Refused(() => Api.Create(CachedImage.Path, named, KubernetesJson.Default.CachedImage, Stop)));
     }
 
     [Fact]
@@ -123,9 +131,11 @@ public abstract class KubernetesConformance : IDisposable
         var selection = $"limit=2&labelSelector=set%3D{_prefix}";
         var first = await Api.Get($"{CachedImage.Path}?{selection}", KubernetesJson.Default.ResourceListCachedImage, Stop);
         await Apply("d", new CachedImageSpec { SourceImage = "nginx" }, "one");
-        var second = await Api.Get($"{CachedImage.Path}?{selection}&continue={Uri.EscapeDataString(first.Metadata.Continue!)}", KubernetesJson.Default.ResourceListCachedImage, Stop);
+        var second = await Api.Get($"{CachedImage.Path}?{selection}&continue={Uri.EscapeDataString(first.Metadata.Continue!)}",
+            KubernetesJson.Default.ResourceListCachedImage, Stop);
 
-        Assert.Equal([$"{_prefix}-a", $"{_prefix}-b", $"{_prefix}-c"], first.Items!.Concat(second.Items!).Select(item => item.Metadata.Name!).Order());
+        Assert.Equal([$"{_prefix}-a", $"{_prefix}-b", $"{_prefix}-c"], first.Items!.Concat(second.Items!)
+            .Select(item => item.Metadata.Name!).Order());
         Assert.Equal(first.Metadata.ResourceVersion, second.Metadata.ResourceVersion);
         Assert.True(string.IsNullOrEmpty(second.Metadata.Continue));
     }
@@ -136,7 +146,8 @@ public abstract class KubernetesConformance : IDisposable
         await Apply("a", new CachedImageSpec { SourceImage = "nginx" }, "one");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         var watched = new Watched<CachedImage, CachedImage>(
-            "cachedimages", CachedImage.Path, $"set={_prefix}", KubernetesJson.Default.ResourceListCachedImage, KubernetesJson.Default.WatchLineCachedImage,
+            "cachedimages", CachedImage.Path, $"set={_prefix}", KubernetesJson.Default.ResourceListCachedImage,
+                KubernetesJson.Default.WatchLineCachedImage,
             image => image.Metadata.Name!, image => image);
         var reflector = new Reflector<CachedImage, CachedImage>(watched, Api, TimeProvider.System, NullLogger.Instance);
         _ = reflector.Run(stop.Token);   // ends with the test
@@ -147,7 +158,7 @@ public abstract class KubernetesConformance : IDisposable
         await Apply("a", new CachedImageSpec { SourceImage = "nginx:2" }, "one");
         await Eventually.True(() => Shown(reflector) == "a:nginx:2 b:nginx", "a change is seen");
         _ = await reflector.TakeChanges(Stop);
-        var unlabelled = Named("b") with { Metadata = new ObjectMeta { Name = $"{_prefix}-b" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
+        var unlabelled = Named("b") with { Metadata = new ObjectMeta { Name = $"{_prefix}-b" } };
         await Api.Apply(PathOf("b"), unlabelled, "one", KubernetesJson.Default.CachedImage, Stop);
         await Eventually.True(() => Shown(reflector) == "a:nginx:2", "what has lost its label is gone");
 
@@ -162,7 +173,8 @@ public abstract class KubernetesConformance : IDisposable
         var (one, two) = (new LeaseLock(Client, "kuik-system", _prefix, "one"), new LeaseLock(Client, "kuik-system", _prefix, "two"));
         var record = new k8s.LeaderElection.LeaderElectionRecord
         {
-            HolderIdentity = "one", LeaseDurationSeconds = 15, AcquireTime = DateTime.UtcNow, RenewTime = DateTime.UtcNow, LeaderTransitions = 0,
+            HolderIdentity = "one", LeaseDurationSeconds = 15, AcquireTime = DateTime.UtcNow, RenewTime = DateTime.UtcNow,
+            LeaderTransitions = 0,
         };
         Assert.True(await one.CreateAsync(record, Stop));
         Assert.Equal("one", (await two.GetAsync(Stop)).HolderIdentity);
@@ -202,7 +214,8 @@ public abstract class KubernetesConformance : IDisposable
     private string PathOf(string name) => $"{CachedImage.Path}/{_prefix}-{name}";
 
     private string Shown(Reflector<CachedImage, CachedImage> reflector) => string.Join(' ', reflector.State.Values
-        .OrderBy(image => image.Metadata.Name, StringComparer.Ordinal).Select(image => $"{image.Metadata.Name![(_prefix.Length + 1)..]}:{image.Spec?.SourceImage}"));
+        .OrderBy(image => image.Metadata.Name, StringComparer.Ordinal)
+            .Select(image => $"{image.Metadata.Name![(_prefix.Length + 1)..]}:{image.Spec?.SourceImage}"));
 
     private static async Task<HttpStatusCode> Refused(Func<Task> call) => (await Assert.ThrowsAsync<KubernetesRefused>(call)).Status;
 }

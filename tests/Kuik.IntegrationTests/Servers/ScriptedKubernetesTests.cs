@@ -38,8 +38,10 @@ public sealed class ScriptedKubernetesTests : KubernetesConformance, IAsyncLifet
         var pods = await Client.ListAll(Kinds.Pods, Stop);
 
         Assert.Equal(1201, pods.Count);
-        Assert.Equal((1, 3), (_kubernetes.Requests("list", "pods"), _kubernetes.Ledger.Count(request => request is { Verb: "list", Resource: "pods" })));
-        Assert.All(pods, pod => Assert.Equal(["origin.example:5000/team/web:1", "docker.io/library/redis:7"], pod.Images.Select(image => image.Image)));
+        Assert.Equal((1, 3), (_kubernetes.Requests("list", "pods"),
+            _kubernetes.Ledger.Count(request => request is { Verb: "list", Resource: "pods" })));
+        Assert.All(pods, pod => Assert.Equal(["origin.example:5000/team/web:1", "docker.io/library/redis:7"],
+            pod.Images.Select(image => image.Image)));
     }
 
     [Fact]

@@ -4,7 +4,8 @@ using System.Text.Json.Nodes;
 namespace Kuik.Testing;
 
 /// <summary>
-/// <c>metadata.managedFields</c> of an object: which manager set which fields, as server-side apply keeps it. Lists and values are owned whole, as in a resource definition that says
+/// <c>metadata.managedFields</c> of an object: which manager set which fields, as server-side apply keeps it. Lists and values are owned
+/// whole, as in a resource definition that says
 /// nothing else.
 /// </summary>
 internal sealed class FieldOwnership
@@ -12,7 +13,8 @@ internal sealed class FieldOwnership
     private const char Separator = '\n';   // between the parts of a path: a label's key holds dots and slashes
 
     private static readonly HashSet<string> OfTheServer =
-        ["apiVersion", "kind", .. new[] { "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink" }
+        ["apiVersion", "kind", .. new[] { "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
+            "deletionTimestamp", "managedFields", "selfLink" }
             .Select(name => $"metadata{Separator}{name}")];
 
     private readonly List<Entry> _entries = [];
@@ -24,7 +26,8 @@ internal sealed class FieldOwnership
         {
             var paths = new HashSet<string>();
             CollectOwned(entry!["fieldsV1"]!.AsObject(), "", paths);
-            _entries.Add(new Entry((string)entry["manager"]!, (string)entry["operation"]!, (string?)entry["subresource"], (string)entry["time"]!, paths));
+            _entries.Add(new Entry((string)entry["manager"]!, (string)entry["operation"]!, (string?)entry["subresource"],
+                (string)entry["time"]!, paths));
         }
     }
 
@@ -90,7 +93,8 @@ internal sealed class FieldOwnership
                 SetOwned(fields, path.Split(Separator));
             var line = new JsonObject
             {
-                ["manager"] = entry.Manager, ["operation"] = entry.Operation, ["apiVersion"] = (string?)content["apiVersion"], ["time"] = entry.Time,
+                ["manager"] = entry.Manager, ["operation"] = entry.Operation, ["apiVersion"] = (string?)content["apiVersion"],
+                ["time"] = entry.Time,
                 ["fieldsType"] = "FieldsV1", ["fieldsV1"] = fields,
             };
             if (entry.Subresource is { } subresource)

@@ -1,10 +1,12 @@
 namespace Kuik.Testing;
 
-/// <summary>A label selector of equality: <c>key</c>, <c>!key</c>, <c>key=value</c>, <c>key!=value</c>, several with commas between them.</summary>
+/// <summary>A label selector of equality: <c>key</c>, <c>!key</c>, <c>key=value</c>, <c>key!=value</c>, several with commas between
+/// them.</summary>
 /// <param name="text">As in the query; null or empty selects everything.</param>
 internal sealed class LabelSelector(string? text)
 {
-    private readonly (string Key, string? Value, bool IsWanted)[] _terms = [.. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Term)];
+    private readonly (string Key, string? Value, bool IsWanted)[] _terms =
+        [.. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Term)];
 
     public bool Selects(IReadOnlyDictionary<string, string> labels)
     {

@@ -33,7 +33,8 @@ internal sealed class ObjectReader(ObjectStore store)
         {
             json.WriteStartObject();
             json.WriteString("kind", ObjectWriter.KindOf(request.Resource) + "List");
-            json.WriteString("apiVersion", request.Group.Length == 0 ? "v1" : request.Path.Split('/')[2] + "/" + request.Path.Split('/')[3]);
+            json.WriteString("apiVersion", request.Group.Length == 0 ? "v1"
+                : request.Path.Split('/')[2] + "/" + request.Path.Split('/')[3]);
             json.WriteStartObject("metadata");
             json.WriteString("resourceVersion", Text(list.Version));
             if (end < list.Objects.Length)
@@ -104,7 +105,8 @@ internal sealed class ObjectReader(ObjectStore store)
             var parts = token.Split('.');
             return _lists.TryGetValue(int.Parse(parts[0], CultureInfo.InvariantCulture), out var open)
                 ? (open, int.Parse(parts[1], CultureInfo.InvariantCulture))
-                : throw new RefusedException(410, "Expired", "The provided continue parameter is too old to display a consistent list result.");
+                : throw new RefusedException(410, "Expired",
+                    "The provided continue parameter is too old to display a consistent list result.");
         }
         var (objects, version) = store.List(request.Kind);
         return (new OpenList([.. objects.Where(Selection(request))], version), 0);
@@ -125,10 +127,12 @@ internal sealed class ObjectReader(ObjectStore store)
     {
         var labels = new LabelSelector(request.Query["labelSelector"]);
         var name = request.Query["fieldSelector"].FirstOrDefault()?.Split("metadata.name=") is [_, var named] ? named : request.Name;
-        return item => (request.Namespace is null || item.Namespace == request.Namespace) && (name is null || item.Name == name) && labels.Selects(item.Labels);
+        return item => (request.Namespace is null || item.Namespace == request.Namespace) && (name is null || item.Name == name)
+            && labels.Selects(item.Labels);
     }
 
-    private async Task Follow(HttpContext http, ChannelReader<ObjectChange> changes, Func<StoredObject, bool> selected, bool bookmarks, CancellationToken ct)
+    private async Task Follow(HttpContext http, ChannelReader<ObjectChange> changes, Func<StoredObject, bool> selected, bool bookmarks,
+        CancellationToken ct)
     {
         while (true)
         {

@@ -8,7 +8,8 @@ namespace Kuik.Testing;
 /// <param name="After">Null when it was deleted.</param>
 internal sealed record ObjectChange(long Version, StoredObject? Before, StoredObject? After);
 
-/// <summary>The objects of a <see cref="ScriptedKubernetes"/> by kind (<c>group/resource</c>), and the changes that a watch can go on from.</summary>
+/// <summary>The objects of a <see cref="ScriptedKubernetes"/> by kind (<c>group/resource</c>), and the changes that a watch can go on
+/// from.</summary>
 internal sealed class ObjectStore
 {
     /// <summary>Changes kept of each kind; a watch from before them gets 410, as of a real server after a compaction.</summary>
@@ -34,6 +35,12 @@ internal sealed class ObjectStore
     {
         lock (_gate)
             return Of(kind).Objects.GetValueOrDefault(key);
+    }
+
+    public int Count(string kind)
+    {
+        lock (_gate)
+            return Of(kind).Objects.Count;
     }
 
     /// <summary>All objects of a kind at one moment, and that moment's resourceVersion.</summary>
@@ -72,7 +79,8 @@ internal sealed class ObjectStore
         }
     }
 
-    /// <summary>Follows a kind from after a version. Ended by disposing, or by <see cref="EndWatches"/>, which completes the channel.</summary>
+    /// <summary>Follows a kind from after a version. Ended by disposing, or by <see cref="EndWatches"/>, which completes the
+    /// channel.</summary>
     /// <returns>Null when that version is forgotten.</returns>
     public ObjectWatch? Watch(string kind, long from)
     {

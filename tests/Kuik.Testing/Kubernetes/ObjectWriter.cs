@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Kuik.Testing;
 
-/// <summary>What writes do to the objects of a <see cref="ScriptedKubernetes"/>: create, update, apply, merge, delete, with the checks of a real server.</summary>
+/// <summary>What writes do to the objects of a <see cref="ScriptedKubernetes"/>: create, update, apply, merge, delete, with the checks of a
+/// real server.</summary>
 internal sealed class ObjectWriter(ObjectStore store)
 {
     /// <summary>Kinds of which an ordinary write leaves the status alone, and a write of the status everything else.</summary>
@@ -12,8 +13,10 @@ internal sealed class ObjectWriter(ObjectStore store)
 
     private static readonly Dictionary<string, string> Kinds = new()
     {
-        ["namespaces"] = "Namespace", ["pods"] = "Pod", ["serviceaccounts"] = "ServiceAccount", ["configmaps"] = "ConfigMap", ["services"] = "Service", ["secrets"] = "Secret",
-        ["events"] = "Event", ["leases"] = "Lease", ["endpointslices"] = "EndpointSlice", ["cachedimages"] = "CachedImage", ["repositories"] = "Repository",
+        ["namespaces"] = "Namespace", ["pods"] = "Pod", ["serviceaccounts"] = "ServiceAccount", ["configmaps"] = "ConfigMap",
+        ["services"] = "Service", ["secrets"] = "Secret",
+        ["events"] = "Event", ["leases"] = "Lease", ["endpointslices"] = "EndpointSlice", ["cachedimages"] = "CachedImage",
+        ["repositories"] = "Repository",
         ["replicasets"] = "ReplicaSet", ["deployments"] = "Deployment", ["jobs"] = "Job", ["cronjobs"] = "CronJob",
     };
 
@@ -64,7 +67,8 @@ internal sealed class ObjectWriter(ObjectStore store)
 
     public StoredObject Apply(ScriptedRequest request, JsonObject body)
     {
-        var (manager, force) = (request.FieldManager ?? throw new RefusedException(400, "BadRequest", "fieldManager is required for apply patch"), request.Query["force"] == "true");
+        var manager = request.FieldManager ?? throw new RefusedException(400, "BadRequest", "fieldManager is required for apply patch");
+        var force = request.Query["force"] == "true";
         CheckNamespace(request);
         return store.Change(request.Kind, request.Key, before =>
         {
@@ -74,13 +78,19 @@ internal sealed class ObjectWriter(ObjectStore store)
             var applied = Only(request, body);
             if (before is null)
             {
-                var content = new JsonObject { ["apiVersion"] = (string?)body["apiVersion"], ["kind"] = (string?)body["kind"], ["metadata"] = new JsonObject { ["name"] = request.Name } };
+                var content = new JsonObject
+                {
+                    ["apiVersion"] = (string?)body["apiVersion"],
+                    ["kind"] = (string?)body["kind"],
+                    ["metadata"] = new JsonObject { ["name"] = request.Name },
+                };
                 return New(request, content, ownership => ownership.Apply(content, applied, manager, null, force));
             }
             var (old, target) = (before.ToJson(), before.ToJson());
             var ownership = new FieldOwnership(target);
             if (ownership.Apply(target, applied, manager, request.Subresource, force) is { Count: > 0 } owners)
-                throw new RefusedException(409, "Conflict", $"Apply failed: conflicts with {string.Join(", ", owners.Select(owner => $"\"{owner}\""))}");
+                throw new RefusedException(409, "Conflict",
+                    $"Apply failed: conflicts with {string.Join(", ", owners.Select(owner => $"\"{owner}\""))}");
             ownership.WriteTo(target);
             return Finished(request, before, old, target);
         })!;
@@ -93,7 +103,8 @@ internal sealed class ObjectWriter(ObjectStore store)
             if (before is null)
                 throw RefusedException.NotFound(request);
             if ((string?)options?["preconditions"]?["uid"] is { } uid && uid != before.Uid)
-                throw RefusedException.Conflict(request, $"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.Uid}");
+                throw RefusedException.Conflict(request,
+                    $"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.Uid}");
             var content = before is PodStoredObject ? null : before.ToJson();
             if (content?["metadata"]?["finalizers"] is not JsonArray { Count: > 0 })
                 return null;
@@ -147,11 +158,13 @@ internal sealed class ObjectWriter(ObjectStore store)
         return new JsonStoredObject(target);
     }
 
-    /// <summary>Takes over what a client sends of an object: of a status its status only, of the object everything else; never what the server sets.</summary>
+    /// <summary>Takes over what a client sends of an object: of a status its status only, of the object everything else; never what the
+    /// server sets.</summary>
     private static void Take(JsonObject content, JsonObject sent, ScriptedRequest request)
     {
         var isOfStatus = request.Subresource == "status";
-        foreach (var key in content.Select(field => field.Key).Union(sent.Select(field => field.Key)).Except(["apiVersion", "kind", "metadata"]).ToList())
+        foreach (var key in content.Select(field => field.Key).Union(sent.Select(field => field.Key))
+            .Except(["apiVersion", "kind", "metadata"]).ToList())
         {
             if ((key == "status") == isOfStatus || !WithStatus.Contains(request.Kind))
                 Replace(content, key, sent);
@@ -203,8 +216,10 @@ internal sealed class ObjectWriter(ObjectStore store)
                 ? $"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 : $"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.Uid}");
         }
-        if ((string?)body["metadata"]?["resourceVersion"] is { Length: > 0 } version && version != before?.Version.ToString(CultureInfo.InvariantCulture))
-            throw RefusedException.Conflict(request, "the object has been modified; please apply your changes to the latest version and try again");
+        if ((string?)body["metadata"]?["resourceVersion"] is { Length: > 0 } version
+            && version != before?.Version.ToString(CultureInfo.InvariantCulture))
+            throw RefusedException.Conflict(request,
+                "the object has been modified; please apply your changes to the latest version and try again");
     }
 
     private void CheckNamespace(ScriptedRequest request)

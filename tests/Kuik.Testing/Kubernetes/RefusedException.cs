@@ -10,9 +10,11 @@ internal sealed class RefusedException(int status, string reason, string message
 
     public string Reason => reason;
 
-    public static RefusedException NotFound(ScriptedRequest request) => new(404, "NotFound", $"{request.KindOfObject} \"{request.Name}\" not found");
+    public static RefusedException NotFound(ScriptedRequest request) =>
+        new(404, "NotFound", $"{request.KindOfObject} \"{request.Name}\" not found");
 
-    public static RefusedException AlreadyExists(ScriptedRequest request, string name) => new(409, "AlreadyExists", $"{request.KindOfObject} \"{name}\" already exists");
+    public static RefusedException AlreadyExists(ScriptedRequest request, string name) =>
+        new(409, "AlreadyExists", $"{request.KindOfObject} \"{name}\" already exists");
 
     public static RefusedException Conflict(ScriptedRequest request, string why) =>
         new(409, "Conflict", $"Operation cannot be fulfilled on {request.KindOfObject} \"{request.Name}\": {why}");

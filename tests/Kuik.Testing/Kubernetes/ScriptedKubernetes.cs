@@ -9,8 +9,10 @@ using Microsoft.Extensions.Hosting;
 namespace Kuik.Testing;
 
 /// <summary>
-/// A Kubernetes API server in this process, real on the wire: lists in pages, watches with bookmarks, server-side apply with field managers, updates by resourceVersion, and pods by
-/// the hundred thousand. It refuses, stalls and breaks off on a script, and keeps a ledger of every request. A fake because no real API server does that on command; the same
+/// A Kubernetes API server in this process, real on the wire: lists in pages, watches with bookmarks, server-side apply with field
+/// managers, updates by resourceVersion, and pods by
+/// the hundred thousand. It refuses, stalls and breaks off on a script, and keeps a ledger of every request. A fake because no real API
+/// server does that on command; the same
 /// conformance tests run against this one and against a real one. It asks for no credentials and validates nothing.
 /// </summary>
 public sealed class ScriptedKubernetes : IAsyncDisposable
@@ -44,14 +46,16 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
     /// <summary>Every request so far, in order of arrival.</summary>
     public IReadOnlyList<ScriptedRequest> Ledger => [.. _ledger];
 
-    /// <summary>How often a watch on which nothing happens gets a bookmark, if it asked for them. Default 1 s (a real server: about a minute).</summary>
+    /// <summary>How often a watch on which nothing happens gets a bookmark, if it asked for them. Default 1 s (a real server: about a
+    /// minute).</summary>
     public TimeSpan BookmarkInterval
     {
         get => _reader.BookmarkInterval;
         set => _reader.BookmarkInterval = value;
     }
 
-    /// <summary>Starts one on a free port of 127.0.0.1, with the namespaces <c>default</c>, <c>kube-system</c> and <c>kuik-system</c>.</summary>
+    /// <summary>Starts one on a free port of 127.0.0.1, with the namespaces <c>default</c>, <c>kube-system</c> and
+    /// <c>kuik-system</c>.</summary>
     public static async Task<ScriptedKubernetes> Start()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());   // no file is watched
@@ -107,7 +111,8 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
     public void RemovePod(string @namespace, string name) => _store.Change("/pods", ObjectStore.KeyOf(@namespace, name), _ => null);
 
     /// <summary>All pods, in no order that a caller may rely on.</summary>
-    public IReadOnlyList<(string Uid, ScriptedPod Pod)> Pods => [.. _store.List("/pods").Objects.OfType<PodStoredObject>().Select(pod => (pod.Uid, pod.Pod))];
+    public IReadOnlyList<(string Uid, ScriptedPod Pod)> Pods =>
+        [.. _store.List("/pods").Objects.OfType<PodStoredObject>().Select(pod => (pod.Uid, pod.Pod))];
 
     /// <summary>One object; null when it is not there.</summary>
     /// <param name="path">As in a request: <c>apis/kuik.enix.io/v1alpha1/cachedimages/NAME</c>.</param>
@@ -122,7 +127,24 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
     public IReadOnlyList<JsonObject> List(string path)
     {
         var request = RequestTo("GET", path);
-        return [.. _store.List(request.Kind).Objects.Where(item => request.Namespace is null || item.Namespace == request.Namespace).Select(item => item.ToJson())];
+        return [.. _store.List(request.Kind).Objects.Where(item => request.Namespace is null || item.Namespace == request.Namespace)
+            .Select(item => item.ToJson())];
+    }
+
+    /// <summary>How many objects of a kind there are.</summary>
+    /// <param name="path">As for <see cref="List"/>, of all namespaces.</param>
+    public int Count(string path) => _store.Count(RequestTo("GET", path).Kind);
+
+    /// <summary>Every object of a kind, as it is after each change from now on; deletions are left out.</summary>
+    /// <param name="path">As for <see cref="List"/>.</param>
+    /// <param name="ct">Ends it.</param>
+    public async IAsyncEnumerable<JsonObject> Changes(string path,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        using var watch = _store.Watch(RequestTo("GET", path).Kind, _store.Version)!;
+        await foreach (var change in watch.Changes.ReadAllAsync(ct))
+            if (change.After is { } after)
+                yield return after.ToJson();
     }
 
     /// <summary>Creates an object, or changes the fields that are given, as a person does with kubectl. No script applies.</summary>
@@ -199,7 +221,8 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
             ("update", _) => _writer.Update(request, body!),
             ("patch", "application/apply-patch+yaml") => _writer.Apply(request, body!),
             ("patch", "application/merge-patch+json" or "application/strategic-merge-patch+json") => _writer.Merge(request, body!),
-            ("patch", _) => throw new RefusedException(415, "UnsupportedMediaType", $"the body of the request was in an unknown format: {request.MediaType}"),
+            ("patch", _) => throw new RefusedException(415, "UnsupportedMediaType",
+                $"the body of the request was in an unknown format: {request.MediaType}"),
             ("delete", _) when request.Name is not null => _writer.Delete(request, body),
             _ => throw new RefusedException(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"),
         };
@@ -210,7 +233,8 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
     }
 
     private string Create(string path, string name) =>
-        _writer.Create(RequestTo("POST", path), new JsonObject { ["apiVersion"] = "v1", ["metadata"] = new JsonObject { ["name"] = name } }).Uid;
+        _writer.Create(RequestTo("POST", path), new JsonObject { ["apiVersion"] = "v1", ["metadata"] = new JsonObject { ["name"] = name } })
+            .Uid;
 
     private static ScriptedRequest RequestTo(string method, string path)
     {

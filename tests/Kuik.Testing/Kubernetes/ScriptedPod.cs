@@ -32,7 +32,8 @@ public sealed record ScriptedPod(string Namespace, string Name, IReadOnlyList<st
     public string Phase { get; init; } = "Running";
 }
 
-/// <summary>A <see cref="ScriptedPod"/> in the store: what is the same in all pods is written anew for each answer, so that 100,000 of them are 20 MB.</summary>
+/// <summary>A <see cref="ScriptedPod"/> in the store: what is the same in all pods is written anew for each answer, so that 100,000 of them
+/// are 20 MB.</summary>
 internal sealed class PodStoredObject(ScriptedPod pod, Guid uid, DateTimeOffset createdAt) : StoredObject
 {
     private static readonly IReadOnlyDictionary<string, string> Managed = new Dictionary<string, string> { [Names.ManagedLabel] = "true" };
@@ -134,5 +135,6 @@ internal sealed class PodStoredObject(ScriptedPod pod, Guid uid, DateTimeOffset 
         return slash < 0 ? image : image[..slash].Replace(':', '_') + image[slash..];
     }
 
-    private static string ContainerName(int index) => index switch { 0 => "c0", 1 => "c1", _ => "c" + index.ToString(CultureInfo.InvariantCulture) };
+    private static string ContainerName(int index) =>
+        index switch { 0 => "c0", 1 => "c1", _ => "c" + index.ToString(CultureInfo.InvariantCulture) };
 }

@@ -3,7 +3,8 @@ using Microsoft.AspNetCore.Http;
 namespace Kuik.Testing;
 
 /// <summary>One request that a <see cref="ScriptedKubernetes"/> got.</summary>
-/// <param name="Verb">As RBAC names it: <c>get</c>, <c>list</c>, <c>watch</c>, <c>create</c>, <c>update</c>, <c>patch</c>, <c>delete</c>.</param>
+/// <param name="Verb">As RBAC names it: <c>get</c>, <c>list</c>, <c>watch</c>, <c>create</c>, <c>update</c>, <c>patch</c>,
+/// <c>delete</c>.</param>
 /// <param name="Group">Empty for the core group.</param>
 /// <param name="Resource">For example <c>pods</c>.</param>
 /// <param name="Subresource">For example <c>status</c>; null for none.</param>
@@ -14,7 +15,8 @@ public sealed record ScriptedRequest(string Verb, string Group, string Resource,
     /// <summary>Path and query, as they came.</summary>
     public required string Path { get; init; }
 
-    /// <summary>How many requests with this verb and resource there were before; of a list, pages after the first are counted apart.</summary>
+    /// <summary>How many requests with this verb and resource there were before; of a list, pages after the first are counted
+    /// apart.</summary>
     public int Count { get; internal set; }
 
     /// <summary>A page of a list after its first.</summary>

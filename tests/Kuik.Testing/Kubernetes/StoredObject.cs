@@ -50,7 +50,8 @@ internal sealed class JsonStoredObject : StoredObject
         Namespace = (string?)metadata["namespace"];
         Name = (string)metadata["name"]!;
         Uid = (string)metadata["uid"]!;
-        Labels = metadata["labels"] is JsonObject { Count: > 0 } labels ? labels.ToDictionary(label => label.Key, label => (string?)label.Value ?? "") : None;
+        Labels = metadata["labels"] is JsonObject { Count: > 0 } labels
+            ? labels.ToDictionary(label => label.Key, label => (string?)label.Value ?? "") : None;
         _json = JsonSerializer.SerializeToUtf8Bytes(content);
     }
 
