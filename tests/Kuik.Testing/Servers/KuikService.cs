@@ -14,6 +14,9 @@ public sealed record KuikServiceOptions
     /// <summary>What <see cref="KuikService.Start"/> waits for: <c>readyz</c> (default), <c>healthz</c> (it need not be able to work), or null: not at all.</summary>
     public string? WaitFor { get; init; } = "readyz";
 
+    /// <summary>The folder with a folder for each built project, of another version for example. Default: what was built with this assembly.</summary>
+    public string? Binaries { get; init; }
+
     /// <summary>Where it belongs; default the shared one.</summary>
     public Sandbox? Sandbox { get; init; }
 }
@@ -105,7 +108,7 @@ public sealed class KuikService
     private string Assembly()
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);
-        var file = Path.Combine(own.Parent!.Parent!.FullName, project, own.Name, $"Kuik.{project}.dll");
+        var file = Path.Combine(options.Binaries ?? own.Parent!.Parent!.FullName, project, own.Name, $"Kuik.{project}.dll");
         return File.Exists(file) ? file : throw new ServerFailed($"{project} is not built: there is no {file}");
     }
 
