@@ -11,7 +11,7 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed partial class ObserveCachedImages(
     PacedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, TakenWishes wishes,
-    EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<ObserveCachedImages> logger) : IReconciler
+    EventLogTransactions transactions, WatcherMetrics metrics, ILogger<ObserveCachedImages> logger) : IReconciler
 {
     private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
@@ -21,14 +21,14 @@ internal sealed partial class ObserveCachedImages(
     /// <param name="image">The normalised reference.</param>
     /// <param name="resource">As it is.</param>
     /// <param name="now">UTC.</param>
-    public static IEnumerable<object> Decide(ImageUse log, string image, CachedImage resource, DateTimeOffset now)
+    public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
     {
         // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it another image's.
         var isNew = !resource.Managers.IsTakenUp || (log.ObjectName is not null && resource.Metadata.Name != log.ObjectName);
         var retain = resource.Spec!.Retain == true;
         if (!log.IsWanted)
         {
-            if (!isNew && !retain && log.HasBeenWanted)
+            if (!isNew && !retain && log.Phase != ImagePhase.Unknown)
                 yield break;
             yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now) { FieldManager = resource.Managers.SourceImage };
         }
@@ -38,13 +38,14 @@ internal sealed partial class ObserveCachedImages(
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
     }
 
-    /// <summary>What follows from the deletion of a resource. Whether the image expires is decided later, with all that is due.</summary>
-    /// <param name="log">What the log says of the image.</param>
+    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is decided
+    /// by <see cref="ExpireImages"/>, as ever.</summary>
+    /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="last">The resource as it was.</param>
     /// <param name="now">UTC.</param>
-    public static ImageForgotten? DecideDeleted(ImageUse log, string image, CachedImage last, DateTimeOffset now) =>
-        log.IsWanted && log.ObjectName == last.Metadata.Name
+    public static ImageForgotten? DecideDeleted(ImageState log, string image, CachedImage last, DateTimeOffset now) =>
+        log.IsWanted && !log.IsForgotten && log.ObjectName == last.Metadata.Name
             ? new ImageForgotten(image, now) { FieldManager = last.Managers.SourceImage ?? last.Managers.Retain ?? last.Managers.ExpiresAt }
             : null;
 
@@ -88,8 +89,8 @@ internal sealed partial class ObserveCachedImages(
         var facts = await transactions.Run(
             async log =>
             {
-                var stream = await log.Read(StreamName.OfImage(image.ToString()), ImageUse.Nothing, ImageUse.Fold, ct);
-                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, time.GetUtcNow()) is { } fact ? [fact] : []);
+                var stream = await log.ReadImage(image.ToString(), ct);
+                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, await log.Now(ct)) is { } fact ? [fact] : []);
             },
             ct);
         Say(name, image, facts);
@@ -130,8 +131,8 @@ internal sealed partial class ObserveCachedImages(
         var (rightName, facts) = await transactions.Run(
             async log =>
             {
-                var now = time.GetUtcNow();
-                var stream = await log.Read(StreamName.OfImage(image.ToString()), ImageUse.Nothing, ImageUse.Fold, ct);
+                var now = await log.Now(ct);
+                var stream = await log.ReadImage(image.ToString(), ct);
                 var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
                 return (await NameImage.In(log, stream, image, now, ct), recorded);
             },
@@ -169,7 +170,7 @@ internal sealed partial class ObserveCachedImages(
         await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, WriteCachedImages.StatusManager, KubernetesJson.Default.CachedImage, ct);
     }
 
-    private static object[] Append(EventStream<ImageUse> stream, IEnumerable<object> decided)
+    private static object[] Append(EventStream<ImageState> stream, IEnumerable<object> decided)
     {
         object[] facts = [.. decided];
         foreach (var fact in facts)

@@ -52,7 +52,7 @@ internal sealed partial class ObservePods(
     /// <param name="uid">The pod's uid.</param>
     /// <param name="bringsSecret">The pod has a pull secret that no other user of the image has.</param>
     /// <param name="now">UTC.</param>
-    public static object? DecideImage(ImageUse log, PodImage use, string uid, bool bringsSecret, DateTimeOffset now)
+    public static object? DecideImage(ImageState log, PodImage use, string uid, bool bringsSecret, DateTimeOffset now)
     {
         if (!log.IsWanted || (log.IsRefused && bringsSecret))
             return new RequestedByPod(use.Image, use.WrittenAs, uid, now);
@@ -137,7 +137,7 @@ internal sealed partial class ObservePods(
     private async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
     {
         // 1. The pods' own streams.
-        var now = time.GetUtcNow();
+        var now = await log.Now(ct);
         var streams = await log.ReadAll([.. looks.Select(look => StreamName.OfPod(look.Uid))], PodUse.Nothing, PodUse.Fold, ct);
         var recorded = new List<Recorded>();
         foreach (var look in looks)
@@ -165,7 +165,7 @@ internal sealed partial class ObservePods(
         if (images.Count == 0)
             return;
         await ImageLocks.TakeToUse(log, images, ct);
-        var streams = await log.ReadAll([.. images.Select(StreamName.OfImage)], ImageUse.Nothing, ImageUse.Fold, ct);
+        var streams = (await log.ReadImages(images, ct)).ToDictionary(stream => stream.Name);
         foreach (var use in observed.SelectMany(pod => pod.Images.DistinctBy(image => image.Image).Select(image => (Image: image, Pod: pod)))
             .OrderBy(use => use.Image.Image, StringComparer.Ordinal))
         {

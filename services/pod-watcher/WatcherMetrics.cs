@@ -8,6 +8,7 @@ internal sealed class WatcherMetrics
     private readonly Counter<long> _recorded;
     private readonly Counter<long> _failures;
     private readonly Counter<long> _writes;
+    private readonly Counter<long> _expiries;
     private readonly TimeProvider _time;
     private volatile IReadOnlyList<Controller> _controllers = [];
 
@@ -16,6 +17,8 @@ internal sealed class WatcherMetrics
     {
         _time = time;
         var meter = meters.Create("Kuik.PodWatcher");
+        _expiries = meter.CreateCounter<long>(
+            "kuik_watcher_expiry_decisions", description: "Decisions whether an image expires, by outcome: expired, used-again or nothing");
         _recorded = meter.CreateCounter<long>("kuik_watcher_recorded", description: "Events that were recorded, by event: PodObserved, PodGone, ImageForgotten and others");
         _failures = meter.CreateCounter<long>(
             "kuik_watcher_failures", description: "Keys that could not be reconciled and are retried, by queue and kind: postgres, unreachable, internal, or the API's HTTP status");
@@ -33,6 +36,10 @@ internal sealed class WatcherMetrics
 
     /// <summary>These controllers run now; none: none does.</summary>
     public void Follow(params IReadOnlyList<Controller> controllers) => _controllers = controllers;
+
+    /// <summary>It was decided whether an image expires.</summary>
+    /// <param name="outcome"><c>expired</c>, <c>used-again</c> or <c>nothing</c>.</param>
+    public void CountDecision(string outcome) => _expiries.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>An event was recorded.</summary>
     public void CountRecorded(string fact) => _recorded.Add(1, KeyValuePair.Create<string, object?>("event", fact));

@@ -49,8 +49,8 @@ internal sealed class WriteCachedImages(
 
     private async Task Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
     {
-        if (actual is null && view.Stage == ImageStage.Expired)
-            return;   // on its way out and deleted: nothing is to be shown any more
+        if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && desired.Status!.UsedBy!.Count == 0)))
+            return;   // deleted, and on its way out or about to be: nothing is to be shown any more
         if (actual is null && view.IsRetained)
             actual = (await PutBack(desired, ct))?.WithManagers();
         desired = ShowImage.BesideAPersons(desired, actual);
@@ -86,7 +86,7 @@ internal sealed class WriteCachedImages(
     private async Task<string> Name(ImageView view, CancellationToken ct) => await transactions.Run(
         async log =>
         {
-            var stream = await log.Read(StreamName.OfImage(view.Image), ImageUse.Nothing, ImageUse.Fold, ct);
+            var stream = await log.ReadImage(view.Image, ct);
             return await NameImage.In(log, stream, ImageReference.Parse(view.Image), time.GetUtcNow(), ct);
         },
         ct);

@@ -49,6 +49,8 @@ public static class EventLogSetup
         this WebApplicationBuilder builder, string service, Action<StoreOptions>? configure = null, HealthStatus whenUnreachable = HealthStatus.Unhealthy)
     {
         var postgres = ReadConnectionString(builder.Configuration);
+        var scheduling = SchedulingOptions.From(builder.Configuration);
+        builder.Services.AddSingleton(scheduling);
         // Marten logs every lost race as an error, and its daemon each try while it waits: RunProjections says what matters, once.
         // Logging:LogLevel:Marten.Daemon=Information in the settings brings it back.
         builder.Logging.AddFilter("Marten", LogLevel.None);
@@ -67,7 +69,11 @@ public static class EventLogSetup
         });
         builder.Services.AddSingleton<EventLogReady>();
         builder.Services.AddSingleton(services => new EventLogTransactions(
-            services.GetRequiredService<IDocumentStore>(), services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredService<EventLogReady>(), service));
+            services.GetRequiredService<IDocumentStore>(), services.GetRequiredService<NpgsqlDataSource>(),
+            services.GetRequiredService<EventLogReady>(), service)
+        {
+            Announcement = scheduling.Announcement,
+        });
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddHostedService<PrepareEventLog>();
         builder.Services.AddSingleton(services => new Leadership(services.GetRequiredService<NpgsqlDataSource>(), service));
@@ -87,6 +93,8 @@ public static class EventLogSetup
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
         options.Storage.ExtendedSchemaObjects.Add(ImageUsers.Table());
         options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
+        options.Storage.ExtendedSchemaObjects.Add(ImageStates.Table());
+        options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;

@@ -12,7 +12,7 @@ namespace Kuik.EventLog;
 /// await transactions.Run(async log =>
 /// {
 ///     await ImageLocks.TakeToExpire(log, image, ct);
-///     var stream = await log.Read(StreamName.OfImage(image), ImageUse.Nothing, ImageUse.Fold, ct);
+///     var stream = await log.ReadImage(image, ct);
 ///     if (Decide(stream.State, await ImageUsers.Count(log.Connection, image, ct), now) is { } fact)
 ///         stream.Append(fact);
 /// }, ct);
@@ -20,6 +20,10 @@ namespace Kuik.EventLog;
 /// </summary>
 public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, string service)
 {
+    /// <summary>How long the message of a new request, or of an expiry, may take to be acted upon before it is announced again. Default one
+    /// minute.</summary>
+    public TimeSpan Announcement { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>How often a decision is made anew when others were first. Far more than is ever needed: who lost once waits in line.</summary>
     private const int Attempts = 20;
 
@@ -44,7 +48,7 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
             await using var transaction = await connection.BeginTransactionAsync(ct);
             await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
             session.SetHeader("service", service);
-            var decision = new EventLogTransaction(session, connection);
+            var decision = new EventLogTransaction(session, connection, Announcement);
             try
             {
                 await WaitInLine(connection, lost, ct);

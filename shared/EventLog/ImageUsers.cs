@@ -121,6 +121,26 @@ public static class ImageUsers
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>Whether any pod uses the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from false.</summary>
+    public static async Task<bool> IsUsed(NpgsqlConnection connection, string image, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select exists (select from kuik.image_users where image = $1)", connection)
+        {
+            Parameters = { new() { Value = image } },
+        };
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>The uid of a pod that uses the image; null when none does.</summary>
+    public static async Task<string?> FirstOf(NpgsqlConnection connection, string image, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select pod_uid from kuik.image_users where image = $1 limit 1", connection)
+        {
+            Parameters = { new() { Value = image } },
+        };
+        return (string?)await command.ExecuteScalarAsync(ct);
+    }
+
     /// <summary>The pods that use the image, by namespace and name.</summary>
     public static Task<IReadOnlyList<ImageUser>> Of(NpgsqlConnection connection, string image, CancellationToken ct) =>
         Query(connection, "where image = $1", image, ct);

@@ -66,6 +66,13 @@ public sealed class ObserveCachedImagesTests
         Assert.Null(Deleted(Ours(), Requested, Named, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)));
 
     [Fact]
+    public void The_resource_of_a_retained_image_is_forgotten_and_the_image_stays_retained() =>
+        Assert.True(Fold([ByPerson, Named, new ImageRetained(Nginx, Noon), Deleted(New(), ByPerson, Named, new ImageRetained(Nginx, Noon))!]).IsRetained);
+
+    [Fact]
+    public void A_deletion_seen_twice_is_recorded_once() => Assert.Null(Deleted(New(), ByPerson, Named, new ImageForgotten(Nginx, Noon)));
+
+    [Fact]
     public void A_deletion_under_another_name_forgets_nothing() =>
         Assert.Null(Deleted(New() with { Metadata = new ObjectMeta { Name = "mine" } }, Requested, Named));
 
@@ -95,5 +102,5 @@ public sealed class ObserveCachedImagesTests
 
     private static ImageForgotten? Deleted(CachedImage last, params object[] given) => ObserveCachedImages.DecideDeleted(Fold(given), Nginx, last, Noon);
 
-    private static ImageUse Fold(object[] facts) => facts.Aggregate(ImageUse.Nothing, ImageUse.Fold);
+    private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 }
