@@ -17,13 +17,13 @@ internal sealed class WatcherMetrics
     {
         _time = time;
         var meter = meters.Create("Kuik.PodWatcher");
-        _expiries = meter.CreateCounter<long>(
-            "kuik_watcher_expiry_decisions", description: "Decisions whether an image expires, by outcome: expired, used-again or nothing");
         _recorded = meter.CreateCounter<long>("kuik_watcher_recorded", description: "Events that were recorded, by event: PodObserved, PodGone, ImageForgotten and others");
         _failures = meter.CreateCounter<long>(
             "kuik_watcher_failures", description: "Keys that could not be reconciled and are retried, by queue and kind: postgres, unreachable, internal, or the API's HTTP status");
         _writes = meter.CreateCounter<long>(
             "kuik_watcher_api_writes", description: "Writes to the Kubernetes API, by kind of object and result: ok, unreachable, or the API's HTTP status");
+        _expiries = meter.CreateCounter<long>(
+            "kuik_watcher_expiry_decisions", description: "Decisions whether an image expires, by outcome: expired, used-again or nothing");
         meter.CreateObservableGauge("kuik_watcher_queue_depth", () => OfEach(queue => queue.Queue.Depth), description: "Keys that are not reconciled yet, by queue");
         meter.CreateObservableGauge("kuik_watcher_queue_failing", () => OfEach(queue => queue.Queue.Failing), description: "Keys of which the last attempt failed, by queue");
         meter.CreateObservableGauge(
@@ -37,12 +37,12 @@ internal sealed class WatcherMetrics
     /// <summary>These controllers run now; none: none does.</summary>
     public void Follow(params IReadOnlyList<Controller> controllers) => _controllers = controllers;
 
+    /// <summary>An event was recorded.</summary>
+    public void CountRecorded(string fact) => _recorded.Add(1, KeyValuePair.Create<string, object?>("event", fact));
+
     /// <summary>It was decided whether an image expires.</summary>
     /// <param name="outcome"><c>expired</c>, <c>used-again</c> or <c>nothing</c>.</param>
     public void CountDecision(string outcome) => _expiries.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
-
-    /// <summary>An event was recorded.</summary>
-    public void CountRecorded(string fact) => _recorded.Add(1, KeyValuePair.Create<string, object?>("event", fact));
 
     /// <summary>Keys failed.</summary>
     public void CountFailure(string queue, string kind, int keys) =>

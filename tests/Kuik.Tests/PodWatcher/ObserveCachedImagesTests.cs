@@ -62,15 +62,19 @@ public sealed class ObserveCachedImagesTests
         Assert.Equal(new ImageForgotten(Nginx, Noon) { FieldManager = "kubectl-create" }, Deleted(New(), ByPerson, Named));
 
     [Fact]
+    public void A_deletion_seen_twice_is_recorded_once() => Assert.Null(Deleted(New(), ByPerson, Named, new ImageForgotten(Nginx, Noon)));
+
+    [Fact]
+    public void The_resource_of_a_retained_image_is_forgotten_and_the_image_stays_retained()
+    {
+        object[] retained = [ByPerson, Named, new ImageRetained(Nginx, Noon)];
+
+        Assert.True(Fold([.. retained, Deleted(New(retain: true), retained)!]) is { IsRetained: true, CanExpire: false });
+    }
+
+    [Fact]
     public void A_deletion_of_an_expired_images_resource_comes_too_late() =>
         Assert.Null(Deleted(Ours(), Requested, Named, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)));
-
-    [Fact]
-    public void The_resource_of_a_retained_image_is_forgotten_and_the_image_stays_retained() =>
-        Assert.True(Fold([ByPerson, Named, new ImageRetained(Nginx, Noon), Deleted(New(), ByPerson, Named, new ImageRetained(Nginx, Noon))!]).IsRetained);
-
-    [Fact]
-    public void A_deletion_seen_twice_is_recorded_once() => Assert.Null(Deleted(New(), ByPerson, Named, new ImageForgotten(Nginx, Noon)));
 
     [Fact]
     public void A_deletion_under_another_name_forgets_nothing() =>
