@@ -134,7 +134,7 @@ internal sealed partial class ObservePods(
         }
     }
 
-    private async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
+    private static async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
     {
         // 1. The pods' own streams.
         var now = await log.Now(ct);

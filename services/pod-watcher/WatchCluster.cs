@@ -68,7 +68,7 @@ internal sealed partial class WatchCluster(
                     LogNotThisCluster(fault.Message);
                 Suspend(fault.Message);
             }
-            catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault) && Failure.Of(fault).IsShared)
+            catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault))
             {
                 var reason = $"nothing is recorded: {Failure.Of(fault).Reason}";
                 if (problem() != reason)
