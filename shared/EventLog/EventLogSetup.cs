@@ -67,8 +67,15 @@ public static class EventLogSetup
         });
         builder.Services.AddSingleton<EventLogReady>();
         builder.Services.AddSingleton(services => new EventLogTransactions(
-            services.GetRequiredService<IDocumentStore>(), services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredService<EventLogReady>(), service));
+            services.GetRequiredService<IDocumentStore>(), services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredService<EventLogReady>(),
+            service)
+        {
+            Availability = services.GetRequiredService<PostgresAvailability>(),
+            Metrics = services.GetRequiredService<EventLogMetrics>(),
+        });
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<PostgresAvailability>();
+        builder.Services.AddSingleton<EventLogMetrics>();
         builder.Services.AddHostedService<PrepareEventLog>();
         builder.Services.AddSingleton(services => new Leadership(services.GetRequiredService<NpgsqlDataSource>(), service));
         builder.Services.AddSingleton<RunProjections>();
@@ -85,6 +92,10 @@ public static class EventLogSetup
         options.DatabaseSchemaName = Schema;
         options.AutoCreateSchemaObjects = AutoCreate.None;   // PrepareEventLog makes them, before anything uses them
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
+        // Nothing is retried below us. In a transaction of ours a repeated statement meets the aborted transaction, and that error (25P02) hides the
+        // first one; EventLogTransactions decides again, and RunProjections starts again what has failed.
+        options.ConfigurePolly(_ => { });
+        options.ConfigureWritePolly(_ => { });
         options.Storage.ExtendedSchemaObjects.Add(ImageUsers.Table());
         options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
 
@@ -125,6 +136,8 @@ public static class EventLogSetup
             var given = new DbConnectionStringBuilder { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
             if (!given.Contains("MaxAutoPrepare", StringComparer.OrdinalIgnoreCase))
                 connection.MaxAutoPrepare = 100;
+            // Marten writes now() at time zone 'utc' into a timestamptz, which is right only in a session whose zone is UTC. Not a choice of the user's.
+            connection.Timezone = "UTC";
             foreach (var (option, value) in ServerOptions)
                 if (connection.Options?.Contains(option, StringComparison.Ordinal) != true)
                     connection.Options = $"{connection.Options} -c {option}={value}".Trim();

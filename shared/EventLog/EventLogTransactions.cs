@@ -20,6 +20,12 @@ namespace Kuik.EventLog;
 /// </summary>
 public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, string service)
 {
+    /// <summary>Told when Postgres refuses to write, and when it does again; null for none.</summary>
+    internal PostgresAvailability? Availability { get; init; }
+
+    /// <summary>Counts the attempts; null for none.</summary>
+    internal EventLogMetrics? Metrics { get; init; }
+
     /// <summary>How often a decision is made anew when others were first. Far more than is ever needed: who lost once waits in line.</summary>
     private const int Attempts = 20;
 
@@ -33,10 +39,25 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
     /// </summary>
     /// <param name="decide">Reads, locks, appends. Its result is that of the attempt that was committed.</param>
     /// <param name="ct">Ends it; nothing is committed then.</param>
-    /// <exception cref="NpgsqlException">Postgres is not there, or fails.</exception>
+    /// <exception cref="NpgsqlException">Postgres is unreachable or fails; Marten may wrap it. Ask <see cref="EventLogFault.MeansAway"/>.</exception>
     public async Task<T> Run<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
     {
         await ready.Wait(ct);
+        try
+        {
+            return await RunUntilNoConflict(decide, ct);
+        }
+        catch (Exception e) when (e is not OperationCanceledException && !ct.IsCancellationRequested)
+        {
+            Metrics?.CountFailed(e);
+            if (EventLogFault.MeansNoWrites(e))
+                Availability?.ReportFailure("transactions", e, isSilent: true);   // the caller says what it could not do
+            throw;
+        }
+    }
+
+    private async Task<T> RunUntilNoConflict<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
+    {
         IReadOnlyList<string> lost = [];
         for (var attempt = 1; ; attempt++)
         {
@@ -51,11 +72,15 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
                 var result = await decide(decision);
                 await decision.Save(ct);
                 await transaction.CommitAsync(ct);
+                Metrics?.CountCommitted();
+                if (decision.Appended.Count > 0)
+                    Availability?.ReportSuccess("transactions");
                 return result;
             }
             catch (Exception e) when (attempt < Attempts && IsConflict(e))
             {
-                // Somebody else has committed: read and decide again.
+                // Another writer has committed: read and decide again.
+                Metrics?.CountConflict();
                 lost = decision.Appended;
             }
         }

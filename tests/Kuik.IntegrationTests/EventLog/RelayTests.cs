@@ -182,7 +182,7 @@ public class RelayTests
     }
 
     /// <summary>The relay as a process of its own (Kuik.RelayHost), to be killed. Its sessions carry its name.</summary>
-    private static ServerProcess StartRelayProcess(string name, string postgres, string rabbit) =>
+    internal static ServerProcess StartRelayProcess(string name, string postgres, string rabbit) =>
         ServerProcess.Start(Sandbox.Shared, name, Sandbox.Shared.NewFolder(name), new ServerCommand(Path.Combine(AppContext.BaseDirectory, "Kuik.RelayHost"))
         {
             Environment =
