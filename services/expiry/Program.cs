@@ -13,4 +13,4 @@ builder.Services.AddSingleton<AnnounceAgain>();
 builder.Services.AddHostedService<SweepImages>();
 var app = builder.Build();
 app.MapKuikHealth();
-await app.RunAsync();
+await app.RunServiceOrCommandAsync(args);   // migrate, rebuild-usage: see EventLogCommands

@@ -10,4 +10,4 @@ builder.AddKuikRelay();                                           // from the lo
 builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories; EndpointsReconciler
 var app = builder.Build();
 app.MapKuikHealth();
-await app.RunAsync();
+await app.RunServiceOrCommandAsync(args);   // migrate, rebuild-usage: see EventLogCommands

@@ -2,6 +2,7 @@ using System.Data.Common;
 using JasperFx;
 using JasperFx.Events;
 using JasperFx.Events.Daemon;
+using JasperFx.Events.Projections;
 using Kuik.Hosting;
 using Marten;
 using Microsoft.AspNetCore.Builder;
@@ -36,7 +37,8 @@ public static class EventLogSetup
     /// <summary>
     /// Adds the event log. Injects <see cref="EventLogTransactions"/> to decide and append, <see cref="NpgsqlDataSource"/> to read the usage
     /// table, <see cref="IDocumentStore"/> to query documents, <see cref="EventLogReady"/> to wait for Postgres.
-    /// The tables are made at the start; while Postgres does not answer the service runs, waits, and is not ready.
+    /// The tables are made by <c>pod-watcher migrate</c> (<see cref="SchemaMigrator"/>); until they are there, and while Postgres does not answer, the
+    /// service runs, waits, and is not ready.
     /// </summary>
     /// <param name="builder">The service's builder.</param>
     /// <param name="service">Its name; recorded in the header <c>service</c> of every event that it appends.</param>
@@ -76,6 +78,7 @@ public static class EventLogSetup
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<PostgresAvailability>();
         builder.Services.AddSingleton<EventLogMetrics>();
+        builder.Services.AddSingleton<SchemaMigrator>();
         builder.Services.AddHostedService<PrepareEventLog>();
         builder.Services.AddSingleton(services => new Leadership(services.GetRequiredService<NpgsqlDataSource>(), service));
         builder.Services.AddSingleton<RunProjections>();
@@ -90,7 +93,7 @@ public static class EventLogSetup
     internal static void Configure(StoreOptions options)
     {
         options.DatabaseSchemaName = Schema;
-        options.AutoCreateSchemaObjects = AutoCreate.None;   // PrepareEventLog makes them, before anything uses them
+        options.AutoCreateSchemaObjects = AutoCreate.None;   // SchemaMigrator makes them
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
         // Nothing is retried below us. In a transaction of ours a repeated statement meets the aborted transaction, and that error (25P02) hides the
         // first one; EventLogTransactions decides again, and RunProjections starts again what has failed.
@@ -105,6 +108,8 @@ public static class EventLogSetup
         options.Events.MetadataConfig.EnableAll();
         foreach (var type in EventTypes.All)
             options.Events.MapEventType(type, type.Name);
+
+        options.Projections.Add(new ImageUsersProjection(), ProjectionLifecycle.Inline);
 
         // Facts are never skipped: Marten's defaults would drop what cannot be read or applied without a word.
         foreach (var errors in new[] { options.Projections.Errors, options.Projections.RebuildErrors })

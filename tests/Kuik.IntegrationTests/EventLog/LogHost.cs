@@ -34,8 +34,12 @@ internal sealed class LogHost : IAsyncDisposable
     /// <param name="postgres">Its connection string.</param>
     /// <param name="configure">Its documents and projections.</param>
     /// <param name="add">Bus, relay and whatever else.</param>
-    public static async Task<LogHost> Start(string service, string postgres, Action<StoreOptions>? configure = null, Action<WebApplicationBuilder>? add = null)
+    /// <param name="isMigrated">False to leave the database as it is; otherwise it gets its tables first.</param>
+    public static async Task<LogHost> Start(
+        string service, string postgres, Action<StoreOptions>? configure = null, Action<WebApplicationBuilder>? add = null, bool isMigrated = true)
     {
+        if (isMigrated)
+            await MigratedDatabase.Ensure(postgres);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Configuration["ConnectionStrings:Postgres"] = postgres;
