@@ -7,6 +7,7 @@ builder.AddKuikDefaults("pod-watcher");
 builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);   // projects ImageView
 builder.AddKuikBus(bus => bus.AddConsumer<DecideExpiry>());
 builder.AddKuikRelay();                                           // from the log to the bus
+builder.AddPodRetention();                                        // archives the streams of pods that are long gone
 builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories; EndpointsReconciler
 var app = builder.Build();
 app.MapKuikHealth();

@@ -41,7 +41,8 @@ public static class EventLogSetup
     /// service runs, waits, and is not ready.
     /// </summary>
     /// <param name="builder">The service's builder.</param>
-    /// <param name="service">Its name; recorded in the header <c>service</c> of every event that it appends.</param>
+    /// <param name="service">Its name; recorded in the header <c>service</c> of every event that it appends, with <c>replica</c>, <c>version</c> and,
+    /// where there is one, <c>traceparent</c>.</param>
     /// <param name="configure">The service's own documents and projections: <c>options.Projections.Add(new …, ProjectionLifecycle.Async)</c>. An async one
     /// runs in one replica at a time, and sees archived streams only with <c>IncludeArchivedEvents</c>. Null for none.</param>
     /// <param name="whenUnreachable">What <c>/readyz</c> says while Postgres does not answer. <see cref="HealthStatus.Degraded"/> for a service that

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using JasperFx;
 using JasperFx.Events;
 using Marten;
+using Marten.Exceptions;
 using Marten.Services;
 using Npgsql;
 
@@ -64,11 +66,13 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
             await using var connection = await postgres.OpenConnectionAsync(ct);
             await using var transaction = await connection.BeginTransactionAsync(ct);
             await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
-            session.SetHeader("service", service);
+            Sign(session);
             var decision = new EventLogTransaction(session, connection);
             try
             {
                 await WaitInLine(connection, lost, ct);
+                if (lost.Count > 0)
+                    await PodArchive.Restore(connection, lost, ct);
                 var result = await decide(decision);
                 await decision.Save(ct);
                 await transaction.CommitAsync(ct);
@@ -86,6 +90,16 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         }
     }
 
+    /// <summary>Records who appends: the program, which of its processes, its version, and the trace that it is part of.</summary>
+    private void Sign(IDocumentSession session)
+    {
+        session.SetHeader("service", service);
+        session.SetHeader("replica", WriterIdentity.Replica);
+        session.SetHeader("version", WriterIdentity.Version);
+        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } traceParent })
+            session.SetHeader("traceparent", traceParent);
+    }
+
     // Those who lost the race for a stream go one after the other, and meet only who comes to it for the first time. Without this the last of
     // many is overtaken by all of them. Taken before any other lock, so that nobody holds one while waiting here.
     private static Task WaitInLine(NpgsqlConnection connection, IReadOnlyList<string> lost, CancellationToken ct) =>
@@ -98,9 +112,14 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         JasperFx.Events.ExistingStreamIdCollisionException => true,
         Marten.Exceptions.ExistingStreamIdCollisionException => true,
         ConcurrencyException => true,
+        _ when MeansArchived(e) => true,
         PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure } => true,
         PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, TableName: { } table } => table.StartsWith("mt_", StringComparison.Ordinal),
         { InnerException: { } inner } => IsConflict(inner),
         _ => false,
     };
+
+    // A pod may come back after its stream was archived: its label was taken off for days.
+    private static bool MeansArchived(Exception e) =>
+        e is InvalidStreamOperationException or PostgresException { SqlState: "MT001" } || (e.InnerException is { } inner && MeansArchived(inner));
 }

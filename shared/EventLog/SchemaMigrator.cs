@@ -47,6 +47,7 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
         await Execute(connection, $"create schema if not exists {EventLogSetup.Schema}", ct);
         foreach (var statement in await Additions(connection, recorded < EventLogSchema.Version, ct))
             await Execute(connection, statement, ct);
+        await Execute(connection, PodArchive.Index, ct);
         await Record(connection, ct);
         LogMigrated(PostgresHealth.AddressOf(postgres), recorded, EventLogSchema.Version);
     }
