@@ -18,11 +18,11 @@ stop: ## stops what make run started, nothing else
 test: install build ## installs what is missing, builds, runs every test that needs no cluster
 	@tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
 
-bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=copy, pull or admission: that one alone; SOAK=1, RUNS=5: see bench/README.md)
+bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=copy, pull, admission or scale: that one alone; SOAK=1, RUNS=5: see bench/README.md)
 	@tests/Kuik.Testing/install-servers packages
 	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
 	@case '$(SUITE)' in ''|pull) tests/quietly "publishing node-proxy" dotnet publish services/node-proxy -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary -o artifacts/publish/NodeProxy/release;; esac
-	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
+	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' PODS='$(PODS)' IMAGES='$(IMAGES)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
 
 fmt: ## formats the code
 	@dotnet format Kuik.sln

@@ -2,10 +2,14 @@ using Kuik.Bench;
 using Kuik.Bench.Admission;
 using Kuik.Bench.Copy;
 using Kuik.Bench.Pull;
+using Kuik.Bench.Scale;
 using Kuik.Testing;
 
 // make bench: README.md says what is measured. Add a suite here.
-Dictionary<string, Func<Results, Task>> suites = new() { ["copy"] = CopySuite.Run, ["pull"] = PullSuite.Run, ["admission"] = AdmissionSuite.Run };
+Dictionary<string, Func<Results, Task>> suites = new()
+{
+    ["copy"] = CopySuite.Run, ["pull"] = PullSuite.Run, ["admission"] = AdmissionSuite.Run, [ScaleSuite.Suite] = ScaleSuite.Run,
+};
 
 if (args is [HostCopyEngine.Verb])
 {

@@ -4,15 +4,15 @@ using MassTransit;
 
 namespace Kuik.Expiry;
 
-/// <summary>Notes that nothing uses an image any more, from which moment its expiry delay counts. Woken by PodGone; the sweep finds what that missed.</summary>
-public sealed class NoteUnused(EventLogTransactions transactions, ExpirySettings settings, TimeProvider time) : IConsumer<PodGone>
+/// <summary>Records that no pod uses an image any more: from then on its expiry delay counts. Woken by PodGone; the sweep finds what that missed.</summary>
+public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOptions scheduling, ExpiryMetrics metrics) : IConsumer<PodGone>
 {
     /// <summary>
-    /// Counts from now, not from when the last pod went: late is the safe side, and an image that was asked for, pulled or released in between counts
-    /// from then on as well. An image that a person asked for by hand expires like any other.
+    /// Counts from now, not from when the last pod went: late is the safe side, and an image that was requested, pulled or released in between counts
+    /// from then on as well. An image that a person requested by hand expires like any other.
     /// </summary>
-    public static ImageUnused? Decide(ImageLife image, int users, TimeSpan expiryDelay, DateTimeOffset now) =>
-        image.CanBecomeUnused && users == 0 ? new ImageUnused(image.Image, now, now + expiryDelay) : null;
+    public static ImageUnused? Decide(ImageState image, bool isUsed, TimeSpan expiryDelay, DateTimeOffset now) =>
+        image.CanBecomeUnused && !isUsed ? new ImageUnused(image.Image, now, now + expiryDelay) : null;
 
     /// <inheritdoc/>
     public async Task Consume(ConsumeContext<PodGone> context)
@@ -21,20 +21,28 @@ public sealed class NoteUnused(EventLogTransactions transactions, ExpirySettings
             await Run(image, context.MessageId, context.CancellationToken);
     }
 
-    /// <summary>Looks at one image. True when it has been noted.</summary>
+    /// <summary>Looks at one image. True when it has been recorded.</summary>
     /// <param name="image">The normalised reference.</param>
-    /// <param name="cause">The message that made us look, if one did.</param>
+    /// <param name="cause">The event that is the reason to look; null for none.</param>
     /// <param name="ct">Ends it.</param>
-    public Task<bool> Run(string image, Guid? cause, CancellationToken ct) => transactions.Run(async log =>
+    public async Task<bool> Run(string image, Guid? cause, CancellationToken ct)
     {
-        log.CausedBy(cause);
-        // No pod can start to use the image between the count and the commit.
-        await ImageLocks.TakeToExpire(log, image, ct);
-        var users = await ImageUsers.Count(log.Connection, image, ct);
-        var stream = await log.Read(StreamName.OfImage(image), ImageLife.Nothing, ImageLife.Fold, ct);
-        if (Decide(stream.State, users, settings.ExpiryDelay, time.GetUtcNow()) is not { } unused)
-            return false;
-        stream.Append(unused);
-        return true;
-    }, ct);
+        var isNoted = await transactions.Run(async log =>
+        {
+            // Most images have other users: then the lock, which pods that start would wait for, is not taken.
+            log.CausedBy(cause);
+            if (await ImageUsers.IsUsed(log.Connection, image, ct))
+                return false;
+            await ImageLocks.TakeToExpire(log, image, ct);
+            var isUsed = await ImageUsers.IsUsed(log.Connection, image, ct);
+            var stream = await log.ReadImage(image, ct);
+            if (Decide(stream.State, isUsed, scheduling.ExpiryDelay, await log.Now(ct)) is not { } unused)
+                return false;
+            stream.Append(unused);
+            return true;
+        }, ct);
+        if (isNoted)
+            metrics.CountDecision("unused");
+        return isNoted;
+    }
 }

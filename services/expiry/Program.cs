@@ -2,15 +2,17 @@ using Kuik.EventLog;
 using Kuik.Expiry;
 using Kuik.Hosting;
 
+// Everything that happens because time passed: images that no pod uses, and work that is due.
 var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("expiry");
-builder.AddKuikEventLog("expiry", FindImages.Configure);
+builder.AddKuikEventLog("expiry");
+builder.AddKuikImageStates();   // keeps snapshots and work up to date where an earlier version writes
 builder.AddKuikBus(bus => bus.AddConsumer<NoteUnused>());
 builder.Services.AddSingleton(ExpirySettings.Read(builder.Configuration));
+builder.Services.AddSingleton<ExpiryMetrics>();
 builder.Services.AddSingleton<NoteUnused>();
-builder.Services.AddSingleton<ProposeExpiry>();
-builder.Services.AddSingleton<AnnounceAgain>();
+builder.Services.AddSingleton<AnnounceDue>();
 builder.Services.AddHostedService<SweepImages>();
 var app = builder.Build();
 app.MapKuikHealth();
-await app.RunServiceOrCommandAsync(args);   // migrate, rebuild-usage: see EventLogCommands
+await app.RunAsync();

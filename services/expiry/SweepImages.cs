@@ -4,14 +4,21 @@ using Npgsql;
 namespace Kuik.Expiry;
 
 /// <summary>
-/// Looks at all images for what has become due because time passed. One replica does it: the one that leads by the lock in Postgres which also runs the
-/// projection (no Kubernetes Lease: expiry has no rights there, and what it works on is in Postgres). If two do for a moment, each decision
-/// still falls once: it is made on the image's stream, and the second finds it made.
+/// Looks for what has become due because time passed. One replica does it: the one that leads by the lock in Postgres (no Kubernetes Lease:
+/// expiry has no rights there, and what it works on is in Postgres). If two do for a moment, each decision is still made once: it is made on
+/// the image's stream, and work is taken under row locks.
 /// </summary>
 public sealed partial class SweepImages(
-    NoteUnused noteUnused, ProposeExpiry proposeExpiry, AnnounceAgain announceAgain,
-    NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready, ExpirySettings settings, TimeProvider time, ILogger<SweepImages> logger) : BackgroundService
+    NoteUnused noteUnused, AnnounceDue announceDue, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready,
+    ExpirySettings settings, SchedulingOptions scheduling, ExpiryMetrics metrics, TimeProvider time, ILogger<SweepImages> logger)
+    : BackgroundService
 {
+    /// <summary>Images that one sweep looks at, of all that would become unused: the next sweep goes on from there.</summary>
+    private const int PageSize = 1000;
+
+    private string _after = "";
+    private string? _problem;
+
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -20,42 +27,51 @@ public sealed partial class SweepImages(
         while (await timer.WaitForNextTickAsync(stoppingToken))
             if (leadership.IsHeld)
                 await Sweep(stoppingToken);
+            else
+                metrics.Show([]);
     }
 
-    /// <summary>One sweep. While Postgres is away it says so and does nothing: the next one finds the same.</summary>
+    /// <summary>One sweep. While Postgres or RabbitMQ is away it does nothing: the next one finds the same.</summary>
     public async Task Sweep(CancellationToken ct)
     {
         try
         {
-            var now = time.GetUtcNow();
-            foreach (var image in await FindImages.WithoutUsers(postgres, ct))
-                await Look(image, () => noteUnused.Run(image, null, ct));
-            foreach (var image in await FindImages.Expiring(postgres, now, settings.RequestLease, ct))
-                await Look(image, () => proposeExpiry.Run(image, ct));
-            foreach (var image in await FindImages.Overdue(postgres, now, settings.RequestLease, ct))
-                await Look(image, () => announceAgain.Run(image, ct));
+            await announceDue.Run(ct);
+            (_after, var unused) = await ImageStates.PageOfUnused(postgres, _after, PageSize, ct);
+            foreach (var image in unused)
+                await Note(image, ct);
+            metrics.Show(await WorkTable.Count(postgres, scheduling.ExpiryDelay, ct));
+            if (_problem is not null)
+                LogGoesOn();
+            _problem = null;
         }
-        catch (Exception e) when (EventLogFault.MeansAway(e))
+        catch (Exception e) when ((EventLogFault.MeansAway(e) || e is TimeoutException) && !ct.IsCancellationRequested)
         {
-            LogAway(EventLogFault.ReasonOf(e));
+            var reason = e is TimeoutException ? e.Message : EventLogFault.ReasonOf(e);
+            if (_problem != reason)
+                LogAway(reason);
+            _problem = reason;
         }
     }
 
-    private async Task Look(string image, Func<Task<bool>> decide)
+    private async Task Note(string image, CancellationToken ct)
     {
         try
         {
-            await decide();
+            await noteUnused.Run(image, null, ct);
         }
         catch (Exception e) when (EventLogFault.MeansUnreadable(e))
         {
-            // One stream that a newer version wrote must not keep all other images from being looked at. The projection has stopped at it: readiness shows it.
+            // One stream that a newer version wrote must not keep all other images from being looked at.
             LogUnreadable(image, e.Message);
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "The sweep is put off: Postgres does not answer ({Reason})")]
+    [LoggerMessage(LogLevel.Warning, "nothing expires and nothing is announced again until this is over: {Reason}")]
     private partial void LogAway(string reason);
+
+    [LoggerMessage(LogLevel.Information, "sweeping again")]
+    private partial void LogGoesOn();
 
     [LoggerMessage(LogLevel.Error, "{Image} is left as it is: {Reason}")]
     private partial void LogUnreadable(string image, string reason);

@@ -21,29 +21,6 @@ public enum EvictDecision
     HeldByAnother,
 }
 
-/// <summary>What the decisions about evicting read of an image's stream.</summary>
-/// <param name="IsExpired">It expired, and nobody has asked for it or used it since.</param>
-/// <param name="IsEvicted">Its tag has been removed and not been written again.</param>
-/// <param name="By">The replica that is removing it; null when nobody is.</param>
-/// <param name="LeaseUntil">UTC: when that replica is taken to be gone.</param>
-public sealed record Evicting(bool IsExpired, bool IsEvicted, string? By, DateTimeOffset LeaseUntil)
-{
-    /// <summary>The image is not known.</summary>
-    public static readonly Evicting Nothing = new(IsExpired: false, IsEvicted: false, By: null, LeaseUntil: default);
-
-    /// <summary>The state after one more fact.</summary>
-    public static Evicting Fold(Evicting image, object fact) => fact switch
-    {
-        RequestedByPod or RequestedByPerson or RequestedByPull or ImageUsedAgain or ImageRetained => image with { IsExpired = false },
-        ImageExpired => image with { IsExpired = true, IsEvicted = false },
-        ImageEvictionStarted started => image with { By = started.By, LeaseUntil = started.LeaseUntil },
-        ImageEvicted => image with { IsEvicted = true, By = null },
-        // A copy that was under way when the image expired has written the tag: whoever was removing it may have been too early.
-        ImageCached => image with { IsEvicted = false, By = null },
-        _ => image,
-    };
-}
-
 /// <summary>
 /// Removes an expired image's tag from the cache, once in the cluster. A failed eviction stays open in the image's stream and is
 /// announced again by expiry.
@@ -51,25 +28,35 @@ public sealed record Evicting(bool IsExpired, bool IsEvicted, string? By, DateTi
 /// to be swept.</para>
 /// </summary>
 public sealed partial class EvictImage(
-    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, FetcherSettings settings,
-    FetcherMetrics metrics, ILogger<EvictImage> logger)
+    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, KeepLease lease,
+    FetcherSettings settings, FetcherMetrics metrics, ILogger<EvictImage> logger)
     : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
     public Task Consume(ConsumeContext<ImageExpired> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
 
     public Task Consume(ConsumeContext<EvictionDue> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
 
-    /// <summary>Is this replica to remove the image's tag now? Decided from the stream alone, and once more right before the tag is removed.</summary>
-    /// <param name="image">The fold of its stream.</param>
-    /// <param name="now">UTC.</param>
-    /// <param name="by">This replica's name. Its own lease does not hold it up.</param>
-    public static EvictDecision Decide(Evicting image, DateTimeOffset now, string by) => image switch
+    /// <summary>Whether this replica removes the image's tag now.</summary>
+    /// <param name="image">Its state.</param>
+    /// <param name="lease">The lease on its removal; null when the work table has none, or when another replica claims it at this
+    /// moment.</param>
+    /// <param name="now">UTC, by the database's clock.</param>
+    /// <param name="by">This replica's name. Its own lease is no obstacle.</param>
+    public static EvictDecision Decide(ImageState image, WorkLease? lease, DateTimeOffset now, string by) => image.Phase switch
     {
-        { IsExpired: false } => EvictDecision.NotExpired,
-        { IsEvicted: true } => EvictDecision.AlreadyEvicted,
-        { By: { } holder } when holder != by && image.LeaseUntil > now => EvictDecision.HeldByAnother,
-        _ => EvictDecision.Take,
+        ImagePhase.Leaving => EvictDecision.Take,
+        ImagePhase.Removing when image.By != by && IsHeld(image, lease, now) => EvictDecision.HeldByAnother,
+        ImagePhase.Removing => EvictDecision.Take,
+        ImagePhase.Gone => EvictDecision.AlreadyEvicted,
+        _ => EvictDecision.NotExpired,
     };
+
+    /// <summary>Whether this claim is the current one: asked once more right before the tag is removed.</summary>
+    public static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Removing && image.Attempt == attempt;
+
+    // A claim of an earlier version has no lease in the work table, only the one in its event.
+    private static bool IsHeld(ImageState image, WorkLease? lease, DateTimeOffset now) =>
+        lease is { By: not null } && lease.Attempt == image.Attempt ? lease.IsLive : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
 
     /// <summary>Handles one announcement.</summary>
     /// <param name="image">The normalised reference.</param>
@@ -82,7 +69,7 @@ public sealed partial class EvictImage(
             return;
 
         // 1. Decide and claim.
-        var decision = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
+        var (decision, attempt) = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
         if (decision != EvictDecision.Take)
         {
             LogLeft(image, decision);
@@ -90,8 +77,11 @@ public sealed partial class EvictImage(
         }
 
         // 2. Remove the tag.
-        if (await TryRemove(image, ct) is not { } isRemoved)
+        if (await TryRemove(image, attempt, ct) is not { } isRemoved)
+        {
+            await lease.PutOff(image, attempt);
             return;
+        }
         if (!isRemoved)
         {
             LogLeft(image, EvictDecision.NotExpired);
@@ -99,17 +89,17 @@ public sealed partial class EvictImage(
         }
 
         // 3. Record.
-        await log.Run(transaction => Record(transaction, image, cause, ct), ct);
+        await log.Run(transaction => Record(transaction, image, attempt, cause, ct), ct);
         metrics.CountEviction("evicted");
     }
 
     /// <returns>Whether the tag was removed; null when that failed, which is logged.</returns>
-    private async Task<bool?> TryRemove(string image, CancellationToken ct)
+    private async Task<bool?> TryRemove(string image, long attempt, CancellationToken ct)
     {
         try
         {
             var name = ImageReference.Parse(image);
-            return await engine.Run(name, stop => IsStillExpired(name, stop), ct);
+            return await engine.Run(name, stop => IsStillExpired(name, attempt, stop), ct);
         }
         catch (CopyFailed failure)
         {
@@ -127,36 +117,43 @@ public sealed partial class EvictImage(
         }
     }
 
-    private async Task<EvictDecision> Claim(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
+    private async Task<(EvictDecision Decision, long Attempt)> Claim(EventLogTransaction transaction, string image, Guid? cause,
+        CancellationToken ct)
     {
         transaction.CausedBy(cause);
-        var stream = await transaction.Read(StreamName.OfImage(image), Evicting.Nothing, Evicting.Fold, ct);
+        var held = await WorkTable.FindLease(transaction.Connection, WorkKind.Evict, image, ct);
+        var stream = await transaction.ReadImage(image, ct);
         var now = await transaction.Now(ct);
-        var decision = Decide(stream.State, now, settings.Name);
+        var decision = Decide(stream.State, held, now, settings.Name);
         if (decision == EvictDecision.Take)
-            stream.Append(new ImageEvictionStarted(image, settings.Name, now + settings.Lease, now));
-        return decision;
+        {
+            stream.Append(new ImageEvictionStarted(image, settings.Name, now + settings.Lease, now) { Attempt = stream.State.Attempt + 1 });
+            await WorkTable.Claim(transaction.Connection, WorkKind.Evict, image, stream.State.Attempt, settings.Name, settings.Lease, ct);
+        }
+        return (decision, stream.State.Attempt);
     }
 
     // Unlike a copy, an eviction does not go on without the lock, nor beside a copy that does.
-    private async Task<bool> IsStillExpired(ImageReference image, CancellationToken ct)
+    private async Task<bool> IsStillExpired(ImageReference image, long attempt, CancellationToken ct)
     {
         if (locks.IsGoingWithout(CachePath.Of(image)))
             return false;
-        return await log.Run(async transaction =>
-        {
-            var stream = await transaction.Read(StreamName.OfImage(image.ToString()), Evicting.Nothing, Evicting.Fold, ct);
-            return Decide(stream.State, await transaction.Now(ct), settings.Name) == EvictDecision.Take;
-        }, ct);
+        return await log.Run(async transaction => IsCurrent((await transaction.ReadImage(image.ToString(), ct)).State, attempt), ct);
     }
 
-    private async Task Record(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
+    private static async Task Record(EventLogTransaction transaction, string image, long attempt, Guid? cause, CancellationToken ct)
     {
         transaction.CausedBy(cause);
-        var stream = await transaction.Read(StreamName.OfImage(image), Evicting.Nothing, Evicting.Fold, ct);
+        var stream = await transaction.ReadImage(image, ct);
         await PendingSweeps.Note(transaction.Connection, CachePath.Of(ImageReference.Parse(image)), ct);
-        if (stream.State.By == settings.Name)   // otherwise a copy has written the tag again since the claim, and has the last word
-            stream.Append(new ImageEvicted(image, await transaction.Now(ct)));
+        if (!IsCurrent(stream.State, attempt))
+            return;   // requested again since: the next copy writes the tag again
+        stream.Append(new ImageEvicted(image, await transaction.Now(ct))
+        {
+            Attempt = attempt,
+            Digest = stream.State.Digest,
+            SizeInBytes = stream.State.SizeInBytes,
+        });
     }
 
     [LoggerMessage(LogLevel.Warning, "{Image} could not be evicted and is announced again: {Reason}")]

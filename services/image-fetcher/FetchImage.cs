@@ -27,48 +27,6 @@ public enum FetchDecision
     NotYetDue,
 }
 
-/// <summary>What the decisions about fetching read of an image's stream.</summary>
-/// <param name="IsWanted">Somebody asked for it, and it has not expired since.</param>
-/// <param name="IsCached">The cache can serve it. Not true of an expired image: it may leave at any moment.</param>
-/// <param name="By">The replica that holds the lease; null when nobody does.</param>
-/// <param name="LeaseUntil">UTC: when that replica is taken to be gone.</param>
-/// <param name="Failures">Failed copies in a row.</param>
-/// <param name="RetryAt">UTC: not before then; null when it may be copied at once.</param>
-/// <param name="LostClaims">Claims that were followed by another one without an outcome between, since the last copy that ended in
-/// itself.</param>
-public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTimeOffset LeaseUntil, int Failures, DateTimeOffset? RetryAt,
-    int LostClaims = 0)
-{
-    /// <summary>So many claims without an outcome in a row, and each further one, count as failures.</summary>
-    public const int MostLostClaims = 3;
-
-    /// <summary>Nobody has asked for the image.</summary>
-    public static readonly Fetching Nothing = new(IsWanted: false, IsCached: false, By: null, LeaseUntil: default, Failures: 0, RetryAt: null);
-
-    /// <summary>The state after one more fact.</summary>
-    public static Fetching Fold(Fetching image, object fact) => fact switch
-    {
-        RequestedByPod or RequestedByPerson or RequestedByPull => image with { IsWanted = true, Failures = 0, RetryAt = null },
-        FetchDue => image with { RetryAt = null },
-        ImageFetchStarted { IsRenewal: true } renewed => image with { By = renewed.By, LeaseUntil = renewed.LeaseUntil },
-        ImageFetchStarted returned when returned.LeaseUntil <= returned.StartedAt => image with { By = null },
-        ImageFetchStarted started =>
-            image with { By = started.By, LeaseUntil = started.LeaseUntil, LostClaims = image.LostClaims + (image.By is null ? 0 : 1) },
-        ImageCached => image with { IsCached = true, By = null, Failures = 0, RetryAt = null, LostClaims = 0 },
-        // A failure of the kind internal may be that of a claim without an outcome.
-        ImageFetchFailed failed => image with
-        {
-            By = null,
-            Failures = image.Failures + 1,
-            RetryAt = failed.RetryAt,
-            LostClaims = failed.Kind == CopyFailed.Internal ? image.LostClaims : 0,
-        },
-        ImageExpired => image with { IsWanted = false, IsCached = false, Failures = 0, RetryAt = null, LostClaims = 0 },
-        ImageEvicted => image with { IsCached = false },
-        _ => image,
-    };
-}
-
 /// <summary>
 /// Copies an image that was announced, once in the cluster.
 /// Whatever ends the copy is recorded, with a time for the next attempt; only exceptions of the event log propagate, for the broker to
@@ -76,7 +34,7 @@ public sealed record Fetching(bool IsWanted, bool IsCached, string? By, DateTime
 /// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record what came of it.</para>
 /// </summary>
 public sealed partial class FetchImage(
-    EventLogTransactions log, CopyImage engine, EvictImage evict, CollectCredentials credentials, HoldAnnouncements announcements, ImagesUnderWay underWay,
+    EventLogTransactions log, CopyImage engine, CollectCredentials credentials, HoldAnnouncements announcements, ImagesUnderWay underWay,
     KeepLease lease, FetcherSettings settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
 {
@@ -88,34 +46,60 @@ public sealed partial class FetchImage(
 
     public Task Consume(ConsumeContext<FetchDue> context) => Begin(context.Message.Image, context);
 
-    /// <summary>Is this replica to copy the image now? Decided from the stream alone: the message only says where to look.</summary>
-    /// <param name="image">The fold of its stream.</param>
-    /// <param name="now">UTC.</param>
-    /// <param name="by">This replica's name. Its own lease, from before it was killed, does not hold it up.</param>
-    public static FetchDecision Decide(Fetching image, DateTimeOffset now, string by) => image switch
+    /// <summary>So many claims without an outcome in a row, and each further one, count as failures.</summary>
+    public const int MostLostClaims = 3;
+
+    /// <summary>Whether this replica copies the image now: the message only says where to look.</summary>
+    /// <param name="image">Its state.</param>
+    /// <param name="lease">The lease on its copy; null when the work table has none, or when another replica claims it at this moment.</param>
+    /// <param name="now">UTC, by the database's clock.</param>
+    /// <param name="by">This replica's name. Its own lease, from before it was killed, is no obstacle.</param>
+    public static FetchDecision Decide(ImageState image, WorkLease? lease, DateTimeOffset now, string by) => image.Phase switch
     {
-        { IsWanted: false } => FetchDecision.NotWanted,
-        { IsCached: true } => FetchDecision.AlreadyCached,
-        { By: { } holder } when holder != by && image.LeaseUntil > now => FetchDecision.HeldByAnother,
-        { RetryAt: { } due } when due > now => FetchDecision.NotYetDue,
-        { By: not null, LostClaims: >= Fetching.MostLostClaims - 1 } => FetchDecision.EndsReplicas,
-        _ => FetchDecision.Take,
+        ImagePhase.Cached => FetchDecision.AlreadyCached,
+        ImagePhase.Wanted => FetchDecision.Take,
+        ImagePhase.Failed => image.RetryAt > now ? FetchDecision.NotYetDue : FetchDecision.Take,
+        ImagePhase.Copying when image.By != by && IsHeld(image, lease, now) => FetchDecision.HeldByAnother,
+        ImagePhase.Copying => IsLost(image, lease) && image.LostClaims >= MostLostClaims - 1 ? FetchDecision.EndsReplicas : FetchDecision.Take,
+        _ => FetchDecision.NotWanted,
     };
 
-    /// <summary>What a finished copy adds to the stream; null when another replica has recorded one since.</summary>
-    public static ImageCached? Cached(Fetching image, string name, CopiedImage copy, DateTimeOffset now) => image is { IsWanted: true, IsCached: true } ? null : new ImageCached(
-        name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration, now);
+    /// <summary>The claim to record.</summary>
+    public static ImageFetchStarted Claim(ImageState image, WorkLease? lease, string name, string by, TimeSpan length, DateTimeOffset now) =>
+        new(name, by, now + length, now) { Attempt = image.Attempt + 1, FollowsLostClaim = IsLost(image, lease) };
 
-    /// <summary>What a failed copy adds to the stream; null when the image is no longer ours to report on.</summary>
-    public static ImageFetchFailed? Failed(Fetching image, string name, CopyFailed failure, string by, DateTimeOffset now) => image.By != by ? null : new ImageFetchFailed(
-        name, failure.Kind, failure.Message, failure.RetryHelps, RetryFetch.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now), now);
+    /// <summary>What a finished copy adds to the stream; null when its claim is no longer the current one.</summary>
+    public static ImageCached? Cached(ImageState image, string name, CopiedImage copy, long attempt, DateTimeOffset now) =>
+        !IsCurrent(image, attempt) ? null : new ImageCached(
+            name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied, copy.BytesAlreadyThere,
+            copy.Duration, now) { Attempt = attempt };
+
+    /// <summary>What a failed copy adds to the stream; null when its claim is no longer the current one.</summary>
+    public static ImageFetchFailed? Failed(ImageState image, string name, CopyFailed failure, long attempt, DateTimeOffset now) =>
+        !IsCurrent(image, attempt) ? null : new ImageFetchFailed(
+            name, failure.Kind, failure.Message, failure.RetryHelps,
+            RetryFetch.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now), now)
+        {
+            Attempt = attempt,
+            OriginStatus = failure.Kind is CopyFailed.Cache or CopyFailed.Internal ? null : (int?)failure.Status,
+        };
 
     /// <summary>What is added to the stream instead of a claim when the claims before it had no outcome.</summary>
-    public static ImageFetchFailed Lost(Fetching image, string name, DateTimeOffset now) => new(
+    public static ImageFetchFailed Lost(ImageState image, string name, DateTimeOffset now) => new(
         name, CopyFailed.Internal,
         $"image-fetcher began to copy this image {image.LostClaims + 1} times and recorded no outcome, the last time as {image.By}; "
             + "its log and its last termination may say why",
-        RetryHelps: true, RetryFetch.At(name, CopyFailed.Internal, image.Failures + 1, null, now), now);
+        RetryHelps: true, RetryFetch.At(name, CopyFailed.Internal, image.Failures + 1, null, now), now) { Attempt = image.Attempt };
+
+    private static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
+
+    // A claim of an earlier version has no lease in the work table, only the one in its event.
+    private static bool IsHeld(ImageState image, WorkLease? lease, DateTimeOffset now) =>
+        lease is { By: not null } && lease.Attempt == image.Attempt ? lease.IsLive : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
+
+    // Not lost: one that was given back.
+    private static bool IsLost(ImageState image, WorkLease? lease) =>
+        image.Phase == ImagePhase.Copying && !(lease is { By: null } && lease.Attempt == image.Attempt);
 
     /// <summary>Handles one announcement of an image.</summary>
     /// <param name="image">The normalised reference.</param>
@@ -132,7 +116,7 @@ public sealed partial class FetchImage(
         using var turn = await underWay.WaitForTurn(ImageReference.TryParse(image, out var name, out _) ? name.Host : "", ct);
 
         // 2. Decide and claim.
-        var decision = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
+        var (decision, attempt) = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
         if (decision != FetchDecision.Take)
         {
             LogLeft(image, decision);
@@ -140,47 +124,55 @@ public sealed partial class FetchImage(
         }
 
         // 3. Copy.
-        Func<Fetching, DateTimeOffset, object?> outcome;
+        Func<ImageState, DateTimeOffset, object?> outcome;
         try
         {
-            outcome = await Copy(image, ct);
+            outcome = await Copy(image, attempt, ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
-            await lease.GiveBack(image);
+            await lease.GiveBack(image, attempt);
             throw;
         }
 
         // 4. Record.
-        var hasExpired = await log.Run(transaction => Record(transaction, image, outcome, cause, ct), ct);
-        if (hasExpired)
-            await evict.Run(image, cause, ct);
+        if (!await log.Run(transaction => Record(transaction, image, outcome, cause, ct), ct))
+            LogStale(image, attempt);
     }
 
     private Task Begin(string image, ConsumeContext announced) => announcements.Run(image, stop => Run(image, announced.MessageId, stop), announced.CancellationToken);
 
-    private async Task<FetchDecision> Claim(EventLogTransaction transaction, string image, Guid? cause, CancellationToken ct)
+    private async Task<(FetchDecision Decision, long Attempt)> Claim(EventLogTransaction transaction, string image, Guid? cause,
+        CancellationToken ct)
     {
         transaction.CausedBy(cause);
-        var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
+        var lease = await WorkTable.FindLease(transaction.Connection, WorkKind.Fetch, image, ct);
+        var stream = await transaction.ReadImage(image, ct);
         var now = await transaction.Now(ct);
-        var decision = Decide(stream.State, now, settings.Name);
+        var decision = Decide(stream.State, lease, now, settings.Name);
         if (decision == FetchDecision.Take)
-            stream.Append(new ImageFetchStarted(image, settings.Name, now + settings.Lease, now));
+        {
+            stream.Append(Claim(stream.State, lease, image, settings.Name, settings.Lease, now));
+            await WorkTable.Claim(transaction.Connection, WorkKind.Fetch, image, stream.State.Attempt, settings.Name, settings.Lease, ct);
+        }
         else if (decision == FetchDecision.EndsReplicas)
             stream.Append(Lost(stream.State, image, now));
-        return decision;
+        return (decision, stream.State.Attempt);
     }
 
-    /// <returns>Decides what to record from the stream as it will be then.</returns>
-    private async Task<Func<Fetching, DateTimeOffset, object?>> Copy(string image, CancellationToken ct)
+    /// <returns>Decides what to record from the state as it will be then.</returns>
+    private async Task<Func<ImageState, DateTimeOffset, object?>> Copy(string image, long attempt, CancellationToken ct)
     {
         try
         {
-            var copy = await lease.While(image, () => CopyFromOrigin(image, ct));
+            var copy = await lease.While(image, attempt, () => CopyFromOrigin(image, ct));
             metrics.CountCopy("cached");
             LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
-            return (state, now) => Cached(state, image, copy, now);
+            return (state, now) => Cached(state, image, copy, attempt, now);
+        }
+        catch (CopyFailed error) when (error.Kind == CopyFailed.Unwanted)
+        {
+            return (_, _) => null;
         }
         catch (CopyFailed error)
         {
@@ -191,7 +183,7 @@ public sealed partial class FetchImage(
                 LogUnforeseen(image, ExceptionSummary.WithStack(fault));
             else
                 LogFailed(image, failure.Kind, failure.Message);
-            return (state, now) => Failed(state, image, failure, settings.Name, now);
+            return (state, now) => Failed(state, image, failure, attempt, now);
         }
     }
 
@@ -202,7 +194,7 @@ public sealed partial class FetchImage(
             throw new CopyFailed(CopyFailed.Broken, $"not an image reference: {problem}", retryHelps: false);
         try
         {
-            return await engine.Run(name, ct);
+            return await engine.Run(name, stop => IsWanted(image, stop), ct);
         }
         catch (Exception error) when (error is not CopyFailed && !ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error))
         {
@@ -218,20 +210,36 @@ public sealed partial class FetchImage(
             refusal.Kind, $"{refusal.Message}; {string.Join("; ", problems)}", refusal.RetryHelps, refusal.RetryAfter, refusal.Status, refusal);
     }
 
-    /// <returns>Whether the image expired while it was copied, so that its tag has to go again.</returns>
-    private static async Task<bool> Record(EventLogTransaction transaction, string image, Func<Fetching, DateTimeOffset, object?> outcome,
+    // Asked under the repository's lock, which an eviction takes too: an image that has expired since gets no tag that nothing would remove.
+    private async Task<bool> IsWanted(string image, CancellationToken ct)
+    {
+        try
+        {
+            return await log.Run(async transaction => (await transaction.ReadImage(image, ct)).State.IsWanted, ct);
+        }
+        catch (Exception error) when (EventLogFault.MeansAway(error))
+        {
+            return true;   // nothing can have expired it either
+        }
+    }
+
+    /// <returns>False when there was nothing to record: the claim is no longer the current one.</returns>
+    private static async Task<bool> Record(EventLogTransaction transaction, string image, Func<ImageState, DateTimeOffset, object?> outcome,
         Guid? cause, CancellationToken ct)
     {
         transaction.CausedBy(cause);
-        var stream = await transaction.Read(StreamName.OfImage(image), Fetching.Nothing, Fetching.Fold, ct);
+        var stream = await transaction.ReadImage(image, ct);
         if (outcome(stream.State, await transaction.Now(ct)) is not { } fact)
             return false;
         stream.Append(fact);
-        return fact is ImageCached && !stream.State.IsWanted;
+        return true;
     }
 
     [LoggerMessage(LogLevel.Information, "{Image} was announced and is left alone: {Decision}")]
     private partial void LogLeft(string image, FetchDecision decision);
+
+    [LoggerMessage(LogLevel.Information, "{Image}: the outcome of attempt {Attempt} is not recorded, because it is no longer the current one")]
+    private partial void LogStale(string image, long attempt);
 
     [LoggerMessage(LogLevel.Information, "{Image} is cached: {Copied} bytes copied, {AlreadyThere} were there, in {Seconds:0.0} s")]
     private partial void LogCached(string image, long copied, long alreadyThere, double seconds);

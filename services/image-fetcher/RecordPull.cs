@@ -1,6 +1,5 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
-using Npgsql;
 
 namespace Kuik.ImageFetcher;
 
@@ -14,7 +13,7 @@ public sealed partial class RecordPull(EventLogTransactions log, TimeProvider ti
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <summary>The fact to record; null when the image is known.</summary>
-    public static RequestedByPull? Decide(Fetching image, string name, DateTimeOffset now) =>
+    public static RequestedByPull? Decide(ImageState image, string name, DateTimeOffset now) =>
         image.IsWanted ? null : new RequestedByPull(name, now);
 
     /// <summary>Records the pull, if it is news and Postgres answers in time; otherwise says so in the log.</summary>
@@ -27,14 +26,14 @@ public sealed partial class RecordPull(EventLogTransactions log, TimeProvider ti
         {
             await log.Run(async transaction =>
             {
-                var stream = await transaction.Read(StreamName.OfImage(name), Fetching.Nothing, Fetching.Fold, limit.Token);
+                var stream = await transaction.ReadImage(name, limit.Token);
                 if (Decide(stream.State, name, time.GetUtcNow()) is { } requested)
                     stream.Append(requested);
             }, limit.Token);
         }
-        catch (Exception error) when (error is NpgsqlException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception error) when (EventLogFault.IsOfPostgres(error) || (error is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            LogNotRecorded(name, error is NpgsqlException ? error.Message : "Postgres did not answer in time");
+            LogNotRecorded(name, EventLogFault.IsOfPostgres(error) ? EventLogFault.ReasonOf(error) : "Postgres did not answer in time");
         }
     }
 

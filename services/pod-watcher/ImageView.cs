@@ -8,20 +8,23 @@ namespace Kuik.PodWatcher;
 /// <param name="Id">The stream's key.</param>
 /// <param name="Sequence">Of the last event in it, in the whole log: who has read up to here asks for what is above.</param>
 /// <param name="Image">The normalised reference.</param>
-/// <param name="WrittenAs">The reference as whoever asked first wrote it.</param>
+/// <param name="WrittenAs">The reference as the first request wrote it.</param>
 /// <param name="Stage">Where it is.</param>
 public sealed record ImageView(string Id, long Sequence, string Image, string WrittenAs, ImageStage Stage)
 {
+    /// <summary>By which every service decides about the image; what it does not accept is not shown either.</summary>
+    public ImageState State { get; init; } = ImageState.Initial;
+
     /// <summary>The name of its CachedImage; null until it has one.</summary>
-    public string? ObjectName { get; init; }
+    public string? ObjectName => State.ObjectName;
 
     /// <summary>A person asked for it never to expire.</summary>
-    public bool IsRetained { get; init; }
+    public bool IsRetained => State.IsRetained;
 
     /// <summary>UTC: since when nothing uses it; null while something does.</summary>
-    public DateTimeOffset? UnusedSince { get; init; }
+    public DateTimeOffset? UnusedSince => State.UnusedSince;
 
-    /// <summary>UTC: when it expires if nothing uses it until then; null while something does.</summary>
+    /// <summary>UTC: when it expires if nothing uses it until then, by the delay that held when it became unused; null while something does.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
     /// <summary>The last copy that succeeded; null when the cache has none of it.</summary>
@@ -38,36 +41,45 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     public static ImageView Fold(ImageView? view, string id, long sequence, object fact)
     {
         var image = id["image/".Length..];
-        return After(view ?? new ImageView(id, sequence, image, image, ImageStage.Requested), fact) with { Sequence = sequence };
+        var before = view ?? new ImageView(id, sequence, image, image, ImageStage.Requested);
+        var state = ImageState.Fold(before.State, fact);
+        return ReferenceEquals(state, before.State)
+            ? before with { Sequence = sequence }
+            : before.After(fact, state) with { Sequence = sequence, State = state, Stage = StageOf(state.Phase, before.Stage) };
     }
 
-    private static ImageView After(ImageView view, object fact) => fact switch
+    private ImageView After(object fact, ImageState state)
     {
-        RequestedByPod e => view.Requested(e.WrittenAs) with { UnusedSince = null, ExpiresAt = null },
-        RequestedByPerson e => view.Requested(e.WrittenAs),
-        RequestedByPull => view.Requested(view.WrittenAs),
-        ImageNamed e => view with { ObjectName = e.ObjectName },
-        ImageRetained => view with { IsRetained = true },
-        ImageReleased => view with { IsRetained = false },
-        ImageFetchStarted => view with { Stage = ImageStage.Fetching },
-        ImageCached e => view with { Stage = ImageStage.Cached, Cached = e, Failed = null },
-        ImageFetchFailed e => view with { Stage = ImageStage.Failed, Failed = e },
-        ImageUnused e => view with { UnusedSince = e.Since, ExpiresAt = e.ExpiresAt },
-        ImageUsedAgain => view with { UnusedSince = null, ExpiresAt = null },
-        ImageExpired => view with { Stage = ImageStage.Expired, UnusedSince = null, ExpiresAt = null },
-        ImageEvicted => view.Stage == ImageStage.Expired
-            ? view with { Stage = ImageStage.Evicted, Cached = null, Failed = null }
-            : view with { Cached = null },   // asked for again meanwhile: it is copied anew
-        _ => view,
-    };
+        var view = fact switch
+        {
+            RequestedByPod e => Requested(e.WrittenAs),
+            RequestedByPerson e => Requested(e.WrittenAs),
+            ImageCached e => this with { Cached = e, Failed = null },
+            ImageFetchFailed e => this with { Failed = e },
+            ImageUnused e => this with { ExpiresAt = e.ExpiresAt },
+            _ => this,
+        };
+        return view with
+        {
+            ExpiresAt = state.UnusedSince is null ? null : view.ExpiresAt,
+            Cached = state.Digest is null ? null : view.Cached,
+            Failed = state.Phase == ImagePhase.Gone ? null : view.Failed,
+        };
+    }
 
-    // Whoever asks for an image that is there changes nothing; how it was written first is kept while it lives.
-    private ImageView Requested(string writtenAs) => Stage switch
+    // The first reference that a person or pod wrote stays while the image lives; one that returns is shown as it is written then.
+    private ImageView Requested(string writtenAs) =>
+        !State.IsWanted || WrittenAs == Image ? this with { WrittenAs = writtenAs } : this;
+
+    private static ImageStage StageOf(ImagePhase phase, ImageStage before) => phase switch
     {
-        ImageStage.Expired or ImageStage.Evicted => this with { Stage = ImageStage.Requested, WrittenAs = writtenAs },
-        ImageStage.Requested when WrittenAs == Image => this with { WrittenAs = writtenAs },
-        ImageStage.Failed => this with { Stage = ImageStage.Requested },
-        _ => this,
+        ImagePhase.Wanted => ImageStage.Requested,
+        ImagePhase.Copying => ImageStage.Fetching,
+        ImagePhase.Cached => ImageStage.Cached,
+        ImagePhase.Failed => ImageStage.Failed,
+        ImagePhase.Leaving or ImagePhase.Removing => ImageStage.Expired,
+        ImagePhase.Gone => ImageStage.Evicted,
+        _ => before,
     };
 }
 
@@ -98,13 +110,13 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
 {
     public ImageViewProjection()
     {
-        Name = "image-view";
+        Name = "image-view-2";   // another one than the version before had: it is projected from the start
         IncludeArchivedEvents = true;
         foreach (var type in new[]
         {
             typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
             typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageUnused), typeof(ImageUsedAgain),
-            typeof(ImageExpired), typeof(ImageEvicted),
+            typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
         })
         {
             IncludeType(type);

@@ -14,7 +14,7 @@ internal static class NameImage
     /// <summary>Names the image in a transaction, unless it has a name. The name is this image's when the transaction commits.</summary>
     /// <returns>The name it has.</returns>
     /// <exception cref="InvalidOperationException">Both names are taken: eight hex digits of two references are the same.</exception>
-    public static async Task<string> In(EventLogTransaction log, EventStream<ImageUse> stream, ImageReference image, DateTimeOffset now, CancellationToken ct)
+    public static async Task<string> In(EventLogTransaction log, EventStream<ImageState> stream, ImageReference image, DateTimeOffset now, CancellationToken ct)
     {
         if (stream.State.ObjectName is { } already)
             return already;

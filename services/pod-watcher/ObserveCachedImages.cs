@@ -23,14 +23,14 @@ internal sealed partial class ObserveCachedImages(
     /// <param name="image">The normalised reference.</param>
     /// <param name="resource">As it is.</param>
     /// <param name="now">UTC.</param>
-    public static IEnumerable<object> Decide(ImageUse log, string image, CachedImage resource, DateTimeOffset now)
+    public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
     {
         // Ours always has a status: one without is new. An expired image's own resource asks for nothing while it is on its way out.
         var isNew = resource.Status?.Phase is null;
         var retain = resource.Spec!.Retain == true;
         if (!log.IsWanted)
         {
-            if (!isNew && !retain && log.HasBeenWanted)
+            if (!isNew && !retain && log.Phase != ImagePhase.Unknown)
                 yield break;
             yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now);
         }
@@ -40,20 +40,14 @@ internal sealed partial class ObserveCachedImages(
             yield return new ImageReleased(image, now);
     }
 
-    /// <summary>What follows from the deletion of a resource.</summary>
-    /// <param name="log">What the log says of the image.</param>
+    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is decided
+    /// by <see cref="ExpireImages"/>, as ever.</summary>
+    /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="name">The name of the resource that was deleted.</param>
-    /// <param name="users">How many pods use the image, counted under its lock.</param>
     /// <param name="now">UTC.</param>
-    public static IEnumerable<object> DecideDeleted(ImageUse log, string image, string name, int users, DateTimeOffset now)
-    {
-        if (!log.IsWanted || log.ObjectName != name)
-            yield break;
-        yield return new ImageForgotten(image, now);
-        if (users == 0 && !log.IsRetained)
-            yield return new ImageExpired(image, now);
-    }
+    public static ImageForgotten? DecideDeleted(ImageState log, string image, string name, DateTimeOffset now) =>
+        log.IsWanted && !log.IsForgotten && log.ObjectName == name ? new ImageForgotten(image, now) : null;
 
     /// <summary>Compares and records until cancelled. A fault of Postgres flies.</summary>
     public async Task Run(CancellationToken ct)
@@ -82,17 +76,18 @@ internal sealed partial class ObserveCachedImages(
     {
         if (ownDeletions.Remove(last.Metadata.Uid!) || !ImageReference.TryParse(last.Spec?.SourceImage ?? "", out var image, out _))
             return;
-        var facts = await transactions.Run(
+        var isForgotten = await transactions.Run(
             async log =>
             {
-                await ImageLocks.TakeToExpire(log, image.ToString(), ct);
-                var stream = await log.Read(StreamName.OfImage(image.ToString()), ImageUse.Nothing, ImageUse.Fold, ct);
-                var users = await ImageUsers.Count(log.Connection, image.ToString(), ct);
-                return Append(stream, DecideDeleted(stream.State, image.ToString(), name, users, time.GetUtcNow()));
+                var stream = await log.ReadImage(image.ToString(), ct);
+                if (DecideDeleted(stream.State, image.ToString(), name, await log.Now(ct)) is not { } forgotten)
+                    return false;
+                stream.Append(forgotten);
+                return true;
             },
             ct);
-        if (facts.Length > 0)
-            LogDeleted(name, facts.Length > 1 ? "nothing uses it, so it leaves the cache" : "it is used or retained, so it stays and its resource is written again");
+        if (isForgotten)
+            LogDeleted(name, image.ToString());
     }
 
     private async Task Settle(string name, CancellationToken ct)
@@ -133,7 +128,7 @@ internal sealed partial class ObserveCachedImages(
             async log =>
             {
                 var now = time.GetUtcNow();
-                var stream = await log.Read(StreamName.OfImage(image.ToString()), ImageUse.Nothing, ImageUse.Fold, ct);
+                var stream = await log.ReadImage(image.ToString(), ct);
                 var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
                 return (await NameImage.In(log, stream, image, now, ct), recorded);
             },
@@ -179,7 +174,7 @@ internal sealed partial class ObserveCachedImages(
         await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, WriteCachedImages.StatusManager, KubernetesJson.Default.CachedImage, ct);
     }
 
-    private static object[] Append(EventStream<ImageUse> stream, IEnumerable<object> decided)
+    private static object[] Append(EventStream<ImageState> stream, IEnumerable<object> decided)
     {
         object[] facts = [.. decided];
         foreach (var fact in facts)
@@ -193,8 +188,8 @@ internal sealed partial class ObserveCachedImages(
     [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name}: {Fact} recorded for {Image}")]
     private partial void LogWish(string name, string fact, string image);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} was deleted: {Consequence}")]
-    private partial void LogDeleted(string name, string consequence);
+    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} was deleted: {Image} leaves the cache, unless a pod uses it or it is retained")]
+    private partial void LogDeleted(string name, string image);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} is replaced by {RightName}, the name of its image")]
     private partial void LogReplaced(string name, string rightName);

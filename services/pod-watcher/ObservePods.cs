@@ -39,7 +39,7 @@ internal sealed partial class ObservePods(
     /// <param name="uid">The pod's uid.</param>
     /// <param name="bringsSecret">The pod has a pull secret that no other user of the image has.</param>
     /// <param name="now">UTC.</param>
-    public static object? DecideImage(ImageUse log, PodImage use, string uid, bool bringsSecret, DateTimeOffset now)
+    public static object? DecideImage(ImageState log, PodImage use, string uid, bool bringsSecret, DateTimeOffset now)
     {
         if (!log.IsWanted || (log.IsRefused && bringsSecret))
             return new RequestedByPod(use.Image, use.WrittenAs, uid, now);
@@ -147,7 +147,7 @@ internal sealed partial class ObservePods(
 
     private static async Task Request(EventLogTransaction log, PodImage use, PodObserved pod, DateTimeOffset now, CancellationToken ct)
     {
-        var image = await log.Read(StreamName.OfImage(use.Image), ImageUse.Nothing, ImageUse.Fold, ct);
+        var image = await log.ReadImage(use.Image, ct);
         var bringsSecret = image.State.IsRefused && pod.PullSecrets.Count > 0
             && BringsSecret(pod, await ImageUsers.Of(log.Connection, use.Image, ct));
         if (DecideImage(image.State, use, pod.PodUid, bringsSecret, now) is { } fact)

@@ -9,7 +9,7 @@ internal static class WatcherSetup
     /// <summary>This service's documents and projections in the event log.</summary>
     public static void Documents(StoreOptions options)
     {
-        options.Schema.For<ImageView>().Index(view => view.Sequence);
+        options.Schema.For<ImageView>().DocumentAlias("image_view_2").Index(view => view.Sequence);
         options.Schema.For<TakenName>();
         options.Schema.For<ClusterIdentity>();
         options.Projections.Add(new ImageViewProjection(), JasperFx.Events.Projections.ProjectionLifecycle.Async);
@@ -23,9 +23,12 @@ internal static class WatcherSetup
         builder.Services.AddSingleton(WatcherSettings.Read(builder.Configuration));
         builder.Services.AddSingleton<WatchedKinds>();
         builder.Services.AddSingleton<LivePods>();
+        builder.Services.AddSingleton<ClusterObservation>();
         builder.Services.AddSingleton<WatchCluster>();
         builder.Services.AddSingleton<LeadByLease>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
+        builder.Services.AddSingleton<WatcherMetrics>();
+        builder.Services.AddHostedService<ExpireImages>();
         builder.Services.AddHostedService<EndpointsReconciler>();
         builder.Services.AddHealthChecks().AddCheck<WatcherHealth>("cluster");
         return builder;

@@ -120,7 +120,7 @@ internal sealed partial class WriteCachedImages(
     private async Task<string> Name(ImageView view, CancellationToken ct) => await transactions.Run(
         async log =>
         {
-            var stream = await log.Read(StreamName.OfImage(view.Image), ImageUse.Nothing, ImageUse.Fold, ct);
+            var stream = await log.ReadImage(view.Image, ct);
             return await NameImage.In(log, stream, ImageReference.Parse(view.Image), time.GetUtcNow(), ct);
         },
         ct);

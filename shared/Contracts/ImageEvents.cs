@@ -50,12 +50,9 @@ public sealed record ImageReleased(string Image, DateTimeOffset ReleasedAt)
     public string? FieldManager { get; init; }
 }
 
-/// <summary>
-/// A request or a failed copy is due for another attempt. Sent by expiry as a message only: it is scheduling, not a fact. Logs of earlier
-/// versions hold it.
-/// </summary>
+/// <summary>A request or a failed copy is due for another attempt: only a message, the log has it from earlier versions. Written by expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
-/// <param name="OpenSince">UTC: when what is still open was recorded.</param>
+/// <param name="OpenSince">UTC: when it became due.</param>
 /// <param name="AnnouncedAt">UTC.</param>
 public sealed record FetchDue(string Image, DateTimeOffset OpenSince, DateTimeOffset AnnouncedAt);
 
@@ -126,8 +123,7 @@ public sealed record ImageUnused(string Image, DateTimeOffset Since, DateTimeOff
 /// <param name="UsedAt">UTC.</param>
 public sealed record ImageUsedAgain(string Image, string PodUid, DateTimeOffset UsedAt);
 
-/// <summary>The image has been unused for the whole expiry delay. Only in logs of earlier versions: pod-watcher takes what is due from the
-/// work table.</summary>
+/// <summary>The image has been unused for the whole expiry delay: only in logs of earlier versions. Written by expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="UnusedSince">UTC.</param>
 /// <param name="ProposedAt">UTC.</param>
@@ -161,12 +157,9 @@ public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
     public string? PodsListedAt { get; init; }
 }
 
-/// <summary>
-/// An expired image has not been evicted in time. Sent by expiry as a message only: it is scheduling, not a fact. Logs of earlier versions
-/// hold it.
-/// </summary>
+/// <summary>An expired image has not been evicted in time: only a message, the log has it from earlier versions. Written by expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
-/// <param name="ExpiredAt">UTC.</param>
+/// <param name="ExpiredAt">UTC: when it became due.</param>
 /// <param name="AnnouncedAt">UTC.</param>
 public sealed record EvictionDue(string Image, DateTimeOffset ExpiredAt, DateTimeOffset AnnouncedAt);
 

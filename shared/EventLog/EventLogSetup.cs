@@ -52,6 +52,8 @@ public static class EventLogSetup
         this WebApplicationBuilder builder, string service, Action<StoreOptions>? configure = null, HealthStatus whenUnreachable = HealthStatus.Unhealthy)
     {
         var postgres = ReadConnectionString(builder.Configuration);
+        var scheduling = SchedulingOptions.From(builder.Configuration);
+        builder.Services.AddSingleton(scheduling);
         // Marten logs every lost race as an error, and its daemon each try while it waits: RunProjections says what matters, once.
         // Logging:LogLevel:Marten.Daemon=Information in the settings brings it back.
         builder.Logging.AddFilter("Marten", LogLevel.None);
@@ -70,9 +72,10 @@ public static class EventLogSetup
         });
         builder.Services.AddSingleton<EventLogReady>();
         builder.Services.AddSingleton(services => new EventLogTransactions(
-            services.GetRequiredService<IDocumentStore>(), services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredService<EventLogReady>(),
-            service)
+            services.GetRequiredService<IDocumentStore>(), services.GetRequiredService<NpgsqlDataSource>(),
+            services.GetRequiredService<EventLogReady>(), service)
         {
+            Announcement = scheduling.Announcement,
             Availability = services.GetRequiredService<PostgresAvailability>(),
             Metrics = services.GetRequiredService<EventLogMetrics>(),
         });
@@ -102,6 +105,8 @@ public static class EventLogSetup
         options.ConfigureWritePolly(_ => { });
         options.Storage.ExtendedSchemaObjects.Add(ImageUsers.Table());
         options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
+        options.Storage.ExtendedSchemaObjects.Add(ImageStates.Table());
+        options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;

@@ -15,14 +15,65 @@ namespace Kuik.EventLog;
 public sealed class EventLogTransaction
 {
     private readonly Dictionary<string, IPendingStream> streams = [];
+    private readonly Dictionary<string, ImageState> snapshots = [];
+    private readonly TimeSpan announcement;
 
-    internal EventLogTransaction(IDocumentSession session, NpgsqlConnection connection) => (Session, Connection) = (session, connection);
+    /// <param name="session">In the transaction.</param>
+    /// <param name="connection">Its connection.</param>
+    /// <param name="announcement">See <see cref="WorkTable.Update"/>.</param>
+    internal EventLogTransaction(IDocumentSession session, NpgsqlConnection connection, TimeSpan announcement) =>
+        (Session, Connection, this.announcement) = (session, connection, announcement);
 
     /// <summary>For SQL of your own, in this transaction. Do not close it and do not commit.</summary>
     public NpgsqlConnection Connection { get; }
 
     /// <summary>Marten's session in this transaction, for documents. Append through <see cref="EventStream{TState}"/>; do not save changes.</summary>
     public IDocumentSession Session { get; }
+
+    /// <summary>
+    /// Reads the state of an image: its snapshot and the events after it. If it is appended to, the transaction fails with a conflict (and
+    /// runs again) when the image has changed since; the snapshot and the work table change with it.
+    /// </summary>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="ct">Ends the reading.</param>
+    public async Task<EventStream<ImageState>> ReadImage(string image, CancellationToken ct) => (await ReadImages([image], ct))[0];
+
+    /// <summary>The same for several images, in one question.</summary>
+    public async Task<IReadOnlyList<EventStream<ImageState>>> ReadImages(IReadOnlyCollection<string> images, CancellationToken ct)
+    {
+        var unread = images.Select(StreamName.OfImage).Where(name => !streams.ContainsKey(name)).Distinct().ToList();
+        foreach (var stored in unread.Count == 0 ? [] : await ImageStates.Read(Connection, unread, ct))
+        {
+            var (state, version) = (stored.State, stored.Version);
+            if (stored.Version != stored.StreamVersion)
+            {
+                var later = await Session.Events.FetchStreamAsync(stored.Stream, fromVersion: stored.Version + 1, token: ct);
+                state = later.Aggregate(state, (soFar, next) => ImageState.Fold(soFar, next.Data));
+                version = later.Count == 0 ? version : later[^1].Version;
+            }
+            snapshots[stored.Stream] = stored.State;
+            streams.Add(stored.Stream, new EventStream<ImageState>(stored.Stream, version, state, ImageState.Fold));
+        }
+        return [.. images.Select(image => (EventStream<ImageState>)streams[StreamName.OfImage(image)])];
+    }
+
+    /// <summary>Makes the work table agree with an image's state: for work that turned out to be none.</summary>
+    public async Task RepairWork(string image, CancellationToken ct) =>
+        await Execute([.. WorkTable.Repair((await ReadImage(image, ct)).State)], ct);
+
+    /// <summary>
+    /// Brings the snapshots and the work of these images up to their streams, where a writer of an earlier version has appended without.
+    /// </summary>
+    /// <returns>How many were not up to date.</returns>
+    internal async Task<int> Refresh(IReadOnlyCollection<string> images, CancellationToken ct)
+    {
+        var read = await ReadImages(images, ct);
+        var old = read.Where(stream => stream.Version > 0 && !ReferenceEquals(stream.State, snapshots[stream.Name])).ToList();
+        if (old.Count > 0)
+            await Execute([ImageStates.Write([.. old.Select(stream => (stream.State, stream.Version))]),
+                .. old.SelectMany(stream => WorkTable.Repair(stream.State))], ct);
+        return old.Count;
+    }
 
     /// <summary>
     /// Reads a stream and folds it. If it is appended to, the transaction fails with a conflict (and runs again) when
@@ -58,13 +109,28 @@ public sealed class EventLogTransaction
     /// <summary>The names of the streams that are appended to.</summary>
     internal IReadOnlyList<string> Appended => [.. Changed.Select(stream => stream.Name)];
 
-    private IEnumerable<IPendingStream> Changed => streams.Values.Where(stream => stream.Pending.Count > 0);
+    // In one order, so that two transactions which append to the same streams wait for each other and do not deadlock.
+    private IEnumerable<IPendingStream> Changed =>
+        streams.Values.Where(stream => stream.Pending.Count > 0).OrderBy(stream => stream.Name, StringComparer.Ordinal);
 
     internal async Task Save(CancellationToken ct)
     {
-        foreach (var stream in Changed)
+        var changed = Changed.ToList();
+        foreach (var stream in changed)
             Session.Events.Append(stream.Name, stream.Version + stream.Pending.Count, stream.Pending);
         await Session.SaveChangesAsync(ct);
+        var images = changed.OfType<EventStream<ImageState>>().ToList();
+        if (images.Count > 0)
+            await Execute([ImageStates.Write([.. images.Select(image => (image.State, image.Version + image.Appended))]),
+                .. images.SelectMany(image => WorkTable.Update(snapshots[image.Name], image.State, announcement))], ct);
+    }
+
+    private async Task Execute(IReadOnlyList<NpgsqlBatchCommand> commands, CancellationToken ct)
+    {
+        await using var batch = new NpgsqlBatch(Connection);
+        foreach (var command in commands)
+            batch.BatchCommands.Add(command);
+        await batch.ExecuteNonQueryAsync(ct);
     }
 }
 
@@ -90,6 +156,12 @@ public sealed class EventStream<TState> : IPendingStream
     public TState State { get; private set; }
 
     IReadOnlyList<object> IPendingStream.Pending => pending;
+
+    /// <summary>The last event that is appended here; null for none.</summary>
+    public object? LastAppended => pending.Count == 0 ? null : pending[^1];
+
+    /// <summary>How many events are appended here.</summary>
+    internal int Appended => pending.Count;
 
     /// <summary>Appends when the transaction commits.</summary>
     /// <param name="fact">An event of Kuik.Contracts.</param>

@@ -14,7 +14,7 @@ namespace Kuik.EventLog;
 /// await transactions.Run(async log =>
 /// {
 ///     await ImageLocks.TakeToExpire(log, image, ct);
-///     var stream = await log.Read(StreamName.OfImage(image), ImageUse.Nothing, ImageUse.Fold, ct);
+///     var stream = await log.ReadImage(image, ct);
 ///     if (Decide(stream.State, await ImageUsers.Count(log.Connection, image, ct), now) is { } fact)
 ///         stream.Append(fact);
 /// }, ct);
@@ -27,6 +27,10 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
 
     /// <summary>Counts the attempts; null for none.</summary>
     internal EventLogMetrics? Metrics { get; init; }
+
+    /// <summary>How long the message of a new request, or of an expiry, may take to be acted upon before it is announced again. Default one
+    /// minute.</summary>
+    public TimeSpan Announcement { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How often a decision is made anew when others were first. Far more than is ever needed: who lost once waits in line.</summary>
     private const int Attempts = 20;
@@ -67,7 +71,7 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
             await using var transaction = await connection.BeginTransactionAsync(ct);
             await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
             Sign(session);
-            var decision = new EventLogTransaction(session, connection);
+            var decision = new EventLogTransaction(session, connection, Announcement);
             try
             {
                 await WaitInLine(connection, lost, ct);

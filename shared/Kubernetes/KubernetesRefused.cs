@@ -7,7 +7,8 @@ namespace Kuik.Kubernetes;
 /// <param name="status">The HTTP status, also of an ERROR line inside a watch.</param>
 /// <param name="reason">The API's word for it, for example <c>AlreadyExists</c>; null when it gave none.</param>
 /// <param name="message">What was asked and what came back, in one line.</param>
-public sealed class KubernetesRefused(HttpStatusCode status, string? reason, string message) : Exception(message)
+/// <param name="retryAfter">How long the API asks to be left alone; null when it does not say.</param>
+public sealed class KubernetesRefused(HttpStatusCode status, string? reason, string message, TimeSpan? retryAfter = null) : Exception(message)
 {
     private const int LongestBody = 64 * 1024;
 
@@ -17,19 +18,30 @@ public sealed class KubernetesRefused(HttpStatusCode status, string? reason, str
     /// <summary>The API's word for it; null when it gave none.</summary>
     public string? Reason { get; } = reason;
 
+    /// <summary>How long the API asks to be left alone (<c>Retry-After</c> of a 429 or 503); null when it does not say.</summary>
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+
     /// <summary>The state that a watch was to go on from is no longer known: only a new list helps.</summary>
     public bool NeedsNewList => Status == HttpStatusCode.Gone || Reason is "Expired" or "Gone";
 
-    internal static async Task<KubernetesRefused> From(HttpRequestMessage request, HttpResponseMessage response, CancellationToken ct)
+    internal static async Task<KubernetesRefused> From(HttpRequestMessage request, HttpResponseMessage response, DateTimeOffset now, CancellationToken ct)
     {
         var body = new byte[LongestBody];
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         var length = await stream.ReadAtLeastAsync(body, LongestBody, throwOnEndOfStream: false, ct);
-        return From($"{request.Method} {request.RequestUri!.AbsolutePath}", response.StatusCode, Parse(body.AsSpan(0, length)));
+        return From($"{request.Method} {request.RequestUri!.AbsolutePath}", response.StatusCode, Parse(body.AsSpan(0, length)), RetryAfterOf(response, now));
     }
 
-    internal static KubernetesRefused From(string asked, HttpStatusCode status, ApiStatus? account) =>
-        new(status, account?.Reason, $"{asked}: {(int)status} {account?.Message ?? status.ToString()}");
+    internal static KubernetesRefused From(string asked, HttpStatusCode status, ApiStatus? account, TimeSpan? retryAfter = null) =>
+        new(status, account?.Reason, $"{asked}: {(int)status} {account?.Message ?? status.ToString()}",
+            retryAfter ?? (account?.Details?.RetryAfterSeconds is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : null));
+
+    private static TimeSpan? RetryAfterOf(HttpResponseMessage response, DateTimeOffset now) => response.Headers.RetryAfter switch
+    {
+        { Delta: { } delta } => delta,
+        { Date: { } date } when date > now => date - now,
+        _ => null,
+    };
 
     private static ApiStatus? Parse(ReadOnlySpan<byte> body)
     {

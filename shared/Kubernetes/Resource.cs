@@ -48,7 +48,12 @@ public sealed record WatchLine<TResource>(TResource Object);
 /// <param name="Code">An HTTP status code.</param>
 /// <param name="Reason">For example <c>Expired</c>, <c>AlreadyExists</c>.</param>
 /// <param name="Message">For a person.</param>
-public sealed record ApiStatus(int? Code, string? Reason, string? Message);
+/// <param name="Details">More of some errors; null for none.</param>
+public sealed record ApiStatus(int? Code, string? Reason, string? Message, ApiStatusDetails? Details = null);
+
+/// <summary>More of an error.</summary>
+/// <param name="RetryAfterSeconds">How long to wait; null or 0 when the API does not say.</param>
+public sealed record ApiStatusDetails(int? RetryAfterSeconds);
 
 /// <summary>The beginning of a watch line.</summary>
 public sealed record WatchLineType(string Type);

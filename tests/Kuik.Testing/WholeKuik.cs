@@ -137,7 +137,7 @@ public sealed class WholeKuik
 
         // The event log's tables first, as the init container of pod-watcher makes them.
         options.Progress("making the event log's tables (pod-watcher migrate)");
-        await Task.WhenAll(KuikService.Migrate("PodWatcher", With(null)), KuikService.Migrate("Expiry", With(null)));
+        await KuikService.Migrate(With(null));
 
         var peers = fetcherPorts.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", (string?)$"http://127.0.0.1:{port}")).ToArray();
         var fetchers = fetcherPorts.Select(port => KuikService.Start("ImageFetcher", With(port, peers.Length > 1 ? peers : []))).ToList();

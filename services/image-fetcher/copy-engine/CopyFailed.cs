@@ -16,6 +16,9 @@ public sealed class CopyFailed(string kind, string message, bool retryHelps, Tim
     public const string Internal = "internal";
     public const string Stopping = "stopping";
 
+    /// <summary>The image expired while it was copied. Never recorded.</summary>
+    public const string Unwanted = "unwanted";
+
     /// <summary>What it was: the origin's <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>;
     /// <c>cache</c> when it was the cache registry; <c>internal</c> for an exception that was not foreseen;
     /// <c>stopping</c> when this process ends, which says nothing about the image: another replica is to be asked. It is never recorded.</summary>

@@ -38,25 +38,34 @@ public sealed class CopyImage : IDisposable
     /// <param name="image">By tag or by digest.</param>
     /// <param name="stop">Ends the waiting.</param>
     /// <exception cref="CopyFailed">The cache cannot serve it.</exception>
-    public Task<CopiedImage> Run(ImageReference image, CancellationToken stop) =>
-        _running.Run((image, false), stopping => Copy(image, isHeldOnly: false, stopping)).WaitAsync(stop);
+    public Task<CopiedImage> Run(ImageReference image, CancellationToken stop) => Run(image, _ => Task.FromResult(true), stop);
+
+    /// <inheritdoc cref="Run(ImageReference, CancellationToken)"/>
+    /// <param name="image">By tag or by digest.</param>
+    /// <param name="isWanted">Asked under the repository's lock, right before the tag is written: when false, nothing is.</param>
+    /// <param name="stop">Ends the waiting.</param>
+    /// <exception cref="CopyFailed">The cache cannot serve it; of the kind <see cref="CopyFailed.Unwanted"/> when it is not wanted any
+    /// more.</exception>
+    public Task<CopiedImage> Run(ImageReference image, Func<CancellationToken, Task<bool>> isWanted, CancellationToken stop) =>
+        _running.Run((image, false), stopping => Copy(image, isHeldOnly: false, isWanted, stopping)).WaitAsync(stop);
 
     /// <summary>The same for a child of an index that is in the cache: it is kept for as long as that index is, and has no tag of its own.</summary>
     internal Task<CopiedImage> RunForChild(ImageReference child, CancellationToken stop) =>
-        _running.Run((child, true), stopping => Copy(child, isHeldOnly: true, stopping)).WaitAsync(stop);
+        _running.Run((child, true), stopping => Copy(child, isHeldOnly: true, _ => Task.FromResult(true), stopping)).WaitAsync(stop);
 
     public void Dispose() => _checks.Dispose();
 
-    private async Task<CopiedImage> Copy(ImageReference image, bool isHeldOnly, CancellationToken stop)
+    private async Task<CopiedImage> Copy(ImageReference image, bool isHeldOnly, Func<CancellationToken, Task<bool>> isWanted,
+        CancellationToken stop)
     {
         if (image.Tag is { } tag && CacheTags.IsOurs(tag))
             throw new CopyFailed(CopyFailed.Cache, $"the tag {tag} is one of those that the cache keeps for itself, and cannot be cached: use another tag or the digest", retryHelps: false);
         var started = _time.GetTimestamp();
         using var plan = await _readPlan.Run(image, stop);
-        var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), stop);
+        var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, stop);
         var result = Result(plan, copied, _time.GetElapsedTime(started));
         if (_settings.Followers)
-            await _followers.Run(image, plan, Store, stop);
+            await _followers.Run(image, plan, (follower, its, tag, ct) => Store(follower, its, tag, isWanted, ct), stop);
         return result;
     }
 
@@ -65,7 +74,8 @@ public sealed class CopyImage : IDisposable
     /// the lock, and it is looked at again. So it is when a lock is lost before the tag is written. No garbage collection of the registry
     /// runs meanwhile.
     /// </summary>
-    private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, CancellationToken stop)
+    private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, Func<CancellationToken, Task<bool>> isWanted,
+        CancellationToken stop)
     {
         var repository = CachePath.Of(image);
         await using var writer = _writers.For(repository);
@@ -81,6 +91,8 @@ public sealed class CopyImage : IDisposable
                     missing = await Missing(image, plan, stop);
                     if (missing.Count == 0)
                     {
+                        if (!await isWanted(stop))
+                            throw new CopyFailed(CopyFailed.Unwanted, $"{image} has expired since it was requested", retryHelps: false);
                         await PutManifests(repository, plan, tag, writer, stop);
                         return copied;
                     }

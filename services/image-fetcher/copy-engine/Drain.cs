@@ -19,6 +19,9 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
     /// <summary>How long a successor may take to begin to read, and how long to have read what is here.</summary>
     private static readonly (TimeSpan Begin, TimeSpan Read) SuccessorPatience = (TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(8));
 
+    /// <summary>How long answers to successors may take to end after what they had to say.</summary>
+    private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
     private readonly ConcurrentDictionary<Request, bool> _requests = new();
@@ -62,11 +65,12 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
     }
 
     /// <summary>
-    /// Breaks off the answers that have begun, those that are relayed from another replica or the cache too: the host would wait for their
-    /// ends. An answer that has not begun comes within a second.
+    /// Breaks off the answers that have begun and do not end within a second, those that are relayed from another replica or the cache too:
+    /// the host would wait for their ends. An answer that has not begun comes within a second.
     /// </summary>
-    public void CutRequests()
+    public async Task CutRequests(CancellationToken ct)
     {
+        await Eventually(() => _requests.IsEmpty, LastAnswers, ct);
         foreach (var request in _requests.Keys)
             request.CutIfStarted();
     }
@@ -124,7 +128,7 @@ internal sealed class EndEngine(Engine engine) : IHostedLifecycleService
     {
         await engine.Drain.Run(cancellationToken);
         engine.Stop();
-        engine.Drain.CutRequests();
+        await engine.Drain.CutRequests(cancellationToken);
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -73,7 +73,7 @@ internal sealed class LogHost : IAsyncDisposable
     /// <summary>Appends one request for an image that nobody has asked for, in its own stream.</summary>
     public Task AppendRequest(string image) => Transactions.Run(async transaction =>
     {
-        var stream = await transaction.Read(StreamName.OfImage(image), 0, (count, _) => count + 1, CancellationToken.None);
+        var stream = await transaction.ReadImage(image, CancellationToken.None);
         stream.Append(new RequestedByPull(image, DateTimeOffset.UtcNow));
     }, CancellationToken.None);
 

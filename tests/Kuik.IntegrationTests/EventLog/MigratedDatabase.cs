@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Kuik.EventLog;
-using Kuik.Expiry;
 using Kuik.PodWatcher;
 using Kuik.Testing;
 using Microsoft.AspNetCore.Builder;
@@ -33,11 +32,7 @@ internal static class MigratedDatabase
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration["ConnectionStrings:Postgres"] = database;
-        builder.AddKuikEventLog("migrate", options =>
-        {
-            WatcherSetup.Documents(options);
-            FindImages.Configure(options);
-        });
+        builder.AddKuikEventLog("migrate", WatcherSetup.Documents);
         builder.Logging.ClearProviders();
         await using var app = builder.Build();
         await app.Services.GetRequiredService<SchemaMigrator>().Migrate(CancellationToken.None);

@@ -67,7 +67,7 @@ public class SchemaTests
             await Eventually.True(async () => (await Watchers.Readiness(service)).Contains("postgres: Healthy", StringComparison.Ordinal), $"{project} uses the log");
             service.Kill();
         }
-        await KuikService.Migrate("PodWatcher", new KuikServiceOptions { Settings = settings });
+        await KuikService.Migrate(new KuikServiceOptions { Settings = settings });
 
         Assert.Equal(before, await Describe(postgres));
     }

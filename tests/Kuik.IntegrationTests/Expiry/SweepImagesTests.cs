@@ -3,144 +3,163 @@ using Kuik.EventLog;
 using Kuik.Expiry;
 using Kuik.IntegrationTests.EventLog;
 using Kuik.Testing;
-using Microsoft.AspNetCore.Builder;
+using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace Kuik.IntegrationTests.Expiry;
 
-/// <summary>Expiry on a real event log. Time is moved by hand, except where the service itself runs.</summary>
+/// <summary>Expiry on a real event log and a real broker.</summary>
 public class SweepImagesTests
 {
     private const string Nginx = "docker.io/library/nginx:1.27";
     private static readonly CancellationToken Any = CancellationToken.None;
-    private static readonly ExpirySettings Settings = new(TimeSpan.FromDays(30), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(30));
+    private static readonly SchedulingOptions Scheduling = new(TimeSpan.FromDays(30), TimeSpan.FromMinutes(10));
 
-    private readonly FakeTimeProvider time = new(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
+    private readonly List<object> published = [];
 
     [Fact]
-    public async Task An_unused_image_is_noted_then_proposed_after_its_delay_and_proposed_again_when_nobody_answers()
+    public async Task An_image_that_no_pod_uses_is_recorded_as_unused_once()
     {
         await using var host = await Start();
-        await Append(host, Nginx, new RequestedByPod(Nginx, "nginx:1.27", "uid", time.GetUtcNow()), Cached());
-        var since = time.GetUtcNow();
+        await Append(host, Nginx, new RequestedByPod(Nginx, "nginx:1.27", "uid", DateTimeOffset.UtcNow), Cached());
 
-        await SweepUntil(host, [typeof(ImageUnused)]);
-        time.Advance(TimeSpan.FromDays(30));
-        await SweepUntil(host, [typeof(ImageUnused), typeof(ExpiryProposed)]);
-        time.Advance(TimeSpan.FromMinutes(10));
-        await SweepUntil(host, [typeof(ImageUnused), typeof(ExpiryProposed), typeof(ExpiryProposed)]);
+        await Sweep(host);
+        await Sweep(host);
 
-        Assert.Equal(
-            [
-                new ImageUnused(Nginx, since, since.AddDays(30)),
-                new ExpiryProposed(Nginx, since, since.AddDays(30)),
-                new ExpiryProposed(Nginx, since, since.AddDays(30).AddMinutes(10)),
-            ],
-            (await Facts(host, Nginx)).Skip(2));
+        var unused = Assert.IsType<ImageUnused>(Assert.Single((await Facts(host, Nginx)).Skip(2)));
+        Assert.Equal(Scheduling.ExpiryDelay, unused.ExpiresAt - unused.Since);
+        Assert.Equal([Nginx], await WorkTable.Expiring(host.Postgres, TimeSpan.Zero, 10, Any));
+        Assert.Empty(await WorkTable.Expiring(host.Postgres, Scheduling.ExpiryDelay, 10, Any));
     }
 
     [Fact]
     public async Task An_image_with_a_user_is_left_alone()
     {
         await using var host = await Start();
-        await Append(host, Nginx, new RequestedByPod(Nginx, "nginx:1.27", "uid", time.GetUtcNow()), Cached());
-        await Append(host, "other:1", new RequestedByPerson("other:1", "other:1", "other-1", time.GetUtcNow()));
+        await Append(host, Nginx, new RequestedByPod(Nginx, "nginx:1.27", "uid", DateTimeOffset.UtcNow), Cached());
+        await Append(host, "other:1", new RequestedByPerson("other:1", "other:1", "other-1", DateTimeOffset.UtcNow));
         await using (var connection = await host.Postgres.OpenConnectionAsync())
-            await ImageUsers.Replace(connection, new PodObserved("uid", "default", "web", [new("c", Nginx, "nginx:1.27")], [], time.GetUtcNow()), Any);
+            await ImageUsers.Replace(connection, new PodObserved("uid", "default", "web", [new("c", Nginx, "nginx:1.27")], [], DateTimeOffset.UtcNow), Any);
 
-        await Eventually.True(async () => (await FindImages.WithoutUsers(host.Postgres, Any)).Count > 0, "the projection has caught up");
-        await Replica(host).Sweep(Any);
+        await Sweep(host);
 
         Assert.Equal(2, (await Facts(host, Nginx)).Count);
         Assert.IsType<ImageUnused>((await Facts(host, "other:1"))[^1]);
-        Assert.False(await Noting(host).Run(Nginx, null, Any));
+        Assert.False(await host.Services.GetRequiredService<NoteUnused>().Run(Nginx, null, Any));
     }
 
     [Fact]
-    public async Task Two_replicas_that_sweep_at_once_decide_each_thing_once()
+    public async Task Two_replicas_that_sweep_at_once_decide_and_announce_each_thing_once()
     {
         await using var host = await Start();
-        var images = Enumerable.Range(0, 20).Select(i => $"docker.io/library/image:{i}").ToList();
+        var images = Enumerable.Range(0, 20).Select(i => $"docker.io/library/image:{i:00}").ToList();
         foreach (var image in images)
-            await Append(host, image, new RequestedByPull(image, time.GetUtcNow()));
-        time.Advance(Settings.RequestLease);
-        await Eventually.True(async () => (await FindImages.Overdue(host.Postgres, time.GetUtcNow(), Settings.RequestLease, Any)).Count == 20, "the projection has caught up");
+            await Append(host, image, new RequestedByPull(image, DateTimeOffset.UtcNow));
+        await MakeDue(host);
 
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Replica(host).Sweep(Any)));
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Sweep(host)));
 
         foreach (var image in images)
-            Assert.Equal([typeof(RequestedByPull), typeof(ImageUnused), typeof(FetchDue)], (await Facts(host, image)).Select(fact => fact.GetType()));
+            Assert.Equal([typeof(RequestedByPull), typeof(ImageUnused)], (await Facts(host, image)).Select(fact => fact.GetType()));
+        await Eventually.True(() => Published<FetchDue>().Count >= 20, "they are announced");
+        Assert.Equal(images, Published<FetchDue>().Select(due => due.Image).Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public async Task A_failed_copy_is_announced_again_at_its_time_and_an_eviction_that_nobody_finished_too()
+    public async Task A_request_is_not_announced_before_its_time_and_again_only_after_the_request_lease()
     {
         await using var host = await Start();
-        var now = time.GetUtcNow();
-        await Append(host, "failed:1", new RequestedByPull("failed:1", now), new ImageFetchFailed("failed:1", "unreachable", "no answer", true, now.AddHours(1), now));
-        await Append(host, "leaving:1", new RequestedByPull("leaving:1", now), new ImageExpired("leaving:1", now), new ImageEvictionStarted("leaving:1", "fetcher-0", now.AddMinutes(2), now));
-        time.Advance(TimeSpan.FromMinutes(59));
-        await Eventually.True(async () => await FindImages.Overdue(host.Postgres, time.GetUtcNow(), Settings.RequestLease, Any) is ["leaving:1"], "only the eviction is due");
+        await Append(host, Nginx, new RequestedByPull(Nginx, DateTimeOffset.UtcNow));
 
-        await Replica(host).Sweep(Any);
-        time.Advance(TimeSpan.FromMinutes(1));
-        await Replica(host).Sweep(Any);
+        await Sweep(host);
+        var early = Published<FetchDue>().Count;
+        await MakeDue(host);
+        await Sweep(host);
+        await Sweep(host);
 
-        Assert.Equal(new EvictionDue("leaving:1", now, now.AddMinutes(59)), (await Facts(host, "leaving:1"))[^1]);
-        Assert.Equal(new FetchDue("failed:1", now, now.AddHours(1)), (await Facts(host, "failed:1"))[^1]);
+        await Eventually.True(() => Published<FetchDue>().Count >= 1, "it is announced");
+        Assert.Equal((0, 1), (early, Published<FetchDue>().Count));
     }
 
     [Fact]
-    public async Task The_service_notes_an_image_as_soon_as_its_last_pod_is_gone_and_proposes_it_when_its_delay_has_passed()
+    public async Task A_failed_copy_is_announced_at_its_time_and_an_eviction_whose_lease_has_ended_too()
+    {
+        await using var host = await Start();
+        var (now, past) = (DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddMinutes(-1));
+        await Append(host, "later:1", new RequestedByPull("later:1", now), new ImageFetchFailed("later:1", "unreachable", "no answer", true, now.AddHours(1), now));
+        await Append(host, "failed:1", new RequestedByPull("failed:1", now), new ImageFetchFailed("failed:1", "unreachable", "no answer", true, past, now));
+        await Append(host, "leaving:1", new RequestedByPull("leaving:1", now), new ImageExpired("leaving:1", now), new ImageEvictionStarted("leaving:1", "fetcher-0", past, now));
+
+        await Sweep(host);
+
+        await Eventually.True(() => published.Count >= 2, "they are announced");
+        Assert.Equal(["failed:1"], Published<FetchDue>().Select(due => due.Image));
+        Assert.Equal(["leaving:1"], Published<EvictionDue>().Select(due => due.Image));
+    }
+
+    [Fact]
+    public async Task The_service_records_that_an_image_is_unused_as_soon_as_its_last_pod_is_gone()
     {
         var rabbit = await (await RabbitMq.Shared()).NewVirtualHost();
         var postgres = await (await Postgres.Shared()).NewDatabase();
         await using var relay = await LogHost.Start("relay", postgres, add: LogHost.Relaying(rabbit));
-        await using var expiry = await LogHost.Start("expiry", postgres, FindImages.Configure, builder =>
-        {
-            builder.Configuration["ConnectionStrings:RabbitMq"] = rabbit;
-            builder.AddKuikBus(bus => bus.AddConsumer<NoteUnused>());
-            AddExpiry(builder, new ExpirySettings(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10), TimeSpan.FromMilliseconds(200)));
-        });
-        await Append(expiry, Nginx, new RequestedByPod(Nginx, "nginx:1.27", "uid", time.GetUtcNow()), Cached());
+        await using var expiry = await Start(postgres, rabbit, sweeps: TimeSpan.FromDays(1));
+        await Append(expiry, Nginx, new RequestedByPod(Nginx, "nginx:1.27", "uid", DateTimeOffset.UtcNow), Cached());
 
         await expiry.Transactions.Run(async transaction =>
         {
             var pod = await transaction.Read(StreamName.OfPod("uid"), 0, (count, _) => count + 1, Any);
-            pod.Append(new PodGone("uid", "default", "web", [Nginx], time.GetUtcNow()));
+            pod.Append(new PodGone("uid", "default", "web", [Nginx], DateTimeOffset.UtcNow));
         }, Any);
 
-        await Eventually.True(async () => (await Facts(expiry, Nginx)).OfType<ExpiryProposed>().Any(), "its expiry is proposed");
+        await Eventually.True(async () => (await Facts(expiry, Nginx)).OfType<ImageUnused>().Any(), "it is recorded as unused");
         Assert.Single((await Facts(expiry, Nginx)).OfType<ImageUnused>());
-        Assert.Single((await Facts(expiry, Nginx)).OfType<ExpiryProposed>());
     }
 
-    private static void AddExpiry(WebApplicationBuilder builder, ExpirySettings settings) =>
-        builder.Services.AddSingleton(settings).AddSingleton<NoteUnused>().AddSingleton<ProposeExpiry>().AddSingleton<AnnounceAgain>().AddHostedService<SweepImages>();
+    private async Task<LogHost> Start() => await Start(
+        await (await Postgres.Shared()).NewDatabase(), await (await RabbitMq.Shared()).NewVirtualHost(), sweeps: TimeSpan.FromDays(1));
 
-    /// <summary>The event log with expiry's projection; the test sweeps.</summary>
-    private static async Task<LogHost> Start() => await LogHost.Start("expiry", await (await Postgres.Shared()).NewDatabase(), FindImages.Configure);
-
-    private NoteUnused Noting(LogHost host) => new(host.Transactions, Settings, time);
-
-    private SweepImages Replica(LogHost host) => new(
-        Noting(host), new ProposeExpiry(host.Transactions, Settings, time), new AnnounceAgain(host.Transactions, Settings, time),
-        host.Postgres, host.Services.GetRequiredService<Leadership>(), host.Services.GetRequiredService<EventLogReady>(), Settings, time, NullLogger<SweepImages>.Instance);
-
-    /// <summary>Sweeps, twice in a row each time, until what expiry has written is this: the projection is a moment behind the log.</summary>
-    private async Task SweepUntil(LogHost host, Type[] written) => await Eventually.True(async () =>
+    /// <summary>The service itself, which keeps what it announces; the test sweeps.</summary>
+    private async Task<LogHost> Start(string postgres, string rabbit, TimeSpan sweeps)
     {
-        await Replica(host).Sweep(Any);
-        await Replica(host).Sweep(Any);
-        return (await Facts(host, Nginx)).Skip(2).Select(fact => fact.GetType()).SequenceEqual(written);
-    }, "expiry has written " + string.Join(", ", written.Select(type => type.Name)));
+        var host = await LogHost.Start("expiry", postgres, null, builder =>
+        {
+            builder.Configuration["ConnectionStrings:RabbitMq"] = rabbit;
+            builder.AddKuikBus(bus =>
+            {
+                bus.AddConsumer<NoteUnused>();
+                bus.AddHandler((FetchDue due) => Keep(due));
+                bus.AddHandler((EvictionDue due) => Keep(due));
+            });
+            builder.Services.AddSingleton(new ExpirySettings(sweeps)).AddSingleton<ExpiryMetrics>().AddSingleton<NoteUnused>().AddSingleton<AnnounceDue>()
+                .AddSingleton<SweepImages>();
+        });
+        await host.Services.GetRequiredService<EventLogReady>().Wait(Any);
+        await Eventually.True(async () => (await host.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal), "the queues exist");
+        return host;
+    }
+
+    private Task Keep(object due)
+    {
+        lock (published)
+            published.Add(due);
+        return Task.CompletedTask;
+    }
+
+    private List<T> Published<T>()
+    {
+        lock (published)
+            return [.. published.OfType<T>()];
+    }
+
+    private static Task Sweep(LogHost host) => host.Services.GetRequiredService<SweepImages>().Sweep(Any);
+
+    private static Task<object?> MakeDue(LogHost host) => host.Ask<object?>("update kuik.work set wake_at = now() - interval '1 second'");
 
     private static Task Append(LogHost host, string image, params object[] facts) => host.Transactions.Run(async transaction =>
     {
-        var stream = await transaction.Read(StreamName.OfImage(image), 0, (count, _) => count + 1, Any);
+        var stream = await transaction.ReadImage(image, Any);
         foreach (var fact in facts)
             stream.Append(fact);
     }, Any);
@@ -148,6 +167,6 @@ public class SweepImagesTests
     private static Task<IReadOnlyList<object>> Facts(LogHost host, string image) => host.Transactions.Run(async transaction =>
         (await transaction.Read<IReadOnlyList<object>>(StreamName.OfImage(image), [], (facts, fact) => [.. facts, fact], Any)).State, Any);
 
-    private ImageCached Cached() =>
-        new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.manifest.v1+json", [], [], 10, 10, 0, TimeSpan.FromSeconds(1), time.GetUtcNow());
+    private static ImageCached Cached() =>
+        new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.manifest.v1+json", [], [], 10, 10, 0, TimeSpan.FromSeconds(1), DateTimeOffset.UtcNow);
 }

@@ -96,7 +96,7 @@ public sealed class EvictImageTests
         var told = $"{image} could not be evicted and is announced again";
         await Eventually.True(() => fetcher.Log.Contains(told, StringComparison.Ordinal), "the failure was logged");
         await world.Cache.Restart();
-        await world.Append(image, new EvictionDue(image, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow));
+        await world.Announce(new EvictionDue(image, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow));
         await world.Recorded<ImageEvicted>(image);
 
         Assert.Null(await world.InCache(image));
@@ -109,13 +109,15 @@ public sealed class EvictImageTests
         var slow = await Front.Start(world.Origin, bytesPerSecond: 200_000);
         await world.Origin.Push("team/app", "1", TestImage.Small(seed: 34, size: 800_000));
         var image = $"{slow.Host}/team/app:1";
-        await world.StartFetcher(("Kuik:InsecureRegistries:0", $"http://{slow.Host}"));
+        var fetcher = await world.StartFetcher(("Kuik:InsecureRegistries:0", $"http://{slow.Host}"));
         await world.Request(image);
         await Eventually.True(() => world.SpooledBytes() > 10_000, "the copy is under way");
 
         await world.Append(image, new ImageExpired(image, DateTimeOffset.UtcNow));
-        await Eventually.True(async () => (await world.Events(image)) is [.., ImageEvicted] events && events.OfType<ImageCached>().Any(), "the copy ended and was evicted");
+        await world.Recorded<ImageEvicted>(image);
+        await Eventually.True(() => fetcher.Log.Contains("is no longer the current one", StringComparison.Ordinal), "the copy ended");
 
+        Assert.Empty((await world.Events(image)).OfType<ImageCached>());
         Assert.Null(await world.InCache(image));
     }
 

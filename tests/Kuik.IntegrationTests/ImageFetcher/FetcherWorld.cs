@@ -147,10 +147,22 @@ internal sealed class FetcherWorld : IAsyncDisposable
         {
             await Log.Run(async transaction =>
             {
-                var stream = await transaction.Read(StreamName.OfImage(image), 0, (count, _) => count + 1, CancellationToken.None);
+                var stream = await transaction.ReadImage(image, CancellationToken.None);
                 stream.Append(fact);
             }, CancellationToken.None);
         }
+    }
+
+    /// <summary>Publishes what expiry does about work that is due.</summary>
+    public Task Announce(object due) => log.Services.GetRequiredService<MassTransit.IBus>().Publish(due, CancellationToken.None);
+
+    /// <summary>UTC: until when the lease on a copy goes; null when there is none.</summary>
+    public async Task<DateTime?> LeaseUntil(string image)
+    {
+        await using var command = log.Services.GetRequiredService<Npgsql.NpgsqlDataSource>()
+            .CreateCommand("select lease_until from kuik.work where kind = 'fetch' and image = $1");
+        command.Parameters.Add(new() { Value = image });
+        return await command.ExecuteScalarAsync() as DateTime?;
     }
 
     /// <summary>What pod-watcher records for the first pod of an image.</summary>

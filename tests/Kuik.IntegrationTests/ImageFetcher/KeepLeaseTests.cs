@@ -20,65 +20,71 @@ public sealed class KeepLeaseTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_replica_whose_clock_is_off_gives_its_lease_back_by_the_clock_of_Postgres()
+    public async Task A_replica_whose_clock_is_off_holds_its_lease_by_the_clock_of_Postgres_until_it_gives_it_back()
     {
         await using var host = await Start();
         var hourAhead = new ShiftedTime();
         hourAhead.Advance(TimeSpan.FromHours(1));
-        await host.Transactions.Run(async transaction =>
-        {
-            var (stream, now) = (await Read(transaction), await transaction.Now(Stop));
-            stream.Append(new ImageFetchStarted(Image, Us.Name, now + Us.Lease, now));
-        }, Stop);
+        await Claim(host, attempt: 1);
 
-        await new KeepLease(host.Transactions, Us, hourAhead, NullLogger<KeepLease>.Instance).GiveBack(Image);
+        var held = await Find(host);
+        await new KeepLease(host.Postgres, Us, hourAhead, NullLogger<KeepLease>.Instance).GiveBack(Image, attempt: 1);
 
-        var (returned, postgres) = await host.Transactions.Run(async transaction =>
-            ((await Read(transaction)).State, await transaction.Now(Stop)), Stop);
-        Assert.InRange(postgres - returned!.LeaseUntil, TimeSpan.Zero, TimeSpan.FromMinutes(5));
-        Assert.False(returned.IsRenewal);
+        Assert.Equal(new WorkLease(1, Us.Name, IsLive: true), held);
+        Assert.Equal(new WorkLease(1, null, IsLive: false), await Find(host));
     }
 
     [Fact]
-    public async Task A_renewal_that_fails_in_a_way_that_was_not_foreseen_does_not_hide_a_finished_copy()
+    public async Task A_lease_is_renewed_while_the_copy_goes_on_and_is_not_in_the_log()
     {
-        var ready = new EventLogReady();
-        ready.Set();
+        await using var host = await Start();
+        var (time, copied) = (new FakeTimeProvider(), new TaskCompletionSource<int>());
+        await Claim(host, attempt: 1);
+        await host.Ask<object?>("update kuik.work set lease_until = now() - interval '1 second'");
+
+        var copy = new KeepLease(host.Postgres, Us, time, NullLogger<KeepLease>.Instance).While(Image, 1, () => copied.Task);
+        await Eventually.True(async () =>
+        {
+            time.Advance(Us.Lease / 2);
+            return await Find(host) is { IsLive: true };
+        }, "it is renewed");
+        copied.SetResult(1);
+        await copy;
+
+        Assert.Equal(0L, await host.Ask<long>("select count(*) from kuik.mt_events"));
+    }
+
+    [Fact]
+    public async Task A_replica_that_has_lost_its_claim_neither_renews_nor_gives_back_that_of_another_one()
+    {
+        await using var host = await Start();
+        var lease = new KeepLease(host.Postgres, Us, TimeProvider.System, NullLogger<KeepLease>.Instance);
+        await Claim(host, attempt: 2);
+
+        await lease.GiveBack(Image, attempt: 1);
+
+        Assert.False(await WorkTable.Renew(host.Postgres, WorkKind.Fetch, Image, attempt: 1, Us.Lease, Stop));
+        Assert.Equal(new WorkLease(2, Us.Name, IsLive: true), await Find(host));
+    }
+
+    [Fact]
+    public async Task A_renewal_that_fails_does_not_lose_a_finished_copy()
+    {
         await using var postgres = NpgsqlDataSource.Create(await (await Postgres.Shared()).NewDatabase());
-        var broken = new EventLogTransactions(null!, postgres, ready, "test");
+        await using (var drop = postgres.CreateCommand("drop schema if exists kuik cascade"))
+            await drop.ExecuteNonQueryAsync(Stop);
         var (time, copied) = (new FakeTimeProvider(), new TaskCompletionSource<string>());
         var log = new KeptLog();
 
-        var copy = new KeepLease(broken, Us, time, new LoggerOf(log)).While(Image, () => copied.Task);
+        var copy = new KeepLease(postgres, Us, time, new LoggerOf(log)).While(Image, 1, () => copied.Task);
         await Eventually.True(() =>
         {
             time.Advance(Us.Lease / 2);
-            return log.Lines.Any(line => line.Contains("could not be recorded", StringComparison.Ordinal));
+            return log.Lines.Any(line => line.Contains("could not be renewed", StringComparison.Ordinal));
         }, "a renewal has failed");
         copied.SetResult("the copy");
 
         Assert.Equal("the copy", await copy);
-    }
-
-    [Fact]
-    public async Task A_renewal_is_told_apart_from_a_claim()
-    {
-        await using var host = await Start();
-        var (time, copied) = (new FakeTimeProvider(), new TaskCompletionSource<int>());
-        await host.Transactions.Run(async transaction =>
-        {
-            var (stream, now) = (await Read(transaction), await transaction.Now(Stop));
-            stream.Append(new ImageFetchStarted(Image, Us.Name, now + Us.Lease, now));
-        }, Stop);
-
-        var copy = new KeepLease(host.Transactions, Us, time, NullLogger<KeepLease>.Instance).While(Image, () => copied.Task);
-        await Eventually.True(async () =>
-        {
-            time.Advance(Us.Lease / 2);
-            return await host.Transactions.Run(async transaction => (await Read(transaction)).State!.IsRenewal, Stop);
-        }, "it is renewed");
-        copied.SetResult(1);
-        await copy;
     }
 
     private static async Task<LogHost> Start()
@@ -88,8 +94,11 @@ public sealed class KeepLeaseTests
         return host;
     }
 
-    private static Task<EventStream<ImageFetchStarted?>> Read(EventLogTransaction transaction) =>
-        transaction.Read<ImageFetchStarted?>(StreamName.OfImage(Image), null, (last, fact) => fact as ImageFetchStarted ?? last, Stop);
+    private static Task Claim(LogHost host, long attempt) => host.Transactions.Run(
+        transaction => WorkTable.Claim(transaction.Connection, WorkKind.Fetch, Image, attempt, Us.Name, Us.Lease, Stop), Stop);
+
+    private static Task<WorkLease?> Find(LogHost host) => host.Transactions.Run(
+        transaction => WorkTable.FindLease(transaction.Connection, WorkKind.Fetch, Image, Stop), Stop);
 
     private sealed class LoggerOf(KeptLog log) : Microsoft.Extensions.Logging.ILogger<KeepLease>
     {

@@ -29,7 +29,7 @@ public sealed class UnforeseenTests
         var failed = await world.Recorded<ImageFetchFailed>(image);
         var errors = fetcher.Log.Where(line => line.Contains("could not be copied", StringComparison.Ordinal)).ToList();
         fault = null;
-        await world.Append(image, new FetchDue(image, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow));
+        await world.Append(image, new RequestedByPerson(image, image, "app", DateTimeOffset.UtcNow));
         await Fetch(fetcher, image);
 
         Assert.Equal(("internal", true), (failed.Kind, failed.RetryHelps));

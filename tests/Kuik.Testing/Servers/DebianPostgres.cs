@@ -10,19 +10,21 @@ internal sealed class DebianPostgres : IPostgresEngine
     private readonly string folder;
     private readonly string binaries;
     private readonly int port = FreePort.Next();
+    private readonly string[] _settings;
     private ServerProcess? process;
 
-    private DebianPostgres(Sandbox sandbox, string binaries) =>
-        (this.sandbox, folder, this.binaries) = (sandbox, sandbox.NewFolder("postgres"), binaries);
+    private DebianPostgres(Sandbox sandbox, string binaries, string[] settings) =>
+        (this.sandbox, folder, this.binaries, _settings) = (sandbox, sandbox.NewFolder("postgres"), binaries, settings);
 
     public string AdminConnection => $"Host=127.0.0.1;Port={port};Username=kuik;Password=kuik;Database=postgres;Pooling=false";
 
-    public static async Task<DebianPostgres> Create(Sandbox sandbox)
+    public static async Task<DebianPostgres> Create(Sandbox sandbox, params string[] settings)
     {
         var binaries = Directory.Exists("/usr/lib/postgresql")
             ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin")).Where(bin => File.Exists(Path.Combine(bin, "initdb"))).Max()
             : null;
-        var postgres = new DebianPostgres(sandbox, binaries ?? throw new ServerFailed("Postgres is not installed: run tests/Kuik.Testing/install-servers"));
+        var missing = "Postgres is not installed: run tests/Kuik.Testing/install-servers";
+        var postgres = new DebianPostgres(sandbox, binaries ?? throw new ServerFailed(missing), settings);
         await postgres.Initialise();
         await postgres.Start();
         return postgres;
@@ -36,9 +38,10 @@ internal sealed class DebianPostgres : IPostgresEngine
     public async Task Start()
     {
         process = ServerProcess.Start(sandbox, "postgres", folder, new ServerCommand(
-            Path.Combine(binaries, "postgres"), "-D", Path.Combine(folder, "data"), "-p", $"{port}",
-            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=500",
-            "-c", "fsync=off")   // kill -9 of a process loses nothing without it; only a crash of the machine would
+            Path.Combine(binaries, "postgres"), [
+                "-D", Path.Combine(folder, "data"), "-p", $"{port}",
+                "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=500",
+                "-c", "fsync=off", .. _settings.SelectMany(setting => new[] { "-c", setting })])   // kill -9 of a process loses nothing without it; only a crash of the machine would
         { User = User });
         await process.WaitUntil(async ct =>
         {
@@ -49,6 +52,8 @@ internal sealed class DebianPostgres : IPostgresEngine
     }
 
     public Task Stop() => process!.Stop(signal: 3);   // SIGQUIT: ends every session at once, recovers at the next start
+
+    public Task<string> Log() => Task.FromResult(process!.Log);
 
     private async Task Initialise()
     {

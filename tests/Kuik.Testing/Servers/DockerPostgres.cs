@@ -9,12 +9,12 @@ internal sealed class DockerPostgres(PostgreSqlContainer container) : IPostgresE
 
     private string Container => container.Id;
 
-    public static async Task<DockerPostgres> Create(Sandbox sandbox)
+    public static async Task<DockerPostgres> Create(Sandbox sandbox, params string[] settings)
     {
         var postgres = new DockerPostgres(new PostgreSqlBuilder("postgres:15")
             .WithUsername("kuik").WithPassword("kuik").WithDatabase("postgres")
             .WithPortBinding(FreePort.Next(), 5432)   // a chosen one: it must be the same after Stop and Start
-            .WithCommand("-c", "max_connections=500", "-c", "fsync=off")
+            .WithCommand(["-c", "max_connections=500", "-c", "fsync=off", .. settings.SelectMany(setting => new[] { "-c", setting })])
             .WithCleanUp(!sandbox.IsKept)
             .Build());
         await postgres.Start();
@@ -30,4 +30,10 @@ internal sealed class DockerPostgres(PostgreSqlContainer container) : IPostgresE
     public Task Start() => Docker.Start(container);
 
     public Task Stop() => container.StopAsync();
+
+    public async Task<string> Log()
+    {
+        var (output, errors) = await container.GetLogsAsync();
+        return output + errors;
+    }
 }

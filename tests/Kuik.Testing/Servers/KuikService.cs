@@ -14,6 +14,9 @@ public sealed record KuikServiceOptions
     /// <summary>What <see cref="KuikService.Start"/> waits for: <c>readyz</c> (default), <c>healthz</c> (it need not be able to work), or null: not at all.</summary>
     public string? WaitFor { get; init; } = "readyz";
 
+    /// <summary>The folder with a folder for each built project, of another version for example. Default: what was built with this assembly.</summary>
+    public string? Binaries { get; init; }
+
     /// <summary>Where it belongs; default the shared one.</summary>
     public Sandbox? Sandbox { get; init; }
 
@@ -69,12 +72,11 @@ public sealed class KuikService
     }
 
     /// <summary>Makes the event log's tables, as an init container of pod-watcher does.</summary>
-    /// <param name="project">As for <see cref="Start"/>.</param>
-    /// <param name="options">As for the service itself.</param>
+    /// <param name="options">As for pod-watcher itself.</param>
     /// <exception cref="ServerFailed">It has not ended with exit code 0; the message holds the last lines of its log.</exception>
-    public static async Task Migrate(string project, KuikServiceOptions options)
+    public static async Task Migrate(KuikServiceOptions options)
     {
-        var migration = await Start(project, options with { Arguments = ["migrate"], WaitFor = null });
+        var migration = await Start("PodWatcher", options with { Arguments = ["migrate"], WaitFor = null });
         if (await migration.Ended() is var code and not 0)
             throw migration.Process.Failed($"migrate ended with exit code {code}");
     }
@@ -119,7 +121,7 @@ public sealed class KuikService
     private string Assembly()
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);
-        var file = Path.Combine(own.Parent!.Parent!.FullName, project, own.Name, $"Kuik.{project}.dll");
+        var file = Path.Combine(options.Binaries ?? own.Parent!.Parent!.FullName, project, own.Name, $"Kuik.{project}.dll");
         return File.Exists(file) ? file : throw new ServerFailed($"{project} is not built: there is no {file}");
     }
 

@@ -19,8 +19,10 @@ public sealed class Postgres
 
     /// <summary>One that nobody else uses, to be stopped and started at will.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
-    public static async Task<Postgres> StartOwn(Sandbox? sandbox = null) =>
-        new(Docker.IsThere ? await DockerPostgres.Create(sandbox ?? Sandbox.Shared) : await DebianPostgres.Create(sandbox ?? Sandbox.Shared));
+    /// <param name="settings">Of postgresql.conf, as <c>name=value</c>. Default none beside those of all tests.</param>
+    public static async Task<Postgres> StartOwn(Sandbox? sandbox = null, params string[] settings) => new(Docker.IsThere
+        ? await DockerPostgres.Create(sandbox ?? Sandbox.Shared, settings)
+        : await DebianPostgres.Create(sandbox ?? Sandbox.Shared, settings));
 
     /// <summary>An administrator's connection string.</summary>
     internal string AdminConnection => engine.AdminConnection;
@@ -51,6 +53,10 @@ public sealed class Postgres
     /// <summary>Starts it again on the same port with the same data.</summary>
     public Task Start() => engine.Start();
 
+    /// <summary>What it has logged so far.</summary>
+    /// <exception cref="NotSupportedException">It is not ours.</exception>
+    public Task<string> Log() => engine.Log();
+
     private static async Task<Postgres> StartNamedOrOwn() =>
         Environment.GetEnvironmentVariable("KUIK_TEST_POSTGRES") is { Length: > 0 } named ? new(new NamedPostgres(named)) : await StartOwn();
 }
@@ -67,4 +73,7 @@ internal interface IPostgresEngine
     Task Start();
 
     Task Stop();
+
+    /// <summary>What it has logged so far.</summary>
+    Task<string> Log();
 }

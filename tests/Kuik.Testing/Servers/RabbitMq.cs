@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json.Nodes;
 
 namespace Kuik.Testing;
 
@@ -65,11 +66,27 @@ public sealed class RabbitMq
             await MakeVirtualHost(new Uri(address).AbsolutePath[1..]);
     }
 
+    /// <summary>Deletes every queue of a virtual host, with what is in it.</summary>
+    /// <param name="address">What <see cref="NewVirtualHost"/> returned.</param>
+    public async Task DeleteQueues(string address)
+    {
+        using var http = ManagementClient();
+        var queues = new Uri($"api/queues/{new Uri(address).AbsolutePath[1..]}", UriKind.Relative);
+        foreach (var queue in (await http.GetFromJsonAsync<JsonArray>(queues))!)
+            (await http.DeleteAsync(new Uri($"{queues}/{Uri.EscapeDataString((string)queue!["name"]!)}", UriKind.Relative))).Dispose();
+    }
+
+    private HttpClient ManagementClient()
+    {
+        var http = new HttpClient { BaseAddress = new UriBuilder(engine.Management) { UserName = "", Password = "" }.Uri };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(engine.Management.UserInfo)));
+        return http;
+    }
+
     private async Task MakeVirtualHost(string name)
     {
-        using var http = new HttpClient { BaseAddress = new UriBuilder(engine.Management) { UserName = "", Password = "" }.Uri };
+        using var http = ManagementClient();
         var user = engine.Management.UserInfo;
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(user)));
         using var made = await http.PutAsync(new Uri($"api/vhosts/{name}", UriKind.Relative), null);
         made.EnsureSuccessStatusCode();
         using var allowed = await http.PutAsJsonAsync($"api/permissions/{name}/{user.Split(':')[0]}", new { configure = ".*", write = ".*", read = ".*" });

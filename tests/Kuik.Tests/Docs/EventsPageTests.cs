@@ -12,7 +12,7 @@ namespace Kuik.Tests.Docs;
 public sealed partial class EventsPageTests
 {
     private static readonly Type[] Services =
-        [typeof(Kuik.Expiry.NoteUnused), typeof(Kuik.ImageFetcher.FetchImage), typeof(Kuik.PodWatcher.DecideExpiry), typeof(Kuik.Webhook.RewritePod), typeof(Kuik.NodeProxy.AnswerRequest)];
+        [typeof(Kuik.Expiry.NoteUnused), typeof(Kuik.ImageFetcher.FetchImage), typeof(Kuik.PodWatcher.ExpireImages), typeof(Kuik.Webhook.RewritePod), typeof(Kuik.NodeProxy.AnswerRequest)];
 
     private static readonly IReadOnlyList<Row> Rows =
     [
@@ -62,7 +62,8 @@ public sealed partial class EventsPageTests
     }
 
     // An event is a record of Contracts that says when it happened.
-    private static IEnumerable<Type> EventRecords() => typeof(ImageCached).Assembly.GetExportedTypes().Where(type => type.GetProperties().Any(property => property.PropertyType == typeof(DateTimeOffset)));
+    private static IEnumerable<Type> EventRecords() => typeof(ImageCached).Assembly.GetExportedTypes().Where(type =>
+        type != typeof(ImageState) && type.GetProperties().Any(property => property.PropertyType == typeof(DateTimeOffset)));
 
     private static string Summary(Type record)
     {

@@ -1,3 +1,4 @@
+using Kuik.EventLog;
 using Kuik.Expiry;
 using Kuik.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -10,13 +11,13 @@ public class ExpirySettingsTests
     [Fact]
     public void Without_settings_an_image_is_kept_for_30_days()
     {
-        Assert.Equal(new ExpirySettings(TimeSpan.FromDays(30), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(30)), Read());
+        Assert.Equal((new SchedulingOptions(TimeSpan.FromDays(30), TimeSpan.FromMinutes(10)), new ExpirySettings(TimeSpan.FromSeconds(30))), Read());
     }
 
     [Fact]
     public void A_delay_of_one_second_is_accepted()
     {
-        Assert.Equal(TimeSpan.FromSeconds(1), Read(("Kuik:ExpiryDelay", "00:00:01")).ExpiryDelay);
+        Assert.Equal(TimeSpan.FromSeconds(1), Read(("Kuik:ExpiryDelay", "00:00:01")).Scheduling.ExpiryDelay);
     }
 
     [Theory]
@@ -33,6 +34,16 @@ public class ExpirySettingsTests
         Assert.StartsWith($"{key}: \"{value}\" is not accepted; it must be ", refused.Message, StringComparison.Ordinal);
     }
 
-    private static ExpirySettings Read(params (string Key, string Value)[] settings) =>
-        ExpirySettings.Read(new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, s => (string?)s.Value)).Build());
+    [Fact]
+    public void A_first_announcement_may_stay_open_for_a_minute_or_as_long_as_the_lease()
+    {
+        Assert.Equal(TimeSpan.FromMinutes(1), Read().Scheduling.Announcement);
+        Assert.Equal(TimeSpan.FromSeconds(5), Read(("Kuik:RequestLease", "00:00:05")).Scheduling.Announcement);
+    }
+
+    private static (SchedulingOptions Scheduling, ExpirySettings Sweep) Read(params (string Key, string Value)[] settings)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, s => (string?)s.Value)).Build();
+        return (SchedulingOptions.From(configuration), ExpirySettings.Read(configuration));
+    }
 }

@@ -1,5 +1,4 @@
 using Kuik.Contracts;
-using Kuik.Expiry;
 
 namespace Kuik.Tests.Expiry;
 
@@ -8,10 +7,9 @@ internal static class Given
 {
     public const string Nginx = "docker.io/library/nginx:1.27";
     public static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
-    public static readonly TimeSpan Lease = TimeSpan.FromMinutes(10);
     public static readonly TimeSpan Delay = TimeSpan.FromDays(30);
 
-    public static ImageLife History(params object[] facts) => facts.Aggregate(ImageLife.Nothing, ImageLife.Fold);
+    public static ImageState History(params object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 
     public static RequestedByPod Requested(DateTimeOffset at) => new(Nginx, "nginx:1.27", "uid", at);
 

@@ -12,7 +12,7 @@ public class NoteUnusedTests
     {
         var image = History(RequestedAndCached);
 
-        var unused = NoteUnused.Decide(image, users: 0, Delay, now: Noon.AddHours(1));
+        var unused = NoteUnused.Decide(image, isUsed: false, Delay, now: Noon.AddHours(1));
 
         Assert.Equal(new ImageUnused(Nginx, Noon.AddHours(1), Noon.AddHours(1) + Delay), unused);
     }
@@ -22,7 +22,7 @@ public class NoteUnusedTests
     {
         var image = History(RequestedAndCached);
 
-        Assert.Null(NoteUnused.Decide(image, users: 1, Delay, Noon));
+        Assert.Null(NoteUnused.Decide(image, isUsed: true, Delay, Noon));
     }
 
     [Fact]
@@ -30,7 +30,7 @@ public class NoteUnusedTests
     {
         var image = History([.. RequestedAndCached, Unused(Noon)]);
 
-        Assert.Null(NoteUnused.Decide(image, users: 0, Delay, Noon.AddDays(1)));
+        Assert.Null(NoteUnused.Decide(image, isUsed: false, Delay, Noon.AddDays(1)));
     }
 
     [Fact]
@@ -38,24 +38,24 @@ public class NoteUnusedTests
     {
         var image = History(new RequestedByPerson(Nginx, "nginx:1.27", "docker.io-library-nginx-1.27", Noon), Cached(Noon));
 
-        Assert.NotNull(NoteUnused.Decide(image, users: 0, Delay, Noon));
+        Assert.NotNull(NoteUnused.Decide(image, isUsed: false, Delay, Noon));
     }
 
     [Fact]
     public void An_image_that_is_still_wanted_or_has_failed_is_unused_too_when_its_pods_are_gone()
     {
-        Assert.NotNull(NoteUnused.Decide(History(Requested(Noon)), users: 0, Delay, Noon));
-        Assert.NotNull(NoteUnused.Decide(History(Requested(Noon), Failed(Noon, Noon.AddHours(1))), users: 0, Delay, Noon));
+        Assert.NotNull(NoteUnused.Decide(History(Requested(Noon)), isUsed: false, Delay, Noon));
+        Assert.NotNull(NoteUnused.Decide(History(Requested(Noon), Failed(Noon, Noon.AddHours(1))), isUsed: false, Delay, Noon));
     }
 
     [Fact]
     public void A_retained_image_is_never_unused_and_a_released_one_counts_from_its_release()
     {
         var retained = History([.. RequestedAndCached, Unused(Noon), new ImageRetained(Nginx, Noon)]);
-        var released = ImageLife.Fold(retained, new ImageReleased(Nginx, Noon.AddDays(40)));
+        var released = ImageState.Fold(retained, new ImageReleased(Nginx, Noon.AddDays(40)));
 
-        Assert.Null(NoteUnused.Decide(retained, users: 0, Delay, Noon.AddDays(40)));
-        Assert.Equal(Noon.AddDays(40), NoteUnused.Decide(released, users: 0, Delay, Noon.AddDays(40))?.Since);
+        Assert.Null(NoteUnused.Decide(retained, isUsed: false, Delay, Noon.AddDays(40)));
+        Assert.Equal(Noon.AddDays(40), NoteUnused.Decide(released, isUsed: false, Delay, Noon.AddDays(40))?.Since);
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public class NoteUnusedTests
     {
         var image = History([.. RequestedAndCached, Unused(Noon), new ImageUsedAgain(Nginx, "uid", Noon.AddDays(29))]);
 
-        Assert.Equal(Noon.AddDays(29), NoteUnused.Decide(image, users: 0, Delay, Noon.AddDays(29))?.Since);
+        Assert.Equal(Noon.AddDays(29), NoteUnused.Decide(image, isUsed: false, Delay, Noon.AddDays(29))?.Since);
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public class NoteUnusedTests
     {
         var image = History([.. RequestedAndCached, Unused(Noon), new RequestedByPull(Nginx, Noon.AddDays(10))]);
 
-        Assert.Equal(Noon.AddDays(10), NoteUnused.Decide(image, users: 0, Delay, Noon.AddDays(10))?.Since);
+        Assert.Equal(Noon.AddDays(10), NoteUnused.Decide(image, isUsed: false, Delay, Noon.AddDays(10))?.Since);
     }
 
     [Fact]
@@ -79,16 +79,17 @@ public class NoteUnusedTests
     {
         var expired = History([.. RequestedAndCached, Unused(Noon), new ImageExpired(Nginx, Noon)]);
 
-        Assert.Null(NoteUnused.Decide(expired, users: 0, Delay, Noon));
-        Assert.Null(NoteUnused.Decide(ImageLife.Fold(expired, new ImageEvicted(Nginx, Noon)), users: 0, Delay, Noon));
-        Assert.Null(NoteUnused.Decide(ImageLife.Nothing, users: 0, Delay, Noon));
+        Assert.Null(NoteUnused.Decide(expired, isUsed: false, Delay, Noon));
+        Assert.Null(NoteUnused.Decide(ImageState.Fold(expired, new ImageEvicted(Nginx, Noon)), isUsed: false, Delay, Noon));
+        Assert.Null(NoteUnused.Decide(ImageState.Initial, isUsed: false, Delay, Noon));
     }
 
     [Fact]
-    public void Out_of_order_A_copy_that_ends_after_the_eviction_has_put_the_image_back_and_it_is_noted_again()
+    public void Out_of_order_A_copy_that_ends_after_the_eviction_changes_nothing()
     {
         var image = History([.. RequestedAndCached, Unused(Noon), new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon), Cached(Noon.AddMinutes(1))]);
 
-        Assert.NotNull(NoteUnused.Decide(image, users: 0, Delay, Noon.AddMinutes(2)));
+        Assert.Equal(ImagePhase.Gone, image.Phase);
+        Assert.Null(NoteUnused.Decide(image, isUsed: false, Delay, Noon.AddMinutes(2)));
     }
 }

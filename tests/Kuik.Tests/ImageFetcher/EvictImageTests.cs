@@ -33,8 +33,6 @@ public sealed class EvictImageTests
         Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, Requested));
         Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, new RequestedByPull(Nginx, Noon)));
         Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon)));
-        Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, new ImageUsedAgain(Nginx, "uid-2", Noon)));
-        Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, new ImageRetained(Nginx, Noon)));
     }
 
     [Fact]
@@ -55,13 +53,25 @@ public sealed class EvictImageTests
     public void A_replica_that_was_killed_takes_its_own_eviction_up_again() => Assert.Equal(EvictDecision.Take, Decide(Noon.AddSeconds(1), Cached, Expired, Started(Us, Noon)));
 
     [Fact]
-    public void A_copy_that_ended_after_the_image_had_expired_is_evicted_too()
+    public void A_copy_that_ends_after_the_image_had_expired_changes_nothing()
     {
-        Assert.Equal(EvictDecision.Take, Decide(Noon.AddSeconds(3), Requested, Expired, Started(Them, Noon), Cached));
-        Assert.Equal(EvictDecision.Take, Decide(Noon.AddSeconds(3), Requested, Expired, Started(Them, Noon), Evicted, Cached));
+        Assert.Equal(EvictDecision.Take, Decide(Noon.AddSeconds(3), Expired, Cached));
+        Assert.Equal(EvictDecision.AlreadyEvicted, Decide(Noon.AddSeconds(3), Expired, Started(Them, Noon), Evicted, Cached));
     }
 
-    private static EvictDecision Decide(DateTimeOffset now, params object[] facts) => EvictImage.Decide(facts.Aggregate(Evicting.Nothing, Evicting.Fold), now, Us);
+    [Fact]
+    public void A_claim_is_current_until_another_one_or_a_request_follows()
+    {
+        var claimed = Given(Cached, Expired, Started(Us, Noon) with { Attempt = 7 });
+
+        Assert.True(EvictImage.IsCurrent(claimed, 7));
+        Assert.False(EvictImage.IsCurrent(ImageState.Fold(claimed, Started(Them, Noon) with { Attempt = 8 }), 7));
+        Assert.False(EvictImage.IsCurrent(ImageState.Fold(claimed, Requested), 7));
+    }
+
+    private static EvictDecision Decide(DateTimeOffset now, params object[] facts) => EvictImage.Decide(Given(facts), null, now, Us);
+
+    private static ImageState Given(params object[] facts) => facts.Aggregate(ImageState.Fold(ImageState.Initial, Requested), ImageState.Fold);
 
     private static ImageEvictionStarted Started(string by, DateTimeOffset at) => new(Nginx, by, at.AddMinutes(2), at);
 }

@@ -1,4 +1,6 @@
+using System.Net;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.ImageFetcher;
 using Kuik.ImageFetcher.CopyEngine;
 using Xunit;
@@ -46,11 +48,52 @@ public sealed class FetchImageTests
     public void A_lease_that_has_run_out_is_taken_over() => Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(120), Requested, Started(Them, Noon)));
 
     [Fact]
-    public void A_renewed_lease_holds_on() => Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddSeconds(150), Requested, Started(Them, Noon), Started(Them, Noon.AddSeconds(60))));
+    public void A_renewed_lease_holds_on_and_one_given_back_at_shutdown_does_not()
+    {
+        var image = Given(Requested, Started(Them, Noon));
+
+        Assert.Equal(FetchDecision.HeldByAnother, FetchImage.Decide(image, new WorkLease(1, Them, IsLive: true), Noon.AddSeconds(150), Us));
+        Assert.Equal(FetchDecision.Take, FetchImage.Decide(image, new WorkLease(1, Them, IsLive: false), Noon.AddSeconds(10), Us));
+        Assert.Equal(FetchDecision.Take, FetchImage.Decide(image, new WorkLease(1, null, IsLive: false), Noon.AddSeconds(10), Us));
+    }
 
     [Fact]
-    public void A_lease_given_back_at_shutdown_is_taken_over_at_once() =>
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(11), Requested, Started(Them, Noon), new ImageFetchStarted(Nginx, Them, Noon.AddSeconds(10), Noon.AddSeconds(10))));
+    public void A_claim_after_a_lease_that_ran_out_says_so_and_one_after_a_lease_given_back_does_not()
+    {
+        var image = Given(Requested, Started(Them, Noon));
+
+        Assert.True(Claim(image, new WorkLease(1, Them, IsLive: false)).FollowsLostClaim);
+        Assert.True(Claim(image, null).FollowsLostClaim);
+        Assert.False(Claim(image, new WorkLease(1, null, IsLive: false)).FollowsLostClaim);
+        Assert.False(Claim(Given(Requested), null).FollowsLostClaim);
+        Assert.Equal((1, 2), (Claim(Given(Requested), null).Attempt, Claim(image, null).Attempt));
+    }
+
+    [Fact]
+    public void A_replica_that_ends_while_it_copies_is_followed_by_another_one_but_not_for_ever()
+    {
+        object[] facts = [Requested, Started(Them, Noon), Lost(Us, Noon.AddMinutes(3), 2)];
+
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(6), facts));
+        Assert.Equal(FetchDecision.EndsReplicas, Decide(Noon.AddMinutes(9), [.. facts, Lost(Them, Noon.AddMinutes(6), 3)]));
+        Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddMinutes(7), [.. facts, Lost(Them, Noon.AddMinutes(6), 3)]));
+        Assert.Equal(FetchDecision.EndsReplicas, Decide(Noon.AddMinutes(9), [.. facts, Lost(Us, Noon.AddMinutes(6), 3)]));
+    }
+
+    [Fact]
+    public void Of_an_earlier_version_renewals_and_leases_given_back_are_no_lost_claims()
+    {
+        object[] renewed = [Requested, Started(Them, Noon) with { Attempt = 0 },
+            .. Enumerable.Range(1, 50).Select(minute => Started(Them, Noon.AddMinutes(minute)) with { Attempt = 0, IsRenewal = true })];
+        object[] returned = [Requested, .. Enumerable.Range(0, 10).SelectMany(minute => new[] { Started(Them, Noon.AddMinutes(minute)) with { Attempt = 0 },
+            new ImageFetchStarted(Nginx, Them, Noon.AddMinutes(minute), Noon.AddMinutes(minute)) })];
+
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), renewed));
+        Assert.Equal(0, Given(renewed).LostClaims);
+        Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddMinutes(51), renewed));
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), returned));
+        Assert.Equal(0, Given(returned).LostClaims);
+    }
 
     [Fact]
     public void A_replica_that_was_killed_takes_its_own_image_up_again() => Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(1), Requested, Started(Us, Noon)));
@@ -61,10 +104,6 @@ public sealed class FetchImageTests
         Assert.Equal(FetchDecision.NotYetDue, Decide(Noon.AddMinutes(4), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
         Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(5), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
     }
-
-    [Fact]
-    public void A_failed_copy_that_was_announced_again_is_due_whatever_our_clock_says() =>
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(4), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5)), new FetchDue(Nginx, Noon, Noon.AddMinutes(5))));
 
     [Fact]
     public void Somebody_who_asks_does_not_wait_for_the_back_off() =>
@@ -92,49 +131,20 @@ public sealed class FetchImageTests
     [Fact]
     public void Failures_count_in_a_row()
     {
-        var image = Given(Requested, Failed(Noon, Noon), new FetchDue(Nginx, Noon, Noon), Started(Us, Noon), Failed(Noon, Noon));
+        var image = Given(Requested, Failed(Noon, Noon), Started(Us, Noon), Failed(Noon, Noon));
 
         Assert.Equal(2, image.Failures);
-        Assert.Equal(0, Fetching.Fold(image, Cached).Failures);
-        Assert.Equal(0, Fetching.Fold(image, new ImageExpired(Nginx, Noon)).Failures);
-    }
-
-    [Fact]
-    public void A_replica_that_ends_while_it_copies_is_followed_by_another_one_at_once_but_not_for_ever()
-    {
-        object[] facts = [Requested, Started(Them, Noon), Started(Us, Noon.AddMinutes(3))];
-
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(6), facts));
-        Assert.Equal(FetchDecision.EndsReplicas, Decide(Noon.AddMinutes(9), [.. facts, Started(Them, Noon.AddMinutes(6))]));
-        Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddMinutes(7), [.. facts, Started(Them, Noon.AddMinutes(6))]));
-    }
-
-    [Fact]
-    public void A_replica_that_takes_its_own_image_up_again_and_again_after_being_killed_is_counted_too() =>
-        Assert.Equal(FetchDecision.EndsReplicas,
-            Decide(Noon.AddSeconds(40), Requested, Started(Us, Noon), Started(Us, Noon.AddSeconds(10)), Started(Us, Noon.AddSeconds(20))));
-
-    [Fact]
-    public void Renewals_of_a_long_copy_and_leases_given_back_are_no_lost_claims()
-    {
-        object[] renewed = [Requested, Started(Them, Noon),
-            .. Enumerable.Range(1, 50).Select(minute => Started(Them, Noon.AddMinutes(minute)) with { IsRenewal = true })];
-        object[] returned = [Requested, .. Enumerable.Range(0, 10).SelectMany(minute => new[] { Started(Them, Noon.AddMinutes(minute)),
-            new ImageFetchStarted(Nginx, Them, Noon.AddMinutes(minute), Noon.AddMinutes(minute)) })];
-
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), renewed));
-        Assert.Equal(0, Given(renewed).LostClaims);
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), returned));
-        Assert.Equal(0, Given(returned).LostClaims);
+        Assert.Equal(0, ImageState.Fold(image, Cached).Failures);
+        Assert.Equal(0, ImageState.Fold(image, new ImageExpired(Nginx, Noon)).Failures);
     }
 
     [Fact]
     public void Claims_without_an_outcome_are_recorded_as_a_failure_whose_wait_grows_with_each_further_one()
     {
-        object[] facts = [Requested, Started(Them, Noon), Started(Us, Noon.AddMinutes(3)), Started(Them, Noon.AddMinutes(6))];
+        object[] facts = [Requested, Started(Them, Noon), Lost(Us, Noon.AddMinutes(3), 2), Lost(Them, Noon.AddMinutes(6), 3)];
 
         var first = FetchImage.Lost(Given(facts), Nginx, Noon.AddMinutes(9));
-        object[] again = [.. facts, first, new FetchDue(Nginx, Noon, first.RetryAt), Started(Us, first.RetryAt)];
+        object[] again = [.. facts, first, Started(Us, first.RetryAt) with { Attempt = 4 }];
         var second = FetchImage.Lost(Given(again), Nginx, first.RetryAt.AddMinutes(3));
 
         Assert.Equal(("internal", true, RetryFetch.At(Nginx, "internal", 1, null, Noon.AddMinutes(9))),
@@ -148,7 +158,7 @@ public sealed class FetchImageTests
     [Fact]
     public void An_outcome_ends_the_row_of_lost_claims()
     {
-        object[] facts = [Requested, Started(Them, Noon), Started(Us, Noon.AddMinutes(3))];
+        object[] facts = [Requested, Started(Them, Noon), Lost(Us, Noon.AddMinutes(3), 2)];
 
         Assert.Equal(0, Given([.. facts, Failed(Noon, Noon)]).LostClaims);
         Assert.Equal(0, Given([.. facts, Cached]).LostClaims);
@@ -156,27 +166,30 @@ public sealed class FetchImageTests
 
     [Fact]
     public void A_finished_copy_is_recorded() =>
-        Assert.Equivalent(Cached, FetchImage.Cached(Given(Requested, Started(Us, Noon)), Nginx, Copy, Noon.AddSeconds(4)));
+        Assert.Equivalent(Cached with { Attempt = 1 }, FetchImage.Cached(Given(Requested, Started(Us, Noon)), Nginx, Copy, 1, Noon.AddSeconds(4)));
 
     [Fact]
     public void A_copy_that_another_replica_finished_first_is_not_recorded_twice() =>
-        Assert.Null(FetchImage.Cached(Given(Requested, Started(Us, Noon), Started(Them, Noon.AddMinutes(3)), Cached), Nginx, Copy, Noon.AddMinutes(4)));
+        Assert.Null(FetchImage.Cached(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2), Cached), Nginx, Copy, 1, Noon.AddMinutes(4)));
 
     [Fact]
-    public void A_copy_that_ends_after_the_image_expired_is_recorded_all_the_same_for_its_tag_has_to_go()
+    public void A_copy_that_ends_after_the_image_expired_is_not_recorded()
     {
-        Assert.NotNull(FetchImage.Cached(Given(Requested, Started(Us, Noon), new ImageExpired(Nginx, Noon)), Nginx, Copy, Noon.AddSeconds(4)));
-        Assert.NotNull(FetchImage.Cached(Given(Requested, Started(Us, Noon), new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)), Nginx, Copy, Noon.AddSeconds(4)));
+        object[] expired = [Requested, Started(Us, Noon), new ImageExpired(Nginx, Noon)];
+
+        Assert.Null(FetchImage.Cached(Given(expired), Nginx, Copy, 1, Noon.AddSeconds(4)));
+        Assert.Null(FetchImage.Cached(Given([.. expired, new ImageEvicted(Nginx, Noon)]), Nginx, Copy, 1, Noon.AddSeconds(4)));
+        Assert.Null(FetchImage.Cached(Given([.. expired, new ImageEvicted(Nginx, Noon), Requested]), Nginx, Copy, 1, Noon.AddSeconds(4)));
     }
 
     [Fact]
     public void A_failed_copy_is_recorded_with_its_kind_and_next_try()
     {
-        var image = Given(Requested, Failed(Noon, Noon), new FetchDue(Nginx, Noon, Noon), Started(Us, Noon));
+        var image = Given(Requested, Failed(Noon, Noon), Started(Us, Noon));
 
-        var failed = FetchImage.Failed(image, Nginx, new CopyFailed(CopyFailed.RateLimited, "too many requests", retryHelps: true, TimeSpan.FromHours(1)), Us, Noon);
+        var failed = FetchImage.Failed(image, Nginx, new CopyFailed(CopyFailed.RateLimited, "too many requests", retryHelps: true, TimeSpan.FromHours(1), HttpStatusCode.TooManyRequests), 1, Noon);
 
-        Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true, RetryFetch.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon), failed);
+        Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true, RetryFetch.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon) { Attempt = 1, OriginStatus = 429 }, failed);
     }
 
     [Fact]
@@ -184,8 +197,8 @@ public sealed class FetchImageTests
     {
         var failure = new CopyFailed(CopyFailed.Unreachable, "no answer", retryHelps: true);
 
-        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Started(Them, Noon.AddMinutes(3))), Nginx, failure, Us, Noon.AddMinutes(4)));
-        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Started(Them, Noon.AddMinutes(3)), Cached), Nginx, failure, Us, Noon.AddMinutes(4)));
+        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2)), Nginx, failure, 1, Noon.AddMinutes(4)));
+        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2), Cached), Nginx, failure, 1, Noon.AddMinutes(4)));
     }
 
     [Fact]
@@ -203,11 +216,16 @@ public sealed class FetchImageTests
         Assert.Null(RecordPull.Decide(Given(new RequestedByPull(Nginx, Noon)), Nginx, Noon));
     }
 
-    private static FetchDecision Decide(DateTimeOffset now, params object[] facts) => FetchImage.Decide(Given(facts), now, Us);
+    private static FetchDecision Decide(DateTimeOffset now, params object[] facts) => FetchImage.Decide(Given(facts), null, now, Us);
 
-    private static Fetching Given(params object[] facts) => facts.Aggregate(Fetching.Nothing, Fetching.Fold);
+    private static ImageState Given(params object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 
-    private static ImageFetchStarted Started(string by, DateTimeOffset at) => new(Nginx, by, at.AddMinutes(2), at);
+    private static ImageFetchStarted Claim(ImageState image, WorkLease? lease) => FetchImage.Claim(image, lease, Nginx, Us, TimeSpan.FromMinutes(2), Noon);
+
+    private static ImageFetchStarted Started(string by, DateTimeOffset at) => new(Nginx, by, at.AddMinutes(2), at) { Attempt = 1 };
+
+    private static ImageFetchStarted Lost(string by, DateTimeOffset at, int attempt) =>
+        new(Nginx, by, at.AddMinutes(2), at) { Attempt = attempt, FollowsLostClaim = true };
 
     private static ImageFetchFailed Failed(DateTimeOffset at, DateTimeOffset retryAt) => new(Nginx, "unreachable", "no answer", RetryHelps: true, retryAt, at);
 }

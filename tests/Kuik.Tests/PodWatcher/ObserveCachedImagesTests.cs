@@ -58,28 +58,26 @@ public sealed class ObserveCachedImagesTests
         Assert.Empty(Decide(New() with { Metadata = new ObjectMeta { Name = "mine" } }, Requested, Named, new ImageRetained(Nginx, Noon)));
 
     [Fact]
-    public void Deleting_the_resource_of_a_used_image_forgets_the_wish_and_nothing_expires() =>
-        Assert.Equal([new ImageForgotten(Nginx, Noon)], Deleted(1, Requested, Named));
+    public void Deleting_the_resource_forgets_the_request_of_a_person_and_decides_no_expiry()
+    {
+        Assert.Equal(new ImageForgotten(Nginx, Noon), Deleted(Requested, Named));
+        Assert.Equal(new ImageForgotten(Nginx, Noon), Deleted(ByPerson, Named));
+    }
 
     [Fact]
-    public void Deleting_the_resource_of_an_unused_image_lets_it_expire_at_once() =>
-        Assert.Equal([new ImageForgotten(Nginx, Noon), new ImageExpired(Nginx, Noon)], Deleted(0, ByPerson, Named));
+    public void The_resource_of_a_retained_image_is_forgotten_and_the_image_stays_retained() =>
+        Assert.True(Fold([ByPerson, Named, new ImageRetained(Nginx, Noon), Deleted(ByPerson, Named, new ImageRetained(Nginx, Noon))!]).IsRetained);
 
     [Fact]
-    public void Deleting_the_resource_of_a_retained_image_does_not_let_it_expire() =>
-        Assert.Equal([new ImageForgotten(Nginx, Noon)], Deleted(0, ByPerson, Named, new ImageRetained(Nginx, Noon)));
+    public void A_deletion_seen_twice_is_recorded_once() => Assert.Null(Deleted(ByPerson, Named, new ImageForgotten(Nginx, Noon)));
 
     [Fact]
-    public void A_deletion_seen_twice_expires_once() =>
-        Assert.Empty(Deleted(0, ByPerson, Named, new ImageForgotten(Nginx, Noon), new ImageExpired(Nginx, Noon)));
-
-    [Fact]
-    public void A_deletion_of_an_evicted_images_resource_comes_too_late() =>
-        Assert.Empty(Deleted(0, Requested, Named, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)));
+    public void A_deletion_of_an_expired_images_resource_comes_too_late() =>
+        Assert.Null(Deleted(Requested, Named, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)));
 
     [Fact]
     public void A_deletion_under_another_name_forgets_nothing() =>
-        Assert.Empty(ObserveCachedImages.DecideDeleted(Fold([Requested, Named]), Nginx, "mine", 0, Noon));
+        Assert.Null(ObserveCachedImages.DecideDeleted(Fold([Requested, Named]), Nginx, "mine", Noon));
 
     private static CachedImage New(bool? retain = null) => new()
     {
@@ -91,7 +89,7 @@ public sealed class ObserveCachedImagesTests
 
     private static IEnumerable<object> Decide(CachedImage resource, params object[] given) => ObserveCachedImages.Decide(Fold(given), Nginx, resource, Noon);
 
-    private static IEnumerable<object> Deleted(int users, params object[] given) => ObserveCachedImages.DecideDeleted(Fold(given), Nginx, Name, users, Noon);
+    private static ImageForgotten? Deleted(params object[] given) => ObserveCachedImages.DecideDeleted(Fold(given), Nginx, Name, Noon);
 
-    private static ImageUse Fold(object[] facts) => facts.Aggregate(ImageUse.Nothing, ImageUse.Fold);
+    private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 }

@@ -104,7 +104,7 @@ public sealed class ObservePodsTests
 
     private static object? Image(params object[] given) => ObservePods.DecideImage(Fold(given), Use, "u", false, Noon);
 
-    private static ImageUse Fold(object[] facts) => facts.Aggregate(ImageUse.Nothing, ImageUse.Fold);
+    private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 
     private static PodUse Given(params object[] facts) => facts.Aggregate(PodUse.Nothing, PodUse.Fold);
 }

@@ -25,10 +25,8 @@ public sealed class ShowImageTests
         { "Pulling", false, [Requested, Started] },
         { "ErrImagePull", false, [Requested, Started, Failed] },
         { "Ready", true, [Requested, Started, Cached] },
-        { "Pulling", true, [Requested, Started, Cached, Started] },
-        { "ErrImagePull", true, [Requested, Started, Cached, Failed] },
         { "Terminating", true, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon)] },
-        { "Synchronizing", true, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon), Requested] },
+        { "Synchronizing", false, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon), Requested] },
         { "Synchronizing", false, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon), Requested, new ImageEvicted(Nginx, Noon)] },
         { "Synchronizing", false, [Requested, Cached, Unused, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon), Requested] },
     };

@@ -79,9 +79,10 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
 
     private static async Task Send(HttpContext http, SpoolReader reader, long begin)
     {
+        long? size = null;
         try
         {
-            var size = await reader.Begun.WaitAsync(http.RequestAborted);
+            size = await reader.Begun.WaitAsync(http.RequestAborted);
             http.Response.Headers[SizeHeader] = size?.ToString(CultureInfo.InvariantCulture) ?? "-";
             await http.Response.StartAsync(http.RequestAborted);
             await PullBlob.Send(http, reader, begin, long.MaxValue - 1);
@@ -90,9 +91,14 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         {
             http.Response.StatusCode = StatusCodes.Status404NotFound;
         }
+        catch (CopyFailed) when (size is not null)
+        {
+            // The answer ends short of the size that its head says, so the other replica goes on elsewhere. An abort would discard what is
+            // still on its way to it, and the origin would have to send that again.
+        }
         catch (CopyFailed)
         {
-            http.Abort();   // the other replica goes on elsewhere
+            http.Abort();   // without a size an end would be taken for the blob's
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {

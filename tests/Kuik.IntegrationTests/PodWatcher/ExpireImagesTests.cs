@@ -9,9 +9,9 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>Proposals of expiry, from the log through the relay and RabbitMQ to the decision. The test writes the events of the services that are not there.</summary>
+/// <summary>Which images expire, decided on a real cluster. The test writes the events of the services that are not there.</summary>
 [Collection(nameof(Cluster))]
-public sealed class DecideExpiryTests(Cluster cluster)
+public sealed class ExpireImagesTests(Cluster cluster)
 {
     private const string Nginx = "docker.io/library/nginx:1.27";
     private const string Name = "docker.io-library-nginx-1.27";
@@ -27,9 +27,7 @@ public sealed class DecideExpiryTests(Cluster cluster)
         await watchers.DeletePod("web");
         await watchers.Shows(Name, ".status.usedBy.count", "0");
 
-        await Append(watchers, new ImageUnused(Nginx, Since, Since.AddDays(30)));
-        await watchers.Shows(Name, ".spec.expiresAt", "2026-01-31T12:00:00Z");
-        await Append(watchers, new ExpiryProposed(Nginx, Since, Since.AddDays(30)));
+        await Append(watchers, new ImageUnused(Nginx, Since, Since.AddDays(30)));   // long ago
         await watchers.Shows(Name, ".status.phase", "Terminating");
         await Append(watchers, new ImageEvicted(Nginx, Since.AddDays(30)));
 
@@ -46,7 +44,7 @@ public sealed class DecideExpiryTests(Cluster cluster)
         await watchers.Shows(Name, ".status.usedBy.count", "1");
         await watchers.Execute("delete from kuik.image_users");   // as if the watcher had been blind
 
-        await Append(watchers, new ImageUnused(Nginx, Since, Since), new ExpiryProposed(Nginx, Since, Since));
+        await Append(watchers, new ImageUnused(Nginx, Since, Since));
 
         await Eventually.True(async () => await watchers.Count("ImageUsedAgain") == 1, "the image is used again");
         Assert.Equal(0, await watchers.Count("ImageExpired"));
@@ -66,7 +64,7 @@ public sealed class DecideExpiryTests(Cluster cluster)
         await app.Services.GetRequiredService<EventLogTransactions>().Run(
             async log =>
             {
-                var stream = await log.Read(StreamName.OfImage(Nginx), 0, (count, _) => count + 1, CancellationToken.None);
+                var stream = await log.ReadImage(Nginx, CancellationToken.None);
                 foreach (var fact in facts)
                     stream.Append(fact);
             },

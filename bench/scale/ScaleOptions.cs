@@ -1,0 +1,24 @@
+namespace Kuik.Bench.Scale;
+
+/// <summary>How large the cluster is, and for how long pods come and go.</summary>
+/// <param name="Pods">PODS: alive at any time. Default 100,000.</param>
+/// <param name="Images">IMAGES: different images of the pods' own containers; each pod has one sidecar beside, of the same image in all.
+/// Default 20,000.</param>
+/// <param name="Duration">DURATION, in seconds: of each load. Default 5 minutes.</param>
+/// <param name="Rate">RATE: pod events a second, half of them new pods. Default 500.</param>
+internal sealed record ScaleOptions(int Pods, int Images, TimeSpan Duration, int Rate)
+{
+    /// <summary>The image that every pod has beside its own.</summary>
+    public const string Sidecar = "docker.io/fluent/fluent-bit:2";
+
+    private const int Namespaces = 200;
+
+    public static ScaleOptions Read() =>
+        new(Setting.Number("PODS", 100_000), Setting.Number("IMAGES", 20_000), TimeSpan.FromSeconds(Setting.Number("DURATION", 300)),
+            Setting.Number("RATE", 500));
+
+    /// <summary>An image of pods' own.</summary>
+    public static string Image(int number) => $"registry.example.com/team-{number % Namespaces}/service-{number}:1.2.{number % 50}";
+
+    public static string Namespace(int number) => $"team-{number % Namespaces}";
+}

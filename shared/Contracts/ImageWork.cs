@@ -1,0 +1,42 @@
+namespace Kuik.Contracts;
+
+/// <summary>What is to be done about an image when its time has come.</summary>
+public enum WorkKind
+{
+    /// <summary>Copy it into the cache: an image-fetcher.</summary>
+    Fetch,
+
+    /// <summary>Remove its tag from the cache: an image-fetcher.</summary>
+    Evict,
+
+    /// <summary>Decide whether it expires: pod-watcher's leader, which can look at the cluster.</summary>
+    Expire,
+}
+
+/// <summary>What is open about an image, derived from its state: scheduling, which is no fact and is not in the log.</summary>
+/// <param name="Kind">What is to be done.</param>
+/// <param name="Due">UTC: when. For <see cref="WorkKind.Expire"/> from when the expiry delay counts. Null for at once.</param>
+/// <param name="Attempt">The claim that is current; 0 when it is to be claimed.</param>
+public sealed record ImageWork(WorkKind Kind, DateTimeOffset? Due, long Attempt)
+{
+    /// <summary>All that is open: at most one of copying and removing, and whether it expires.</summary>
+    public static IReadOnlyList<ImageWork> Of(ImageState image)
+    {
+        var open = new List<ImageWork>(2);
+        if (OfCache(image) is { } work)
+            open.Add(work);
+        if (image.CanExpire)
+            open.Add(new ImageWork(WorkKind.Expire, image.IsForgotten ? null : image.UnusedSince, 0));
+        return open;
+    }
+
+    private static ImageWork? OfCache(ImageState image) => image.Phase switch
+    {
+        ImagePhase.Wanted => new ImageWork(WorkKind.Fetch, null, 0),
+        ImagePhase.Failed => new ImageWork(WorkKind.Fetch, image.RetryAt, 0),
+        ImagePhase.Copying => new ImageWork(WorkKind.Fetch, image.LeaseUntil, image.Attempt),
+        ImagePhase.Leaving => new ImageWork(WorkKind.Evict, null, 0),
+        ImagePhase.Removing => new ImageWork(WorkKind.Evict, image.LeaseUntil, image.Attempt),
+        _ => null,
+    };
+}

@@ -1,0 +1,134 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+
+namespace Kuik.Testing;
+
+/// <summary>How a request to a <see cref="ScriptedKubernetes"/> is answered instead of, or around, the right answer.</summary>
+/// <param name="http">The request and its answer.</param>
+/// <param name="answer">Answers as a real server would.</param>
+public delegate Task ScriptedAnswer(HttpContext http, Func<Task> answer);
+
+/// <summary>Answers for <see cref="ScriptedKubernetes.Script"/>.</summary>
+public static class ScriptedAnswers
+{
+    /// <summary>Another status than 2xx, with a <c>Status</c> body. Nothing is written.</summary>
+    /// <param name="status">HTTP's.</param>
+    /// <param name="reason">The API's word for it: <c>Forbidden</c>, <c>TooManyRequests</c>.</param>
+    /// <param name="message">For a person; null for the reason.</param>
+    /// <param name="retryAfter">The header, in whole seconds; null for none.</param>
+    public static ScriptedAnswer Refuse(int status, string reason, string? message = null, TimeSpan? retryAfter = null) => (http, _) =>
+    {
+        if (retryAfter is { } wait)
+            http.Response.Headers.RetryAfter = ((int)wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        return ObjectReader.SendStatus(http, status, reason, message ?? reason, retryAfter);
+    };
+
+    /// <summary>A status with a body of its own: what a proxy in front of the API says.</summary>
+    public static ScriptedAnswer Say(int status, string body, string mediaType = "text/html") => async (http, _) =>
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = mediaType;
+        await http.Response.WriteAsync(body);
+    };
+
+    /// <summary>Not a byte until a gate opens, then the right answer. The request takes effect only then.</summary>
+    public static ScriptedAnswer StallInHeaders(Task until) => async (http, answer) =>
+    {
+        await until.WaitAsync(http.RequestAborted);
+        await answer();
+    };
+
+    /// <summary>So many bytes of the right answer, and the rest when a gate opens. Also in a watch.</summary>
+    public static ScriptedAnswer StallAfter(int bytes, Task until) => async (http, answer) =>
+    {
+        http.Response.Body = new InterruptedStream(http.Response.Body, bytes, () => until.WaitAsync(http.RequestAborted));
+        await answer();
+    };
+
+    /// <summary>So many bytes of the right answer, then the connection is reset. A write has taken effect.</summary>
+    public static ScriptedAnswer BreakOffAfter(int bytes) => async (http, answer) =>
+    {
+        http.Response.Body = new InterruptedStream(http.Response.Body, bytes, () =>
+        {
+            http.Abort();
+            return Task.CompletedTask;
+        });
+        await answer();
+    };
+
+    /// <summary>The right answer, later.</summary>
+    public static ScriptedAnswer Slow(TimeSpan by) => async (http, answer) =>
+    {
+        await Task.Delay(by, http.RequestAborted);
+        await answer();
+    };
+
+    /// <summary>The connection is reset without an answer. Nothing is written.</summary>
+    public static ScriptedAnswer Reset() => (http, _) =>
+    {
+        http.Abort();
+        return Task.CompletedTask;
+    };
+
+    /// <summary>A watch whose version is forgotten: 200, and an ERROR line with 410.</summary>
+    public static ScriptedAnswer ExpireWatch() => (http, _) => ObjectReader.SendExpired(http);
+
+    /// <summary>A watch that ends at once, without a line.</summary>
+    public static ScriptedAnswer EndWatch() => (http, _) =>
+    {
+        http.Response.ContentType = "application/json";
+        return http.Response.Body.FlushAsync();
+    };
+}
+
+/// <summary>A body that stops at a byte, and goes on after what happens there.</summary>
+internal sealed class InterruptedStream(Stream body, int after, Func<Task> interruption) : Stream
+{
+    private int _left = after;
+    private bool _isOver;
+
+    public override bool CanRead => false;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => true;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var first = Math.Min(_left, buffer.Length);
+        await body.WriteAsync(buffer[..first], cancellationToken);
+        _left -= first;
+        if (first == buffer.Length)
+            return;
+        if (!_isOver)
+        {
+            _isOver = true;
+            await body.FlushAsync(cancellationToken);
+            await interruption();
+        }
+        await body.WriteAsync(buffer[first..], cancellationToken);
+    }
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => body.FlushAsync(cancellationToken);
+
+    public override void Flush() => throw new NotSupportedException();
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+}
