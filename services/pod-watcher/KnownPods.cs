@@ -10,7 +10,7 @@ internal sealed class KnownPods
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, PodUse> pods = [];
-    private readonly Dictionary<string, Dictionary<string, string>> users = [];
+    private readonly Dictionary<string, HashSet<string>> users = [];
 
     /// <summary>Fills it from the whole usage table.</summary>
     public KnownPods(IEnumerable<ImageUser> rows)
@@ -58,8 +58,19 @@ internal sealed class KnownPods
     public (int Count, IReadOnlyList<string> First) UsersOf(string image, int atMost)
     {
         lock (gate)
-            return users.TryGetValue(image, out var all) ? (all.Count, [.. all.Values.Order(StringComparer.Ordinal).Take(atMost)]) : (0, []);
+        {
+            if (!users.TryGetValue(image, out var all))
+                return (0, []);
+            var first = new SortedSet<(string Namespace, string Name)>(InOrder);
+            foreach (var use in all.Select(uid => pods[uid]))
+                if (first.Add((use.Namespace, use.Name)) && first.Count > atMost)
+                    first.Remove(first.Max);
+            return (all.Count, [.. first.Select(pod => $"{pod.Namespace}/{pod.Name}").Order(StringComparer.Ordinal)]);
+        }
     }
+
+    private static readonly Comparer<(string Namespace, string Name)> InOrder = Comparer<(string Namespace, string Name)>.Create((a, b) =>
+        string.CompareOrdinal(a.Namespace, b.Namespace) is not 0 and var byNamespace ? byNamespace : string.CompareOrdinal(a.Name, b.Name));
 
     private void Add(string uid, PodUse pod)
     {
@@ -68,7 +79,7 @@ internal sealed class KnownPods
         {
             if (!users.TryGetValue(image, out var ofImage))
                 users.Add(image, ofImage = []);
-            ofImage[uid] = $"{pod.Namespace}/{pod.Name}";
+            ofImage.Add(uid);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Kubernetes;
@@ -9,117 +10,119 @@ namespace Kuik.PodWatcher;
 /// from a list is no wish: it is written again. A resource under another name than its image's is replaced by one with the right name.
 /// </summary>
 internal sealed partial class ObserveCachedImages(
-    KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, DirtySet dirty, OwnDeletions ownDeletions,
-    EventLogTransactions transactions, TimeProvider time, ILogger<ObserveCachedImages> logger)
+    PacedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, TakenWishes wishes,
+    EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<ObserveCachedImages> logger) : IReconciler
 {
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
+    private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
 
-    private readonly Dictionary<string, Wish> settled = [];
-    private readonly Dictionary<string, HashSet<string>> misnamed = [];
-    private readonly HashSet<string> again = [];
-
-    /// <summary>What an image's stream lacks, given a resource for it.</summary>
+    /// <summary>The events that follow from a resource.</summary>
     /// <param name="log">What the log says of the image.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="resource">As it is.</param>
     /// <param name="now">UTC.</param>
     public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
     {
-        // Ours always has a status: one without is new. An expired image's own resource asks for nothing while it is on its way out.
-        var isNew = resource.Status?.Phase is null;
+        // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it another image's.
+        var isNew = !resource.Managers.IsTakenUp || (log.ObjectName is not null && resource.Metadata.Name != log.ObjectName);
         var retain = resource.Spec!.Retain == true;
         if (!log.IsWanted)
         {
             if (!isNew && !retain && log.Phase != ImagePhase.Unknown)
                 yield break;
-            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now);
+            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now) { FieldManager = resource.Managers.SourceImage };
         }
         if (retain && !log.IsRetained)
-            yield return new ImageRetained(image, now);
+            yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
         else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
-            yield return new ImageReleased(image, now);
+            yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
     }
 
-    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is decided
-    /// by <see cref="ExpireImages"/>, as ever.</summary>
-    /// <param name="log">The image's state.</param>
+    /// <summary>What follows from the deletion of a resource. Whether the image expires is decided later, with all that is due.</summary>
+    /// <param name="log">What the log says of the image.</param>
     /// <param name="image">The normalised reference.</param>
-    /// <param name="name">The name of the resource that was deleted.</param>
+    /// <param name="last">The resource as it was.</param>
     /// <param name="now">UTC.</param>
-    public static ImageForgotten? DecideDeleted(ImageState log, string image, string name, DateTimeOffset now) =>
-        log.IsWanted && !log.IsForgotten && log.ObjectName == name ? new ImageForgotten(image, now) : null;
+    public static ImageForgotten? DecideDeleted(ImageState log, string image, CachedImage last, DateTimeOffset now) =>
+        log.IsWanted && !log.IsForgotten && log.ObjectName == last.Metadata.Name
+            ? new ImageForgotten(image, now) { FieldManager = last.Managers.SourceImage ?? last.Managers.Retain ?? last.Managers.ExpiresAt }
+            : null;
 
-    /// <summary>Compares and records until cancelled. A fault of Postgres flies.</summary>
-    public async Task Run(CancellationToken ct)
+    /// <summary>Queues what changes, until cancelled.</summary>
+    public async Task Follow(CancellationToken ct)
     {
-        var next = resources.TakeChanges(ct);
         while (true)
         {
-            await Task.WhenAny(next, again.Count == 0 ? next : Task.Delay(RetryInterval, time, ct));
-            ct.ThrowIfCancellationRequested();
-            var changes = Changes<CachedImage>.None;
-            if (next.IsCompleted)
-            {
-                changes = await next;
-                next = resources.TakeChanges(ct);
-            }
+            var changes = await resources.TakeChanges(ct);
             foreach (var (name, last) in changes.Deleted)
+                deleted[name] = last;
+            queue.Add(changes.Keys);
+            if (!changes.Listed)
+                continue;
+            queue.Add(resources.State.Keys, isUrgent: false);
+            images.Add(views.All.Where(view => view.Stage != ImageStage.Evicted).Select(view => view.Image), isUrgent: false);
+        }
+    }
+
+    /// <summary>Records the wishes of these resources.</summary>
+    public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
+    {
+        foreach (var name in keys)
+        {
+            if (deleted.TryGetValue(name, out var last))
+            {
                 await SettleDeleted(name, last, ct);
-            foreach (var name in (changes.Listed ? resources.State.Keys : changes.Keys).Union(again).ToArray())
-                await Settle(name, ct);
-            if (changes.Listed)
-                dirty.Mark(views.All.Select(view => view.Image));
+                deleted.TryRemove(KeyValuePair.Create(name, last));
+            }
+            await Settle(name, ct);
         }
     }
 
     private async Task SettleDeleted(string name, CachedImage last, CancellationToken ct)
     {
-        if (ownDeletions.Remove(last.Metadata.Uid!) || !ImageReference.TryParse(last.Spec?.SourceImage ?? "", out var image, out _))
+        if (ownDeletions.Contains(last.Metadata.Uid!) || !ImageReference.TryParse(last.Spec?.SourceImage ?? "", out var image, out _))
+        {
+            ownDeletions.Remove(last.Metadata.Uid!);
             return;
-        var isForgotten = await transactions.Run(
+        }
+        var facts = await transactions.Run(
             async log =>
             {
                 var stream = await log.ReadImage(image.ToString(), ct);
-                if (DecideDeleted(stream.State, image.ToString(), name, await log.Now(ct)) is not { } forgotten)
-                    return false;
-                stream.Append(forgotten);
-                return true;
+                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, time.GetUtcNow()) is { } fact ? [fact] : []);
             },
             ct);
-        if (isForgotten)
-            LogDeleted(name, image.ToString());
+        Say(name, image, facts);
     }
 
     private async Task Settle(string name, CancellationToken ct)
     {
         // 1. Whatever happened to it: what we show there has to be looked at.
-        again.Remove(name);
         if (views.ImageNamed(name) is { } shown)
-            dirty.Mark(shown);
+            images.Add(shown);
         if (resources.State.GetValueOrDefault(name) is not { } resource)
         {
-            settled.Remove(name);
+            wishes.Forget(name);
             return;
         }
 
         // 2. The same wish as before: our own writes end here.
-        var wish = new Wish(resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true);
-        if (settled.GetValueOrDefault(name) == wish)
+        var wish = Wish.Of(resource);
+        if (wishes.Find(name) == wish)
             return;
-        try
-        {
-            if (ImageReference.TryParse(wish.SourceImage, out var image, out var problem))
-                await Record(resource, image, ct);
-            else
-                await Refuse(resource, problem, ct);
-            settled[name] = wish;
-        }
-        catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException || (fault is OperationCanceledException && !ct.IsCancellationRequested))
-        {
-            LogAgain(name, fault.Message);
-            again.Add(name);
-        }
+        if (!ImageReference.TryParse(wish.SourceImage, out var image, out var problem))
+            await Refuse(resource, problem, ct);
+        else if (!IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
+            await Record(resource, image, ct);
+        wishes.Take(name, wish);
+        if (image is not null)
+            images.Add(image.ToString());
     }
+
+    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing.
+    private bool IsShown(CachedImage resource, ImageReference image) =>
+        resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
+        && view.IsRetained == (resource.Spec?.Retain == true);
 
     private async Task Record(CachedImage resource, ImageReference image, CancellationToken ct)
     {
@@ -133,21 +136,14 @@ internal sealed partial class ObserveCachedImages(
                 return (await NameImage.In(log, stream, image, now, ct), recorded);
             },
             ct);
-        foreach (var fact in facts)
-            LogWish(name, fact.GetType().Name, image.ToString());
-
-        dirty.Mark(image.ToString());
+        Say(name, image, facts);
         if (name != rightName)
-        {
-            if (!misnamed.TryGetValue(image.ToString(), out var names))
-                misnamed.Add(image.ToString(), names = []);
-            names.Add(name);
-        }
+            misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
         if (misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
         {
-            foreach (var other in wrong.Select(resources.State.GetValueOrDefault).OfType<CachedImage>())
+            foreach (var other in wrong.Keys.Select(resources.State.GetValueOrDefault).OfType<CachedImage>())
                 await Replace(other, right, ct);
-            misnamed.Remove(image.ToString());
+            misnamed.TryRemove(image.ToString(), out _);
         }
     }
 
@@ -159,8 +155,7 @@ internal sealed partial class ObserveCachedImages(
             var retain = new CachedImage { Metadata = new ObjectMeta(), Spec = new CachedImageSpec { Retain = true } };
             await api.Merge($"{CachedImage.Path}/{right.Metadata.Name}?fieldManager={WriteCachedImages.RetainManager}", retain, KubernetesJson.Default.CachedImage, ct);
         }
-        ownDeletions.Add(other.Metadata.Uid!);
-        await api.Delete($"{CachedImage.Path}/{other.Metadata.Name}", other.Metadata.Uid!, ct);
+        await ownDeletions.Delete(api, other, ct);
         LogReplaced(other.Metadata.Name!, right.Metadata.Name!);
     }
 
@@ -182,18 +177,18 @@ internal sealed partial class ObserveCachedImages(
         return facts;
     }
 
-    /// <summary>What a person can decide on a resource. While it stays the same, nothing follows from a change of the resource.</summary>
-    private sealed record Wish(string Uid, string SourceImage, bool Retain);
+    private void Say(string name, ImageReference image, IReadOnlyList<object> facts)
+    {
+        foreach (var fact in facts)
+        {
+            LogWish(name, fact.GetType().Name, image.ToString());
+            metrics.CountRecorded(fact.GetType().Name);
+        }
+    }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name}: {Fact} recorded for {Image}")]
     private partial void LogWish(string name, string fact, string image);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} was deleted: {Image} leaves the cache, unless a pod uses it or it is retained")]
-    private partial void LogDeleted(string name, string image);
-
     [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} is replaced by {RightName}, the name of its image")]
     private partial void LogReplaced(string name, string rightName);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "CachedImage {Name} could not be dealt with ({Reason}); trying again")]
-    private partial void LogAgain(string name, string reason);
 }

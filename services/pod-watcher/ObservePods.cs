@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net;
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Kubernetes;
@@ -10,28 +12,39 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed partial class ObservePods(
     KubernetesApi api, WatchedKinds kinds, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
-    KnownPods known, DirtySet dirty, EventLogTransactions transactions, TimeProvider time, ILogger<ObservePods> logger)
+    KnownPods known, PodAbsences absences, PodFollower follower, WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics,
+    TimeProvider time, ILogger<ObservePods> logger) : IReconciler
 {
-    /// <summary>Transactions at once. Pods of one image wait for each other in Postgres, so more would not be faster.</summary>
-    private const int Concurrency = 4;
-
-    /// <summary>So many may go in one list without a second one.</summary>
-    private const int FewPods = 10;
-
-    /// <summary>What a pod's stream lacks; null when it says all there is to say.</summary>
-    /// <param name="log">What the log says.</param>
-    /// <param name="live">The pod as it is; null when it does not exist.</param>
-    /// <param name="uid">The pod's uid.</param>
+    /// <summary>The event that makes the log agree with a pod that exists; null when it agrees.</summary>
+    /// <param name="log">What the log says. A pod that it says is gone has to be known to exist by more than <paramref name="live"/>.</param>
+    /// <param name="live">The pod as it is.</param>
     /// <param name="pullSecrets">Its own and its ServiceAccount's.</param>
     /// <param name="now">UTC.</param>
-    public static object? Decide(PodUse log, LivePod? live, string uid, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
+    public static PodObserved? Decide(PodUse log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
     {
-        if (live is null)
-            return log is { IsObserved: true, IsGone: false } ? new PodGone(uid, log.Namespace, log.Name, log.Images, now) : null;
-        if (log.IsGone || (!log.IsObserved && live.Images.Count == 0) || log.Says(PodUse.ImagesOf(live.Images), pullSecrets))
+        var isUnknown = !log.IsObserved || log.IsGone;
+        if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
             return null;
-        return new PodObserved(uid, live.Namespace, live.Name, live.Images, pullSecrets, now);
+        return new PodObserved(live.Uid, live.Namespace, live.Name, live.Images, pullSecrets, now)
+        {
+            Node = live.Node,
+            OwnerKind = live.OwnerKind,
+            OwnerName = live.OwnerName,
+            ServiceAccount = live.Account[(live.Account.IndexOf('/', StringComparison.Ordinal) + 1)..],
+            CreatedAt = live.CreatedAt,
+            ResourceVersion = live.Version?.ToString(CultureInfo.InvariantCulture),
+        };
     }
+
+    /// <summary>The event that ends a pod's use; null when the log says so, never knew it, or has seen a later state of it.</summary>
+    /// <param name="log">What the log says.</param>
+    /// <param name="uid">The pod's uid.</param>
+    /// <param name="absence">Why it is taken to be gone.</param>
+    /// <param name="now">UTC.</param>
+    public static PodGone? DecideGone(PodUse log, string uid, PodAbsence absence, DateTimeOffset now) =>
+        log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
+            ? new PodGone(uid, log.Namespace, log.Name, log.Images, now) { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
+            : null;
 
     /// <summary>What an image's stream lacks when a pod uses it; null when it is on somebody's list already.</summary>
     /// <param name="log">What the log says of the image.</param>
@@ -46,131 +59,142 @@ internal sealed partial class ObservePods(
         return log.UnusedSince is null ? null : new ImageUsedAgain(use.Image, uid, now);
     }
 
-    /// <summary>Compares and records until cancelled. A fault of Postgres flies: what has not been recorded is found again by the next list.</summary>
-    public async Task Run(CancellationToken ct)
-    {
-        var podChanges = pods.TakeChanges(ct);
-        var accountChanges = accounts.TakeChanges(ct);
-        var looked = new HashSet<string>();
-        while (true)
-        {
-            await await Task.WhenAny(podChanges, accountChanges);
-            if (podChanges.IsCompleted)
-            {
-                var changes = await podChanges;
-                looked.UnionWith(changes.Listed ? pods.State.Keys.Concat(await Missing(ct)) : changes.Keys);
-                podChanges = pods.TakeChanges(ct);
-            }
-            if (accountChanges.IsCompleted)
-            {
-                var changes = await accountChanges;
-                looked.UnionWith(pods.State.Values.Where(pod => changes.Listed || changes.Keys.Contains(pod.Account)).Select(pod => pod.Uid));
-                accountChanges = accounts.TakeChanges(ct);
-            }
-            // Both lists first: a pod is recorded once, with all of its pull secrets.
-            if (!pods.IsListed || !accounts.IsListed)
-                continue;
-            await Settle(looked, ct);
-            looked.Clear();
-        }
-    }
-
-    /// <summary>Makes the log agree with what is, for these pods.</summary>
-    public Task Settle(IEnumerable<string> uids, CancellationToken ct) =>
-        Parallel.ForEachAsync(uids, new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = ct }, async (uid, token) => await Settle(uid, token));
-
-    /// <summary>The known pods that do not exist. When a list lacks a fifth of all or more, only those that a second list lacks too.</summary>
-    private async Task<IReadOnlyCollection<string>> Missing(CancellationToken ct)
-    {
-        var all = known.Uids();
-        string[] missing = [.. all.Where(uid => !pods.State.ContainsKey(uid))];
-        if (missing.Length * 5 < all.Count || missing.Length < FewPods)
-            return missing;
-        var backOff = new BackOff(time);
-        while (true)
-        {
-            try
-            {
-                var second = (await api.ListAll(kinds.Pods, ct)).Select(pod => pod.Uid).ToHashSet();
-                string[] confirmed = [.. missing.Where(uid => !second.Contains(uid))];
-                LogMissing(missing.Length, all.Count, confirmed.Length);
-                return confirmed;
-            }
-            catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException)
-            {
-                LogSecondListFailed(fault.Message);
-                await backOff.Wait(ct);
-            }
-        }
-    }
-
-    private async Task Settle(string uid, CancellationToken ct)
+    /// <summary>Makes the log agree with what is, for these pods: in one transaction.</summary>
+    public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
         // 1. Is there a difference at all? Mostly there is none, and the log is not asked.
-        var live = pods.State.GetValueOrDefault(uid);
-        var secrets = live is null ? [] : SecretsOf(live);
-        if (Decide(known.Find(uid) ?? PodUse.Nothing, live, uid, secrets, time.GetUtcNow()) is null)
-            return;
+        var looks = new List<Look>();
+        foreach (var uid in keys)
+            if (await LookAt(uid, ct) is { } look)
+                looks.Add(look);
 
-        // 2. Decide again by the streams, and record.
-        var (pod, fact) = await transactions.Run(log => Record(log, live, uid, secrets, ct), ct);
-
-        // 3. Remember, and have the resources of its images looked at.
-        dirty.Mark(known.Set(uid, pod));
-        if (fact is PodObserved observed)
-            LogObserved(observed.Namespace, observed.Name, observed.Images.Count);
-        else if (fact is PodGone gone)
-            LogGone(gone.Namespace, gone.Name, gone.Images.Count);
-    }
-
-    private async Task<(PodUse Pod, object? Fact)> Record(EventLogTransaction log, LivePod? live, string uid, IReadOnlyList<string> secrets, CancellationToken ct)
-    {
-        var now = time.GetUtcNow();
-        var stream = await log.Read(StreamName.OfPod(uid), PodUse.Nothing, PodUse.Fold, ct);
-        var fact = Decide(stream.State, live, uid, secrets, now);
-        switch (fact)
+        // 2. Decide again by the streams, record, and have the resources of the images looked at.
+        foreach (var look in await RecordAll(looks, ct))
         {
-            case PodGone gone:
-                await ImageUsers.Remove(log.Connection, uid, ct);
-                stream.Append(gone);
-                break;
-            case PodObserved observed:
-                await ImageLocks.TakeToUse(log, PodUse.ImagesOf(observed.Images), ct);
-                foreach (var use in observed.Images.DistinctBy(image => image.Image))
-                    await Request(log, use, observed, now, ct);
-                await ImageUsers.Replace(log.Connection, observed, ct);
-                stream.Append(observed);
-                break;
+            // 3. The log says that it is gone and it has not changed since: this replica was suspended, or the pod has returned. The API knows.
+            if (await Find(look.Live!, ct) is { } fresh)
+                await RecordAll([look with { Live = fresh, IsProven = true }], ct);
         }
-        return (stream.State, fact);
     }
 
-    private static async Task Request(EventLogTransaction log, PodImage use, PodObserved pod, DateTimeOffset now, CancellationToken ct)
+    /// <returns>Those that are gone by the log, and of which no later state has been seen.</returns>
+    private async Task<IReadOnlyList<Look>> RecordAll(IReadOnlyList<Look> looks, CancellationToken ct)
     {
-        var image = await log.ReadImage(use.Image, ct);
-        var bringsSecret = image.State.IsRefused && pod.PullSecrets.Count > 0
-            && BringsSecret(pod, await ImageUsers.Of(log.Connection, use.Image, ct));
-        if (DecideImage(image.State, use, pod.PodUid, bringsSecret, now) is { } fact)
-            image.Append(fact);
+        if (looks.Count == 0)
+            return [];
+        var recorded = await transactions.Run(log => Record(log, looks, ct), ct);
+        foreach (var (look, pod, fact) in recorded)
+        {
+            images.Add(known.Set(look.Uid, pod));
+            if (look.Live is null)
+                absences.Remove(look.Uid);
+            if (fact is not null)
+                metrics.CountRecorded(fact.GetType().Name);
+            if (fact is PodObserved observed)
+                LogObserved(observed.Namespace, observed.Name, observed.Images.Count);
+            else if (fact is PodGone gone)
+                LogGone(gone.Namespace, gone.Name, gone.Images.Count, gone.Reason!);
+        }
+        return [.. recorded.Where(result => result.Pod.IsGone && result.Look is { Live.Images.Count: > 0, IsProven: false }).Select(result => result.Look)];
     }
 
-    private static bool BringsSecret(PodObserved pod, IReadOnlyList<ImageUser> users) =>
-        pod.PullSecrets.Except(users.Where(user => user.Namespace == pod.Namespace).SelectMany(user => user.PullSecrets)).Any();
+    private async Task<Look?> LookAt(string uid, CancellationToken ct)
+    {
+        var log = known.Find(uid) ?? PodUse.Nothing;
+        if (pods.State.GetValueOrDefault(uid) is { } live)
+        {
+            absences.Remove(uid);
+            var secrets = SecretsOf(live);
+            var mayDiffer = log is { IsObserved: true, Containers: null } && follower.TakeChanged(uid);
+            return mayDiffer || Decide(log, live, secrets, time.GetUtcNow()) is not null ? new Look(uid, live, secrets, null) : null;
+        }
+        if (absences.Find(uid) is not { } absence)
+            return null;   // not in the state and not known to be gone: a list says more
+        if (!log.IsObserved)
+        {
+            absences.Remove(uid);
+            return null;
+        }
+        if (absence is { Reason: PodAbsence.Deleted, Last: { DeletedAt: null } last } && await Find(last, ct) is not null)
+            absence = absence with { Reason = PodAbsence.LabelRemoved };   // the watch ends with a DELETED for it too
+        return new Look(uid, null, [], absence);
+    }
+
+    /// <summary>The pod by one read that no selector filters; null when it does not exist, or another has its name.</summary>
+    private async Task<LivePod?> Find(LivePod pod, CancellationToken ct)
+    {
+        try
+        {
+            var found = await api.Get(Pod.PathOf(pod.Namespace, pod.Name), PodJson.Default.Pod, ct);
+            return found.Metadata.Uid == pod.Uid ? kinds.Pods.Keep(found) : null;
+        }
+        catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+
+    private async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
+    {
+        // 1. The pods' own streams.
+        var now = time.GetUtcNow();
+        var streams = await log.ReadAll([.. looks.Select(look => StreamName.OfPod(look.Uid))], PodUse.Nothing, PodUse.Fold, ct);
+        var recorded = new List<Recorded>();
+        foreach (var look in looks)
+        {
+            var stream = streams[StreamName.OfPod(look.Uid)];
+            object? fact = look.Live is null ? DecideGone(stream.State, look.Uid, look.Absence!, now)
+                : stream.State.IsGone && !look.IsProven && !(look.Live.Version > stream.State.Version) ? null
+                : Decide(stream.State, look.Live, look.PullSecrets, now);
+            if (fact is not null)
+                stream.Append(fact);
+            recorded.Add(new Recorded(look, stream.State, fact));
+        }
+
+        // 2. Their images, in one order for everybody, and who uses them.
+        PodObserved[] observed = [.. recorded.Select(result => result.Fact).OfType<PodObserved>()];
+        await Request(log, observed, now, ct);
+        await ImageUsers.Remove(log.Connection, [.. recorded.Select(result => result.Fact).OfType<PodGone>().Select(gone => gone.PodUid)], ct);
+        await ImageUsers.Replace(log.Connection, observed, ct);
+        return recorded;
+    }
+
+    private static async Task Request(EventLogTransaction log, IReadOnlyList<PodObserved> observed, DateTimeOffset now, CancellationToken ct)
+    {
+        var images = PodUse.ImagesOf(observed.SelectMany(pod => pod.Images));
+        if (images.Count == 0)
+            return;
+        await ImageLocks.TakeToUse(log, images, ct);
+        var streams = (await log.ReadImages(images, ct)).ToDictionary(stream => stream.Name);
+        foreach (var use in observed.SelectMany(pod => pod.Images.DistinctBy(image => image.Image).Select(image => (Image: image, Pod: pod)))
+            .OrderBy(use => use.Image.Image, StringComparer.Ordinal))
+        {
+            var image = streams[StreamName.OfImage(use.Image.Image)];
+            var bringsSecret = image.State.IsRefused && await ImageUsers.BringsSecret(log.Connection, use.Image.Image, use.Pod, ct);
+            if (DecideImage(image.State, use.Image, use.Pod.PodUid, bringsSecret, now) is { } fact)
+                image.Append(fact);
+            await NameImage.In(log, image, ImageReference.Parse(use.Image.Image), now, ct);
+        }
+    }
 
     private IReadOnlyList<string> SecretsOf(LivePod pod) =>
-        [.. pod.PullSecrets.Union(accounts.State.TryGetValue(pod.Account, out var account) ? account.Names : [])];
+        accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0 ? [.. pod.PullSecrets.Union(account.Names)] : pod.PullSecrets;
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Missing} of {All} known pods were missing from one list; a second list confirms {Confirmed} of them")]
-    private partial void LogMissing(int missing, int all, int confirmed);
+    /// <summary>What is to be recorded of a pod.</summary>
+    /// <param name="Uid">The pod's uid.</param>
+    /// <param name="Live">As it is; null when it is gone.</param>
+    /// <param name="PullSecrets">Its own and its ServiceAccount's.</param>
+    /// <param name="Absence">Why it is taken to be gone; null when it is not.</param>
+    /// <param name="IsProven">It has just been read by itself.</param>
+    private sealed record Look(string Uid, LivePod? Live, IReadOnlyList<string> PullSecrets, PodAbsence? Absence, bool IsProven = false);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "a second list of pods is needed and failed ({Reason}); trying again, no pod is recorded as gone until then")]
-    private partial void LogSecondListFailed(string reason);
+    private sealed record Recorded(Look Look, PodUse Pod, object? Fact);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "pod {Namespace}/{Name} observed, {Images} images")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} observed, {Images} images")]
     private partial void LogObserved(string @namespace, string name, int images);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "pod {Namespace}/{Name} gone, {Images} images less used")]
-    private partial void LogGone(string @namespace, string name, int images);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} gone, {Images} images less used ({Reason})")]
+    private partial void LogGone(string @namespace, string name, int images, string reason);
 }
 
 /// <summary>The pull secrets that a ServiceAccount lends to its pods.</summary>

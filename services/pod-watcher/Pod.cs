@@ -9,14 +9,55 @@ internal sealed record Pod : IResource
     /// <summary>Path of all of them.</summary>
     public const string Path = "api/v1/pods";
 
-    public required ObjectMeta Metadata { get; init; }
+    public required PodMeta Metadata { get; init; }
 
     public PodSpec? Spec { get; init; }
+
+    public PodStatus? Status { get; init; }
+
+    string? IResource.ResourceVersion => Metadata.ResourceVersion;
+
+    /// <summary>Path of one of them.</summary>
+    public static string PathOf(string @namespace, string name) => $"api/v1/namespaces/{@namespace}/pods/{name}";
 }
+
+/// <summary>A pod's metadata. Without <c>managedFields</c>, which are most of a pod's bytes.</summary>
+internal sealed record PodMeta
+{
+    public string? Name { get; init; }
+
+    public string? Namespace { get; init; }
+
+    public string? Uid { get; init; }
+
+    public string? ResourceVersion { get; init; }
+
+    public IReadOnlyDictionary<string, string>? Labels { get; init; }
+
+    public IReadOnlyDictionary<string, string>? Annotations { get; init; }
+
+    public IReadOnlyList<OwnerReference>? OwnerReferences { get; init; }
+
+    [JsonConverter(typeof(KubernetesTime))]
+    public DateTimeOffset? CreationTimestamp { get; init; }
+
+    [JsonConverter(typeof(KubernetesTime))]
+    public DateTimeOffset? DeletionTimestamp { get; init; }
+}
+
+internal sealed record OwnerReference(string? Kind, string? Name, bool? Controller);
 
 internal sealed record PodSpec(
     string? ServiceAccountName, IReadOnlyList<Container>? Containers, IReadOnlyList<Container>? InitContainers,
-    IReadOnlyList<Container>? EphemeralContainers, IReadOnlyList<SecretName>? ImagePullSecrets, IReadOnlyList<Volume>? Volumes = null);
+    IReadOnlyList<Container>? EphemeralContainers, IReadOnlyList<SecretName>? ImagePullSecrets, IReadOnlyList<Volume>? Volumes = null, string? NodeName = null);
+
+internal sealed record PodStatus(
+    string? Phase, IReadOnlyList<ContainerStatus>? ContainerStatuses = null, IReadOnlyList<ContainerStatus>? InitContainerStatuses = null,
+    IReadOnlyList<ContainerStatus>? EphemeralContainerStatuses = null);
+
+/// <param name="Name">The container's.</param>
+/// <param name="ImageID">For example <c>docker.io/library/nginx@sha256:…</c>; empty until the image is there.</param>
+internal sealed record ContainerStatus(string Name, string? ImageID);
 
 internal sealed record Container(string Name, string? Image);
 
@@ -35,6 +76,8 @@ internal sealed record ServiceAccount : IResource
     public required ObjectMeta Metadata { get; init; }
 
     public IReadOnlyList<SecretName>? ImagePullSecrets { get; init; }
+
+    string? IResource.ResourceVersion => Metadata.ResourceVersion;
 }
 
 /// <summary>A namespace of the API, as far as this service reads it.</summary>
@@ -46,6 +89,7 @@ internal sealed record Namespace
 /// <summary>How these types are read.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Namespace))]
+[JsonSerializable(typeof(Pod))]
 [JsonSerializable(typeof(ResourceList<Pod>))]
 [JsonSerializable(typeof(WatchLine<Pod>))]
 [JsonSerializable(typeof(ResourceList<ServiceAccount>))]

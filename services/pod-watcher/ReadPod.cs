@@ -2,20 +2,14 @@ using Kuik.Contracts;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What is kept of a pod that runs through Kuik.</summary>
-/// <param name="Uid">The pod's uid.</param>
-/// <param name="Namespace">Its namespace.</param>
-/// <param name="Name">Its name.</param>
-/// <param name="Images">
-/// For each container and image volume whose image Kuik rewrote, one entry; two where annotation and container disagree.
-/// </param>
-/// <param name="PullSecrets">The pod's own, in its order.</param>
-/// <param name="Account">Its ServiceAccount, as <c>namespace/name</c>.</param>
-internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, string Account);
-
 /// <summary>Reads the images of a pod back: from v1's annotations, else from the local reference itself (ephemeral containers have no annotation).</summary>
 internal static class ReadPod
 {
+    private static readonly Pool<string> SharedTexts = new();
+    private static readonly Pool<PodImage> SharedImages = new();
+
+    private const string TemplateHashLabel = "pod-template-hash";
+
     /// <summary>Reads a pod. An image that nobody can parse is not among its images.</summary>
     /// <param name="pod">As the API has it.</param>
     /// <param name="ports">node-proxy's ports, the current one and previous ones.</param>
@@ -28,11 +22,25 @@ internal static class ReadPod
         var ephemeral = (pod.Spec?.EphemeralContainers ?? []).SelectMany(container => ImagesOf(container, null));
         var volumes = (pod.Spec?.Volumes ?? []).Where(volume => volume is { Name: not null, Image.Reference: not null }).SelectMany(
             volume => ImagesOf(new("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
+        var digests = Digests(pod.Status);
+        var owner = TopController(pod.Metadata);
         return new LivePod(
-            pod.Metadata.Uid!, pod.Metadata.Namespace!, pod.Metadata.Name!,
-            [.. containers.Concat(initial).Concat(ephemeral).Concat(volumes)],
+            pod.Metadata.Uid!, Shared(pod.Metadata.Namespace!), pod.Metadata.Name!,
+            [.. containers.Concat(initial).Concat(ephemeral).Concat(volumes).Select(WithDigest)],
             SecretNames(pod.Spec?.ImagePullSecrets),
-            $"{pod.Metadata.Namespace}/{pod.Spec?.ServiceAccountName ?? "default"}");
+            Shared($"{pod.Metadata.Namespace}/{pod.Spec?.ServiceAccountName ?? "default"}"))
+        {
+            Node = Shared(pod.Spec?.NodeName),
+            OwnerKind = Shared(owner?.Kind),
+            OwnerName = Shared(owner?.Name),
+            CreatedAt = pod.Metadata.CreationTimestamp,
+            DeletedAt = pod.Metadata.DeletionTimestamp,
+            Phase = Shared(pod.Status?.Phase),
+            Version = LivePod.ParseVersion(pod.Metadata.ResourceVersion),
+        };
+
+        PodImage WithDigest(PodImage image) =>
+            SharedImages.Get(digests?.GetValueOrDefault(image.Container) is { } digest ? image with { Digest = digest } : image);
 
         // What the runtime pulls is what the container says. Where the annotation says something else (somebody has edited the pod), both count as used.
         IEnumerable<PodImage> ImagesOf(Container container, string? annotation)
@@ -58,6 +66,29 @@ internal static class ReadPod
     private static bool IsV1Form(string? local, string written) =>
         written.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash
         && LocalReference.TryRest(local ?? "", out _, out var rest) && rest == written[..slash].Replace(':', '-') + written[slash..];
+
+    /// <summary>By container: what follows the <c>@</c> of its imageID, or all of it where it is a digest alone.</summary>
+    private static Dictionary<string, string>? Digests(PodStatus? status)
+    {
+        Dictionary<string, string>? digests = null;
+        foreach (var container in (status?.ContainerStatuses ?? []).Concat(status?.InitContainerStatuses ?? []).Concat(status?.EphemeralContainerStatuses ?? []))
+            if (container.ImageID?[(container.ImageID.LastIndexOf('@') + 1)..] is { } digest && digest.StartsWith("sha256:", StringComparison.Ordinal))
+                (digests ??= [])[container.Name] = digest;
+        return digests;
+    }
+
+    // A Deployment's ReplicaSets are named after it and the hash that their pods carry as a label; so no right to read ReplicaSets is needed.
+    private static OwnerReference? TopController(PodMeta pod)
+    {
+        var owner = pod.OwnerReferences?.FirstOrDefault(reference => reference.Controller == true);
+        return owner is { Kind: "ReplicaSet", Name: { } name } && pod.Labels?.GetValueOrDefault(TemplateHashLabel) is { Length: > 0 } hash
+            && name.EndsWith("-" + hash, StringComparison.Ordinal)
+            ? new OwnerReference("Deployment", name[..^(hash.Length + 1)], true)
+            : owner;
+    }
+
+    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(text))]
+    private static string? Shared(string? text) => text is null ? null : SharedTexts.Get(text);
 
     /// <summary>Names of pull secrets, without the empty entries that the API allows.</summary>
     public static IReadOnlyList<string> SecretNames(IReadOnlyList<SecretName>? secrets) =>

@@ -31,12 +31,32 @@ internal static class ShowImage
         };
     }
 
+    /// <summary>The same without the fields of the spec that a person owns, and with a word about one that has no effect.</summary>
+    /// <param name="desired">What the resource should say.</param>
+    /// <param name="actual">The resource; null when there is none.</param>
+    public static CachedImage BesideAPersons(CachedImage desired, CachedImage? actual)
+    {
+        if (actual is null)
+            return desired;
+        var owned = desired.Spec! with
+        {
+            SourceImage = actual.Managers.SourceImage is not null && IsSameImage(actual.Spec?.SourceImage, desired.Spec!.SourceImage) ? null : desired.Spec!.SourceImage,
+            ExpiresAt = actual.Managers.ExpiresAt is null ? desired.Spec.ExpiresAt : null,
+        };
+        var note = actual.Managers.ExpiresAt is { } manager && desired.Spec.ExpiresAt != actual.Spec?.ExpiresAt
+            ? $"spec.expiresAt, set by {manager}, has no effect: an unused image expires after the expiry delay"
+            : null;
+        return desired with { Spec = owned, Status = desired.Status! with { LastError = desired.Status!.LastError ?? note } };
+    }
+
     /// <summary>Does the resource say so already? What a person decides (<c>spec.retain</c>) and what others add is not looked at.</summary>
-    public static bool Says(CachedImage actual, CachedImage desired) =>
-        actual.Spec?.SourceImage == desired.Spec!.SourceImage
-        && Seconds(actual.Spec?.ExpiresAt) == Seconds(desired.Spec.ExpiresAt)
-        && desired.Metadata.Labels!.All(label => actual.Metadata.Labels?.GetValueOrDefault(label.Key) == label.Value)
-        && SaysStatus(actual.Status, desired.Status);
+    public static bool Says(CachedImage actual, CachedImage desired) => SaysSpec(actual, desired) && SaysStatus(actual.Status, desired.Status);
+
+    /// <summary>Do the resource's spec and labels say so already? A reference may be written in several ways.</summary>
+    public static bool SaysSpec(CachedImage actual, CachedImage desired) =>
+        (desired.Spec!.SourceImage is null || IsSameImage(actual.Spec?.SourceImage, desired.Spec.SourceImage))
+        && (actual.Managers.ExpiresAt is not null || Seconds(actual.Spec?.ExpiresAt) == Seconds(desired.Spec.ExpiresAt))
+        && desired.Metadata.Labels!.All(label => actual.Metadata.Labels?.GetValueOrDefault(label.Key) == label.Value);
 
     /// <summary>Does the resource's status say so already?</summary>
     public static bool SaysStatus(CachedImageStatus? actual, CachedImageStatus? desired) =>
@@ -68,6 +88,9 @@ internal static class ShowImage
             UnusedSince = view.UnusedSince,
         };
     }
+
+    private static bool IsSameImage(string? a, string? b) =>
+        a == b || (ImageReference.TryParse(a ?? "", out var one, out _) && ImageReference.TryParse(b ?? "", out var other, out _) && one.ToString() == other.ToString());
 
     private static string Phase(ImageStage stage) => stage switch
     {

@@ -5,88 +5,139 @@ using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Everything that only one replica does, for as long as it leads: follow the cluster, record, write resources. Starts from nothing each time.</summary>
+/// <summary>
+/// Everything that only one replica does, for as long as it leads: follow the cluster, record, write resources. Starts from nothing each time. A fault of Postgres or
+/// of the API ends none of it: what could not be recorded or written is tried again, the cluster is not listed again for it.
+/// </summary>
 internal sealed partial class WatchCluster(
-    KubernetesApi api, WatchedKinds kinds, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store, TimeProvider time, ILoggerFactory logs)
+    KubernetesApi api, WatchedKinds kinds, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store,
+    ClusterObservation observation, WatcherMetrics metrics, TimeProvider time, ILoggerFactory logs)
 {
+    /// <summary>Writes to the API a second in the long run, and at once after a pause: 20,000 resources with their status are written in seven minutes.</summary>
+    private const int WritesPerSecond = 100;
+
+    private static readonly WorkQueueOptions Immediate = new();
+
+    // Many pods of an image that come and go within this time are one write.
+    private static readonly WorkQueueOptions Gathered = new() { Gather = TimeSpan.FromSeconds(0.5) };
+
     private readonly ILogger logger = logs.CreateLogger<WatchCluster>();
     private Func<string?> problem = () => null;
 
     /// <summary>Why this replica does not keep up; null while it does, or does not lead.</summary>
     public string? Problem => problem();
 
-    /// <summary>Works until cancelled. While Postgres is away it waits, then starts again with new lists.</summary>
+    /// <summary>Works until cancelled.</summary>
+    /// <exception cref="Exception">The log holds an event that this version cannot read.</exception>
     public async Task Run(CancellationToken ct)
     {
-        var backOff = new BackOff(time);
         try
         {
-            while (true)
-            {
-                try
-                {
-                    await RunOnce(backOff, ct);
-                }
-                catch (Exception fault) when (ct.IsCancellationRequested)
-                {
-                    // What breaks off in the middle says so in many ways: Marten wraps Postgres's own "canceling statement".
-                    throw new OperationCanceledException("the lead is lost, or the service ends", fault, ct);
-                }
-                catch (Exception fault) when (EventLogFault.MeansAway(fault))
-                {
-                    var reason = EventLogFault.ReasonOf(fault);
-                    LogPostgresIsAway(reason);
-                    problem = () => $"nothing is recorded: {reason}";
-                }
-                catch (ClusterCheckFailed fault)
-                {
-                    if (problem() != fault.Message)
-                        LogNotThisCluster(fault.Message);
-                    problem = () => fault.Message;
-                }
-                await backOff.Wait(ct);
-            }
+            await Follow(await Prepare(ct), ct);
+        }
+        catch (Exception fault) when (ct.IsCancellationRequested)
+        {
+            // What breaks off in the middle says so in many ways: Marten wraps Postgres's own "canceling statement".
+            throw new OperationCanceledException("the lead is lost, or the service ends", fault, ct);
         }
         finally
         {
             problem = () => null;
+            metrics.Follow();
+            observation.End();
         }
     }
 
-    private async Task RunOnce(BackOff backOff, CancellationToken ct)
+    /// <summary>Waits until the log is there and is about this cluster, and reads what it says of pods.</summary>
+    private async Task<KnownPods> Prepare(CancellationToken ct)
     {
-        // 1. What the log says, if it is about this cluster.
-        if (!logReady.IsReady)
-            problem = () => "waiting for Postgres";
-        await logReady.Wait(ct);
-        await CheckCluster.Run(api, store, ct);
-        var known = await ReadKnownPods(ct);
-        backOff.Reset();
+        var backOff = new BackOff(time);
+        while (true)
+        {
+            try
+            {
+                if (!logReady.IsReady)
+                    Suspend("waiting for Postgres");
+                await logReady.Wait(ct);
+                await CheckCluster.Run(api, store, ct);
+                return await ReadKnownPods(ct);
+            }
+            catch (ClusterCheckFailed fault)
+            {
+                if (problem() != fault.Message)
+                    LogNotThisCluster(fault.Message);
+                Suspend(fault.Message);
+            }
+            catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault) && Failure.Of(fault).IsShared)
+            {
+                var reason = $"nothing is recorded: {Failure.Of(fault).Reason}";
+                if (problem() != reason)
+                    LogPostgresIsAway(Failure.Of(fault).Reason);
+                Suspend(reason);
+            }
+            await backOff.Wait(ct);
+        }
+    }
 
-        // 2. What the cluster says, and what follows.
+    private async Task Follow(KnownPods known, CancellationToken ct)
+    {
+        // 1. What the cluster says.
         var pods = new Reflector<Pod, LivePod>(kinds.Pods, api, time, logger);
         var accounts = new Reflector<ServiceAccount, AccountSecrets>(kinds.Accounts, api, time, logger);
         var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, logger);
         var repositories = new Reflector<Repository, Repository>(kinds.Repositories, api, time, logger);
-        var (dirty, dirtyRepositories, deletions, views) = (new DirtySet(), new DirtySet(), new OwnDeletions(), new ImageViews(store));
-        var observePods = new ObservePods(api, kinds, pods, accounts, known, dirty, transactions, time, logs.CreateLogger<ObservePods>());
-        var observeImages = new ObserveCachedImages(api, resources, views, dirty, deletions, transactions, time, logs.CreateLogger<ObserveCachedImages>());
-        var writeImages = new WriteCachedImages(api, resources, views, known, dirty, dirtyRepositories, deletions, transactions, time, logs.CreateLogger<WriteCachedImages>());
-        var writeRepositories = new WriteRepositories(api, repositories, views, dirtyRepositories, time, logs.CreateLogger<WriteRepositories>());
-        problem = () => About("pods", pods.Problem) ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem)
-            ?? About("repositories", repositories.Problem) ?? writeImages.Problem ?? writeRepositories.Problem;
 
-        // 3. All of it, until one part ends; then the others have to end too.
-        using var together = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        Task[] parts =
-        [
-            pods.Run(together.Token), accounts.Run(together.Token), resources.Run(together.Token), repositories.Run(together.Token),
-            observePods.Run(together.Token), observeImages.Run(together.Token), writeImages.Run(together.Token), writeRepositories.Run(together.Token),
-        ];
-        var first = await Task.WhenAny(parts);
-        await together.CancelAsync();
-        await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the others were told to end; the first one says why
-        await first;
+        // 2. What is to be looked at.
+        using var podQueue = new WorkQueue(time, Immediate);
+        using var resourceQueue = new WorkQueue(time, Immediate);
+        using var imageQueue = new WorkQueue(time, Gathered);
+        using var repositoryQueue = new WorkQueue(time, Gathered);
+
+        // 3. What follows.
+        var (absences, deletions, views, wishes) = (new PodAbsences(), new OwnDeletions(), new ImageViews(store), new TakenWishes());
+        var writer = new PacedApi(api, new TokenBucket(WritesPerSecond, 2 * WritesPerSecond, time), metrics);
+        var follower = new PodFollower(api, kinds, pods, accounts, known, absences, podQueue, time, logs.CreateLogger<PodFollower>());
+        var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
+        var observePods = new ObservePods(
+            api, kinds, pods, accounts, known, absences, follower, imageQueue, transactions, metrics, time, logs.CreateLogger<ObservePods>());
+        var observeImages = new ObserveCachedImages(
+            writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics, time, logs.CreateLogger<ObserveCachedImages>());
+        var writeImages = new WriteCachedImages(writer, resources, views, known, deletions, wishes, transactions, time);
+        var writeRepositories = new WriteRepositories(writer, repositories, views, repositoryQueue, time);
+
+        var podController = NewController(new("pods", Workers: 4, Batch: 50), podQueue, observePods);
+        var resourceController = NewController(new("CachedImages of people", Workers: 4), resourceQueue, observeImages);
+        var imageController = NewController(new("CachedImages", Workers: 8), imageQueue, writeImages);
+        var repositoryController = NewController(new("Repositories", Workers: 1), repositoryQueue, writeRepositories);   // one, because it gives names
+        metrics.Follow(podController, resourceController, imageController, repositoryController);
+        problem = () => About("pods", pods.Problem) ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem)
+            ?? About("repositories", repositories.Problem) ?? podController.Problem ?? resourceController.Problem ?? refresher.Problem
+            ?? imageController.Problem ?? repositoryController.Problem;
+        observation.Begin(follower);
+
+        // 4. All of it, until one part ends; then the others have to end too.
+        await TaskGroup.Run(
+            ct,
+            pods.Run, accounts.Run, resources.Run, repositories.Run, follower.Run, observeImages.Follow, writeRepositories.Follow, refresher.Run,
+            end => After(follower.Listed, podController, end),
+            end => After(Task.WhenAll(resources.FirstList, refresher.First), resourceController, end),
+            end => After(Task.WhenAll(resources.FirstList, refresher.First), imageController, end),
+            end => After(Task.WhenAll(repositories.FirstList, refresher.First), repositoryController, end));
+    }
+
+    private Controller NewController(ControllerOptions options, WorkQueue queue, IReconciler reconciler) =>
+        new(options, queue, reconciler, metrics, time, logs.CreateLogger<Controller>());
+
+    private static async Task After(Task begin, Controller controller, CancellationToken ct)
+    {
+        await begin.WaitAsync(ct);
+        await controller.Run(ct);
+    }
+
+    private void Suspend(string reason)
+    {
+        problem = () => reason;
+        observation.Suspend(reason);
     }
 
     private async Task<KnownPods> ReadKnownPods(CancellationToken ct)
@@ -97,7 +148,7 @@ internal sealed partial class WatchCluster(
 
     private static string? About(string what, string? problem) => problem is null ? null : $"{what}: {problem}";
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "nothing is recorded, because Postgres does not answer as it should ({Reason}); starting again with new lists until it does")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "nothing is recorded, because Postgres does not answer as it should ({Reason}); trying again with growing pauses until it does")]
     private partial void LogPostgresIsAway(string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "nothing is observed: {Reason}")]

@@ -24,10 +24,10 @@ internal static class WatcherSetup
         builder.Services.AddSingleton<WatchedKinds>();
         builder.Services.AddSingleton<LivePods>();
         builder.Services.AddSingleton<ClusterObservation>();
+        builder.Services.AddSingleton<WatcherMetrics>();
         builder.Services.AddSingleton<WatchCluster>();
         builder.Services.AddSingleton<LeadByLease>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
-        builder.Services.AddSingleton<WatcherMetrics>();
         builder.Services.AddHostedService<ExpireImages>();
         builder.Services.AddHostedService<EndpointsReconciler>();
         builder.Services.AddHealthChecks().AddCheck<WatcherHealth>("cluster");

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using Kuik.Contracts;
 using Kuik.EventLog;
@@ -7,13 +6,12 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Makes every CachedImage say what the log says, with server-side apply as <c>kuik</c>: only where it does not yet, at most once a second an image.
-/// The resources carry no finalizer and hold no fact: deleted ones are written again.
-/// <para>1. Read the views that changed. 2. Of each image marked: what should be, what is. 3. Name, write, or delete.</para>
+/// Makes every CachedImage say what the log says, with server-side apply as <c>kuik</c>: only where it does not yet. The resources carry no finalizer and hold no fact:
+/// deleted ones are written again. A field of the spec that a person owns is left to the person.
 /// </summary>
-internal sealed partial class WriteCachedImages(
-    KubernetesApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, KnownPods known, DirtySet dirty,
-    DirtySet dirtyRepositories, OwnDeletions ownDeletions, EventLogTransactions transactions, TimeProvider time, ILogger<WriteCachedImages> logger)
+internal sealed class WriteCachedImages(
+    PacedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, KnownPods known, OwnDeletions ownDeletions, TakenWishes wishes,
+    EventLogTransactions transactions, TimeProvider time) : IReconciler
 {
     /// <summary>Who owns the fields of metadata and spec that this service writes.</summary>
     public const string FieldManager = "kuik";
@@ -27,50 +25,11 @@ internal sealed partial class WriteCachedImages(
     /// <summary>Who owns <c>spec.retain</c> where this service has to put it back: the owner of applied fields would take it away again with the next apply.</summary>
     public const string RetainManager = "kuik-retain";
 
-    private const int ImagesAPass = 100;
-    private const int Concurrency = 4;
-    private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
-
-    private readonly ConcurrentDictionary<string, string> problems = new();
-
-    /// <summary>Why some resources are not as they should be; null when all of them are.</summary>
-    public string? Problem => problems.IsEmpty ? null : $"{problems.Count} CachedImages cannot be written: {problems.Values.FirstOrDefault()}";
-
-    /// <summary>Writes until cancelled. A fault of Postgres flies.</summary>
-    public async Task Run(CancellationToken ct)
+    /// <summary>Makes the resources of these images what they should be.</summary>
+    public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
-        using var timer = new PeriodicTimer(Pace, time);
-        do
-            await Pass(ct);
-        while (await timer.WaitForNextTickAsync(ct));
-    }
-
-    /// <summary>One pass over what has changed.</summary>
-    public async Task Pass(CancellationToken ct)
-    {
-        if (!resources.IsListed)
-            return;
-        var news = await views.Refresh(ct);
-        dirty.Mark(news);
-        dirtyRepositories.Mark(news.Select(image => ImageReference.Parse(image).Name));
-        var changed = dirty.Take(ImagesAPass).Select(views.Find).OfType<ImageView>();
-        await Parallel.ForEachAsync(changed, new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = ct }, async (view, token) => await TryWrite(view, token));
-    }
-
-    private async Task TryWrite(ImageView view, CancellationToken ct)
-    {
-        try
-        {
+        foreach (var view in keys.Select(views.Find).OfType<ImageView>())
             await Write(view, ct);
-            problems.TryRemove(view.Image, out _);
-        }
-        catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException || (fault is OperationCanceledException && !ct.IsCancellationRequested))
-        {
-            if (fault is KubernetesRefused && problems.GetValueOrDefault(view.Image) != fault.Message)   // an API that is away is the reflectors' to report
-                LogNotWritten(view.Image, fault.Message);
-            problems[view.Image] = fault.Message;
-            dirty.Mark(view.Image);   // the next pass tries again
-        }
     }
 
     private async Task Write(ImageView view, CancellationToken ct)
@@ -79,28 +38,35 @@ internal sealed partial class WriteCachedImages(
             return;
         var name = view.ObjectName ?? await Name(view, ct);
         var actual = resources.State.GetValueOrDefault(name);
+        if (actual is not null && !wishes.MayWrite(actual))
+            return;   // a person's, and new: ObserveCachedImages takes it up, and has it looked at again
         var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
         if (ShowImage.Desired(view, name, count, pods) is { } desired)
             await Write(view, actual, desired, ct);
-        else if (actual?.Status?.Phase is not null)   // without one it is new, and a person's: ObserveCachedImages takes it up
-            await Delete(actual, ct);
+        else if (actual?.Managers.IsTakenUp == true)   // else it is a person's and newer than the view
+            await ownDeletions.Delete(api, actual, ct);
     }
 
     private async Task Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
     {
+        if (actual is null && view.Stage == ImageStage.Expired)
+            return;   // on its way out and deleted: nothing is to be shown any more
         if (actual is null && view.IsRetained)
-            actual = await PutBack(desired, ct);
-        if (actual is null || !ShowImage.Says(actual, desired))
+            actual = (await PutBack(desired, ct))?.WithManagers();
+        desired = ShowImage.BesideAPersons(desired, actual);
+        if (actual is not null && ShowImage.Says(actual, desired))
+            return;
+        var path = $"{CachedImage.Path}/{desired.Metadata.Name}";
+        if (actual is null || !ShowImage.SaysSpec(actual, desired))
         {
-            var path = $"{CachedImage.Path}/{desired.Metadata.Name}";
             // With its uid, a resource that is deleted at this moment is not brought back half.
             var spec = desired with { Metadata = desired.Metadata with { Uid = actual?.Metadata.Uid }, Status = null };
-            var written = await api.Apply(path, spec, FieldManager, KubernetesJson.Default.CachedImage, ct);
-            if (!ShowImage.SaysStatus(written.Status, desired.Status))
-            {
-                var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = written.Metadata.Uid }, Spec = null };
-                await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
-            }
+            actual = await api.Apply(path, spec, FieldManager, KubernetesJson.Default.CachedImage, ct);
+        }
+        if (!ShowImage.SaysStatus(actual.Status, desired.Status))
+        {
+            var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid }, Spec = null };
+            await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
         }
     }
 
@@ -113,7 +79,7 @@ internal sealed partial class WriteCachedImages(
         }
         catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.Conflict)
         {
-            return null;   // somebody was quicker, and decides about retain
+            return null;   // a person was quicker, and decides about retain
         }
     }
 
@@ -124,25 +90,4 @@ internal sealed partial class WriteCachedImages(
             return await NameImage.In(log, stream, ImageReference.Parse(view.Image), time.GetUtcNow(), ct);
         },
         ct);
-
-    private async Task Delete(CachedImage resource, CancellationToken ct)
-    {
-        ownDeletions.Add(resource.Metadata.Uid!);
-        await api.Delete($"{CachedImage.Path}/{resource.Metadata.Name}", resource.Metadata.Uid!, ct);
-    }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "the CachedImage of {Image} cannot be written ({Reason}); trying again")]
-    private partial void LogNotWritten(string image, string reason);
-}
-
-/// <summary>Resources that this service deletes itself, so that it does not take it for a person's wish when it sees them go.</summary>
-internal sealed class OwnDeletions
-{
-    private readonly ConcurrentDictionary<string, bool> uids = new();
-
-    /// <summary>About to be deleted.</summary>
-    public void Add(string uid) => uids[uid] = true;
-
-    /// <summary>Seen to be gone: was it one of ours? Forgets it.</summary>
-    public bool Remove(string uid) => uids.TryRemove(uid, out _);
 }

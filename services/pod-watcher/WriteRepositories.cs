@@ -9,18 +9,10 @@ namespace Kuik.PodWatcher;
 /// Makes every Repository say how its images are: v1's <c>status.images</c>, phase and condition <c>Ready</c>. What a person writes into its
 /// <c>spec</c> is left alone, and such a resource stays when its last image has gone.
 /// </summary>
-internal sealed partial class WriteRepositories(
-    KubernetesApi api, Reflector<Repository, Repository> resources, ImageViews views, DirtySet dirty, TimeProvider time, ILogger<WriteRepositories> logger)
+internal sealed class WriteRepositories(
+    PacedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue, TimeProvider time) : IReconciler
 {
-    private const int RepositoriesAPass = 50;
-    private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
-
-    private readonly Dictionary<string, string> problems = [];
     private readonly Dictionary<string, string> names = [];
-    private string? lastProblem;
-
-    /// <summary>Why some resources are not as they should be; null when all of them are.</summary>
-    public string? Problem => problems.Count == 0 ? null : $"{problems.Count} Repositories cannot be written: {lastProblem}";
 
     /// <summary>What a Repository should say of these images; null when it should not be.</summary>
     /// <param name="images">Those with a CachedImage.</param>
@@ -32,7 +24,7 @@ internal sealed partial class WriteRepositories(
             return null;
         var (status, reason, message) = images switch
         {
-            _ when images.FirstOrDefault(image => image.Stage == ImageStage.Failed) is { } failed => ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
+            _ when images.Where(image => image.Stage == ImageStage.Failed).MinBy(image => image.Image, StringComparer.Ordinal) is { } failed => ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
             _ when images.Any(image => image.Stage is ImageStage.Requested or ImageStage.Fetching) => ("False", "Pulling", "Images are being copied"),
             _ => ("True", "UpToDate", "All images are in the cache"),
         };
@@ -52,47 +44,23 @@ internal sealed partial class WriteRepositories(
         return isOurs && ownerOf(distinct) is null ? name : distinct;
     }
 
-    /// <summary>Writes until cancelled.</summary>
-    public Task Run(CancellationToken ct) => Task.WhenAll(Follow(ct), WritePaced(ct));
-
-    private async Task Follow(CancellationToken ct)
+    /// <summary>Queues what changes, until cancelled.</summary>
+    public async Task Follow(CancellationToken ct)
     {
         while (true)
         {
             var changes = await resources.TakeChanges(ct);
             if (changes.Listed)
-                dirty.Mark(views.Repositories);
-            dirty.Mark(changes.Keys.Select(resources.State.GetValueOrDefault).Concat(changes.Deleted.Values).Select(resource => resource?.Spec?.Name).OfType<string>());
+                queue.Add(views.Repositories, isUrgent: false);
+            queue.Add(changes.Keys.Select(resources.State.GetValueOrDefault).Concat(changes.Deleted.Values).Select(resource => resource?.Spec?.Name).OfType<string>());
         }
     }
 
-    private async Task WritePaced(CancellationToken ct)
+    /// <summary>Makes these repositories' resources what they should be. One call at a time: it gives names.</summary>
+    public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
-        using var timer = new PeriodicTimer(Pace, time);
-        do
-        {
-            if (!resources.IsListed)
-                continue;
-            foreach (var repository in dirty.Take(RepositoriesAPass))
-                await TryWrite(repository, ct);
-        }
-        while (await timer.WaitForNextTickAsync(ct));
-    }
-
-    private async Task TryWrite(string repository, CancellationToken ct)
-    {
-        try
-        {
+        foreach (var repository in keys)
             await Write(repository, ct);
-            problems.Remove(repository);
-        }
-        catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException || (fault is OperationCanceledException && !ct.IsCancellationRequested))
-        {
-            if (fault is KubernetesRefused && problems.GetValueOrDefault(repository) != fault.Message)
-                LogNotWritten(repository, fault.Message);
-            problems[repository] = lastProblem = fault.Message;
-            dirty.Mark(repository);
-        }
     }
 
     private async Task Write(string repository, CancellationToken ct)
@@ -104,7 +72,7 @@ internal sealed partial class WriteRepositories(
         if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
         {
             if (actual?.Status is not null)   // without one it is a person's, made ahead
-                await api.Delete(path, actual.Metadata.Uid!, ct);
+                await api.Delete<Repository>(path, actual.Metadata.Uid!, ct);
             return;
         }
         if (actual?.Spec?.Name != repository)
@@ -121,7 +89,4 @@ internal sealed partial class WriteRepositories(
     private static bool Says(RepositoryStatus? actual, RepositoryStatus desired) =>
         actual is { Conditions: [var condition, ..] } && actual.Images == desired.Images && actual.Phase == desired.Phase
         && condition with { LastTransitionTime = null } == desired.Conditions![0] with { LastTransitionTime = null };
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "the Repository of {Repository} cannot be written ({Reason}); trying again")]
-    private partial void LogNotWritten(string repository, string reason);
 }

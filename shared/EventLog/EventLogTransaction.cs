@@ -95,6 +95,26 @@ public sealed class EventLogTransaction
         return stream;
     }
 
+    /// <summary>Reads several streams; those that do not exist cost one query together.</summary>
+    /// <inheritdoc cref="Read"/>
+    public async Task<IReadOnlyDictionary<string, EventStream<TState>>> ReadAll<TState>(
+        IReadOnlyCollection<string> names, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
+    {
+        var existing = new HashSet<string>();
+        await using (var command = new NpgsqlCommand("select id from kuik.mt_streams where id = any($1)", Connection) { Parameters = { new() { Value = names.ToArray() } } })
+        await using (var rows = await command.ExecuteReaderAsync(ct))
+            while (await rows.ReadAsync(ct))
+                existing.Add(rows.GetString(0));
+        var read = new Dictionary<string, EventStream<TState>>();
+        foreach (var name in names.Distinct())
+        {
+            if (!existing.Contains(name))
+                streams.TryAdd(name, new EventStream<TState>(name, 0, nothing, fold));
+            read.Add(name, await Read(name, nothing, fold, ct));
+        }
+        return read;
+    }
+
     /// <summary>Postgres' clock, as of the beginning of this transaction: the one clock by which replicas compare leases.</summary>
     public async Task<DateTimeOffset> Now(CancellationToken ct)
     {

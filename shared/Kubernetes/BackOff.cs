@@ -7,19 +7,27 @@ public sealed class BackOff(TimeProvider time)
     private static readonly TimeSpan First = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
-    private TimeSpan next = First;
+    private int failures;
 
-    /// <summary>It worked: the next wait is a short one.</summary>
-    public void Reset() => next = First;
-
-    /// <summary>Waits.</summary>
-    public async Task Wait(CancellationToken ct)
+    /// <summary>How long to wait after a number of failures: between half and all of <paramref name="first"/> after one, twice as long after each further one.</summary>
+    /// <param name="failures">At least 1.</param>
+    /// <param name="first">The wait after the first.</param>
+    /// <param name="longest">The longest wait.</param>
+    public static TimeSpan Delay(int failures, TimeSpan first, TimeSpan longest)
     {
+        var full = Math.Min(longest.TotalSeconds, first.TotalSeconds * Math.Pow(2, Math.Min(failures - 1, 30)));
         // CA5394: no secret depends on this.
 #pragma warning disable CA5394
-        var delay = next * (0.5 + (Random.Shared.NextDouble() / 2));
+        return TimeSpan.FromSeconds(full * (0.5 + (Random.Shared.NextDouble() / 2)));
 #pragma warning restore CA5394
-        next = next * 2 < Longest ? next * 2 : Longest;
-        await Task.Delay(delay, time, ct);
     }
+
+    /// <summary>It worked: the next wait is a short one.</summary>
+    public void Reset() => failures = 0;
+
+    /// <summary>The next wait, which counts as one more failure.</summary>
+    public TimeSpan Next() => Delay(++failures, First, Longest);
+
+    /// <summary>Waits.</summary>
+    public Task Wait(CancellationToken ct) => Task.Delay(Next(), time, ct);
 }

@@ -15,9 +15,45 @@ public sealed record CachedImage : IResource
 
     public required ObjectMeta Metadata { get; init; }
 
+    string? IResource.ResourceVersion => Metadata.ResourceVersion;
+
     public CachedImageSpec? Spec { get; init; }
 
     public CachedImageStatus? Status { get; init; }
+
+    /// <summary>The managers that own fields of it, as far as Kuik asks for them; read from the metadata, never written.</summary>
+    [JsonIgnore]
+    public CachedImageManagers Managers { get; init; } = CachedImageManagers.Unknown;
+
+    /// <summary>The same resource with <see cref="Managers"/> read, and without the tree that they were read from.</summary>
+    public CachedImage WithManagers() => this with
+    {
+        Metadata = Metadata with { ManagedFields = null },
+        Managers = CachedImageManagers.Read(Metadata.ManagedFields ?? []),
+    };
+}
+
+/// <summary>Field managers of a CachedImage. All names that begin with <c>kuik</c> are Kuik's own.</summary>
+/// <param name="IsTakenUp">Kuik owns something of its metadata or spec: it made the resource, or has taken up what a person asked for with it.</param>
+/// <param name="SourceImage">The manager other than Kuik that owns <c>spec.sourceImage</c>; null for none.</param>
+/// <param name="Retain">The same of <c>spec.retain</c>.</param>
+/// <param name="ExpiresAt">The same of <c>spec.expiresAt</c>.</param>
+public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, string? Retain, string? ExpiresAt)
+{
+    private const string Ours = "kuik";
+
+    /// <summary>None is known.</summary>
+    public static readonly CachedImageManagers Unknown = new(false, null, null, null);
+
+    internal static CachedImageManagers Read(IReadOnlyList<ManagedFields> fields)
+    {
+        return new CachedImageManagers(
+            fields.Any(entry => IsOurs(entry) && (entry.Owns("spec") || entry.Owns("metadata"))), Other("sourceImage"), Other("retain"), Other("expiresAt"));
+
+        string? Other(string field) => fields.FirstOrDefault(entry => !IsOurs(entry) && entry.Owns("spec", field))?.Manager;
+    }
+
+    private static bool IsOurs(ManagedFields entry) => entry.Manager?.StartsWith(Ours, StringComparison.Ordinal) == true;
 }
 
 /// <summary>What is wanted of an image.</summary>

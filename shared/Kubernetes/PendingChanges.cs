@@ -7,6 +7,7 @@ internal sealed class PendingChanges<TState>
 {
     private readonly Lock gate = new();
     private readonly Channel<bool> signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private int lists;
     private bool listed;
     private HashSet<string> keys = [];
     private Dictionary<string, TState> deleted = [];
@@ -28,10 +29,10 @@ internal sealed class PendingChanges<TState>
         signal.Writer.TryWrite(true);
     }
 
-    public void AddListed()
+    public void AddListed(int number)
     {
         lock (gate)
-            listed = true;
+            (listed, lists) = (true, number);
         signal.Writer.TryWrite(true);
     }
 
@@ -40,7 +41,7 @@ internal sealed class PendingChanges<TState>
         await signal.Reader.ReadAsync(ct);
         lock (gate)
         {
-            var taken = new Changes<TState>(listed, keys, deleted);
+            var taken = new Changes<TState>(listed, keys, deleted) { Lists = lists };
             (listed, keys, deleted) = (false, [], []);
             return taken;
         }

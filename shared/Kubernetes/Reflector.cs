@@ -19,14 +19,20 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
     private readonly PendingChanges<TState> pending = new();
+    private readonly TaskCompletionSource firstList = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ConcurrentDictionary<string, TState> state = new();
     private string? version;
+    private volatile bool mustList;
+    private volatile CancellationTokenSource? watching;
 
     /// <summary>What is kept of every object, by key. Empty before the first list.</summary>
     public IReadOnlyDictionary<string, TState> State => Volatile.Read(ref state);
 
     /// <summary>Has a complete list been taken?</summary>
-    public bool IsListed { get; private set; }
+    public bool IsListed => firstList.Task.IsCompleted;
+
+    /// <summary>Completes with the first complete list.</summary>
+    public Task FirstList => firstList.Task;
 
     /// <summary>How many complete lists have been taken: one, as long as every watch could go on.</summary>
     public int Lists { get; private set; }
@@ -34,8 +40,18 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
     /// <summary>Why the state may be out of date; null while it is not.</summary>
     public string? Problem { get; private set; } = "not listed yet";
 
+    /// <summary>UTC: the state is known to be that of the API at this moment or later; null before the first list.</summary>
+    public DateTimeOffset? CurrentAt { get; private set; }
+
     /// <summary>Waits until something has changed, and takes all of it.</summary>
     public Task<Changes<TState>> TakeChanges(CancellationToken ct) => pending.Take(ct);
+
+    /// <summary>Its state has turned out to be wrong: a new list is taken, and the watch goes on from there.</summary>
+    public void ListAgain()
+    {
+        mustList = true;
+        watching?.Cancel();
+    }
 
     /// <summary>Follows until cancelled. Faults are logged once each and retried; they never end it.</summary>
     public async Task Run(CancellationToken ct)
@@ -45,7 +61,7 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
         {
             try
             {
-                if (version is null)
+                if (version is null || mustList)
                     await List(ct);
                 await Watch(backOff, ct);
             }
@@ -54,6 +70,10 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
                 LogListsAgain(watched.What, refusal.Message);
                 version = null;
                 await backOff.Wait(ct);
+            }
+            catch (OperationCanceledException) when (mustList && !ct.IsCancellationRequested)
+            {
+                LogListsAgain(watched.What, "the last list was not complete");
             }
             catch (Exception fault) when (IsFault(fault, ct))
             {
@@ -67,13 +87,17 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
 
     private async Task List(CancellationToken ct)
     {
+        mustList = false;
+        version = null;
+        var began = time.GetUtcNow();
         var (found, at) = await api.List(watched, (resource, kept) => KeyValuePair.Create(watched.KeyOf(resource), kept), ct);
         Volatile.Write(ref state, new ConcurrentDictionary<string, TState>(found));
         version = at;
         Lists++;
-        IsListed = true;
+        CurrentAt = began;
         LogListed(watched.What, found.Count);
-        pending.AddListed();
+        pending.AddListed(Lists);
+        firstList.TrySetResult();
     }
 
     private async Task Watch(BackOff backOff, CancellationToken ct)
@@ -81,16 +105,32 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
         // A connection that died without a word ends with the deadline; a healthy one ends before it, by the server.
         using var deadline = new CancellationTokenSource(WatchLength + Grace, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
-        using var response = await api.Watch(watched.WatchFrom(version!, WatchLength), either.Token);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(either.Token);
+        watching = stop;
+        try
+        {
+            await Read(backOff, stop.Token);
+        }
+        finally
+        {
+            watching = null;
+        }
+    }
+
+    private async Task Read(BackOff backOff, CancellationToken ct)
+    {
+        using var response = await api.Watch(watched.WatchFrom(version!, WatchLength), ct);
         Problem = null;
-        await using var body = await response.Content.ReadAsStreamAsync(either.Token);
+        await using var body = await response.Content.ReadAsStreamAsync(ct);
         var isSilent = true;
-        await foreach (var line in WatchLines.Read(body, either.Token))
+        await foreach (var line in WatchLines.Read(body, ct))
         {
             Take(line);
+            CurrentAt = time.GetUtcNow();
             backOff.Reset();
             isSilent = false;
         }
+        CurrentAt = time.GetUtcNow();   // the server ended it, so there was nothing more until now
         if (isSilent)
             await backOff.Wait(ct);   // or a server that ends every watch at once would be asked without a pause
     }
@@ -104,18 +144,18 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
                 var status = Parse(line, KubernetesJson.Default.WatchLineApiStatus).Object;
                 throw KubernetesRefused.From("watch of " + watched.Path, (HttpStatusCode)(status.Code ?? 500), status);
             case "BOOKMARK":
-                version = Parse(line, watched.LineType).Object.Metadata.ResourceVersion;
+                version = Parse(line, watched.LineType).Object.ResourceVersion;
                 break;
             case "DELETED":
                 var gone = Parse(line, watched.LineType).Object;
                 state.TryRemove(watched.KeyOf(gone), out _);
-                version = gone.Metadata.ResourceVersion;
+                version = gone.ResourceVersion;
                 pending.AddDeleted(watched.KeyOf(gone), watched.Keep(gone));
                 break;
             default:
                 var resource = Parse(line, watched.LineType).Object;
                 state[watched.KeyOf(resource)] = watched.Keep(resource);
-                version = resource.Metadata.ResourceVersion;
+                version = resource.ResourceVersion;
                 pending.Add(watched.KeyOf(resource));
                 break;
         }

@@ -15,6 +15,8 @@ public sealed record Repository : IResource
 
     public required ObjectMeta Metadata { get; init; }
 
+    string? IResource.ResourceVersion => Metadata.ResourceVersion;
+
     public RepositorySpec? Spec { get; init; }
 
     public RepositoryStatus? Status { get; init; }

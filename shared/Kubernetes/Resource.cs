@@ -5,8 +5,8 @@ namespace Kuik.Kubernetes;
 /// <summary>Any object of the API, as far as a <see cref="Reflector{TResource,TState}"/> needs to know it.</summary>
 public interface IResource
 {
-    /// <summary>Its name, version and so on.</summary>
-    ObjectMeta Metadata { get; }
+    /// <summary>Opaque; where a watch goes on from.</summary>
+    string? ResourceVersion { get; }
 }
 
 /// <summary>The part of an object's metadata that Kuik reads or writes. Null is "absent" in both directions.</summary>
@@ -31,6 +31,28 @@ public sealed record ObjectMeta
     /// <summary>Set while the object is being deleted and still there.</summary>
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? DeletionTimestamp { get; init; }
+
+    /// <summary>Which field manager owns which fields.</summary>
+    public IReadOnlyList<ManagedFields>? ManagedFields { get; init; }
+}
+
+/// <summary>The fields of an object that one manager owns.</summary>
+/// <param name="Manager">For example <c>kubectl-create</c>.</param>
+/// <param name="Operation"><c>Apply</c> or <c>Update</c>.</param>
+/// <param name="FieldsV1">A tree of <c>f:</c> names.</param>
+public sealed record ManagedFields(string? Manager, string? Operation, System.Text.Json.JsonElement? FieldsV1)
+{
+    /// <summary>Does it own this field?</summary>
+    /// <param name="path">From the object's root: <c>spec</c>, <c>retain</c>.</param>
+    public bool Owns(params ReadOnlySpan<string> path)
+    {
+        if (FieldsV1 is not { ValueKind: System.Text.Json.JsonValueKind.Object } at)
+            return false;
+        foreach (var name in path)
+            if (at.ValueKind != System.Text.Json.JsonValueKind.Object || !at.TryGetProperty("f:" + name, out at))
+                return false;
+        return true;
+    }
 }
 
 /// <summary>One page of a list.</summary>

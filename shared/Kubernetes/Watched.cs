@@ -34,6 +34,9 @@ public sealed record Watched<TResource, TState>(
 /// <param name="Deleted">Those of them whose deletion was seen as it happened, with what was last kept of them.</param>
 public sealed record Changes<TState>(bool Listed, IReadOnlySet<string> Keys, IReadOnlyDictionary<string, TState> Deleted)
 {
+    /// <summary>How many complete lists had been taken until then.</summary>
+    public int Lists { get; init; }
+
     // CA1000: there is nothing to infer the type from anyway.
 #pragma warning disable CA1000
     /// <summary>Nothing has happened.</summary>

@@ -85,7 +85,7 @@ public sealed class ObserveCachedImagesTests(Cluster cluster)
     }
 
     [Fact]
-    public async Task Deleting_the_resource_of_an_unused_image_lets_it_expire()
+    public async Task Deleting_the_resource_of_an_unused_image_is_recorded_with_the_manager_that_made_it()
     {
         await using var watchers = await Watchers.In(cluster);
         await watchers.Start();
@@ -94,9 +94,45 @@ public sealed class ObserveCachedImagesTests(Cluster cluster)
 
         await cluster.Api.Kubectl("delete", "cachedimage", Name);
 
-        await Eventually.True(async () => await watchers.Count("ImageExpired") == 1, "the image expires");
-        await watchers.Shows(Name, ".status.phase", "Terminating");
-        Assert.Equal(1, await watchers.Count("ImageForgotten"));
+        await Eventually.True(async () => await watchers.Count("ImageForgotten") == 1, "it is recorded");
+        Assert.Equal("kubectl-client-side-apply", await watchers.Execute("select data->>'fieldManager' from kuik.mt_events where type = 'ImageForgotten'"));
+        Assert.Equal("kubectl-client-side-apply", await watchers.Execute("select data->>'fieldManager' from kuik.mt_events where type = 'RequestedByPerson'"));
+    }
+
+    [Fact]
+    public async Task Forty_resources_that_a_person_made_and_deleted_once_are_requested_once_and_forgotten_once()
+    {
+        const int count = 40;
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        var manifests = Enumerable.Range(0, count).Select(i => Manifest($"docker.io-library-idle-{i}", $"idle:{i}"));
+        await cluster.Api.Apply($$"""{"apiVersion":"v1","kind":"List","items":[{{string.Join(',', manifests)}}]}""");
+        await Eventually.True(
+            async () => (await cluster.Api.Kubectl("get", "cachedimages", "-o", "jsonpath={.items[*].status.phase}")).Split(' ').Length == count, "all are taken up");
+
+        await cluster.Api.Kubectl(["delete", "cachedimages", "--wait=false", .. Enumerable.Range(0, count).Select(i => $"docker.io-library-idle-{i}")]);
+
+        await Eventually.True(async () => await watchers.Count("ImageForgotten") == count, "all are forgotten");
+        await watchers.Pod("later", "redis:8");   // what followed from the deletions has been looked at by then
+        await watchers.Shows("docker.io-library-redis-8", ".status.usedBy.count", "1");
+        Assert.Equal((count, count), (await watchers.Count("RequestedByPerson"), await watchers.Count("ImageForgotten")));
+    }
+
+    [Fact]
+    public async Task A_persons_way_to_write_a_reference_is_never_overwritten()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "1");
+
+        await cluster.Api.Apply(Manifest(Name, "docker.io/library/nginx:1.27"));
+        var generation = await watchers.Field(Name, ".metadata.generation");
+        await watchers.Pod("more", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "2");
+
+        Assert.Equal("docker.io/library/nginx:1.27", await watchers.Field(Name, ".spec.sourceImage"));
+        Assert.Equal(generation, await watchers.Field(Name, ".metadata.generation"));
     }
 
     [Fact]

@@ -205,6 +205,61 @@ public sealed class ObservePodsTests(Cluster cluster)
         async Task<string> Secrets() => await watchers.Execute("select array_to_string(pull_secrets, ',') from kuik.image_users") as string ?? "";
     }
 
+    [Fact]
+    public async Task A_pod_whose_label_is_taken_off_and_given_back_is_in_use_again()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+
+        await cluster.Api.Kubectl("label", "pod", "-n", "apps", "web", "kuik.enix.io/managed-");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "0");
+        await cluster.Api.Kubectl("label", "pod", "-n", "apps", "web", "kuik.enix.io/managed=true");
+
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        Assert.Equal((2, 1), (await watchers.Count("PodObserved"), await watchers.Count("PodGone")));
+        Assert.Equal("LabelRemoved", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'PodGone'"));
+        await watchers.DeletePod("web");
+        await Eventually.True(async () => await watchers.Count("PodGone") == 2, "its end is recorded");
+        Assert.Equal("Deleted", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'PodGone' order by seq_id desc limit 1"));
+    }
+
+    [Fact]
+    public async Task A_pod_that_is_followed_no_more_and_then_again_by_a_setting_is_in_use_again()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var all = await watchers.Start(more: ("Kuik:FollowedPods", "all"));
+        await cluster.Api.Apply("""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"plain","namespace":"apps"},"spec":{"containers":[{"name":"c","image":"nginx:1.27"}]}}""");
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        await all.Stop();
+
+        var managed = await watchers.Start();
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "0");
+        await managed.Stop();
+        await all.Restart();
+
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+        Assert.Equal("Absent", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'PodGone'"));
+    }
+
+    [Fact]
+    public async Task A_pod_is_recorded_with_its_top_controller_account_node_and_creation()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await cluster.Api.Apply("""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"apps","labels":{"kuik.enix.io/managed":"true","pod-template-hash":"5d4f"},
+              "annotations":{"original-image-c0":"nginx:1.27"},
+              "ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-5d4f","uid":"11111111-1111-1111-1111-111111111111","controller":true}]},
+             "spec":{"nodeName":"n1","containers":[{"name":"c0","image":"localhost:7439/nginx:1.27"}]}}
+            """);
+        await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
+
+        Assert.Equal("Deployment web default n1", await watchers.Execute("select concat_ws(' ', data->>'ownerKind', data->>'ownerName', data->>'serviceAccount', data->>'node') from kuik.mt_events where type = 'PodObserved'"));
+        Assert.Equal(true, await watchers.Execute("select data->>'createdAt' is not null and data->>'resourceVersion' is not null from kuik.mt_events where type = 'PodObserved'"));
+    }
+
     private async Task<IReadOnlyList<string>> Versions() =>
         [.. (await cluster.Api.Kubectl("get", "cachedimages", "-o", """jsonpath={range .items[*]}{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}""")).Trim().Split('\n')];
 

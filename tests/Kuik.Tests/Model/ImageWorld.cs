@@ -3,6 +3,7 @@ using Kuik.EventLog;
 using Kuik.Expiry;
 using Kuik.ImageFetcher;
 using Kuik.ImageFetcher.CopyEngine;
+using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using EvictImage = Kuik.ImageFetcher.EvictImage;
 
@@ -20,6 +21,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan RequestLease = TimeSpan.FromMinutes(10);
     private static readonly CopiedImage Copied = new("sha256:" + new string('a', 64), "m", [], [], 1, 1, 0, TimeSpan.Zero);
+
+    private static readonly CachedImage Resource = new() { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
 
     private readonly Dictionary<WorkKind, Row> work = [];
     private readonly Dictionary<(string Replica, WorkKind Kind), Job> jobs = [];
@@ -90,7 +93,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public void PersonDeletes()
     {
         if (View is { Stage: not ImageStage.Evicted } && State.ObjectName is not null)
-            Append(ObserveCachedImages.DecideDeleted(State, Image, "n", Now));
+            Append(ObserveCachedImages.DecideDeleted(State, Image, Resource, Now));
     }
 
     public void NodePulls() => Append(RecordPull.Decide(State, Image, Now));

@@ -10,57 +10,81 @@ public sealed class ObservePodsTests
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
     private static readonly PodImage Use = new("web", Nginx, "nginx:1.27");
     private static readonly LivePod Live = new("u", "apps", "web-1", [Use], [], "apps/default");
-    private static readonly PodObserved Observed = new("u", "apps", "web-1", [Use], ["pull"], Noon);
+    private static readonly PodObserved Observed = new("u", "apps", "web-1", [Use], ["pull"], Noon) { ServiceAccount = "default" };
 
     [Fact]
     public void A_pod_that_the_log_does_not_know_is_observed()
     {
-        var fact = ObservePods.Decide(Given(), Live, "u", ["pull"], Noon);
+        var fact = ObservePods.Decide(Given(), Live, ["pull"], Noon);
 
         Assert.Equal(Observed with { Images = null!, PullSecrets = null! }, Assert.IsType<PodObserved>(fact) with { Images = null!, PullSecrets = null! });
-        Assert.Equal([Use], ((PodObserved)fact!).Images);
-        Assert.Equal(["pull"], ((PodObserved)fact).PullSecrets);
+        Assert.Equal([Use], fact!.Images);
+        Assert.Equal(["pull"], fact.PullSecrets);
     }
 
     [Fact]
-    public void A_pod_seen_twice_is_observed_once() => Assert.Null(ObservePods.Decide(Given(Observed), Live, "u", ["pull"], Noon));
+    public void A_pod_seen_twice_is_observed_once() => Assert.Null(ObservePods.Decide(Given(Observed), Live, ["pull"], Noon));
 
     [Fact]
-    public void A_pod_without_an_image_of_ours_is_not_observed() => Assert.Null(ObservePods.Decide(Given(), Live with { Images = [] }, "u", [], Noon));
+    public void A_pod_without_an_image_of_ours_is_not_observed() => Assert.Null(ObservePods.Decide(Given(), Live with { Images = [] }, [], Noon));
 
     [Fact]
     public void An_ephemeral_container_makes_the_pod_observed_again_whole()
     {
         var debug = new PodImage("debug", "docker.io/library/busybox:latest", "busybox");
 
-        var fact = ObservePods.Decide(Given(Observed), Live with { Images = [Use, debug] }, "u", ["pull"], Noon);
+        var fact = ObservePods.Decide(Given(Observed), Live with { Images = [Use, debug] }, ["pull"], Noon);
 
         Assert.Equal([Use, debug], Assert.IsType<PodObserved>(fact).Images);
     }
 
     [Fact]
     public void Another_pull_secret_makes_the_pod_observed_again() =>
-        Assert.Equal(["pull", "more"], Assert.IsType<PodObserved>(ObservePods.Decide(Given(Observed), Live, "u", ["pull", "more"], Noon)).PullSecrets);
+        Assert.Equal(["pull", "more"], Assert.IsType<PodObserved>(ObservePods.Decide(Given(Observed), Live, ["pull", "more"], Noon)).PullSecrets);
 
     [Fact]
-    public void A_pod_that_does_not_exist_any_more_is_gone_with_its_images()
+    public void A_pod_that_starts_is_observed_again_once_when_its_node_and_all_its_digests_are_known()
     {
-        var fact = ObservePods.Decide(Given(Observed), null, "u", [], Noon);
+        var scheduled = Live with { Node = "n1", Version = 9 };
+        var running = scheduled with { Images = [Use with { Digest = "sha256:aa" }], Version = 12 };
 
-        Assert.Equal([Nginx], Assert.IsType<PodGone>(fact).Images);
-        Assert.Equal("apps/web-1", $"{((PodGone)fact!).Namespace}/{((PodGone)fact).Name}");
+        var again = ObservePods.Decide(Given(Observed), running, ["pull"], Noon);
+
+        Assert.Null(ObservePods.Decide(Given(Observed), scheduled, ["pull"], Noon));
+        Assert.Equal(("n1", "sha256:aa", "12"), (again!.Node, again.Images[0].Digest, again.ResourceVersion));
+        Assert.Null(ObservePods.Decide(Given(Observed, again), running with { Version = 15, Phase = "Running" }, ["pull"], Noon));
+        Assert.NotNull(ObservePods.Decide(Given(Observed, again), running with { Images = [Use with { Digest = "sha256:bb" }], Version = 16 }, ["pull"], Noon));
     }
 
     [Fact]
-    public void A_pod_goes_once() =>
-        Assert.Null(ObservePods.Decide(Given(Observed, new PodGone("u", "apps", "web-1", [Nginx], Noon)), null, "u", [], Noon));
+    public void An_older_state_of_a_pod_than_the_recorded_one_changes_nothing() =>
+        Assert.Null(ObservePods.Decide(Given(Observed with { ResourceVersion = "20" }), Live with { Images = [], Version = 19 }, ["pull"], Noon));
 
     [Fact]
-    public void A_pod_that_was_never_observed_does_not_go() => Assert.Null(ObservePods.Decide(Given(), null, "u", [], Noon));
+    public void A_pod_that_was_deleted_is_gone_with_its_images_and_says_why()
+    {
+        var fact = ObservePods.DecideGone(Given(Observed), "u", Absence with { Last = Live with { DeletedAt = Noon, Phase = "Running" } }, Noon);
+
+        Assert.Equal([Nginx], fact!.Images);
+        Assert.Equal(("apps", "web-1", "Deleted", Noon, "Running"), (fact.Namespace, fact.Name, fact.Reason, fact.DeletedAt, fact.Phase));
+    }
 
     [Fact]
-    public void An_old_sight_of_a_pod_that_has_gone_comes_too_late() =>
-        Assert.Null(ObservePods.Decide(Given(Observed, new PodGone("u", "apps", "web-1", [Nginx], Noon)), Live, "u", ["pull"], Noon));
+    public void A_pod_goes_once() => Assert.Null(ObservePods.DecideGone(Given(Observed, Gone), "u", Absence, Noon));
+
+    [Fact]
+    public void A_pod_that_was_never_observed_does_not_go() => Assert.Null(ObservePods.DecideGone(Given(), "u", Absence, Noon));
+
+    [Fact]
+    public void The_end_of_an_older_state_than_the_recorded_one_comes_too_late() =>
+        Assert.Null(ObservePods.DecideGone(Given(Observed with { ResourceVersion = "20" }), "u", Absence with { Version = 19 }, Noon));
+
+    [Fact]
+    public void A_pod_that_returns_after_it_was_gone_is_observed_again() =>
+        Assert.IsType<PodObserved>(ObservePods.Decide(Given(Observed, Gone), Live, ["pull"], Noon));
+
+    private static readonly PodAbsence Absence = new(PodAbsence.Deleted, Live, null);
+    private static readonly PodGone Gone = new("u", "apps", "web-1", [Nginx], Noon);
 
     [Fact]
     public void An_unknown_image_is_requested() => Assert.Equal(new RequestedByPod(Nginx, "nginx:1.27", "u", Noon), Image());

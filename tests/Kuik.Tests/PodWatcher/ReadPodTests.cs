@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Kuik.Contracts;
-using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;
 
@@ -141,5 +140,38 @@ public sealed class ReadPodTests
     private static Pod Pod(Dictionary<string, string> annotations, Container[]? containers = null, Container[]? initial = null, Container[]? ephemeral = null) =>
         new() { Metadata = Meta(annotations), Spec = new PodSpec("web", containers, initial, ephemeral, null) };
 
-    private static ObjectMeta Meta(Dictionary<string, string> annotations) => new() { Uid = "u", Namespace = "apps", Name = "web-1", Annotations = annotations };
+    private static PodMeta Meta(Dictionary<string, string> annotations) => new() { Uid = "u", Namespace = "apps", Name = "web-1", Annotations = annotations };
+
+    [Fact]
+    public void A_pod_is_read_with_its_node_top_controller_account_times_and_the_digests_that_it_runs()
+    {
+        const string json = """
+            {"metadata":{"name":"web-5d4f-x","namespace":"apps","uid":"u","resourceVersion":"17","creationTimestamp":"2026-01-01T12:00:00Z",
+              "labels":{"pod-template-hash":"5d4f"},"annotations":{"original-image-web":"nginx"},
+              "ownerReferences":[{"kind":"ReplicaSet","name":"web-5d4f","controller":true}],"managedFields":[{"manager":"m","fieldsV1":{"f:spec":{}}}]},
+             "spec":{"nodeName":"n1","serviceAccountName":"puller","containers":[{"name":"web","image":"localhost:7439/nginx"}]},
+             "status":{"phase":"Running","containerStatuses":[{"name":"web","imageID":"docker-pullable://nginx@sha256:aa"}]} }
+            """;
+
+        var pod = ReadPod.Read(JsonSerializer.Deserialize(json, PodJson.Default.Pod)!, [7439]);
+
+        Assert.Equal(("n1", "Deployment", "web", "apps/puller", "Running", 17L), (pod.Node, pod.OwnerKind, pod.OwnerName, pod.Account, pod.Phase, pod.Version));
+        Assert.Equal(new DateTimeOffset(2026, 1, 1, 12, 0, 0, TimeSpan.Zero), pod.CreatedAt);
+        Assert.Equal([new PodImage("web", "docker.io/library/nginx:latest", "nginx") { Digest = "sha256:aa" }], pod.Images);
+        Assert.True(pod.IsDetailed);
+    }
+
+    [Theory]
+    [InlineData("StatefulSet", "db", null, "StatefulSet", "db")]
+    [InlineData("ReplicaSet", "plain", "5d4f", "ReplicaSet", "plain")]
+    [InlineData("ReplicaSet", "web-5d4f", null, "ReplicaSet", "web-5d4f")]
+    public void A_controller_that_is_not_a_deployments_is_named_as_it_is(string kind, string name, string? hash, string ownerKind, string ownerName)
+    {
+        var labels = hash is null ? null : new Dictionary<string, string> { ["pod-template-hash"] = hash };
+        var meta = new PodMeta { Name = "p", Namespace = "apps", Uid = "u", Labels = labels, OwnerReferences = [new("Node", "n", null), new(kind, name, true)] };
+
+        var pod = ReadPod.Read(new Pod { Metadata = meta }, [7439]);
+
+        Assert.Equal((ownerKind, ownerName), (pod.OwnerKind, pod.OwnerName));
+    }
 }

@@ -104,6 +104,34 @@ public sealed class ShowImageTests
         Assert.False(ShowImage.Says(edited with { Metadata = new ObjectMeta() }, desired));
     }
 
+    [Fact]
+    public void A_persons_way_to_write_the_same_reference_is_left_as_it_is()
+    {
+        var desired = Show([Requested, Cached])!;
+        var written = desired with
+        {
+            Spec = new CachedImageSpec { SourceImage = "docker.io/library/nginx:1.27" },
+            Managers = new CachedImageManagers(true, "argocd", null, null),
+        };
+
+        Assert.True(ShowImage.Says(written, ShowImage.BesideAPersons(desired, written)));
+        Assert.Null(ShowImage.BesideAPersons(desired, written).Spec!.SourceImage);
+        Assert.Equal("nginx:1.27", ShowImage.BesideAPersons(desired, written with { Managers = written.Managers with { SourceImage = null } }).Spec!.SourceImage);
+    }
+
+    [Fact]
+    public void An_expiry_that_a_person_set_is_neither_overwritten_nor_obeyed_and_the_status_says_so()
+    {
+        var actual = Show([Requested, Cached, Unused])! with { Managers = new CachedImageManagers(true, null, null, "kubectl-edit") };
+        actual = actual with { Spec = actual.Spec! with { ExpiresAt = Noon.AddYears(5) } };
+
+        var beside = ShowImage.BesideAPersons(Show([Requested, Cached, Unused])!, actual);
+
+        Assert.Null(beside.Spec!.ExpiresAt);
+        Assert.True(ShowImage.SaysSpec(actual, beside));
+        Assert.Contains("spec.expiresAt, set by kubectl-edit, has no effect", beside.Status!.LastError, StringComparison.Ordinal);
+    }
+
     private static CachedImage? Show(object[] given) => ShowImage.Desired(View(given), Name, 0, []);
 
     private static ImageView View(object[] given)

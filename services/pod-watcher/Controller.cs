@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>Makes what is written agree with what is, for the objects that have these keys. Level-triggered: a key only says where to look.</summary>
+internal interface IReconciler
+{
+    /// <summary>Reconciles some keys, or throws: then each of them is reconciled again later, alone.</summary>
+    Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct);
+}
+
+/// <summary>How a <see cref="Controller"/> works.</summary>
+/// <param name="What">Its keys, for logs, metrics and readiness: <c>pods</c>.</param>
+/// <param name="Workers">How many reconcile at once.</param>
+/// <param name="Batch">How many keys a worker takes at once, at most.</param>
+internal sealed record ControllerOptions(string What, int Workers, int Batch = 1);
+
+/// <summary>
+/// Takes keys from a queue and has them reconciled, as in controller-runtime. A key that fails waits and others go ahead of it. When one failure after the other means that
+/// Postgres or the API is away, all workers pause, longer each time up to 30 s. Only an event that this version cannot read ends it.
+/// </summary>
+internal sealed partial class Controller(
+    ControllerOptions options, WorkQueue queue, IReconciler reconciler, WatcherMetrics metrics, TimeProvider time, ILogger<Controller> logger)
+{
+    private readonly ConcurrentDictionary<string, bool> _said = new();
+    private readonly Lock _gate = new();
+    private readonly BackOff _backOff = new(time);
+    private DateTimeOffset _pausedUntil = DateTimeOffset.MinValue;
+    private int _sharedFailures;
+    private volatile string _lastReason = "";
+
+    /// <summary>The queue.</summary>
+    public WorkQueue Queue => queue;
+
+    /// <summary>Its keys, in a word.</summary>
+    public string What => options.What;
+
+    /// <summary>Which keys are not reconciled and why, in one phrase; null when none has failed.</summary>
+    public string? Problem => queue.Failing is > 0 and var failing ? $"{failing} {options.What} not up to date: {_lastReason}" : null;
+
+    /// <summary>Works until cancelled.</summary>
+    /// <exception cref="Exception">The log holds an event that this version cannot read (<see cref="EventLogFault.MeansUnreadable"/>).</exception>
+    public Task Run(CancellationToken ct) => TaskGroup.Run(ct, Enumerable.Repeat<Func<CancellationToken, Task>>(Work, options.Workers));
+
+    private async Task Work(CancellationToken ct)
+    {
+        while (true)
+        {
+            if (Pause() is { } pause)
+                await Task.Delay(pause, time, ct);
+            var keys = await queue.Take(options.Batch, ct);
+            try
+            {
+                await reconciler.Reconcile(keys, ct);
+                Succeed(keys);
+            }
+            catch (Exception) when (ct.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(ct);   // what breaks off in the middle says so in many ways
+            }
+            catch (Exception fault) when (!EventLogFault.MeansUnreadable(fault))
+            {
+                Fail(keys, fault);
+            }
+        }
+    }
+
+    private TimeSpan? Pause()
+    {
+        lock (_gate)
+            return _pausedUntil - time.GetUtcNow() is var left && left > TimeSpan.Zero ? left : null;
+    }
+
+    private void Succeed(IReadOnlyList<string> keys)
+    {
+        lock (_gate)
+        {
+            _sharedFailures = 0;
+            _backOff.Reset();
+        }
+        foreach (var key in keys)
+            queue.Done(key);
+        if (queue.Failing == 0 && !_said.IsEmpty)
+        {
+            _said.Clear();
+            LogUpToDate(options.What);
+        }
+    }
+
+    private void Fail(IReadOnlyList<string> keys, Exception fault)
+    {
+        var failure = Failure.Of(fault);
+        _lastReason = failure.Reason;
+        if (failure.IsShared)
+        {
+            lock (_gate)
+            {
+                // One object may be the cause of one failure; a row of them is an outage.
+                if (++_sharedFailures >= options.Workers && time.GetUtcNow() is var now && now >= _pausedUntil)
+                    _pausedUntil = now + _backOff.Next();
+            }
+        }
+        metrics.CountFailure(options.What, failure.Kind, keys.Count);
+        if (_said.TryAdd(failure.Kind, true))
+        {
+            if (failure.Kind == "internal")
+                LogInternal(fault, options.What, keys[0]);
+            else
+                LogFailed(options.What, keys[0], failure.Reason);
+        }
+        foreach (var key in keys)
+            queue.Retry(key, failure.RetryAfter);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{What}: {Key} is not up to date ({Reason}); trying again with growing pauses, at least once a minute; further keys with this cause are not logged")]
+    private partial void LogFailed(string what, string key, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{What}: {Key} failed; trying again with growing pauses, at least once a minute")]
+    private partial void LogInternal(Exception fault, string what, string key);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{What}: all that had failed are up to date")]
+    private partial void LogUpToDate(string what);
+}

@@ -1,0 +1,53 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>Keeps the image views in memory up to date and queues what changes. While Postgres is away it tries again with growing pauses.</summary>
+internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue images, WorkQueue repositories, TimeProvider time, ILogger<ImageViewRefresher> logger)
+{
+    private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
+
+    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when all views have been read once.</summary>
+    public Task First => _first.Task;
+
+    /// <summary>Why the views may be out of date; null while they are not.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Refreshes until cancelled.</summary>
+    /// <exception cref="Exception">The log holds an event that this version cannot read.</exception>
+    public async Task Run(CancellationToken ct)
+    {
+        var backOff = new BackOff(time);
+        var hasFailed = false;
+        while (true)
+        {
+            try
+            {
+                var news = await views.Refresh(ct);
+                images.Add(news);
+                repositories.Add(news.Select(image => ImageReference.Parse(image).Name).Distinct());
+                if (hasFailed)   // in the middle, perhaps: then some have been read and not queued
+                    images.Add(views.All.Select(view => view.Image), isUrgent: false);
+                (hasFailed, Problem) = (false, null);
+                backOff.Reset();
+                _first.TrySetResult();
+                await Task.Delay(Pace, time, ct);
+            }
+            catch (Exception fault) when (!ct.IsCancellationRequested && Failure.Of(fault) is { Kind: "postgres" } && !EventLogFault.MeansUnreadable(fault))
+            {
+                var reason = $"images cannot be read: {EventLogFault.ReasonOf(fault)}";
+                if (Problem != reason)
+                    LogNotRefreshed(EventLogFault.ReasonOf(fault));
+                (hasFailed, Problem) = (true, reason);
+                await backOff.Wait(ct);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "images cannot be read from Postgres ({Reason}); trying again with growing pauses, resources are not up to date until then")]
+    private partial void LogNotRefreshed(string reason);
+}

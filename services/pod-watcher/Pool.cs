@@ -1,0 +1,26 @@
+using System.Collections.Concurrent;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>One instance of each value, so that what a hundred thousand pods have in common is in memory once. Forgets everything when it has grown large. Thread safe.</summary>
+internal sealed class Pool<T>
+    where T : notnull
+{
+    private const int Most = 200_000;
+
+    private readonly ConcurrentDictionary<T, T> _values = new();
+    private int _count;
+
+    /// <summary>The instance that equals this value.</summary>
+    public T Get(T value)
+    {
+        if (_values.TryGetValue(value, out var known))
+            return known;
+        if (Interlocked.Increment(ref _count) > Most)
+        {
+            _values.Clear();   // those that are in use stay where they are; later ones are others
+            Volatile.Write(ref _count, 0);
+        }
+        return _values.GetOrAdd(value, value);
+    }
+}
