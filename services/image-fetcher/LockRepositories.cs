@@ -56,17 +56,17 @@ public sealed partial class LockRepositories(
         {
             return await TakeOnceReachable(repository, take, began, either.Token);
         }
-        catch (NpgsqlException error) when (error is not PostgresException || EventLogFault.MeansStarting(error))
-        {
-            LogWithout(kind, repository, error.Message);
-            metrics.CountWithoutLock(kind);
-            without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
-            return new Without(session, repository, () => without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
-        }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
         {
             throw new CopyFailed(CopyFailed.Cache,
                 $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true, inner: error);
+        }
+        catch (Exception error) when (EventLogFault.MeansAway(error))
+        {
+            LogWithout(kind, repository, EventLogFault.ReasonOf(error));
+            metrics.CountWithoutLock(kind);
+            without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
+            return new Without(session, repository, () => without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {

@@ -109,18 +109,20 @@ internal sealed partial class ObserveCachedImages(
 
         // 2. The same wish as before: our own writes end here.
         var wish = Wish.Of(resource);
-        if (wishes.Find(name) == wish)
+        var before = wishes.Find(name);
+        if (before == wish)
             return;
         if (!ImageReference.TryParse(wish.SourceImage, out var image, out var problem))
             await Refuse(resource, problem, ct);
-        else if (!IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
+        else if (before is not null || !IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
             await Record(resource, image, ct);
         wishes.Take(name, wish);
         if (image is not null)
             images.Add(image.ToString());
     }
 
-    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing.
+    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing. Only then: a view is
+    // behind the log, and a wish that is taken back at once would agree with what it still shows.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
         && view.IsRetained == (resource.Spec?.Retain == true);

@@ -7,7 +7,8 @@ builder.AddKuikDefaults("pod-watcher");
 builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);   // projects ImageView
 builder.AddKuikBus();
 builder.AddKuikRelay();                                           // from the log to the bus
+builder.AddPodRetention();                                        // archives the streams of pods that are long gone
 builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories; ExpireImages, EndpointsReconciler
 var app = builder.Build();
 app.MapKuikHealth();
-await app.RunAsync();
+await app.RunServiceOrCommandAsync(args);   // migrate, rebuild-usage: see EventLogCommands

@@ -22,8 +22,10 @@ public static class BusSetup
     /// <remarks>
     /// Queues are durable, named <c>kuik-</c> and the consumer's name in kebab case; replicas compete for them. They are quorum queues only when
     /// <c>Kuik:Bus:QuorumQueues</c> says so (default false; for a broker of three nodes or more): one that a single node recovers after a crash may never
-    /// elect its leader again, and then takes and gives nothing until somebody helps by hand. A failed consumer is run again
-    /// after 0.2, 1 and 3 seconds, then the message goes to the queue's <c>_error</c> queue: whatever takes longer is state, and announced again by expiry.
+    /// elect its leader again, and then takes and gives nothing until a person helps. A failed consumer is run again
+    /// after 0.2, 1 and 3 seconds, then its message is discarded with one line in the log (<see cref="DiscardedMessageLog"/>): whatever takes longer is
+    /// state, and announced again by expiry. There are no <c>_error</c> and <c>_skipped</c> queues, which only grow, and no <c>Fault</c> messages, which
+    /// hold what cannot be serialised (an exception of Npgsql).
     /// Limits of a consumer's own belong into its <c>ConsumerDefinition</c>.
     /// </remarks>
     /// <param name="builder">The service's builder.</param>
@@ -33,8 +35,8 @@ public static class BusSetup
     {
         var broker = ReadConnectionString(builder.Configuration);
         var isCluster = builder.Configuration.Read("Kuik:Bus:QuorumQueues", false, "true or false");
-        // WatchBroker says that the broker is away, and whoever publishes gets an exception; a consumer that failed for good is in the log.
-        builder.Logging.AddFilter("MassTransit", LogLevel.None).AddFilter("MassTransit.ReceiveTransport", LogLevel.Error);
+        // WatchBroker says that the broker is away, whoever publishes gets an exception, and DiscardedMessageLog says which message failed for good.
+        builder.Logging.AddFilter("MassTransit", LogLevel.None);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddHostedService(services => new WatchBroker(
             services.GetRequiredService<IBusControl>(), $"{broker.Address.Authority}{broker.Address.AbsolutePath}",
@@ -42,8 +44,13 @@ public static class BusSetup
         builder.Services.AddMassTransit(bus =>
         {
             bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter("kuik", includeNamespace: false));
-            bus.AddConfigureEndpointsCallback((_, _, endpoint) =>
+            bus.AddConfigureEndpointsCallback((context, _, endpoint) =>
             {
+                endpoint.PublishFaults = false;
+                var discarded = new DiscardedMessageLog(context.GetRequiredService<ILogger<DiscardedMessageLog>>());
+                endpoint.ConfigureError(pipe => pipe.UseFilter(discarded));
+                endpoint.DiscardFaultedMessages();
+                endpoint.DiscardSkippedMessages();
                 if (isCluster && endpoint is IRabbitMqReceiveEndpointConfigurator queue)
                     queue.SetQuorumQueue();
                 endpoint.UseMessageRetry(retry => retry.Intervals(200, 1000, 3000));

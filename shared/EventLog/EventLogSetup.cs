@@ -2,6 +2,7 @@ using System.Data.Common;
 using JasperFx;
 using JasperFx.Events;
 using JasperFx.Events.Daemon;
+using JasperFx.Events.Projections;
 using Kuik.Hosting;
 using Marten;
 using Microsoft.AspNetCore.Builder;
@@ -36,10 +37,12 @@ public static class EventLogSetup
     /// <summary>
     /// Adds the event log. Injects <see cref="EventLogTransactions"/> to decide and append, <see cref="NpgsqlDataSource"/> to read the usage
     /// table, <see cref="IDocumentStore"/> to query documents, <see cref="EventLogReady"/> to wait for Postgres.
-    /// The tables are made at the start; while Postgres does not answer the service runs, waits, and is not ready.
+    /// The tables are made by <c>pod-watcher migrate</c> (<see cref="SchemaMigrator"/>); until they are there, and while Postgres does not answer, the
+    /// service runs, waits, and is not ready.
     /// </summary>
     /// <param name="builder">The service's builder.</param>
-    /// <param name="service">Its name; recorded in the header <c>service</c> of every event that it appends.</param>
+    /// <param name="service">Its name; recorded in the header <c>service</c> of every event that it appends, with <c>replica</c>, <c>version</c> and,
+    /// where there is one, <c>traceparent</c>.</param>
     /// <param name="configure">The service's own documents and projections: <c>options.Projections.Add(new …, ProjectionLifecycle.Async)</c>. An async one
     /// runs in one replica at a time, and sees archived streams only with <c>IncludeArchivedEvents</c>. Null for none.</param>
     /// <param name="whenUnreachable">What <c>/readyz</c> says while Postgres does not answer. <see cref="HealthStatus.Degraded"/> for a service that
@@ -73,8 +76,13 @@ public static class EventLogSetup
             services.GetRequiredService<EventLogReady>(), service)
         {
             Announcement = scheduling.Announcement,
+            Availability = services.GetRequiredService<PostgresAvailability>(),
+            Metrics = services.GetRequiredService<EventLogMetrics>(),
         });
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<PostgresAvailability>();
+        builder.Services.AddSingleton<EventLogMetrics>();
+        builder.Services.AddSingleton<SchemaMigrator>();
         builder.Services.AddHostedService<PrepareEventLog>();
         builder.Services.AddSingleton(services => new Leadership(services.GetRequiredService<NpgsqlDataSource>(), service));
         builder.Services.AddSingleton<RunProjections>();
@@ -89,8 +97,12 @@ public static class EventLogSetup
     internal static void Configure(StoreOptions options)
     {
         options.DatabaseSchemaName = Schema;
-        options.AutoCreateSchemaObjects = AutoCreate.None;   // PrepareEventLog makes them, before anything uses them
+        options.AutoCreateSchemaObjects = AutoCreate.None;   // SchemaMigrator makes them
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
+        // Nothing is retried below us. In a transaction of ours a repeated statement meets the aborted transaction, and that error (25P02) hides the
+        // first one; EventLogTransactions decides again, and RunProjections starts again what has failed.
+        options.ConfigurePolly(_ => { });
+        options.ConfigureWritePolly(_ => { });
         options.Storage.ExtendedSchemaObjects.Add(ImageUsers.Table());
         options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
         options.Storage.ExtendedSchemaObjects.Add(ImageStates.Table());
@@ -102,6 +114,8 @@ public static class EventLogSetup
         options.Events.MetadataConfig.EnableAll();
         foreach (var type in EventTypes.All)
             options.Events.MapEventType(type, type.Name);
+
+        options.Projections.Add(new ImageUsersProjection(), ProjectionLifecycle.Inline);
 
         // Facts are never skipped: Marten's defaults would drop what cannot be read or applied without a word.
         foreach (var errors in new[] { options.Projections.Errors, options.Projections.RebuildErrors })
@@ -133,6 +147,8 @@ public static class EventLogSetup
             var given = new DbConnectionStringBuilder { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
             if (!given.Contains("MaxAutoPrepare", StringComparer.OrdinalIgnoreCase))
                 connection.MaxAutoPrepare = 100;
+            // Marten writes now() at time zone 'utc' into a timestamptz, which is right only in a session whose zone is UTC. Not a choice of the user's.
+            connection.Timezone = "UTC";
             foreach (var (option, value) in ServerOptions)
                 if (connection.Options?.Contains(option, StringComparison.Ordinal) != true)
                     connection.Options = $"{connection.Options} -c {option}={value}".Trim();

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using JasperFx;
 using JasperFx.Events;
 using Marten;
+using Marten.Exceptions;
 using Marten.Services;
 using Npgsql;
 
@@ -20,6 +22,12 @@ namespace Kuik.EventLog;
 /// </summary>
 public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, string service)
 {
+    /// <summary>Told when Postgres refuses to write, and when it does again; null for none.</summary>
+    internal PostgresAvailability? Availability { get; init; }
+
+    /// <summary>Counts the attempts; null for none.</summary>
+    internal EventLogMetrics? Metrics { get; init; }
+
     /// <summary>How long the message of a new request, or of an expiry, may take to be acted upon before it is announced again. Default one
     /// minute.</summary>
     public TimeSpan Announcement { get; init; } = TimeSpan.FromMinutes(1);
@@ -37,32 +45,63 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
     /// </summary>
     /// <param name="decide">Reads, locks, appends. Its result is that of the attempt that was committed.</param>
     /// <param name="ct">Ends it; nothing is committed then.</param>
-    /// <exception cref="NpgsqlException">Postgres is not there, or fails.</exception>
+    /// <exception cref="NpgsqlException">Postgres is unreachable or fails; Marten may wrap it. Ask <see cref="EventLogFault.MeansAway"/>.</exception>
     public async Task<T> Run<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
     {
         await ready.Wait(ct);
+        try
+        {
+            return await RunUntilNoConflict(decide, ct);
+        }
+        catch (Exception e) when (e is not OperationCanceledException && !ct.IsCancellationRequested)
+        {
+            Metrics?.CountFailed(e);
+            if (EventLogFault.MeansNoWrites(e))
+                Availability?.ReportFailure("transactions", e, isSilent: true);   // the caller says what it could not do
+            throw;
+        }
+    }
+
+    private async Task<T> RunUntilNoConflict<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
+    {
         IReadOnlyList<string> lost = [];
         for (var attempt = 1; ; attempt++)
         {
             await using var connection = await postgres.OpenConnectionAsync(ct);
             await using var transaction = await connection.BeginTransactionAsync(ct);
             await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
-            session.SetHeader("service", service);
+            Sign(session);
             var decision = new EventLogTransaction(session, connection, Announcement);
             try
             {
                 await WaitInLine(connection, lost, ct);
+                if (lost.Count > 0)
+                    await PodArchive.Restore(connection, lost, ct);
                 var result = await decide(decision);
                 await decision.Save(ct);
                 await transaction.CommitAsync(ct);
+                Metrics?.CountCommitted();
+                if (decision.Appended.Count > 0)
+                    Availability?.ReportSuccess("transactions");
                 return result;
             }
             catch (Exception e) when (attempt < Attempts && IsConflict(e))
             {
-                // Somebody else has committed: read and decide again.
+                // Another writer has committed: read and decide again.
+                Metrics?.CountConflict();
                 lost = decision.Appended;
             }
         }
+    }
+
+    /// <summary>Records who appends: the program, which of its processes, its version, and the trace that it is part of.</summary>
+    private void Sign(IDocumentSession session)
+    {
+        session.SetHeader("service", service);
+        session.SetHeader("replica", WriterIdentity.Replica);
+        session.SetHeader("version", WriterIdentity.Version);
+        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } traceParent })
+            session.SetHeader("traceparent", traceParent);
     }
 
     // Those who lost the race for a stream go one after the other, and meet only who comes to it for the first time. Without this the last of
@@ -77,9 +116,14 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         JasperFx.Events.ExistingStreamIdCollisionException => true,
         Marten.Exceptions.ExistingStreamIdCollisionException => true,
         ConcurrencyException => true,
+        _ when MeansArchived(e) => true,
         PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure } => true,
         PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, TableName: { } table } => table.StartsWith("mt_", StringComparison.Ordinal),
         { InnerException: { } inner } => IsConflict(inner),
         _ => false,
     };
+
+    // A pod may come back after its stream was archived: its label was taken off for days.
+    private static bool MeansArchived(Exception e) =>
+        e is InvalidStreamOperationException or PostgresException { SqlState: "MT001" } || (e.InnerException is { } inner && MeansArchived(inner));
 }

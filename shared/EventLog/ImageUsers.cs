@@ -19,7 +19,8 @@ public sealed record PullSecret(string Namespace, string Name);
 
 /// <summary>
 /// The usage table: one row for each image and each pod that uses it. It is flat, because no document and no stream may grow with the number
-/// of an image's users. pod-watcher changes it in the transaction that appends the pod's event, after <see cref="ImageLocks.TakeToUse"/>.
+/// of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the pod's event, which takes
+/// <see cref="ImageLocks.TakeToUse"/> first; <see cref="ImageUsersRebuild"/> makes it anew from the log.
 /// </summary>
 /// <remarks>Every function works in the transaction that is open on the connection, if there is one.</remarks>
 public static class ImageUsers
@@ -31,12 +32,11 @@ public static class ImageUsers
     public static async Task Replace(NpgsqlConnection connection, PodObserved pod, CancellationToken ct)
     {
         await Remove(connection, pod.PodUid, ct);
-        await using var command = new NpgsqlCommand(
-            "insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) select unnest($1), $2, $3, $4, $5", connection)
+        await using var command = new NpgsqlCommand(InsertSql('$'), connection)
         {
             Parameters =
             {
-                new() { Value = pod.Images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal).ToArray() },
+                new() { Value = ImagesOf(pod) },
                 new() { Value = pod.PodUid },
                 new() { Value = pod.Namespace },
                 new() { Value = pod.Name },
@@ -110,7 +110,7 @@ public static class ImageUsers
     /// <summary>The pod uses nothing any more.</summary>
     public static async Task Remove(NpgsqlConnection connection, string podUid, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("delete from kuik.image_users where pod_uid = $1", connection) { Parameters = { new() { Value = podUid } } };
+        await using var command = new NpgsqlCommand(RemoveSql('$'), connection) { Parameters = { new() { Value = podUid } } };
         await command.ExecuteNonQueryAsync(ct);
     }
 
@@ -193,6 +193,21 @@ public static class ImageUsers
         table.Indexes.Add(new IndexDefinition("image_users_repository") { Columns = [Repository] });
         return table;
     }
+
+    /// <summary>The images of a pod's containers, each once.</summary>
+    internal static string[] ImagesOf(PodObserved pod) => [.. pod.Images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
+
+    /// <summary>Removes a pod's rows. Parameter: its uid.</summary>
+    /// <param name="mark"><c>$</c> for numbered parameters (Npgsql), <c>?</c> for Marten's.</param>
+    internal static string RemoveSql(char mark) => $"delete from kuik.image_users where pod_uid = {Parameter(mark, 1)}";
+
+    /// <summary>Adds a pod's rows. Parameters: images, uid, namespace, name, pull secrets.</summary>
+    /// <param name="mark">As for <see cref="RemoveSql"/>.</param>
+    internal static string InsertSql(char mark) =>
+        $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) select unnest({Parameter(mark, 1)}), "
+        + string.Join(", ", Enumerable.Range(2, 4).Select(number => Parameter(mark, number)));
+
+    private static string Parameter(char mark, int number) => mark == '?' ? "?" : $"${number}";
 
     private static async Task<IReadOnlyList<PullSecret>> PullSecrets(NpgsqlConnection connection, string where, string value,
         CancellationToken ct)

@@ -3,23 +3,35 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>Ready when the event log's tables exist and Postgres answers now.</summary>
-internal sealed class PostgresHealth(NpgsqlDataSource postgres, EventLogReady ready) : IHealthCheck
+/// <summary>Ready when the event log's tables exist and Postgres answers now, takes writes, and has failed no part of this process.</summary>
+internal sealed class PostgresHealth(NpgsqlDataSource postgres, EventLogReady ready, PostgresAvailability availability) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         try
         {
             if (!ready.IsReady)
-                return new HealthCheckResult(context.Registration.FailureStatus, $"has not answered at {AddressOf(postgres)} yet");
-            await using var command = postgres.CreateCommand("select 1");
-            await command.ExecuteNonQueryAsync(cancellationToken);
-            return HealthCheckResult.Healthy();
+                return Failed(ready.Problem ?? $"has not answered at {AddressOf(postgres)} yet");
+            if (await ReadOnlyBecause(postgres, cancellationToken) is { } cause)
+                return Failed($"takes no writes at {AddressOf(postgres)}: {cause}");
+            return availability.Reason is { } reason ? Failed($"fails at {AddressOf(postgres)}: {reason}") : HealthCheckResult.Healthy();
         }
         catch (Exception e) when (EventLogFault.MeansAway(e))
         {
-            return new HealthCheckResult(context.Registration.FailureStatus, $"does not answer at {AddressOf(postgres)}: {EventLogFault.ReasonOf(e)}");
+            return Failed($"does not answer at {AddressOf(postgres)}: {EventLogFault.ReasonOf(e)}");
         }
+
+        HealthCheckResult Failed(string description) => new(context.Registration.FailureStatus, description);
+    }
+
+    /// <summary>Why the server takes no writes; null when it does.</summary>
+    internal static async Task<string?> ReadOnlyBecause(NpgsqlDataSource postgres, CancellationToken ct)
+    {
+        await using var command = postgres.CreateCommand("""
+            select case when pg_is_in_recovery() then 'the server is a standby (in recovery)'
+                when current_setting('default_transaction_read_only')::bool then 'default_transaction_read_only is on' end
+            """);
+        return await command.ExecuteScalarAsync(ct) as string;
     }
 
     /// <summary>Host, port and database; no credentials.</summary>

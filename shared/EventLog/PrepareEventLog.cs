@@ -1,5 +1,3 @@
-using JasperFx;
-using Marten;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -7,15 +5,15 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// At the start: makes the tables as soon as Postgres answers. Does not hold up the host: until then the service answers that it is not ready.
+/// At the start: waits until Postgres answers and the tables have the version that this service needs (<see cref="EventLogSchema"/>). Changes
+/// nothing. Does not hold up the host: until then the service answers that it is not ready.
 /// </summary>
-internal sealed partial class PrepareEventLog(
-    IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time, ILogger<PrepareEventLog> logger)
+internal sealed partial class PrepareEventLog(NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time, ILogger<PrepareEventLog> logger)
     : BackgroundService
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
 
-    private bool hasSaidSo;
+    private string? said;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -25,37 +23,36 @@ internal sealed partial class PrepareEventLog(
         ready.Set();
     }
 
-    /// <summary>One try. False when Postgres is not there.</summary>
+    /// <summary>One look. False when Postgres is not there, or its tables are not.</summary>
     internal async Task<bool> TryPrepare(CancellationToken ct)
     {
+        var address = PostgresHealth.AddressOf(postgres);
         try
         {
-            // Several services start at once: one after the other looks at the tables and makes what is missing.
             await using var connection = await postgres.OpenConnectionAsync(ct);
-            await Execute(connection, "select pg_advisory_lock($1)", ct);
-            await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
-            await Execute(connection, "select pg_advisory_unlock($1)", ct);
-            if (hasSaidSo)
-                LogAnswers(PostgresHealth.AddressOf(postgres));
-            return true;
+            ready.Problem = EventLogSchema.ProblemOf(await EventLogSchema.ReadVersion(connection, ct));
+            if (ready.Problem is { } problem && said != problem)
+                LogWaits(address, said = problem, (int)RetryInterval.TotalSeconds);
+            if (ready.Problem is null && said is not null)
+                LogAnswers(address);
+            return ready.Problem is null;
         }
         catch (Exception e) when (EventLogFault.MeansAway(e))
         {
-            if (!hasSaidSo)
-                LogDoesNotAnswer(PostgresHealth.AddressOf(postgres), EventLogFault.ReasonOf(e), (int)RetryInterval.TotalSeconds);
-            hasSaidSo = true;
+            var reason = EventLogFault.ReasonOf(e);
+            ready.Problem = $"does not answer at {address}: {reason}";
+            if (said is null)
+                LogDoesNotAnswer(address, reason, (int)RetryInterval.TotalSeconds);
+            said ??= reason;
             return false;
         }
     }
 
-    private static async Task Execute(NpgsqlConnection connection, string sql, CancellationToken ct)
-    {
-        await using var command = new NpgsqlCommand(sql, connection) { Parameters = { new() { Value = AdvisoryLocks.KeyOf("schema") } }, CommandTimeout = 0 };
-        await command.ExecuteNonQueryAsync(ct);
-    }
-
     [LoggerMessage(LogLevel.Warning, "Postgres at {Address} does not answer ({Reason}); trying again every {Seconds} s, nothing is recorded until it does")]
     private partial void LogDoesNotAnswer(string address, string reason, int seconds);
+
+    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} cannot be used yet: {Problem}; looking again every {Seconds} s")]
+    private partial void LogWaits(string address, string problem, int seconds);
 
     [LoggerMessage(LogLevel.Information, "Postgres at {Address} answers: the event log is ready")]
     private partial void LogAnswers(string address);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using JasperFx.Events;
 using JasperFx.Events.Daemon;
 using JasperFx.Events.Projections;
@@ -18,6 +19,14 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
 {
     /// <summary>The name under which the log keeps how far the relay has come.</summary>
     public const string ShardName = "relay";
+
+    private static readonly ActivitySource _activities = new("Kuik.EventLog");
+
+    /// <summary>What the writer recorded of itself. <c>kuik-version</c> is the event's version in its stream.</summary>
+    private static readonly (string Header, string Name)[] _ofWriter =
+    [
+        ("service", "kuik-service"), ("replica", "kuik-replica"), ("version", "kuik-writer-version"), ("traceparent", "traceparent"),
+    ];
 
     /// <summary>How long the broker may take to confirm a page. It blocks publishers while it is away or out of memory or disk.</summary>
     private static readonly TimeSpan ConfirmTimeout = TimeSpan.FromSeconds(10);
@@ -43,8 +52,17 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
     private async Task PublishInOrder(IEnumerable<IEvent> stream, CancellationToken ct)
     {
         foreach (var fact in stream)
+        {
+            using var activity = Continue(fact);
             await bus().Publish(fact.Data, fact.EventType, context => Describe(fact, context), ct);
+        }
     }
+
+    /// <summary>The bus takes the trace from the activity that is current: that of the event's writer goes on in its consumers.</summary>
+    private static Activity? Continue(IEvent fact) =>
+        ActivityContext.TryParse(fact.GetHeader("traceparent")?.ToString(), null, isRemote: true, out var writer)
+            ? _activities.StartActivity($"relay {fact.EventTypeName}", ActivityKind.Producer, writer)
+            : null;
 
     private static void Describe(IEvent fact, PublishContext context)
     {
@@ -53,8 +71,9 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
         context.Headers.Set("kuik-version", fact.Version);
         context.Headers.Set("kuik-sequence", fact.Sequence);
         context.Headers.Set("kuik-recorded-at", fact.Timestamp.ToString("O"));
-        if (fact.GetHeader("service") is { } service)
-            context.Headers.Set("kuik-service", service.ToString());
+        foreach (var (header, name) in _ofWriter)
+            if (fact.GetHeader(header) is { } value)
+                context.Headers.Set(name, value.ToString());
         if (fact.CausationId is { } cause)
             context.Headers.Set("kuik-caused-by", cause);
     }

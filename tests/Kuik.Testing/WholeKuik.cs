@@ -135,6 +135,10 @@ public sealed class WholeKuik
             return new KuikServiceOptions { Settings = settings, Port = port, Sandbox = options.Sandbox };
         }
 
+        // The event log's tables first, as the init container of pod-watcher makes them.
+        options.Progress("making the event log's tables (pod-watcher migrate)");
+        await KuikService.Migrate(With(null));
+
         var peers = fetcherPorts.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", (string?)$"http://127.0.0.1:{port}")).ToArray();
         var fetchers = fetcherPorts.Select(port => KuikService.Start("ImageFetcher", With(port, peers.Length > 1 ? peers : []))).ToList();
         var podWatcher = KuikService.Start("PodWatcher", With(null));

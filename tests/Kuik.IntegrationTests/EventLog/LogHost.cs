@@ -34,8 +34,12 @@ internal sealed class LogHost : IAsyncDisposable
     /// <param name="postgres">Its connection string.</param>
     /// <param name="configure">Its documents and projections.</param>
     /// <param name="add">Bus, relay and whatever else.</param>
-    public static async Task<LogHost> Start(string service, string postgres, Action<StoreOptions>? configure = null, Action<WebApplicationBuilder>? add = null)
+    /// <param name="isMigrated">False to leave the database as it is; otherwise it gets its tables first.</param>
+    public static async Task<LogHost> Start(
+        string service, string postgres, Action<StoreOptions>? configure = null, Action<WebApplicationBuilder>? add = null, bool isMigrated = true)
     {
+        if (isMigrated)
+            await MigratedDatabase.Ensure(postgres);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Configuration["ConnectionStrings:Postgres"] = postgres;
@@ -87,6 +91,13 @@ internal sealed class LogHost : IAsyncDisposable
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
+    /// <summary>For what returns nothing.</summary>
+    public async Task Execute(string sql)
+    {
+        await using var command = Postgres.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         // A host that does not stop fails its test; without a limit it would hold up the whole run.
@@ -104,7 +115,11 @@ internal sealed class Inbox
     public IReadOnlyList<string> Requested => [.. Messages.Select(message => message.Fact).OfType<RequestedByPull>().Select(fact => fact.Image).Distinct()];
 }
 
-internal sealed record Received(Guid Id, string Stream, long Version, object Fact);
+internal sealed record Received(Guid Id, string Stream, long Version, object Fact)
+{
+    /// <summary>As text.</summary>
+    public IReadOnlyDictionary<string, string?> Headers { get; init; } = new Dictionary<string, string?>();
+}
 
 internal sealed class Collect(Inbox inbox) : IConsumer<RequestedByPull>, IConsumer<PodObserved>, IConsumer<PodGone>, IConsumer<ImageCached>
 {
@@ -118,7 +133,11 @@ internal sealed class Collect(Inbox inbox) : IConsumer<RequestedByPull>, IConsum
 
     private Task Keep<T>(ConsumeContext<T> context) where T : class
     {
-        inbox.Messages.Enqueue(new Received(context.MessageId!.Value, context.Headers.Get<string>("kuik-stream")!, context.Headers.Get<long>("kuik-version")!.Value, context.Message));
+        inbox.Messages.Enqueue(new Received(
+            context.MessageId!.Value, context.Headers.Get<string>("kuik-stream")!, context.Headers.Get<long>("kuik-version")!.Value, context.Message)
+        {
+            Headers = context.Headers.GetAll().ToDictionary(header => header.Key, header => header.Value?.ToString()),
+        });
         return Task.CompletedTask;
     }
 }

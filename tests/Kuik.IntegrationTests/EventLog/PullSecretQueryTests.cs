@@ -68,6 +68,7 @@ public sealed class PullSecretQueryTests
             await old.ExecuteNonQueryAsync(Stop);
         }
 
+        await MigratedDatabase.Migrate(database);
         uint added;
         await using (var host = await Start(database))
         {
@@ -78,6 +79,7 @@ public sealed class PullSecretQueryTests
             Assert.Equal(0L, await host.Ask<long>("select count(*) from kuik.pending_sweeps"));
         }
 
+        await MigratedDatabase.Migrate(database);
         await using (var again = await Start(database))
             Assert.Equal(added, await again.Ask<uint>($"select oid from pg_class where relname = '{Index}'"));
     }

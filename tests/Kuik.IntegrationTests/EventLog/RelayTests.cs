@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Kuik.Contracts;
 using Kuik.Testing;
 using Marten;
@@ -27,6 +28,28 @@ public class RelayTests
         var stored = await Stored(listener);
         Assert.Equal(stored, inbox.Messages.OrderBy(message => message.Version).Select(message => (message.Id, message.Stream, message.Version)));
         Assert.All(inbox.Messages, message => Assert.Equal(image, Assert.IsType<RequestedByPull>(message.Fact).Image));
+    }
+
+    [Fact]
+    public async Task An_event_and_its_message_say_which_process_of_which_version_wrote_them_and_in_which_trace()
+    {
+        var (postgres, rabbit) = await Servers();
+        var inbox = new Inbox();
+        await using var listener = await LogHost.Start("listener", postgres, add: LogHost.Listening(rabbit, inbox));
+        await using var relay = await LogHost.Start("relay", postgres, add: LogHost.Relaying(rabbit));
+        await Eventually.True(async () => (await relay.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal), "it has the bus");
+        using var activity = new Activity("a request").SetIdFormat(ActivityIdFormat.W3C).Start();
+
+        await listener.AppendRequest("nginx:1");
+
+        await Eventually.True(() => !inbox.Messages.IsEmpty, "the message arrived");
+        var headers = inbox.Messages.First().Headers;
+        Assert.Equal(("listener", activity.Id), (headers["kuik-service"], headers["traceparent"]));
+        Assert.StartsWith(Environment.MachineName + "-", headers["kuik-replica"], StringComparison.Ordinal);
+        Assert.NotEmpty(headers["kuik-writer-version"]!);
+        Assert.Equal(
+            $"listener {headers["kuik-replica"]} {headers["kuik-writer-version"]} {activity.Id}",
+            await listener.Ask<string>("select concat_ws(' ', headers->>'service', headers->>'replica', headers->>'version', headers->>'traceparent') from kuik.mt_events"));
     }
 
     [Fact]
@@ -182,7 +205,7 @@ public class RelayTests
     }
 
     /// <summary>The relay as a process of its own (Kuik.RelayHost), to be killed. Its sessions carry its name.</summary>
-    private static ServerProcess StartRelayProcess(string name, string postgres, string rabbit) =>
+    internal static ServerProcess StartRelayProcess(string name, string postgres, string rabbit) =>
         ServerProcess.Start(Sandbox.Shared, name, Sandbox.Shared.NewFolder(name), new ServerCommand(Path.Combine(AppContext.BaseDirectory, "Kuik.RelayHost"))
         {
             Environment =

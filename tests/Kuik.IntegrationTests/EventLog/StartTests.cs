@@ -1,8 +1,4 @@
-using Kuik.Contracts;
-using Kuik.EventLog;
 using Kuik.Testing;
-using MassTransit;
-using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
@@ -13,10 +9,10 @@ public class StartTests
     public async Task A_service_starts_without_Postgres_says_so_in_one_line_and_is_ready_when_it_answers()
     {
         var server = await Postgres.StartOwn();
-        var postgres = await server.NewDatabase();
+        var postgres = await MigratedDatabase.New(server);
         await server.Stop();
 
-        await using var host = await LogHost.Start("test", postgres);
+        await using var host = await LogHost.Start("test", postgres, isMigrated: false);
         var append = host.AppendRequest("nginx:1");
         await Eventually.True(() => host.Log.Any(line => line.Contains("does not answer", StringComparison.Ordinal)), "it has said so");
         Assert.Equal(503, (await host.Ready()).Status);
@@ -32,7 +28,7 @@ public class StartTests
     }
 
     [Fact]
-    public async Task Services_that_start_at_once_make_the_tables_once_and_all_become_ready()
+    public async Task Services_that_start_at_once_all_become_ready()
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();
 
@@ -55,42 +51,5 @@ public class StartTests
         await Eventually.True(() => host.Log.Any(line => line.Contains("RabbitMQ at", StringComparison.Ordinal)), "it has said so");
         await Eventually.True(async () => await host.Ready() is (200, var body) && body.StartsWith("Degraded", StringComparison.Ordinal), "it is degraded");
         Assert.DoesNotContain(host.Log, line => line.Contains("secret", StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public async Task A_consumer_that_fails_is_run_again_and_its_message_is_kept_in_an_error_queue()
-    {
-        var postgres = await (await Postgres.Shared()).NewDatabase();
-        var rabbit = await (await RabbitMq.Shared()).NewVirtualHost();
-        var runs = new Runs();
-        await using var host = await LogHost.Start("test", postgres, add: builder =>
-        {
-            builder.Configuration["ConnectionStrings:RabbitMq"] = rabbit;
-            builder.Services.AddSingleton(runs);
-            builder.AddKuikBus(bus => bus.AddConsumer<AlwaysFails>());
-            builder.AddKuikRelay();
-        });
-
-        await host.AppendRequest("nginx:1");
-
-        await Eventually.True(() => host.Log.Any(line => line.StartsWith("Error MassTransit.ReceiveTransport: R-FAULT", StringComparison.Ordinal)), "the failure is in the log");
-        Assert.Equal(4, runs.Count);
-        var management = (await RabbitMq.Shared()).Management;
-        var queues = new Uri(management, $"api/queues/{new Uri(rabbit).AbsolutePath[1..]}").ToString();
-        await Eventually.True(async () => (await RunTool.Run("curl", ["-sf", queues])).Contains("kuik-always-fails_error", StringComparison.Ordinal), "its message is kept");
-    }
-
-    internal sealed class Runs
-    {
-        public int Count;
-    }
-
-    internal sealed class AlwaysFails(Runs runs) : IConsumer<RequestedByPull>
-    {
-        public Task Consume(ConsumeContext<RequestedByPull> context)
-        {
-            Interlocked.Increment(ref runs.Count);
-            throw new InvalidOperationException("it never works");
-        }
     }
 }

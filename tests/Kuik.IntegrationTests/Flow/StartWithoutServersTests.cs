@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Kuik.IntegrationTests.EventLog;
 using Kuik.Testing;
 using Xunit;
 
@@ -18,7 +19,7 @@ public sealed partial class StartWithoutServersTests
 
     [Fact]
     public async Task A_pod_watcher_without_a_Kubernetes_API_says_so_in_one_line_and_goes_on_trying() => await SaysOnceThat(
-        ["Lease", "RabbitMQ"], "PodWatcher", await (await Postgres.Shared()).NewDatabase());
+        ["Lease", "RabbitMQ"], "PodWatcher", await MigratedDatabase.New());
 
     private static async Task SaysOnceThat(string[] missing, string project, string postgres)
     {

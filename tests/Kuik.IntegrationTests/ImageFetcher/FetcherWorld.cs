@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.IntegrationTests.EventLog;
 using Kuik.Testing;
 using Marten;
 using Microsoft.AspNetCore.Builder;
@@ -42,7 +43,7 @@ internal sealed class FetcherWorld : IAsyncDisposable
     /// <param name="postgres">Default: the shared one.</param>
     public static async Task<FetcherWorld> Start(RegistryOptions? origin = null, RabbitMq? rabbit = null, Postgres? postgres = null)
     {
-        var database = await (postgres ?? await Postgres.Shared()).NewDatabase();
+        var database = await MigratedDatabase.New(postgres ?? await Postgres.Shared());
         var broker = await (rabbit ?? await RabbitMq.Shared()).NewVirtualHost();
         var world = new FetcherWorld(
             StartLog(database, broker), database, broker,

@@ -69,6 +69,28 @@ public sealed class LockRepositoriesTests
     }
 
     [Fact]
+    public async Task A_copy_goes_on_without_locks_while_the_database_takes_no_connections()
+    {
+        var database = await (await Postgres.Shared()).NewDatabase();
+        await using var session = new LockSession(database, TimeProvider.System);
+        var locks = Locks(session);
+        await (await locks.Take("a/b", Stop)).DisposeAsync();
+        var name = new NpgsqlConnectionStringBuilder(database).Database;
+        await using (var admin = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(database) { Database = "postgres", Pooling = false }.ConnectionString))
+        await using (var close = admin.CreateCommand($"""
+            alter database "{name}" allow_connections false;
+            select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'
+            """))
+            await close.ExecuteNonQueryAsync(Stop);
+
+        await using var without = await locks.Take("a/b", Stop).WaitAsync(Soon, Stop);
+
+        Assert.False(without.ExcludesOthers);
+        await without.EnsureHeld(Stop);
+    }
+
+    [Fact]
     public async Task A_Postgres_without_a_connection_to_spare_is_asked_again()
     {
         var database = await (await Postgres.Shared()).NewDatabase();

@@ -1,3 +1,4 @@
+using Kuik.IntegrationTests.EventLog;
 using Kuik.Testing;
 using Npgsql;
 using Xunit;
@@ -71,7 +72,7 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
     {
         return new Watchers(cluster.Api, cluster.Kubeconfig)
         {
-            Log = await (await Postgres.Shared()).NewDatabase(),
+            Log = await MigratedDatabase.New(),
             broker = await (await RabbitMq.Shared()).NewVirtualHost(),
         };
     }

@@ -8,6 +8,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
 {
     private readonly List<KuikService> _services = [];
     private readonly string _admin;
+    private bool _isMigrated;
 
     private ScriptedCluster(ScriptedKubernetes kubernetes, string admin) => (Kubernetes, _admin) = (kubernetes, admin);
 
@@ -40,6 +41,9 @@ public sealed class ScriptedCluster : IAsyncDisposable
     /// <param name="settings">Further ones; they win.</param>
     public async Task<KuikService> StartService(string project, string? waitFor = "readyz", params (string Key, string? Value)[] settings)
     {
+        if (Binaries is null && !_isMigrated)
+            await KuikService.Migrate(Options(settings));
+        _isMigrated |= Binaries is null;
         var service = await KuikService.Start(project, Options(settings) with { WaitFor = waitFor, Binaries = Binaries });
         _services.Add(service);
         return service;

@@ -19,6 +19,9 @@ public sealed record KuikServiceOptions
 
     /// <summary>Where it belongs; default the shared one.</summary>
     public Sandbox? Sandbox { get; init; }
+
+    /// <summary>Its command line: <c>migrate</c> for example. Default: none.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
 }
 
 /// <summary>One of our services as a real process, as it runs in a cluster: built, with settings in its environment.</summary>
@@ -68,11 +71,21 @@ public sealed class KuikService
         return service;
     }
 
+    /// <summary>Makes the event log's tables, as an init container of pod-watcher does.</summary>
+    /// <param name="options">As for pod-watcher itself.</param>
+    /// <exception cref="ServerFailed">It has not ended with exit code 0; the message holds the last lines of its log.</exception>
+    public static async Task Migrate(KuikServiceOptions options)
+    {
+        var migration = await Start("PodWatcher", options with { Arguments = ["migrate"], WaitFor = null });
+        if (await migration.Ended() is var code and not 0)
+            throw migration.Process.Failed($"migrate ended with exit code {code}");
+    }
+
     /// <summary>Starts it again on the same port with the same settings, and waits as <see cref="Start"/> does.</summary>
     /// <exception cref="ServerFailed">As for <see cref="Start"/>.</exception>
     public async Task Restart()
     {
-        process = ServerProcess.Start(Sandbox, project, folder, new ServerCommand("dotnet", Assembly()) { Environment = Settings() });
+        process = ServerProcess.Start(Sandbox, project, folder, new ServerCommand("dotnet", [Assembly(), .. options.Arguments]) { Environment = Settings() });
         if (options.WaitFor is { } path)
             await Ready(path);
     }

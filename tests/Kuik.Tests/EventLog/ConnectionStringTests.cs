@@ -26,6 +26,12 @@ public class ConnectionStringTests
     }
 
     [Theory]
+    [InlineData("Host=db")]
+    [InlineData("Host=db;Timezone=Asia/Tokyo")]
+    public void Sessions_are_in_UTC_because_Marten_writes_times_without_a_zone(string text) =>
+        Assert.Equal("UTC", new NpgsqlConnectionStringBuilder(ReadPostgres(text)).Timezone);
+
+    [Theory]
     [InlineData(null)]
     [InlineData("")]
     [InlineData("Password=hunter2;Hots=db")]

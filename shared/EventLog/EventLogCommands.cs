@@ -1,0 +1,77 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// Command-line verbs, as an init container or a person runs them. <c>migrate</c>: makes the event log's tables and ends. <c>rebuild-usage</c>: makes the
+/// usage table anew from the log and ends.
+/// </summary>
+public static partial class EventLogCommands
+{
+    /// <summary>How long Postgres may take to answer.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
+
+    /// <summary>Runs the service, or the verb that is the first argument: exit code 0 when it has done its work, 75 when Postgres could not be
+    /// used for five minutes (try again), 70 when the tables cannot become those of this version.</summary>
+    /// <param name="app">The built service; nothing of it is started to migrate.</param>
+    /// <param name="args">The command line.</param>
+    public static async Task RunServiceOrCommandAsync(this WebApplication app, string[] args)
+    {
+        if (args is not ["migrate" or "rebuild-usage", ..])
+        {
+            await app.RunAsync();
+            return;
+        }
+        Environment.ExitCode = await Run(app.Services, args[0] == "migrate" ? Migrate : RebuildUsage, CancellationToken.None);
+        await app.DisposeAsync();   // the log's last lines
+    }
+
+    private static Task Migrate(IServiceProvider services, CancellationToken ct) => services.GetRequiredService<SchemaMigrator>().Migrate(ct);
+
+    private static async Task RebuildUsage(IServiceProvider services, CancellationToken ct)
+    {
+        var difference = await ImageUsersRebuild.Run(services.GetRequiredService<NpgsqlDataSource>(), ct);
+        LogRebuilt(services.GetRequiredService<ILogger<SchemaMigrator>>(), difference.Missing, difference.Surplus);
+    }
+
+    private static async Task<int> Run(IServiceProvider services, Func<IServiceProvider, CancellationToken, Task> verb, CancellationToken ct)
+    {
+        var (time, logger) = (services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<SchemaMigrator>>());
+        var (began, backOff, said) = (time.GetTimestamp(), new PostgresBackOff(), "");
+        while (true)
+        {
+            try
+            {
+                await verb(services, ct);
+                return 0;
+            }
+            catch (SchemaMigrationRefusedException refused)
+            {
+                LogRefused(logger, refused.Message);
+                return 70;   // EX_SOFTWARE of sysexits.h
+            }
+            catch (Exception fault) when (fault is TimeoutException || EventLogFault.MeansAway(fault))
+            {
+                var reason = EventLogFault.ReasonOf(fault);
+                if (said != reason)
+                    LogWaits(logger, reason);
+                said = reason;
+                if (fault is TimeoutException || time.GetElapsedTime(began) > _patience)
+                    return 75;   // EX_TEMPFAIL
+                await Task.Delay(backOff.Next(), time, ct);
+            }
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "the usage table is what the log says: {Missing} rows were missing, {Surplus} were too many")]
+    private static partial void LogRebuilt(ILogger logger, long missing, long surplus);
+
+    [LoggerMessage(LogLevel.Warning, "Postgres cannot be used yet: {Reason}")]
+    private static partial void LogWaits(ILogger logger, string reason);
+
+    [LoggerMessage(LogLevel.Error, "the event log's tables cannot be made: {Reason}")]
+    private static partial void LogRefused(ILogger logger, string reason);
+}

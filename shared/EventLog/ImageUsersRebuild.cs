@@ -1,0 +1,63 @@
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>What a rebuild of the usage table found.</summary>
+/// <param name="Missing">Rows that the table lacked; they are there now.</param>
+/// <param name="Surplus">Rows that the log does not justify; they are gone now.</param>
+public sealed record ImageUsersDifference(long Missing, long Surplus);
+
+/// <summary>
+/// Makes the usage table what the log says: each pod's last event decides. Computed beside the table and put into it in one transaction, so that no
+/// reader sees a table without the pods that use an image, which would let it expire. Pods are not recorded meanwhile; readers go on.
+/// </summary>
+public static class ImageUsersRebuild
+{
+    private const string Fold = """
+        create temporary table rebuilt_image_users on commit drop as
+        select distinct one ->> 'image' as image, data ->> 'podUid' as pod_uid, data ->> 'namespace' as namespace, data ->> 'name' as pod_name,
+            array(select jsonb_array_elements_text(data -> 'pullSecrets')) as pull_secrets
+        from (
+            select distinct on (stream_id) type, data from kuik.mt_events
+            where type in ('PodObserved', 'PodGone') and not is_archived order by stream_id, version desc) as last,
+            jsonb_array_elements(data -> 'images') as images(one)
+        where type = 'PodObserved'
+        """;
+
+    private const string Difference = """
+        with surplus as (
+            delete from kuik.image_users u where not exists (
+                select from rebuilt_image_users r where (r.image, r.pod_uid, r.namespace, r.pod_name, r.pull_secrets)
+                    = (u.image, u.pod_uid, u.namespace, u.pod_name, u.pull_secrets)) returning image, pod_uid)
+        select count(*) from surplus
+        """;
+
+    private const string Insert = """
+        with missing as (
+            insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets)
+            select image, pod_uid, namespace, pod_name, pull_secrets from rebuilt_image_users on conflict (image, pod_uid) do nothing returning image)
+        select count(*) from missing
+        """;
+
+    /// <summary>Rebuilds it.</summary>
+    /// <param name="postgres">Of the event log.</param>
+    /// <param name="ct">Ends it; nothing is changed then.</param>
+    /// <exception cref="NpgsqlException">Postgres fails, or has not given the table's lock within 30 seconds. Nothing is changed.</exception>
+    public static async Task<ImageUsersDifference> Run(NpgsqlDataSource postgres, CancellationToken ct)
+    {
+        await using var connection = await postgres.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        await Execute(connection, "set local lock_timeout = '30s'; lock table kuik.image_users in share row exclusive mode", ct);
+        await Execute(connection, Fold, ct);
+        var surplus = await Execute(connection, Difference, ct);
+        var missing = await Execute(connection, Insert, ct);
+        await transaction.CommitAsync(ct);
+        return new ImageUsersDifference(missing, surplus);
+    }
+
+    private static async Task<long> Execute(NpgsqlConnection connection, string sql, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 600 };
+        return await command.ExecuteScalarAsync(ct) is long count ? count : 0;
+    }
+}

@@ -1,0 +1,63 @@
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// Archives the streams of pods that are gone: Marten's queries and daemons pass over them, and they may be exported and removed. Only what the relay
+/// and every projection are done with; <see cref="Restore"/> undoes it for a pod that comes back.
+/// </summary>
+internal static class PodArchive
+{
+    /// <summary>The index by which <see cref="Archive"/> finds its candidates, the oldest first.</summary>
+    public const string Index = $"""
+        create index concurrently if not exists mt_events_pod_gone on {EventLogSetup.Schema}.mt_events (timestamp)
+        where type = 'PodGone' and not is_archived
+        """;
+
+    /// <summary>A shard that has not moved for so long while others did belongs to a version that is gone.</summary>
+    private static readonly TimeSpan _forgottenAfter = TimeSpan.FromDays(7);
+
+    /// <summary>Archives the streams whose last event is a PodGone of that age.</summary>
+    /// <param name="connection">Not in a transaction.</param>
+    /// <param name="age">Since the event was recorded.</param>
+    /// <param name="limit">So many streams at most.</param>
+    /// <param name="ct">Ends it.</param>
+    /// <returns>How many there were; as many as <paramref name="limit"/> when there may be more.</returns>
+    public static async Task<int> Archive(NpgsqlConnection connection, TimeSpan age, int limit, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand($"""
+            with done as (
+                select coalesce(min(last_seq_id), 0) as seq_id from {EventLogSetup.Schema}.mt_event_progression
+                where name <> 'HighWaterMark' and last_updated > now() - $3),
+            gone as (
+                select e.stream_id, e.version from done, {EventLogSetup.Schema}.mt_events e
+                join {EventLogSetup.Schema}.mt_streams s on s.id = e.stream_id and s.version = e.version
+                where e.type = 'PodGone' and not e.is_archived and e.timestamp < now() - $1 and e.seq_id <= done.seq_id
+                order by e.timestamp limit $2),
+            ended as (
+                update {EventLogSetup.Schema}.mt_streams s set is_archived = true from gone
+                where s.id = gone.stream_id and s.version = gone.version returning s.id),
+            archived as (
+                update {EventLogSetup.Schema}.mt_events e set is_archived = true from ended where e.stream_id = ended.id returning 1)
+            select count(*)::int from ended
+            """, connection)
+        {
+            Parameters = { new() { Value = age }, new() { Value = limit }, new() { Value = _forgottenAfter } },
+        };
+        return (int)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>Takes streams out of the archive again.</summary>
+    /// <param name="connection">Of a decision's transaction.</param>
+    /// <param name="streams">Their names.</param>
+    /// <param name="ct">Ends it.</param>
+    public static async Task Restore(NpgsqlConnection connection, IReadOnlyList<string> streams, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand($"""
+            with restored as (
+                update {EventLogSetup.Schema}.mt_streams set is_archived = false where id = any($1) and is_archived returning id)
+            update {EventLogSetup.Schema}.mt_events e set is_archived = false from restored where e.stream_id = restored.id
+            """, connection) { Parameters = { new() { Value = streams.ToArray() } } };
+        await command.ExecuteNonQueryAsync(ct);
+    }
+}
