@@ -3,7 +3,8 @@ namespace Kuik.PodWatcher;
 /// <summary>What an observer of the cluster's pods says of itself.</summary>
 internal interface IPodObserver
 {
-    /// <summary>Why the pods of the cluster are not all recorded; null when each pod of the last complete list, and each change since, is.</summary>
+    /// <summary>Why the pods of the cluster are not all recorded; null when each pod of the last complete list, and each change since,
+    /// is.</summary>
     string? Incomplete { get; }
 
     /// <summary>UTC: the state of the cluster up to this moment is recorded; null while none is.</summary>
@@ -11,13 +12,15 @@ internal interface IPodObserver
 }
 
 /// <summary>
-/// Whether this replica knows what runs in the cluster: it leads, the cluster is the event log's own, its pods and ServiceAccounts are listed, and everything listed is
+/// Whether this replica knows what runs in the cluster: it leads, the cluster is the event log's own, its pods and ServiceAccounts are
+/// listed, and everything listed is
 /// recorded. A replica of which this is not true decides nothing that removes an image. Injected as a singleton.
 /// </summary>
 internal sealed class ClusterObservation(TimeProvider time)
 {
     /// <summary>
-    /// An observation older than this is not current. A watch in which nothing happens brings a bookmark about once a minute, or ends after five.
+    /// An observation older than this is not current. A watch in which nothing happens brings a bookmark about once a minute, or ends
+    /// after five.
     /// </summary>
     public static readonly TimeSpan LongestAge = TimeSpan.FromMinutes(6);
 
@@ -26,7 +29,8 @@ internal sealed class ClusterObservation(TimeProvider time)
 
     private const string NotLeading = "this replica does not lead";
 
-    /// <summary>How long ago the state of the cluster was last known and recorded completely; null while this replica observes nothing.</summary>
+    /// <summary>How long ago the state of the cluster was last known and recorded completely; null while this replica observes
+    /// nothing.</summary>
     public TimeSpan? Age => _observer?.CompleteAt is { } at ? time.GetUtcNow() - at : null;
 
     /// <summary>May something be concluded from what is not recorded as used? Ask again right before each batch of decisions.</summary>

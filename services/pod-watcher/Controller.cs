@@ -4,7 +4,8 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Makes what is written agree with what is, for the objects that have these keys. Level-triggered: a key only says where to look.</summary>
+/// <summary>Makes what is written agree with what is, for the objects that have these keys. Level-triggered: a key only says where to
+/// look.</summary>
 internal interface IReconciler
 {
     /// <summary>Reconciles some keys, or throws: then each of them is reconciled again later, alone.</summary>
@@ -18,7 +19,8 @@ internal interface IReconciler
 internal sealed record ControllerOptions(string What, int Workers, int Batch = 1);
 
 /// <summary>
-/// Takes keys from a queue and has them reconciled, as in controller-runtime. A key that fails waits and others go ahead of it. When one failure after the other means that
+/// Takes keys from a queue and has them reconciled, as in controller-runtime. A key that fails waits and others go ahead of it. When one
+/// failure after the other means that
 /// Postgres or the API is away, all workers pause, longer each time up to 30 s. Only an event that this version cannot read ends it.
 /// </summary>
 internal sealed partial class Controller(
@@ -41,7 +43,8 @@ internal sealed partial class Controller(
     public string? Problem => queue.Failing is > 0 and var failing ? $"{failing} {options.What} not up to date: {_lastReason}" : null;
 
     /// <summary>Works until cancelled.</summary>
-    /// <exception cref="Exception">The log holds an event that this version cannot read (<see cref="EventLogFault.MeansUnreadable"/>).</exception>
+    /// <exception cref="Exception">The log holds an event that this version cannot read (<see
+    /// cref="EventLogFault.MeansUnreadable"/>).</exception>
     public Task Run(CancellationToken ct) => TaskGroup.Run(ct, Enumerable.Repeat<Func<CancellationToken, Task>>(Work, options.Workers));
 
     private async Task Work(CancellationToken ct)

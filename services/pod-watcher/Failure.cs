@@ -5,7 +5,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>What an exception means for the key that was being reconciled, and for the others.</summary>
-/// <param name="Kind">For metrics and to say the same thing once: <c>postgres</c>, <c>unreachable</c>, an HTTP status of the API, or <c>internal</c>.</param>
+/// <param name="Kind">For metrics and to say the same thing once: <c>postgres</c>, <c>unreachable</c>, an HTTP status of the API, or
+/// <c>internal</c>.</param>
 /// <param name="Reason">One phrase for an operator.</param>
 /// <param name="IsShared">It is likely to meet other keys too: Postgres or the API is unreachable or overloaded.</param>
 /// <param name="RetryAfter">How long the API asks to be left alone; null when it does not.</param>

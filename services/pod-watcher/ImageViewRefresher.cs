@@ -4,7 +4,8 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Keeps the image views in memory up to date and queues what changes. While Postgres is away it tries again with growing pauses.</summary>
+/// <summary>Keeps the image views in memory up to date and queues what changes. While Postgres is away it tries again with growing
+/// pauses.</summary>
 internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue images, WorkQueue repositories, TimeProvider time, ILogger<ImageViewRefresher> logger)
 {
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);

@@ -9,7 +9,8 @@ internal sealed record PodList(ILookup<string, string> UidsByImage, string Resou
 
 /// <summary>
 /// The pods that exist now, by a quorum read: each caller gets a list that began after it asked. Callers that wait share one list, so that
-/// a thousand decisions do not read the cluster a thousand times. A list that makes no progress ends with an exception (<see cref="KubernetesLimits"/>), and the next
+/// a thousand decisions do not read the cluster a thousand times. A list that makes no progress ends with an exception (<see
+/// cref="KubernetesLimits"/>), and the next
 /// one begins.
 /// </summary>
 internal sealed class LivePods(KubernetesApi api, WatchedKinds kinds)

@@ -6,7 +6,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Takes a person's wishes from CachedImages: one made by hand, <c>spec.retain</c>, a deletion seen as it happens. That a resource is absent
+/// Takes a person's wishes from CachedImages: one made by hand, <c>spec.retain</c>, a deletion seen as it happens. That a resource is
+/// absent
 /// from a list is no wish: it is written again. A resource under another name than its image's is replaced by one with the right name.
 /// </summary>
 internal sealed partial class ObserveCachedImages(
@@ -23,7 +24,8 @@ internal sealed partial class ObserveCachedImages(
     /// <param name="now">UTC.</param>
     public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
     {
-        // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it another image's.
+        // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it
+        // another image's.
         var isNew = !resource.Managers.IsTakenUp || (log.ObjectName is not null && resource.Metadata.Name != log.ObjectName);
         var retain = resource.Spec!.Retain == true;
         if (!log.IsWanted)
@@ -38,7 +40,8 @@ internal sealed partial class ObserveCachedImages(
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
     }
 
-    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is decided
+    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is
+    /// decided
     /// by <see cref="ExpireImages"/>, as ever.</summary>
     /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
@@ -121,7 +124,8 @@ internal sealed partial class ObserveCachedImages(
             images.Add(image.ToString());
     }
 
-    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing. Only then: a view is
+    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing. Only then: a view
+    // is
     // behind the log, and a wish that is taken back at once would agree with what it still shows.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name

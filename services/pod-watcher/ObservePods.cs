@@ -8,7 +8,8 @@ namespace Kuik.PodWatcher;
 
 /// <summary>
 /// Records which pods use which images: <see cref="PodObserved"/> and <see cref="PodGone"/>, and for each image of a pod
-/// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. Only differences become events: a restart records nothing.
+/// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. Only differences become events: a restart records
+/// nothing.
 /// </summary>
 internal sealed partial class ObservePods(
     KubernetesApi api, WatchedKinds kinds, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
@@ -16,7 +17,8 @@ internal sealed partial class ObservePods(
     TimeProvider time, ILogger<ObservePods> logger) : IReconciler
 {
     /// <summary>The event that makes the log agree with a pod that exists; null when it agrees.</summary>
-    /// <param name="log">What the log says. A pod that it says is gone has to be known to exist by more than <paramref name="live"/>.</param>
+    /// <param name="log">What the log says. A pod that it says is gone has to be known to exist by more than <paramref
+    /// name="live"/>.</param>
     /// <param name="live">The pod as it is.</param>
     /// <param name="pullSecrets">Its own and its ServiceAccount's.</param>
     /// <param name="now">UTC.</param>
@@ -71,7 +73,8 @@ internal sealed partial class ObservePods(
         // 2. Decide again by the streams, record, and have the resources of the images looked at.
         foreach (var look in await RecordAll(looks, ct))
         {
-            // 3. The log says that it is gone and it has not changed since: this replica was suspended, or the pod has returned. The API knows.
+            // 3. The log says that it is gone and it has not changed since: this replica was suspended, or the pod has returned. The API
+            // knows.
             if (await Find(look.Live!, ct) is { } fresh)
                 await RecordAll([look with { Live = fresh, IsProven = true }], ct);
         }
@@ -151,11 +154,8 @@ internal sealed partial class ObservePods(
             recorded.Add(new Recorded(look, stream.State, fact));
         }
 
-        // 2. Their images, in one order for everybody, and who uses them.
-        PodObserved[] observed = [.. recorded.Select(result => result.Fact).OfType<PodObserved>()];
-        await Request(log, observed, now, ct);
-        await ImageUsers.Remove(log.Connection, [.. recorded.Select(result => result.Fact).OfType<PodGone>().Select(gone => gone.PodUid)], ct);
-        await ImageUsers.Replace(log.Connection, observed, ct);
+        // 2. Their images, in one order for everybody. Who uses them follows from the events (ImageUsersProjection).
+        await Request(log, [.. recorded.Select(result => result.Fact).OfType<PodObserved>()], now, ct);
         return recorded;
     }
 

@@ -3,7 +3,8 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>CachedImages that this service deletes itself, so that it does not take it for a person's wish when it sees them go. Thread safe.</summary>
+/// <summary>CachedImages that this service deletes itself, so that it does not take it for a person's wish when it sees them go. Thread
+/// safe.</summary>
 internal sealed class OwnDeletions
 {
     private readonly ConcurrentDictionary<string, bool> _uids = new();

@@ -19,7 +19,8 @@ internal sealed record PodAbsence(string Reason, LivePod? Last, long? Version)
 }
 
 /// <summary>
-/// The evidence that pods are gone. That a pod is not in the reflector's state is none: the list that it came from may have been wrong. Thread safe.
+/// The evidence that pods are gone. That a pod is not in the reflector's state is none: the list that it came from may have been wrong.
+/// Thread safe.
 /// </summary>
 internal sealed class PodAbsences
 {

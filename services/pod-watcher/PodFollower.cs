@@ -4,7 +4,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Queues the pods that may have to be recorded: those of a complete list, those that change, those whose ServiceAccount changes, and known ones that are gone. Says
+/// Queues the pods that may have to be recorded: those of a complete list, those that change, those whose ServiceAccount changes, and
+/// known ones that are gone. Says
 /// whether all that was seen is recorded.
 /// </summary>
 internal sealed partial class PodFollower(
@@ -18,7 +19,8 @@ internal sealed partial class PodFollower(
     private volatile TaskCompletionSource<string[]> _toConfirm = NewSignal();
     private int _listsQueued;
 
-    /// <summary>Completes when pods and ServiceAccounts are listed and queued: a pod is recorded once, with all of its pull secrets.</summary>
+    /// <summary>Completes when pods and ServiceAccounts are listed and queued: a pod is recorded once, with all of its pull
+    /// secrets.</summary>
     public Task Listed { get; } = Task.WhenAll(pods.FirstList, accounts.FirstList);
 
     public string? Incomplete =>
@@ -73,7 +75,8 @@ internal sealed partial class PodFollower(
         }
     }
 
-    /// <summary>The known pods that a list lacks. When it is empty or lacks a fifth of all or more, only those that a later list lacks too.</summary>
+    /// <summary>The known pods that a list lacks. When it is empty or lacks a fifth of all or more, only those that a later list lacks
+    /// too.</summary>
     private void QueueMissing()
     {
         var all = known.Uids();

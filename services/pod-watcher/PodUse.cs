@@ -14,7 +14,8 @@ internal sealed record PodUse(bool IsObserved, bool IsGone, string Namespace, st
     /// <summary>Before the first event.</summary>
     public static readonly PodUse Nothing = new(false, false, "", "", [], []);
 
-    /// <summary>Its images as they were recorded, with digests; null when only the usage table has been read, which does not hold them.</summary>
+    /// <summary>Its images as they were recorded, with digests; null when only the usage table has been read, which does not hold
+    /// them.</summary>
     public IReadOnlyList<PodImage>? Containers { get; init; }
 
     /// <summary>The node that was recorded; null for none.</summary>
@@ -40,7 +41,8 @@ internal sealed record PodUse(bool IsObserved, bool IsGone, string Namespace, st
     public static IReadOnlyList<string> ImagesOf(IEnumerable<PodImage> images) =>
         [.. images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>Is this what the log says already? Node and digests count once all of them are known, so that a pod that starts is recorded twice, not for every step.</summary>
+    /// <summary>Is this what the log says already? Node and digests count once all of them are known, so that a pod that starts is
+    /// recorded twice, not for every step.</summary>
     public bool Says(LivePod live, IReadOnlyList<string> pullSecrets) =>
         IsObserved && !IsGone && Images.SequenceEqual(ImagesOf(live.Images)) && PullSecrets.SequenceEqual(pullSecrets)
         && (Containers is null || !live.IsDetailed || (Node == live.Node && Containers.SequenceEqual(live.Images)));

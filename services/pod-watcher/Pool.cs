@@ -2,7 +2,8 @@ using System.Collections.Concurrent;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>One instance of each value, so that what a hundred thousand pods have in common is in memory once. Forgets everything when it has grown large. Thread safe.</summary>
+/// <summary>One instance of each value, so that what a hundred thousand pods have in common is in memory once. Forgets everything when it
+/// has grown large. Thread safe.</summary>
 internal sealed class Pool<T>
     where T : notnull
 {

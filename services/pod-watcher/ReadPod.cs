@@ -2,7 +2,8 @@ using Kuik.Contracts;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Reads the images of a pod back: from v1's annotations, else from the local reference itself (ephemeral containers have no annotation).</summary>
+/// <summary>Reads the images of a pod back: from v1's annotations, else from the local reference itself (ephemeral containers have no
+/// annotation).</summary>
 internal static class ReadPod
 {
     private static readonly Pool<string> SharedTexts = new();
@@ -13,7 +14,8 @@ internal static class ReadPod
     /// <summary>Reads a pod. An image that nobody can parse is not among its images.</summary>
     /// <param name="pod">As the API has it.</param>
     /// <param name="ports">node-proxy's ports, the current one and previous ones.</param>
-    /// <param name="takesAll">An image counts as it is written too, not only where Kuik rewrote it; one of a registry of the node itself never does.</param>
+    /// <param name="takesAll">An image counts as it is written too, not only where Kuik rewrote it; one of a registry of the node itself
+    /// never does.</param>
     public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
     {
         var annotations = pod.Metadata.Annotations ?? new Dictionary<string, string>();
@@ -42,7 +44,8 @@ internal static class ReadPod
         PodImage WithDigest(PodImage image) =>
             SharedImages.Get(digests?.GetValueOrDefault(image.Container) is { } digest ? image with { Digest = digest } : image);
 
-        // What the runtime pulls is what the container says. Where the annotation says something else (somebody has edited the pod), both count as used.
+        // What the runtime pulls is what the container says. Where the annotation says something else (somebody has edited the pod), both
+        // count as used.
         IEnumerable<PodImage> ImagesOf(Container container, string? annotation)
         {
             string? noted = null;
@@ -62,7 +65,8 @@ internal static class ReadPod
         }
     }
 
-    /// <summary>Is this how kube-image-keeper v1 wrote the image: with the port of its host behind a dash, which cannot be read back?</summary>
+    /// <summary>Is this how kube-image-keeper v1 wrote the image: with the port of its host behind a dash, which cannot be read
+    /// back?</summary>
     private static bool IsV1Form(string? local, string written) =>
         written.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash
         && LocalReference.TryRest(local ?? "", out _, out var rest) && rest == written[..slash].Replace(':', '-') + written[slash..];
@@ -77,7 +81,8 @@ internal static class ReadPod
         return digests;
     }
 
-    // A Deployment's ReplicaSets are named after it and the hash that their pods carry as a label; so no right to read ReplicaSets is needed.
+    // A Deployment's ReplicaSets are named after it and the hash that their pods carry as a label; so no right to read ReplicaSets is
+    // needed.
     private static OwnerReference? TopController(PodMeta pod)
     {
         var owner = pod.OwnerReferences?.FirstOrDefault(reference => reference.Controller == true);

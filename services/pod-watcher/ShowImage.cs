@@ -10,7 +10,8 @@ internal static class ShowImage
     /// <summary>How many pods a resource names: their count has no limit, the size of an object in etcd has one.</summary>
     public const int PodsNamed = 20;
 
-    /// <summary>The resource of an image that has a name, without its metadata but for name and label; null when it should have none.</summary>
+    /// <summary>The resource of an image that has a name, without its metadata but for name and label; null when it should have
+    /// none.</summary>
     /// <param name="view">What the log says of the image.</param>
     /// <param name="name">The resource's name.</param>
     /// <param name="count">How many pods use it.</param>
@@ -49,7 +50,8 @@ internal static class ShowImage
         return desired with { Spec = owned, Status = desired.Status! with { LastError = desired.Status!.LastError ?? note } };
     }
 
-    /// <summary>Does the resource say so already? What a person decides (<c>spec.retain</c>) and what others add is not looked at.</summary>
+    /// <summary>Does the resource say so already? What a person decides (<c>spec.retain</c>) and what others add is not looked
+    /// at.</summary>
     public static bool Says(CachedImage actual, CachedImage desired) => SaysSpec(actual, desired) && SaysStatus(actual.Status, desired.Status);
 
     /// <summary>Do the resource's spec and labels say so already? A reference may be written in several ways.</summary>

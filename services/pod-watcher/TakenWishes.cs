@@ -24,6 +24,7 @@ internal sealed class TakenWishes
     /// <summary>The resource is gone.</summary>
     public void Forget(string name) => _byName.TryRemove(name, out _);
 
-    /// <summary>Kuik may write into the resource: it made it, or what a person asked for with it is recorded. Written to before, it could no longer be told from Kuik's own.</summary>
+    /// <summary>Kuik may write into the resource: it made it, or what a person asked for with it is recorded. Written to before, it could
+    /// no longer be told from Kuik's own.</summary>
     public bool MayWrite(CachedImage resource) => resource.Managers.IsTakenUp || Find(resource.Metadata.Name!)?.Uid == resource.Metadata.Uid;
 }

@@ -6,14 +6,16 @@ using Npgsql;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Everything that only one replica does, for as long as it leads: follow the cluster, record, write resources. Starts from nothing each time. A fault of Postgres or
+/// Everything that only one replica does, for as long as it leads: follow the cluster, record, write resources. Starts from nothing each
+/// time. A fault of Postgres or
 /// of the API ends none of it: what could not be recorded or written is tried again, the cluster is not listed again for it.
 /// </summary>
 internal sealed partial class WatchCluster(
     KubernetesApi api, WatchedKinds kinds, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store,
     ClusterObservation observation, WatcherMetrics metrics, TimeProvider time, ILoggerFactory logs)
 {
-    /// <summary>Writes to the API a second in the long run, and at once after a pause: 20,000 resources with their status are written in seven minutes.</summary>
+    /// <summary>Writes to the API a second in the long run, and at once after a pause: 20,000 resources with their status are written in
+    /// seven minutes.</summary>
     private const int WritesPerSecond = 100;
 
     private static readonly WorkQueueOptions Immediate = new();

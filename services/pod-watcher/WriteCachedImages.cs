@@ -6,7 +6,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Makes every CachedImage say what the log says, with server-side apply as <c>kuik</c>: only where it does not yet. The resources carry no finalizer and hold no fact:
+/// Makes every CachedImage say what the log says, with server-side apply as <c>kuik</c>: only where it does not yet. The resources carry
+/// no finalizer and hold no fact:
 /// deleted ones are written again. A field of the spec that a person owns is left to the person.
 /// </summary>
 internal sealed class WriteCachedImages(
@@ -17,12 +18,14 @@ internal sealed class WriteCachedImages(
     public const string FieldManager = "kuik";
 
     /// <summary>
-    /// Who owns the status. Not the same: before Kubernetes 1.22 a manager's fields are not kept apart by subresource, so each apply of one half would
+    /// Who owns the status. Not the same: before Kubernetes 1.22 a manager's fields are not kept apart by subresource, so each apply of
+    /// one half would
     /// give up the other half, and what is later left out of that one would stay for ever.
     /// </summary>
     public const string StatusManager = "kuik-status";
 
-    /// <summary>Who owns <c>spec.retain</c> where this service has to put it back: the owner of applied fields would take it away again with the next apply.</summary>
+    /// <summary>Who owns <c>spec.retain</c> where this service has to put it back: the owner of applied fields would take it away again
+    /// with the next apply.</summary>
     public const string RetainManager = "kuik-retain";
 
     /// <summary>Makes the resources of these images what they should be.</summary>

@@ -6,7 +6,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Makes every Repository say how its images are: v1's <c>status.images</c>, phase and condition <c>Ready</c>. What a person writes into its
+/// Makes every Repository say how its images are: v1's <c>status.images</c>, phase and condition <c>Ready</c>. What a person writes into
+/// its
 /// <c>spec</c> is left alone, and such a resource stays when its last image has gone.
 /// </summary>
 internal sealed class WriteRepositories(

@@ -1,6 +1,7 @@
 namespace Kuik.Kubernetes;
 
-/// <summary>Waits between attempts: 1 s, then twice as long each time up to 30 s, each time between half and all of it, so that replicas drift apart.</summary>
+/// <summary>Waits between attempts: 1 s, then twice as long each time up to 30 s, each time between half and all of it, so that replicas
+/// drift apart.</summary>
 /// <param name="time">The clock.</param>
 public sealed class BackOff(TimeProvider time)
 {
@@ -9,7 +10,8 @@ public sealed class BackOff(TimeProvider time)
 
     private int failures;
 
-    /// <summary>How long to wait after a number of failures: between half and all of <paramref name="first"/> after one, twice as long after each further one.</summary>
+    /// <summary>How long to wait after a number of failures: between half and all of <paramref name="first"/> after one, twice as long
+    /// after each further one.</summary>
     /// <param name="failures">At least 1.</param>
     /// <param name="first">The wait after the first.</param>
     /// <param name="longest">The longest wait.</param>

@@ -3,7 +3,8 @@ using Kuik.Contracts;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>The resource <c>CachedImage</c> (deploy/kustomize/base/crds/cachedimage.yaml says what each field means). Null is "absent".</summary>
+/// <summary>The resource <c>CachedImage</c> (deploy/kustomize/base/crds/cachedimage.yaml says what each field means). Null is
+/// "absent".</summary>
 public sealed record CachedImage : IResource
 {
     /// <summary>Path of all of them; an object's is this, a slash and its name.</summary>
@@ -34,7 +35,8 @@ public sealed record CachedImage : IResource
 }
 
 /// <summary>Field managers of a CachedImage. All names that begin with <c>kuik</c> are Kuik's own.</summary>
-/// <param name="IsTakenUp">Kuik owns something of its metadata or spec: it made the resource, or has taken up what a person asked for with it.</param>
+/// <param name="IsTakenUp">Kuik owns something of its metadata or spec: it made the resource, or has taken up what a person asked for with
+/// it.</param>
 /// <param name="SourceImage">The manager other than Kuik that owns <c>spec.sourceImage</c>; null for none.</param>
 /// <param name="Retain">The same of <c>spec.retain</c>.</param>
 /// <param name="ExpiresAt">The same of <c>spec.expiresAt</c>.</param>

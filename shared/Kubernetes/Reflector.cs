@@ -9,7 +9,8 @@ namespace Kuik.Kubernetes;
 /// <summary>
 /// Follows a kind of object: a complete list (a quorum read), then a watch that goes on from there through timeouts and lost connections.
 /// Level-triggered: <see cref="State"/> is what is, <see cref="TakeChanges"/> only says where to look.
-/// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version is forgotten (410): list again.</para>
+/// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version is forgotten (410):
+/// list again.</para>
 /// </summary>
 public sealed partial class Reflector<TResource, TState>(Watched<TResource, TState> watched, KubernetesApi api, TimeProvider time, ILogger logger)
     where TResource : IResource

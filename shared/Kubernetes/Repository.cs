@@ -3,7 +3,8 @@ using Kuik.Contracts;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>The resource <c>Repository</c> (deploy/kustomize/base/crds/repository.yaml says what each field means). Null is "absent".</summary>
+/// <summary>The resource <c>Repository</c> (deploy/kustomize/base/crds/repository.yaml says what each field means). Null is
+/// "absent".</summary>
 public sealed record Repository : IResource
 {
     /// <summary>Path of all of them; an object's is this, a slash and its name.</summary>

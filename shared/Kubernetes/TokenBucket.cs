@@ -1,6 +1,7 @@
 namespace Kuik.Kubernetes;
 
-/// <summary>The pace of calls: so many a second, and a number of them at once after a pause. Callers get their turn in order. Thread safe.</summary>
+/// <summary>The pace of calls: so many a second, and a number of them at once after a pause. Callers get their turn in order. Thread
+/// safe.</summary>
 /// <param name="perSecond">How many a second in the long run.</param>
 /// <param name="burst">How many at once.</param>
 /// <param name="time">The clock.</param>

@@ -14,8 +14,10 @@ public sealed record WorkQueueOptions
 }
 
 /// <summary>
-/// Keys of objects to look at, as client-go's work queue has them: first in, first out; each key is in it at most once and is never taken twice at the same time (a key that is
-/// added while it is taken is queued again when it is done); a key that failed waits, twice as long each time, and others go ahead of it meanwhile. Keys that are added as urgent
+/// Keys of objects to look at, as client-go's work queue has them: first in, first out; each key is in it at most once and is never taken
+/// twice at the same time (a key that is
+/// added while it is taken is queued again when it is done); a key that failed waits, twice as long each time, and others go ahead of it
+/// meanwhile. Keys that are added as urgent
 /// go before the others, of which every fourth turn takes one all the same. Thread safe.
 /// </summary>
 public sealed class WorkQueue : IDisposable
@@ -106,7 +108,8 @@ public sealed class WorkQueue : IDisposable
             Add(key, isUrgent);
     }
 
-    /// <summary>Waits for keys and takes them: each has to be given to <see cref="Done"/> or <see cref="Retry"/>. A key that failed comes alone.</summary>
+    /// <summary>Waits for keys and takes them: each has to be given to <see cref="Done"/> or <see cref="Retry"/>. A key that failed comes
+    /// alone.</summary>
     /// <param name="atMost">How many; at least 1.</param>
     /// <param name="ct">Ends the waiting.</param>
     public async Task<IReadOnlyList<string>> Take(int atMost, CancellationToken ct)
@@ -147,7 +150,8 @@ public sealed class WorkQueue : IDisposable
 
     /// <summary>A taken key has failed: it is queued again later.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="notBefore">At least so much later, as the other side asked (<see cref="KubernetesRefused.RetryAfter"/>); null when it did not.</param>
+    /// <param name="notBefore">At least so much later, as the other side asked (<see cref="KubernetesRefused.RetryAfter"/>); null when it
+    /// did not.</param>
     public void Retry(string key, TimeSpan? notBefore = null)
     {
         lock (_gate)
