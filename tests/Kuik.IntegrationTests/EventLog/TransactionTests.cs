@@ -81,6 +81,23 @@ public class TransactionTests
         Assert.Equal(0L, await host.Ask<long>("select count(*) from kuik.image_users"));
     }
 
+    [Theory]
+    [InlineData("apps", true, "other")]
+    [InlineData("apps", false, "pull")]
+    [InlineData("apps", false)]
+    [InlineData("elsewhere", true, "pull")]
+    public async Task A_pod_brings_a_secret_when_no_pod_of_its_namespace_brought_it_for_the_image(string @namespace, bool brings, params string[] secrets)
+    {
+        await using var host = await Start();
+        var first = Pod("first", Image) with { Namespace = "apps", PullSecrets = ["pull", "more"] };
+        var next = Pod("next", Image) with { Namespace = @namespace, PullSecrets = secrets };
+        await host.Transactions.Run(transaction => ImageUsers.Replace(transaction.Connection, first, Any), Any);
+
+        var answer = await host.Transactions.Run(transaction => ImageUsers.BringsSecret(transaction.Connection, Image, next, Any), Any);
+
+        Assert.Equal(brings, answer);
+    }
+
     [Fact]
     public async Task Whoever_waited_for_a_lock_sees_what_its_holder_committed()
     {
