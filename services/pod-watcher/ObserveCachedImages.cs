@@ -11,7 +11,7 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed partial class ObserveCachedImages(
     PacedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, TakenWishes wishes,
-    EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<ObserveCachedImages> logger) : IReconciler
+    EventLogTransactions transactions, WatcherMetrics metrics, ILogger<ObserveCachedImages> logger) : IReconciler
 {
     private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
@@ -38,8 +38,9 @@ internal sealed partial class ObserveCachedImages(
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
     }
 
-    /// <summary>What follows from the deletion of a resource. Whether the image expires is decided later, with all that is due.</summary>
-    /// <param name="log">What the log says of the image.</param>
+    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is decided
+    /// by <see cref="ExpireImages"/>, as ever.</summary>
+    /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="last">The resource as it was.</param>
     /// <param name="now">UTC.</param>
@@ -89,7 +90,7 @@ internal sealed partial class ObserveCachedImages(
             async log =>
             {
                 var stream = await log.ReadImage(image.ToString(), ct);
-                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, time.GetUtcNow()) is { } fact ? [fact] : []);
+                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, await log.Now(ct)) is { } fact ? [fact] : []);
             },
             ct);
         Say(name, image, facts);
@@ -132,7 +133,7 @@ internal sealed partial class ObserveCachedImages(
         var (rightName, facts) = await transactions.Run(
             async log =>
             {
-                var now = time.GetUtcNow();
+                var now = await log.Now(ct);
                 var stream = await log.ReadImage(image.ToString(), ct);
                 var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
                 return (await NameImage.In(log, stream, image, now, ct), recorded);
