@@ -37,11 +37,11 @@ internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue ima
                 _first.TrySetResult();
                 await Task.Delay(Pace, time, ct);
             }
-            catch (Exception fault) when (!ct.IsCancellationRequested && Failure.Of(fault) is { Kind: "postgres" } && !EventLogFault.MeansUnreadable(fault))
+            catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault))
             {
-                var reason = $"images cannot be read: {EventLogFault.ReasonOf(fault)}";
+                var reason = $"images cannot be read: {Failure.Of(fault).Reason}";
                 if (Problem != reason)
-                    LogNotRefreshed(EventLogFault.ReasonOf(fault));
+                    LogNotRefreshed(Failure.Of(fault).Reason);
                 (hasFailed, Problem) = (true, reason);
                 await backOff.Wait(ct);
             }

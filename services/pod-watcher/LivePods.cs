@@ -27,9 +27,6 @@ internal sealed class LivePods(KubernetesApi api, WatchedKinds kinds)
             return (waiting ??= After(running)).WaitAsync(ct);
     }
 
-    /// <summary>Uids of the pods that use each image.</summary>
-    public async Task<ILookup<string, string>> UsersByImage(CancellationToken ct) => (await List(ct)).UidsByImage;
-
     private async Task<PodList> After(Task before)
     {
         // Suppressed: the callers of that list have its exception; this is another list.

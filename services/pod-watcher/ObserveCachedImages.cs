@@ -11,7 +11,7 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed partial class ObserveCachedImages(
     PacedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, TakenWishes wishes,
-    EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<ObserveCachedImages> logger) : IReconciler
+    EventLogTransactions transactions, WatcherMetrics metrics, ILogger<ObserveCachedImages> logger) : IReconciler
 {
     private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
@@ -38,8 +38,9 @@ internal sealed partial class ObserveCachedImages(
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
     }
 
-    /// <summary>What follows from the deletion of a resource. Whether the image expires is decided later, with all that is due.</summary>
-    /// <param name="log">What the log says of the image.</param>
+    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is decided
+    /// by <see cref="ExpireImages"/>, as ever.</summary>
+    /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="last">The resource as it was.</param>
     /// <param name="now">UTC.</param>
@@ -89,7 +90,7 @@ internal sealed partial class ObserveCachedImages(
             async log =>
             {
                 var stream = await log.ReadImage(image.ToString(), ct);
-                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, time.GetUtcNow()) is { } fact ? [fact] : []);
+                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, await log.Now(ct)) is { } fact ? [fact] : []);
             },
             ct);
         Say(name, image, facts);
@@ -108,18 +109,20 @@ internal sealed partial class ObserveCachedImages(
 
         // 2. The same wish as before: our own writes end here.
         var wish = Wish.Of(resource);
-        if (wishes.Find(name) == wish)
+        var before = wishes.Find(name);
+        if (before == wish)
             return;
         if (!ImageReference.TryParse(wish.SourceImage, out var image, out var problem))
             await Refuse(resource, problem, ct);
-        else if (!IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
+        else if (before is not null || !IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
             await Record(resource, image, ct);
         wishes.Take(name, wish);
         if (image is not null)
             images.Add(image.ToString());
     }
 
-    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing.
+    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing. Only then: a view is
+    // behind the log, and a wish that is taken back at once would agree with what it still shows.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
         && view.IsRetained == (resource.Spec?.Retain == true);
@@ -130,7 +133,7 @@ internal sealed partial class ObserveCachedImages(
         var (rightName, facts) = await transactions.Run(
             async log =>
             {
-                var now = time.GetUtcNow();
+                var now = await log.Now(ct);
                 var stream = await log.ReadImage(image.ToString(), ct);
                 var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
                 return (await NameImage.In(log, stream, image, now, ct), recorded);

@@ -134,10 +134,10 @@ internal sealed partial class ObservePods(
         }
     }
 
-    private async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
+    private static async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
     {
         // 1. The pods' own streams.
-        var now = time.GetUtcNow();
+        var now = await log.Now(ct);
         var streams = await log.ReadAll([.. looks.Select(look => StreamName.OfPod(look.Uid))], PodUse.Nothing, PodUse.Fold, ct);
         var recorded = new List<Recorded>();
         foreach (var look in looks)

@@ -68,7 +68,7 @@ internal sealed partial class WatchCluster(
                     LogNotThisCluster(fault.Message);
                 Suspend(fault.Message);
             }
-            catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault) && Failure.Of(fault).IsShared)
+            catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault))
             {
                 var reason = $"nothing is recorded: {Failure.Of(fault).Reason}";
                 if (problem() != reason)
@@ -101,7 +101,7 @@ internal sealed partial class WatchCluster(
         var observePods = new ObservePods(
             api, kinds, pods, accounts, known, absences, follower, imageQueue, transactions, metrics, time, logs.CreateLogger<ObservePods>());
         var observeImages = new ObserveCachedImages(
-            writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics, time, logs.CreateLogger<ObserveCachedImages>());
+            writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics, logs.CreateLogger<ObserveCachedImages>());
         var writeImages = new WriteCachedImages(writer, resources, views, known, deletions, wishes, transactions, time);
         var writeRepositories = new WriteRepositories(writer, repositories, views, repositoryQueue, time);
 

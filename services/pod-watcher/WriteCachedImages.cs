@@ -49,8 +49,8 @@ internal sealed class WriteCachedImages(
 
     private async Task Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
     {
-        if (actual is null && view.Stage == ImageStage.Expired)
-            return;   // on its way out and deleted: nothing is to be shown any more
+        if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && desired.Status!.UsedBy!.Count == 0)))
+            return;   // deleted, and on its way out or about to be: nothing is to be shown any more
         if (actual is null && view.IsRetained)
             actual = (await PutBack(desired, ct))?.WithManagers();
         desired = ShowImage.BesideAPersons(desired, actual);

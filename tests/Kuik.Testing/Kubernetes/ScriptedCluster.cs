@@ -25,15 +25,22 @@ public sealed class ScriptedCluster : IAsyncDisposable
 
     /// <param name="postgres">Default: the shared one.</param>
     /// <param name="rabbitMq">Default: the shared one.</param>
-    public static async Task<ScriptedCluster> Start(Postgres? postgres = null, RabbitMq? rabbitMq = null)
+    /// <param name="isMigrated">False to leave the database empty; otherwise it gets its tables.</param>
+    public static async Task<ScriptedCluster> Start(Postgres? postgres = null, RabbitMq? rabbitMq = null, bool isMigrated = true)
     {
         postgres ??= await Postgres.Shared();
-        return new ScriptedCluster(await ScriptedKubernetes.Start(), postgres.AdminConnection)
+        var cluster = new ScriptedCluster(await ScriptedKubernetes.Start(), postgres.AdminConnection)
         {
             Database = await postgres.NewDatabase(),
             Bus = await (rabbitMq ?? await RabbitMq.Shared()).NewVirtualHost(),
         };
+        if (isMigrated)
+            await cluster.Migrate();
+        return cluster;
     }
+
+    /// <summary>Makes this version's tables, as the init container of pod-watcher does.</summary>
+    public Task Migrate() => KuikService.Migrate("PodWatcher", Options([]));
 
     /// <summary>Starts a service: a Lease lasts 5 s, sweeps come each second.</summary>
     /// <param name="project">See <see cref="KuikService.Start"/>.</param>

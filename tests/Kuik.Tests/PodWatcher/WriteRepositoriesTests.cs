@@ -22,6 +22,15 @@ public sealed class WriteRepositoriesTests
     }
 
     [Fact]
+    public void Of_two_failed_images_the_message_always_names_the_same_one()
+    {
+        var one = WriteRepositories.Desired([Image("1", ImageStage.Failed), Image("2", ImageStage.Failed)], null, Noon)!;
+        var other = WriteRepositories.Desired([Image("2", ImageStage.Failed), Image("1", ImageStage.Failed)], null, Noon)!;
+
+        Assert.Equal(one.Conditions![0].Message, other.Conditions![0].Message);
+    }
+
+    [Fact]
     public void The_condition_keeps_its_time_while_its_status_stays()
     {
         var before = new Repository { Metadata = new ObjectMeta(), Status = WriteRepositories.Desired([Image("1", ImageStage.Requested)], null, Noon) };
