@@ -8,7 +8,6 @@ public sealed class ScriptedCluster : IAsyncDisposable
 {
     private readonly List<KuikService> _services = [];
     private readonly string _admin;
-    private bool _isMigrated;
 
     private ScriptedCluster(ScriptedKubernetes kubernetes, string admin) => (Kubernetes, _admin) = (kubernetes, admin);
 
@@ -25,15 +24,22 @@ public sealed class ScriptedCluster : IAsyncDisposable
 
     /// <param name="postgres">Default: the shared one.</param>
     /// <param name="rabbitMq">Default: the shared one.</param>
-    public static async Task<ScriptedCluster> Start(Postgres? postgres = null, RabbitMq? rabbitMq = null)
+    /// <param name="isMigrated">False to leave the database empty; otherwise it gets its tables.</param>
+    public static async Task<ScriptedCluster> Start(Postgres? postgres = null, RabbitMq? rabbitMq = null, bool isMigrated = true)
     {
         postgres ??= await Postgres.Shared();
-        return new ScriptedCluster(await ScriptedKubernetes.Start(), postgres.AdminConnection)
+        var cluster = new ScriptedCluster(await ScriptedKubernetes.Start(), postgres.AdminConnection)
         {
             Database = await postgres.NewDatabase(),
             Bus = await (rabbitMq ?? await RabbitMq.Shared()).NewVirtualHost(),
         };
+        if (isMigrated)
+            await cluster.Migrate();
+        return cluster;
     }
+
+    /// <summary>Makes this version's tables, as the init container of pod-watcher does.</summary>
+    public Task Migrate() => KuikService.Migrate(Options([]));
 
     /// <summary>Starts a service: a Lease lasts 5 s, sweeps come each second.</summary>
     /// <param name="project">See <see cref="KuikService.Start"/>.</param>
@@ -41,9 +47,6 @@ public sealed class ScriptedCluster : IAsyncDisposable
     /// <param name="settings">Further ones; they win.</param>
     public async Task<KuikService> StartService(string project, string? waitFor = "readyz", params (string Key, string? Value)[] settings)
     {
-        if (Binaries is null && !_isMigrated)
-            await KuikService.Migrate(Options(settings));
-        _isMigrated |= Binaries is null;
         var service = await KuikService.Start(project, Options(settings) with { WaitFor = waitFor, Binaries = Binaries });
         _services.Add(service);
         return service;
