@@ -151,11 +151,9 @@ internal sealed partial class ObservePods(
             recorded.Add(new Recorded(look, stream.State, fact));
         }
 
-        // 2. Their images, in one order for everybody, and who uses them.
+        // 2. Their images, in one order for everybody. Who uses them follows from the pods' events (ImageUsersProjection).
         PodObserved[] observed = [.. recorded.Select(result => result.Fact).OfType<PodObserved>()];
         await Request(log, observed, now, ct);
-        await ImageUsers.Remove(log.Connection, [.. recorded.Select(result => result.Fact).OfType<PodGone>().Select(gone => gone.PodUid)], ct);
-        await ImageUsers.Replace(log.Connection, observed, ct);
         return recorded;
     }
 

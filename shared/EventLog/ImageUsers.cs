@@ -46,46 +46,6 @@ public static class ImageUsers
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>The same for several pods, in two statements.</summary>
-    public static async Task Replace(NpgsqlConnection connection, IReadOnlyCollection<PodObserved> pods, CancellationToken ct)
-    {
-        if (pods.Count == 0)
-            return;
-        await Remove(connection, [.. pods.Select(pod => pod.PodUid)], ct);
-        var rows = pods.SelectMany(pod => pod.Images.Select(image => image.Image).Distinct().Select(image => (Image: image, Pod: pod)))
-            .OrderBy(row => row.Image, StringComparer.Ordinal).ThenBy(row => row.Pod.PodUid, StringComparer.Ordinal).ToArray();
-        // An array of arrays of different lengths is none in Postgres; no secret's name has a comma.
-        await using var command = new NpgsqlCommand(
-            """
-            insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets)
-            select image, uid, namespace, name, string_to_array(secrets, ',') from unnest($1, $2, $3, $4, $5) as row(image, uid, namespace, name, secrets)
-            """,
-            connection)
-        {
-            Parameters =
-            {
-                new() { Value = rows.Select(row => row.Image).ToArray() },
-                new() { Value = rows.Select(row => row.Pod.PodUid).ToArray() },
-                new() { Value = rows.Select(row => row.Pod.Namespace).ToArray() },
-                new() { Value = rows.Select(row => row.Pod.Name).ToArray() },
-                new() { Value = rows.Select(row => string.Join(',', row.Pod.PullSecrets)).ToArray() },
-            },
-        };
-        await command.ExecuteNonQueryAsync(ct);
-    }
-
-    /// <summary>None of these pods uses anything any more.</summary>
-    public static async Task Remove(NpgsqlConnection connection, IReadOnlyCollection<string> podUids, CancellationToken ct)
-    {
-        if (podUids.Count == 0)
-            return;
-        await using var command = new NpgsqlCommand("delete from kuik.image_users where pod_uid = any($1)", connection)
-        {
-            Parameters = { new() { Value = podUids.ToArray() } },
-        };
-        await command.ExecuteNonQueryAsync(ct);
-    }
-
     /// <summary>Does the pod bring a pull secret that no pod of its namespace which uses the image brings yet?</summary>
     /// <param name="connection">Of the transaction that appends <paramref name="pod"/>.</param>
     /// <param name="image">Normalised reference.</param>
