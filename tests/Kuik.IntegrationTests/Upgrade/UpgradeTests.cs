@@ -1,0 +1,93 @@
+using Kuik.Contracts;
+using Kuik.Testing;
+using Xunit;
+
+namespace Kuik.IntegrationTests.Upgrade;
+
+/// <summary>This version and the previous one, as processes on one log, while pods come and go.</summary>
+public sealed class UpgradeTests
+{
+    private const string AlwaysUsed = "registry.example/team/always:1";
+
+    private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:02"), ("Kuik:RequestLease", "00:00:05")];
+
+    [Fact]
+    public async Task This_version_beside_the_previous_one_on_its_migrated_schema_records_every_pod_and_neither_drops_what_the_other_has()
+    {
+        // Given the previous version at work
+        var previous = await PreviousVersion.Binaries();
+        await using var cluster = await ScriptedCluster.Start(isMigrated: false);
+        cluster.Binaries = previous;
+        await using var load = new PodLoad(cluster.Kubernetes, AlwaysUsed);
+        var (oldWatcher, oldExpiry) =
+            (await cluster.StartService("PodWatcher", "readyz", _settings), await cluster.StartService("Expiry", "readyz", _settings));
+        await load.Goes(on: 20);
+        var before = await Schema(cluster);
+
+        // When this version's tables are made and its services come beside it, and take over
+        cluster.Binaries = null;
+        await cluster.Migrate();
+        var migrated = await Schema(cluster);
+        var (watcher, expiry) = (await cluster.StartService("PodWatcher", "readyz", _settings),
+            await cluster.StartService("Expiry", "readyz", _settings));
+        await load.Goes(on: 20);
+        oldWatcher.Kill();
+        oldExpiry.Kill();
+        await load.Goes(on: 20);
+        await Recorded(cluster, load);
+
+        // And a replica of the previous version starts again, and leads for a while
+        cluster.Binaries = previous;
+        var again = await cluster.StartService("PodWatcher", "readyz", _settings);
+        watcher.Kill();
+        await load.Goes(on: 20);
+        await Recorded(cluster, load);
+        var afterwards = await Schema(cluster);
+        cluster.Binaries = null;
+        await cluster.StartService("PodWatcher", "readyz", _settings);
+        again.Kill();
+        await load.Goes(on: 20);
+        await Recorded(cluster, load);
+
+        // Then
+        Assert.Empty(before.Except(migrated));
+        Assert.Empty(migrated.Except(afterwards));
+        Assert.Equal(0, await cluster.Count("ImageExpired", StreamName.OfImage(AlwaysUsed)));
+        Assert.False(expiry.Process.HasExited, expiry.Log);
+    }
+
+    [Fact]
+    public async Task The_previous_version_on_the_schema_of_this_one_records_every_pod_and_drops_nothing()
+    {
+        var previous = await PreviousVersion.Binaries();
+        await using var cluster = await ScriptedCluster.Start();
+        await using var load = new PodLoad(cluster.Kubernetes, AlwaysUsed);
+        var migrated = await Schema(cluster);
+
+        cluster.Binaries = previous;
+        var old = await cluster.StartService("PodWatcher", "readyz", _settings);
+        await cluster.StartService("Expiry", "readyz", _settings);
+        await load.Goes(on: 20);
+        await Recorded(cluster, load);
+        var afterwards = await Schema(cluster);
+        cluster.Binaries = null;
+        await cluster.StartService("PodWatcher", "readyz", _settings);
+        await cluster.StartService("Expiry", "readyz", _settings);
+        old.Kill();
+        await load.Goes(on: 20);
+        await Recorded(cluster, load);
+
+        Assert.Empty(migrated.Except(afterwards));
+        Assert.Equal(0, await cluster.Count("ImageExpired", StreamName.OfImage(AlwaysUsed)));
+    }
+
+    /// <summary>With the load held: the usage table says which pods live, and each pod was observed.</summary>
+    private static Task Recorded(ScriptedCluster cluster, PodLoad load) => load.Hold(() => cluster.UsageIsRight());
+
+    private static async Task<IReadOnlySet<string>> Schema(ScriptedCluster cluster) => (await cluster.Execute("""
+        select string_agg(name, E'\n') from (
+            select 'column ' || table_name || '.' || column_name as name from information_schema.columns where table_schema = 'kuik'
+            union select 'function ' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace 
+            where n.nspname = 'kuik') all_names
+        """))!.Split('\n').ToHashSet();
+}
