@@ -8,7 +8,10 @@ using Kuik.Testing;
 // make bench: README.md says what is measured. Add a suite here.
 Dictionary<string, Func<Results, Task>> suites = new()
 {
-    ["copy"] = CopySuite.Run, ["pull"] = PullSuite.Run, ["admission"] = AdmissionSuite.Run, [ScaleSuite.Suite] = ScaleSuite.Run,
+    ["copy"] = CopySuite.Run,
+    ["pull"] = PullSuite.Run,
+    ["admission"] = AdmissionSuite.Run,
+    [ScaleSuite.Suite] = ScaleSuite.Run,
 };
 
 if (args is [HostCopyEngine.Verb])

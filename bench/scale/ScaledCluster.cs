@@ -91,7 +91,9 @@ internal sealed class ScaledCluster(ScriptedKubernetes kubernetes, ScaleOptions 
         var (space, name) = (ScaleOptions.Namespace(image), $"service-{image}-6d4cf56db6-{_names++}");
         kubernetes.AddPod(new ScriptedPod(space, name, [_images[image], ScaleOptions.Sidecar])
         {
-            ReplicaSet = $"service-{image}-6d4cf56db6", Node = $"node-{image % 500}", PullSecrets = ["regcred"],
+            ReplicaSet = $"service-{image}-6d4cf56db6",
+            Node = $"node-{image % 500}",
+            PullSecrets = ["regcred"],
         });
         _pods.Add((space, name, image));
         Interlocked.Increment(ref _users[image]);

@@ -92,7 +92,8 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
         {
             world.Kubernetes.ForgetChanges();
             return request.Verb == "watch" ? ScriptedAnswers.ExpireWatch() : null;
-        });
+        }
+        );
         yield return ($"stalls of {resource}", over => request =>
             request.Resource == resource ? ScriptedAnswers.StallAfter(200, over) : null);
         yield return ("stalls in headers", over => _ => ScriptedAnswers.StallInHeaders(over));

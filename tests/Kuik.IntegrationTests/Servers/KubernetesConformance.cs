@@ -173,7 +173,10 @@ public abstract class KubernetesConformance : IDisposable
         var (one, two) = (new LeaseLock(Client, "kuik-system", _prefix, "one"), new LeaseLock(Client, "kuik-system", _prefix, "two"));
         var record = new k8s.LeaderElection.LeaderElectionRecord
         {
-            HolderIdentity = "one", LeaseDurationSeconds = 15, AcquireTime = DateTime.UtcNow, RenewTime = DateTime.UtcNow,
+            HolderIdentity = "one",
+            LeaseDurationSeconds = 15,
+            AcquireTime = DateTime.UtcNow,
+            RenewTime = DateTime.UtcNow,
             LeaderTransitions = 0,
         };
         Assert.True(await one.CreateAsync(record, Stop));

@@ -93,9 +93,12 @@ internal sealed class FieldOwnership
                 SetOwned(fields, path.Split(Separator));
             var line = new JsonObject
             {
-                ["manager"] = entry.Manager, ["operation"] = entry.Operation, ["apiVersion"] = (string?)content["apiVersion"],
+                ["manager"] = entry.Manager,
+                ["operation"] = entry.Operation,
+                ["apiVersion"] = (string?)content["apiVersion"],
                 ["time"] = entry.Time,
-                ["fieldsType"] = "FieldsV1", ["fieldsV1"] = fields,
+                ["fieldsType"] = "FieldsV1",
+                ["fieldsV1"] = fields,
             };
             if (entry.Subresource is { } subresource)
                 line["subresource"] = subresource;

@@ -13,11 +13,21 @@ internal sealed class ObjectWriter(ObjectStore store)
 
     private static readonly Dictionary<string, string> Kinds = new()
     {
-        ["namespaces"] = "Namespace", ["pods"] = "Pod", ["serviceaccounts"] = "ServiceAccount", ["configmaps"] = "ConfigMap",
-        ["services"] = "Service", ["secrets"] = "Secret",
-        ["events"] = "Event", ["leases"] = "Lease", ["endpointslices"] = "EndpointSlice", ["cachedimages"] = "CachedImage",
+        ["namespaces"] = "Namespace",
+        ["pods"] = "Pod",
+        ["serviceaccounts"] = "ServiceAccount",
+        ["configmaps"] = "ConfigMap",
+        ["services"] = "Service",
+        ["secrets"] = "Secret",
+        ["events"] = "Event",
+        ["leases"] = "Lease",
+        ["endpointslices"] = "EndpointSlice",
+        ["cachedimages"] = "CachedImage",
         ["repositories"] = "Repository",
-        ["replicasets"] = "ReplicaSet", ["deployments"] = "Deployment", ["jobs"] = "Job", ["cronjobs"] = "CronJob",
+        ["replicasets"] = "ReplicaSet",
+        ["deployments"] = "Deployment",
+        ["jobs"] = "Job",
+        ["cronjobs"] = "CronJob",
     };
 
     private readonly byte[] _uidsOfThisServer = Guid.NewGuid().ToByteArray()[8..];

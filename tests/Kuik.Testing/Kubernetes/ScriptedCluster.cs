@@ -136,7 +136,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
 
     private static async Task<string?> Execute(string connectionString, string sql)
     {
-        var options = new NpgsqlConnectionStringBuilder(connectionString) 
+        var options = new NpgsqlConnectionStringBuilder(connectionString)
         {
             Pooling = false,
             Options = "-c default_transaction_read_only=off -c statement_timeout=0",
