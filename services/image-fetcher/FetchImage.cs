@@ -72,7 +72,8 @@ public sealed partial class FetchImage(
     public static ImageCached? Cached(ImageState image, string name, CopiedImage copy, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageCached(
             name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied, copy.BytesAlreadyThere,
-            copy.Duration, now) { Attempt = attempt };
+            copy.Duration, now)
+        { Attempt = attempt };
 
     /// <summary>What a failed copy adds to the stream; null when its claim is no longer the current one.</summary>
     public static ImageFetchFailed? Failed(ImageState image, string name, CopyFailed failure, long attempt, DateTimeOffset now) =>
@@ -89,7 +90,8 @@ public sealed partial class FetchImage(
         name, CopyFailed.Internal,
         $"image-fetcher began to copy this image {image.LostClaims + 1} times and recorded no outcome, the last time as {image.By}; "
             + "its log and its last termination may say why",
-        RetryHelps: true, RetryFetch.At(name, CopyFailed.Internal, image.Failures + 1, null, now), now) { Attempt = image.Attempt };
+        RetryHelps: true, RetryFetch.At(name, CopyFailed.Internal, image.Failures + 1, null, now), now)
+    { Attempt = image.Attempt };
 
     private static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
 
