@@ -4,12 +4,12 @@ using Kuik.EventLog;
 
 namespace Kuik.Expiry;
 
-/// <summary>Counts what this service decides and announces, and shows what is open. Injected as a singleton.</summary>
+/// <summary>Counts what this service decides and announces, and shows what is due. Injected as a singleton.</summary>
 public sealed class ExpiryMetrics
 {
     private readonly Counter<long> decisions;
     private readonly Counter<long> announced;
-    private volatile IReadOnlyList<(WorkKind Kind, long Open, long Overdue)> work = [];
+    private volatile IReadOnlyList<(WorkKind Kind, long Due, long Overdue)> work = [];
 
     /// <summary>Counts on expiry's meter.</summary>
     public ExpiryMetrics(IMeterFactory meters)
@@ -18,10 +18,10 @@ public sealed class ExpiryMetrics
         decisions = meter.CreateCounter<long>("kuik_expiry_decisions", description: "Decisions about images, by outcome: unused");
         announced = meter.CreateCounter<long>(
             "kuik_expiry_announced", description: "Announcements of copies and evictions that were due, by kind: fetch or evict");
-        meter.CreateObservableGauge("kuik_work_open", () => Measure(kind => kind.Open),
-            description: "Open work in the work table, by kind: fetch, evict or expire; as of the last sweep of the leader");
+        meter.CreateObservableGauge("kuik_work_due", () => Measure(kind => kind.Due),
+            description: "Work that is due and that no replica has claimed, by kind: fetch, evict or expire; as of the last sweep of the leader");
         meter.CreateObservableGauge("kuik_work_overdue", () => Measure(kind => kind.Overdue),
-            description: "Open work that has been due for more than a minute and that no replica has claimed, by kind");
+            description: "Work that has been due for more than a minute and that no replica has claimed, by kind");
     }
 
     /// <summary>A decision was recorded.</summary>
@@ -31,10 +31,10 @@ public sealed class ExpiryMetrics
     /// <summary>Work was announced.</summary>
     public void CountAnnounced(WorkKind kind, int count) => announced.Add(count, Tag(kind));
 
-    /// <summary>What is open now; empty when this replica does not lead.</summary>
-    public void Show(IReadOnlyList<(WorkKind Kind, long Open, long Overdue)> counts) => work = counts;
+    /// <summary>What is due now; empty when this replica does not lead.</summary>
+    public void Show(IReadOnlyList<(WorkKind Kind, long Due, long Overdue)> counts) => work = counts;
 
-    private IEnumerable<Measurement<long>> Measure(Func<(WorkKind Kind, long Open, long Overdue), long> value) =>
+    private IEnumerable<Measurement<long>> Measure(Func<(WorkKind Kind, long Due, long Overdue), long> value) =>
         work.Select(kind => new Measurement<long>(value(kind), Tag(kind.Kind)));
 
     private static KeyValuePair<string, object?> Tag(WorkKind kind) => KeyValuePair.Create<string, object?>("kind", WorkTable.NameOf(kind));

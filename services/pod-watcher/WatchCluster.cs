@@ -54,6 +54,7 @@ internal sealed partial class WatchCluster(
     private async Task<KnownPods> Prepare(CancellationToken ct)
     {
         var backOff = new BackOff(time);
+        Suspend("the cluster is not observed yet");
         while (true)
         {
             try

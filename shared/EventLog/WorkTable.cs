@@ -34,6 +34,14 @@ public static class WorkTable
         select image from kuik.work where kind = 'expire' and wake_at <= now() - $1 order by wake_at limit $2
         """;
 
+    internal const string CountQuery = """
+        select kind, count(*), count(*) filter (where wake_at <= now() - interval '1 minute') from kuik.work
+        where kind in ('fetch', 'evict') and wake_at <= now() group by kind
+        union all
+        select 'expire', count(*), count(*) filter (where wake_at <= now() - $1 - interval '1 minute') from kuik.work
+        where kind = 'expire' and wake_at <= now() - $1
+        """;
+
     private const string Lease = """
         insert into kuik.work (kind, image, wake_at, attempt, lease_until, leased_by)
         values ($1, $2, now() + $3, $4, now() + $3, $5)
@@ -110,14 +118,11 @@ public static class WorkTable
         return images;
     }
 
-    /// <summary>How many pieces of work are open, and how many of them should have begun, by kind.</summary>
-    public static async Task<IReadOnlyList<(WorkKind Kind, long Open, long Overdue)>> Count(NpgsqlDataSource postgres, TimeSpan expiryDelay,
+    /// <summary>How many pieces of work are due, and how many of them have been for more than a minute, by kind.</summary>
+    public static async Task<IReadOnlyList<(WorkKind Kind, long Due, long Overdue)>> Count(NpgsqlDataSource postgres, TimeSpan expiryDelay,
         CancellationToken ct)
     {
-        await using var command = postgres.CreateCommand("""
-            select kind, count(*), count(*) filter (where wake_at <= now() - case kind when 'expire' then $1 else interval '1 minute' end)
-            from kuik.work group by kind
-            """);
+        await using var command = postgres.CreateCommand(CountQuery);
         command.Parameters.Add(new() { Value = expiryDelay });
         await using var rows = await command.ExecuteReaderAsync(ct);
         var counts = new List<(WorkKind, long, long)>();

@@ -159,7 +159,11 @@ public sealed class WholeKuik
     {
         using var http = new HttpClient { BaseAddress = service.Health };
         await Eventually.True(
-            async () => (await http.GetStringAsync(new Uri("readyz", UriKind.Relative))).StartsWith("Healthy", StringComparison.Ordinal),
+            async () =>
+            {
+                using var answer = await http.GetAsync(new Uri("readyz", UriKind.Relative));
+                return (await answer.Content.ReadAsStringAsync()).StartsWith("Healthy", StringComparison.Ordinal);
+            },
             $"the service at {service.Health} has all that it needs");
     }
 

@@ -55,11 +55,8 @@ public sealed class UnforeseenTests
         Assert.Equal(("broken", false), (failed.Kind, failed.RetryHelps));
     }
 
-    private static Task Fetch(LogHost fetcher, string image)
-    {
-        var evict = ActivatorUtilities.CreateInstance<Kuik.ImageFetcher.EvictImage>(fetcher.Services);
-        return ActivatorUtilities.CreateInstance<FetchImage>(fetcher.Services, evict).Run(image, cause: null, CancellationToken.None);
-    }
+    private static Task Fetch(LogHost fetcher, string image) =>
+        ActivatorUtilities.CreateInstance<FetchImage>(fetcher.Services).Run(image, cause: null, CancellationToken.None);
 
     private Task<LogHost> StartFetcher(FetcherWorld world) => LogHost.Start("image-fetcher", world.Database, add: builder =>
     {
