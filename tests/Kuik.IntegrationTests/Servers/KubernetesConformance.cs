@@ -158,7 +158,11 @@ public abstract class KubernetesConformance : IDisposable
         await Apply("a", new CachedImageSpec { SourceImage = "nginx:2" }, "one");
         await Eventually.True(() => Shown(reflector) == "a:nginx:2 b:nginx", "a change is seen");
         _ = await reflector.TakeChanges(Stop);
-        var unlabelled = Named("b") with { Metadata = new ObjectMeta { Name = $"{_prefix}-b" } };
+        var unlabelled = Named("b") with
+        {
+            Metadata = new ObjectMeta { Name = $"{_prefix}-b" },
+            Spec = new CachedImageSpec { SourceImage = "nginx" },
+        };
         await Api.Apply(PathOf("b"), unlabelled, "one", KubernetesJson.Default.CachedImage, Stop);
         await Eventually.True(() => Shown(reflector) == "a:nginx:2", "what has lost its label is gone");
 
