@@ -15,4 +15,4 @@ builder.Services.AddSingleton<AnnounceDue>();
 builder.Services.AddHostedService<SweepImages>();
 var app = builder.Build();
 app.MapKuikHealth();
-await app.RunAsync();
+await app.RunUntilStoppedAsync();

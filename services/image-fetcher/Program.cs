@@ -21,4 +21,4 @@ builder.AddFetching();      // KeepLease, RecordPull, LockRepositories; CacheHea
 var app = builder.Build();
 app.MapPullThrough();
 app.MapKuikHealth();
-await app.RunAsync();
+await app.RunUntilStoppedAsync();

@@ -15,4 +15,4 @@ var app = builder.Build();
 var answer = app.Services.GetRequiredService<AnswerRequest>();
 app.MapWhen(http => http.Features.Get<PullConnection>() is not null, pulls => pulls.Run(answer.Run));
 app.MapKuikHealth();
-await app.RunAsync();
+await app.RunUntilStoppedAsync();

@@ -7,4 +7,4 @@ builder.AddPodRewriting();   // RewriteOptions, RewriteMetrics, the listener, Re
 var app = builder.Build();
 app.MapKuikHealth();
 app.MapPodAdmission();       // POST /mutate-core-v1-pod, and with ?explain for people
-await app.RunAsync();
+await app.RunUntilStoppedAsync();

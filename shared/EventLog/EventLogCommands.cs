@@ -1,3 +1,4 @@
+using Kuik.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -22,7 +23,7 @@ public static partial class EventLogCommands
     {
         if (args is not ["migrate" or "rebuild-usage", ..])
         {
-            await app.RunAsync();
+            await app.RunUntilStoppedAsync();
             return;
         }
         Environment.ExitCode = await Run(app.Services, args[0] == "migrate" ? Migrate : RebuildUsage, CancellationToken.None);
