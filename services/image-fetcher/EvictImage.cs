@@ -38,14 +38,13 @@ public sealed partial class EvictImage(
 
     /// <summary>Whether this replica removes the image's tag now.</summary>
     /// <param name="image">Its state.</param>
-    /// <param name="lease">The lease on its removal; null when the work table has none, or when another replica claims it at this
-    /// moment.</param>
+    /// <param name="lease">The lease on its removal; null when the work table has none.</param>
     /// <param name="now">UTC, by the database's clock.</param>
     /// <param name="by">This replica's name. Its own lease is no obstacle.</param>
     public static EvictDecision Decide(ImageState image, WorkLease? lease, DateTimeOffset now, string by) => image.Phase switch
     {
         ImagePhase.Leaving => EvictDecision.Take,
-        ImagePhase.Removing when image.By != by && IsHeld(image, lease, now) => EvictDecision.HeldByAnother,
+        ImagePhase.Removing when image.By != by && WorkLease.IsHeld(image, lease, now) => EvictDecision.HeldByAnother,
         ImagePhase.Removing => EvictDecision.Take,
         ImagePhase.Gone => EvictDecision.AlreadyEvicted,
         _ => EvictDecision.NotExpired,
@@ -53,10 +52,6 @@ public sealed partial class EvictImage(
 
     /// <summary>Whether this claim is the current one: asked once more right before the tag is removed.</summary>
     public static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Removing && image.Attempt == attempt;
-
-    // A claim of an earlier version has no lease in the work table, only the one in its event.
-    private static bool IsHeld(ImageState image, WorkLease? lease, DateTimeOffset now) =>
-        lease is { By: not null } && lease.Attempt == image.Attempt ? lease.IsLive : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
 
     /// <summary>Handles one announcement.</summary>
     /// <param name="image">The normalised reference.</param>

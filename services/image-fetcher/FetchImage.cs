@@ -51,7 +51,7 @@ public sealed partial class FetchImage(
 
     /// <summary>Whether this replica copies the image now: the message only says where to look.</summary>
     /// <param name="image">Its state.</param>
-    /// <param name="lease">The lease on its copy; null when the work table has none, or when another replica claims it at this moment.</param>
+    /// <param name="lease">The lease on its copy; null when the work table has none.</param>
     /// <param name="now">UTC, by the database's clock.</param>
     /// <param name="by">This replica's name. Its own lease, from before it was killed, is no obstacle.</param>
     public static FetchDecision Decide(ImageState image, WorkLease? lease, DateTimeOffset now, string by) => image.Phase switch
@@ -59,7 +59,7 @@ public sealed partial class FetchImage(
         ImagePhase.Cached => FetchDecision.AlreadyCached,
         ImagePhase.Wanted => FetchDecision.Take,
         ImagePhase.Failed => image.RetryAt > now ? FetchDecision.NotYetDue : FetchDecision.Take,
-        ImagePhase.Copying when image.By != by && IsHeld(image, lease, now) => FetchDecision.HeldByAnother,
+        ImagePhase.Copying when image.By != by && WorkLease.IsHeld(image, lease, now) => FetchDecision.HeldByAnother,
         ImagePhase.Copying => IsLost(image, lease) && image.LostClaims >= MostLostClaims - 1 ? FetchDecision.EndsReplicas : FetchDecision.Take,
         _ => FetchDecision.NotWanted,
     };
@@ -94,10 +94,6 @@ public sealed partial class FetchImage(
     { Attempt = image.Attempt };
 
     private static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
-
-    // A claim of an earlier version has no lease in the work table, only the one in its event.
-    private static bool IsHeld(ImageState image, WorkLease? lease, DateTimeOffset now) =>
-        lease is { By: not null } && lease.Attempt == image.Attempt ? lease.IsLive : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
 
     // Not lost: one that was given back.
     private static bool IsLost(ImageState image, WorkLease? lease) =>

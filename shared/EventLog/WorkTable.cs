@@ -8,7 +8,16 @@ namespace Kuik.EventLog;
 /// <param name="Attempt">The claim that it belongs to.</param>
 /// <param name="By">The replica that holds it; null when it was given back.</param>
 /// <param name="IsLive">It has not expired.</param>
-public sealed record WorkLease(long Attempt, string? By, bool IsLive);
+public sealed record WorkLease(long Attempt, string? By, bool IsLive)
+{
+    /// <summary>Whether a replica is at the image's current claim and has been heard of recently. A claim of an earlier version has no lease
+    /// in the work table, only the one in its event.</summary>
+    /// <param name="image">Its state.</param>
+    /// <param name="lease">The lease on that work; null for none.</param>
+    /// <param name="now">UTC, by the database's clock.</param>
+    public static bool IsHeld(ImageState image, WorkLease? lease, DateTimeOffset now) =>
+        lease is { By: not null } && lease.Attempt == image.Attempt ? lease.IsLive : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
+}
 
 /// <summary>Work that is to be announced.</summary>
 /// <param name="Kind">A copy or a removal.</param>
@@ -49,12 +58,12 @@ public static class WorkTable
             lease_until = excluded.lease_until, leased_by = excluded.leased_by
         """;
 
-    /// <summary>The lease on a piece of work, locked until the transaction ends.</summary>
-    /// <returns>Null when there is no such work, and when another transaction is about to change it.</returns>
+    /// <summary>The lease on a piece of work; null when there is no such work. Not locked: of two claims, the version of the image's stream
+    /// lets one pass.</summary>
     public static async Task<WorkLease?> FindLease(NpgsqlConnection connection, WorkKind kind, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
-            select attempt, leased_by, coalesce(lease_until > now(), false) from kuik.work where kind = $1 and image = $2 for update skip locked
+            select attempt, leased_by, coalesce(lease_until > now(), false) from kuik.work where kind = $1 and image = $2
             """, connection) { Parameters = { new() { Value = NameOf(kind) }, new() { Value = image } } };
         await using var row = await command.ExecuteReaderAsync(ct);
         return await row.ReadAsync(ct) ? new WorkLease(row.GetInt64(0), row.IsDBNull(1) ? null : row.GetString(1), row.GetBoolean(2)) : null;
