@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Kuik.EventLog;
+using Kuik.Hosting;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;

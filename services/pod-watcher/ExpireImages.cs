@@ -1,5 +1,6 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.Hosting;
 using Kuik.Kubernetes;
 using Npgsql;
 

@@ -15,7 +15,7 @@ internal sealed record Failure(string Kind, string Reason, bool IsShared, TimeSp
     /// <summary>Reads an exception.</summary>
     public static Failure Of(Exception fault) => fault switch
     {
-        _ when EventLogFault.IsOfPostgres(fault) || EventLogFault.MeansAway(fault) => new Failure("postgres", EventLogFault.ReasonOf(fault), true),
+        _ when EventLogFault.MeansAway(fault) => new Failure("postgres", EventLogFault.ReasonOf(fault), true),
         KubernetesRefused refusal => new Failure(
             ((int)refusal.Status).ToString(System.Globalization.CultureInfo.InvariantCulture), refusal.Message, (int)refusal.Status is 429 or >= 500, refusal.RetryAfter),
         HttpRequestException or IOException or OperationCanceledException or JsonException => new Failure("unreachable", fault.Message, true),

@@ -27,6 +27,10 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>UTC: when it expires if nothing uses it until then, by the delay that held when it became unused; null while something does.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary><see cref="Sequence"/> while the image has a CachedImage or is to have one; null when it has left the cache. A replica that
+    /// begins to lead reads by it: it needs nothing of what was cached years ago.</summary>
+    public long? ShownSequence => Stage == ImageStage.Evicted ? null : Sequence;
+
     /// <summary>The last copy that succeeded; null when the cache has none of it.</summary>
     public ImageCached? Cached { get; init; }
 
@@ -40,7 +44,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <param name="fact">The event.</param>
     public static ImageView Fold(ImageView? view, string id, long sequence, object fact)
     {
-        var image = id["image/".Length..];
+        var image = StreamName.ImageOf(id);
         var before = view ?? new ImageView(id, sequence, image, image, ImageStage.Requested);
         var state = ImageState.Fold(before.State, fact);
         return ReferenceEquals(state, before.State)
@@ -108,9 +112,12 @@ public enum ImageStage
 /// <summary>Keeps an <see cref="ImageView"/> for every image. Runs in one replica at a time, behind the log by milliseconds.</summary>
 public sealed partial class ImageViewProjection : SingleStreamProjection<ImageView, string>
 {
+    /// <summary>Its name in the log. Another one than the version before had: it is projected from the start.</summary>
+    public const string ProjectionName = "image-view-2";
+
     public ImageViewProjection()
     {
-        Name = "image-view-2";   // another one than the version before had: it is projected from the start
+        Name = ProjectionName;
         IncludeArchivedEvents = true;
         foreach (var type in new[]
         {

@@ -1,5 +1,6 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.Hosting;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
@@ -12,11 +13,11 @@ internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue ima
 
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Completes when all views have been read once.</summary>
+    /// <summary>Completes when all views have been read, as new as the log was when this replica began to lead.</summary>
     public Task First => _first.Task;
 
     /// <summary>Why the views may be out of date; null while they are not.</summary>
-    public string? Problem { get; private set; }
+    public string? Problem { get; private set; } = "images are not read yet";
 
     /// <summary>Refreshes until cancelled.</summary>
     /// <exception cref="Exception">The log holds an event that this version cannot read.</exception>
@@ -28,14 +29,16 @@ internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue ima
         {
             try
             {
+                var areCurrent = _first.Task.IsCompleted || await views.AreCurrent(ct);
                 var news = await views.Refresh(ct);
                 images.Add(news);
                 repositories.Add(news.Select(image => ImageReference.Parse(image).Name).Distinct());
                 if (hasFailed)   // in the middle, perhaps: then some have been read and not queued
                     images.Add(views.All.Select(view => view.Image), isUrgent: false);
-                (hasFailed, Problem) = (false, null);
+                (hasFailed, Problem) = (false, areCurrent ? null : "images are being projected from the log");
                 backOff.Reset();
-                _first.TrySetResult();
+                if (areCurrent)
+                    _first.TrySetResult();
                 await Task.Delay(Pace, time, ct);
             }
             catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault))

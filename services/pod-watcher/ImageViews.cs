@@ -1,23 +1,27 @@
 using System.Collections.Concurrent;
 using Kuik.Contracts;
 using Marten;
+using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Every <see cref="ImageView"/> in memory: read whole once, then what changed.</summary>
-internal sealed class ImageViews(IDocumentStore store)
+/// <summary>The <see cref="ImageView"/>s in memory: first those of images that are shown, then what changes. One of an image that left the
+/// cache before is read when it is asked for.</summary>
+internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres)
 {
     private const int ViewsARead = 1000;
 
     private readonly ConcurrentDictionary<string, ImageView> byImage = new();
     private readonly ConcurrentDictionary<string, string> imageByName = new();
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> imagesByRepository = new();
-    private long readUpTo;
+    private long? readUpTo;
+    private long? lastAtFirst;
 
     /// <summary>All of them.</summary>
     public IEnumerable<ImageView> All => byImage.Values;
 
-    /// <summary>Of an image; null when nothing has been projected of it yet.</summary>
+    /// <summary>Of an image; null when nothing has been projected of it yet, or it left the cache before this replica began to
+    /// lead.</summary>
     public ImageView? Find(string image) => byImage.GetValueOrDefault(image);
 
     /// <summary>The image whose CachedImage has this name; null when none has.</summary>
@@ -28,28 +32,85 @@ internal sealed class ImageViews(IDocumentStore store)
 
     /// <summary>The images of a repository that have a CachedImage, or are to have one.</summary>
     public IReadOnlyCollection<ImageView> InRepository(string repository) =>
-        [.. imagesByRepository.GetValueOrDefault(repository)?.Keys.Select(Find).OfType<ImageView>().Where(view => view.Stage != ImageStage.Evicted) ?? []];
+        [.. imagesByRepository.GetValueOrDefault(repository)?.Keys.Select(Find).OfType<ImageView>().Where(view => view.ShownSequence is not null) ?? []];
 
-    /// <summary>Reads what changed since the last time.</summary>
+    /// <summary>Of these images, those that have one.</summary>
+    public async Task<IReadOnlyList<ImageView>> Read(IReadOnlyCollection<string> images, CancellationToken ct)
+    {
+        string[] unread = [.. images.Where(image => !byImage.ContainsKey(image)).Select(StreamName.OfImage)];
+        if (unread.Length > 0)
+        {
+            await using var session = store.QuerySession();
+            foreach (var view in await session.LoadManyAsync<ImageView>(ct, unread))
+            {
+                if (byImage.TryAdd(view.Image, view))
+                    Index(view);
+            }
+        }
+        return [.. images.Select(Find).OfType<ImageView>()];
+    }
+
+    /// <summary>Whether all is projected that the log held when this was first asked. Before that a view may be behind what a person
+    /// has taken back since.</summary>
+    public async Task<bool> AreCurrent(CancellationToken ct)
+    {
+        lastAtFirst ??= await Number("select max(seq_id) from kuik.mt_events", ct);
+        return await Number($"select last_seq_id from kuik.mt_event_progression where name = '{ImageViewProjection.ProjectionName}:All'", ct) >= lastAtFirst;
+    }
+
+    /// <summary>Reads what changed since the last time; the first time, all that is shown.</summary>
     /// <returns>The images of which something changed.</returns>
     public async Task<IReadOnlyList<string>> Refresh(CancellationToken ct)
     {
         var images = new List<string>();
         await using var session = store.QuerySession();
+        if (readUpTo is null)
+            readUpTo = await ReadShown(session, images, ct);
+        var after = readUpTo.Value;
+        await ReadPages(images, () => session.Query<ImageView>().Where(view => view.Sequence > after).OrderBy(view => view.Sequence),
+            view => readUpTo = after = view.Sequence, ct);
+        return images;
+    }
+
+    // What is projected meanwhile is read after it, by its sequence, which is above the one that was the highest before.
+    private async Task<long> ReadShown(IQuerySession session, List<string> images, CancellationToken ct)
+    {
+        var highest = await session.Query<ImageView>().OrderByDescending(view => view.Sequence).Select(view => view.Sequence)
+            .FirstOrDefaultAsync(ct);
+        long? after = 0;
+        await ReadPages(images, () => session.Query<ImageView>().Where(view => view.ShownSequence > after).OrderBy(view => view.ShownSequence),
+            view => after = view.Sequence, ct);
+        return highest;
+    }
+
+    private async Task ReadPages(
+        List<string> images, Func<IQueryable<ImageView>> next, Action<ImageView> wasRead, CancellationToken ct)
+    {
         while (true)
         {
-            var changed = await session.Query<ImageView>().Where(view => view.Sequence > readUpTo).OrderBy(view => view.Sequence).Take(ViewsARead).ToListAsync(ct);
-            foreach (var view in changed)
+            var page = await next().Take(ViewsARead).ToListAsync(ct);
+            foreach (var view in page)
             {
                 byImage[view.Image] = view;
-                if (view.ObjectName is { } name)
-                    imageByName[name] = view.Image;
-                imagesByRepository.GetOrAdd(ImageReference.Parse(view.Image).Name, _ => new()).TryAdd(view.Image, true);
+                Index(view);
                 images.Add(view.Image);
-                readUpTo = view.Sequence;
+                wasRead(view);
             }
-            if (changed.Count < ViewsARead)
-                return images;
+            if (page.Count < ViewsARead)
+                return;
         }
+    }
+
+    private async Task<long> Number(string sql, CancellationToken ct)
+    {
+        await using var command = postgres.CreateCommand(sql);
+        return await command.ExecuteScalarAsync(ct) as long? ?? 0;
+    }
+
+    private void Index(ImageView view)
+    {
+        if (view.ObjectName is { } name)
+            imageByName[name] = view.Image;
+        imagesByRepository.GetOrAdd(ImageReference.Parse(view.Image).Name, _ => new()).TryAdd(view.Image, true);
     }
 }

@@ -63,8 +63,13 @@ internal sealed class KnownPods
                 return (0, []);
             var first = new SortedSet<(string Namespace, string Name)>(InOrder);
             foreach (var use in all.Select(uid => pods[uid]))
-                if (first.Add((use.Namespace, use.Name)) && first.Count > atMost)
+            {
+                var user = (use.Namespace, use.Name);
+                if (first.Count == atMost && InOrder.Compare(user, first.Max) >= 0)
+                    continue;   // of a hundred thousand, nearly all
+                if (first.Add(user) && first.Count > atMost)
                     first.Remove(first.Max);
+            }
             return (all.Count, [.. first.Select(pod => $"{pod.Namespace}/{pod.Name}").Order(StringComparer.Ordinal)]);
         }
     }

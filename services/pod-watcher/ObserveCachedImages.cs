@@ -140,7 +140,7 @@ internal sealed partial class ObserveCachedImages(
                 var now = await log.Now(ct);
                 var stream = await log.ReadImage(image.ToString(), ct);
                 var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
-                return (await NameImage.In(log, stream, image, now, ct), recorded);
+                return (await NameImage.In(log, stream, now, ct), recorded);
             },
             ct);
         Say(name, image, facts);

@@ -173,8 +173,8 @@ internal sealed partial class ObservePods(
             var bringsSecret = image.State.IsRefused && await ImageUsers.BringsSecret(log.Connection, use.Image.Image, use.Pod, ct);
             if (DecideImage(image.State, use.Image, use.Pod.PodUid, bringsSecret, now) is { } fact)
                 image.Append(fact);
-            await NameImage.In(log, image, ImageReference.Parse(use.Image.Image), now, ct);
         }
+        await NameImage.In(log, streams.Values, now, ct);
     }
 
     private IReadOnlyList<string> SecretsOf(LivePod pod) =>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Kuik.Hosting;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;

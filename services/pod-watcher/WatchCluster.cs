@@ -1,4 +1,5 @@
 using Kuik.EventLog;
+using Kuik.Hosting;
 using Kuik.Kubernetes;
 using Marten;
 using Npgsql;
@@ -14,9 +15,9 @@ internal sealed partial class WatchCluster(
     KubernetesApi api, WatchedKinds kinds, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store,
     ClusterObservation observation, WatcherMetrics metrics, TimeProvider time, ILoggerFactory logs)
 {
-    /// <summary>Writes to the API a second in the long run, and at once after a pause: 20,000 resources with their status are written in
-    /// seven minutes.</summary>
-    private const int WritesPerSecond = 100;
+    /// <summary>Writes to the API a second in the long run. No more than eight are under way at once, and the server's own priority and
+    /// fairness says when that is too much (429): this bounds a fault of ours, not a busy cluster.</summary>
+    private const int WritesPerSecond = 1000;
 
     private static readonly WorkQueueOptions Immediate = new();
 
@@ -97,8 +98,8 @@ internal sealed partial class WatchCluster(
         using var repositoryQueue = new WorkQueue(time, Gathered);
 
         // 3. What follows.
-        var (absences, deletions, views, wishes) = (new PodAbsences(), new OwnDeletions(), new ImageViews(store), new TakenWishes());
-        var writer = new PacedApi(api, new TokenBucket(WritesPerSecond, 2 * WritesPerSecond, time), metrics);
+        var (absences, deletions, views, wishes) = (new PodAbsences(), new OwnDeletions(), new ImageViews(store, postgres), new TakenWishes());
+        var writer = new PacedApi(api, new TokenBucket(WritesPerSecond, WritesPerSecond, time), metrics);
         var follower = new PodFollower(api, kinds, pods, accounts, known, absences, podQueue, time, logs.CreateLogger<PodFollower>());
         var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
         var observePods = new ObservePods(

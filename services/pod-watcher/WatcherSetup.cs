@@ -9,7 +9,7 @@ internal static class WatcherSetup
     /// <summary>This service's documents and projections in the event log.</summary>
     public static void Documents(StoreOptions options)
     {
-        options.Schema.For<ImageView>().DocumentAlias("image_view_2").Index(view => view.Sequence);
+        options.Schema.For<ImageView>().DocumentAlias("image_view_2").Index(view => view.Sequence).Index(view => view.ShownSequence!);
         options.Schema.For<TakenName>();
         options.Schema.For<ClusterIdentity>();
         options.Projections.Add(new ImageViewProjection(), JasperFx.Events.Projections.ProjectionLifecycle.Async);

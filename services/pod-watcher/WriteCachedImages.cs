@@ -1,5 +1,4 @@
 using System.Net;
-using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Kubernetes;
 
@@ -31,7 +30,7 @@ internal sealed class WriteCachedImages(
     /// <summary>Makes the resources of these images what they should be.</summary>
     public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
-        foreach (var view in keys.Select(views.Find).OfType<ImageView>())
+        foreach (var view in await views.Read(keys, ct))
             await Write(view, ct);
     }
 
@@ -90,7 +89,7 @@ internal sealed class WriteCachedImages(
         async log =>
         {
             var stream = await log.ReadImage(view.Image, ct);
-            return await NameImage.In(log, stream, ImageReference.Parse(view.Image), time.GetUtcNow(), ct);
+            return await NameImage.In(log, stream, time.GetUtcNow(), ct);
         },
         ct);
 }

@@ -3,9 +3,15 @@ namespace Kuik.Contracts;
 /// <summary>The keys of the event store's streams.</summary>
 public static class StreamName
 {
+    private const string Image = "image/";
+
     /// <summary><c>image/docker.io/library/nginx:1.27</c></summary>
     /// <param name="image">The normalised reference.</param>
-    public static string OfImage(string image) => "image/" + image;
+    public static string OfImage(string image) => Image + image;
+
+    /// <summary>The normalised reference of an image's stream.</summary>
+    /// <param name="stream">From <see cref="OfImage"/>.</param>
+    public static string ImageOf(string stream) => stream[Image.Length..];
 
     /// <summary><c>pod/0b2f…</c></summary>
     /// <param name="uid">The pod's uid.</param>

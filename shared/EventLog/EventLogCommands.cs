@@ -41,7 +41,7 @@ public static partial class EventLogCommands
     private static async Task<int> Run(IServiceProvider services, Func<IServiceProvider, CancellationToken, Task> verb, CancellationToken ct)
     {
         var (time, logger) = (services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<SchemaMigrator>>());
-        var (began, backOff, said) = (time.GetTimestamp(), new PostgresBackOff(), "");
+        var (began, backOff, said) = (time.GetTimestamp(), new BackOff(time, EventLogWorker.LongestPause), "");
         while (true)
         {
             try

@@ -1,3 +1,4 @@
+using Kuik.Hosting;
 using Microsoft.Extensions.Hosting;
 
 namespace Kuik.EventLog;
@@ -14,7 +15,10 @@ namespace Kuik.EventLog;
 public abstract class EventLogWorker(
     string name, TimeSpan interval, EventLogReady ready, PostgresAvailability availability, TimeProvider time) : BackgroundService
 {
-    private readonly PostgresBackOff _backOff = new();
+    /// <summary>The longest pause while Postgres fails: it may be back at any moment.</summary>
+    internal static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
+
+    private readonly BackOff _backOff = new(time, LongestPause);
 
     /// <summary>One pass. What it throws when Postgres fails is handled by the caller.</summary>
     protected abstract Task RunPass(CancellationToken ct);

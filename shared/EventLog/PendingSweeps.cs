@@ -74,6 +74,7 @@ public static class PendingSweeps
         table.AddColumn<DateTimeOffset>("last_noted").NotNull();
         table.AddColumn<DateTimeOffset>("not_before").NotNull();
         table.AddColumn<int>("attempts").NotNull();
+        table.Indexes.Add(new IndexDefinition("pending_sweeps_not_before") { Columns = ["not_before"] });
         return table;
     }
 }

@@ -30,7 +30,7 @@ public sealed class RefreshImageStates(Func<EventLogTransactions> transactions) 
     public override async Task<IChangeListener> ProcessEventsAsync(
         EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
     {
-        var images = page.Events.Select(e => e.StreamKey!["image/".Length..]).Distinct().Order(StringComparer.Ordinal).ToList();
+        var images = page.Events.Select(e => StreamName.ImageOf(e.StreamKey!)).Distinct().Order(StringComparer.Ordinal).ToList();
         await transactions().Run(log => log.Refresh(images, cancellationToken), cancellationToken);
         return NullChangeListener.Instance;
     }

@@ -1,5 +1,6 @@
 using JasperFx;
 using JasperFx.Events.Daemon;
+using Kuik.Hosting;
 using Marten;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -32,7 +33,7 @@ internal sealed partial class RunProjections(
 
     private readonly Dictionary<string, ShardProgress> progress = [];
     private readonly Dictionary<string, int> failures = [];
-    private readonly PostgresBackOff backOff = new();
+    private readonly BackOff backOff = new(time, EventLogWorker.LongestPause);
     private IProjectionDaemon? daemon;
 
     /// <summary>How each shard gets on in this replica; empty when it does not lead.</summary>

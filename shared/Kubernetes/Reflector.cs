@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json;
+using Kuik.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Kuik.Kubernetes;

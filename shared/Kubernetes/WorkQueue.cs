@@ -1,3 +1,5 @@
+using Kuik.Hosting;
+
 namespace Kuik.Kubernetes;
 
 /// <summary>How a <see cref="WorkQueue"/> waits.</summary>

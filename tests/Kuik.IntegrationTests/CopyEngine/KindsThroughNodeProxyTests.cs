@@ -62,10 +62,12 @@ public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFi
     {
         var origin = await ScriptedOrigin.Start();
         var contents = Kinds[kind]();
+        // Its own: another kind's origin may have had this port, and the cache has its image still.
+        var repository = "team/" + kind.Replace(' ', '-').ToLowerInvariant();
         foreach (var content in contents)
-            AddTo(origin, content);
+            AddTo(origin, repository, content);
         var (rootType, rootBytes) = Manifest(contents[0]);
-        var name = origin.AddManifest("team/kinds", "1", rootType, rootBytes);
+        var name = origin.AddManifest(repository, "1", rootType, rootBytes);
         await using (var engine = await StartEngine.Run(servers.Cache, [origin.Host]))
             await engine.Copy(name);
         await origin.DisposeAsync();
@@ -80,12 +82,12 @@ public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFi
         }
     }
 
-    private static void AddTo(ScriptedOrigin origin, object content)
+    private static void AddTo(ScriptedOrigin origin, string repository, object content)
     {
         if (content is TestImage image)
-            origin.Add("team/kinds", image.Digest, image);
+            origin.Add(repository, image.Digest, image);
         var (type, bytes) = Manifest(content);
-        origin.AddManifest("team/kinds", TestBlob.DigestOf(bytes), type, bytes);
+        origin.AddManifest(repository, TestBlob.DigestOf(bytes), type, bytes);
     }
 
     private async Task AssertServed(string name, string path, string? mediaType, byte[] bytes)

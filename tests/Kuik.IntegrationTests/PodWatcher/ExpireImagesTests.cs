@@ -36,6 +36,25 @@ public sealed class ExpireImagesTests(Cluster cluster)
     }
 
     [Fact]
+    public async Task The_resource_of_an_image_that_was_evicted_while_no_replica_led_goes_when_one_does()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var first = await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "1");
+        await watchers.DeletePod("web");
+        await watchers.Shows(Name, ".status.usedBy.count", "0");
+        await Append(watchers, new ImageUnused(Nginx, Since, Since.AddDays(30)));
+        await watchers.Shows(Name, ".status.phase", "Terminating");
+
+        first.Kill();
+        await Append(watchers, new ImageEvicted(Nginx, Since.AddDays(30)));
+        await watchers.Start();
+
+        await Eventually.True(async () => await watchers.Field(Name, ".metadata.name") == "", "the resource is gone");
+    }
+
+    [Fact]
     public async Task An_image_that_a_live_pod_uses_does_not_expire_whatever_the_log_says()
     {
         await using var watchers = await Watchers.In(cluster);

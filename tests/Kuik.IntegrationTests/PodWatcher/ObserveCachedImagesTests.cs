@@ -57,6 +57,19 @@ public sealed class ObserveCachedImagesTests(Cluster cluster)
     }
 
     [Fact]
+    public async Task Images_of_one_pod_that_would_share_a_name_get_two()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+
+        await watchers.Pod("both", "reg.example.com/a/b:1", "reg.example.com/a-b:1");
+
+        await Eventually.True(async () => (await Names()).Length == 2, "there are two resources");
+        Assert.Equal(1, await watchers.Count("PodObserved"));
+        Assert.Equal(2, await watchers.Count("ImageNamed"));
+    }
+
+    [Fact]
     public async Task An_image_that_nobody_can_parse_gets_an_error_in_its_status_and_nothing_else()
     {
         await using var watchers = await Watchers.In(cluster);

@@ -91,7 +91,9 @@ public sealed class ScriptedKubernetesTests : KubernetesConformance, IAsyncLifet
         };
 
         var refusal = await Assert.ThrowsAsync<KubernetesRefused>(() => Client.ListAll(Kinds.Pods, Stop));
-        await Assert.ThrowsAnyAsync<IOException>(() => Client.ListAll(Kinds.Pods, Stop));
+        // A reset may overtake what was sent before it, the headers included.
+        var broken = await Assert.ThrowsAnyAsync<Exception>(() => Client.ListAll(Kinds.Pods, Stop));
+        Assert.True(broken is IOException or HttpRequestException, broken.ToString());
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => Client.ListAll(Kinds.Pods, Stop));
         var stalled = Client.ListAll(Kinds.Pods, Stop);
         await Eventually.True(() => _kubernetes.Requests("list", "pods") == 4, "the stalled request is there");

@@ -82,53 +82,24 @@ public static class ScriptedAnswers
 }
 
 /// <summary>A body that stops at a byte, and goes on after what happens there.</summary>
-internal sealed class InterruptedStream(Stream body, int after, Func<Task> interruption) : Stream
+internal sealed class InterruptedStream(Stream body, int after, Func<Task> interruption) : WriteOnlyStream(body)
 {
     private int _left = after;
     private bool _isOver;
 
-    public override bool CanRead => false;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var first = Math.Min(_left, buffer.Length);
-        await body.WriteAsync(buffer[..first], cancellationToken);
+        await Body.WriteAsync(buffer[..first], cancellationToken);
         _left -= first;
         if (first == buffer.Length)
             return;
         if (!_isOver)
         {
             _isOver = true;
-            await body.FlushAsync(cancellationToken);
+            await Body.FlushAsync(cancellationToken);
             await interruption();
         }
-        await body.WriteAsync(buffer[first..], cancellationToken);
+        await Body.WriteAsync(buffer[first..], cancellationToken);
     }
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => body.FlushAsync(cancellationToken);
-
-    public override void Flush() => throw new NotSupportedException();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 }

@@ -139,7 +139,8 @@ public sealed class ScriptedCluster : IAsyncDisposable
         var options = new NpgsqlConnectionStringBuilder(connectionString)
         {
             Pooling = false,
-            Options = "-c default_transaction_read_only=off -c statement_timeout=0",
+            // auto_explain, where it is loaded, is to show what the services send.
+            Options = "-c default_transaction_read_only=off -c statement_timeout=0 -c auto_explain.log_min_duration=-1",
         };
         await using var connection = new NpgsqlConnection(options.ConnectionString);
         await connection.OpenAsync();

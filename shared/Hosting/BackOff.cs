@@ -1,14 +1,15 @@
-namespace Kuik.Kubernetes;
+namespace Kuik.Hosting;
 
-/// <summary>Waits between attempts: 1 s, then twice as long each time up to 30 s, each time between half and all of it, so that replicas
+/// <summary>Waits between attempts: 1 s, then twice as long each time up to a limit, each time between half and all of it, so that replicas
 /// drift apart.</summary>
 /// <param name="time">The clock.</param>
-public sealed class BackOff(TimeProvider time)
+/// <param name="longest">The limit; null: 30 s.</param>
+public sealed class BackOff(TimeProvider time, TimeSpan? longest = null)
 {
-    private static readonly TimeSpan First = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _first = TimeSpan.FromSeconds(1);
 
-    private int failures;
+    private readonly TimeSpan _longest = longest ?? TimeSpan.FromSeconds(30);
+    private int _failures;
 
     /// <summary>How long to wait after a number of failures: between half and all of <paramref name="first"/> after one, twice as long
     /// after each further one.</summary>
@@ -25,10 +26,10 @@ public sealed class BackOff(TimeProvider time)
     }
 
     /// <summary>It worked: the next wait is a short one.</summary>
-    public void Reset() => failures = 0;
+    public void Reset() => _failures = 0;
 
     /// <summary>The next wait, which counts as one more failure.</summary>
-    public TimeSpan Next() => Delay(++failures, First, Longest);
+    public TimeSpan Next() => Delay(++_failures, _first, _longest);
 
     /// <summary>Waits.</summary>
     public Task Wait(CancellationToken ct) => Task.Delay(Next(), time, ct);
