@@ -11,6 +11,7 @@ internal sealed class ScaledCluster(ScriptedKubernetes kubernetes, ScaleOptions 
     private readonly List<(string Namespace, string Name, int Image)> _pods = [];
     private readonly string[] _images = [.. Enumerable.Range(0, options.Images).Select(ScaleOptions.Image)];
     private readonly int[] _users = new int[options.Images];
+    private readonly int[] _shown = new int[options.Images];
     private readonly Dictionary<string, int> _numbers = Enumerable.Range(0, options.Images).ToDictionary(ScaleOptions.Image);
     private readonly Dictionary<int, List<long>> _open = [];
     private readonly List<double> _latencies = [];
@@ -79,6 +80,7 @@ internal sealed class ScaledCluster(ScriptedKubernetes kubernetes, ScaleOptions 
     {
         lock (_gate)
         {
+            _shown[image] = users;
             if (users != _users[image] || !_open.Remove(image, out var times))
                 return;
             foreach (var time in times)
@@ -115,6 +117,11 @@ internal sealed class ScaledCluster(ScriptedKubernetes kubernetes, ScaleOptions 
     {
         lock (_gate)
         {
+            if (_shown[image] == _users[image])
+            {
+                _open.Remove(image);   // a pod that came and one that went before a write: there is nothing to be written, and nothing to measure
+                return;
+            }
             if (!_open.TryGetValue(image, out var times))
                 _open.Add(image, times = []);
             times.Add(TimeProvider.System.GetTimestamp());

@@ -17,7 +17,10 @@ public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOpti
     /// <inheritdoc/>
     public async Task Consume(ConsumeContext<PodGone> context)
     {
-        foreach (var image in context.Message.Images)
+        // Most images have other users: one question for all of them.
+        var unused = await transactions.Run(
+            log => ImageUsers.Unused(log.Connection, context.Message.Images, context.CancellationToken), context.CancellationToken);
+        foreach (var image in unused)
             await Run(image, context.MessageId, context.CancellationToken);
     }
 
@@ -29,7 +32,7 @@ public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOpti
     {
         var isNoted = await transactions.Run(async log =>
         {
-            // Most images have other users: then the lock, which pods that start would wait for, is not taken.
+            // With users the lock, which pods that start would wait for, is not taken.
             log.CausedBy(cause);
             if (await ImageUsers.IsUsed(log.Connection, image, ct))
                 return false;

@@ -1,3 +1,4 @@
+using JasperFx.Events;
 using Kuik.Contracts;
 using Marten;
 using Npgsql;
@@ -88,14 +89,10 @@ public sealed class EventLogTransaction
     {
         if (streams.TryGetValue(name, out var known))
             return (EventStream<TState>)known;
-        var events = await Session.Events.FetchStreamAsync(name, token: ct);
-        var state = events.Aggregate(nothing, (soFar, next) => fold(soFar, next.Data));
-        var stream = new EventStream<TState>(name, events.Count == 0 ? 0 : events[^1].Version, state, fold);
-        streams.Add(name, stream);
-        return stream;
+        return Keep(name, await Session.Events.FetchStreamAsync(name, token: ct), nothing, fold);
     }
 
-    /// <summary>Reads several streams; those that do not exist cost one query together.</summary>
+    /// <summary>Reads several streams, with two questions.</summary>
     /// <inheritdoc cref="Read"/>
     public async Task<IReadOnlyDictionary<string, EventStream<TState>>> ReadAll<TState>(
         IReadOnlyCollection<string> names, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
@@ -105,14 +102,22 @@ public sealed class EventLogTransaction
         await using (var rows = await command.ExecuteReaderAsync(ct))
             while (await rows.ReadAsync(ct))
                 existing.Add(rows.GetString(0));
-        var read = new Dictionary<string, EventStream<TState>>();
-        foreach (var name in names.Distinct())
-        {
-            if (!existing.Contains(name))
-                streams.TryAdd(name, new EventStream<TState>(name, 0, nothing, fold));
-            read.Add(name, await Read(name, nothing, fold, ct));
-        }
-        return read;
+        var unread = names.Distinct().Where(name => !streams.ContainsKey(name)).ToList();
+        var batch = Session.CreateBatchQuery();
+        var fetched = unread.Where(existing.Contains).ToDictionary(name => name, name => batch.Events.FetchStream(name));
+        if (fetched.Count > 0)
+            await batch.Execute(ct);
+        foreach (var name in unread)
+            Keep(name, fetched.TryGetValue(name, out var events) ? await events : [], nothing, fold);
+        return names.Distinct().ToDictionary(name => name, name => (EventStream<TState>)streams[name]);
+    }
+
+    private EventStream<TState> Keep<TState>(string name, IReadOnlyList<IEvent> events, TState nothing, Func<TState, object, TState> fold)
+    {
+        var state = events.Aggregate(nothing, (soFar, next) => fold(soFar, next.Data));
+        var stream = new EventStream<TState>(name, events.Count == 0 ? 0 : events[^1].Version, state, fold);
+        streams.Add(name, stream);
+        return stream;
     }
 
     /// <summary>Postgres' clock, as of the beginning of this transaction: the one clock by which replicas compare leases.</summary>

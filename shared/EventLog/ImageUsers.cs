@@ -91,6 +91,21 @@ public static class ImageUsers
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>Which of these images no pod uses. It only says where to look: see <see cref="IsUsed"/>.</summary>
+    public static async Task<IReadOnlyList<string>> Unused(NpgsqlConnection connection, IEnumerable<string> images, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            "select w.image from unnest($1) as w(image) where not exists (select from kuik.image_users u where u.image = w.image)", connection)
+        {
+            Parameters = { new() { Value = images.ToArray() } },
+        };
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var unused = new List<string>();
+        while (await rows.ReadAsync(ct))
+            unused.Add(rows.GetString(0));
+        return unused;
+    }
+
     /// <summary>The uid of a pod that uses the image; null when none does.</summary>
     public static async Task<string?> FirstOf(NpgsqlConnection connection, string image, CancellationToken ct)
     {
