@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Kuik.Testing;
 using Xunit;
 
 namespace Kuik.IntegrationTests.NodeProxy;
