@@ -11,6 +11,9 @@ public sealed record RegistryOptions
     /// <summary>Who may pull and push, with basic authentication. Default null: everybody.</summary>
     public (string User, string Password)? Credentials { get; init; }
 
+    /// <summary>The htpasswd file of <see cref="Credentials"/>. Default null: made of them.</summary>
+    public string? Htpasswd { get; init; }
+
     /// <summary>Who issues bearer tokens for it. Default null: none are wanted.</summary>
     public TokenServer? Tokens { get; init; }
 
@@ -117,6 +120,9 @@ public sealed partial class Registry
         .GroupBy(request => request.Path[(request.Path.LastIndexOf('/') + 1)..])
         .ToDictionary(downloads => downloads.Key, downloads => downloads.Count());
 
+    /// <summary>Its own garbage collection as a program and its arguments.</summary>
+    public IReadOnlyList<string> CollectorCommand => ["docker-registry", "garbage-collect", Path.Combine(folder, "config.yml")];
+
     /// <summary>Runs its own garbage collection; the registry may go on running, as its data is then only read.</summary>
     public Task CollectGarbage(bool deleteUntagged = false) => RunTool.Run(
         "docker-registry", ["garbage-collect", .. deleteUntagged ? ["--delete-untagged"] : Array.Empty<string>(), Path.Combine(folder, "config.yml")]);
@@ -153,7 +159,7 @@ public sealed partial class Registry
         if (Credentials is { } credentials)
         {
             var file = Path.Combine(folder, "htpasswd");
-            File.WriteAllText(file, $"{credentials.User}:{Bcrypt.Hash(credentials.Password)}\n");
+            File.WriteAllText(file, options.Htpasswd ?? $"{credentials.User}:{Bcrypt.Hash(credentials.Password)}\n");
             text.AppendLine(CultureInfo.InvariantCulture, $"auth: {{htpasswd: {{realm: kuik-tests, path: {file} }} }}");
         }
         if (options.ForeignLayersAt is { } addresses)

@@ -85,7 +85,7 @@ public sealed partial class PagesTests
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
 
-    [GeneratedRegex("Kuik(?:(?::|__)[A-Z][A-Za-z]*)+")]
+    [GeneratedRegex("Kuik(?:(?::|__)[A-Z][A-Za-z0-9]*)+")]
     private static partial Regex Setting();
 
     [GeneratedRegex(@"^ *```yaml\n(.*?)^ *```", RegexOptions.Singleline | RegexOptions.Multiline)]
