@@ -97,7 +97,7 @@ public sealed class WholeKuik
         // 3. The services.
         options.Progress("starting webhook, pod-watcher, image-fetcher, expiry, node-proxy");
         await kuik.StartServices(options);
-        options.Progress("registering the webhook (kubectl apply -k deploy/kustomize/base/webhook)");
+        options.Progress("registering the webhook (kubectl apply -f deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml)");
         await kuik.RegisterWebhook(options);
         return kuik;
 
@@ -187,7 +187,7 @@ public sealed class WholeKuik
         });
 
         // The configuration as it is deployed; only where the API server finds the webhook differs: here it is no Service, but an address.
-        await Kubernetes.Kubectl("apply", "-k", Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook"));
+        await Kubernetes.Kubectl("apply", "-f", Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml"));
         var names = await Kubernetes.Kubectl("get", "mutatingwebhookconfigurations", "-o", "name");
         var where = JsonSerializer.Serialize(new
         {

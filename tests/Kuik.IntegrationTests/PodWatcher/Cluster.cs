@@ -18,7 +18,7 @@ public sealed class Cluster : IAsyncLifetime
         Api = await KubernetesApi.StartOwn();
         await Api.NewNamespace("kuik-system");
         await Api.Kubectl("apply", "-k", Path.Combine(Root(), "deploy/kustomize/base/crds"));
-        await Api.Kubectl("apply", "-k", Path.Combine(Root(), "deploy/kustomize/base/pod-watcher"));
+        await Api.Kubectl("apply", "-f", Path.Combine(Root(), "deploy/kustomize/base/pod-watcher/rbac.yaml"));
         await Api.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io", "crd/repositories.kuik.enix.io");
         await Api.NewNamespace("apps");
         Kubeconfig = await WriteKubeconfig();

@@ -36,7 +36,8 @@ public sealed class RegisteredWebhook : IAsyncLifetime
         };
         Webhook = await Start([]);
 
-        var configuration = JsonNode.Parse(await Kubernetes.Kubectl("create", "--dry-run=client", "-o", "json", "-k", Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook")))!;
+        var manifest = Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml");
+        var configuration = JsonNode.Parse(await Kubernetes.Kubectl("create", "--dry-run=client", "-o", "json", "-f", manifest))!;
         configuration["webhooks"]![0]!["clientConfig"] = new JsonObject
         {
             ["url"] = $"https://127.0.0.1:{https}/mutate-core-v1-pod",
