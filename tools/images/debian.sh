@@ -7,10 +7,12 @@ debian_apt() {
   local state=$debian_cache/$1 architecture=$1; shift
   mkdir -p "$state/lists/partial" "$state/archives/partial"
   : >"$state/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${DEBIAN_MIRROR:-http://deb.debian.org/debian} $debian_suite main" >"$state/sources.list"
-  apt-get -qq -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=- \
-    -o Dir::State="$state" -o Dir::State::lists="$state/lists" -o Dir::State::status="$state/status" -o Dir::Cache="$state" -o Dir::Cache::archives="$state/archives" \
-    -o Debug::NoLocking=1 -o APT::Sandbox::User= "$@"
+  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
+    "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" $debian_suite >"$state/sources.list"
+  apt-get -qq -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" \
+    -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=- \
+    -o Dir::State="$state" -o Dir::State::lists="$state/lists" -o Dir::State::status="$state/status" \
+    -o Dir::Cache="$state" -o Dir::Cache::archives="$state/archives" -o Debug::NoLocking=1 -o APT::Sandbox::User= "$@"
 }
 
 debian_update() { [ -n "$(find "$debian_cache/$1/lists" -name '*_Packages*' -mmin -1440 2>/dev/null)" ] || debian_apt "$1" update; }

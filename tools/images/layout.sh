@@ -1,5 +1,5 @@
-# Sourced: writes OCI image layouts with tar, gzip and jq. The same input gives the same bytes: entries are sorted, belong to root and have one time
-# (SOURCE_DATE_EPOCH), and gzip stores no name.
+# Sourced: writes OCI image layouts with tar, gzip and jq. The same input gives the same bytes: entries are sorted, belong to root and have
+# one time (SOURCE_DATE_EPOCH), and gzip stores no name.
 : "${SOURCE_DATE_EPOCH:=0}"
 created=$(date -u -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)
 
@@ -21,7 +21,8 @@ pack_folder() {
     --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime -cf "$tar" .
   diff_id=sha256:$(sha256sum "$tar" | cut -d' ' -f1)
   gzip -n "$tar"
-  jq -nc --arg diff_id "$diff_id" --argjson layer "$(add_blob "$1" "$tar.gz" application/vnd.oci.image.layer.v1.tar+gzip)" '{diff_id: $diff_id, layer: $layer}'
+  jq -nc --arg diff_id "$diff_id" --argjson layer "$(add_blob "$1" "$tar.gz" application/vnd.oci.image.layer.v1.tar+gzip)" \
+    '{diff_id: $diff_id, layer: $layer}'
 }
 
 # add_image LAYOUT ARCHITECTURE CONFIG LAYERS: adds config and manifest of one platform, prints the manifest's descriptor.
@@ -39,7 +40,7 @@ add_image() {
   jq -nc --argjson manifest "$manifest" --arg architecture "$2" '$manifest + {platform: {architecture: $architecture, os: "linux"}}'
 }
 
-# write_archive LAYOUT NAME ARCHIVE MANIFESTS: an index over the manifests (an array of descriptors) as an OCI archive; prints the index's digest.
+# write_archive LAYOUT NAME ARCHIVE MANIFESTS: an index over the manifests (an array of descriptors) as an OCI archive; prints its digest.
 # NAME is how containerd's import calls it (`ctr -n k8s.io images import`), for example docker.io/kuik/webhook:0.1.0.
 write_archive() {
   local file index
@@ -47,8 +48,8 @@ write_archive() {
   jq -nc --argjson manifests "$4" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: $manifests}' >"$file"
   index=$(add_blob "$1" "$file" application/vnd.oci.image.index.v1+json)
   # No "platform" here, not even an empty one: containerd 1.6 would import nothing.
-  jq -nc --argjson index "$index" --arg name "$2" \
-    '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [$index + {annotations: {"io.containerd.image.name": $name, "org.opencontainers.image.ref.name": ($name | split(":")[-1])}}]}' >"$1/index.json"
+  jq -nc --argjson index "$index" --arg name "$2" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [
+    $index + {annotations: {"io.containerd.image.name": $name, "org.opencontainers.image.ref.name": ($name | split(":")[-1])}}]}' >"$1/index.json"
   echo '{"imageLayoutVersion":"1.0.0"}' >"$1/oci-layout"
   chmod -R u=rwX,go=rX "$1"
   tar -C "$1" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf "$3.new" blobs index.json oci-layout
