@@ -5,8 +5,8 @@ using Xunit;
 namespace Kuik.ClusterTests;
 
 /// <summary>
-/// A cluster with pods that run (<c>make test-cluster</c> starts it), as its user sees it: kubectl, and registries that pods reach. What a node does
-/// beyond that, losing an image, needs containerd's socket.
+/// A cluster with pods that run (<c>make test-cluster</c> starts it), as its user sees it: kubectl, and registries that pods reach. Only
+/// what makes a node lose an image needs containerd.
 /// </summary>
 public sealed class Cluster : IAsyncLifetime
 {
@@ -44,6 +44,16 @@ public sealed class Cluster : IAsyncLifetime
     /// <summary>Content that no other test has.</summary>
     public int Seed() => Interlocked.Increment(ref seeds);
 
+    /// <summary>A new namespace in which pods can be made.</summary>
+    public async Task<string> NewNamespace()
+    {
+        var space = await Kubernetes.NewNamespace();
+        await Eventually.True(
+            async () => (await Kubernetes.TryKubectl(["-n", space, "get", "serviceaccount", "default"])).ExitCode == 0,
+            $"{space} has a default ServiceAccount");
+        return space;
+    }
+
     /// <summary>Starts a pod that sleeps, and waits until it runs.</summary>
     /// <param name="space">Its namespace.</param>
     /// <param name="name">Its name.</param>
@@ -64,12 +74,16 @@ public sealed class Cluster : IAsyncLifetime
             """);
         var result = await Kubernetes.TryKubectl(["-n", space, "wait", "--for=condition=Ready", $"pod/{name}", "--timeout=180s"]);
         if (result.ExitCode != 0)
-            throw new TimeoutException($"pod {name} does not run: {await Kubernetes.Kubectl("-n", space, "describe", "pod", name)}\n{await Kuik.Describe()}");
+        {
+            var pod = await Kubernetes.Kubectl("-n", space, "describe", "pod", name);
+            throw new TimeoutException($"pod {name} does not run: {pod}\n{await Kuik.Describe()}");
+        }
         return await Get("-n", space, "pod", name);
     }
 
     /// <summary>An object as JSON.</summary>
-    public async Task<JsonNode> Get(params string[] arguments) => JsonNode.Parse(await Kubernetes.Kubectl(["get", "-o", "json", .. arguments]))!;
+    public async Task<JsonNode> Get(params string[] arguments) =>
+        JsonNode.Parse(await Kubernetes.Kubectl(["get", "-o", "json", .. arguments]))!;
 
     /// <summary>Waits until a CachedImage says that the image is in the cache.</summary>
     /// <param name="image">As a user writes it.</param>
@@ -81,19 +95,26 @@ public sealed class Cluster : IAsyncLifetime
             async () =>
             {
                 var all = (await Get("cachedimages"))["items"]!.AsArray();
-                found = all.FirstOrDefault(cached => (string?)cached!["spec"]!["sourceImage"] == image && (bool?)cached["status"]?["isCached"] == true);
+                found = all.FirstOrDefault(cached =>
+                    (string?)cached!["spec"]!["sourceImage"] == image && (bool?)cached["status"]?["isCached"] == true);
                 return found is not null;
             },
             $"{image} is cached; {await Kubernetes.Kubectl("get", "cachedimages", "-o", "wide")}", TimeSpan.FromMinutes(2));
         return found!;
     }
 
-    /// <summary>Removes an image from the node, as the kubelet's own garbage collection does: the next pod pulls it again.</summary>
+    /// <summary>Removes an image from the node, as the kubelet's own garbage collection does: the next pod pulls all of it again.</summary>
     /// <param name="repository">A part of its name.</param>
     public static async Task RemoveFromNode(string repository)
     {
-        var names = (await RunTool.Run("ctr", ["-n", "k8s.io", "images", "list", "-q"])).Split('\n').Where(name => name.Contains(repository, StringComparison.Ordinal)).ToList();
-        Assert.NotEmpty(names);
+        // containerd has a name for the tag, one for the digest and one for the config; as long as one is left, so are the blobs.
+        var images = (await RunTool.Run("ctr", ["-n", "k8s.io", "images", "list"])).Split('\n').Skip(1)
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(columns => columns.Length > 2)
+            .Select(columns => (Name: columns[0], Digest: columns[2])).ToList();
+        var digests = images.Where(image => image.Name.Contains(repository, StringComparison.Ordinal))
+            .Select(image => image.Digest).ToHashSet();
+        Assert.NotEmpty(digests);
+        var names = images.Where(image => digests.Contains(image.Digest)).Select(image => image.Name);
         await RunTool.Run("ctr", ["-n", "k8s.io", "images", "remove", "--sync", .. names]);
     }
 }

@@ -24,8 +24,7 @@ public sealed class Installation(KubernetesApi kubernetes)
         await kubernetes.Kubectl("apply", "-k", Overlay);
         // Pods are there a moment after what makes them.
         await Eventually.True(
-            async () => (await kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "-o", "name")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length >= 8,
-            "the pods are there", TimeSpan.FromMinutes(2));
+            async () => (await Pods()).Count >= 9, "the pods are there", TimeSpan.FromMinutes(2));
         var wait = await kubernetes.TryKubectl(["-n", "kuik-system", "wait", "--for=condition=Ready", "pods", "--all", "--timeout=480s"]);
         if (wait.ExitCode != 0)
             throw new TimeoutException($"Kuik is not ready: {wait.Errors}\n{await Describe()}");
@@ -33,28 +32,30 @@ public sealed class Installation(KubernetesApi kubernetes)
         isInstalled = true;
     }
 
-    /// <summary>docs/operations/uninstall.md, as far as it keeps the data: the webhook first, then everything but what is labelled to stay.</summary>
+    /// <summary>Steps 1 and 3 of docs/operations/uninstall.md: the webhook, then everything but what is labelled to stay.</summary>
     public async Task Remove()
     {
         await kubernetes.Kubectl("delete", "mutatingwebhookconfiguration", "kuik-webhook");
         await kubernetes.Kubectl("delete", "-k", Overlay, "-l", "kuik.enix.io/keep!=true", "--timeout=180s");
         await Eventually.True(
-            async () => (await kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "-o", "name")).Length == 0,
-            "all pods are gone", TimeSpan.FromMinutes(3));
+            async () => (await Pods()).Count == 0, "all pods are gone", TimeSpan.FromMinutes(3));
         isInstalled = false;
     }
 
-    /// <summary>Pods, and of those that are not ready the events and the last lines of their logs.</summary>
+    /// <summary>Pods, their events and the last lines of their logs: for a failure.</summary>
     public async Task<string> Describe()
     {
         var text = new StringBuilder(await kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "-o", "wide"));
-        var pods = (await kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "--no-headers")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        foreach (var pod in pods.Select(line => line.Split(' ')[0]))
+        foreach (var pod in await Pods())
         {
             var logs = await kubernetes.TryKubectl(["-n", "kuik-system", "logs", "--all-containers", "--tail=15", pod]);
-            var events = await kubernetes.TryKubectl(["-n", "kuik-system", "get", "events", "--field-selector", $"involvedObject.name={pod},type!=Normal"]);
+            var events = await kubernetes.TryKubectl(
+                ["-n", "kuik-system", "get", "events", "--field-selector", $"involvedObject.name={pod["pod/".Length..]},type!=Normal"]);
             text.Append("\n== ").AppendLine(pod).Append(events.Output).Append(logs.Output).Append(logs.Errors);
         }
         return text.ToString();
     }
+
+    private async Task<IReadOnlyList<string>> Pods() =>
+        (await kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "-o", "name")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 }

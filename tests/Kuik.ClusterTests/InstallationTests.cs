@@ -27,7 +27,7 @@ public sealed class InstallationTests(Cluster cluster)
     public async Task Uninstalling_keeps_the_data_leaves_pods_alone_and_a_new_installation_serves_what_was_cached()
     {
         await cluster.Kuik.Ready();
-        var space = await cluster.Kubernetes.NewNamespace();
+        var space = await cluster.NewNamespace();
         var image = TestImage.Runnable(cluster.Seed());
         var name = await cluster.Origin.Push("team/kept", "1", image);
         await cluster.Run(space, "before", name);
@@ -36,14 +36,16 @@ public sealed class InstallationTests(Cluster cluster)
 
         await cluster.Kuik.Remove();
 
-        Assert.Contains("data-kuik-postgres-0", await cluster.Kubernetes.Kubectl("-n", "kuik-system", "get", "persistentvolumeclaims", "-o", "name"), StringComparison.Ordinal);
+        var claims = await cluster.Kubernetes.Kubectl("-n", "kuik-system", "get", "persistentvolumeclaims", "-o", "name");
+        Assert.Contains("data-kuik-postgres-0", claims, StringComparison.Ordinal);
+        Assert.Contains("data-kuik-registry-0", claims, StringComparison.Ordinal);
         Assert.Equal(password, await Password());
-        Assert.DoesNotContain("kuik.enix.io", await cluster.Kubernetes.Kubectl("get", "customresourcedefinitions", "-o", "name"), StringComparison.Ordinal);
+        Assert.Equal("", await cluster.Kubernetes.Kubectl("get", "customresourcedefinitions", "-o", "name"));
         Assert.Equal("", await cluster.Kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "-o", "name"));
         var running = await cluster.Get("-n", space, "pod", "before");
         Assert.Equal("Running", (string?)running["status"]!["phase"]);
-        var left = await cluster.Kubernetes.TryKubectl(["-n", space, "run", "left", $"--image={name}", "--dry-run=server", "-o", "jsonpath={.spec.containers[0].image}"]);
-        Assert.Equal(name, left.Output);
+        Assert.Equal(name, await cluster.Kubernetes.Kubectl(
+            "-n", space, "run", "later", $"--image={name}", "--dry-run=server", "-o", "jsonpath={.spec.containers[0].image}"));
 
         await cluster.Kuik.Ready();
 
@@ -61,7 +63,8 @@ public sealed class InstallationTests(Cluster cluster)
     }
 
     private Task<string> Pods() => cluster.Kubernetes.Kubectl(
-        "-n", "kuik-system", "get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[*].restartCount}\n{end}");
+        "-n", "kuik-system", "get", "pods",
+        "-o", "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[*].restartCount};{end}");
 
     private Task<string> Authority() => cluster.Kubernetes.Kubectl(
         "get", "mutatingwebhookconfiguration", "kuik-webhook", "-o", "jsonpath={.webhooks[0].clientConfig.caBundle}");
