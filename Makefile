@@ -4,10 +4,10 @@ CONFIGURATION ?= Debug
 artifacts := artifacts/bin
 configuration := $(shell echo $(CONFIGURATION) | tr A-Z a-z)
 
-.PHONY: help run stop test test-cluster images bench fmt install build
+.PHONY: help run stop test test-cluster images bench manifests manifests-check fmt install build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: install build ## starts everything on this machine, shows the main job, leaves it running (ORIGIN_IMAGE=docker.io/library/alpine:3.20: with that image)
 	@$(artifacts)/Run/$(configuration)/Kuik.Run start
@@ -31,6 +31,15 @@ bench: ## measures speed, memory and cost against named peers; writes artifacts/
 	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
 	@case '$(SUITE)' in ''|pull) tests/quietly "publishing node-proxy" dotnet publish services/node-proxy -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary -o artifacts/publish/NodeProxy/release;; esac
 	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' PODS='$(PODS)' IMAGES='$(IMAGES)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
+
+manifests: ## writes every overlay of deploy/kustomize as one file, and the list of its images, into artifacts/manifests
+	@tests/Kuik.Testing/install-servers packages
+	@deploy/write-manifests $(CURDIR)/artifacts/manifests
+
+manifests-check: ## checks every overlay and component of deploy/kustomize (DIR=my/overlay: a kustomization of your own as well)
+	@tests/Kuik.Testing/install-servers packages
+	@tests/quietly "building" dotnet build tests/Kuik.Tests -c $(CONFIGURATION) --nologo -v quiet -clp:NoSummary
+	@KUIK_MANIFESTS='$(DIR)' $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests -noLogo -noColor -class 'Kuik.Tests.Deploy.*'
 
 fmt: ## formats the code
 	@dotnet format Kuik.sln

@@ -46,12 +46,13 @@ public sealed class KubernetesApi
     /// <summary>Runs kubectl against it.</summary>
     /// <returns>What it printed.</returns>
     /// <exception cref="ServerFailed">kubectl failed; the message is its own.</exception>
-    public Task<string> Kubectl(params string[] arguments) => RunTool.Run("kubectl", arguments, Variables);
+    public Task<string> Kubectl(params string[] arguments) => RunTool.Run(KubectlProgram.Path, arguments, Variables);
 
     /// <summary>Runs kubectl against it, whatever comes of it.</summary>
     /// <param name="arguments">Of kubectl.</param>
     /// <param name="input">Its standard input, for example a manifest for <c>apply -f -</c>.</param>
-    public Task<ToolResult> TryKubectl(IEnumerable<string> arguments, string? input = null) => RunTool.Try("kubectl", arguments, Variables, input);
+    public Task<ToolResult> TryKubectl(IEnumerable<string> arguments, string? input = null) =>
+        RunTool.Try(KubectlProgram.Path, arguments, Variables, input);
 
     /// <summary>Applies manifests.</summary>
     /// <param name="manifests">YAML or JSON, any number of documents.</param>
