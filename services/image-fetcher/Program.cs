@@ -2,9 +2,16 @@ using Kuik.EventLog;
 using Kuik.Hosting;
 using Kuik.ImageFetcher;
 using Kuik.ImageFetcher.CopyEngine;
+using Kuik.ImageFetcher.GarbageCollection;
 using MassTransit;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using EvictImage = Kuik.ImageFetcher.EvictImage;
+
+if (args is ["collect-garbage", ..])   // a CronJob: the registry's own collector, while no copy writes
+{
+    Environment.ExitCode = await CollectGarbageCommand.Run(args);
+    return;
+}
 
 // Copies images from their origins into the cache registry: what the bus announces, and what node-proxy pulls through.
 var builder = WebApplication.CreateBuilder(args);

@@ -43,6 +43,7 @@ internal static class AddPulls
         services.AddSingleton<ReferrerPages>();
         services.AddSingleton<RelayReferrers>();
         services.AddSingleton<FollowTag>();
+        services.AddSingleton(provider => new V1Paths(AddressResolver.Shared, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AnswerRequest>();
         services.AddHostedService<GiveBackMemory>();
         services.AddHostedService<EndpointsFile>();

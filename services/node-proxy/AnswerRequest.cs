@@ -6,8 +6,8 @@ namespace Kuik.NodeProxy;
 
 /// <summary>Every request on the pull ports: reads what is asked, hands it to the feature that answers, counts it and logs what was not a plain hit.</summary>
 internal sealed partial class AnswerRequest(
-    ServeManifest manifests, ServeBlob blobs, ListTags tags, RelayReferrers referrers, FollowTag followTag, TakeOver takeOver, ProxySettings settings, ProxyMetrics metrics,
-    TimeProvider time, ILogger<AnswerRequest> logger)
+    ServeManifest manifests, ServeBlob blobs, ListTags tags, RelayReferrers referrers, FollowTag followTag, V1Paths v1Paths, TakeOver takeOver, ProxySettings settings,
+    ProxyMetrics metrics, TimeProvider time, ILogger<AnswerRequest> logger)
 {
     private const int MostKnownRoutes = 1000;
 
@@ -23,8 +23,30 @@ internal sealed partial class AnswerRequest(
 
         var named = http.Request.QueryString.HasValue ? http.Request.Query["ns"] : StringValues.Empty;
         var origin = named is [{ Length: > 0 } ns] ? ns : null;
-        var route = named.Count > 1 ? new Route.Refused(400, "NAME_INVALID", "ns names one origin") : Read(http.Request.Method, http.Request.Path.Value ?? "", origin);
-        return (OnlyAllowed(route) ?? route) switch
+        if (named.Count > 1)
+            return TurnAway(http, new Route.Refused(400, "NAME_INVALID", "ns names one origin"));
+        var path = http.Request.Path.Value ?? "";
+        return settings.AcceptsV1Paths && origin is null && V1Paths.TryTranslate(path, out var host, out var translated)
+            ? RunV1(http, path, host, translated)
+            : Run(http, Read(http.Request.Method, path, origin), origin);
+    }
+
+    private async Task RunV1(HttpContext http, string path, string host, string translated)
+    {
+        bool exists;
+        try
+        {
+            exists = await v1Paths.Exists(host, http.RequestAborted);
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            return;   // the client is gone
+        }
+        await Run(http, Read(http.Request.Method, exists ? path : translated, null), null);
+    }
+
+    private Task Run(HttpContext http, Route route, string? origin) =>
+        (OnlyAllowed(route) ?? route) switch
         {
             Route.Manifest(var image) when origin is not null && image.Tag is not null => Pull(http, image, "manifest", MirrorManifest),
             Route.Manifest(var image) => Pull(http, image, "manifest", manifests.Run),
@@ -34,7 +56,6 @@ internal sealed partial class AnswerRequest(
             Route.Refused refused => TurnAway(http, refused),
             _ => SayVersion(http),
         };
-    }
 
     /// <summary>Forgets what has been set, and sets what every answer has.</summary>
     public static void BeginAnew(HttpResponse response)
@@ -53,7 +74,7 @@ internal sealed partial class AnswerRequest(
     {
         if (method is "GET" or "HEAD" && _known.TryGetValue((path, origin), out var known))
             return known;
-        var route = ReadRoute.Of(method, path, origin, _ownPorts);
+        var route = ReadRoute.Of(method, path, origin, _ownPorts, settings.ListenAddresses);
         if (route is Route.Manifest manifest)
         {
             if (_known.Count >= MostKnownRoutes)

@@ -24,6 +24,7 @@ internal sealed class CountMisses(IPullSource source, ProxyMetrics metrics) : IP
         : why.StartsWith("CORRUPT", StringComparison.Ordinal) || why.StartsWith("sent wrong", StringComparison.Ordinal) ? "corrupt"
         : why.StartsWith("passed over", StringComparison.Ordinal) ? "passed_over"
         : why.StartsWith("unreachable", StringComparison.Ordinal) ? "unreachable"
+        : why.StartsWith("it refused node-proxy", StringComparison.Ordinal) ? "credentials"
         : why.StartsWith("it did not answer", StringComparison.Ordinal) ? "timeout"
         : why.StartsWith("it answered", StringComparison.Ordinal) ? "status"
         : why.StartsWith("the body", StringComparison.Ordinal) ? "broken_off"

@@ -20,7 +20,7 @@ internal sealed class PullConnection(TakeOver takeOver)
     }
 }
 
-/// <summary>Where node-proxy listens: the node's own loopback, both families, on every pull port; health and metrics apart.</summary>
+/// <summary>Where node-proxy listens: the node's own loopback, both families, or the addresses that are configured, on every pull port; health and metrics apart.</summary>
 internal static partial class ListenOnNode
 {
     /// <summary>
@@ -52,16 +52,11 @@ internal static partial class ListenOnNode
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
             kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
             var logger = kestrel.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ListenOnNode));
-            var hasIPv6 = HasIPv6Loopback();
-            if (!hasIPv6)
-                SayNoIPv6(logger);
             var takeOver = kestrel.ApplicationServices.GetRequiredService<TakeOver>();
+            var addresses = settings.ListenAddresses.Count > 0 ? settings.ListenAddresses : LoopbackAddresses(logger);
             foreach (var port in settings.OwnPorts)
-            {
-                kestrel.Listen(IPAddress.Loopback, port, MarkPulls);
-                if (hasIPv6)
-                    kestrel.Listen(IPAddress.IPv6Loopback, port, MarkPulls);
-            }
+                foreach (var address in addresses)
+                    kestrel.Listen(address, port, MarkPulls);
             foreach (var (address, port) in metrics)
                 kestrel.Listen(address, port);   // last: whoever is answered here can be sure that pulls are
 
@@ -82,6 +77,14 @@ internal static partial class ListenOnNode
         {
             pulls.Spoke();
         }
+    }
+
+    private static IReadOnlyList<IPAddress> LoopbackAddresses(ILogger logger)
+    {
+        if (HasIPv6Loopback())
+            return [IPAddress.Loopback, IPAddress.IPv6Loopback];
+        SayNoIPv6(logger);
+        return [IPAddress.Loopback];
     }
 
     // A node may have IPv6 switched off, wholly or on its loopback; listening there would end the process.

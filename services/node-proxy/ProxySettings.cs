@@ -1,3 +1,4 @@
+using System.Net;
 using Kuik.Hosting;
 using Kuik.Oci;
 
@@ -11,6 +12,15 @@ internal sealed record ProxySettings
 
     /// <summary>Ports that were <see cref="Port"/> once: pods made then still name them. Default none.</summary>
     public required IReadOnlyList<int> PreviousPorts { get; init; }
+
+    /// <summary>
+    /// <c>Kuik:Proxy:ListenAddress</c>: the addresses on which pulls are answered, for clusters that forbid hostNetwork: there a hostPort forwards from the node's loopback
+    /// to the pod's addresses (<c>status.podIPs</c>), and whatever reaches the pod may pull. Default none: 127.0.0.1 and ::1.
+    /// </summary>
+    public IReadOnlyList<IPAddress> ListenAddresses { get; init; } = [];
+
+    /// <summary><c>Kuik:Proxy:AcceptV1Paths</c>: paths of pods that kube-image-keeper v1 has rewritten are answered too; see <see cref="V1Paths"/>. Default false.</summary>
+    public bool AcceptsV1Paths { get; init; }
 
     /// <summary>Where health and metrics are answered, apart from pulls. Default <c>http://127.0.0.1:7440</c>.</summary>
     public required IReadOnlyList<string> MetricsUrls { get; init; }
@@ -111,6 +121,8 @@ internal sealed record ProxySettings
         {
             Port = port,
             PreviousPorts = [.. configuration.ReadList("Kuik:Proxy:PreviousPorts").Select(ReadPort).Where(p => p != port).Distinct()],
+            ListenAddresses = [.. configuration.ReadList("Kuik:Proxy:ListenAddress").Select(ReadAddress).Distinct()],
+            AcceptsV1Paths = configuration.Read("Kuik:Proxy:AcceptV1Paths", false, "true or false"),
             MetricsUrls = configuration.ReadList("Kuik:Metrics:Urls", "http://127.0.0.1:7440"),
             Cache = Endpoint(
                 "Kuik:Cache:ReadEndpoint", configuration["Kuik:Cache:Endpoint"] is { Length: > 0 } same ? same : "http://localhost:5000"),
@@ -148,6 +160,12 @@ internal sealed record ProxySettings
         // A bare "30" would be 30 days to .NET: no limit here is longer than an hour.
         TimeSpan Limit(string key, TimeSpan fallback) =>
             configuration.Read(key, fallback, "a time such as 00:00:05, at most 01:00:00", t => t > TimeSpan.Zero && t <= TimeSpan.FromHours(1));
+
+        // Not 0.0.0.0: what names node-proxy itself must be known, or it would ask itself for an image without end.
+        static IPAddress ReadAddress(string text) =>
+            IPAddress.TryParse(text, out var address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any)
+                ? address
+                : throw new WrongSetting("Kuik:Proxy:ListenAddress", text, "addresses of this machine or pod, such as 10.0.0.7, with commas between them");
 
         static int ReadPort(string text) =>
             int.TryParse(text, out var p) && p is >= 1 and <= 65535 ? p : throw new WrongSetting("Kuik:Proxy:PreviousPorts", text, "a list of ports");

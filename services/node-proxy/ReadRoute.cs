@@ -39,7 +39,8 @@ internal static class ReadRoute
     /// <param name="path">Decoded, with its leading slash.</param>
     /// <param name="origin">Value of <c>?ns=</c>, by which a runtime's mirror request names the origin; null when absent.</param>
     /// <param name="ownPorts">node-proxy's own ports: what names them is no origin.</param>
-    public static Route Of(string method, string path, string? origin, IEnumerable<int> ownPorts)
+    /// <param name="ownAddresses">Where it listens beside the loopback addresses.</param>
+    public static Route Of(string method, string path, string? origin, IEnumerable<int> ownPorts, IReadOnlyCollection<IPAddress> ownAddresses)
     {
         if (method is not ("GET" or "HEAD"))
             return new Route.Refused(405, "UNSUPPORTED", "only GET and HEAD are answered here");
@@ -64,12 +65,12 @@ internal static class ReadRoute
         // 3. The name, then the reference.
         ImageReference? image;
         string? problem;
-        var isNamed = origin is null || IsOurselves(origin, ownPorts)
+        var isNamed = origin is null || IsOurselves(origin, ownPorts, ownAddresses)
             ? CachePath.TryRead(name, "latest", out image, out problem)
             : ImageReference.TryCreate(origin, name, "latest", out image, out problem);
         if (!isNamed)
             return new Route.Refused(400, "NAME_INVALID", problem!);
-        if (IsOurselves(image!.Host, ownPorts))
+        if (IsOurselves(image!.Host, ownPorts, ownAddresses))
             return new Route.Refused(400, "NAME_INVALID", $"{image.Host} is node-proxy itself, which is the origin of nothing");
         if (isTags)
             return new Route.Tags(image);
@@ -87,7 +88,7 @@ internal static class ReadRoute
     }
 
     // An address may be written in many ways: 0x7f.1 and 2130706433 are 127.0.0.1.
-    private static bool IsOurselves(string host, IEnumerable<int> ownPorts)
+    private static bool IsOurselves(string host, IEnumerable<int> ownPorts, IReadOnlyCollection<IPAddress> ownAddresses)
     {
         var colon = host.LastIndexOf(':');
         if (colon <= 0 || !int.TryParse(host.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
@@ -95,12 +96,12 @@ internal static class ReadRoute
             return false;
         var name = host[..colon].TrimEnd('.');
         return string.Equals(name, "localhost", StringComparison.OrdinalIgnoreCase)
-            || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IsOfThisMachine(address));
+            || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IsOfThisMachine(address, ownAddresses));
     }
 
-    private static bool IsOfThisMachine(IPAddress address)
+    private static bool IsOfThisMachine(IPAddress address, IReadOnlyCollection<IPAddress> ownAddresses)
     {
         var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
-        return IPAddress.IsLoopback(plain) || plain.Equals(IPAddress.Any) || plain.Equals(IPAddress.IPv6Any);
+        return IPAddress.IsLoopback(plain) || plain.Equals(IPAddress.Any) || plain.Equals(IPAddress.IPv6Any) || ownAddresses.Contains(plain);
     }
 }

@@ -45,10 +45,10 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherSett
     {
         var lines = new List<string>();
         foreach (var (key, service) in Services)
-            if (AddressOf(await TryGet($"services/{service}", EndpointsJson.Default.Service, ct)) is { } address)
+            if (AddressOf(await api.TryGet(PathOf($"services/{service}"), EndpointsJson.Default.Service, ct)) is { } address)
                 lines.Add($"{key}={address}\n");
         var wanted = string.Concat(lines);
-        if (lines.Count == 0 || (await TryGet($"configmaps/{Name}", EndpointsJson.Default.ConfigMap, ct))?.Data?.GetValueOrDefault(Key) == wanted)
+        if (lines.Count == 0 || (await api.TryGet(PathOf($"configmaps/{Name}"), EndpointsJson.Default.ConfigMap, ct))?.Data?.GetValueOrDefault(Key) == wanted)
             return;
         var map = new ConfigMap("v1", "ConfigMap", new ObjectMeta { Name = Name, Namespace = settings.Namespace }, new Dictionary<string, string> { [Key] = wanted });
         await api.Apply(PathOf($"configmaps/{Name}"), map, "kuik-pod-watcher", EndpointsJson.Default.ConfigMap, ct);
@@ -82,18 +82,6 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherSett
             if (_problem != failure.Message)
                 LogFailed(Name, failure.Message);
             _problem = failure.Message;   // node-proxy goes on with what it has; the next pass tries again
-        }
-    }
-
-    private async Task<T?> TryGet<T>(string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, CancellationToken ct) where T : class
-    {
-        try
-        {
-            return await api.Get(PathOf(path), type, ct);
-        }
-        catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.NotFound)
-        {
-            return null;
         }
     }
 

@@ -1,14 +1,20 @@
 using Kuik.EventLog;
 using Kuik.Hosting;
 using Kuik.PodWatcher;
+using Kuik.PodWatcher.Setup;
 
+if (args is ["setup", ..])   // the init container: credentials, the webhook's certificate, the schema
+{
+    Environment.ExitCode = await SetupCommand.Run(args);
+    return;
+}
 var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("pod-watcher");
 builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);   // projects ImageView
 builder.AddKuikBus();
 builder.AddKuikRelay();                                           // from the log to the bus
 builder.AddPodRetention();                                        // archives the streams of pods that are long gone
-builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories; ExpireImages, EndpointsReconciler
+builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories; ExpireImages, EndpointsReconciler, WebhookCertificateController
 var app = builder.Build();
 app.MapKuikHealth();
 await app.RunServiceOrCommandAsync(args);   // migrate, rebuild-usage: see EventLogCommands

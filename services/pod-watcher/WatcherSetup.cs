@@ -1,4 +1,5 @@
 using Kuik.Kubernetes;
+using Kuik.PodWatcher.Setup;
 using Marten;
 
 namespace Kuik.PodWatcher;
@@ -30,6 +31,8 @@ internal static class WatcherSetup
         builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
         builder.Services.AddHostedService<ExpireImages>();
         builder.Services.AddHostedService<EndpointsReconciler>();
+        builder.Services.AddSetup(builder.Configuration);
+        builder.Services.AddHostedService<WebhookCertificateController>();
         builder.Services.AddHealthChecks().AddCheck<WatcherHealth>("cluster");
         return builder;
     }

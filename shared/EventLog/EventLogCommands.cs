@@ -30,6 +30,10 @@ public static partial class EventLogCommands
         await app.DisposeAsync();   // the log's last lines
     }
 
+    /// <summary>Makes the event log's tables, as the verb <c>migrate</c> does.</summary>
+    /// <returns>The exit code: 0, 75 or 70.</returns>
+    public static Task<int> MigrateAsync(this WebApplication app) => Run(app.Services, Migrate, CancellationToken.None);
+
     private static Task Migrate(IServiceProvider services, CancellationToken ct) => services.GetRequiredService<SchemaMigrator>().Migrate(ct);
 
     private static async Task RebuildUsage(IServiceProvider services, CancellationToken ct)

@@ -34,6 +34,20 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         return await Read(response, type, ct);
     }
 
+    /// <summary>Reads one object; null when it is not there.</summary>
+    /// <inheritdoc cref="Get"/>
+    public async Task<T?> TryGet<T>(string path, JsonTypeInfo<T> type, CancellationToken ct) where T : class
+    {
+        try
+        {
+            return await Get(path, type, ct);
+        }
+        catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Reads a complete list, page by page: a quorum read, so what is not in it does not exist.</summary>
     public async Task<IReadOnlyList<TState>> ListAll<TResource, TState>(Watched<TResource, TState> watched, CancellationToken ct)
         where TResource : IResource
@@ -91,7 +105,11 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     /// <summary>Opens a watch; the caller reads its lines and disposes the answer.</summary>
     public Task<HttpResponseMessage> Watch(string path, CancellationToken ct) => Send(HttpMethod.Get, path, null, ct);
 
-    /// <summary>Creates an object.</summary>
+    /// <summary>Creates an object; one of that name already there is a <see cref="KubernetesRefused"/> with <c>AlreadyExists</c>.</summary>
+    /// <param name="path">Of the collection.</param>
+    /// <param name="body">The object, with its name.</param>
+    /// <param name="type">How to write the body and to read the answer.</param>
+    /// <param name="ct">Ends the request.</param>
     /// <returns>The object as it is now.</returns>
     public Task<T> Create<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Post, path, body, type, "application/json", ct);
@@ -107,7 +125,8 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     public Task<T> Apply<T>(string path, T body, string fieldManager, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Patch, $"{path}?fieldManager={fieldManager}&force=true", body, type, "application/apply-patch+yaml", ct);
 
-    /// <summary>Merges a few fields into an object (RFC 7396).</summary>
+    /// <summary>Merges a few fields into an object (RFC 7396). With <c>metadata.resourceVersion</c> in the body, a change in between is a
+    /// <see cref="KubernetesRefused"/> with <c>Conflict</c>.</summary>
     /// <returns>The object as it is now.</returns>
     public Task<T> Merge<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Patch, path, body, type, "application/merge-patch+json", ct);

@@ -1,7 +1,10 @@
+using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using Kuik.Contracts;
 using Kuik.NodeProxy;
+using Kuik.Oci;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -59,6 +62,30 @@ public sealed class AnswerRequestTests : IDisposable
         Assert.Equal(400, http.Response.StatusCode);
         Assert.Contains("NAME_INVALID", Encoding.UTF8.GetString(body.ToArray()), StringComparison.Ordinal);
         Assert.Empty(_log.Errors);
+    }
+
+    [Theory]
+    [InlineData("true", false, "reg.example.com:5000/a/b:V1")]
+    [InlineData("true", true, "reg.example.com-5000/a/b:V1")]
+    [InlineData("false", false, "reg.example.com-5000/a/b:V1")]
+    public async Task A_path_of_v1_is_a_host_and_a_port_where_that_is_asked_for_and_no_host_has_the_whole_name(string accepts, bool exists, string image)
+    {
+        var source = new ScriptedSource("cache");
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Configuration["Kuik:Proxy:AcceptV1Paths"] = accepts;
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.AddPullChain(ProxySettings.Read(builder.Configuration));
+        builder.Services.AddSingleton<TakeOver>();
+        builder.Services.AddSingleton<IReadOnlyList<IPullSource>>([source]);
+        builder.Services.AddSingleton(new V1Paths(
+            new AddressResolver(_ => exists ? [IPAddress.Loopback] : throw new SocketException((int)SocketError.HostNotFound), TimeProvider.System), TimeProvider.System));
+        await using var services = builder.Services.BuildServiceProvider();
+        var (http, _) = Request("/v2/reg.example.com-5000/a/b/manifests/V1");
+
+        await services.GetRequiredService<AnswerRequest>().Run(http);
+
+        Assert.Contains($"GET {image}", source.Asked);
     }
 
     private (HttpContext Http, MemoryStream Body) Request(string path, string query = "")

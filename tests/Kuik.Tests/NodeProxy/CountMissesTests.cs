@@ -13,6 +13,7 @@ public sealed class CountMissesTests
     [InlineData("passed over: it did not answer a moment ago", "passed_over")]
     [InlineData("unreachable (ConnectionRefused)", "unreachable")]
     [InlineData("it did not answer within 10 s", "timeout")]
+    [InlineData("it refused node-proxy's credentials", "credentials")]
     [InlineData("it answered 503", "status")]
     [InlineData("the body broke off (reset)", "broken_off")]
     [InlineData("the body was too short", "broken_off")]

@@ -1,3 +1,4 @@
+using System.Net;
 using Kuik.Hosting;
 using Kuik.NodeProxy;
 using Microsoft.Extensions.Configuration;
@@ -21,6 +22,13 @@ public sealed class ProxySettingsTests
     {
         Assert.Equal("http://r:1/", Read(("Kuik:Cache:Endpoint", "http://r:1")).Cache?.AbsoluteUri);
         Assert.Equal("http://r:2/", Read(("Kuik:Cache:Endpoint", "http://r:1"), ("Kuik:Cache:ReadEndpoint", "http://r:2")).Cache?.AbsoluteUri);
+    }
+
+    [Fact]
+    public void Pulls_are_answered_on_loopback_unless_addresses_are_named()
+    {
+        Assert.Empty(Read().ListenAddresses);
+        Assert.Equal([IPAddress.Parse("10.0.0.7"), IPAddress.Parse("fd00::7")], Read(("Kuik:Proxy:ListenAddress", "10.0.0.7,fd00::7")).ListenAddresses);
     }
 
     [Fact]
@@ -65,6 +73,10 @@ public sealed class ProxySettingsTests
     [InlineData("Kuik:DeniedOrigins", "*")]
     [InlineData("Kuik:Proxy:AllowedOrigins", "https://docker.io")]
     [InlineData("Kuik:Proxy:DeniedOrigins", "*")]
+    [InlineData("Kuik:Proxy:ListenAddress", "localhost")]
+    [InlineData("Kuik:Proxy:ListenAddress", "0.0.0.0")]
+    [InlineData("Kuik:Proxy:ListenAddress", "10.0.0.7,::")]
+    [InlineData("Kuik:Proxy:AcceptV1Paths", "yes")]
     [InlineData("Kuik:Proxy:TagFreshness", "60")]
     [InlineData("Kuik:Proxy:TagPatience", "0")]
     public void A_wrong_setting_is_refused_by_name(string key, string value)

@@ -1,3 +1,4 @@
+using System.Net;
 using Kuik.NodeProxy;
 using Xunit;
 
@@ -7,7 +8,7 @@ public sealed class ReadRouteTests
 {
     private const string Digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-    private static Route Read(string path, string method = "GET", string? origin = null) => ReadRoute.Of(method, path, origin, [7439, 7440]);
+    private static Route Read(string path, string method = "GET", string? origin = null) => ReadRoute.Of(method, path, origin, [7439, 7440], [IPAddress.Parse("10.0.0.7")]);
 
     [Theory]
     [InlineData("/v2/docker.io/library/nginx/manifests/1.27", "docker.io/library/nginx:1.27")]
@@ -119,5 +120,6 @@ public sealed class ReadRouteTests
     [InlineData("0x7f.1_7439")]
     [InlineData("2130706433_7439")]
     [InlineData("0.0.0.0_7439")]
+    [InlineData("10.0.0.7_7439")]
     public void Node_proxy_is_the_origin_of_nothing(string host) => Assert.Equal(400, Assert.IsType<Route.Refused>(Read($"/v2/{host}/a/manifests/1")).Status);
 }

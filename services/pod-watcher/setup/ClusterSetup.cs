@@ -1,0 +1,123 @@
+using System.Net;
+using System.Text.Json;
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher.Setup;
+
+/// <summary>
+/// What an installation needs before its services can start, step by step: 1. the credentials Secret, 2. the webhook's certificate, 3. a
+/// Postgres that accepts the
+/// credentials; 4. is the migration. Repeatable at any point. The first two do not wait for Postgres, which itself waits for the Secret.
+/// </summary>
+internal sealed partial class ClusterSetup(
+    CredentialsReconciler credentials, WebhookCertificateReconciler certificates, SetupOptions options,
+    TimeProvider time, ILogger<ClusterSetup> logger)
+{
+    /// <summary>EX_SOFTWARE of sysexits.h.</summary>
+    public const int Refused = 70;
+
+    /// <summary>EX_TEMPFAIL of sysexits.h.</summary>
+    public const int TryAgain = 75;
+
+    /// <summary>How long the Kubernetes API and Postgres may take to answer.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
+    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(2);
+
+    /// <summary>The event log's connection string; empty until <see cref="Prepare"/> has returned 0.</summary>
+    public string Postgres { get; private set; } = "";
+
+    /// <summary>Steps 1 to 3.</summary>
+    /// <returns>0, <see cref="TryAgain"/> or <see cref="Refused"/>; the log has the reason.</returns>
+    public async Task<int> Prepare(CancellationToken ct)
+    {
+        var code = await Attempt("the Kubernetes API", PrepareCluster, ct);
+        return code != 0 ? code : await Attempt("Postgres", PrepareDatabase, ct);
+    }
+
+    private async Task PrepareCluster(CancellationToken ct)
+    {
+        var secret = await credentials.Reconcile(ct);
+        Postgres = options.ExternalPostgres ?? secret[Credentials.Postgres];
+        if (options.OwnsCertificate && (await certificates.Reconcile(ct)).Publication == Publication.NoConfiguration)
+            LogNoConfiguration(WebhookCertificateReconciler.ConfigurationName);
+    }
+
+    private async Task PrepareDatabase(CancellationToken ct)
+    {
+        var secret = $"Secret {options.Namespace}/{CredentialsReconciler.SecretName}";
+        var source = options.ExternalPostgres is null ? secret : "ConnectionStrings:Postgres";
+        await DatabaseLogin.LogIn(Postgres, source, ct);
+        await credentials.MarkVolume(ct);
+    }
+
+    private async Task<int> Attempt(string server, Func<CancellationToken, Task> step, CancellationToken ct)
+    {
+        var (began, said) = (time.GetTimestamp(), "");
+        while (true)
+        {
+            try
+            {
+                await step(ct);
+                return 0;
+            }
+            catch (SetupRefusedException refused)
+            {
+                LogRefused(refused.Message);
+                return Refused;
+            }
+            catch (KubernetesRefused refusal) when (AdviceFor(refusal) is { } advice)
+            {
+                LogRefused($"{refusal.Message}. {advice}");
+                return Refused;
+            }
+            catch (Exception away) when (ReasonToWait(away, ct) is not null)
+            {
+                var reason = ReasonToWait(away, ct)!;
+                if (said != reason)
+                    LogWaits(server, reason);
+                said = reason;
+            }
+            if (time.GetElapsedTime(began) > Patience)
+            {
+                LogGivesUp(server, Patience.TotalMinutes);
+                return TryAgain;
+            }
+            await Task.Delay(_pause, time, ct);
+        }
+    }
+
+    /// <summary>What to do about a refusal that waiting does not change; null for one that it may.</summary>
+    private string? AdviceFor(KubernetesRefused refusal) => refusal.Status switch
+    {
+        HttpStatusCode.Unauthorized => "The token of the service account is not accepted: check that the pod mounts it",
+        HttpStatusCode.Forbidden =>
+            "pod-watcher has no right to it, or an admission policy denies it: apply the RBAC of this version (kuik-pod-watcher)",
+        HttpStatusCode.NotFound => $"The namespace {options.Namespace} does not exist: create it, or set Kuik:Namespace",
+        HttpStatusCode.UnprocessableEntity or HttpStatusCode.BadRequest =>
+            "Correct the object that is there (an immutable Secret has to be replaced by a person)",
+        _ => null,
+    };
+
+    private static string? ReasonToWait(Exception fault, CancellationToken ct) => fault switch
+    {
+        KubernetesRefused or HttpRequestException or IOException or JsonException or TimeoutException => fault.Message,
+        OperationCanceledException when !ct.IsCancellationRequested => fault.Message,
+        _ when EventLogFault.MeansAway(fault) => EventLogFault.ReasonOf(fault),
+        _ => null,
+    };
+
+    [LoggerMessage(LogLevel.Error, "setup is refused: {Reason}")]
+    private partial void LogRefused(string reason);
+
+    [LoggerMessage(LogLevel.Warning, "setup waits for {Server}: {Reason}")]
+    private partial void LogWaits(string server, string reason);
+
+    [LoggerMessage(LogLevel.Error, "setup has waited for {Server} for {Minutes} minutes; it is to be run again")]
+    private partial void LogGivesUp(string server, double minutes);
+
+    [LoggerMessage(LogLevel.Information,
+        "there is no MutatingWebhookConfiguration {Name} yet: pod-watcher writes its caBundle when it is there")]
+    private partial void LogNoConfiguration(string name);
+}

@@ -1,0 +1,27 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher.Setup;
+
+/// <summary>A Secret, or the fields of one that a merge patch sets.</summary>
+/// <param name="ApiVersion"><c>v1</c>; null in a patch.</param>
+/// <param name="Kind"><c>Secret</c>; null in a patch.</param>
+/// <param name="Metadata">In a patch: the resourceVersion that it was made for.</param>
+/// <param name="Type"><c>Opaque</c> or <c>kubernetes.io/tls</c>; null in a patch.</param>
+/// <param name="Data">By key, base64.</param>
+internal sealed record Secret(
+    string? ApiVersion, string? Kind, ObjectMeta Metadata, string? Type, IReadOnlyDictionary<string, string>? Data);
+
+/// <summary>A PersistentVolumeClaim, as far as its metadata goes.</summary>
+internal sealed record VolumeClaim(ObjectMeta Metadata);
+
+/// <summary>How these objects are read and written. The webhook configuration stays JSON: a patch of a list replaces the list, fields
+/// unknown here
+/// included.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(Secret))]
+[JsonSerializable(typeof(VolumeClaim))]
+[JsonSerializable(typeof(JsonObject))]
+internal sealed partial class SetupJson : JsonSerializerContext;

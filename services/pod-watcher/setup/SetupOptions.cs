@@ -1,0 +1,58 @@
+using Kuik.Hosting;
+using Npgsql;
+
+namespace Kuik.PodWatcher.Setup;
+
+/// <summary>What setup has to know of the installation.</summary>
+/// <param name="Namespace"><c>Kuik:Namespace</c>, default <c>kuik-system</c>.</param>
+/// <param name="OwnsCertificate">
+/// <c>Kuik:Setup:Certificate</c>, default <c>own</c> (here true): Kuik makes and renews the webhook's certificate and writes caBundle;
+/// <c>external</c>:
+/// cert-manager or a person does both.
+/// </param>
+/// <param name="ExternalPostgres"><c>ConnectionStrings:Postgres</c> where its host is not <see cref="PostgresHost"/>; null: the Postgres
+/// of this installation, with the
+/// connection string of the credentials Secret.</param>
+internal sealed record SetupOptions(string Namespace, bool OwnsCertificate, string? ExternalPostgres)
+{
+    /// <summary>The Service of the installation's own Postgres.</summary>
+    public string PostgresHost { get; init; } = "kuik-postgres";
+
+    /// <summary>The claim that the StatefulSet of the installation's own Postgres makes.</summary>
+    public string PostgresClaim { get; init; } = "data-kuik-postgres-0";
+
+    /// <summary>What the webhook's certificate is for: the API server asks for <c>kuik-webhook.(namespace).svc</c>.</summary>
+    public IReadOnlyList<string> WebhookNames { get; init; } =
+        [$"kuik-webhook.{Namespace}.svc", $"kuik-webhook.{Namespace}.svc.cluster.local", $"kuik-webhook.{Namespace}", "kuik-webhook"];
+
+    /// <summary>Reads them.</summary>
+    /// <exception cref="WrongSetting">One cannot be used.</exception>
+    public static SetupOptions From(IConfiguration configuration)
+    {
+        var options = new SetupOptions(WatcherSettings.Read(configuration).Namespace, configuration["Kuik:Setup:Certificate"] switch
+        {
+            null or "" or "own" => true,
+            "external" => false,
+            var other => throw new WrongSetting("Kuik:Setup:Certificate", other, "own or external"),
+        }, null);
+        if (configuration["ConnectionStrings:Postgres"] is not { } text || string.IsNullOrWhiteSpace(text))
+            return options;
+        return options.IsOwn(HostOf(text)) ? options : options with { ExternalPostgres = text };
+    }
+
+    private static string HostOf(string connection)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(connection).Host ?? "";
+        }
+        catch (ArgumentException)
+        {
+            throw new WrongSetting(
+                "ConnectionStrings:Postgres", "(hidden, it holds a password)",
+                "a Postgres connection string such as Host=postgres;Database=kuik;Username=kuik;Password=…");
+        }
+    }
+
+    private bool IsOwn(string host) => host == PostgresHost || host.StartsWith(PostgresHost + ".", StringComparison.Ordinal);
+}
