@@ -49,11 +49,13 @@ debian_packages() {
 debian_closure() {
   local folder=$1 architecture=$2 names; shift 2
   debian_update "$architecture"
-  names=$(debian_apt "$architecture" install --no-install-recommends --print-uris --yes "$@" | awk '{ print $2 }')
   debian_apt "$architecture" install --no-install-recommends --download-only --yes "$@" >/dev/null
-  local deb debs=()
-  for deb in $names; do debs+=("$debian_cache/$architecture/archives/$deb"); done
-  debian_unpack "$folder" "${debs[@]}"
+  # "Inst dash (0.5.12-12 Debian:13.1/stable [amd64])" -> dash_0.5.12-12_amd64.deb
+  names=$(debian_apt "$architecture" install --no-install-recommends --simulate "$@" |
+    sed -nE 's/^Inst ([^ ]+) \(([^ ]+) .*\[([^]]+)\].*$/\1 \2 \3/p' | sed 's/:/%3a/g' | awk '{ print $1 "_" $2 "_" $3 ".deb" }')
+  local name archives=()
+  for name in $names; do archives+=("$debian_cache/$architecture/archives/$name"); done
+  debian_unpack "$folder" "${archives[@]:?no packages}"
 }
 
 # debian_certificates FOLDER: the bundle that a package's script would write.
