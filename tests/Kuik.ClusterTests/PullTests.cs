@@ -19,7 +19,7 @@ public sealed class PullTests(Cluster cluster)
         Assert.Equal($"localhost:7439/{name.Replace(":5000", "_5000", StringComparison.Ordinal)}", ImageOf(pod));
         Assert.EndsWith(image.Digest, PulledBy(pod), StringComparison.Ordinal);
         var cached = await cluster.WaitUntilCached(name);
-        Assert.Equal(image.Digest, (string?)cached["status"]!["digest"]);
+        Assert.Equal(image.Digest["sha256:".Length..], (string?)cached["status"]!["digest"]);
         var line = await cluster.Kubernetes.Kubectl("get", "cachedimages", "--no-headers", (string)cached["metadata"]!["name"]!);
         Assert.Contains("true", line, StringComparison.OrdinalIgnoreCase);
 
