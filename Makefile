@@ -4,7 +4,7 @@ CONFIGURATION ?= Debug
 artifacts := artifacts/bin
 configuration := $(shell echo $(CONFIGURATION) | tr A-Z a-z)
 
-.PHONY: help run stop test bench manifests manifests-check fmt install build
+.PHONY: help run stop test test-cluster images bench manifests manifests-check fmt install build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,14 @@ stop: ## stops what make run started, nothing else
 
 test: install build ## installs what is missing, builds, runs every test that needs no cluster
 	@tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
+
+test-cluster: install ## installs Kuik on a Kubernetes node of its own, with real pods, and tests it from outside (needs root; some minutes more the first time)
+	@tests/Kuik.Testing/install-servers cluster
+	@tests/Kuik.ClusterTests/test-cluster
+
+images: ## OCI archives of the five services in artifacts/images, amd64 and arm64 (BASE=debian: on base images of Debian's packages, where Microsoft's cannot be pulled)
+	@tests/Kuik.Testing/install-servers images
+	@BASE='$(BASE)' ARCHITECTURES='$(ARCHITECTURES)' tools/images/make-images
 
 bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=copy, pull, admission or scale: that one alone; SOAK=1, RUNS=5: see bench/README.md)
 	@tests/Kuik.Testing/install-servers packages

@@ -23,6 +23,9 @@ public sealed record RegistryOptions
     /// <summary>A regular expression of the addresses that layers kept elsewhere may have. Default null: it takes no manifest with such a layer.</summary>
     public string? ForeignLayersAt { get; init; }
 
+    /// <summary>Where it listens. Default loopback; in make test-cluster the node's, which pods reach.</summary>
+    public string Address { get; init; } = "127.0.0.1";
+
     /// <summary>Default: any free one.</summary>
     public int? Port { get; init; }
 
@@ -60,7 +63,7 @@ public sealed partial class Registry
     public int Port { get; }
 
     /// <summary>Host and port as an image's name holds them: <c>127.0.0.1:PORT</c>.</summary>
-    public string Host => $"127.0.0.1:{Port}";
+    public string Host => $"{options.Address}:{Port}";
 
     public Uri Endpoint => new($"http://{Host}/");
 
