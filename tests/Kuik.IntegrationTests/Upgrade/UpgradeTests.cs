@@ -51,7 +51,7 @@ public sealed class UpgradeTests
 
         // Then
         Assert.Empty(before.Except(migrated));
-        Assert.Empty(migrated.Except(afterwards));
+        await AssertNothingIsLost(cluster, migrated, afterwards);
         Assert.Equal(0, await cluster.Count("ImageExpired", StreamName.OfImage(AlwaysUsed)));
         Assert.False(expiry.Process.HasExited, expiry.Log);
     }
@@ -77,19 +77,27 @@ public sealed class UpgradeTests
         await load.Goes(on: 20);
         await Recorded(cluster, load);
 
-        Assert.Empty(migrated.Except(afterwards));
+        await AssertNothingIsLost(cluster, migrated, afterwards);
         Assert.Equal(0, await cluster.Count("ImageExpired", StreamName.OfImage(AlwaysUsed)));
     }
 
     /// <summary>With the load held: the usage table says which pods live, and each pod was observed.</summary>
     private static Task Recorded(ScriptedCluster cluster, PodLoad load) => load.Hold(() => cluster.UsageIsRight());
 
-    // The version before this one drops these two indexes when it starts, from tables of which it knows another form; migrate makes them again.
+    /// <summary>No data is lost. Indexes may be: the version before this one drops those that it does not know, of tables that it knows,
+    /// when it starts; migrating again, as docs/operations/event-log.md says, makes them anew.</summary>
+    private static async Task AssertNothingIsLost(ScriptedCluster cluster, IReadOnlySet<string> migrated, IReadOnlySet<string> afterwards)
+    {
+        Assert.DoesNotContain(migrated.Except(afterwards), name => !name.StartsWith("index ", StringComparison.Ordinal));
+        await cluster.Migrate();
+        Assert.Empty(migrated.Except(await Schema(cluster)));
+    }
+
     private static async Task<IReadOnlySet<string>> Schema(ScriptedCluster cluster) => (await cluster.Execute("""
         select string_agg(name, E'\n') from (
             select 'column ' || table_name || '.' || column_name as name from information_schema.columns where table_schema = 'kuik'
             union select 'function ' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace 
             where n.nspname = 'kuik'
-            union select 'index ' || indexname from pg_indexes where schemaname = 'kuik' and indexname not in ('mt_events_pod_gone', 'pending_sweeps_not_before')) all_names
+            union select 'index ' || indexname from pg_indexes where schemaname = 'kuik') all_names
         """))!.Split('\n').ToHashSet();
 }
