@@ -119,7 +119,7 @@ internal sealed class ScaledCluster(ScriptedKubernetes kubernetes, ScaleOptions 
         {
             if (_shown[image] == _users[image])
             {
-                _open.Remove(image);   // a pod that came and one that went before a write: there is nothing to be written, and nothing to measure
+                _open.Remove(image);   // one pod came and one went before a write: nothing is written, nothing is measured
                 return;
             }
             if (!_open.TryGetValue(image, out var times))

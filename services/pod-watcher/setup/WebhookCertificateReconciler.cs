@@ -85,7 +85,7 @@ internal sealed partial class WebhookCertificateReconciler(
         var serving = await Read(ServingName, ct);
         // 1. The authority. Its Secret may have been lost: then those that signed before are in the one of the certificate.
         var authority = await EnsureAuthority(now, ct);
-        // 2. Everybody who verifies knows it.
+        // 2. The API servers trust it.
         var bundle = WebhookCertificates.Bundle([authority.Certificates, serving.Bundle], now);
         var publication = await Publish(bundle, ct);
         // 3. The certificate: at once where there is none that works, else when the API servers have had time to read caBundle.
