@@ -51,7 +51,7 @@ internal sealed partial class WebhookCertificateReconciler(
         }
     }
 
-    /// <summary>The same where setup has made an authority; null where it has not: then the certificate is managed outside of Kuik.</summary>
+    /// <summary>The same where setup has made an authority; null where the certificate is managed outside of Kuik.</summary>
     /// <inheritdoc cref="Reconcile"/>
     public async Task<string?> Renew(CancellationToken ct) =>
         await api.TryGet($"{SecretPath}/{AuthorityName}", SetupJson.Default.Secret, ct) is null ? null : (await Reconcile(ct)).Bundle;
