@@ -71,7 +71,7 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
 
     /// <summary>
     /// A request that may be repeated; again where another replica writes a file that it needs at that moment, which distribution answers
-    /// with 500: the link of a blob that is read, or that a stored manifest names.
+    /// with 500, or with 400 for a manifest that is put: the link of a blob that is read, or that a manifest names.
     /// </summary>
     /// <exception cref="RegistryError">It failed.</exception>
     public async Task<T> Retry<T>(Func<Task<T>> work, CancellationToken ct)
@@ -81,7 +81,7 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
             {
                 return await work();
             }
-            catch (RegistryError e) when (e.Status == HttpStatusCode.InternalServerError)
+            catch (RegistryError e) when (e.Status == HttpStatusCode.InternalServerError || IsLinkBeingWritten(e))
             {
                 await Task.Delay(pause, time, ct);
             }
@@ -89,6 +89,12 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
     }
 
     public void Dispose() => Client.Dispose();
+
+    // Distribution writes the link of a blob in place. A manifest that is put while another replica uploads the same blob finds the link
+    // empty, which is no digest, and is refused; one whose blob is really missing has the second code alone.
+    private static bool IsLinkBeingWritten(RegistryError e) =>
+        e.Status == HttpStatusCode.BadRequest && e.Message.Contains("DIGEST_INVALID", StringComparison.Ordinal)
+        && e.Message.Contains("MANIFEST_BLOB_UNKNOWN", StringComparison.Ordinal);
 
     private async Task<T> WithCredential<T>(Func<Task<T>> work)
     {
