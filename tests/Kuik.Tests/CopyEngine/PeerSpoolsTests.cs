@@ -122,7 +122,8 @@ public sealed class PeerSpoolsTests : IDisposable
     {
         public const string Identity = "0123";
 
-        private readonly Channel<TaskCompletionSource<HttpStatusCode>> asked = Channel.CreateUnbounded<TaskCompletionSource<HttpStatusCode>>();
+        private readonly Channel<TaskCompletionSource<HttpStatusCode>> asked =
+            Channel.CreateUnbounded<TaskCompletionSource<HttpStatusCode>>();
 
         /// <summary>Questions for blobs, each to be answered.</summary>
         public ChannelReader<TaskCompletionSource<HttpStatusCode>> Asked => asked.Reader;

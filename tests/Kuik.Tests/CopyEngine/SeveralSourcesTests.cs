@@ -191,7 +191,8 @@ public sealed class SeveralSourcesTests : IDisposable
             FindPeer = async _ =>
             {
                 await Eventually.True(() => asking is not null, "the blob has a reader");
-                return ++questions == 1 && asking!.TryRefusePeer() ? null : Source("http://peer.test/", from => Task.FromResult(Whole(blob, from)));
+                return ++questions == 1 && asking!.TryRefusePeer() ? null
+                    : Source("http://peer.test/", from => Task.FromResult(Whole(blob, from)));
             },
         };
         using var reader = asking = spool.Join(origin);

@@ -23,8 +23,9 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
     private const int MostAsked = 8;
 
     /// <summary>
-    /// How long one may take to say whether it has a blob, and for how long one that did not is not asked, unless it is heard from. One that
-    /// has just started on a busy node takes more than a second for its first answer; without it the origin sends the blob twice.
+    /// How long one may take to say whether it has a blob, and for how long one that did not is not asked, unless it is heard from.
+    /// One that has just started on a busy node takes more than a second for its first answer; without it the origin sends the blob
+    /// twice.
     /// </summary>
     private static readonly (TimeSpan Answer, TimeSpan Pause) Patience = (TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(10));
 

@@ -66,7 +66,7 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
         }
         if (refresh is not null)
             await refresh.WaitAsync(ct);
-        return [.. _addresses.Select(address => new Replica(address, _said.TryGetValue(address, out var said) ? said.Name : address.Authority))];
+        return [.. _addresses.Select(address => new Replica(address, _said.GetValueOrDefault(address)?.Name ?? address.Authority))];
     }
 
     /// <summary>Where the process of an <see cref="Identity"/> listens, as it has said last; null while that is not known.</summary>

@@ -98,7 +98,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         }
     }
 
-    /// <summary>Another replica is to get it from the origin: this one may get it from there. False when this one is at the origin.</summary>
+    /// <summary>Another replica is to get it from the origin: this one may get it from there.</summary>
+    /// <returns>False when this one is at the origin.</returns>
     internal bool TryRefusePeer()
     {
         lock (_gate)
