@@ -53,7 +53,14 @@ internal sealed class ConstantPulls : IAsyncDisposable
     public async Task Another()
     {
         var enough = Count + 2;   // the next one may have begun before
-        await Eventually.True(() => Count >= enough, $"an image is pulled again: {LastFailure}", TimeSpan.FromMinutes(3));
+        try
+        {
+            await Eventually.True(() => Count >= enough, "an image is pulled again", TimeSpan.FromMinutes(3));
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"{late.Message}: {LastFailure}", late);
+        }
     }
 
     /// <summary>What was measured, as a line.</summary>

@@ -159,6 +159,7 @@ public sealed class DisruptionTests(Cluster cluster)
     private async Task<(string Name, TestImage Image)> Cached(string space, string repository)
     {
         var image = TestImage.Runnable(cluster.Seed());
+        repository = $"{repository}-{space}";   // another run in the same cluster has other bytes
         var name = await cluster.Origin.Push(repository, "1", image);
         await cluster.Run(space, "first", name);
         await cluster.WaitUntilCached(name);
