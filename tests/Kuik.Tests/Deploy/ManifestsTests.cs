@@ -12,13 +12,21 @@ public sealed class ManifestsTests
 {
     private static readonly string[] SourceFolders = ["services", "shared"];
 
+    private static readonly Lazy<Task<ManifestSet>> Default = new(() => new Installation("default").Build());
+
     public static TheoryData<string> Overlays => [.. Installation.Overlays];
 
     public static TheoryData<string> Components => [.. Installation.AllComponents];
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_overlay_builds_and_is_sound(string overlay) => Assert.Empty(Problems(await new Installation(overlay).Build()));
+    public async Task Every_overlay_builds_and_is_sound(string overlay)
+    {
+        var set = await new Installation(overlay).Build();
+
+        Assert.Empty(Problems(set));
+        Assert.Equal(Rights(await Default.Value), Rights(set));
+    }
 
     [Theory]
     [MemberData(nameof(Components))]
@@ -28,6 +36,7 @@ public sealed class ManifestsTests
 
         Assert.Empty(Problems(set));
         Assert.Contains(component, set.Parts);
+        Assert.Equal(Rights(await Default.Value), Rights(set));
     }
 
     [Fact]
@@ -75,6 +84,10 @@ public sealed class ManifestsTests
     [Fact]
     public void A_kind_that_Kubernetes_does_not_know_is_refused() =>
         Assert.Throws<FormatException>(() => ManifestSet.Parse("apiVersion: apps/v1\nkind: Deploymint\nmetadata:\n  name: kuik-webhook\n"));
+
+    // Those that AccessRightsTests of Kuik.IntegrationTests compares with the calls that are made.
+    private static IReadOnlyList<string> Rights(ManifestSet set) =>
+        [.. set.Manifests.Where(manifest => manifest.Kind.Contains("Role", StringComparison.Ordinal)).Select(manifest => manifest.Yaml).Order()];
 
     internal static IReadOnlyList<string> Problems(ManifestSet set) =>
         [.. CombinationRules.Problems(set), .. ReferenceRules.Problems(set), .. PodRules.Problems(set)];
