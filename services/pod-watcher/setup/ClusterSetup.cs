@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json;
 using Kuik.EventLog;
 using Kuik.Kubernetes;
 
@@ -102,8 +101,8 @@ internal sealed partial class ClusterSetup(
 
     private static string? ReasonToWait(Exception fault, CancellationToken ct) => fault switch
     {
-        KubernetesRefused or HttpRequestException or IOException or JsonException or TimeoutException => fault.Message,
-        OperationCanceledException when !ct.IsCancellationRequested => fault.Message,
+        TimeoutException => fault.Message,
+        _ when KubernetesFault.IsOfApi(fault, ct) => fault.Message,
         _ when EventLogFault.MeansAway(fault) => EventLogFault.ReasonOf(fault),
         _ => null,
     };
