@@ -29,7 +29,7 @@ internal sealed partial class WebhookCertificateController(
         {
             if (time.GetUtcNow() >= _next)
             {
-                _bundle = await reconciler.Renew(ct);
+                _bundle = (await reconciler.Renew(ct))?.Bundle;
                 _next = time.GetUtcNow() + Interval;
             }
             else if (_bundle is not null)
