@@ -20,6 +20,8 @@ public sealed class AccessRightsTests(Cluster cluster)
     private const string Image = "docker.io/library/nginx:1.27";
     private const string Resource = "docker.io-library-nginx-1.27";
 
+    private static readonly string[] _services = ["kuik-registry-read", "kuik-image-fetcher"];
+
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -31,7 +33,9 @@ public sealed class AccessRightsTests(Cluster cluster)
 
         await SetUp(world);
         await FetchPrivateImage();
+        await MakeWhatNodesAreTold();
         await WatchAnImageFromItsFirstPodToItsEviction(watchers);
+        await DeleteServices();
 
         var rights = await GrantedRights.Read(cluster.Api);
         IReadOnlyList<ApiCall> Calls() => [.. cluster.Api.CallsOfAccounts().Skip(before)];
@@ -77,9 +81,6 @@ public sealed class AccessRightsTests(Cluster cluster)
 
     private async Task WatchAnImageFromItsFirstPodToItsEviction(Watchers watchers)
     {
-        await cluster.Api.Kubectl("delete", "configmap", "kuik-node-proxy-endpoints", "-n", "kuik-system", "--ignore-not-found");
-        foreach (var service in (string[])["kuik-registry-read", "kuik-image-fetcher"])
-            await cluster.Api.Kubectl("create", "service", "clusterip", service, "-n", "kuik-system", "--tcp=80:80");
         var watcher = await watchers.Start();
         await watchers.Pod("web", "nginx:1.27");
         await watchers.Shows(Resource, ".status.usedBy.count", "1");
@@ -91,8 +92,18 @@ public sealed class AccessRightsTests(Cluster cluster)
         await Eventually.True(async () => await NoResourceIsLeft(), "the image's CachedImage and Repository are gone");
         await Eventually.True(() => watcher.Log.Contains("wrote ConfigMap", StringComparison.Ordinal), "the addresses are written");
         await watcher.Stop();   // gives the Lease back
-        await cluster.Api.Kubectl("delete", "service", "kuik-registry-read", "kuik-image-fetcher", "-n", "kuik-system");
     }
+
+    /// <summary>The Services whose addresses pod-watcher writes for node-proxy, and nothing written yet.</summary>
+    private async Task MakeWhatNodesAreTold()
+    {
+        await DeleteServices();
+        await cluster.Api.Kubectl("delete", "configmap", "kuik-node-proxy-endpoints", "-n", "kuik-system", "--ignore-not-found");
+        foreach (var service in _services)
+            await cluster.Api.Kubectl("create", "service", "clusterip", service, "-n", "kuik-system", "--tcp=80:80");
+    }
+
+    private Task<string> DeleteServices() => cluster.Api.Kubectl(["delete", "service", "-n", "kuik-system", "--ignore-not-found", .. _services]);
 
     private async Task<bool> NoResourceIsLeft() => (await cluster.Api.Kubectl("get", "cachedimages,repositories", "-o", "name")).Trim().Length == 0;
 }
