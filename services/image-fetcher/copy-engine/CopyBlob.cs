@@ -121,9 +121,8 @@ internal sealed class CopyBlob(
     {
         var reader = spool.Find(blob.Digest, Source(blob), isPeer: true);
         // Of two that ask each other, one goes to the origin; and no two read from each other.
-        if (reader is null || reader.IsComplete || reader.Stage == BlobStage.AtOrigin || string.CompareOrdinal(owners.Identity, asker) < 0)
+        if (reader is null || reader.IsComplete || string.CompareOrdinal(owners.Identity, asker) < 0 || !reader.TryRefusePeer())
             return reader;
-        reader.RefusePeer();
         reader.Dispose();
         return null;
     }

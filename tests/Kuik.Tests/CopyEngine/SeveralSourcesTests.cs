@@ -181,6 +181,43 @@ public sealed class SeveralSourcesTests : IDisposable
         Assert.Equal((CopyFailed.Unreachable, true), (failure.Kind, failure.RetryHelps));
     }
 
+    [Fact]
+    public async Task A_replica_that_was_sent_to_the_origin_while_this_one_asked_is_asked_again()
+    {
+        SpoolReader? asking = null;
+        var questions = 0;
+        var origin = Source("first.test/a", _ => throw Refusal("first.test")) with
+        {
+            FindPeer = async _ =>
+            {
+                await Eventually.True(() => asking is not null, "the blob has a reader");
+                return ++questions == 1 && asking!.TryRefusePeer() ? null : Source("http://peer.test/", from => Task.FromResult(Whole(blob, from)));
+            },
+        };
+        using var reader = asking = spool.Join(origin);
+
+        Assert.Equal(blob, await Read(reader));
+        Assert.Equal(2, questions);
+    }
+
+    [Fact]
+    public async Task A_replica_is_not_sent_to_the_origin_by_one_that_is_there()
+    {
+        var (opened, gate) = (new TaskCompletionSource(), new TaskCompletionSource());
+        using var reader = spool.Join(Source("first.test/a", async from =>
+        {
+            opened.SetResult();
+            await gate.Task;
+            return Whole(blob, from);
+        }) with { FindPeer = _ => Task.FromResult<BlobSource?>(null) });
+        await opened.Task;
+
+        Assert.False(reader.TryRefusePeer());
+
+        gate.SetResult();
+        Assert.Equal(blob, await Read(reader));
+    }
+
     private BlobSource Source(string repository, Func<long, Task<BlobBody>> open) => new(repository, Wanted, blob.Length, async (from, ct) => await open(from).WaitAsync(ct));
 
     private bool After(TimeSpan step, Task reading)

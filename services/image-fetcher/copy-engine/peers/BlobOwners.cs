@@ -77,6 +77,9 @@ internal sealed partial class BlobOwners(ReplicaList replicas, TimeProvider time
     /// <summary>This replica's own address, as the others know it; null while it is not known.</summary>
     public Uri? Own => replicas.Own;
 
+    /// <summary>Where a process listens, by its <see cref="Identity"/>; null while that is not known.</summary>
+    public Uri? AddressOf(string identity) => replicas.AddressOf(identity);
+
     /// <summary>Was the request sent by this process itself? The answer is 421: its own address is not known otherwise.</summary>
     public bool IsFromSelf(HttpRequest request) => request.Headers[FromHeader] == Identity;
 

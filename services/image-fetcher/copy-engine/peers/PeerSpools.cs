@@ -22,15 +22,19 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
     /// <summary>Replicas that are asked, beside those that have left the list a short while ago.</summary>
     private const int MostAsked = 8;
 
-    /// <summary>How long one may take to say whether it has a blob, and for how long one that did not is not asked.</summary>
-    private static readonly (TimeSpan Answer, TimeSpan Pause) Patience = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+    /// <summary>
+    /// How long one may take to say whether it has a blob, and for how long one that did not is not asked, unless it is heard from. One that
+    /// has just started on a busy node takes more than a second for its first answer; without it the origin sends the blob twice.
+    /// </summary>
+    private static readonly (TimeSpan Answer, TimeSpan Pause) Patience = (TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(10));
 
     /// <summary>How long a replica that has the blob may take until its first byte.</summary>
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(60);
 
-    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _quietUntil = new();
+    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _unanswered = new();   // when they were asked
+    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _heard = new();
 
-    /// <summary>A replica that has the blob or some of it, as a source; null when none says so within a second.</summary>
+    /// <summary>A replica that has the blob or some of it, as a source; null when none says so within three seconds.</summary>
     /// <param name="blob">Which, and for what image: the other replica may have to fetch the rest from that image's origin.</param>
     /// <param name="ct">Ends the asking.</param>
     public async Task<BlobSource?> Find(WantedBlob blob, CancellationToken ct)
@@ -61,6 +65,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
     private async Task Answer(CopyBlob copy, string digest, string image, HttpContext http)
     {
         var from = http.Request.Headers[BlobOwners.FromHeader].ToString();
+        Heard(from);
         if (!ImageReference.TryParse(image, out var reference, out _) || !ImageReference.IsDigest(digest))
         {
             http.Response.StatusCode = StatusCodes.Status400BadRequest;
@@ -75,6 +80,13 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         }
         if (HttpMethods.IsGet(http.Request.Method))
             await Send(http, reader, begin);
+    }
+
+    /// <summary>A process asks this one: it is not silent, whatever it has left unanswered before.</summary>
+    internal void Heard(string identity)
+    {
+        if (owners.AddressOf(identity) is { } address)
+            _heard[address] = time.GetUtcNow();
     }
 
     private static async Task Send(HttpContext http, SpoolReader reader, long begin)
@@ -108,19 +120,34 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
 
     private async Task<Uri?> Has(Uri other, WantedBlob blob, CancellationToken ct)
     {
-        using var limit = new CancellationTokenSource(Patience.Answer, time);
+        var asked = time.GetUtcNow();
+        using var patience = new CancellationTokenSource(Patience.Answer, time);
+        try
+        {
+            return await Ask(other, blob, ct).WaitAsync(patience.Token) ? other : null;
+        }
+        catch (OperationCanceledException)
+        {
+            _unanswered[other] = asked;
+            return null;
+        }
+    }
+
+    /// <summary>Goes on when its answer is not waited for any more: it says that the replica is there again.</summary>
+    private async Task<bool> Ask(Uri other, WantedBlob blob, CancellationToken ct)
+    {
+        using var limit = new CancellationTokenSource(Patience.Answer + Patience.Pause, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
         try
         {
             using var request = Request(HttpMethod.Head, other, blob);
             using var answer = await peers.SendAsync(request, either.Token);
-            return answer.IsSuccessStatusCode ? other : null;
+            _heard[other] = time.GetUtcNow();
+            return answer.IsSuccessStatusCode;
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            if (e is OperationCanceledException && !ct.IsCancellationRequested)   // one that refuses costs nothing, and may be back at once
-                _quietUntil[other] = time.GetUtcNow() + Patience.Pause;
-            return null;
+            return false;   // one that refuses costs nothing, and may be back at once
         }
     }
 
@@ -164,5 +191,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         return new HttpRequestMessage(method, question) { Headers = { { BlobOwners.FromHeader, owners.Identity } } };
     }
 
-    private bool IsQuiet(Uri other) => _quietUntil.TryGetValue(other, out var until) && until > time.GetUtcNow();
+    private bool IsQuiet(Uri other) =>
+        _unanswered.TryGetValue(other, out var asked) && asked + Patience.Answer + Patience.Pause > time.GetUtcNow()
+        && !(_heard.TryGetValue(other, out var heard) && heard >= asked);
 }

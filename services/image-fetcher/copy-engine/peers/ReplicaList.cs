@@ -38,7 +38,7 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
 
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<Uri, bool> _self = new();
-    private readonly ConcurrentDictionary<Uri, string> _names = new();
+    private readonly ConcurrentDictionary<Uri, ReplicaAnswer> _said = new();
     private readonly ConcurrentDictionary<Uri, DateTimeOffset> _left = new();
     private IReadOnlyList<Uri> _addresses = [];
     private DateTimeOffset _goodUntil;
@@ -66,8 +66,11 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
         }
         if (refresh is not null)
             await refresh.WaitAsync(ct);
-        return [.. _addresses.Select(address => new Replica(address, _names.GetValueOrDefault(address, address.Authority)))];
+        return [.. _addresses.Select(address => new Replica(address, _said.TryGetValue(address, out var said) ? said.Name : address.Authority))];
     }
+
+    /// <summary>Where the process of an <see cref="Identity"/> listens, as it has said last; null while that is not known.</summary>
+    public Uri? AddressOf(string identity) => _said.FirstOrDefault(said => said.Value.Identity == identity).Key;
 
     public bool IsSelf(Uri address) => _self.ContainsKey(address);
 
@@ -89,7 +92,7 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
         var isDue = _namesUntil <= time.GetUtcNow();
         if (isDue)
             _namesUntil = time.GetUtcNow() + NamesAreGoodFor;
-        var asking = Task.WhenAll(found.Where(address => isDue || !_names.ContainsKey(address)).Select(AskName));
+        var asking = Task.WhenAll(found.Where(address => isDue || !_said.ContainsKey(address)).Select(AskName));
         if (isFirst)
             await asking.WaitAsync(FirstPatience.Names, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _addresses = found;
@@ -130,7 +133,7 @@ internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessa
                 return;
             if (await answer.Content.ReadFromJsonAsync(ReplicaJson.Default.ReplicaAnswer, limit.Token) is not { Name.Length: > 0 } said)
                 return;
-            _names[address] = said.Name;
+            _said[address] = said;
             if (said.Identity == Identity)
                 SawSelf(address);
             else

@@ -84,7 +84,7 @@ internal sealed class BlobDownload(
             var refused = blob.RefusedPeers;
             if (await find(ct) is { } peer)
                 blob.Sources.AddFirst(peer);
-            else if (blob.RefusedPeers != refused)
+            else if (!blob.TryGoToOrigin(refused))
                 continue;
             return;
         }

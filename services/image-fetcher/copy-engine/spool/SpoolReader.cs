@@ -25,14 +25,11 @@ internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPe
     /// <summary>The first offset that can still be read. Above 0 for a blob larger than its room in the spool.</summary>
     public long Start => blob.Start;
 
-    /// <inheritdoc cref="SpooledBlob.Stage"/>
-    public BlobStage Stage => blob.Stage;
-
     /// <inheritdoc cref="SpooledBlob.IsComplete"/>
     public bool IsComplete => blob.IsComplete;
 
-    /// <inheritdoc cref="SpooledBlob.RefusePeer"/>
-    public void RefusePeer() => blob.RefusePeer();
+    /// <inheritdoc cref="SpooledBlob.TryRefusePeer"/>
+    public bool TryRefusePeer() => blob.TryRefusePeer();
 
     /// <inheritdoc cref="SpooledBlob.Checksum"/>
     public BlobChecksum Checksum => blob.Checksum;

@@ -45,7 +45,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     /// <summary>Where its bytes come from at the moment.</summary>
     public BlobStage Stage { get; set; }
 
-    /// <summary>How many times another replica asked for it and was sent to the origin. Changed with <see cref="RefusePeer"/>.</summary>
+    /// <summary>How many times another replica asked for it and was sent to the origin.</summary>
     public int RefusedPeers => Volatile.Read(ref _refusedPeers);
 
     /// <summary>Where it comes from.</summary>
@@ -98,8 +98,30 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         }
     }
 
-    /// <summary>Another replica is to get it from the origin: this one may get it from there.</summary>
-    internal void RefusePeer() => Interlocked.Increment(ref _refusedPeers);
+    /// <summary>Another replica is to get it from the origin: this one may get it from there. False when this one is at the origin.</summary>
+    internal bool TryRefusePeer()
+    {
+        lock (_gate)
+        {
+            if (Stage == BlobStage.AtOrigin)
+                return false;
+            _refusedPeers++;
+            return true;
+        }
+    }
+
+    /// <summary>This replica is to get it from the origin. False when it has sent another one there since it counted those.</summary>
+    /// <param name="refused">What <see cref="RefusedPeers"/> was before the others were asked.</param>
+    internal bool TryGoToOrigin(int refused)
+    {
+        lock (_gate)
+        {
+            if (_refusedPeers != refused)
+                return false;
+            Stage = BlobStage.AtOrigin;
+            return true;
+        }
+    }
 
     internal SpoolReader AddReader(string repository, bool isPeer)
     {
