@@ -16,8 +16,8 @@ internal sealed record UpstreamCredentials(UpstreamCredential? Cache, UpstreamCr
     /// <summary>A file with that user's password on one line; read again when it changes.</summary>
     public const string ReadPasswordFileKey = "Kuik:Cache:ReadPasswordFile";
 
-    /// <summary>Reads the files that the settings name. One that does not exist is read when it does; until then requests are anonymous, and
-    /// pulls come from the sources that answer those: a node that restarts must not depend on a Secret that is gone.</summary>
+    /// <summary>Reads the files that the settings name. One that does not exist is read when it does; until then requests are anonymous,
+    /// and pulls come from the sources that answer those: a node that restarts must not depend on a Secret that is gone.</summary>
     /// <exception cref="WrongSetting">A file cannot be read, or one of the settings for user name and password is missing.</exception>
     public static UpstreamCredentials Open(IConfiguration configuration, TimeProvider time, ILogger<UpstreamCredentials> logger)
     {

@@ -17,8 +17,8 @@ internal sealed partial class RegistryCollector(
     GarbageCollectionLease lease, GarbageCollectionOptions options, TimeProvider time, ILogger<RegistryCollector> logger)
 {
     /// <summary>Collects once.</summary>
-    /// <returns>0; <see cref="ExitCodes.TryAgain"/> when the lease could not be had or was lost, or the time was over; <see cref="ExitCodes.Failed"/> when
-    /// the collector failed.</returns>
+    /// <returns>0; <see cref="ExitCodes.TryAgain"/> when the lease could not be had or was lost, or the time was over;
+    /// <see cref="ExitCodes.Failed"/> when the collector failed.</returns>
     public async Task<int> Collect(CancellationToken ct)
     {
         try

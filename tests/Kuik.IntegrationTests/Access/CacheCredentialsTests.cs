@@ -93,7 +93,8 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
 
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
         await Eventually.True(
-            async () => (await client.GetAsync($"{Repository}/manifests/only-cached")).StatusCode == HttpStatusCode.OK, "the password is used");
+            async () => (await client.GetAsync($"{Repository}/manifests/only-cached")).StatusCode == HttpStatusCode.OK,
+            "the password is used");
     }
 
     [Fact]

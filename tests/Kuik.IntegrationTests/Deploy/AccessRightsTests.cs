@@ -71,7 +71,8 @@ public sealed class AccessRightsTests(Cluster cluster)
         var login = JsonSerializer.Serialize(
             new { auths = new Dictionary<string, object> { [fetching.Origin.Host] = new { username = "robot", password = "secret" } } });
         await cluster.Api.Kubectl(
-            "create", "secret", "generic", "robot", "-n", space, "--type=kubernetes.io/dockerconfigjson", $"--from-literal=.dockerconfigjson={login}");
+            "create", "secret", "generic", "robot", "-n", space,
+            "--type=kubernetes.io/dockerconfigjson", $"--from-literal=.dockerconfigjson={login}");
         await fetching.StartFetcher(("KUBECONFIG", cluster.FetcherKubeconfig));
         var image = await fetching.Origin.Push("team/app", "1", TestImage.Small(seed: 71));
         await fetching.AddPod(space, image, "robot");
@@ -84,7 +85,8 @@ public sealed class AccessRightsTests(Cluster cluster)
         var watcher = await watchers.Start();
         await watchers.Pod("web", "nginx:1.27");
         await watchers.Shows(Resource, ".status.usedBy.count", "1");
-        await cluster.Api.Kubectl("label", "pod", "-n", "apps", "web", "kuik.enix.io/managed-");   // is looked for, as one that is deleted is not
+        // A pod without its label is looked for by its name, as one that is deleted is not.
+        await cluster.Api.Kubectl("label", "pod", "-n", "apps", "web", "kuik.enix.io/managed-");
         await watchers.Shows(Resource, ".status.usedBy.count", "0");
         await watchers.Append(Image, new ImageUnused(Image, DateTimeOffset.UtcNow.AddDays(-60), DateTimeOffset.UtcNow.AddDays(-30)));
         await watchers.Shows(Resource, ".status.phase", "Terminating");
@@ -103,7 +105,9 @@ public sealed class AccessRightsTests(Cluster cluster)
             await cluster.Api.Kubectl("create", "service", "clusterip", service, "-n", "kuik-system", "--tcp=80:80");
     }
 
-    private Task<string> DeleteServices() => cluster.Api.Kubectl(["delete", "service", "-n", "kuik-system", "--ignore-not-found", .. _services]);
+    private Task<string> DeleteServices() =>
+        cluster.Api.Kubectl(["delete", "service", "-n", "kuik-system", "--ignore-not-found", .. _services]);
 
-    private async Task<bool> NoResourceIsLeft() => (await cluster.Api.Kubectl("get", "cachedimages,repositories", "-o", "name")).Trim().Length == 0;
+    private async Task<bool> NoResourceIsLeft() =>
+        (await cluster.Api.Kubectl("get", "cachedimages,repositories", "-o", "name")).Trim().Length == 0;
 }

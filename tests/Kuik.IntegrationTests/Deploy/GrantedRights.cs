@@ -21,7 +21,8 @@ internal sealed record GrantedRights(IReadOnlyList<GrantedRight> Rights)
 {
     /// <summary>Reads those of Kuik.</summary>
     public static async Task<GrantedRights> Read(KubernetesApi api) => Of(JsonNode.Parse(await api.Kubectl(
-        "get", "clusterroles,clusterrolebindings,roles,rolebindings", "--all-namespaces", "-l", "app.kubernetes.io/part-of=kuik", "-o", "json"))!);
+        "get", "clusterroles,clusterrolebindings,roles,rolebindings", "--all-namespaces",
+        "-l", "app.kubernetes.io/part-of=kuik", "-o", "json"))!);
 
     /// <summary>Reads a list of roles and bindings.</summary>
     public static GrantedRights Of(JsonNode list)

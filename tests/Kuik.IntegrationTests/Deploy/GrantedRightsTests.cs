@@ -17,7 +17,8 @@ public sealed class GrantedRightsTests
            "rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["kuik-credentials"], "verbs": ["get"]}]},
           {"kind": "ClusterRoleBinding", "metadata": {"name": "kuik-one"}, "roleRef": {"kind": "ClusterRole", "name": "kuik-one"},
            "subjects": [{"kind": "ServiceAccount", "name": "kuik-one", "namespace": "kuik-system"}]},
-          {"kind": "RoleBinding", "metadata": {"name": "kuik-one", "namespace": "kuik-system"}, "roleRef": {"kind": "Role", "name": "kuik-one"},
+          {"kind": "RoleBinding", "metadata": {"name": "kuik-one", "namespace": "kuik-system"},
+           "roleRef": {"kind": "Role", "name": "kuik-one"},
            "subjects": [{"kind": "ServiceAccount", "name": "kuik-one", "namespace": "kuik-system"}]}
         ]}
         """)!);

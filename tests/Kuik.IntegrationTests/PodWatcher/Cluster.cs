@@ -39,7 +39,8 @@ public sealed class Cluster : IAsyncLifetime
     {
         var built = await KubectlProgram.Build(Path.Combine(Root(), "deploy/kustomize/overlays/default"));
         string[] kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
-        var documents = built.Output.Split("---\n").Where(document => kinds.Any(kind => document.Contains($"\nkind: {kind}\n", StringComparison.Ordinal)));
+        var documents = built.Output.Split("---\n")
+            .Where(document => kinds.Any(kind => document.Contains($"\nkind: {kind}\n", StringComparison.Ordinal)));
         return built.ExitCode == 0
             ? string.Join("---\n", documents)
             : throw new ServerFailed($"the default overlay cannot be built: {built.Errors.Trim()}");

@@ -37,7 +37,9 @@ internal sealed class SetupWorld : IAsyncDisposable
         new(new SecretClient(Api(), options ?? Options), Api(), options ?? Options, NullLogger<CredentialsReconciler>.Instance);
 
     public WebhookCertificateReconciler Certificates(TimeProvider time, SetupOptions? options = null) =>
-        new(new SecretClient(Api(), options ?? Options), Api(), options ?? Options, time, NullLogger<WebhookCertificateReconciler>.Instance);
+        new(
+            new SecretClient(Api(), options ?? Options), Api(), options ?? Options, time,
+            NullLogger<WebhookCertificateReconciler>.Instance);
 
     /// <summary>All of setup but the migration.</summary>
     public ClusterSetup Setup(TimeProvider time) =>
