@@ -6,7 +6,8 @@ namespace Kuik.Tests.Deploy;
 
 /// <summary>
 /// deploy/kustomize as kubectl builds it: every overlay, and every component alone on the default one. Unknown fields, names that lead
-/// nowhere, settings that are not read and contradictions are refused. <c>make manifests-check DIR=…</c> checks a kustomization of your own as well.
+/// nowhere, settings that are not read and contradictions are refused. <c>make manifests-check DIR=…</c> checks a kustomization of your own
+/// as well.
 /// </summary>
 public sealed class ManifestsTests
 {
@@ -80,10 +81,14 @@ public sealed class ManifestsTests
     {
         var set = await new Installation("default").Build();
         var proxy = set.Manifests.Single(manifest => manifest.Name == "DaemonSet kuik-node-proxy").Yaml;
-        var wrong = ManifestSet.Parse(proxy.Replace("          optional: true\n          secretName: kuik-credentials", "          secretName: kuik-credentials", StringComparison.Ordinal));
+        const string Required = "          secretName: kuik-credentials";
+        var wrong = ManifestSet.Parse(proxy.Replace($"          optional: true\n{Required}", Required, StringComparison.Ordinal));
 
-        Assert.Contains("DaemonSet kuik-node-proxy does not start without the Secret kuik-credentials, and its node then pulls nothing", PodRules.Problems(wrong));
-        Assert.DoesNotContain(PodRules.Problems(ManifestSet.Parse(proxy)), problem => problem.Contains("does not start", StringComparison.Ordinal));
+        Assert.Contains(
+            "DaemonSet kuik-node-proxy does not start without the Secret kuik-credentials, and its node then pulls nothing",
+            PodRules.Problems(wrong));
+        Assert.DoesNotContain(
+            PodRules.Problems(ManifestSet.Parse(proxy)), problem => problem.Contains("does not start", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -108,7 +113,9 @@ public sealed class ManifestsTests
 
     // Those that AccessRightsTests of Kuik.IntegrationTests compares with the calls that are made.
     private static IReadOnlyList<string> Rights(ManifestSet set) =>
-        [.. set.Manifests.Where(manifest => manifest.Kind.Contains("Role", StringComparison.Ordinal)).Select(manifest => manifest.Yaml).Order()];
+    [
+        .. set.Manifests.Where(manifest => manifest.Kind.Contains("Role", StringComparison.Ordinal)).Select(manifest => manifest.Yaml).Order(),
+    ];
 
     internal static IReadOnlyList<string> Problems(ManifestSet set) =>
         [.. CombinationRules.Problems(set), .. ReferenceRules.Problems(set), .. PodRules.Problems(set), .. SettingRules.Problems(set)];

@@ -27,6 +27,7 @@ internal static class ProgramRules
     {
         var probes = new[] { container.LivenessProbe, container.ReadinessProbe, container.StartupProbe }.Select(probe => probe?.Exec);
         var hooks = new[] { container.Lifecycle?.PreStop, container.Lifecycle?.PostStart }.Select(hook => hook?.Exec);
-        return probes.Concat(hooks).Select(exec => exec?.Command).Append(container.Command).OfType<IList<string>>().Select(command => command[0]);
+        return probes.Concat(hooks).Select(exec => exec?.Command).Append(container.Command)
+            .OfType<IList<string>>().Select(command => command[0]);
     }
 }

@@ -15,7 +15,8 @@ internal static class SettingRules
     /// <summary>A sentence for each other name of a variable or of a ConfigMap's key.</summary>
     public static IEnumerable<string> Problems(ManifestSet set)
     {
-        var variables = set.Pods.SelectMany(pods => pods.Containers).SelectMany(container => container.Env ?? []).Select(variable => variable.Name);
+        var variables = set.Pods.SelectMany(pods => pods.Containers).SelectMany(container => container.Env ?? [])
+            .Select(variable => variable.Name);
         return variables.Concat(set.All<V1ConfigMap>().SelectMany(map => map.Data?.Keys ?? [])).Distinct()
             .Where(name => !IsRead(SettingOf(name))).Select(name => $"{name} is a setting that no service reads");
     }

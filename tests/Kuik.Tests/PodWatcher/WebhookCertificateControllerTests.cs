@@ -94,7 +94,8 @@ public sealed class WebhookCertificateControllerTests : IAsyncLifetime
         Assert.Equal(first, during);
         for (var i = 0; i < 5; i++)
             Assert.True(pauses[i] >= Math.Pow(2, i) / 2, $"only {pauses[i]} s after failure {i + 1}");
-        Assert.InRange(lines.Count(line => line.Contains("cannot be looked after", StringComparison.Ordinal)), 1, 2);   // once for each kind of request
+        // Once for each kind of request that fails.
+        Assert.InRange(lines.Count(line => line.Contains("cannot be looked after", StringComparison.Ordinal)), 1, 2);
     }
 
     [Fact]
@@ -120,7 +121,8 @@ public sealed class WebhookCertificateControllerTests : IAsyncLifetime
     public async Task Where_setup_has_not_run_nothing_is_made_or_measured()
     {
         await controller.StartAsync(Stop);
-        await Until(() => kubernetes.Requests("get", "secrets") >= 2, "it has looked, and looks again", WebhookCertificateController.Interval);
+        await Until(
+            () => kubernetes.Requests("get", "secrets") >= 2, "it has looked, and looks again", WebhookCertificateController.Interval);
 
         Assert.Empty(kubernetes.List(Secrets));
         Assert.Empty(Measured());
@@ -148,7 +150,8 @@ public sealed class WebhookCertificateControllerTests : IAsyncLifetime
         using var listener = new MeterListener();
         listener.InstrumentPublished = (instrument, listens) =>
         {
-            if (instrument.Name == WebhookCertificateMetrics.Expiry && instrument.Meter.Scope == services.GetRequiredService<IMeterFactory>())
+            var isOurs = instrument.Meter.Scope == services.GetRequiredService<IMeterFactory>();
+            if (isOurs && instrument.Name == WebhookCertificateMetrics.Expiry)
                 listens.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((_, value, tags, _) => measured[(string)tags[0].Value!] = value);
