@@ -126,7 +126,7 @@ public static class KuikDefaults
         var writer = new Thread(() => Console.Error.WriteLine($"{service}: {line.ReplaceLineEndings(" ")}")) { IsBackground = true };
         writer.Start();
         writer.Join(LastLineLimit);
-        Environment.Exit(78);   // EX_CONFIG of sysexits.h
+        Environment.Exit(ExitCodes.WrongSetting);
     }
 
     private static IEnumerable<Exception> Chain(Exception fault)
