@@ -46,10 +46,9 @@ public sealed class AnnounceDue(Npgsql.NpgsqlDataSource postgres, IBus bus, Sche
         using var timeout = new CancellationTokenSource(ConfirmTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, ct);
         var isTaken = await Confirmed(due, either.Token, ct);
-        List<DueWork> published = [.. due.Where((_, number) => isTaken[number])];
-        foreach (var kind in published.CountBy(work => work.Kind))
-            metrics.CountAnnounced(kind.Key, kind.Value);
-        return published;
+        foreach (var ((kind, isQueued), count) in due.Zip(isTaken, (work, taken) => (work.Kind, taken)).CountBy(each => each))
+            metrics.CountAnnounced(kind, isQueued, count);
+        return [.. due.Where((_, number) => isTaken[number])];
     }
 
     private async Task<bool[]> Confirmed(IReadOnlyList<DueWork> due, CancellationToken either, CancellationToken ct)

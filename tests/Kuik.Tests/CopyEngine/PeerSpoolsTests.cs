@@ -30,7 +30,10 @@ public sealed class PeerSpoolsTests : IDisposable
         client = new RegistryClient(new RegistryEndpoints([]), [], time);
         var settings = new CopyEngineSettings
         {
-            CacheEndpoint = new Uri("http://127.0.0.1:1/"), Platforms = [], SpoolPath = "", Peers = [Other],
+            CacheEndpoint = new Uri("http://127.0.0.1:1/"),
+            Platforms = [],
+            SpoolPath = "",
+            Peers = [Other],
         };
         var owners = new BlobOwners(
             new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<BlobOwners>.Instance);

@@ -209,7 +209,8 @@ public sealed class SeveralSourcesTests : IDisposable
             opened.SetResult();
             await gate.Task;
             return Whole(blob, from);
-        }) with { FindPeer = _ => Task.FromResult<BlobSource?>(null) });
+        }) with
+        { FindPeer = _ => Task.FromResult<BlobSource?>(null) });
         await opened.Task;
 
         Assert.False(reader.TryRefusePeer());
