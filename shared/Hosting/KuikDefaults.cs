@@ -26,8 +26,9 @@ public static class KuikDefaults
     private static readonly MinDataRate SlowestReader = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
 
     /// <summary>
-    /// Series that a metric may have. OpenTelemetry sets room aside for them when the metric is made: its own default, 2,000, costs each
-    /// service 12 to 16 MiB. No metric has a label with more values than this, but for what <see cref="AddKuikDefaults"/> is told.
+    /// Series that a metric may have. OpenTelemetry sets room aside for them when the metric is made: its own default, 2,000, is 16 MiB
+    /// of each service's heap (dotnet-gcdump). No metric has a label with more values than this, but for what
+    /// <see cref="AddKuikDefaults"/> is told.
     /// </summary>
     private const int MostSeries = 128;
 

@@ -91,15 +91,22 @@ public sealed class Cluster : IAsyncLifetime
     public async Task<JsonNode> WaitUntilCached(string image)
     {
         JsonNode? found = null;
-        await Eventually.True(
-            async () =>
-            {
-                var all = (await Get("cachedimages"))["items"]!.AsArray();
-                found = all.FirstOrDefault(cached =>
-                    (string?)cached!["spec"]!["sourceImage"] == image && (bool?)cached["status"]?["isCached"] == true);
-                return found is not null;
-            },
-            $"{image} is cached; {await Kubernetes.Kubectl("get", "cachedimages", "-o", "wide")}", TimeSpan.FromMinutes(4));
+        try
+        {
+            await Eventually.True(
+                async () =>
+                {
+                    var all = (await Get("cachedimages"))["items"]!.AsArray();
+                    found = all.FirstOrDefault(cached =>
+                        (string?)cached!["spec"]!["sourceImage"] == image && (bool?)cached["status"]?["isCached"] == true);
+                    return found is not null;
+                },
+                $"{image} is cached", TimeSpan.FromMinutes(4));
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"{late.Message}; {await Kubernetes.Kubectl("get", "cachedimages", "-o", "wide")}", late);
+        }
         return found!;
     }
 

@@ -44,7 +44,7 @@ internal sealed class KuikCommand : RootCommand
         }
     }
 
-    // "The SSL connection could not be established, see inner exception." helps nobody.
+    // "The SSL connection could not be established, see inner exception." does not say the cause.
     private static string Innermost(Exception failure)
     {
         var cause = failure.GetBaseException().Message;

@@ -14,7 +14,7 @@ internal sealed record AdmittedPod(string Image, string PullPolicy, bool WasSeen
 /// <summary>What the API server makes of two pods that differ in one label.</summary>
 /// <param name="Namespace">Where they were to be created.</param>
 /// <param name="Image">The image that both ask for.</param>
-/// <param name="Rewritten">The pod as everybody makes it, which the webhook is to rewrite.</param>
+/// <param name="Rewritten">The pod as users make it, which the webhook is to rewrite.</param>
 /// <param name="Untouched">The pod with the label that opts out.</param>
 internal sealed record Admission(string Namespace, string Image, AdmittedPod Rewritten, AdmittedPod Untouched);
 
