@@ -126,12 +126,13 @@ internal sealed partial class RunProjections(
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>The age of the first event after a position.</summary>
+    /// <summary>The age of the first event after a position. Marten's tombstones (what it writes for a number that a failed append has
+    /// used) have the timestamp <c>-infinity</c>, from which no age follows.</summary>
     private async Task<TimeSpan> LagOf(long position, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand($"""
             select greatest(extract(epoch from clock_timestamp() - timestamp), 0)::float8 from {EventLogSetup.Schema}.mt_events
-            where seq_id > $1 order by seq_id limit 1
+            where seq_id > $1 and isfinite(timestamp) order by seq_id limit 1
             """);
         command.Parameters.Add(new() { Value = position });
         return TimeSpan.FromSeconds(await command.ExecuteScalarAsync(ct) as double? ?? 0);

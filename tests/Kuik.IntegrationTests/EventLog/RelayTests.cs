@@ -71,6 +71,21 @@ public class RelayTests
     }
 
     [Fact]
+    public async Task An_event_without_a_time_as_Marten_writes_after_a_failed_append_does_not_stop_the_relay()
+    {
+        var (postgres, rabbit) = await Servers();
+        var inbox = new Inbox();
+        await using var listener = await LogHost.Start("listener", postgres, add: LogHost.Listening(rabbit, inbox));
+        await listener.AppendRequest("a:1");
+        await listener.Ask<string>("update kuik.mt_events set timestamp = '-infinity' returning type");
+        await listener.AppendRequest("b:1");
+
+        await using var relay = await LogHost.Start("relay", postgres, add: LogHost.Relaying(rabbit));
+
+        await Eventually.True(() => inbox.Requested.Contains("b:1"), "the event after it arrived");
+    }
+
+    [Fact]
     public async Task A_pod_that_lived_for_a_moment_while_the_relay_was_down_arrives_whole_even_when_its_stream_is_archived()
     {
         var (postgres, rabbit) = await Servers();
