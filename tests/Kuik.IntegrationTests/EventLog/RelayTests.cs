@@ -71,7 +71,7 @@ public class RelayTests
     }
 
     [Fact]
-    public async Task An_event_without_a_time_as_Marten_writes_after_a_failed_append_does_not_stop_the_relay()
+    public async Task An_event_without_a_time_does_not_stop_the_relay()
     {
         var (postgres, rabbit) = await Servers();
         var inbox = new Inbox();
