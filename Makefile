@@ -18,9 +18,9 @@ stop: ## stops what make run started, nothing else
 test: install build ## installs what is missing, builds, runs every test that needs no cluster
 	@tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
 
-test-cluster: install ## installs Kuik on a Kubernetes node of its own, with real pods, and tests it from outside (needs root; some minutes more the first time)
+test-cluster: install ## installs Kuik on a Kubernetes node of its own, with real pods, and tests it from outside (needs root; some minutes more the first time; SHORT=1, IDLE=3600: see tests/Kuik.ClusterTests/test-cluster)
 	@tests/Kuik.Testing/install-servers cluster
-	@tests/Kuik.ClusterTests/test-cluster
+	@SHORT='$(SHORT)' IDLE='$(IDLE)' tests/Kuik.ClusterTests/test-cluster
 
 images: ## OCI archives of the five services in artifacts/images, amd64 and arm64 (BASE=debian: on base images of Debian's packages, where Microsoft's cannot be pulled)
 	@tests/Kuik.Testing/install-servers images

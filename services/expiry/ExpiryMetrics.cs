@@ -17,7 +17,8 @@ public sealed class ExpiryMetrics
         var meter = meters.Create("Kuik.Expiry");
         decisions = meter.CreateCounter<long>("kuik_expiry_decisions", description: "Decisions about images, by outcome: unused");
         announced = meter.CreateCounter<long>(
-            "kuik_expiry_announced", description: "Announcements of copies and evictions that were due, by kind: fetch or evict");
+            "kuik_expiry_announced", description:
+            "Announcements of copies and evictions that were due, by kind (fetch or evict) and outcome (queued, or returned: no queue has taken it)");
         meter.CreateObservableGauge("kuik_work_due", () => Measure(kind => kind.Due),
             description: "Work that is due and that no replica has claimed, by kind: fetch, evict or expire; as of the last sweep of the leader");
         meter.CreateObservableGauge("kuik_work_overdue", () => Measure(kind => kind.Overdue),
@@ -29,7 +30,11 @@ public sealed class ExpiryMetrics
     public void CountDecision(string outcome) => decisions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>Work was announced.</summary>
-    public void CountAnnounced(WorkKind kind, int count) => announced.Add(count, Tag(kind));
+    /// <param name="kind">A copy or a removal.</param>
+    /// <param name="isQueued">False when RabbitMQ returned it: no image-fetcher has made its queue yet.</param>
+    /// <param name="count">How often.</param>
+    public void CountAnnounced(WorkKind kind, bool isQueued, int count) =>
+        announced.Add(count, Tag(kind), KeyValuePair.Create<string, object?>("outcome", isQueued ? "queued" : "returned"));
 
     /// <summary>What is due now; empty when this replica does not lead.</summary>
     public void Show(IReadOnlyList<(WorkKind Kind, long Due, long Overdue)> counts) => work = counts;

@@ -1,6 +1,4 @@
-using System.Diagnostics.Metrics;
 using Kuik.Oci;
-using OpenTelemetry.Metrics;
 
 namespace Kuik.NodeProxy;
 
@@ -15,7 +13,6 @@ internal static class AddPulls
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.DenialReason);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
-        services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddView(RoomFor));
         services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
         services.AddSingleton(settings);
         services.AddSingleton(new UpstreamAddresses(new UpstreamAddress(settings.Cache), new UpstreamAddress(settings.Fetcher)));
@@ -49,10 +46,6 @@ internal static class AddPulls
         services.AddHostedService<EndpointsFile>();
         return builder;
     }
-
-    // OpenTelemetry sets room aside for 2000 series of each metric. Only the one with the origin's name may have that many.
-    private static MetricStreamConfiguration? RoomFor(Instrument metric) =>
-        metric.Name == ProxyMetrics.Requests ? null : new MetricStreamConfiguration { CardinalityLimit = 100 };
 
     // The order of the chain.
     private static IReadOnlyList<IPullSource> Sources(IServiceProvider provider)

@@ -6,7 +6,7 @@ using Kuik.NodeProxy;
 // StallTests). The runtime reads this once, before its first socket.
 Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
 var builder = WebApplication.CreateSlimBuilder(args);
-builder.AddKuikDefaults("node-proxy");
+builder.AddKuikDefaults("node-proxy", largest: ProxyMetrics.Requests);   // by origin
 var settings = ProxySettings.Read(builder.Configuration);
 ListenOnNode.Configure(builder, settings);   // 127.0.0.1 and ::1 for pulls, Kuik:Metrics:Urls for health and metrics
 builder.AddPullChain(settings);              // ServeManifest (RememberManifests), ServeBlob, ListTags, RelayReferrers over AskCache, AskFetcher, AskOrigin

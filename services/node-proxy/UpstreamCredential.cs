@@ -16,12 +16,14 @@ internal sealed class UpstreamCredential(SecretFile secret, string? username) : 
 {
     private Made? _made;
 
-    /// <summary>The value of Authorization, now.</summary>
-    public AuthenticationHeaderValue Header
+    /// <summary>The value of Authorization, now; null while the file does not exist: anonymous.</summary>
+    public AuthenticationHeaderValue? Header
     {
         get
         {
             var now = username is null ? secret.ToSend : secret.Current;
+            if (now.Length == 0)
+                return null;
             if (Volatile.Read(ref _made) is { } made && made.Secret == now)
                 return made.Header;
             var header = username is null

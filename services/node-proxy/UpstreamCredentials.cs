@@ -16,8 +16,9 @@ internal sealed record UpstreamCredentials(UpstreamCredential? Cache, UpstreamCr
     /// <summary>A file with that user's password on one line; read again when it changes.</summary>
     public const string ReadPasswordFileKey = "Kuik:Cache:ReadPasswordFile";
 
-    /// <summary>Reads the files that the settings name.</summary>
-    /// <exception cref="WrongSetting">A file cannot be read, or one of user name and password is missing.</exception>
+    /// <summary>Reads the files that the settings name. One that does not exist is read when it does; until then requests are anonymous,
+    /// and pulls come from the sources that answer those: a node that restarts must not depend on a Secret that is gone.</summary>
+    /// <exception cref="WrongSetting">A file cannot be read, or one of the settings for user name and password is missing.</exception>
     public static UpstreamCredentials Open(IConfiguration configuration, TimeProvider time, ILogger<UpstreamCredentials> logger)
     {
         var (user, passwordFile) = (configuration[ReadUsernameKey] ?? "", configuration[ReadPasswordFileKey] ?? "");
@@ -31,7 +32,7 @@ internal sealed record UpstreamCredentials(UpstreamCredential? Cache, UpstreamCr
             Open(ReadPasswordFileKey, SecretKind.Password, user), Open(FetcherToken.FileKey, SecretKind.Token, username: null));
 
         UpstreamCredential? Open(string key, SecretKind kind, string? username) => configuration[key] is { Length: > 0 } file
-            ? new UpstreamCredential(new SecretFile(key, file, kind, time, logger), username)
+            ? new UpstreamCredential(new SecretFile(key, file, kind, time, logger, mayBeMissing: true), username)
             : null;
     }
 

@@ -44,7 +44,7 @@ internal static class CheckCluster
         {
             return (await api.Get("api/v1/namespaces/kube-system", PodJson.Default.Namespace, ct)).Metadata.Uid!;
         }
-        catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException)
+        catch (Exception fault) when (KubernetesFault.IsOfApi(fault, ct))
         {
             throw new ClusterCheckFailed($"Kubernetes at {api.Address} does not say which cluster it is ({fault.Message})");
         }

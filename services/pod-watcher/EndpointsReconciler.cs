@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kuik.Kubernetes;
 
@@ -76,8 +75,7 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherSett
             await Reconcile(ct);
             _problem = null;
         }
-        catch (Exception failure) when (failure is KubernetesRefused or HttpRequestException or IOException or JsonException
-            || (failure is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception failure) when (KubernetesFault.IsOfApi(failure, ct))
         {
             if (_problem != failure.Message)
                 LogFailed(Name, failure.Message);

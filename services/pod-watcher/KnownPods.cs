@@ -1,3 +1,4 @@
+using Kuik.Contracts;
 using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
@@ -11,6 +12,9 @@ internal sealed class KnownPods
     private readonly Lock gate = new();
     private readonly Dictionary<string, PodUse> pods = [];
     private readonly Dictionary<string, HashSet<string>> users = [];
+    private readonly Pool<string> texts = new();
+    private readonly Pool<IReadOnlyList<string>> lists = new(new ListComparer<string>());
+    private readonly Pool<IReadOnlyList<PodImage>> containers = new(new ListComparer<PodImage>());
 
     /// <summary>Fills it from the whole usage table.</summary>
     public KnownPods(IEnumerable<ImageUser> rows)
@@ -47,7 +51,7 @@ internal sealed class KnownPods
             foreach (var image in old)
                 users[image].Remove(uid);
             if (!pod.IsGone)
-                Add(uid, pod);
+                Add(uid, Shared(pod));
             foreach (var image in old.Where(image => users[image].Count == 0))
                 users.Remove(image);
             return [.. old.Union(pod.Images)];
@@ -76,6 +80,16 @@ internal sealed class KnownPods
 
     private static readonly Comparer<(string Namespace, string Name)> InOrder = Comparer<(string Namespace, string Name)>.Create((a, b) =>
         string.CompareOrdinal(a.Namespace, b.Namespace) is not 0 and var byNamespace ? byNamespace : string.CompareOrdinal(a.Name, b.Name));
+
+    // A thousand pods of one template differ in their names only.
+    private PodUse Shared(PodUse pod) => pod with
+    {
+        Namespace = texts.Get(pod.Namespace),
+        Node = pod.Node is null ? null : texts.Get(pod.Node),
+        Images = lists.Get(pod.Images),
+        PullSecrets = lists.Get(pod.PullSecrets),
+        Containers = pod.Containers is null ? null : containers.Get(pod.Containers),
+    };
 
     private void Add(string uid, PodUse pod)
     {

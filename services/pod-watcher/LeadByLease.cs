@@ -9,7 +9,9 @@ namespace Kuik.PodWatcher;
 /// One replica at a time watches the cluster: the one that holds the Lease <c>kuik-pod-watcher</c>. A Lease cannot stop a replica that has lost it
 /// without noticing, so every decision is also made against the version of its stream.
 /// </summary>
-internal sealed partial class LeadByLease(IKubernetes client, WatchCluster cluster, WatcherSettings settings, TimeProvider time, ILogger<LeadByLease> logger) : BackgroundService
+internal sealed partial class LeadByLease(
+    IKubernetes client, WatchCluster cluster, WatcherSettings settings, TimeProvider time, ILogger<LeadByLease> logger)
+    : BackgroundService, ILeader
 {
     /// <summary>The Lease's name.</summary>
     public const string LeaseName = "kuik-pod-watcher";

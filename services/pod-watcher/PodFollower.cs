@@ -119,7 +119,7 @@ internal sealed partial class PodFollower(
                     pods.ListAgain();
                 _toConfirm = NewSignal();
             }
-            catch (Exception fault) when (fault is KubernetesRefused or HttpRequestException or IOException or System.Text.Json.JsonException)
+            catch (Exception fault) when (KubernetesFault.IsOfApi(fault, ct))
             {
                 LogSecondListFailed(fault.Message);
                 await backOff.Wait(ct);

@@ -4,12 +4,13 @@ namespace Kuik.PodWatcher;
 
 /// <summary>One instance of each value, so that what a hundred thousand pods have in common is in memory once. Forgets everything when it
 /// has grown large. Thread safe.</summary>
-internal sealed class Pool<T>
+/// <param name="comparer">Which values are equal; default their own equality.</param>
+internal sealed class Pool<T>(IEqualityComparer<T>? comparer = null)
     where T : notnull
 {
     private const int Most = 200_000;
 
-    private readonly ConcurrentDictionary<T, T> _values = new();
+    private readonly ConcurrentDictionary<T, T> _values = new(comparer);
     private int _count;
 
     /// <summary>The instance that equals this value.</summary>
@@ -23,5 +24,19 @@ internal sealed class Pool<T>
             Volatile.Write(ref _count, 0);
         }
         return _values.GetOrAdd(value, value);
+    }
+}
+
+/// <summary>Lists are equal when their values are, in order.</summary>
+internal sealed class ListComparer<T> : IEqualityComparer<IReadOnlyList<T>>
+{
+    public bool Equals(IReadOnlyList<T>? x, IReadOnlyList<T>? y) => ReferenceEquals(x, y) || (x is not null && y is not null && x.SequenceEqual(y));
+
+    public int GetHashCode(IReadOnlyList<T> obj)
+    {
+        var hash = new HashCode();
+        foreach (var value in obj)
+            hash.Add(value);
+        return hash.ToHashCode();
     }
 }

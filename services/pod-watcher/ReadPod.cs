@@ -8,6 +8,8 @@ internal static class ReadPod
 {
     private static readonly Pool<string> SharedTexts = new();
     private static readonly Pool<PodImage> SharedImages = new();
+    private static readonly Pool<IReadOnlyList<PodImage>> SharedLists = new(new ListComparer<PodImage>());
+    private static readonly Pool<IReadOnlyList<string>> SharedNames = new(new ListComparer<string>());
 
     private const string TemplateHashLabel = "pod-template-hash";
 
@@ -28,7 +30,7 @@ internal static class ReadPod
         var owner = TopController(pod.Metadata);
         return new LivePod(
             pod.Metadata.Uid!, Shared(pod.Metadata.Namespace!), pod.Metadata.Name!,
-            [.. containers.Concat(initial).Concat(ephemeral).Concat(volumes).Select(WithDigest)],
+            SharedLists.Get([.. containers.Concat(initial).Concat(ephemeral).Concat(volumes).Select(WithDigest)]),
             SecretNames(pod.Spec?.ImagePullSecrets),
             Shared($"{pod.Metadata.Namespace}/{pod.Spec?.ServiceAccountName ?? "default"}"))
         {
@@ -97,5 +99,5 @@ internal static class ReadPod
 
     /// <summary>Names of pull secrets, without the empty entries that the API allows.</summary>
     public static IReadOnlyList<string> SecretNames(IReadOnlyList<SecretName>? secrets) =>
-        [.. (secrets ?? []).Select(secret => secret.Name).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!).Distinct()];
+        SharedNames.Get([.. (secrets ?? []).Select(secret => secret.Name).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!).Distinct()]);
 }

@@ -29,9 +29,11 @@ internal static class WatcherSetup
         builder.Services.AddSingleton<WatchCluster>();
         builder.Services.AddSingleton<LeadByLease>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
+        builder.Services.AddSingleton<ILeader>(services => services.GetRequiredService<LeadByLease>());
         builder.Services.AddHostedService<ExpireImages>();
         builder.Services.AddHostedService<EndpointsReconciler>();
         builder.Services.AddSetup(builder.Configuration);
+        builder.Services.AddSingleton<WebhookCertificateMetrics>();
         builder.Services.AddHostedService<WebhookCertificateController>();
         builder.Services.AddHealthChecks().AddCheck<WatcherHealth>("cluster");
         return builder;

@@ -56,7 +56,7 @@ public static partial class EventLogCommands
             catch (SchemaMigrationRefusedException refused)
             {
                 LogRefused(logger, refused.Message);
-                return 70;   // EX_SOFTWARE of sysexits.h
+                return ExitCodes.Failed;
             }
             catch (Exception fault) when (fault is TimeoutException || EventLogFault.MeansAway(fault))
             {
@@ -65,7 +65,7 @@ public static partial class EventLogCommands
                     LogWaits(logger, reason);
                 said = reason;
                 if (fault is TimeoutException || time.GetElapsedTime(began) > _patience)
-                    return 75;   // EX_TEMPFAIL
+                    return ExitCodes.TryAgain;
                 await Task.Delay(backOff.Next(), time, ct);
             }
         }

@@ -23,7 +23,8 @@ public sealed record WorkLease(long Attempt, string? By, bool IsLive)
 /// <param name="Kind">A copy or a removal.</param>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="DueSince">UTC: when it became due.</param>
-public sealed record DueWork(WorkKind Kind, string Image, DateTimeOffset DueSince);
+/// <param name="DueAgain">UTC: when it is due again unless it changes.</param>
+public sealed record DueWork(WorkKind Kind, string Image, DateTimeOffset DueSince, DateTimeOffset DueAgain);
 
 /// <summary>
 /// The work table: what is open about each image and when it is due (<see cref="ImageWork"/>), changed in the transaction that records the
@@ -36,7 +37,12 @@ public static class WorkTable
             select kind, image, wake_at from kuik.work where kind = any($3) and wake_at <= now()
             order by wake_at limit $1 for update skip locked)
         update kuik.work set wake_at = now() + $2 from due where work.image = due.image and work.kind = due.kind
-        returning work.kind, work.image, due.wake_at
+        returning work.kind, work.image, due.wake_at, work.wake_at
+        """;
+
+    internal const string PostponeQuery = """
+        update kuik.work set wake_at = now() + $1 from unnest($2::text[], $3::text[], $4::timestamptz[]) as taken (kind, image, wake_at)
+        where work.image = taken.image and work.kind = taken.kind and work.wake_at = taken.wake_at
         """;
 
     internal const string ExpiringQuery = """
@@ -99,7 +105,7 @@ public static class WorkTable
     /// </summary>
     /// <param name="postgres">The event log.</param>
     /// <param name="limit">How many at most.</param>
-    /// <param name="pause">Until when it may stay open after it has been announced.</param>
+    /// <param name="pause">How long announcing it may take.</param>
     /// <param name="ct">Ends it.</param>
     public static async Task<IReadOnlyList<DueWork>> TakeDue(NpgsqlDataSource postgres, int limit, TimeSpan pause, CancellationToken ct)
     {
@@ -110,8 +116,19 @@ public static class WorkTable
         await using var rows = await command.ExecuteReaderAsync(ct);
         var due = new List<DueWork>();
         while (await rows.ReadAsync(ct))
-            due.Add(new DueWork(KindOf(rows.GetString(0)), rows.GetString(1), rows.GetFieldValue<DateTimeOffset>(2)));
+            due.Add(new DueWork(
+                KindOf(rows.GetString(0)), rows.GetString(1), rows.GetFieldValue<DateTimeOffset>(2),
+                rows.GetFieldValue<DateTimeOffset>(3)));
         return due;
+    }
+
+    /// <summary>Work that was taken has been announced: it is due again after the pause. What has been claimed or has ended since is left alone.</summary>
+    public static async Task Postpone(NpgsqlDataSource postgres, IReadOnlyList<DueWork> work, TimeSpan pause, CancellationToken ct)
+    {
+        await using var connection = await postgres.OpenConnectionAsync(ct);
+        await Execute(connection, PostponeQuery, [
+            pause, work.Select(taken => NameOf(taken.Kind)).ToArray(), work.Select(taken => taken.Image).ToArray(),
+            work.Select(taken => taken.DueAgain).ToArray()], ct);
     }
 
     /// <summary>Images whose expiry is due: unused for the whole delay, or forgotten; those that have waited longest first.</summary>

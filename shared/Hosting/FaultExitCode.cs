@@ -9,16 +9,13 @@ namespace Kuik.Hosting;
 /// </summary>
 internal sealed class FaultExitCode(IServiceProvider services, IHostApplicationLifetime lifetime) : IHostedService
 {
-    /// <summary>EX_SOFTWARE of sysexits.h.</summary>
-    public const int Value = 70;
-
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         lifetime.ApplicationStopping.Register(() =>
         {
             if (services.GetServices<IHostedService>().OfType<BackgroundService>().Any(service => service.ExecuteTask?.IsFaulted == true))
-                Environment.ExitCode = Value;
+                Environment.ExitCode = ExitCodes.Failed;
         });
         return Task.CompletedTask;
     }

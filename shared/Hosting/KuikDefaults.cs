@@ -25,6 +25,13 @@ public static class KuikDefaults
     /// </summary>
     private static readonly MinDataRate SlowestReader = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
 
+    /// <summary>
+    /// Series that a metric may have. OpenTelemetry sets room aside for them when the metric is made: its own default, 2,000, is 16 MiB
+    /// of each service's heap (dotnet-gcdump). No metric has a label with more values than this, but for what
+    /// <see cref="AddKuikDefaults"/> is told.
+    /// </summary>
+    private const int MostSeries = 128;
+
     /// <summary>The tag of health checks that <c>/healthz</c> asks too: unhealthy means that only a restart helps.</summary>
     public const string Live = "live";
 
@@ -34,7 +41,8 @@ public static class KuikDefaults
     /// <summary>Adds logs, health checks, OpenTelemetry and the clock.</summary>
     /// <param name="builder">The service's builder.</param>
     /// <param name="service">Its name, for example <c>image-fetcher</c>.</param>
-    public static WebApplicationBuilder AddKuikDefaults(this WebApplicationBuilder builder, string service)
+    /// <param name="largest">The metric that may have 2,000 series; default none.</param>
+    public static WebApplicationBuilder AddKuikDefaults(this WebApplicationBuilder builder, string service, string? largest = null)
     {
         AppDomain.CurrentDomain.UnhandledException += (_, fault) => EndWithOneLine(service, (Exception)fault.ExceptionObject, builder.Configuration["Urls"]);
         CheckUrls(builder.Configuration["Urls"]);
@@ -55,6 +63,7 @@ public static class KuikDefaults
             .ConfigureResource(resource => resource.AddService("kuik-" + service))
             .WithMetrics(metrics => metrics
                 .AddMeter("Kuik.*", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "MassTransit", "Marten", "Npgsql")
+                .AddView(metric => metric.Name == largest ? null : new MetricStreamConfiguration { CardinalityLimit = MostSeries })
                 .AddPrometheusExporter());
         if (builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 })
             telemetry.WithTracing(traces => traces.AddSource("Kuik.*", "MassTransit", "Marten", "Npgsql")).UseOtlpExporter();
@@ -118,7 +127,7 @@ public static class KuikDefaults
         var writer = new Thread(() => Console.Error.WriteLine($"{service}: {line.ReplaceLineEndings(" ")}")) { IsBackground = true };
         writer.Start();
         writer.Join(LastLineLimit);
-        Environment.Exit(78);   // EX_CONFIG of sysexits.h
+        Environment.Exit(ExitCodes.WrongSetting);
     }
 
     private static IEnumerable<Exception> Chain(Exception fault)

@@ -34,7 +34,7 @@ public sealed partial class SecretFile : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ITimer _timer;
-    private Secrets _secrets;
+    private Secrets _secrets = new(Value.Of(""), null, default);
     private string? _problem;
 
     /// <summary>Reads the file.</summary>
@@ -43,20 +43,27 @@ public sealed partial class SecretFile : IDisposable
     /// <param name="kind">What it may hold.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Told of changes and of a file that cannot be read any more, never of its content.</param>
+    /// <param name="mayBeMissing">A file that does not exist is no error: the value is empty until it does. Default false.</param>
     /// <exception cref="WrongSetting">The file cannot be read, or holds something else.</exception>
-    public SecretFile(string key, string path, SecretKind kind, TimeProvider time, ILogger logger)
+    public SecretFile(string key, string path, SecretKind kind, TimeProvider time, ILogger logger, bool mayBeMissing = false)
     {
         (_path, _kind, _time, _logger) = (path, kind, time, logger);
-        if (TryRead(out var problem) is not { } secret)
-            throw new WrongSetting(key, path, $"a readable file with {Accepted(kind)} ({problem})");
-        _secrets = new Secrets(Value.Of(secret), null, default);
+        var read = TryRead();
+        if (read.Secret is { } secret)
+            _secrets = new Secrets(Value.Of(secret), null, default);
+        else if (mayBeMissing && read.IsMissing)
+            LogMissing(path, key);
+        else
+            throw new WrongSetting(key, path, $"a readable file with {Accepted(kind)} ({read.Problem})");
+        _problem = read.Problem;
         _timer = time.CreateTimer(_ => Reload(), null, Interval, Interval);
     }
 
-    /// <summary>The newest value.</summary>
+    /// <summary>The newest value; empty while a file that may be missing has not been there.</summary>
     public string Current => Volatile.Read(ref _secrets).Current.Text;
 
-    /// <summary>The value to show to another process, which may not have read the newest one yet.</summary>
+    /// <summary>The value to show to another process, which may not have read the newest one yet; empty as <see cref="Current"/>
+    /// is.</summary>
     public string ToSend
     {
         get
@@ -72,6 +79,8 @@ public sealed partial class SecretFile : IDisposable
     public bool Matches(string shown)
     {
         var secrets = Volatile.Read(ref _secrets);
+        if (secrets.Current.Text.Length == 0)
+            return false;
         var hash = Value.HashOf(shown);
         var isCurrent = CryptographicOperations.FixedTimeEquals(hash, secrets.Current.Hash);
         var isPrevious = CryptographicOperations.FixedTimeEquals(hash, (secrets.Previous ?? secrets.Current).Hash);
@@ -81,22 +90,25 @@ public sealed partial class SecretFile : IDisposable
     /// <summary>Reads the file again. One that cannot be read, or holds no secret, leaves everything as it is and is logged once.</summary>
     public void Reload()
     {
-        var secret = TryRead(out var problem);
-        if (problem is not null && problem != _problem)
-            LogKept(_path, problem);
-        _problem = problem;
-        if (secret is null || secret == Current)
+        var read = TryRead();
+        if (read.Problem is { } problem && problem != _problem)
+            LogNotUsed(_path, problem, Current.Length == 0 ? "there is none yet" : "the secret read from it before is kept");
+        _problem = read.Problem;
+        if (read.Secret is not { } secret || secret == Current)
             return;
-        Volatile.Write(ref _secrets, new Secrets(Value.Of(secret), _secrets.Current, _time.GetUtcNow()));
-        LogChanged(_path);
+        // None before is nothing that another process could know.
+        var previous = Current.Length == 0 ? null : _secrets.Current;
+        Volatile.Write(ref _secrets, new Secrets(Value.Of(secret), previous, _time.GetUtcNow()));
+        if (previous is null)
+            LogIsThere(_path);
+        else
+            LogChanged(_path);
     }
 
     public void Dispose() => _timer.Dispose();
 
-    /// <summary>Null with the problem.</summary>
-    private string? TryRead(out string? problem)
+    private ReadResult TryRead()
     {
-        problem = null;
         string secret;
         try
         {
@@ -106,15 +118,14 @@ public sealed partial class SecretFile : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problem = e.Message;
-            return null;
+            return new ReadResult(null, e.Message, IsMissing: e is FileNotFoundException or DirectoryNotFoundException);
         }
-        problem = secret.Length > MaxLength ? $"it is longer than {MaxLength} characters"
+        var problem = secret.Length > MaxLength ? $"it is longer than {MaxLength} characters"
             : secret.Length == 0 ? "it is empty"
             : secret.Any(char.IsControl) ? "it has more than one line or other control characters"
             : _kind == SecretKind.Token && !secret.All(IsOfToken) ? "it has characters that a token cannot have"
             : null;
-        return problem is null ? secret : null;
+        return new ReadResult(problem is null ? secret : null, problem, IsMissing: false);
     }
 
     private static string Accepted(SecretKind kind) =>
@@ -126,8 +137,17 @@ public sealed partial class SecretFile : IDisposable
     [LoggerMessage(LogLevel.Information, "{File} has changed: the new secret is used; the one before it is accepted for a while")]
     private partial void LogChanged(string file);
 
-    [LoggerMessage(LogLevel.Warning, "{File} is not used: {Problem}; the secret read from it before is kept")]
-    private partial void LogKept(string file, string problem);
+    [LoggerMessage(LogLevel.Warning, "{File} is not used: {Problem}; {Instead}")]
+    private partial void LogNotUsed(string file, string problem, string instead);
+
+    [LoggerMessage(LogLevel.Warning, "{File} ({Key}) does not exist: it goes on without, and reads it when it is there")]
+    private partial void LogMissing(string file, string key);
+
+    [LoggerMessage(LogLevel.Information, "{File} is there: its secret is used")]
+    private partial void LogIsThere(string file);
+
+    /// <summary>One of secret and problem is null.</summary>
+    private readonly record struct ReadResult(string? Secret, string? Problem, bool IsMissing);
 
     private sealed record Secrets(Value Current, Value? Previous, DateTimeOffset Since);
 

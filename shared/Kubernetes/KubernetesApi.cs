@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -100,6 +101,20 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         }
         while (!string.IsNullOrEmpty(at.Continue));
         return (kept, at.ResourceVersion);
+    }
+
+    /// <summary>Reads an answer as text: a pod's own, by the API server's proxy, or its log. At most <paramref name="limit"/> bytes of it.</summary>
+    /// <param name="path">Path and query below the server's address, without a leading slash.</param>
+    /// <param name="limit">Bytes that are read; the rest is left.</param>
+    /// <param name="ct">Ends the request.</param>
+    public async Task<string> GetText(string path, int limit, CancellationToken ct)
+    {
+        using var response = await Send(HttpMethod.Get, path, null, ct);
+        var asked = Describe(HttpMethod.Get, response.RequestMessage!.RequestUri!);
+        await using var body = new ProgressStream(await response.Content.ReadAsStreamAsync(ct), _limits.Silence, asked, _time);
+        var bytes = new byte[limit];
+        var length = await body.ReadAtLeastAsync(bytes, limit, throwOnEndOfStream: false, ct);
+        return Encoding.UTF8.GetString(bytes, 0, length);
     }
 
     /// <summary>Opens a watch; the caller reads its lines and disposes the answer.</summary>

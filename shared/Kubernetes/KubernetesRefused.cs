@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json;
 
 namespace Kuik.Kubernetes;
@@ -21,6 +22,10 @@ public sealed class KubernetesRefused(HttpStatusCode status, string? reason, str
     /// <summary>How long the API asks to be left alone (<c>Retry-After</c> of a 429 or 503); null when it does not say.</summary>
     public TimeSpan? RetryAfter { get; } = retryAfter;
 
+    /// <summary>The answer's body where it is none of the API's own, for example that of a pod behind its proxy; null for the API's own. At
+    /// most 64 KiB.</summary>
+    public string? Text { get; private init; }
+
     /// <summary>The state that a watch was to go on from is no longer known: only a new list helps.</summary>
     public bool NeedsNewList => Status == HttpStatusCode.Gone || Reason is "Expired" or "Gone";
 
@@ -29,12 +34,17 @@ public sealed class KubernetesRefused(HttpStatusCode status, string? reason, str
         var body = new byte[LongestBody];
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         var length = await stream.ReadAtLeastAsync(body, LongestBody, throwOnEndOfStream: false, ct);
-        return From($"{request.Method} {request.RequestUri!.AbsolutePath}", response.StatusCode, Parse(body.AsSpan(0, length)), RetryAfterOf(response, now));
+        var account = Parse(body.AsSpan(0, length));
+        var text = account is null ? Encoding.UTF8.GetString(body, 0, length) : null;
+        return From($"{request.Method} {request.RequestUri!.AbsolutePath}", response.StatusCode, account, RetryAfterOf(response, now), text);
     }
 
-    internal static KubernetesRefused From(string asked, HttpStatusCode status, ApiStatus? account, TimeSpan? retryAfter = null) =>
+    internal static KubernetesRefused From(string asked, HttpStatusCode status, ApiStatus? account, TimeSpan? retryAfter = null, string? text = null) =>
         new(status, account?.Reason, $"{asked}: {(int)status} {account?.Message ?? status.ToString()}",
-            retryAfter ?? (account?.Details?.RetryAfterSeconds is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : null));
+            retryAfter ?? (account?.Details?.RetryAfterSeconds is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : null))
+        {
+            Text = text,
+        };
 
     private static TimeSpan? RetryAfterOf(HttpResponseMessage response, DateTimeOffset now) => response.Headers.RetryAfter switch
     {

@@ -77,7 +77,7 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
             {
                 LogListsAgain(watched.What, "the last list was not complete");
             }
-            catch (Exception fault) when (IsFault(fault, ct))
+            catch (Exception fault) when (KubernetesFault.IsOfApi(fault, ct))
             {
                 if (Problem != fault.Message)
                     LogFault(watched.What, api.Address, fault.Message);
@@ -168,13 +168,6 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
         var reader = new Utf8JsonReader(line);
         return JsonSerializer.Deserialize(ref reader, type) ?? throw new JsonException("the Kubernetes API sent null in a watch");
     }
-
-    private static bool IsFault(Exception fault, CancellationToken ct) => fault switch
-    {
-        OperationCanceledException => !ct.IsCancellationRequested,   // a deadline of our own or of HttpClient
-        HttpRequestException or IOException or KubernetesRefused or JsonException => true,
-        _ => false,
-    };
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{What}: {Count} listed")]
     private partial void LogListed(string what, int count);

@@ -91,16 +91,59 @@ public sealed class Cluster : IAsyncLifetime
     public async Task<JsonNode> WaitUntilCached(string image)
     {
         JsonNode? found = null;
-        await Eventually.True(
-            async () =>
-            {
-                var all = (await Get("cachedimages"))["items"]!.AsArray();
-                found = all.FirstOrDefault(cached =>
-                    (string?)cached!["spec"]!["sourceImage"] == image && (bool?)cached["status"]?["isCached"] == true);
-                return found is not null;
-            },
-            $"{image} is cached; {await Kubernetes.Kubectl("get", "cachedimages", "-o", "wide")}", TimeSpan.FromMinutes(2));
+        try
+        {
+            await Eventually.True(
+                async () =>
+                {
+                    var all = (await Get("cachedimages"))["items"]!.AsArray();
+                    found = all.FirstOrDefault(cached =>
+                        (string?)cached!["spec"]!["sourceImage"] == image && (bool?)cached["status"]?["isCached"] == true);
+                    return found is not null;
+                },
+                $"{image} is cached", TimeSpan.FromMinutes(4));
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"{late.Message}; {await Kubernetes.Kubectl("get", "cachedimages", "-o", "wide")}", late);
+        }
         return found!;
+    }
+
+    /// <summary>Does something while a registry is down.</summary>
+    public static async Task Without(Registry registry, Func<Task> then)
+    {
+        await registry.Stop();
+        try
+        {
+            await then();
+        }
+        finally
+        {
+            await registry.Restart();
+        }
+    }
+
+    /// <summary>
+    /// Does something while the cluster's DNS refuses every question, as kube-proxy refuses what is sent to a Service without pods.
+    /// </summary>
+    public static async Task WithoutDns(Func<Task> then)
+    {
+        await ChangeDnsRules("-I");
+        try
+        {
+            await then();
+        }
+        finally
+        {
+            await ChangeDnsRules("-D");
+        }
+    }
+
+    private static async Task ChangeDnsRules(string change)
+    {
+        foreach (var protocol in (string[])["udp", "tcp"])
+            await RunTool.Run("iptables", [change, "INPUT", "-p", protocol, "--dport", "53", "-j", "REJECT"]);
     }
 
     /// <summary>Removes an image from the node, as the kubelet's own garbage collection does: the next pod pulls all of it again.</summary>

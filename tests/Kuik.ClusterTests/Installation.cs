@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Text;
+using System.Text.Json.Nodes;
 using Kuik.Testing;
 
 namespace Kuik.ClusterTests;
@@ -6,13 +8,14 @@ namespace Kuik.ClusterTests;
 /// <summary>Kuik in the cluster, installed and removed with the commands of docs/operations.</summary>
 public sealed class Installation(KubernetesApi kubernetes)
 {
+    private const string Space = "kuik-system";
     private bool isInstalled;
 
-    /// <summary>The overlay: overlays/default, and what Kubernetes 1.20 lacks.</summary>
+    /// <summary>The overlay: overlays/default without what Kubernetes 1.20 lacks.</summary>
     public static string Overlay { get; } = Path.Combine(Checkout.Root, "tests/Kuik.ClusterTests/overlay");
 
-    /// <summary>How long the last installation took, from the command to every pod ready.</summary>
-    public TimeSpan Duration { get; private set; }
+    /// <summary>Another version of it, whose unused images expire after a minute.</summary>
+    public static string NextOverlay { get; } = Path.Combine(Checkout.Root, "tests/Kuik.ClusterTests/overlay-next");
 
     /// <summary>Installs it unless it is, and waits until all pods are ready.</summary>
     /// <exception cref="TimeoutException">A pod is not ready within eight minutes.</exception>
@@ -20,42 +23,144 @@ public sealed class Installation(KubernetesApi kubernetes)
     {
         if (isInstalled)
             return;
-        var begin = DateTimeOffset.UtcNow;
+        var begin = Stopwatch.GetTimestamp();
         await kubernetes.Kubectl("apply", "-k", Overlay);
         // Pods are there a moment after what makes them.
         await Eventually.True(
             async () => (await Pods()).Count >= 9, "the pods are there", TimeSpan.FromMinutes(2));
-        var wait = await kubernetes.TryKubectl(["-n", "kuik-system", "wait", "--for=condition=Ready", "pods", "--all", "--timeout=480s"]);
-        if (wait.ExitCode != 0)
-            throw new TimeoutException($"Kuik is not ready: {wait.Errors}\n{await Describe()}");
-        Duration = DateTimeOffset.UtcNow - begin;
+        await WaitUntilReady();
+        Console.WriteLine(FormattableString.Invariant($"installed in {Stopwatch.GetElapsedTime(begin).TotalSeconds:0} s"));
         isInstalled = true;
     }
 
-    /// <summary>Steps 1 and 3 of docs/operations/uninstall.md: the webhook, then everything but what is labelled to stay.</summary>
+    /// <summary>Waits until every pod that is there is ready, and none is ending.</summary>
+    /// <exception cref="TimeoutException">One is not, within eight minutes.</exception>
+    public async Task WaitUntilReady()
+    {
+        await Eventually.True(
+            async () => await kubernetes.Kubectl("-n", Space, "get", "pods", "-o", "jsonpath={.items[*].metadata.deletionTimestamp}") == "",
+            "no pod is ending", TimeSpan.FromMinutes(3));
+        var wait = await kubernetes.TryKubectl(["-n", Space, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=480s"]);
+        if (wait.ExitCode != 0)
+            throw new TimeoutException($"Kuik is not ready: {wait.Errors}\n{await Describe()}");
+    }
+
+    /// <summary>Waits until all pods are those of the last change and ready, as docs/operations/upgrade.md does.</summary>
+    /// <exception cref="TimeoutException">They are not, within eight minutes.</exception>
+    public async Task WaitUntilRolledOut()
+    {
+        var status = await kubernetes.TryKubectl(["-n", Space, "rollout", "status", "deployment,statefulset,daemonset", "--timeout=480s"]);
+        if (status.ExitCode != 0)
+            throw new TimeoutException($"the rollout does not end: {status.Output}{status.Errors}\n{await Describe()}");
+        await WaitUntilReady();
+    }
+
+    /// <summary>Sets the number of pods, and waits until there are that many, all ready.</summary>
+    /// <param name="workload">For example <c>deployment/kuik-rabbitmq</c>.</param>
+    /// <param name="replicas">0 or more.</param>
+    public async Task Scale(string workload, int replicas)
+    {
+        await kubernetes.Kubectl("-n", Space, "scale", workload, $"--replicas={replicas}");
+        var component = workload[(workload.IndexOf("/kuik-", StringComparison.Ordinal) + 6)..];
+        await Eventually.True(
+            async () => (await Pods(component)).Count == replicas, $"{workload} has {replicas} pods", TimeSpan.FromMinutes(3));
+        if (replicas > 0)
+            await WaitUntilReady();
+    }
+
+    /// <summary>Restarts workloads one pod after another, and waits until all are ready.</summary>
+    /// <param name="workloads">A name, or kinds.</param>
+    public async Task Restart(string workloads)
+    {
+        await kubernetes.Kubectl("-n", Space, "rollout", "restart", workloads);
+        await WaitUntilRolledOut();
+    }
+
+    /// <summary>
+    /// Restarts everything, node-proxy as a DaemonSet with maxSurge does it since Kubernetes 1.22: a second pod is ready on the node before
+    /// the first is told to stop. Then once more, back to the DaemonSet's own pod.
+    /// </summary>
+    public async Task RestartWithSurge()
+    {
+        await kubernetes.Kubectl("-n", Space, "rollout", "restart", "deployment,statefulset");
+        await CopyDaemonSet("kuik-node-proxy", "kuik-node-proxy-next");
+        await WaitUntilRolledOut();
+        await Restart("daemonset/kuik-node-proxy");
+        await kubernetes.Kubectl("-n", Space, "delete", "daemonset", "kuik-node-proxy-next");
+        await WaitUntilReady();
+    }
+
+    /// <summary>Deletes the pods of these parts at once; what made them makes them anew.</summary>
+    public Task Kill(params string[] components) => kubernetes.Kubectl(
+        "-n", Space, "delete", "pods", "--force", "--grace-period=0",
+        "-l", $"app.kubernetes.io/component in ({string.Join(',', components)})");
+
+    /// <summary>How often containers were restarted, by pod; Postgres and RabbitMQ left out.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> Restarts() => (await kubernetes.Kubectl(
+        "-n", Space, "get", "pods", "-l", "app.kubernetes.io/component notin (postgres,rabbitmq)",
+        "-o", "jsonpath={range .items[*]}{.metadata.name}={.status.containerStatuses[*].restartCount};{end}"))
+        .Split(';', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('=')).ToDictionary(line => line[0], line => line[1]);
+
+    /// <summary>The container of the only pod of a part, as containerd calls it: the last one if it has ended, empty if none.</summary>
+    public async Task<string> Container(string component)
+    {
+        var id = await kubernetes.Kubectl(
+            "-n", Space, "get", "pods", "-l", $"app.kubernetes.io/component={component}",
+            "-o", "jsonpath={.items[0].status.containerStatuses[0].containerID}");
+        return id.Replace("containerd://", "", StringComparison.Ordinal);
+    }
+
+    /// <summary>Step 1 of docs/operations/uninstall.md: no pod is rewritten any more.</summary>
+    public Task StopRewriting() => kubernetes.Kubectl("delete", "mutatingwebhookconfiguration", "kuik-webhook");
+
+    /// <summary>Step 3: everything but what is labelled to stay.</summary>
     public async Task Remove()
     {
-        await kubernetes.Kubectl("delete", "mutatingwebhookconfiguration", "kuik-webhook");
         await kubernetes.Kubectl("delete", "-k", Overlay, "-l", "kuik.enix.io/keep!=true", "--timeout=180s");
         await Eventually.True(
             async () => (await Pods()).Count == 0, "all pods are gone", TimeSpan.FromMinutes(3));
         isInstalled = false;
     }
 
+    /// <summary>Step 4: the namespace, and the volumes with it.</summary>
+    public Task RemoveData() => kubernetes.Kubectl("delete", "namespace", Space, "--timeout=180s");
+
     /// <summary>Pods, their events and the last lines of their logs: for a failure.</summary>
     public async Task<string> Describe()
     {
-        var text = new StringBuilder(await kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "-o", "wide"));
+        var text = new StringBuilder(await kubernetes.Kubectl("-n", Space, "get", "pods", "-o", "wide"));
         foreach (var pod in await Pods())
         {
-            var logs = await kubernetes.TryKubectl(["-n", "kuik-system", "logs", "--all-containers", "--tail=15", pod]);
+            var logs = await kubernetes.TryKubectl(["-n", Space, "logs", "--all-containers", "--tail=15", pod]);
             var events = await kubernetes.TryKubectl(
-                ["-n", "kuik-system", "get", "events", "--field-selector", $"involvedObject.name={pod["pod/".Length..]},type!=Normal"]);
+                ["-n", Space, "get", "events", "--field-selector", $"involvedObject.name={pod["pod/".Length..]},type!=Normal"]);
             text.Append("\n== ").AppendLine(pod).Append(events.Output).Append(logs.Output).Append(logs.Errors);
         }
         return text.ToString();
     }
 
-    private async Task<IReadOnlyList<string>> Pods() =>
-        (await kubernetes.Kubectl("-n", "kuik-system", "get", "pods", "-o", "name")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    /// <summary>Names of the pods, as <c>pod/NAME</c>.</summary>
+    /// <param name="component">Of this part alone; null for all.</param>
+    public async Task<IReadOnlyList<string>> Pods(string? component = null)
+    {
+        var label = "app.kubernetes.io/component" + (component is null ? "" : $"={component}");
+        return (await kubernetes.Kubectl("-n", Space, "get", "pods", "-l", label, "-o", "name"))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    /// <summary>Adds a DaemonSet with the same pods under another name.</summary>
+    private async Task CopyDaemonSet(string name, string copy)
+    {
+        var original = JsonNode.Parse(await kubernetes.Kubectl("-n", Space, "get", "daemonset", name, "-o", "json"))!;
+        var spec = original["spec"]!.DeepClone();
+        spec["selector"]!["matchLabels"]!["copy"] = copy;
+        spec["template"]!["metadata"]!["labels"]!["copy"] = copy;
+        await kubernetes.Apply(new JsonObject
+        {
+            ["apiVersion"] = "apps/v1",
+            ["kind"] = "DaemonSet",
+            ["metadata"] = new JsonObject { ["name"] = copy, ["namespace"] = Space },
+            ["spec"] = spec,
+        }.ToJsonString());
+    }
 }

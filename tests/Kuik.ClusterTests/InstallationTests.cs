@@ -34,6 +34,7 @@ public sealed class InstallationTests(Cluster cluster)
         await cluster.WaitUntilCached(name);
         var password = await Password();
 
+        await cluster.Kuik.StopRewriting();
         await cluster.Kuik.Remove();
 
         var claims = await cluster.Kubernetes.Kubectl("-n", "kuik-system", "get", "persistentvolumeclaims", "-o", "name");
@@ -51,16 +52,69 @@ public sealed class InstallationTests(Cluster cluster)
 
         await cluster.Kubernetes.Kubectl("-n", space, "delete", "pod", "before");
         await Cluster.RemoveFromNode("team/kept");
-        await cluster.Origin.Stop();
-        try
-        {
-            await cluster.Run(space, "after", name);
-        }
-        finally
-        {
-            await cluster.Origin.Restart();
-        }
+        await Cluster.Without(cluster.Origin, () => cluster.Run(space, "after", name));
     }
+
+    [Fact]
+    [Trait("length", "short")]
+    public async Task Uninstalling_for_good_leaves_every_pod_able_to_pull_and_nothing_of_Kuik()
+    {
+        await cluster.Kuik.Ready();
+        var space = await cluster.NewNamespace();
+        var name = await cluster.Origin.Push("team/left", "1", TestImage.Runnable(cluster.Seed()));
+        await RunDeployment(space, name);
+        await cluster.WaitUntilCached(name);
+        Assert.Equal(1, await Rewritten(space));
+
+        await cluster.Kuik.StopRewriting();
+        await cluster.Kubernetes.Kubectl("-n", space, "rollout", "restart", "deployment,statefulset,daemonset");
+        await Eventually.True(async () => await Rewritten(space) == 0, "no pod is rewritten", TimeSpan.FromMinutes(3));
+        await cluster.Kuik.Remove();
+        await cluster.Kuik.RemoveData();
+
+        await Eventually.True(
+            async () => await Left() == "", "volumes and cluster-wide objects of Kuik are gone", TimeSpan.FromMinutes(2));
+        await Cluster.RemoveFromNode("team/left");
+        await cluster.Kubernetes.Kubectl("-n", space, "delete", "pods", "--all");
+        await WaitForDeployment(space);
+
+        await cluster.Kuik.Ready();
+        await cluster.Run(space, "anew", name);
+        await cluster.WaitUntilCached(name);
+    }
+
+    private async Task RunDeployment(string space, string image)
+    {
+        await cluster.Kubernetes.Apply($$"""
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata:
+              name: web
+              namespace: {{space}}
+            spec:
+              selector:
+                matchLabels: {app: web}
+              template:
+                metadata:
+                  labels: {app: web}
+                spec:
+                  terminationGracePeriodSeconds: 0
+                  containers: [{name: main, image: "{{image}}", command: [/bin/sleep, "100000"]}]
+            """);
+        await WaitForDeployment(space);
+    }
+
+    private async Task WaitForDeployment(string space) =>
+        await cluster.Kubernetes.Kubectl("-n", space, "rollout", "status", "deployment/web", "--timeout=180s");
+
+    /// <summary>The number of pods that pull from node-proxy, as docs/operations/uninstall.md finds them.</summary>
+    private async Task<int> Rewritten(string space) =>
+        (await cluster.Get("-n", space, "pods", "-l", "kuik.enix.io/managed=true"))["items"]!.AsArray().Count;
+
+    private async Task<string> Left() => await cluster.Kubernetes.Kubectl(
+        "get", "mutatingwebhookconfigurations,customresourcedefinitions,clusterroles,clusterrolebindings,namespaces",
+        "-l", "app.kubernetes.io/part-of=kuik", "-o", "name")
+        + await cluster.Kubernetes.Kubectl("get", "persistentvolumes", "-o", "name");
 
     private Task<string> Pods() => cluster.Kubernetes.Kubectl(
         "-n", "kuik-system", "get", "pods",

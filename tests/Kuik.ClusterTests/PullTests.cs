@@ -8,6 +8,7 @@ namespace Kuik.ClusterTests;
 public sealed class PullTests(Cluster cluster)
 {
     [Fact]
+    [Trait("length", "short")]
     public async Task A_pod_runs_through_Kuik_and_runs_again_from_the_cache_when_its_origin_is_down()
     {
         var space = await cluster.NewNamespace();
@@ -23,7 +24,7 @@ public sealed class PullTests(Cluster cluster)
         var line = await cluster.Kubernetes.Kubectl("get", "cachedimages", "--no-headers", (string)cached["metadata"]!["name"]!);
         Assert.Contains("true", line, StringComparison.OrdinalIgnoreCase);
 
-        await WithoutOrigin(cluster.Origin, async () =>
+        await Cluster.Without(cluster.Origin, async () =>
         {
             var again = await RunAgain(space, "first", name, "team/web");
             Assert.EndsWith(image.Digest, PulledBy(again), StringComparison.Ordinal);
@@ -39,7 +40,7 @@ public sealed class PullTests(Cluster cluster)
         await cluster.Run(space, "first", name);
         await cluster.WaitUntilCached(name);
 
-        await WithoutOrigin(cluster.Origin, async () =>
+        await Cluster.Without(cluster.Origin, async () =>
         {
             var again = await RunAgain(space, "first", name, "team/index");
 
@@ -61,7 +62,7 @@ public sealed class PullTests(Cluster cluster)
         await cluster.Run(space, "first", name, "pull");
         await cluster.WaitUntilCached(name);
 
-        await WithoutOrigin(cluster.PrivateOrigin, async () =>
+        await Cluster.Without(cluster.PrivateOrigin, async () =>
         {
             var again = await RunAgain(space, "first", name, "team/private", "pull");
             Assert.EndsWith(image.Digest, PulledBy(again), StringComparison.Ordinal);
@@ -79,17 +80,4 @@ public sealed class PullTests(Cluster cluster)
 
     /// <summary>What the container runtime pulled: a name with a digest.</summary>
     private static string PulledBy(JsonNode pod) => (string)pod["status"]!["containerStatuses"]![0]!["imageID"]!;
-
-    private static async Task WithoutOrigin(Registry origin, Func<Task> then)
-    {
-        await origin.Stop();
-        try
-        {
-            await then();
-        }
-        finally
-        {
-            await origin.Restart();
-        }
-    }
 }

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using Kuik.EventLog;
+using Kuik.Hosting;
 using Npgsql;
 
 namespace Kuik.ImageFetcher.GarbageCollection;
@@ -15,15 +16,9 @@ namespace Kuik.ImageFetcher.GarbageCollection;
 internal sealed partial class RegistryCollector(
     GarbageCollectionLease lease, GarbageCollectionOptions options, TimeProvider time, ILogger<RegistryCollector> logger)
 {
-    /// <summary>EX_SOFTWARE of sysexits.h.</summary>
-    public const int Failed = 70;
-
-    /// <summary>EX_TEMPFAIL of sysexits.h.</summary>
-    public const int TryAgain = 75;
-
     /// <summary>Collects once.</summary>
-    /// <returns>0; <see cref="TryAgain"/> when the lease could not be had or was lost, or the time was over; <see cref="Failed"/> when
-    /// the collector failed.</returns>
+    /// <returns>0; <see cref="ExitCodes.TryAgain"/> when the lease could not be had or was lost, or the time was over;
+    /// <see cref="ExitCodes.Failed"/> when the collector failed.</returns>
     public async Task<int> Collect(CancellationToken ct)
     {
         try
@@ -33,17 +28,17 @@ internal sealed partial class RegistryCollector(
             if (held is not null)
                 return await CollectWhileHeld(held, ct);
             LogBusy(options.Patience);
-            return TryAgain;
+            return ExitCodes.TryAgain;
         }
         catch (NpgsqlException away)
         {
             LogLost(EventLogFault.ReasonOf(away));
-            return TryAgain;
+            return ExitCodes.TryAgain;
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
             LogStopped();
-            return TryAgain;
+            return ExitCodes.TryAgain;
         }
     }
 
@@ -61,18 +56,18 @@ internal sealed partial class RegistryCollector(
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             LogTooLong(options.Limit);
-            return TryAgain;
+            return ExitCodes.TryAgain;
         }
         catch (Win32Exception unknown)
         {
             LogFailed(options.Command[0], unknown.Message);
-            return Failed;
+            return ExitCodes.Failed;
         }
         if (code == 0)
             LogCollected(time.GetElapsedTime(began).TotalSeconds);
         else
             LogFailed(options.Command[0], $"exit code {code}; its own output is above");
-        return code == 0 ? 0 : Failed;
+        return code == 0 ? 0 : ExitCodes.Failed;
     }
 
     /// <summary>The collector's output is this process's own. It has ended when this returns or throws.</summary>

@@ -1,25 +1,19 @@
 using System.Net;
-using System.Text.Json;
 using Kuik.EventLog;
+using Kuik.Hosting;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher.Setup;
 
 /// <summary>
 /// What an installation needs before its services can start, step by step: 1. the credentials Secret, 2. the webhook's certificate, 3. a
-/// Postgres that accepts the
-/// credentials; 4. is the migration. Repeatable at any point. The first two do not wait for Postgres, which itself waits for the Secret.
+/// Postgres that accepts the credentials; 4. is the migration. Repeatable at any point. The first two do not wait for Postgres, which
+/// itself waits for the Secret.
 /// </summary>
 internal sealed partial class ClusterSetup(
     CredentialsReconciler credentials, WebhookCertificateReconciler certificates, SetupOptions options,
     TimeProvider time, ILogger<ClusterSetup> logger)
 {
-    /// <summary>EX_SOFTWARE of sysexits.h.</summary>
-    public const int Refused = 70;
-
-    /// <summary>EX_TEMPFAIL of sysexits.h.</summary>
-    public const int TryAgain = 75;
-
     /// <summary>How long the Kubernetes API and Postgres may take to answer.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
@@ -29,7 +23,7 @@ internal sealed partial class ClusterSetup(
     public string Postgres { get; private set; } = "";
 
     /// <summary>Steps 1 to 3.</summary>
-    /// <returns>0, <see cref="TryAgain"/> or <see cref="Refused"/>; the log has the reason.</returns>
+    /// <returns>0, <see cref="ExitCodes.TryAgain"/> or <see cref="ExitCodes.Failed"/>; the log has the reason.</returns>
     public async Task<int> Prepare(CancellationToken ct)
     {
         var code = await Attempt("the Kubernetes API", PrepareCluster, ct);
@@ -65,12 +59,12 @@ internal sealed partial class ClusterSetup(
             catch (SetupRefusedException refused)
             {
                 LogRefused(refused.Message);
-                return Refused;
+                return ExitCodes.Failed;
             }
             catch (KubernetesRefused refusal) when (AdviceFor(refusal) is { } advice)
             {
                 LogRefused($"{refusal.Message}. {advice}");
-                return Refused;
+                return ExitCodes.Failed;
             }
             catch (Exception away) when (ReasonToWait(away, ct) is not null)
             {
@@ -82,7 +76,7 @@ internal sealed partial class ClusterSetup(
             if (time.GetElapsedTime(began) > Patience)
             {
                 LogGivesUp(server, Patience.TotalMinutes);
-                return TryAgain;
+                return ExitCodes.TryAgain;
             }
             await Task.Delay(_pause, time, ct);
         }
@@ -102,8 +96,8 @@ internal sealed partial class ClusterSetup(
 
     private static string? ReasonToWait(Exception fault, CancellationToken ct) => fault switch
     {
-        KubernetesRefused or HttpRequestException or IOException or JsonException or TimeoutException => fault.Message,
-        OperationCanceledException when !ct.IsCancellationRequested => fault.Message,
+        TimeoutException => fault.Message,
+        _ when KubernetesFault.IsOfApi(fault, ct) => fault.Message,
         _ when EventLogFault.MeansAway(fault) => EventLogFault.ReasonOf(fault),
         _ => null,
     };

@@ -1,18 +1,14 @@
-using System.Net;
-using System.Text;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher.Setup;
 
 /// <summary>
 /// Creates the Secret <c>kuik-credentials</c>, and adds keys that a newer version needs. A database and its password live and die
-/// together: the claim of the database's
-/// volume is annotated once the password has been used, and then a Secret that is gone is refused and not made anew. Several at once are
-/// safe: one creates, and
-/// each change is bound to the version that was read.
+/// together: the claim of the database's volume is annotated once the password has been used, and then a Secret that is gone is refused
+/// and not made anew. Several at once are safe (<see cref="SecretClient"/>).
 /// </summary>
 internal sealed partial class CredentialsReconciler(
-    KubernetesApi api, SetupOptions options, ILogger<CredentialsReconciler> logger)
+    SecretClient secrets, KubernetesApi api, SetupOptions options, ILogger<CredentialsReconciler> logger)
 {
     /// <summary>The Secret, in Kuik's namespace.</summary>
     public const string SecretName = "kuik-credentials";
@@ -20,17 +16,13 @@ internal sealed partial class CredentialsReconciler(
     /// <summary>The annotation of the claim; its value is the Secret's name.</summary>
     public const string ClaimAnnotation = "kuik.enix.io/credentials";
 
-    private const int MaxAttempts = 10;
-
-    private static readonly Dictionary<string, string> _labels = new()
+    private static readonly SecretTemplate _template = new(SecretName, "Opaque", new Dictionary<string, string>
     {
         ["app.kubernetes.io/name"] = "kuik",
         ["app.kubernetes.io/component"] = "credentials",
         ["app.kubernetes.io/part-of"] = "kuik",
         ["kuik.enix.io/keep"] = "true",
-    };
-
-    private string SecretPath => $"api/v1/namespaces/{options.Namespace}/secrets";
+    });
 
     private string ClaimPath => $"api/v1/namespaces/{options.Namespace}/persistentvolumeclaims/{options.PostgresClaim}";
 
@@ -39,20 +31,8 @@ internal sealed partial class CredentialsReconciler(
     /// <exception cref="SetupRefusedException">The password of a database that exists is gone.</exception>
     /// <exception cref="KubernetesRefused">The API said no.</exception>
     /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
-    public async Task<IReadOnlyDictionary<string, string>> Reconcile(CancellationToken ct)
-    {
-        for (var attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return await ReconcileOnce(ct);
-            }
-            catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.Conflict && attempt < MaxAttempts)
-            {
-                // Another replica was quicker: what it wrote is read.
-            }
-        }
-    }
+    public Task<IReadOnlyDictionary<string, string>> Reconcile(CancellationToken ct) =>
+        SecretClient.RetryOnConflict(() => ReconcileOnce(ct));
 
     /// <summary>Notes on the claim that its volume holds a database with the Secret's password. Nothing where there is no claim, or the
     /// database is external.</summary>
@@ -69,32 +49,22 @@ internal sealed partial class CredentialsReconciler(
 
     private async Task<IReadOnlyDictionary<string, string>> ReconcileOnce(CancellationToken ct)
     {
-        var secret = await api.TryGet($"{SecretPath}/{SecretName}", SetupJson.Default.Secret, ct);
-        var present = (secret?.Data ?? new Dictionary<string, string>())
-            .ToDictionary(one => one.Key, one => Encoding.UTF8.GetString(Convert.FromBase64String(one.Value)));
-        var missing = Credentials.MissingOf(present, options.PostgresHost);
+        var secret = await secrets.Read(SecretName, ct);
+        var (isNew, missing) = (secret.Version is null, Credentials.MissingOf(secret.Data, options.PostgresHost));
         if (missing.Count == 0)
-            return present;
-        if (missing.ContainsKey(Credentials.PostgresPassword) && await ProblemOfDatabase(secret is null, ct) is { } problem)
+            return secret.Data;
+        if (missing.ContainsKey(Credentials.PostgresPassword) && await ProblemOfDatabase(isNew, ct) is { } problem)
         {
             // Another replica may have made the Secret, and Postgres have started, since it was read.
-            var isMade = secret is null && await api.TryGet($"{SecretPath}/{SecretName}", SetupJson.Default.Secret, ct) is not null;
+            var isMade = isNew && (await secrets.Read(SecretName, ct)).Version is not null;
             return isMade ? await ReconcileOnce(ct) : throw new SetupRefusedException(problem);
         }
-        var data = missing.ToDictionary(one => one.Key, one => Convert.ToBase64String(Encoding.UTF8.GetBytes(one.Value)));
-        if (secret is null)
-        {
-            var meta = new ObjectMeta { Name = SecretName, Namespace = options.Namespace, Labels = _labels };
-            await api.Create(SecretPath, new Secret("v1", "Secret", meta, "Opaque", data), SetupJson.Default.Secret, ct);
+        await secrets.Write(_template, secret, missing, ct);
+        if (isNew)
             LogCreated(SecretName);
-        }
         else
-        {
-            var patch = new Secret(null, null, new ObjectMeta { ResourceVersion = secret.Metadata.ResourceVersion }, null, data);
-            await api.Merge($"{SecretPath}/{SecretName}", patch, SetupJson.Default.Secret, ct);
             LogAdded(SecretName, string.Join(", ", missing.Keys.Order()));
-        }
-        return present.Concat(missing).ToDictionary();
+        return secret.Data.Concat(missing).ToDictionary();
     }
 
     /// <summary>Why no new password may be made; null when there is no database yet.</summary>

@@ -36,6 +36,7 @@ internal static class SetupCommand
     /// <summary>Adds the parts of setup.</summary>
     public static IServiceCollection AddSetup(this IServiceCollection services, IConfiguration configuration) => services
         .AddSingleton(SetupOptions.From(configuration))
+        .AddSingleton<SecretClient>()
         .AddSingleton<CredentialsReconciler>()
         .AddSingleton<WebhookCertificateReconciler>()
         .AddSingleton<ClusterSetup>();

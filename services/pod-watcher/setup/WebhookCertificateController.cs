@@ -1,47 +1,50 @@
-using System.Text.Json;
+using Kuik.Hosting;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher.Setup;
 
 /// <summary>
 /// Renews the webhook's certificate while this replica leads: every 30 minutes it looks at certificate and authority, every 15 seconds
-/// whether caBundle is still what it
-/// has to be, as after a webhook configuration that was deleted and applied again. It renews what setup has made, and makes nothing where
-/// setup has not run.
+/// whether caBundle is still what it has to be, as after a webhook configuration that was deleted and applied again. It renews what setup
+/// has made, and makes nothing where setup has not run.
 /// </summary>
 internal sealed partial class WebhookCertificateController(
-    WebhookCertificateReconciler reconciler, LeadByLease lead, SetupOptions options, TimeProvider time,
+    WebhookCertificateReconciler reconciler, ILeader leader, SetupOptions options, WebhookCertificateMetrics metrics, TimeProvider time,
     ILogger<WebhookCertificateController> logger) : BackgroundService
 {
     /// <summary>Between two looks at the certificate.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(30);
 
-    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(15);
+    /// <summary>Between two looks at caBundle.</summary>
+    public static readonly TimeSpan Tick = TimeSpan.FromSeconds(15);
 
     private DateTimeOffset _next = DateTimeOffset.MinValue;
     private string? _bundle;
     private string? _problem;
 
-    /// <summary>Does what is due; a failure is logged once and tried again at the next tick.</summary>
-    public async Task TryReconcile(CancellationToken ct)
+    /// <summary>Does what is due.</summary>
+    /// <returns>False when the API has failed, which is logged once.</returns>
+    public async Task<bool> TryReconcile(CancellationToken ct)
     {
         try
         {
             if (time.GetUtcNow() >= _next)
             {
-                _bundle = await reconciler.Renew(ct);
-                _next = time.GetUtcNow() + Interval;
+                var state = await reconciler.Renew(ct);
+                metrics.Show(state);
+                (_bundle, _next) = (state?.Bundle, time.GetUtcNow() + Interval);
             }
             else if (_bundle is not null)
                 await reconciler.Publish(_bundle, ct);
             _problem = null;
+            return true;
         }
-        catch (Exception failure) when (failure is KubernetesRefused or HttpRequestException or IOException or JsonException
-            || (failure is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception failure) when (KubernetesFault.IsOfApi(failure, ct))
         {
             if (_problem != failure.Message)
                 LogFailed(failure.Message);
             _problem = failure.Message;
+            return false;
         }
     }
 
@@ -49,17 +52,21 @@ internal sealed partial class WebhookCertificateController(
     {
         if (!options.OwnsCertificate)
             return;
-        using var timer = new PeriodicTimer(Tick, time);
-        do
+        var backOff = new BackOff(time);
+        while (true)
         {
-            if (lead.IsLeading)
-                await TryReconcile(stoppingToken);
-            else
+            if (!leader.IsLeading)
+            {
                 _next = DateTimeOffset.MinValue;   // another replica may change everything meanwhile
+                metrics.Show(null);
+            }
+            var isUpToDate = !leader.IsLeading || await TryReconcile(stoppingToken);
+            if (isUpToDate)
+                backOff.Reset();
+            await Task.Delay(isUpToDate ? Tick : backOff.Next(), time, stoppingToken);
         }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    [LoggerMessage(LogLevel.Warning, "the webhook's certificate cannot be looked after, next attempt in 15 s: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "the webhook's certificate cannot be looked after, next attempt within 30 s: {Reason}")]
     private partial void LogFailed(string reason);
 }

@@ -78,6 +78,26 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_the_files_of_its_secrets_it_starts_says_so_and_uses_them_when_they_are_there()
+    {
+        var token = Path.Combine(Path.GetDirectoryName(file)!, "not-there");
+        var proxy = await StartNodeProxy.With(
+            cache.Endpoint, null, origin.Endpoint,
+            ("Kuik:Cache:ReadUsername", User), ("Kuik:Cache:ReadPasswordFile", file), ("Kuik:Fetcher:TokenFile", token));
+        await AssertPulls(proxy);   // from the origin
+        Assert.Contains($"{file} (Kuik:Cache:ReadPasswordFile) does not exist", proxy.Log, StringComparison.Ordinal);
+        Assert.Contains($"{token} (Kuik:Fetcher:TokenFile) does not exist", proxy.Log, StringComparison.Ordinal);
+        await cache.Store(StoreInCache.PathOf(origin, "team/web"), "only-cached", image);
+
+        await File.WriteAllTextAsync(file, Password, TestContext.Current.CancellationToken);
+
+        using var client = new HttpClient { BaseAddress = proxy.Endpoint };
+        await Eventually.True(
+            async () => (await client.GetAsync($"{Repository}/manifests/only-cached")).StatusCode == HttpStatusCode.OK,
+            "the password is used");
+    }
+
+    [Fact]
     public async Task The_storage_that_the_cache_redirects_to_gets_no_password()
     {
         await using var storage = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, image.Layers[0].Bytes));

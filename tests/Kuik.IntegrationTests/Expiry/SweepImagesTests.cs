@@ -83,6 +83,50 @@ public class SweepImagesTests
     }
 
     [Fact]
+    public async Task What_RabbitMQ_does_not_confirm_is_announced_as_soon_as_it_answers_again()
+    {
+        var rabbit = await RabbitMq.StartOwn();
+        await using var host = await Start(
+            await (await Postgres.Shared()).NewDatabase(), await rabbit.NewVirtualHost(), sweeps: TimeSpan.FromDays(1));
+        await Append(host, Nginx, new RequestedByPull(Nginx, DateTimeOffset.UtcNow));
+        await MakeDue(host);
+
+        await rabbit.Stop();
+        await Sweep(host);
+        await rabbit.Start();
+
+        await Eventually.True(
+            async () =>
+            {
+                await Sweep(host);
+                return Published<FetchDue>().Count > 0;
+            },
+            "it is announced, long before the request lease ends", TimeSpan.FromMinutes(3));
+    }
+
+    [Fact]
+    public async Task What_no_queue_has_taken_is_announced_again_once_there_is_one()
+    {
+        var postgres = await (await Postgres.Shared()).NewDatabase();
+        var rabbit = await (await RabbitMq.Shared()).NewVirtualHost();
+        await using (var withoutFetchers = await Start(postgres, rabbit, TimeSpan.FromDays(1), hasFetchers: false))
+        {
+            await Append(withoutFetchers, Nginx, new RequestedByPull(Nginx, DateTimeOffset.UtcNow));
+            await MakeDue(withoutFetchers);
+            await Sweep(withoutFetchers);
+        }
+
+        await using var host = await Start(postgres, rabbit, TimeSpan.FromDays(1));
+        await Eventually.True(
+            async () =>
+            {
+                await Sweep(host);
+                return Published<FetchDue>().Count > 0;
+            },
+            "it is announced, long before the request lease ends", TimeSpan.FromMinutes(3));
+    }
+
+    [Fact]
     public async Task A_failed_copy_is_announced_at_its_time_and_an_eviction_whose_lease_has_ended_too()
     {
         await using var host = await Start();
@@ -121,7 +165,7 @@ public class SweepImagesTests
         await (await Postgres.Shared()).NewDatabase(), await (await RabbitMq.Shared()).NewVirtualHost(), sweeps: TimeSpan.FromDays(1));
 
     /// <summary>The service itself, which keeps what it announces; the test sweeps.</summary>
-    private async Task<LogHost> Start(string postgres, string rabbit, TimeSpan sweeps)
+    private async Task<LogHost> Start(string postgres, string rabbit, TimeSpan sweeps, bool hasFetchers = true)
     {
         var host = await LogHost.Start("expiry", postgres, null, builder =>
         {
@@ -129,6 +173,8 @@ public class SweepImagesTests
             builder.AddKuikBus(bus =>
             {
                 bus.AddConsumer<NoteUnused>();
+                if (!hasFetchers)
+                    return;
                 bus.AddHandler((FetchDue due) => Keep(due));
                 bus.AddHandler((EvictionDue due) => Keep(due));
             });

@@ -21,7 +21,7 @@ public sealed partial class ControlPlaneMetricsTests
         // When a pod comes, nothing copies its image, and the pod goes
         cluster.Kubernetes.AddPod("apps", "web", "registry.example/team/web:1");
         await cluster.UsageIsRight();
-        await Shows(expiry, "kuik_expiry_announced", "kind=\"fetch\"", value => value >= 1);
+        await Shows(expiry, "kuik_expiry_announced", "kind=\"fetch\",outcome=\"returned\"", value => value >= 1);
         await Shows(expiry, "kuik_work_due", "kind=\"fetch\"", value => value >= 0);
         await Shows(watcher, "kuik_watcher_api_writes", "kind=\"CachedImage\",", value => value >= 1);
         cluster.Kubernetes.RemovePod("apps", "web");

@@ -1,5 +1,11 @@
+using Kuik.EventLog;
 using Kuik.IntegrationTests.EventLog;
 using Kuik.Testing;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using Xunit;
 
@@ -13,31 +19,46 @@ public sealed class Cluster : IAsyncLifetime
     /// <summary>With the credentials of pod-watcher's ServiceAccount.</summary>
     public string Kubeconfig { get; private set; } = "";
 
+    /// <summary>With the credentials of image-fetcher's ServiceAccount.</summary>
+    public string FetcherKubeconfig { get; private set; } = "";
+
     public async ValueTask InitializeAsync()
     {
         Api = await KubernetesApi.StartOwn();
         await Api.NewNamespace("kuik-system");
         await Api.Kubectl("apply", "-k", Path.Combine(Root(), "deploy/kustomize/base/crds"));
-        await Api.Kubectl("apply", "-f", Path.Combine(Root(), "deploy/kustomize/base/pod-watcher/rbac.yaml"));
+        await Api.Apply(await ShippedRights());
         await Api.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io", "crd/repositories.kuik.enix.io");
         await Api.NewNamespace("apps");
-        Kubeconfig = await WriteKubeconfig();
+        Kubeconfig = await WriteKubeconfig("kuik-pod-watcher");
+        FetcherKubeconfig = await WriteKubeconfig("kuik-image-fetcher");
     }
 
-    // pod-watcher runs as its ServiceAccount, with the rights that deploy/kustomize gives it and no more.
-    private async Task<string> WriteKubeconfig()
+    // Services run as their ServiceAccounts, with the rights that deploy/kustomize gives them and no more.
+    private static async Task<string> ShippedRights()
     {
-        var token = await Api.Kubectl("create", "token", "-n", "kuik-system", "kuik-pod-watcher", "--duration=8h");
+        var built = await KubectlProgram.Build(Path.Combine(Root(), "deploy/kustomize/overlays/default"));
+        string[] kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
+        var documents = built.Output.Split("---\n")
+            .Where(document => kinds.Any(kind => document.Contains($"\nkind: {kind}\n", StringComparison.Ordinal)));
+        return built.ExitCode == 0
+            ? string.Join("---\n", documents)
+            : throw new ServerFailed($"the default overlay cannot be built: {built.Errors.Trim()}");
+    }
+
+    private async Task<string> WriteKubeconfig(string account)
+    {
+        var token = await Api.Kubectl("create", "token", "-n", "kuik-system", account, "--duration=8h");
         var server = await Api.Kubectl("config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.server}");
         var authority = await Api.Kubectl("config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}");
-        var file = Path.Combine(Sandbox.Shared.NewFolder("pod-watcher-account"), "kubeconfig");
+        var file = Path.Combine(Sandbox.Shared.NewFolder(account), "kubeconfig");
         await File.WriteAllTextAsync(file, $$"""
             apiVersion: v1
             kind: Config
             current-context: kuik
             clusters: [{name: kuik, cluster: {server: "{{server.Trim()}}", certificate-authority-data: "{{authority.Trim()}}"} }]
-            users: [{name: pod-watcher, user: {token: "{{token.Trim()}}"} }]
-            contexts: [{name: kuik, context: {cluster: kuik, user: pod-watcher} }]
+            users: [{name: account, user: {token: "{{token.Trim()}}"} }]
+            contexts: [{name: kuik, context: {cluster: kuik, user: account} }]
             """);
         return file;
     }
@@ -153,6 +174,27 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
     /// <summary>Waits until a field of a CachedImage has a value.</summary>
     public Task Shows(string name, string jsonPath, string value) =>
         Eventually.True(async () => await Field(name, jsonPath) == value, $"CachedImage {name} shows {jsonPath} = {value}");
+
+    /// <summary>Appends events of the services that are not there to an image's stream.</summary>
+    public async Task Append(string image, params object[] facts)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Configuration["ConnectionStrings:Postgres"] = Log;
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        builder.AddKuikEventLog("test");
+        await using var app = builder.Build();
+        foreach (var service in app.Services.GetServices<IHostedService>())
+            await service.StartAsync(CancellationToken.None);
+        await app.Services.GetRequiredService<EventLogTransactions>().Run(
+            async log =>
+            {
+                var stream = await log.ReadImage(image, CancellationToken.None);
+                foreach (var fact in facts)
+                    stream.Append(fact);
+            },
+            CancellationToken.None);
+    }
 
     public async ValueTask DisposeAsync()
     {

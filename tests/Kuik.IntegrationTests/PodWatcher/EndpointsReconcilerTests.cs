@@ -18,6 +18,8 @@ public sealed class EndpointsReconcilerTests(Cluster cluster)
             new KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), new WatcherSettings("kuik-system", [7439], TimeSpan.FromSeconds(15)), TimeProvider.System,
             NullLogger<EndpointsReconciler>.Instance);
 
+        await cluster.Api.Kubectl("delete", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "--ignore-not-found");   // another test's
+
         await reconciler.Reconcile(Stop);
         var before = await cluster.Api.Kubectl("get", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "--ignore-not-found");
         var cache = await Create("kuik-registry-read", 5000);

@@ -1,10 +1,5 @@
 using Kuik.Contracts;
-using Kuik.EventLog;
 using Kuik.Testing;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
@@ -27,9 +22,9 @@ public sealed class ExpireImagesTests(Cluster cluster)
         await watchers.DeletePod("web");
         await watchers.Shows(Name, ".status.usedBy.count", "0");
 
-        await Append(watchers, new ImageUnused(Nginx, Since, Since.AddDays(30)));   // long ago
+        await watchers.Append(Nginx, new ImageUnused(Nginx, Since, Since.AddDays(30)));   // long ago
         await watchers.Shows(Name, ".status.phase", "Terminating");
-        await Append(watchers, new ImageEvicted(Nginx, Since.AddDays(30)));
+        await watchers.Append(Nginx, new ImageEvicted(Nginx, Since.AddDays(30)));
 
         await Eventually.True(async () => await watchers.Field(Name, ".metadata.name") == "", "the resource is gone");
         Assert.Equal((1, 0), (await watchers.Count("ImageExpired"), await watchers.Count("ImageForgotten")));
@@ -44,11 +39,11 @@ public sealed class ExpireImagesTests(Cluster cluster)
         await watchers.Shows(Name, ".status.usedBy.count", "1");
         await watchers.DeletePod("web");
         await watchers.Shows(Name, ".status.usedBy.count", "0");
-        await Append(watchers, new ImageUnused(Nginx, Since, Since.AddDays(30)));
+        await watchers.Append(Nginx, new ImageUnused(Nginx, Since, Since.AddDays(30)));
         await watchers.Shows(Name, ".status.phase", "Terminating");
 
         first.Kill();
-        await Append(watchers, new ImageEvicted(Nginx, Since.AddDays(30)));
+        await watchers.Append(Nginx, new ImageEvicted(Nginx, Since.AddDays(30)));
         await watchers.Start();
 
         await Eventually.True(async () => await watchers.Field(Name, ".metadata.name") == "", "the resource is gone");
@@ -63,30 +58,10 @@ public sealed class ExpireImagesTests(Cluster cluster)
         await watchers.Shows(Name, ".status.usedBy.count", "1");
         await watchers.Execute("delete from kuik.image_users");   // as if the watcher had been blind
 
-        await Append(watchers, new ImageUnused(Nginx, Since, Since));
+        await watchers.Append(Nginx, new ImageUnused(Nginx, Since, Since));
 
         await Eventually.True(async () => await watchers.Count("ImageUsedAgain") == 1, "the image is used again");
         Assert.Equal(0, await watchers.Count("ImageExpired"));
         Assert.DoesNotContain(" ERROR ", watcher.Log, StringComparison.Ordinal);
-    }
-
-    private static async Task Append(Watchers watchers, params object[] facts)
-    {
-        var builder = WebApplication.CreateBuilder();
-        builder.Configuration["ConnectionStrings:Postgres"] = watchers.Log;
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Logging.ClearProviders();
-        builder.AddKuikEventLog("test");
-        await using var app = builder.Build();
-        foreach (var service in app.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>())
-            await service.StartAsync(CancellationToken.None);
-        await app.Services.GetRequiredService<EventLogTransactions>().Run(
-            async log =>
-            {
-                var stream = await log.ReadImage(Nginx, CancellationToken.None);
-                foreach (var fact in facts)
-                    stream.Append(fact);
-            },
-            CancellationToken.None);
     }
 }

@@ -34,10 +34,16 @@ internal sealed class SetupWorld : IAsyncDisposable
     }
 
     public CredentialsReconciler Credentials(SetupOptions? options = null) =>
-        new(Api(), options ?? Options, NullLogger<CredentialsReconciler>.Instance);
+        new(new SecretClient(Api(), options ?? Options), Api(), options ?? Options, NullLogger<CredentialsReconciler>.Instance);
 
     public WebhookCertificateReconciler Certificates(TimeProvider time, SetupOptions? options = null) =>
-        new(Api(), options ?? Options, time, NullLogger<WebhookCertificateReconciler>.Instance);
+        new(
+            new SecretClient(Api(), options ?? Options), Api(), options ?? Options, time,
+            NullLogger<WebhookCertificateReconciler>.Instance);
+
+    /// <summary>All of setup but the migration.</summary>
+    public ClusterSetup Setup(TimeProvider time) =>
+        new(Credentials(), Certificates(time), Options, TimeProvider.System, NullLogger<ClusterSetup>.Instance);
 
     /// <summary>The webhook configuration as it is deployed.</summary>
     /// <param name="url">In place of the Service; null for the Service.</param>

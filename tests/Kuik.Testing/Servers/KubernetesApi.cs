@@ -72,6 +72,10 @@ public sealed class KubernetesApi
     /// <exception cref="NotSupportedException">It is not ours.</exception>
     public Task Restart() => Own.StartServer();
 
+    /// <summary>What ServiceAccounts have asked of it, oldest first. A request is in it shortly after its answer.</summary>
+    /// <exception cref="NotSupportedException">It is not ours.</exception>
+    public IReadOnlyList<ApiCall> CallsOfAccounts() => AuditLog.Read(Own.AuditLogFile);
+
     private OwnKubernetesApi Own =>
         own ?? throw new NotSupportedException("the cluster that KUBECONFIG names is not ours to stop; take KubernetesApi.StartOwn()");
 

@@ -26,6 +26,9 @@ internal sealed class OwnKubernetesApi
 
     public string Kubeconfig => Path.Combine(folder, "admin.kubeconfig");
 
+    /// <summary>A line for each request of a ServiceAccount.</summary>
+    public string AuditLogFile => Path.Combine(folder, "audit.log");
+
     public async Task Start() => await Task.WhenAll(StartEtcd(), StartServer());   // kube-apiserver waits for etcd
 
     /// <summary>Starts kube-apiserver.</summary>
@@ -36,6 +39,7 @@ internal sealed class OwnKubernetesApi
             $"--client-ca-file={folder}/ca.crt", $"--tls-cert-file={folder}/server.crt", $"--tls-private-key-file={folder}/server.key", $"--cert-dir={folder}",
             $"--service-account-key-file={folder}/accounts.key", $"--service-account-signing-key-file={folder}/accounts.key",
             "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
+            $"--audit-policy-file={folder}/audit.yaml", $"--audit-log-path={AuditLogFile}", "--audit-log-mode=blocking",
             "--allow-privileged=true", "--disable-admission-plugins=TaintNodesByCondition"));   // without nodes there is nothing to taint
         using var credentials = X509Certificate2.CreateFromPemFile($"{folder}/admin.crt", $"{folder}/admin.key");
         using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, _, _, _) => true };   // only whether it answers
@@ -82,6 +86,16 @@ internal sealed class OwnKubernetesApi
         authority.Issue("CN=kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.96.0.1").WriteTo(folder, "server");
         using var accounts = RSA.Create(2048);
         File.WriteAllText(Path.Combine(folder, "accounts.key"), accounts.ExportRSAPrivateKeyPem());
+        File.WriteAllText(Path.Combine(folder, "audit.yaml"), """
+            apiVersion: audit.k8s.io/v1
+            kind: Policy
+            omitStages: [RequestReceived]
+            rules:
+            - level: Metadata
+              userGroups: ["system:serviceaccounts"]
+            - level: None
+
+            """);
         var admin = authority.Issue("O=system:masters, CN=admin");
         admin.WriteTo(folder, "admin");
         File.WriteAllText(Kubeconfig, $$"""

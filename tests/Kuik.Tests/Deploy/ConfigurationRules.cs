@@ -45,6 +45,11 @@ internal static class ConfigurationRules
         }
     }
 
+    /// <summary>The Secrets without which the containers are not started. Those of image pulls are none.</summary>
+    public static IEnumerable<string> RequiredSecrets(PodTemplate pods) =>
+        Needed(pods).Where(needed => needed.Kind == "Secret").Select(needed => needed.Name)
+            .Except((pods.Spec.ImagePullSecrets ?? []).Select(secret => secret.Name));
+
     private static bool IsThere(ManifestSet set, string kind, string name) =>
         set.Has(kind, name) || (kind == "Secret" && OfSetup.ContainsKey(name)) || OfUsers.Contains($"{kind} {name}")
         || (OfOperators.TryGetValue($"{kind} {name}", out var owner) && set.Manifests.Any(manifest => manifest.Name == owner));

@@ -6,11 +6,12 @@ namespace Kuik.Tests.Deploy;
 
 /// <summary>
 /// deploy/kustomize as kubectl builds it: every overlay, and every component alone on the default one. Unknown fields, names that lead
-/// nowhere and contradictions are refused. <c>make manifests-check DIR=…</c> checks a kustomization of your own as well.
+/// nowhere, settings that are not read and contradictions are refused. <c>make manifests-check DIR=…</c> checks a kustomization of your own
+/// as well.
 /// </summary>
 public sealed class ManifestsTests
 {
-    private static readonly string[] SourceFolders = ["services", "shared"];
+    private static readonly Lazy<Task<ManifestSet>> Default = new(() => new Installation("default").Build());
 
     public static TheoryData<string> Overlays => [.. Installation.Overlays];
 
@@ -18,7 +19,13 @@ public sealed class ManifestsTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public async Task Every_overlay_builds_and_is_sound(string overlay) => Assert.Empty(Problems(await new Installation(overlay).Build()));
+    public async Task Every_overlay_builds_and_is_sound(string overlay)
+    {
+        var set = await new Installation(overlay).Build();
+
+        Assert.Empty(Problems(set).Concat(ProgramRules.Problems(set)));
+        Assert.Equal(Rights(await Default.Value), Rights(set));
+    }
 
     [Theory]
     [MemberData(nameof(Components))]
@@ -26,8 +33,9 @@ public sealed class ManifestsTests
     {
         var set = await new Installation("default", component).Build();
 
-        Assert.Empty(Problems(set));
+        Assert.Empty(Problems(set).Concat(ProgramRules.Problems(set)));
         Assert.Contains(component, set.Parts);
+        Assert.Equal(Rights(await Default.Value), Rights(set));
     }
 
     [Fact]
@@ -40,20 +48,47 @@ public sealed class ManifestsTests
         Assert.Empty(Problems(await Installation.Build(Path.GetFullPath(folder, Checkout.Root))));
     }
 
-    [Theory]
-    [MemberData(nameof(Overlays))]
-    public async Task Every_setting_of_an_overlay_is_one_that_a_service_reads(string overlay)
+    [Fact]
+    public void A_setting_that_no_service_reads_is_refused() => Assert.Equal(
+        ["Kuik__Proxy__NoSuchThing is a setting that no service reads"],
+        SettingRules.Problems(ManifestSet.Parse(
+            """
+            apiVersion: v1
+            kind: ConfigMap
+            metadata:
+              name: kuik-settings
+            data:
+              Kuik__Proxy__NoSuchThing: "1"
+              Kuik__Proxy__Port: "7439"
+              Kuik__Platforms__0: linux/arm64
+              OTHER: "1"
+            """)));
+
+    [Fact]
+    public async Task A_program_that_an_image_does_not_have_is_refused()
     {
-        var set = await new Installation(overlay).Build();
-        var source = string.Concat(SourceFolders.Select(folder => Path.Combine(Checkout.Root, folder))
-            .SelectMany(folder => Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)).Select(File.ReadAllText));
+        var set = await new Installation("default", "garbage-collection").Build();
+        var collection = set.Manifests.Single(manifest => manifest.Kind == "CronJob").Yaml;
+        var wrong = collection.Replace("- cp\n", "- rsync\n", StringComparison.Ordinal);
 
-        var variables = set.Pods.SelectMany(pods => pods.Containers).SelectMany(container => container.Env ?? []);
-        var settings = variables.Select(variable => variable.Name).Concat(set.All<V1ConfigMap>().SelectMany(map => map.Data.Keys))
-            .Select(name => name.Replace("__", ":", StringComparison.Ordinal))
-            .Where(name => name.StartsWith("Kuik:", StringComparison.Ordinal));
+        Assert.Equal(
+            ["registry of CronJob kuik-garbage-collection runs rsync, which is not known to be in registry:2.8.3"],
+            ProgramRules.Problems(ManifestSet.Parse(wrong)));
+    }
 
-        Assert.DoesNotContain(settings, setting => !source.Contains($"\"{setting}\"", StringComparison.Ordinal));
+    [Fact]
+    public async Task A_node_proxy_that_does_not_start_without_a_Secret_is_refused()
+    {
+        var set = await new Installation("default").Build();
+        var proxy = set.Manifests.Single(manifest => manifest.Name == "DaemonSet kuik-node-proxy").Yaml;
+        const string Required = "          secretName: kuik-credentials";
+        var wrong = ManifestSet.Parse(proxy.Replace($"          optional: true\n{Required}", Required, StringComparison.Ordinal));
+
+        Assert.Contains(
+            "DaemonSet kuik-node-proxy does not start without the Secret kuik-credentials, and its node then pulls nothing",
+            PodRules.Problems(wrong));
+        Assert.DoesNotContain(
+            PodRules.Problems(ManifestSet.Parse(proxy)), problem => problem.Contains("does not start", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -76,6 +111,12 @@ public sealed class ManifestsTests
     public void A_kind_that_Kubernetes_does_not_know_is_refused() =>
         Assert.Throws<FormatException>(() => ManifestSet.Parse("apiVersion: apps/v1\nkind: Deploymint\nmetadata:\n  name: kuik-webhook\n"));
 
+    // Those that AccessRightsTests of Kuik.IntegrationTests compares with the calls that are made.
+    private static IReadOnlyList<string> Rights(ManifestSet set) =>
+    [
+        .. set.Manifests.Where(manifest => manifest.Kind.Contains("Role", StringComparison.Ordinal)).Select(manifest => manifest.Yaml).Order(),
+    ];
+
     internal static IReadOnlyList<string> Problems(ManifestSet set) =>
-        [.. CombinationRules.Problems(set), .. ReferenceRules.Problems(set), .. PodRules.Problems(set)];
+        [.. CombinationRules.Problems(set), .. ReferenceRules.Problems(set), .. PodRules.Problems(set), .. SettingRules.Problems(set)];
 }

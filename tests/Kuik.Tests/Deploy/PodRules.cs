@@ -29,6 +29,8 @@ internal static class PodRules
             yield return $"{pods.Owner} gets a token and needs none";
         if (spec.TerminationGracePeriodSeconds is null)
             yield return $"{pods.Owner} does not say how long its end may take";
+        if (pods.IsNodeProxy && ConfigurationRules.RequiredSecrets(pods).FirstOrDefault() is { } secret)
+            yield return $"{pods.Owner} does not start without the Secret {secret}, and its node then pulls nothing";
         if (pods.Owner == Mirror)
             yield break;
         var context = spec.SecurityContext ?? new V1PodSecurityContext();

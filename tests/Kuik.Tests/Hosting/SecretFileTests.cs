@@ -122,6 +122,41 @@ public sealed class SecretFileTests : IDisposable
         Assert.StartsWith($"{Key}: \"{FilePath}\"", Assert.Throws<WrongSetting>(Open).Message, StringComparison.Ordinal);
 
     [Fact]
+    public void A_file_that_may_be_missing_is_read_when_it_is_there_and_sent_at_once()
+    {
+        using var file = OpenOptional();
+        var missing = (file.Current, file.ToSend, file.Matches(""), file.Matches(First), lines.Count);
+        time.Advance(SecretFile.Interval);
+        Mount(First);
+        time.Advance(SecretFile.Interval);
+
+        Assert.Equal(("", "", false, false, 1), missing);
+        Assert.Equal((First, First, true, false), (file.Current, file.ToSend, file.Matches(First), file.Matches("")));
+        Assert.Equal(2, lines.Count);
+    }
+
+    [Fact]
+    public void A_file_that_may_be_missing_and_comes_without_a_token_is_not_used_and_logged()
+    {
+        using var file = OpenOptional();
+        Mount("two words");
+        time.Advance(SecretFile.Interval);
+        time.Advance(SecretFile.Interval);
+
+        Assert.Equal("", file.ToSend);
+        Assert.Contains("there is none yet", lines.Last(), StringComparison.Ordinal);
+        Assert.Equal(2, lines.Count);
+    }
+
+    [Fact]
+    public void A_file_that_may_be_missing_and_holds_no_token_at_start_stops_the_start()
+    {
+        Mount("two words");
+
+        Assert.Throws<WrongSetting>(OpenOptional);
+    }
+
+    [Fact]
     public void A_password_may_have_any_characters_of_one_line()
     {
         Mount("pass wörd: {}\n");
@@ -146,6 +181,8 @@ public sealed class SecretFileTests : IDisposable
     }
 
     private SecretFile Open() => new(Key, FilePath, SecretKind.Token, time, Logger());
+
+    private SecretFile OpenOptional() => new(Key, FilePath, SecretKind.Token, time, Logger(), mayBeMissing: true);
 
     private KeepLines Logger() => new KeepLines(lines);
 

@@ -129,6 +129,28 @@ public sealed class KubernetesApiTests
         await Task.WhenAny(following);
     }
 
+    [Fact]
+    public async Task Text_is_read_up_to_its_limit()
+    {
+        var api = Api(_ => Answer("Healthy\ncache: Healthy"));
+
+        Assert.Equal("Healthy\ncache: Healthy", await api.GetText("api/v1/x/proxy/readyz", 100, CancellationToken.None));
+        Assert.Equal("Healthy", await api.GetText("api/v1/x/proxy/readyz", 7, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_refusal_that_is_not_the_APIs_own_keeps_its_text()
+    {
+        var ofPod = Api(_ => Answer("Unhealthy\npostgres: Unhealthy", HttpStatusCode.ServiceUnavailable));
+        var ofApi = Api(_ => Answer("""{"kind":"Status","message":"error trying to reach service"}""", HttpStatusCode.ServiceUnavailable));
+
+        Assert.Equal("Unhealthy\npostgres: Unhealthy", (await Refusal(ofPod)).Text);
+        Assert.Null((await Refusal(ofApi)).Text);
+
+        static Task<KubernetesRefused> Refusal(Kuik.Kubernetes.KubernetesApi api) =>
+            Assert.ThrowsAsync<KubernetesRefused>(() => api.GetText("api/v1/x/proxy/readyz", 100, CancellationToken.None));
+    }
+
     private async Task<T> Advance<T>(Task<T> task)
     {
         await Eventually.True(() => { time.Advance(TimeSpan.FromSeconds(5)); return task.IsCompleted; }, "the call ends");

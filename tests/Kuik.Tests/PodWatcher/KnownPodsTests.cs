@@ -42,5 +42,14 @@ public sealed class KnownPodsTests
         Assert.Equal((1, 0, 1), (known.UsersOf("nginx", 20).Count, known.UsersOf("redis", 20).Count, known.UsersOf("busybox", 20).Count));
     }
 
+    [Fact]
+    public void What_pods_of_one_template_have_in_common_is_in_memory_once()
+    {
+        var known = new KnownPods([Row("nginx", "1", "a"), Row("nginx", "2", "b")]);
+
+        Assert.Same(known.Find("1")!.Images, known.Find("2")!.Images);
+        Assert.Same(known.Find("1")!.PullSecrets, known.Find("2")!.PullSecrets);
+    }
+
     private static ImageUser Row(string image, string uid, string pod) => new(image, uid, "apps", pod, []);
 }

@@ -1,0 +1,53 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using Kuik.CommandLine.Output;
+using Kuik.Hosting;
+using Kuik.Kubernetes;
+
+namespace Kuik.CommandLine;
+
+/// <summary>The command line: its commands, and how every one of them ends.</summary>
+internal sealed class KuikCommand : RootCommand
+{
+    /// <summary>With all commands.</summary>
+    public KuikCommand() : base("Looks after Kuik in a Kubernetes cluster. Also reached as kubectl kuik, when kubectl-kuik is on the PATH.")
+    {
+        Subcommands.Add(new DoctorCommand());
+        var help = Options.OfType<HelpOption>().Single();
+        help.Action = new CommandHelp((HelpAction)help.Action!);
+    }
+
+    /// <summary>Runs a command's work; a cluster that cannot be reached is one line on standard error and
+    /// <see cref="ExitCode.Fault"/>.</summary>
+    /// <param name="work">Returns an exit code.</param>
+    public static async Task<int> Run(Func<Task<int>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception failure) when (failure is WrongSetting or KubernetesRefused or HttpRequestException or IOException)
+        {
+            await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
+            return ExitCode.Fault;
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Cancelled;
+        }
+        catch (Exception fault)
+        {
+            // The command's own fault: the stack is for its developers.
+            await Console.Error.WriteLineAsync(
+                $"kuik failed unexpectedly: {fault.GetType().Name}: {Redaction.Of(fault.Message)}\n{fault.StackTrace}");
+            return ExitCode.Fault;
+        }
+    }
+
+    // "The SSL connection could not be established, see inner exception." does not say the cause.
+    private static string Innermost(Exception failure)
+    {
+        var cause = failure.GetBaseException().Message;
+        return failure.Message.Contains(cause, StringComparison.Ordinal) ? failure.Message : $"{failure.Message} ({cause})";
+    }
+}

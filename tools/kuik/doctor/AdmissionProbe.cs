@@ -1,0 +1,98 @@
+using System.Text.Json.Nodes;
+using Kuik.Contracts;
+using Kuik.Kubernetes;
+
+namespace Kuik.CommandLine.Doctor;
+
+/// <summary>What the API server makes of a pod.</summary>
+/// <param name="Image">The container's image in the end; empty for a pod that is denied.</param>
+/// <param name="PullPolicy">The container's pull policy in the end; <c>IfNotPresent</c> was asked for.</param>
+/// <param name="WasSeen">The webhook was called.</param>
+/// <param name="Denial">Why the pod is denied; null when it is admitted.</param>
+internal sealed record AdmittedPod(string Image, string PullPolicy, bool WasSeen, string? Denial);
+
+/// <summary>What the API server makes of two pods that differ in one label.</summary>
+/// <param name="Namespace">Where they were to be created.</param>
+/// <param name="Image">The image that both ask for.</param>
+/// <param name="Rewritten">The pod as users make it, which the webhook is to rewrite.</param>
+/// <param name="Untouched">The pod with the label that opts out.</param>
+internal sealed record Admission(string Namespace, string Image, AdmittedPod Rewritten, AdmittedPod Untouched);
+
+/// <summary>Asks the API server, with a dry run, what it would make of a pod: admission runs, and nothing is stored.</summary>
+/// <param name="api">The cluster.</param>
+/// <param name="image">The image of the pod.</param>
+/// <param name="space">Its namespace; null: one that the webhook is called for.</param>
+internal sealed class AdmissionProbe(KubernetesApi api, string image, string? space)
+{
+    private const int Attempts = 3;
+
+    /// <summary>Asks about both pods.</summary>
+    /// <param name="usual">The namespace to take if none was chosen.</param>
+    /// <param name="ct">Ends it.</param>
+    /// <exception cref="KubernetesRefused">There is no right to create pods there, or another fault.</exception>
+    /// <exception cref="HttpRequestException">The API does not answer.</exception>
+    public async Task<Admission> Ask(string usual, CancellationToken ct)
+    {
+        var where = space ?? usual;
+        var rewritten = await Create(where, optsOut: false, ct);
+        for (var attempt = 1; attempt < Attempts && rewritten is { WasSeen: false, Denial: null }; attempt++)
+            rewritten = await Create(where, optsOut: false, ct);   // one call may have been too slow for the webhook's time limit
+        return new Admission(where, image, rewritten, await Create(where, optsOut: true, ct));
+    }
+
+    private async Task<AdmittedPod> Create(string where, bool optsOut, CancellationToken ct)
+    {
+        try
+        {
+            var pod = await api.Create($"api/v1/namespaces/{where}/pods?dryRun=All", NewPod(optsOut), DoctorJson.Default.JsonObject, ct);
+            var container = pod["spec"]?["containers"]?[0];
+            return new AdmittedPod(
+                (string?)container?["image"] ?? "", (string?)container?["imagePullPolicy"] ?? "",
+                (string?)pod["metadata"]?["labels"]?[Names.ManagedLabel] == "true", null);
+        }
+        catch (KubernetesRefused refusal) when (IsDenial(refusal))
+        {
+            return new AdmittedPod("", "", false, refusal.Message);
+        }
+    }
+
+    // RBAC's refusal has the status of a denial too; so have other webhooks of any status below 500.
+    private static bool IsDenial(KubernetesRefused refusal) =>
+        (int)refusal.Status is >= 400 and < 500 and not 401 and not 404 and not 429
+        && !refusal.Message.Contains("cannot create resource", StringComparison.Ordinal);
+
+    // What the Pod Security Standard "restricted" and quotas ask of a pod.
+    private JsonObject NewPod(bool optsOut) => new()
+    {
+        ["apiVersion"] = "v1",
+        ["kind"] = "Pod",
+        ["metadata"] = new JsonObject
+        {
+            ["name"] = "kuik-doctor-" + Guid.NewGuid().ToString("n")[..8],
+            ["labels"] = optsOut ? new JsonObject { [Names.PolicyLabel] = "ignore" } : [],
+        },
+        ["spec"] = new JsonObject
+        {
+            ["securityContext"] = new JsonObject
+            {
+                ["runAsNonRoot"] = true,
+                ["runAsUser"] = 65532,
+                ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" },
+            },
+            ["containers"] = new JsonArray(new JsonObject
+            {
+                ["name"] = "probe",
+                ["image"] = image,
+                ["imagePullPolicy"] = "IfNotPresent",
+                ["resources"] = new JsonObject { ["requests"] = Smallest(), ["limits"] = Smallest() },
+                ["securityContext"] = new JsonObject
+                {
+                    ["allowPrivilegeEscalation"] = false,
+                    ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") },
+                },
+            }),
+        },
+    };
+
+    private static JsonObject Smallest() => new() { ["cpu"] = "10m", ["memory"] = "16Mi" };
+}

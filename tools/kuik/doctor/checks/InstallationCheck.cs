@@ -1,0 +1,33 @@
+namespace Kuik.CommandLine.Doctor.Checks;
+
+/// <summary>All parts of Kuik are there.</summary>
+internal sealed class InstallationCheck : Check
+{
+    // Postgres and RabbitMQ may be others' (components external-postgres, cloudnative-pg …).
+    private static readonly string[] _parts = ["kuik-webhook", "kuik-node-proxy", "kuik-pod-watcher", "kuik-image-fetcher",
+        "kuik-expiry", "kuik-registry"];
+
+    /// <inheritdoc/>
+    public override string Name => "installation";
+
+    /// <inheritdoc/>
+    protected override IEnumerable<IReading> Needs(ClusterSnapshot cluster) => [cluster.Namespaces, cluster.Workloads];
+
+    /// <inheritdoc/>
+    protected override IEnumerable<Finding> Decide(ClusterSnapshot cluster)
+    {
+        if (cluster.Namespaces.Value.All(space => space.Metadata.Name != cluster.Namespace))
+        {
+            yield return Error($"there is no namespace {cluster.Namespace}",
+                "Install Kuik (docs/operations/install.md), or name its namespace with --namespace.");
+            yield break;
+        }
+        var present = cluster.Workloads.Value.Select(workload => workload.Metadata.Name).ToHashSet();
+        var absent = _parts.Where(part => !present.Contains(part)).ToList();
+        if (absent.Count > 0)
+            yield return Error($"not there: {string.Join(", ", absent)}", "Apply the overlay that you installed again (kubectl apply -k).");
+    }
+
+    /// <inheritdoc/>
+    protected override string Describe(ClusterSnapshot cluster) => $"all parts are in the namespace {cluster.Namespace}";
+}
