@@ -12,6 +12,7 @@ internal sealed class KnownPods
     private readonly Lock gate = new();
     private readonly Dictionary<string, PodUse> pods = [];
     private readonly Dictionary<string, HashSet<string>> users = [];
+    private readonly HashSet<string> doubtful = [];
     private readonly Pool<string> texts = new();
     private readonly Pool<IReadOnlyList<string>> lists = new(new ListComparer<string>());
     private readonly Pool<IReadOnlyList<PodImage>> containers = new(new ListComparer<PodImage>());
@@ -26,11 +27,26 @@ internal sealed class KnownPods
         }
     }
 
-    /// <summary>The uids of all pods that use anything.</summary>
+    /// <summary>The uids of all pods that use anything, and of those that the log has to be asked about.</summary>
     public IReadOnlyList<string> Uids()
     {
         lock (gate)
-            return [.. pods.Keys];
+            return doubtful.Count == 0 ? [.. pods.Keys] : [.. pods.Keys.Union(doubtful)];
+    }
+
+    /// <summary>Memory and log may differ about these pods, for example because a transaction has ended without an answer: the log is asked
+    /// when they are reconciled, until it has been.</summary>
+    public void Doubt(IEnumerable<string> uids)
+    {
+        lock (gate)
+            doubtful.UnionWith(uids);
+    }
+
+    /// <summary>Has the log to be asked about this pod?</summary>
+    public bool IsDoubtful(string uid)
+    {
+        lock (gate)
+            return doubtful.Contains(uid);
     }
 
     /// <summary>What the log says of a pod; null when it does not know it, or knows that it is gone.</summary>
@@ -46,11 +62,12 @@ internal sealed class KnownPods
     {
         lock (gate)
         {
+            doubtful.Remove(uid);
             pods.Remove(uid, out var before);
             var old = before?.Images ?? [];
             foreach (var image in old)
                 users[image].Remove(uid);
-            if (!pod.IsGone)
+            if (pod is { IsObserved: true, IsGone: false })
                 Add(uid, Shared(pod));
             foreach (var image in old.Where(image => users[image].Count == 0))
                 users.Remove(image);

@@ -85,7 +85,16 @@ internal sealed partial class ObservePods(
     {
         if (looks.Count == 0)
             return [];
-        var recorded = await transactions.Run(log => Record(log, looks, ct), ct);
+        IReadOnlyList<Recorded> recorded;
+        try
+        {
+            recorded = await transactions.Run(log => Record(log, looks, ct), ct);
+        }
+        catch (Exception)
+        {
+            known.Doubt(looks.Select(look => look.Uid));   // a commit that got no answer may be in the log
+            throw;
+        }
         foreach (var (look, pod, fact) in recorded)
         {
             images.Add(known.Set(look.Uid, pod));
@@ -109,11 +118,11 @@ internal sealed partial class ObservePods(
             absences.Remove(uid);
             var secrets = SecretsOf(live);
             var mayDiffer = log is { IsObserved: true, Containers: null } && follower.TakeChanged(uid);
-            return mayDiffer || Decide(log, live, secrets, time.GetUtcNow()) is not null ? new Look(uid, live, secrets, null) : null;
+            return mayDiffer || known.IsDoubtful(uid) || Decide(log, live, secrets, time.GetUtcNow()) is not null ? new Look(uid, live, secrets, null) : null;
         }
         if (absences.Find(uid) is not { } absence)
             return null;   // not in the state and not known to be gone: a list says more
-        if (!log.IsObserved)
+        if (!log.IsObserved && !known.IsDoubtful(uid))
         {
             absences.Remove(uid);
             return null;

@@ -6,8 +6,7 @@ namespace Kuik.PodWatcher;
 
 /// <summary>
 /// Queues the pods that may have to be recorded: those of a complete list, those that change, those whose ServiceAccount changes, and
-/// known ones that are gone. Says
-/// whether all that was seen is recorded.
+/// known ones that are gone. Says whether all that was seen is recorded.
 /// </summary>
 internal sealed partial class PodFollower(
     KubernetesApi api, WatchedKinds kinds, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
@@ -15,6 +14,9 @@ internal sealed partial class PodFollower(
 {
     /// <summary>How much later than the first one the list is that confirms that many pods are gone.</summary>
     private static readonly TimeSpan ConfirmAfter = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often known pods are compared with those that are there.</summary>
+    private static readonly TimeSpan CompareEvery = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, bool> _changed = new();
     private volatile TaskCompletionSource<string[]> _toConfirm = NewSignal();
@@ -28,7 +30,7 @@ internal sealed partial class PodFollower(
         !pods.IsListed ? About("pods", pods.Problem)
         : !accounts.IsListed ? About("serviceaccounts", accounts.Problem)
         : pods.Lists != Volatile.Read(ref _listsQueued) ? "the list of pods is being read"
-        : _toConfirm.Task.IsCompleted ? "many known pods were missing from a list of pods that a second list has not confirmed yet"
+        : _toConfirm.Task.IsCompleted ? "known pods are missing, which a second list of pods has not confirmed yet"
         : null;
 
     // What is queued is not recorded; everything before the oldest of it is.
@@ -40,7 +42,7 @@ internal sealed partial class PodFollower(
     public bool TakeChanged(string uid) => _changed.TryRemove(uid, out _);
 
     /// <summary>Follows until cancelled.</summary>
-    public Task Run(CancellationToken ct) => TaskGroup.Run(ct, FollowPods, FollowAccounts, ConfirmMissing);
+    public Task Run(CancellationToken ct) => TaskGroup.Run(ct, FollowPods, FollowAccounts, FindLeftOver, ConfirmMissing);
 
     private async Task FollowPods(CancellationToken ct)
     {
@@ -81,7 +83,7 @@ internal sealed partial class PodFollower(
     private void QueueMissing()
     {
         var all = known.Uids();
-        string[] missing = [.. all.Where(uid => !pods.State.ContainsKey(uid) && absences.Find(uid) is null)];
+        string[] missing = [.. Missing(all)];
         if (pods.State.Count == 0 || missing.Length * 5 >= all.Count)
         {
             if (missing.Length > 0)
@@ -90,6 +92,28 @@ internal sealed partial class PodFollower(
         }
         QueueAbsent(missing, null);
     }
+
+    /// <summary>
+    /// Finds known pods that are not there and that no list or deletion has spoken of, because they became known later: a list came while
+    /// they were being recorded, or the log brought them (<see cref="UsageResync"/>). Two comparisons in a row have to find them.
+    /// </summary>
+    private async Task FindLeftOver(CancellationToken ct)
+    {
+        await pods.FirstList.WaitAsync(ct);
+        IReadOnlySet<string> before = new HashSet<string>();
+        while (true)
+        {
+            await Task.Delay(CompareEvery, time, ct);
+            var missing = Missing(known.Uids()).ToHashSet();
+            string[] leftOver = [.. missing.Where(before.Contains)];
+            if (leftOver.Length > 0)
+                _toConfirm.TrySetResult(leftOver);
+            before = missing;
+        }
+    }
+
+    private IEnumerable<string> Missing(IEnumerable<string> uids) =>
+        uids.Where(uid => !pods.State.ContainsKey(uid) && absences.Find(uid) is null);
 
     private void QueueAbsent(IEnumerable<string> uids, string? version)
     {
@@ -133,7 +157,8 @@ internal sealed partial class PodFollower(
 
     private static TaskCompletionSource<string[]> NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Missing} of {All} known pods were missing from one list; a second list confirms {Confirmed} of them")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "{Missing} of {All} known pods were missing; a second list confirms {Confirmed} of them")]
     private partial void LogMissing(int missing, int all, int confirmed);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "a second list of pods is needed and failed ({Reason}); trying again, no pod is recorded as gone until then")]

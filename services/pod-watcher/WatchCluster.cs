@@ -12,7 +12,7 @@ namespace Kuik.PodWatcher;
 /// of the API ends none of it: what could not be recorded or written is tried again, the cluster is not listed again for it.
 /// </summary>
 internal sealed partial class WatchCluster(
-    KubernetesApi api, WatchedKinds kinds, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store,
+    KubernetesApi api, WatchedKinds kinds, WatcherSettings settings, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store,
     ClusterObservation observation, WatcherMetrics metrics, TimeProvider time, ILoggerFactory logs)
 {
     /// <summary>Writes to the API a second in the long run. No more than eight are under way at once, and the server's own priority and
@@ -101,6 +101,7 @@ internal sealed partial class WatchCluster(
         var (absences, deletions, views, wishes) = (new PodAbsences(), new OwnDeletions(), new ImageViews(store, postgres), new TakenWishes());
         var writer = new PacedApi(api, new TokenBucket(WritesPerSecond, WritesPerSecond, time), metrics);
         var follower = new PodFollower(api, kinds, pods, accounts, known, absences, podQueue, time, logs.CreateLogger<PodFollower>());
+        var resync = new UsageResync(known, podQueue, postgres, settings.LeaseDuration * 2, time, logs.CreateLogger<UsageResync>());
         var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
         var observePods = new ObservePods(
             api, kinds, pods, accounts, known, absences, follower, imageQueue, transactions, metrics, time, logs.CreateLogger<ObservePods>());
@@ -122,7 +123,7 @@ internal sealed partial class WatchCluster(
         // 4. All of it, until one part ends; then the others have to end too.
         await TaskGroup.Run(
             ct,
-            pods.Run, accounts.Run, resources.Run, repositories.Run, follower.Run, observeImages.Follow, writeRepositories.Follow, refresher.Run,
+            pods.Run, accounts.Run, resources.Run, repositories.Run, follower.Run, resync.Run, observeImages.Follow, writeRepositories.Follow, refresher.Run,
             end => After(follower.Listed, podController, end),
             end => After(Task.WhenAll(resources.FirstList, refresher.First), resourceController, end),
             end => After(Task.WhenAll(resources.FirstList, refresher.First), imageController, end),

@@ -127,6 +127,17 @@ public static class ImageUsers
     /// <summary>The whole table.</summary>
     public static Task<IReadOnlyList<ImageUser>> All(NpgsqlConnection connection, CancellationToken ct) => Query(connection, "", null, ct);
 
+    /// <summary>The uids of all pods that use anything.</summary>
+    public static async Task<IReadOnlySet<string>> PodUids(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select distinct pod_uid from kuik.image_users", connection);
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var uids = new HashSet<string>();
+        while (await rows.ReadAsync(ct))
+            uids.Add(rows.GetString(0));
+        return uids;
+    }
+
     /// <summary>How many pods use each image; images that none uses are left out.</summary>
     public static async Task<IReadOnlyDictionary<string, int>> Counts(NpgsqlConnection connection, CancellationToken ct)
     {

@@ -51,5 +51,24 @@ public sealed class KnownPodsTests
         Assert.Same(known.Find("1")!.PullSecrets, known.Find("2")!.PullSecrets);
     }
 
+    [Fact]
+    public void A_pod_in_doubt_is_among_the_known_ones_until_the_log_has_been_asked()
+    {
+        var known = new KnownPods([Row("nginx", "1", "a")]);
+
+        known.Doubt(["1", "2"]);
+
+        Assert.Equal(["1", "2"], known.Uids().Order());
+        Assert.True(known.IsDoubtful("1"));
+        Assert.Null(known.Find("2"));
+
+        known.Set("1", known.Find("1")!);
+        Assert.Empty(known.Set("2", PodUse.Nothing));
+
+        Assert.Equal(["1"], known.Uids());
+        Assert.False(known.IsDoubtful("1"));
+        Assert.Null(known.Find("2"));
+    }
+
     private static ImageUser Row(string image, string uid, string pod) => new(image, uid, "apps", pod, []);
 }

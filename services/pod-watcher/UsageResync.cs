@@ -1,0 +1,64 @@
+using Kuik.EventLog;
+using Kuik.Hosting;
+using Kuik.Kubernetes;
+using Npgsql;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// Compares the usage table with what the active replica knows of it, and has the differences reconciled. The table is read once when a
+/// replica begins to lead; a transaction of the one that led before may end after that.
+/// </summary>
+/// <param name="known">What is known.</param>
+/// <param name="queue">Where pods are queued.</param>
+/// <param name="postgres">The event log.</param>
+/// <param name="first">How long after the start the first comparison is; the others follow every ten minutes.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Where differences and faults are logged.</param>
+internal sealed partial class UsageResync(
+    KnownPods known, WorkQueue queue, NpgsqlDataSource postgres, TimeSpan first, TimeProvider time, ILogger<UsageResync> logger)
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
+
+    /// <summary>Compares until cancelled.</summary>
+    public async Task Run(CancellationToken ct)
+    {
+        var backOff = new BackOff(time);
+        await Task.Delay(first, time, ct);
+        while (true)
+        {
+            try
+            {
+                await Compare(ct);
+                backOff.Reset();
+                await Task.Delay(Interval, time, ct);
+            }
+            catch (Exception fault) when (!ct.IsCancellationRequested)
+            {
+                LogFailed(Failure.Of(fault).Reason);
+                await backOff.Wait(ct);
+            }
+        }
+    }
+
+    private async Task Compare(CancellationToken ct)
+    {
+        // A pod that is recorded between the two reads is among the differences: the log is asked once more than needed.
+        await using var connection = await postgres.OpenConnectionAsync(ct);
+        var recorded = await ImageUsers.PodUids(connection, ct);
+        var different = known.Uids().ToHashSet();
+        different.SymmetricExceptWith(recorded);
+        if (different.Count == 0)
+            return;
+        LogDifferent(different.Count);
+        known.Doubt(different);
+        queue.Add(different);
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Pods} pods differ between memory and the usage table: the log is asked about them")]
+    private partial void LogDifferent(int pods);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "the usage table cannot be compared with memory ({Reason}); trying again with growing pauses")]
+    private partial void LogFailed(string reason);
+}
