@@ -126,8 +126,8 @@ internal sealed partial class RunProjections(
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>The age of the first event after a position that has a time. One without (<c>-infinity</c>) was seen after a full disk:
-    /// most likely a tombstone, which Marten writes for a number that a failed append has used.</summary>
+    /// <summary>The age of the first event after a position that has a time. A tombstone, which Marten writes for a number that a failed
+    /// append has used, has none (<c>-infinity</c>).</summary>
     private async Task<TimeSpan> LagOf(long position, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand($"""

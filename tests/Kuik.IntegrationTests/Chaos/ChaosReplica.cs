@@ -18,7 +18,7 @@ internal sealed class ChaosReplica(string name, KuikService service)
     public bool HasEndedByItself => !IsDown && service.Process.HasExited;
 
     /// <summary>The last lines of its log.</summary>
-    public string Tail => string.Join('\n', service.Log.Split('\n').TakeLast(40));
+    public string Tail => string.Join('\n', service.Log.Split('\n').TakeLast(200));
 
     /// <summary>kill -9.</summary>
     public void Kill()

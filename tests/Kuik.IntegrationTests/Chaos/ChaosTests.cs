@@ -40,7 +40,7 @@ public sealed class ChaosTests
         }
         catch (TimeoutException)
         {
-            Assert.Fail(Describe(world, schedule, open));
+            Assert.Fail(Describe(world, schedule, [.. open, await LogState(world)]));
         }
         schedule.NoteEnded();
         Assert.True(schedule.Problems.Count == 0, Describe(world, schedule, []));
@@ -87,6 +87,11 @@ public sealed class ChaosTests
             where wake_at < now() - case kind when 'expire' then interval '64 seconds' else interval '1 minute' end
             """)
             is { Length: > 0 } overdue ? overdue.Split('\n') : [];
+
+    private static async Task<string> LogState(ChaosWorld world) => $"""
+        last event: {await world.Cluster.Execute("select max(seq_id) from kuik.mt_events")}
+        projected: {await world.Cluster.Execute("select string_agg(name || ' ' || last_seq_id, ', ') from kuik.mt_event_progression")}
+        """;
 
     private static string Describe(ChaosWorld world, ChaosSchedule schedule, IReadOnlyList<string> open) => $"""
         KUIK_TEST_SEED={_seed} KUIK_TEST_CHAOS_SECONDS={_duration.TotalSeconds:0}
