@@ -3,6 +3,9 @@ namespace Kuik.Testing;
 /// <summary>Debian's RabbitMQ, with a node name, folders, an epmd and ports of its own, all on 127.0.0.1, so that it meets no other.</summary>
 internal sealed class DebianRabbitMq : IRabbitMqEngine
 {
+    /// <summary>At load 50 on two cores it took more than a minute.</summary>
+    private static readonly TimeSpan _longestStart = TimeSpan.FromMinutes(3);
+
     private readonly Sandbox sandbox;
     private readonly string folder;
     private readonly int port = FreePort.Next();
@@ -36,7 +39,9 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
         File.Delete(LogFile);
         process = ServerProcess.Start(sandbox, "rabbitmq", folder, new ServerCommand(Program()) { Environment = Settings() });
         // Its own word is asked for: rabbitmqctl takes a second or two each time.
-        await process.WaitUntil(async ct => File.Exists(LogFile) && (await File.ReadAllTextAsync(LogFile, ct)).Contains("Server startup complete", StringComparison.Ordinal));
+        await process.WaitUntil(
+            async ct => File.Exists(LogFile) && (await File.ReadAllTextAsync(LogFile, ct)).Contains("Server startup complete", StringComparison.Ordinal),
+            _longestStart);
     }
 
     public Task Stop()
