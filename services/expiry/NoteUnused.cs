@@ -49,3 +49,9 @@ public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOpti
         return isNoted;
     }
 }
+
+/// <summary>How messages reach <see cref="NoteUnused"/>: all replicas take from one queue.</summary>
+public sealed class NoteUnusedDefinition : ConsumerDefinition<NoteUnused>
+{
+    public NoteUnusedDefinition() => EndpointName = "kuik-note-unused";   // the queue in the broker: it outlives the name of the class
+}

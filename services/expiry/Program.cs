@@ -1,13 +1,14 @@
 using Kuik.EventLog;
 using Kuik.Expiry;
 using Kuik.Hosting;
+using MassTransit;
 
 // Everything that happens because time passed: images that no pod uses, and work that is due.
 var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("expiry");
 builder.AddKuikEventLog("expiry");
 builder.AddKuikImageStates();   // keeps snapshots and work up to date where an earlier version writes
-builder.AddKuikBus(bus => bus.AddConsumer<NoteUnused>());
+builder.AddKuikBus(bus => bus.AddConsumer<NoteUnused, NoteUnusedDefinition>());
 builder.Services.AddSingleton(ExpirySettings.Read(builder.Configuration));
 builder.Services.AddSingleton<ExpiryMetrics>();
 builder.Services.AddSingleton<NoteUnused>();

@@ -255,7 +255,11 @@ public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
     private readonly int messages;
 
     /// <summary>A few more than are held, so that there is always one to be taken for a host that has nothing to do.</summary>
-    public FetchImageDefinition(FetcherSettings settings) => ConcurrentMessageLimit = messages = HoldAnnouncements.MostHeld(settings) + 3;
+    public FetchImageDefinition(FetcherSettings settings)
+    {
+        EndpointName = "kuik-fetch-image";   // the queue in the broker: it outlives the name of the class
+        ConcurrentMessageLimit = messages = HoldAnnouncements.MostHeld(settings) + 3;
+    }
 
     protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<FetchImage> consumerConfigurator, IRegistrationContext context)
     {

@@ -10,7 +10,7 @@ internal interface IPullSource
     /// <summary>For logs and metrics: <c>cache</c>, <c>fetcher</c> or <c>origin</c>.</summary>
     string Name { get; }
 
-    /// <summary>Asked again, another process may answer, which can go on with what the first one broke off.</summary>
+    /// <summary>The source has replicas: another one may answer the next request, and can continue a body that the first one broke off.</summary>
     bool HasReplicas => false;
 
     /// <summary>Asks for a manifest. The bytes, where there are any, are verified.</summary>
@@ -19,20 +19,20 @@ internal interface IPullSource
     /// <param name="stop">The client is gone.</param>
     Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop);
 
-    /// <summary>Asks what a tag names at its origin now: a manifest without bytes. The cache cannot say.</summary>
+    /// <summary>Resolves a tag at its origin: a manifest without bytes. The cache cannot do that.</summary>
     /// <param name="image">By tag.</param>
     /// <param name="stop">This process ends.</param>
     Task<Answer> AskTag(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
 
     /// <summary>
-    /// Asks for the list of what refers to a manifest: a manifest with bytes, which are an index with its <c>manifests</c>, or (only the
+    /// Asks for the referrers of a manifest: a manifest with bytes, which are an index with its <c>manifests</c>, or (only the
     /// cache) <see cref="Answer.Pages"/>. Passed when there is none here.
     /// </summary>
     /// <param name="image">By digest.</param>
     /// <param name="stop">The client is gone.</param>
     Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
 
-    /// <summary>Asks for a blob; its bytes are verified by whoever passes them on.</summary>
+    /// <summary>Asks for a blob; the caller verifies the bytes.</summary>
     /// <param name="image">By digest.</param>
     /// <param name="onlyHead">The client asked with HEAD.</param>
     /// <param name="range">A part of it; null: all.</param>
@@ -40,7 +40,7 @@ internal interface IPullSource
     Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop);
 }
 
-/// <summary>What a source answered.</summary>
+/// <summary>The answer of a source.</summary>
 internal abstract record Answer
 {
     /// <summary>A manifest.</summary>
@@ -51,8 +51,8 @@ internal abstract record Answer
     public sealed record Manifest(string Digest, string MediaType, long Size, byte[]? Bytes) : Answer;
 
     /// <summary>Not here, or this source cannot say: ask the next one.</summary>
-    /// <param name="Why">A few words for log and error: what was seen.</param>
-    /// <param name="IsSilent">It did not answer, or not to the point: nothing is known about what was asked. Otherwise it says that it has no such thing.</param>
+    /// <param name="Why">The reason, in a few words, for log and error body.</param>
+    /// <param name="IsSilent">The source gave no usable answer: nothing is known about the object. Otherwise it answered that it does not have it.</param>
     public sealed record Passed(string Why, bool IsSilent = false) : Answer
     {
         /// <summary>The same for the log, where it says more than a client is to be told; null when it does not.</summary>
@@ -84,15 +84,15 @@ internal abstract record Answer
 
     /// <summary>A blob, or the part of it that was asked for: the head has been read, the body not yet.</summary>
     /// <param name="Response">Disposed with this.</param>
-    /// <param name="Slot">What was held while it lasts; null for nothing.</param>
+    /// <param name="Slot">A limiter slot that is held until disposal; null for none.</param>
     public sealed record Blob(HttpResponseMessage Response, IDisposable? Slot = null) : Answer, IDisposable
     {
-        /// <summary>Why a 206 that is not what was asked for is passed over.</summary>
+        /// <summary>The reason when a 206 has another range than the requested one.</summary>
         public const string AnotherPart = "it answered with another part than the one asked for";
 
         /// <summary>A successful answer, unless it is another part than the one asked for.</summary>
         /// <param name="response">200 or 206; disposed here when it is of no use.</param>
-        /// <param name="range">What was asked for; null: all.</param>
+        /// <param name="range">The requested range; null: all.</param>
         /// <param name="slot">As in the record; disposed like the response.</param>
         public static Answer Read(HttpResponseMessage response, RangeHeaderValue? range, IDisposable? slot = null)
         {
@@ -105,7 +105,7 @@ internal abstract record Answer
             return new Passed(AnotherPart);
         }
 
-        // What was asked for ends with the blob where it asks for more than there is (RFC 9110 section 14.1.2).
+        // A range that exceeds the blob ends with the blob (RFC 9110 section 14.1.2).
         private static bool IsPart(ContentRangeHeaderValue part, RangeHeaderValue asked, long? length)
         {
             if (part is not { Unit: "bytes", HasRange: true, From: { } from, To: { } to } || asked.Ranges.First() is not { } range
@@ -117,7 +117,7 @@ internal abstract record Answer
                 : isToTheEnd && (part.Length is not { } whole || from == Math.Max(0, whole - range.To!.Value));
         }
 
-        /// <summary>What the bytes of the whole blob come to when they are right; null when only its digest says that.</summary>
+        /// <summary>The checksum of the whole blob; null when there is only its digest to verify by.</summary>
         public BlobChecksum? Checksum { get; init; }
 
         /// <summary>

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>Every request on the pull ports: reads what is asked, hands it to the feature that answers, counts it and logs what was not a plain hit.</summary>
+/// <summary>Handles every request on the pull ports: parses it, calls the endpoint, counts it, and logs all but plain hits.</summary>
 internal sealed partial class AnswerRequest(
     ServeManifest manifests, ServeBlob blobs, ListTags tags, RelayReferrers referrers, FollowTag followTag, V1Paths v1Paths, TakeOver takeOver, ProxySettings settings,
     ProxyMetrics metrics, TimeProvider time, ILogger<AnswerRequest> logger)
@@ -57,7 +57,7 @@ internal sealed partial class AnswerRequest(
             _ => SayVersion(http),
         };
 
-    /// <summary>Forgets what has been set, and sets what every answer has.</summary>
+    /// <summary>Clears the response and sets the headers of every answer.</summary>
     public static void BeginAnew(HttpResponse response)
     {
         response.Clear();
@@ -157,7 +157,7 @@ internal sealed partial class AnswerRequest(
     {
         if (http.Response.HasStarted)
         {
-            http.Abort();   // what has been sent must not look whole
+            http.Abort();   // a truncated body must not look complete
             return;
         }
         BeginAnew(http.Response);

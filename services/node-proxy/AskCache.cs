@@ -28,7 +28,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
         var path = $"/v2/{CachePath.Of(image)}";
         try
         {
-            // 1. As it is named; or what followed an image here, under the tag that is hidden for it.
+            // 1. Under its own tag; a referrer, under the hidden tag of referrers.
             if (image.Tag is { } tag && CacheTags.IsOurs(tag))
                 return new Answer.Passed("a tag of the cache's own");
             var (found, problem) = await Get($"{path}/manifests/{image.Target}", MediaTypes.Manifests, read, stop);
@@ -56,7 +56,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
                 found = new Found(found.Bytes, wrapper.MediaType, wrapper.Digest);
             }
 
-            // 4. Serve only what hashes to what was asked for.
+            // 4. Serve only bytes that have the requested digest.
             var digest = image.Digest ?? found.Digest ?? DigestCheck.Of(found.Bytes);
             return DigestCheck.Fits(digest, found.Bytes)
                 ? new Answer.Manifest(digest, found.MediaType, found.Bytes.Length, found.Bytes)
@@ -129,7 +129,7 @@ internal sealed class AskCache(Upstream cache, ProxySettings settings, TimeProvi
         }
     }
 
-    /// <summary>What image-fetcher has left beside a blob; null when there is none, or none that can be relied on.</summary>
+    /// <summary>The checksum that image-fetcher stored beside a blob; null when there is none, or an unusable one.</summary>
     private async Task<BlobChecksum?> FindChecksum(ImageReference image, long size, CancellationToken stop)
     {
         using var tooLate = new CancellationTokenSource(ChecksumPatience, time);

@@ -8,7 +8,7 @@ namespace Kuik.NodeProxy;
 
 /// <summary>
 /// image-fetcher, which pulls from the origin with the right credentials, once for all nodes, and keeps what it pulls. It answers within a second, or says with
-/// 202 that it is working and is asked again. What an origin said (401, 403, 404, 416, 429) is final. That it cannot reach an origin (502,
+/// 202 that it is working and is asked again. An answer of the origin (401, 403, 404, 416, 429) is final. That it cannot reach an origin (502,
 /// 504) is not: it may have another
 /// DNS, proxy or network policy than the node. Then, and where it is unreachable, silent or unable, the next source is asked.
 /// </summary>
@@ -145,7 +145,7 @@ internal sealed class AskFetcher(Upstream fetcher, ProxySettings settings, TimeP
             return new Answer.Passed(why, IsSilent: true) { Detail = said is null ? null : $"it answered {status}: {said}" };
         }
 
-        // The body says what the origin said; without a readable one the status says enough.
+        // The body holds the origin's answer; without a readable one the status is enough.
         var retryAfter = response.Headers.TryGetValues("Retry-After", out var values) ? values.First() : null;
         body ??= RegistryErrors.Body(CodeOf(status), $"image-fetcher answered {status} for the origin");
         return new Answer.Refused(status, body, retryAfter)

@@ -7,7 +7,7 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// The origin itself, anonymously, when neither cache nor image-fetcher could answer: what keeps public images pullable with everything of Kuik down.
+/// The origin itself, anonymously, when neither cache nor image-fetcher could answer: public images stay pullable with everything of Kuik down.
 /// Few blobs at a time of each origin, so that a node without an image-fetcher does not use up an origin's patience. A HEAD is a hint:
 /// whatever an origin
 /// answers to it but a usable 200 or a 429, it is asked again with GET.
@@ -106,7 +106,7 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
     }
 
     /// <summary>Asks something whose answer is small.</summary>
-    /// <param name="image">Whose origin is asked.</param>
+    /// <param name="image">Selects the origin.</param>
     /// <param name="unknown">Error code of the distribution specification for a 404.</param>
     /// <param name="ask">Cancelled when the origin takes too long.</param>
     /// <param name="stop">The client is gone.</param>
@@ -200,7 +200,7 @@ internal sealed class AskOrigin(RegistryClient origins, ProxySettings settings, 
     }
 
     /// <summary>
-    /// What an origin's refusal is to the client: the statuses that clients act on. Null for anything else, which is no answer to what was
+    /// The refusal that the client gets for an origin's answer: the statuses that clients act on. Null for anything else, which is no answer to what was
     /// asked.
     /// </summary>
     public static Answer.Refused? Verdict(RegistryError error, string unknown)

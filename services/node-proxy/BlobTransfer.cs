@@ -16,7 +16,7 @@ internal sealed class BlobTransfer : IDisposable
         Length = begun.Length;
         _first = begun.Part?.From ?? 0;
         var isWhole = begun.Part is not { } part || (part.From == 0 && part.To + 1 == part.Length);
-        _check = isWhole ? new DigestCheck(digest, begun.Checksum) : null;   // of a part nobody can say whether it is right
+        _check = isWhole ? new DigestCheck(digest, begun.Checksum) : null;   // a part cannot be verified
     }
 
     /// <summary>Bytes promised; null when the source did not say.</summary>
@@ -25,7 +25,7 @@ internal sealed class BlobTransfer : IDisposable
     /// <summary>Bytes that have come.</summary>
     public long Sent => _sent;
 
-    /// <summary>Bytes that may still come; null when nobody knows.</summary>
+    /// <summary>Bytes that may still come; null when unknown.</summary>
     public long? Left => Length - _sent;
 
     /// <summary>Wrong bytes may have reached the client.</summary>
@@ -34,7 +34,7 @@ internal sealed class BlobTransfer : IDisposable
     /// <summary>The part to ask the next source for; null when it is to begin anew.</summary>
     public RangeHeaderValue? Missing => Length is { } length ? new RangeHeaderValue(_first + _sent, _first + length - 1) : null;
 
-    /// <summary>Is this answer exactly what is missing?</summary>
+    /// <summary>Is this answer exactly the missing range?</summary>
     public bool IsContinuedBy(Answer.Blob next) =>
         Length is not null && next.Length == Left
         && (next.Part is { } part ? part.From == _first + _sent : _first + _sent == 0);
@@ -47,7 +47,7 @@ internal sealed class BlobTransfer : IDisposable
         return Left != 0 || IsRight();
     }
 
-    /// <summary>At the end of a body whose length nobody said: is it the blob?</summary>
+    /// <summary>At the end of a body of unknown length: is it the blob?</summary>
     public bool IsRight()
     {
         IsSpoilt = _check?.Matches() == false;

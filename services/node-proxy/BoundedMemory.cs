@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Keeps what was used last, within a number of bytes. Two generations: when the young one reaches half of the limit it becomes the old one, and what was in
+/// A cache of the most recently used entries, bounded in bytes. Two generations: when the young one reaches half of the limit it becomes the old one, and what was in
 /// the old one and has not been asked for since is gone. Reading takes no lock.
 /// </summary>
 /// <param name="limit">In bytes, for both generations together.</param>
@@ -11,7 +11,7 @@ internal sealed class BoundedMemory<TKey, TValue>(long limit) where TKey : notnu
 {
     private Generations _now = new(new Generation(), new Generation());
 
-    /// <summary>What is kept, in bytes.</summary>
+    /// <summary>The size of all entries, in bytes.</summary>
     public long SizeInBytes
     {
         get
@@ -34,7 +34,7 @@ internal sealed class BoundedMemory<TKey, TValue>(long limit) where TKey : notnu
         return entry.Value;
     }
 
-    /// <param name="key">What is kept under it already is replaced.</param>
+    /// <param name="key">An entry that has it is replaced.</param>
     /// <param name="value">Not kept when it takes more than half of the limit.</param>
     /// <param name="size">Of key and value, in bytes.</param>
     public void Keep(TKey key, TValue value, long size)

@@ -3,7 +3,7 @@ using Kuik.Contracts;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>A source whose every "not from me" is counted by its reason.</summary>
+/// <summary>A source whose misses are counted by reason.</summary>
 internal sealed class CountMisses(IPullSource source, ProxyMetrics metrics) : IPullSource
 {
     public string Name => source.Name;
@@ -18,7 +18,7 @@ internal sealed class CountMisses(IPullSource source, ProxyMetrics metrics) : IP
 
     public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => Note(await source.AskBlob(image, onlyHead, range, stop));
 
-    /// <summary>One of a few words for what a source or a body's end says in its own.</summary>
+    /// <summary>The metric's label for the reason that a source or a broken body gives.</summary>
     public static string ReasonOf(string why) =>
         why.StartsWith("not cached", StringComparison.Ordinal) || why.StartsWith("evicted", StringComparison.Ordinal) ? "absent"
         : why.StartsWith("CORRUPT", StringComparison.Ordinal) || why.StartsWith("sent wrong", StringComparison.Ordinal) ? "corrupt"

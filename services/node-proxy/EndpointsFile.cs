@@ -41,7 +41,7 @@ internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses ad
     }
 
     /// <summary>
-    /// Reads the file and applies what has changed. A file that is not there leaves everything as it is; what cannot be used is logged
+    /// Reads the file and applies what has changed. A missing file changes nothing; unusable content is logged
     /// once, and the address kept.
     /// </summary>
     public async Task Reload(CancellationToken stop)

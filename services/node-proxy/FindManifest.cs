@@ -2,10 +2,10 @@ using Kuik.Contracts;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>What the sources say about a manifest.</summary>
-/// <param name="Answer">A manifest or a refusal; null: who gave the last known answer says nothing, so that one stands.</param>
-/// <param name="Source">Who said it, or <see cref="PullOutcome.NoSource"/>.</param>
-/// <param name="Note">What went otherwise than in a plain answer; empty when nothing did.</param>
+/// <summary>The answer of the sources about a manifest.</summary>
+/// <param name="Answer">A manifest or a refusal; null when the source of the last known answer is silent, so that that answer stands.</param>
+/// <param name="Source">The source, or <see cref="PullOutcome.NoSource"/>.</param>
+/// <param name="Note">The difference from a plain answer; empty for none.</param>
 internal sealed record Finding(Answer? Answer, string Source, string Note);
 
 /// <summary>Asks the sources for a manifest, one after the other.</summary>
@@ -15,10 +15,10 @@ internal sealed class FindManifest(IReadOnlyList<IPullSource> sources)
     /// <param name="image">By tag or digest.</param>
     /// <param name="onlyHead">The client asked with HEAD.</param>
     /// <param name="lastSource">
-    /// Who gave the answer that is known already; null when none is. When that one is silent, its answer stands and those behind it are left alone: all
+    /// The source of the known answer; null when there is none. When that source is silent, its answer stands and those behind it are left alone: all
     /// nodes would ask them at once. When it says that it has no such thing (any more), its answer is void.
     /// </param>
-    /// <param name="stop">Nobody waits for it any more.</param>
+    /// <param name="stop">Cancelled when no request waits for it any more.</param>
     public async Task<Finding> Run(ImageReference image, bool onlyHead, string? lastSource, CancellationToken stop)
     {
         var passed = new PassedSources();

@@ -4,9 +4,9 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// What a tag names now, for runtimes that pull through node-proxy as a mirror: there nobody has said of a pod that its cached image is good enough. A tag of which
+/// Resolves tags for runtimes that pull through node-proxy as a mirror: there the webhook has not chosen the cached image for the pod. A tag of which
 /// nothing is known, or nothing young enough, is looked up with one HEAD at its origin, by image-fetcher for all nodes. An origin that fails or is slow changes nothing:
-/// the tag is what the cache has.
+/// the tag resolves to the cached manifest.
 /// </summary>
 internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, RememberManifests memory, ProxySettings settings, TimeProvider time, IHostApplicationLifetime lifetime)
 {
@@ -22,7 +22,7 @@ internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, RememberMani
         if (settings.TagFreshness == TimeSpan.Zero)
             return image;
 
-        // 1. Known, being asked, or failed a moment ago; else it is asked now, once for all who wait.
+        // 1. Known, being asked, or failed a moment ago; else it is asked now, once for all waiters.
         if (!_looks.TryGetValue(image, out var look) || IsOld(look))
         {
             if (_looks.Count >= Most)
@@ -31,7 +31,7 @@ internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, RememberMani
             look = look is null ? _looks.GetOrAdd(image, begun) : _looks.TryUpdate(image, begun, look) ? begun : _looks.GetValueOrDefault(image, begun);
         }
 
-        // 2. Everybody waits until the patience counted from the question is over, so whoever comes later waits less or not at all.
+        // 2. The wait is counted from the start of the lookup: a later request waits less or not at all.
         var answer = look.Answer.Value;
         if (settings.TagPatience - time.GetElapsedTime(look.Begun) is { Ticks: > 0 } left)
             await ((Task)answer).WaitAsync(left, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -46,7 +46,7 @@ internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, RememberMani
         return answer.IsCompleted && time.GetElapsedTime(look.Begun) >= (isKnown ? settings.TagFreshness / 2 : settings.BreakerPause);   // half: image-fetcher's answer may be as old already
     }
 
-    /// <summary>Null: nobody said, or nobody has what was said; a tag is not followed to where nothing can be pulled. What is looked at here the pull then finds in memory.</summary>
+    /// <summary>The digest; null when no source answered, or no source has that manifest: a tag never resolves to a digest that cannot be pulled. The manifest is cached for the pull.</summary>
     private async Task<string?> Ask(ImageReference image)
     {
         var stop = lifetime.ApplicationStopping;
@@ -62,6 +62,6 @@ internal sealed class FollowTag(IReadOnlyList<IPullSource> sources, RememberMani
     }
 
     /// <param name="Begun">When it was asked.</param>
-    /// <param name="Answer">Begins with the first who wants it.</param>
+    /// <param name="Answer">Started by the first request.</param>
     private sealed record Look(long Begun, Lazy<Task<string?>> Answer);
 }

@@ -1,7 +1,7 @@
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Returns to the node what a start or a burst of pulls took: a process that allocates nothing more collects nothing more either, and would hold the buffers of its busiest
+/// Returns memory to the node after the start or a burst of pulls: a process that allocates nothing more collects nothing more either, and would hold the buffers of its busiest
 /// moment for days.
 /// </summary>
 internal sealed class GiveBackMemory(TimeProvider time) : IHostedService, IDisposable

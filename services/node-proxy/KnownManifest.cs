@@ -39,10 +39,10 @@ internal sealed class KnownManifest
 }
 
 /// <summary>Where an answer stands, in time since the start of the memory.</summary>
-/// <param name="Source">Who gave it.</param>
-/// <param name="AskedAt">When its source was asked: what happened later it cannot know.</param>
+/// <param name="Source">The source that gave it.</param>
+/// <param name="AskedAt">When its source was asked: the answer is as of then.</param>
 /// <param name="GoodUntil">Until then it is given without asking.</param>
-/// <param name="Note">What was odd when it was last asked for; empty when nothing was.</param>
+/// <param name="Note">The note of the last lookup; empty for none.</param>
 internal sealed record Standing(string Source, TimeSpan AskedAt, TimeSpan GoodUntil, string Note)
 {
     /// <summary>How a pull ends that is answered with it from memory.</summary>

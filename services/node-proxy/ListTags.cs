@@ -14,7 +14,7 @@ namespace Kuik.NodeProxy;
 internal sealed record TagPage(string Json, bool IsEmpty, string? Next);
 
 /// <summary>
-/// Answers <c>/v2/…/tags/list</c>: what the cache holds; where it holds nothing of the repository or does not answer, what the origin has.
+/// Answers <c>/v2/…/tags/list</c> from the cache; from the origin when the cache holds no tag of the repository or does not answer.
 /// </summary>
 internal sealed partial class ListTags(Upstream cache, AskOrigin origin, ProxySettings settings, TimeProvider time)
 {
@@ -125,7 +125,7 @@ internal sealed partial class ListTags(Upstream cache, AskOrigin origin, ProxySe
         return new PullOutcome(PullOutcome.NoSource, note);
     }
 
-    // Only what an URL's query holds: it comes back in a header of ours.
+    // Only characters of a URL's query: it is returned in a response header.
     [GeneratedRegex("""<[^<>?]*\?(?<query>[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]+)>\s*;[^,]*\brel="?next\b""")]
     private static partial Regex Next();
 }

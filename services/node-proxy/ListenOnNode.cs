@@ -58,7 +58,7 @@ internal static partial class ListenOnNode
                 foreach (var address in addresses)
                     kestrel.Listen(address, port, MarkPulls);
             foreach (var (address, port) in metrics)
-                kestrel.Listen(address, port);   // last: whoever is answered here can be sure that pulls are
+                kestrel.Listen(address, port);   // last: an answer here means that the pull ports are open
 
             void MarkPulls(ListenOptions listen) => listen.Use(next => connection => Mark(connection, takeOver, next));
         });

@@ -2,7 +2,7 @@ using Kuik.Hosting;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>What node-proxy may answer without asking. How old an answer may be is counted from the moment at which its source was asked.</summary>
+/// <summary>The limits of the manifest cache. The age of an answer is counted from the moment at which its source was asked.</summary>
 internal sealed record MemorySettings
 {
     /// <summary>
@@ -12,7 +12,7 @@ internal sealed record MemorySettings
     public long LimitInBytes { get; init; } = 16 << 20;
 
     /// <summary>
-    /// <c>Kuik:Proxy:MemoryTime</c>: how long a manifest, or what a tag names, is given without asking; so long may an image that was evicted, or a tag that was moved,
+    /// <c>Kuik:Proxy:MemoryTime</c>: how long a manifest, by digest or by tag, is served without asking a source; so long may an image that was evicted, or a tag that was moved,
     /// go on being served as it was. Default 5 seconds; more than 0, at most 1 minute.
     /// </summary>
     public TimeSpan ManifestTime { get; init; } = TimeSpan.FromSeconds(5);
@@ -21,7 +21,7 @@ internal sealed record MemorySettings
     public TimeSpan MissTime { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// <c>Kuik:Proxy:StaleTime</c>: how long after it was last confirmed a manifest is still given when whoever served it does not answer.
+    /// <c>Kuik:Proxy:StaleTime</c>: how long after its last confirmation a manifest is served while its source does not answer.
     /// Default 1 hour; 0 (never) to 1 day.
     /// </summary>
     public TimeSpan StaleTime { get; init; } = TimeSpan.FromHours(1);

@@ -1,7 +1,7 @@
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Limits what runs at origins at a time, for each host and in total. Waiting is in order of arrival, except that a host at its own limit
+/// Limits concurrent requests to origins, for each host and in total. Waiting is in order of arrival, except that a host at its own limit
 /// holds up no other, and bounded.
 /// </summary>
 /// <param name="perHost">How many at a time for one host.</param>

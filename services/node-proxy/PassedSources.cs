@@ -3,7 +3,7 @@ using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>The sources that did not give what one request asks for, in order: as the client is told, and as the log has it.</summary>
+/// <summary>The sources that could not answer a request, in order: for the error body, and for the log.</summary>
 internal sealed class PassedSources
 {
     private readonly List<string> _told = [];

@@ -6,8 +6,8 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// v1's counter under v1's name, who answered, how long it took, how many bytes, and why the others did not. Every label has a bounded number of values;
-/// none is what a client made up: an origin has a label of its own once something of it was served.
+/// v1's counter under v1's name; the source of each answer, its duration and bytes; and the misses of the other sources. Every label has a bounded number of values;
+/// no client can invent one: an origin has a label of its own once something of it was served.
 /// </summary>
 internal sealed class ProxyMetrics
 {

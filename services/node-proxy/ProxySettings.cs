@@ -4,7 +4,7 @@ using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>What node-proxy is told, read once at start.</summary>
+/// <summary>The options of node-proxy, read once at start.</summary>
 internal sealed record ProxySettings
 {
     /// <summary>Port on 127.0.0.1 and ::1. Default 7439; 0 takes any free one (tests).</summary>
@@ -15,7 +15,7 @@ internal sealed record ProxySettings
 
     /// <summary>
     /// <c>Kuik:Proxy:ListenAddress</c>: the addresses on which pulls are answered, for clusters that forbid hostNetwork: there a hostPort forwards from the node's loopback
-    /// to the pod's addresses (<c>status.podIPs</c>), and whatever reaches the pod may pull. Default none: 127.0.0.1 and ::1.
+    /// to the pod's addresses (<c>status.podIPs</c>), and everything that reaches the pod may pull. Default none: 127.0.0.1 and ::1.
     /// </summary>
     public IReadOnlyList<IPAddress> ListenAddresses { get; init; } = [];
 
@@ -42,8 +42,8 @@ internal sealed record ProxySettings
     public string? EndpointsFile { get; init; }
 
     /// <summary>
-    /// What to do when the cache registry points a client to its storage (S3 and others). Default <c>follow</c>: node-proxy fetches from there
-    /// and verifies what comes; <c>pass</c> (here true): the client is sent there, which costs this node nothing but has nothing verified here.
+    /// The answer when the cache registry redirects to its storage (S3 and others). Default <c>follow</c>: node-proxy fetches from there
+    /// and verifies the bytes; <c>pass</c> (here true): the client is redirected, which costs this node nothing, but nothing is verified here.
     /// </summary>
     public bool PassesRedirects { get; init; }
 
@@ -75,12 +75,12 @@ internal sealed record ProxySettings
     public OriginRules Origins { get; init; } = OriginRules.AllowAll;
 
     /// <summary>
-    /// How old may be what is known of a tag that a runtime asks for in mirror mode (<c>?ns=</c>), before its origin is asked once whether it has moved. Default 1 minute;
-    /// 0: never, a tag is what the cache has. One HEAD for all nodes, as long as image-fetcher answers.
+    /// The age from which a tag that a runtime asks for in mirror mode (<c>?ns=</c>) is looked up again at its origin, once. Default 1 minute;
+    /// 0: never, the tag resolves to the cached manifest. One HEAD for all nodes, as long as image-fetcher answers.
     /// </summary>
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long a pull waits for that answer; after it the tag is what the cache has, and what comes later serves the next pull. Default 0.7 seconds.</summary>
+    /// <summary>How long a pull waits for that answer; then the cached manifest is served, and a later answer serves the next pull. Default 0.7 seconds.</summary>
     public TimeSpan TagPatience { get; init; } = TimeSpan.FromSeconds(0.7);
 
     /// <summary>
@@ -161,7 +161,7 @@ internal sealed record ProxySettings
         TimeSpan Limit(string key, TimeSpan fallback) =>
             configuration.Read(key, fallback, "a time such as 00:00:05, at most 01:00:00", t => t > TimeSpan.Zero && t <= TimeSpan.FromHours(1));
 
-        // Not 0.0.0.0: what names node-proxy itself must be known, or it would ask itself for an image without end.
+        // Not 0.0.0.0: references to node-proxy itself are recognised by these addresses; without them it would ask itself without end.
         static IPAddress ReadAddress(string text) =>
             IPAddress.TryParse(text, out var address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any)
                 ? address

@@ -1,8 +1,8 @@
 namespace Kuik.NodeProxy;
 
 /// <summary>How a pull ended, for its one line in the log and for the metrics.</summary>
-/// <param name="Source">Who gave the answer: <c>memory</c>, <c>cache</c>, <c>fetcher</c>, <c>origin</c>, or <c>none</c>.</param>
-/// <param name="Note">What went otherwise than in a plain answer of that source; empty when nothing did.</param>
+/// <param name="Source">The source of the answer: <c>memory</c>, <c>cache</c>, <c>fetcher</c>, <c>origin</c>, or <c>none</c>.</param>
+/// <param name="Note">The difference from a plain answer of that source; empty for none.</param>
 internal sealed record PullOutcome(string Source, string Note)
 {
     public const string NoSource = "none";

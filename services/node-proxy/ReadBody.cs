@@ -31,7 +31,7 @@ internal sealed class ReadBody : IDisposable
         _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _quiet.Token);
     }
 
-    /// <summary>Reads what is there, at least one byte; 0 at the end.</summary>
+    /// <summary>Reads the bytes that have arrived, at least one; 0 at the end.</summary>
     /// <exception cref="IOException">The body broke off, nothing came within the limit, or it comes too slowly.</exception>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<int> Next(Stream body, Memory<byte> into)

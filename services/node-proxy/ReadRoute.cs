@@ -4,7 +4,7 @@ using Kuik.Contracts;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>What a request asks for.</summary>
+/// <summary>The object that a request asks for.</summary>
 internal abstract record Route
 {
     /// <summary><c>/v2/</c>: does this speak the distribution's API?</summary>
@@ -19,7 +19,7 @@ internal abstract record Route
     /// <summary>The tags of a repository; the image's own tag means nothing.</summary>
     public sealed record Tags(ImageReference Image) : Route;
 
-    /// <summary>What refers to a digest.</summary>
+    /// <summary>The referrers of a digest.</summary>
     public sealed record Referrers(ImageReference Image) : Route;
 
     /// <summary>Nothing that is answered here.</summary>
@@ -29,7 +29,7 @@ internal abstract record Route
     public sealed record Refused(int Status, string Code, string Message) : Route;
 }
 
-/// <summary>Reads the path of a request: <c>/v2/[origin/]repository/manifests/reference</c> and its siblings. Asks nobody.</summary>
+/// <summary>Reads the path of a request: <c>/v2/[origin/]repository/manifests/reference</c> and its siblings. No I/O.</summary>
 internal static class ReadRoute
 {
     /// <summary>Longest path that can name anything: 255 characters of name, 136 of a sha512 digest, and the words between.</summary>
@@ -38,7 +38,7 @@ internal static class ReadRoute
     /// <param name="method">Of HTTP.</param>
     /// <param name="path">Decoded, with its leading slash.</param>
     /// <param name="origin">Value of <c>?ns=</c>, by which a runtime's mirror request names the origin; null when absent.</param>
-    /// <param name="ownPorts">node-proxy's own ports: what names them is no origin.</param>
+    /// <param name="ownPorts">node-proxy's own ports: a reference that names one has no origin.</param>
     /// <param name="ownAddresses">Where it listens beside the loopback addresses.</param>
     public static Route Of(string method, string path, string? origin, IEnumerable<int> ownPorts, IReadOnlyCollection<IPAddress> ownAddresses)
     {
@@ -49,7 +49,7 @@ internal static class ReadRoute
         if (path.Length > LongestPath || !path.StartsWith("/v2/", StringComparison.Ordinal))
             return new Route.Refused(404, "UNSUPPORTED", "only /v2/ and a repository's manifests, blobs, tags/list and referrers are answered here");
 
-        // 1. The last part is the reference, the one before it says of what; everything before that is the repository.
+        // 1. The last part is the reference, the one before it its kind; the rest is the repository.
         var rest = path.AsSpan(4);
         var beforeLast = rest.LastIndexOf('/');
         var beforeKind = beforeLast < 0 ? -1 : rest[..beforeLast].LastIndexOf('/');

@@ -8,7 +8,7 @@ internal abstract record RelayEnd
     /// <summary>The client has the right bytes, all of them.</summary>
     public sealed record Complete : RelayEnd;
 
-    /// <summary>The source broke off; what the client has so far is right as far as anybody can say.</summary>
+    /// <summary>The source broke off; the bytes that the client has so far are not known to be wrong.</summary>
     public sealed record Broken(string Why) : RelayEnd
     {
         public override string ToString() => Why;
@@ -22,7 +22,7 @@ internal abstract record RelayEnd
 }
 
 /// <summary>
-/// The client has left in the middle of a body. Kestrel takes what is written after that and drops it, and says with <c>RequestAborted</c> only when a thread is free to: a hundred
+/// The client has disconnected in the middle of a body. Kestrel accepts later writes and drops them, and says with <c>RequestAborted</c> only when a thread is free to: a hundred
 /// clients that leave at once would have their blobs read to the end by all threads there are.
 /// </summary>
 internal sealed class ClientGone() : OperationCanceledException("the client has left");
@@ -33,13 +33,13 @@ internal sealed class ClientGone() : OperationCanceledException("the client has 
 /// </summary>
 internal sealed class RelayBlob(TimeSpan noProgress, TimeProvider time)
 {
-    /// <summary>What a connection may hold back for its client, in bytes (see <see cref="ListenOnNode"/>). With twice as much a hundred slow clients hold 70 MB more.</summary>
+    /// <summary>Bytes that a connection may buffer for its client (see <see cref="ListenOnNode"/>). With twice as much a hundred slow clients hold 70 MB more.</summary>
     public const int HeldBack = 256 << 10;
 
     /// <summary>Asked of the connection at a time, in bytes. With half as much one stream costs a third more.</summary>
     public const int Chunk = 512 << 10;
 
-    /// <summary>The same while many blobs are on their way: speed is then not what each of them lacks. Not below 85 KB, or the collector moves the buffers about.</summary>
+    /// <summary>The same while many blobs are on their way: the speed of each is then limited elsewhere. Not below 85 KB, or the collector moves the buffers about.</summary>
     private const int SmallChunk = 128 << 10;
     private const int Many = 16;
 

@@ -5,12 +5,13 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// What was found a moment ago, given again without asking. Everything is remembered for the repository it was asked in, and no longer than the settings say since its
-/// source was asked, manifests by digest too: an evicted image is not to be served. Who gave it falls silent: it is given on. Who gave it has it no more: it is forgotten.
+/// The manifest cache. Entries are kept for the repository in which they were asked for, and no longer than the settings say since their
+/// source was asked, manifests by digest too: an evicted image is not to be served. If the source is unreachable, the last known
+/// manifest is served (stale-if-error); if it answers 404, the entry is removed.
 /// </summary>
 internal sealed class RememberManifests(FindManifest sources, MemorySettings settings, TimeProvider time)
 {
-    /// <summary>What an entry takes besides bytes and text, roughly.</summary>
+    /// <summary>The overhead of an entry besides bytes and text, roughly.</summary>
     private const int Overhead = 700;
 
     private static readonly PullOutcome TooSlow = new(PullOutcome.Memory, "as last known; its source takes its time");
@@ -20,7 +21,7 @@ internal sealed class RememberManifests(FindManifest sources, MemorySettings set
     private readonly ConcurrentDictionary<Question, SharedLookup> _underWay = new();
     private readonly long _start = time.GetTimestamp();
 
-    /// <summary>What it holds, in bytes.</summary>
+    /// <summary>The size of all entries, in bytes.</summary>
     public long SizeInBytes => _manifests.SizeInBytes + _misses.SizeInBytes;
 
     /// <summary>How many questions are being asked of the sources.</summary>
@@ -39,7 +40,7 @@ internal sealed class RememberManifests(FindManifest sources, MemorySettings set
         return _misses.Find(new Question(image, onlyHead)) is { } miss && miss.Standing.GoodUntil > now ? miss : null;
     }
 
-    /// <summary>Asks the sources, together with everybody who asks the same now.</summary>
+    /// <summary>Asks the sources, in single flight with other requests for the same manifest.</summary>
     /// <param name="image">By tag or digest.</param>
     /// <param name="onlyHead">The client asks with HEAD.</param>
     /// <param name="stop">The client is gone.</param>
@@ -53,13 +54,13 @@ internal sealed class RememberManifests(FindManifest sources, MemorySettings set
             var lookup = Join(new Question(image, onlyHead), last);
             try
             {
-                // 1. Where an older answer could be given, the new one is waited for only a moment, which the first one who waits begins.
+                // 1. Where an older answer can be served, the new one is waited for only a moment, counted from the first waiter.
                 var wait = last is null ? Timeout.InfiniteTimeSpan : settings.StaleWait - (Now - lookup.Begun);
                 if (last is not null && wait <= TimeSpan.Zero && !lookup.Answer.IsCompleted)
                     return (last, TooSlow);
                 var known = await lookup.Answer.WaitAsync(wait, time, stop);
 
-                // 2. A lookup that was joined late may say what has been overtaken: ask anew.
+                // 2. The answer of a lookup that was joined late may be outdated: ask again.
                 var standing = known.Standing;
                 if (known == last)
                     return (known, standing.FromMemory);
@@ -77,7 +78,7 @@ internal sealed class RememberManifests(FindManifest sources, MemorySettings set
         }
     }
 
-    /// <summary>What may be given when its source does not answer.</summary>
+    /// <summary>The entry to serve when its source does not answer.</summary>
     private KnownManifest? Last(ImageReference image, bool onlyHead) =>
         _manifests.Find(image) is { } known && known.CanAnswer(onlyHead) && Now - known.Standing.AskedAt < settings.StaleTime ? known : null;
 

@@ -5,15 +5,15 @@ namespace Kuik.NodeProxy;
 
 /// <summary>
 /// Answers <c>/v2/…/blobs/&lt;digest&gt;</c>, whole or in part. A source that breaks off is continued by another replica of it, else by the next one, from where it stopped; a client
-/// never sees a clean end of anything but the blob: what cannot be made whole ends with a broken connection, and the runtime asks again.
+/// never sees a clean end of anything but the blob: a body that cannot be completed ends with a broken connection, and the runtime retries.
 /// </summary>
 /// <param name="sources">In the order they are asked.</param>
 /// <param name="relay">Moves the bytes.</param>
 /// <param name="distrust">Which source sent wrong bytes for which digest a while ago.</param>
-/// <param name="metrics">Counts what each source sent, and broke off.</param>
+/// <param name="metrics">Counts bytes and broken bodies of each source.</param>
 internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob relay, Breaker distrust, ProxyMetrics metrics)
 {
-    /// <summary>How often a source that has replicas is asked to go on with what one of them broke off.</summary>
+    /// <summary>How often a source that has replicas is asked to continue a body that one of them broke off.</summary>
     private const int MostTimesAgain = 2;
 
     /// <returns>How it ended; the response is written, or broken.</returns>
@@ -27,7 +27,7 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
         {
             while (left.TryPop(out var source))
             {
-                // 1. Ask: for all of it, or for what is still missing.
+                // 1. Ask: for all of it, or for the missing range.
                 var answer = await Ask(source, http, image, transfer);
                 switch (answer)
                 {
@@ -78,9 +78,9 @@ internal sealed class ServeBlob(IReadOnlyList<IPullSource> sources, RelayBlob re
                 if (end is RelayEnd.Corrupt)
                     distrust.Trip(Trust(source, image));
                 else if (source.HasReplicas && again++ < MostTimesAgain)
-                    left.Push(source);   // before an origin that would have to send once more what is on its way already
+                    left.Push(source);   // before an origin that would send the same bytes a second time
 
-                // 4. Nothing reached the client yet: the next source begins anew. Wrong bytes did: nobody can continue that.
+                // 4. Nothing reached the client yet: the next source starts over. Wrong bytes did: no source can continue the body.
                 if (!http.Response.HasStarted)
                 {
                     transfer.Dispose();

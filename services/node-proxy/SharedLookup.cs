@@ -1,8 +1,8 @@
 namespace Kuik.NodeProxy;
 
-/// <summary>A question that is being asked of the sources, for everybody who asks it meanwhile. It is given up when nobody waits any more.</summary>
+/// <summary>One lookup at the sources, shared by all requests for the same manifest. Cancelled when no request waits for it any more.</summary>
 /// <param name="begun">When the first one asked.</param>
-/// <param name="goesOn">It is not given up: its answer is wanted in any case.</param>
+/// <param name="goesOn">It is not cancelled: its answer refreshes the cache in any case.</param>
 #pragma warning disable CA1001   // a CancellationTokenSource without a timer holds nothing, and disposed it could not be cancelled by a client that leaves late
 internal sealed class SharedLookup(TimeSpan begun, bool goesOn)
 #pragma warning restore CA1001
@@ -15,7 +15,7 @@ internal sealed class SharedLookup(TimeSpan begun, bool goesOn)
 
     public Task<KnownManifest> Answer => _answer.Task;
 
-    /// <summary>Asks, and tells everybody who waits.</summary>
+    /// <summary>Runs the lookup and completes <see cref="Answer"/>.</summary>
     public async Task Run(Func<CancellationToken, Task<KnownManifest>> ask)
     {
         try
@@ -32,7 +32,7 @@ internal sealed class SharedLookup(TimeSpan begun, bool goesOn)
         }
     }
 
-    /// <summary>False: it has been given up.</summary>
+    /// <summary>False when it has been cancelled.</summary>
     public bool TryJoin()
     {
         for (var waiting = Volatile.Read(ref _waiting); waiting > 0; waiting = Volatile.Read(ref _waiting))
@@ -41,7 +41,7 @@ internal sealed class SharedLookup(TimeSpan begun, bool goesOn)
         return false;
     }
 
-    /// <summary>Whoever joined, or began it, and no longer waits.</summary>
+    /// <summary>A request that started or joined it stops waiting.</summary>
     public void Leave()
     {
         if (!goesOn && Interlocked.Decrement(ref _waiting) == 0)

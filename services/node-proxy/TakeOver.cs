@@ -9,7 +9,7 @@ namespace Kuik.NodeProxy;
 /// 1. Both bind with SO_REUSEPORT. The kernel allows that to processes of one user only, and only where every one of them asks for it.
 /// 2. A new connection goes to the newest listener as soon as it listens. Left alone the kernel would spread connections over both, and what waits in the queue of a
 ///    listener that closes is reset.
-/// 3. Whoever is told to stop tells its clients to close, and listens on until nothing new has come for a moment. Then Kestrel stops, and drains what is running.
+/// 3. The process that is told to stop tells its clients to close, and keeps listening until no connection has come for a moment. Then Kestrel stops, and drains what is running.
 /// See docs/decisions/0005-take-over.md.
 /// </summary>
 internal sealed partial class TakeOver(TimeProvider time, ILogger<TakeOver> logger) : IHostedLifecycleService
@@ -123,7 +123,7 @@ internal sealed partial class TakeOver(TimeProvider time, ILogger<TakeOver> logg
         }
     }
 
-    // Of a listener, tcpi_unacked is the number of connections that nobody has accepted yet.
+    // Of a listener, tcpi_unacked is the number of connections that are not accepted yet.
     private static bool HasWaiting(Socket listener)
     {
         if (!OperatingSystem.IsLinux())

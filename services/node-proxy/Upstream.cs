@@ -5,9 +5,9 @@ using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>What every upstream is asked with.</summary>
+/// <summary>The dependencies of every source inside the cluster.</summary>
 /// <param name="Client">Follows nothing, remembers nothing, sends no credentials.</param>
-/// <param name="Breaker">The key in it is the scheme, host and port of what is asked: storage that a registry redirects to has its
+/// <param name="Breaker">Keyed by scheme, host and port of the request: storage that a registry redirects to has its
 /// own.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Logger">Is told when an upstream stops and starts answering.</param>

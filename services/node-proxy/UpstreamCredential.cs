@@ -6,7 +6,7 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// What node-proxy shows to a server inside the cluster: a bearer token, or a user name with a password. The secret comes from a file and
+/// node-proxy's credential for a server inside the cluster: a bearer token, or a user name with a password. The secret comes from a file and
 /// may be rotated; requests
 /// only read memory.
 /// </summary>

@@ -11,8 +11,8 @@ internal static class WatcherSetup
     public static void Documents(StoreOptions options)
     {
         options.Schema.For<ImageView>().DocumentAlias("image_view_2").Index(view => view.Sequence).Index(view => view.ShownSequence!);
-        options.Schema.For<TakenName>();
-        options.Schema.For<ClusterIdentity>();
+        options.Schema.For<TakenName>().DocumentAlias("takenname");
+        options.Schema.For<ClusterIdentity>().DocumentAlias("clusteridentity");
         options.Projections.Add(new ImageViewProjection(), JasperFx.Events.Projections.ProjectionLifecycle.Async);
     }
 

@@ -17,7 +17,7 @@ public static partial class AnswerAdmission
     /// <summary>Longest list of reasons in the log, in characters.</summary>
     private const int LongestReasons = 1000;
 
-    /// <summary>Adds what the webhook needs, and where it listens: see <see cref="Listener"/>.</summary>
+    /// <summary>Adds the webhook's options, metrics and listeners: see <see cref="Listener"/>.</summary>
     /// <exception cref="WrongSetting">A setting cannot be used.</exception>
     public static WebApplicationBuilder AddPodRewriting(this WebApplicationBuilder builder)
     {
@@ -45,7 +45,7 @@ public static partial class AnswerAdmission
 
     private static async Task Answer(HttpContext http, RewriteOptions options, RewriteMetrics metrics, ILogger logger)
     {
-        // 1. What cannot be answered with an AdmissionReview gets a sentence.
+        // 1. A request that cannot be answered with an AdmissionReview gets an error text.
         using var review = await ReadBody(http, logger);
         if (review is null)
             return;
@@ -58,7 +58,7 @@ public static partial class AnswerAdmission
             return;
         }
 
-        // 2. Decide, say what was decided, answer.
+        // 2. Decide, log the decision, answer.
         var decision = version == Version ? Decide(PodChange.Of(request), options, logger) : new PodDecision([], [], $"{version} is not {Version}");
         Say(request, decision, metrics, logger);
         await Write(http, Response(version, uid, decision.Patch));
@@ -149,7 +149,7 @@ public static partial class AnswerAdmission
         return text.ToString();
     }
 
-    // What a pod says is not to be trusted with a terminal, and not with the log's size.
+    // Text from a pod is untrusted: control characters are replaced and its length is capped.
     private static string Clean(string text, int longest)
     {
         var clean = string.Concat(text.Take(longest).Select(character => char.IsControl(character) ? ' ' : character));

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// <c>POST /mutate-core-v1-pod?explain</c>: a Pod or an AdmissionReview in, and for a person what would become of each image, or why not.
+/// <c>POST /mutate-core-v1-pod?explain</c>: a Pod or an AdmissionReview in, and the decision about each image with its reason out, for a person.
 /// Nothing is changed, and nothing about the pod is counted or logged. A bare Pod is looked at as if it were about to be created.
 /// </summary>
 internal static class ExplainPod

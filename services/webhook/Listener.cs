@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Kuik.Webhook;
 
-/// <summary>Where the webhook listens. Kubernetes calls webhooks by HTTPS only, and who could answer in its place could change any pod.</summary>
+/// <summary>The addresses of the webhook. Kubernetes calls webhooks by HTTPS only: an impostor could change any pod.</summary>
 internal static class Listener
 {
     /// <summary>Also listen without TLS at addresses other nodes can reach: only where something in front of it has TLS. True or false, default false.</summary>
@@ -58,7 +58,7 @@ internal static class Listener
         builder.Services.AddHostedService<ReloadCertificate>();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(https =>
         {
-            https.ServerCertificate = certificate.Current.TargetCertificate;   // Kestrel wants one; what is served is taken anew for each connection:
+            https.ServerCertificate = certificate.Current.TargetCertificate;   // Kestrel requires one; the served one is selected for each connection:
             https.OnAuthenticate = (_, tls) => tls.ServerCertificateContext = certificate.Current;
         }));
     }

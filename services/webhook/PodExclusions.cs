@@ -6,7 +6,7 @@ using Kuik.Hosting;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// The pods that are left alone as a whole, whatever their images: those that may run where no node-proxy listens (rewritten, they would
+/// The pods that are left unchanged as a whole, independent of their images: those that may run where no node-proxy listens (rewritten, they would
 /// never start), and critical ones (a new node's network plugin must not wait for Kuik, which needs that network). Where a pod may run on
 /// either kind of node, it is left alone too: without Kuik it starts, rewritten it may not. Each list replaces its default; an empty
 /// value makes it empty.
@@ -53,7 +53,7 @@ public sealed partial record PodExclusions
     /// </summary>
     public bool CriticalPods { get; init; } = true;
 
-    // Kubernetes' SystemCriticalPriority: what other priority classes may have ends at half of it.
+    // Kubernetes' SystemCriticalPriority: other priority classes may have at most half of it.
     private const int SystemCriticalPriority = 2_000_000_000;
 
     /// <summary>Reads <c>Kuik:Webhook:IgnoredLabels</c>, <c>IgnoredSchedulers</c>, <c>IgnoredRuntimeClasses</c>,
@@ -73,7 +73,7 @@ public sealed partial record PodExclusions
         };
     }
 
-    /// <summary>Why a pod is left alone, and as what it is counted; null when it is not.</summary>
+    /// <summary>The reason to leave a pod unchanged, and its metric label; null when there is none.</summary>
     public (Outcome Outcome, string Reason)? Find(JsonElement? pod)
     {
         var spec = pod.Member("spec");

@@ -29,7 +29,7 @@ internal static class PodImages
     /// <summary>The containers of a list; of <see cref="Volumes"/>, the image volumes.</summary>
     /// <param name="pod">The pod.</param>
     /// <param name="list">Its list.</param>
-    /// <param name="originals">What <see cref="Originals"/> returns; null for a list without annotations.</param>
+    /// <param name="originals">The result of <see cref="Originals"/>; null for a list without annotations.</param>
     public static IEnumerable<Container> Read(JsonElement? pod, string list, IReadOnlyDictionary<string, string>? originals)
     {
         var index = -1;

@@ -13,7 +13,7 @@ internal static class PodMetadata
     public const int LargestAnnotations = 256 * 1024;
 
     /// <summary>Adds the operations that a map needs to hold these entries; none where it holds them already.</summary>
-    /// <param name="patch">What they are added to.</param>
+    /// <param name="patch">The patch to which they are added.</param>
     /// <param name="metadata">The pod's metadata, as it is.</param>
     /// <param name="map"><c>labels</c> or <c>annotations</c>.</param>
     /// <param name="wanted">The entries; one with the value null is removed.</param>
@@ -40,7 +40,7 @@ internal static class PodMetadata
         new() { ["op"] = op, ["path"] = path, ["value"] = value };
 
     /// <summary>
-    /// Size of the annotations with these added, in bytes. What is removed still counts, which is too many by no more than that.
+    /// Size of the annotations with these added, in bytes. Removed ones still count: the result is too large by no more than their size.
     /// </summary>
     public static int Size(JsonElement? metadata, Dictionary<string, string?> added)
     {

@@ -24,7 +24,7 @@ internal static class RawJson
     {
         try
         {
-            return element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(member => member.Name is not null);   // to read it is what can fail
+            return element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(member => member.Name is not null);   // reading the name is the step that can fail
         }
         catch (InvalidOperationException)
         {
@@ -49,7 +49,7 @@ internal static class RawJson
     public static IEnumerable<JsonElement?> Items(this JsonElement? element) =>
         element is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray().Select(item => (JsonElement?)item) : [];
 
-    /// <summary>What is written, as UTF-8: as text in between, an answer about many containers would be large enough to be collected last.</summary>
+    /// <summary>The written JSON as UTF-8: an intermediate string for a large pod would land on the large object heap.</summary>
     public static ReadOnlyMemory<byte> Write(Action<Utf8JsonWriter> write, JsonWriterOptions options = default)
     {
         var bytes = new ArrayBufferWriter<byte>();

@@ -44,7 +44,7 @@ internal sealed class ServingCertificate
         }
     }
 
-    /// <summary>Takes what the files hold now. If that cannot be used, what was served before stays.</summary>
+    /// <summary>Loads the current files. If they cannot be used, the previous certificate stays.</summary>
     /// <returns>Whether it is another one.</returns>
     /// <exception cref="IOException">A file cannot be read; <see cref="IsOfTheFiles"/> names the others.</exception>
     public bool Refresh()
@@ -85,7 +85,7 @@ internal sealed partial class ReloadCertificate(ServingCertificate certificate, 
 
     private string? _problem;
 
-    /// <summary>Looks once. What is wrong with the files is said once, not at every look.</summary>
+    /// <summary>Checks the files once. A problem with them is logged once, not at every check.</summary>
     public void Run()
     {
         try

@@ -3,7 +3,7 @@ using System.Threading.RateLimiting;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// Bounds on what reviews may take of the webhook at once. A review that does not fit is answered 503 at once, or when the queue has no
+/// Bounds on the concurrency and memory of reviews. A review that does not fit is answered 503 at once, or when the queue has no
 /// place for it, without a Retry-After: <c>failurePolicy: Ignore</c> then admits the pod unchanged, where the API server's client would
 /// wait as long as such a header says and try again. ("Allowed, unchanged" would need the review's uid, which is in the body that there
 /// is no room to read.)

@@ -2,7 +2,7 @@ using Kuik.Contracts;
 
 namespace Kuik.Webhook;
 
-/// <summary>What becomes of the image of a container or an image volume.</summary>
+/// <summary>The outcome for the image of a container or an image volume.</summary>
 public enum Outcome
 {
     /// <summary>It names node-proxy from now on; its original is kept in an annotation (or, of an ephemeral container, in the name itself).</summary>
@@ -35,7 +35,7 @@ public enum Outcome
     /// <summary>The pod exists already and is not marked for rewriting.</summary>
     NotMarked,
 
-    /// <summary>The ephemeral container exists already: Kubernetes lets nobody change it.</summary>
+    /// <summary>The ephemeral container exists already: Kubernetes does not allow changes to it.</summary>
     Existing,
 
     /// <summary>The request is an update that does not change this image: changing it would restart the container.</summary>
@@ -63,12 +63,12 @@ public enum Outcome
 /// <param name="Name">Its name; empty if it has none.</param>
 /// <param name="Image">Its image (of a volume <c>image.reference</c>); empty if it has none.</param>
 /// <param name="PullPolicy"><c>Always</c>, <c>IfNotPresent</c> or <c>Never</c>; empty if not set.</param>
-/// <param name="Original">What the annotation says its image was before we rewrote it; null without one.</param>
+/// <param name="Original">Its image before the rewrite, from the annotation; null without one.</param>
 public sealed record Container(string List, int Index, string Name, string Image, string PullPolicy, string? Original);
 
-/// <summary>What becomes of one container's image, and why.</summary>
+/// <summary>The decision about one container's image, with its reason.</summary>
 /// <param name="Container">The container.</param>
-/// <param name="Outcome">What.</param>
+/// <param name="Outcome">The decision.</param>
 /// <param name="Why">Why it stays as it is, for a person; empty when it does not.</param>
 /// <param name="Image">The image to put in its place; null when it stays.</param>
 public sealed record ImageDecision(Container Container, Outcome Outcome, string Why, string? Image = null);
@@ -78,7 +78,7 @@ public static class RewriteImage
 {
     /// <summary>The image is pulled from node-proxy, and is the local name of this original.</summary>
     /// <param name="image">The image.</param>
-    /// <param name="original">What the annotation says.</param>
+    /// <param name="original">The annotation.</param>
     /// <param name="options">The settings.</param>
     public static bool IsOurs(string image, string original, RewriteOptions options) =>
         LocalReference.TryRest(image, out var port, out _) && options.IsOurPort(port) && IsLocalNameOf(image, port, original);
@@ -92,19 +92,19 @@ public static class RewriteImage
         var image = container.Image;
         ImageDecision Stays(Outcome outcome, string why) => new(container, outcome, why);
 
-        // 1. What the node never pulls, or pulls whatever we do.
+        // 1. Pull policies: the node never pulls, or always pulls.
         if (container.PullPolicy == "Never")
             return Stays(Outcome.PullPolicyNever, "pull policy Never");
         if (options.IgnorePullPolicyAlways && PullsAlways(container))
             return Stays(Outcome.PullPolicyAlways, "pull policy Always");
 
-        // 2. What the settings leave out, by the image as it stands.
+        // 2. Images that the options exclude, by the image as it is written.
         if (options.IgnoredImages.FirstOrDefault(expression => expression.IsMatch(image)) is { } ignored)
             return Stays(Outcome.Ignored, $"ignored by {ignored}");
         if (options.AcceptedImages.Count > 0 && !options.AcceptedImages.Any(expression => expression.IsMatch(image)))
             return Stays(Outcome.NotAccepted, "not among the accepted images");
 
-        // 3. What is local already.
+        // 3. Images that are rewritten already.
         if (LocalReference.TryRest(image, out var port, out _))
             return DecideLocal(container, port, isMarked, options);
 

@@ -4,7 +4,7 @@ using Kuik.Hosting;
 
 namespace Kuik.Webhook;
 
-/// <summary>What decides which images are rewritten, and to what. Read once, at start.</summary>
+/// <summary>The options that decide which images are rewritten, and to which address. Read once, at start.</summary>
 public sealed partial record RewriteOptions
 {
     /// <summary>node-proxy's port, which rewritten images name. 1 to 65535, default 7439.</summary>
@@ -49,7 +49,7 @@ public sealed partial record RewriteOptions
 
     /// <summary>
     /// A regular expression as v1 took it (Go's), for the characters that an image reference can have: it means the same here, or it is
-    /// refused. What differs is out of their range: <c>\d</c> and <c>\w</c> also match digits and letters outside ASCII here, and
+    /// refused. The differences are out of their range: <c>\d</c> and <c>\w</c> also match digits and letters outside ASCII here, and
     /// <c>$</c> also matches before a line feed at the very end. It runs in linear time, so that no image can hold up admission with it.
     /// </summary>
     /// <exception cref="WrongSetting">It is none, or one that only other engines know.</exception>

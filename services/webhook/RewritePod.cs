@@ -11,12 +11,12 @@ namespace Kuik.Webhook;
 /// <param name="OldPod">The pod as it is; null on CREATE.</param>
 public sealed record PodChange(string Operation, string SubResource, JsonElement? Pod, JsonElement? OldPod)
 {
-    /// <summary>What the <c>request</c> of an AdmissionReview says; what it does not say is left empty.</summary>
+    /// <summary>The <c>request</c> of an AdmissionReview; missing members are left empty.</summary>
     public static PodChange Of(JsonElement? request) => new(
         request.Member("operation").Text() ?? "", request.Member("subResource").Text() ?? "", request.Member("object"), request.Member("oldObject"));
 }
 
-/// <summary>What becomes of a pod.</summary>
+/// <summary>The decision about a pod.</summary>
 /// <param name="Patch">JSON Patch (RFC 6902); empty when nothing changes.</param>
 /// <param name="Containers">Each container and image volume that was looked at.</param>
 /// <param name="LeftAlone">Why the pod as a whole is left alone; null when it is not.</param>
@@ -57,7 +57,7 @@ public static class RewritePod
             ? new ImageDecision(container, Outcome.Unchanged, "the request does not change its image")
             : RewriteImage.Decide(container, isMarked, options));
 
-        // 2. The label by which pod-watcher follows the pod, and the annotations that keep what was rewritten.
+        // 2. The label by which pod-watcher follows the pod, and the annotations that keep the original images.
         var notes = NotesOf(decisions, change, options);
         var isFollowed = isCreate || decisions.Exists(decision => options.IsOurs(decision.Image ?? decision.Container.Image));
         if (notes.Count > 0 && PodMetadata.Size(metadata, notes) > PodMetadata.LargestAnnotations)
@@ -95,7 +95,7 @@ public static class RewritePod
         return notes;
     }
 
-    // The subresource takes nothing but new ephemeral containers: what it says about metadata is dropped, and those that exist cannot be
+    // The subresource takes nothing but new ephemeral containers: its metadata is dropped, and existing ones cannot be
     // changed. So the pod's marks are read from the pod as it is, and the rewritten name itself has to say its origin.
     private static PodDecision DecideEphemeral(PodChange change, RewriteOptions options)
     {

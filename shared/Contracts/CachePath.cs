@@ -18,8 +18,8 @@ public static partial class CachePath
     /// </summary>
     /// <param name="path">Without a leading slash.</param>
     /// <param name="target">The tag or digest asked for.</param>
-    /// <param name="image">What the path names, when the result is true.</param>
-    /// <param name="problem">What is wrong with it, when the result is false.</param>
+    /// <param name="image">The image of the path, when the result is true.</param>
+    /// <param name="problem">The problem with it, when the result is false.</param>
     public static bool TryRead(string path, string target, [NotNullWhen(true)] out ImageReference? image, [NotNullWhen(false)] out string? problem)
     {
         var slash = path.IndexOf('/', StringComparison.Ordinal);

@@ -7,7 +7,7 @@ namespace Kuik.Contracts;
 /// <summary>
 /// The name of an image, parsed once and normalised as the container ecosystem does (the grammar of distribution/reference):
 /// Docker Hub's short names are written in full, its aliases become <c>docker.io</c>, hosts are lower case, a missing tag is <c>latest</c>.
-/// Where there is a digest, a tag beside it is dropped: it does not say what is pulled (nodes ask for the digest alone), and two references
+/// Where there is a digest, a tag beside it is dropped: it does not decide what is pulled (nodes ask for the digest alone), and two references
 /// to one digest must be one image, or the eviction of one would take the other along.
 /// </summary>
 /// <remarks>Two references are equal when they name the same image; <see cref="ToString"/> is the key of the image's stream.</remarks>
@@ -16,7 +16,7 @@ public sealed partial record ImageReference
     /// <summary>Longest name (host and repository together) that runtimes accept, in characters.</summary>
     public const int LongestName = 255;
 
-    /// <summary>What Docker Hub is called in every reference, path and event.</summary>
+    /// <summary>The host of Docker Hub in every reference, path and event.</summary>
     public const string DockerHub = "docker.io";
 
     private ImageReference(string host, string repository, string? tag, string? digest) =>
@@ -40,7 +40,7 @@ public sealed partial record ImageReference
     /// <summary>Host and repository: <c>docker.io/library/nginx</c>.</summary>
     public string Name => $"{Host}/{Repository}";
 
-    /// <summary>What a registry is asked for: the digest if there is one, else the tag.</summary>
+    /// <summary>The reference to request from a registry: the digest if there is one, else the tag.</summary>
     public string Target => Digest ?? Tag!;
 
     /// <summary>The normalised reference: <c>docker.io/library/nginx:1.27</c>, <c>docker.io/library/nginx@sha256:…</c>.</summary>
@@ -52,21 +52,21 @@ public sealed partial record ImageReference
         target.Contains(':') ? new ImageReference(Host, Repository, null, target) : new ImageReference(Host, Repository, target, null);
 
     /// <summary>Parses a reference as a person or a pod writes it.</summary>
-    /// <exception cref="FormatException">It is not one; the message says what is wrong.</exception>
+    /// <exception cref="FormatException">It is not one; the message names the problem.</exception>
     public static ImageReference Parse(string text) =>
         TryParse(text, out var reference, out var problem) ? reference : throw new FormatException($"\"{text}\" is not an image reference: {problem}");
 
     /// <summary>Parses a reference as a person or a pod writes it.</summary>
     /// <param name="text">For example <c>nginx</c>, <c>registry.example.com:5000/team/app:1.2@sha256:…</c>.</param>
     /// <param name="reference">The image, when the result is true.</param>
-    /// <param name="problem">What is wrong and where, when the result is false.</param>
+    /// <param name="problem">The problem and its place, when the result is false.</param>
     public static bool TryParse(string text, [NotNullWhen(true)] out ImageReference? reference, [NotNullWhen(false)] out string? problem)
     {
         reference = null;
         problem = null;
         var rest = text;
 
-        // 1. The digest is what follows the first @.
+        // 1. The digest follows the first @.
         string? digest = null;
         if (rest.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at)
         {
@@ -78,7 +78,7 @@ public sealed partial record ImageReference
             }
         }
 
-        // 2. The tag is what follows the last colon behind the last slash.
+        // 2. The tag follows the last colon behind the last slash.
         string? tag = null;
         if (rest.LastIndexOf(':') is >= 0 and var colon && colon > rest.LastIndexOf('/'))
         {
@@ -110,7 +110,7 @@ public sealed partial record ImageReference
     /// <param name="repository">As a reference has it below its host: <c>library/nginx</c>, and for Docker Hub <c>nginx</c> too.</param>
     /// <param name="target">A tag or a digest.</param>
     /// <param name="reference">The image, when the result is true.</param>
-    /// <param name="problem">What is wrong, when the result is false.</param>
+    /// <param name="problem">The problem, when the result is false.</param>
     public static bool TryCreate(string host, string repository, string target, [NotNullWhen(true)] out ImageReference? reference, [NotNullWhen(false)] out string? problem)
     {
         reference = null;

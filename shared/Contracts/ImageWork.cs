@@ -1,6 +1,6 @@
 namespace Kuik.Contracts;
 
-/// <summary>What is to be done about an image when its time has come.</summary>
+/// <summary>The kind of work on an image.</summary>
 public enum WorkKind
 {
     /// <summary>Copy it into the cache: an image-fetcher.</summary>
@@ -13,8 +13,8 @@ public enum WorkKind
     Expire,
 }
 
-/// <summary>What is open about an image, derived from its state: scheduling, which is no fact and is not in the log.</summary>
-/// <param name="Kind">What is to be done.</param>
+/// <summary>Open work on an image, derived from its state: scheduling, which is no fact and is not in the log.</summary>
+/// <param name="Kind">Copy, evict, or decide on expiry.</param>
 /// <param name="Due">UTC: when. For <see cref="WorkKind.Expire"/> from when the expiry delay counts. Null for at once.</param>
 /// <param name="Attempt">The claim that is current; 0 when it is to be claimed.</param>
 public sealed record ImageWork(WorkKind Kind, DateTimeOffset? Due, long Attempt)

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Kuik.Contracts;
 
 /// <summary>
-/// What a rewritten pod asks its runtime for: <c>localhost:&lt;port&gt;/</c> and the image as it was written, with <c>host:port</c> as <c>host_port</c>.
+/// The image of a rewritten container: <c>localhost:&lt;port&gt;/</c> and the image as it was written, with <c>host:port</c> as <c>host_port</c>.
 /// The webhook writes it, of containers and of image volumes; pod-watcher reads it back where the pod's annotations are gone (ephemeral
 /// containers).
 /// </summary>
@@ -64,7 +64,7 @@ public static partial class LocalReference
     /// <summary>Splits <c>localhost:PORT/rest</c>.</summary>
     /// <param name="reference">Any reference.</param>
     /// <param name="port">The port, when the result is true.</param>
-    /// <param name="rest">What follows the slash, when the result is true.</param>
+    /// <param name="rest">The part after the slash, when the result is true.</param>
     public static bool TryRest(string reference, out int port, [NotNullWhen(true)] out string? rest)
     {
         var match = Local().Match(reference);

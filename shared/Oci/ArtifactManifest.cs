@@ -18,8 +18,8 @@ public static class ArtifactManifest
     public const string EmptyDigest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
     /// <summary>The manifest, always the same bytes for the same content. Its media type is <see cref="MediaTypes.OciManifest"/>.</summary>
-    /// <remarks>Written as text: a serialiser escapes the <c>+</c>, and nobody would know it by its type.</remarks>
-    /// <param name="artifactType">What it is.</param>
+    /// <remarks>Written as text: a serialiser escapes the <c>+</c>, and the type would not be recognised.</remarks>
+    /// <param name="artifactType">The media type of its kind.</param>
     /// <param name="layers">A JSON array of descriptors.</param>
     /// <param name="annotations">A JSON object of texts; null for none.</param>
     public static byte[] Write(string artifactType, string layers = "[]", string? annotations = null) => Encoding.UTF8.GetBytes(
@@ -40,7 +40,7 @@ public static class ArtifactManifest
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Not JSON, or half a character in a text: nothing of ours. Whether it is what was asked for, its digest says.
+            // Not JSON, or half a character in a text: none of Kuik's own. The caller verifies its digest.
         }
         return null;
     }

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Kuik.Oci;
 
 /// <summary>
-/// What image-fetcher leaves beside a large blob whose digest it has verified: a checksum that takes a tenth of the time. With it node-proxy notices that the cache's copy has
-/// rotted without hashing every byte once more on every node. It says nothing against somebody who can write to the cache; runtimes verify the digest for that.
+/// The checksum that image-fetcher stores beside a large blob whose digest it has verified; it takes a tenth of the time. With it node-proxy notices that the cache's copy has
+/// rotted without hashing every byte once more on every node. It is no protection against an attacker with write access to the cache; runtimes verify the digest for that.
 /// </summary>
 /// <param name="Digest">Of the blob.</param>
 /// <param name="Size">Of the blob, in bytes.</param>

@@ -5,7 +5,7 @@ namespace Kuik.Oci;
 
 /// <summary>
 /// The tags Kuik adds in the cache registry. Every manifest it stores has one, so that no garbage collection takes a child for loose,
-/// and so that an evictor can find what is stored.
+/// and so that an eviction can find the stored manifests.
 /// </summary>
 public static partial class CacheTags
 {
@@ -18,7 +18,7 @@ public static partial class CacheTags
     /// <summary>On every stored manifest, and on the wrapper of an index: <c>kuik-sha256-&lt;hex&gt;</c> of the digest that the origin serves.</summary>
     public static string OfManifest(string digest) => Held + Hex(digest);
 
-    /// <summary>What keeps an image that is named by digest alone: a root like any other tag.</summary>
+    /// <summary>The tag that keeps an image that is named by digest alone: a root like any other tag.</summary>
     public static string OfPin(string digest) => Pinned + Hex(digest);
 
     /// <summary>The one tag that keeps an image and that its eviction removes: its own, or a pin where it is named by digest.</summary>
@@ -30,7 +30,7 @@ public static partial class CacheTags
     /// <summary>Is this a tag of <see cref="OfChecksum"/>?</summary>
     public static bool IsChecksum(string tag) => tag.StartsWith(Checking, StringComparison.Ordinal);
 
-    /// <summary>Is this tag only a hold on a manifest, not an image somebody named?</summary>
+    /// <summary>Does this tag only keep a manifest, without being the name of an image?</summary>
     public static bool IsHold(string tag) => tag.StartsWith(Held, StringComparison.Ordinal);
 
     /// <summary>The digest behind a tag of <see cref="OfManifest"/> or <see cref="OfPin"/>; null for any other tag.</summary>
@@ -38,7 +38,7 @@ public static partial class CacheTags
         IsHold(tag) ? "sha256:" + tag[Held.Length..] : tag.StartsWith(Pinned, StringComparison.Ordinal) ? "sha256:" + tag[Pinned.Length..] : null;
 
     /// <summary>
-    /// The tags under which clients look for what belongs to a manifest, its followers: the referrers tag (distribution-spec, "Referrers Tag Schema"), first,
+    /// The tags under which clients look for the referrers of a manifest: the referrers tag (distribution-spec, "Referrers Tag Schema"), first,
     /// and cosign's. None for a sha512, which cosign has no tags for.
     /// </summary>
     public static IReadOnlyList<string> OfFollowers(string digest) =>
@@ -46,7 +46,7 @@ public static partial class CacheTags
 
     /// <summary>
     /// Where a follower is kept that came with its image, by the tag of <see cref="OfFollowers"/> that clients ask for: never under that tag itself, which is an
-    /// image of its own as soon as somebody asks for it by name. Null for any other tag.
+    /// image of its own as soon as it is requested by name. Null for any other tag.
     /// </summary>
     public static string? OfFollower(string tag) => Followers().IsMatch(tag) ? Following + tag : null;
 
@@ -54,7 +54,7 @@ public static partial class CacheTags
     public static string? SubjectOf(string tag) =>
         tag.StartsWith(Following, StringComparison.Ordinal) && OfFollower(tag[Following.Length..]) is not null ? $"sha256:{tag.AsSpan(Following.Length + 7, 64)}" : null;
 
-    /// <summary>Is this one of Kuik's own tags, which no listing shows and nobody can ask for?</summary>
+    /// <summary>Is this one of Kuik's own tags, which no listing shows and no client can pull?</summary>
     public static bool IsOurs(string tag) => DigestOf(tag) is not null || SubjectOf(tag) is not null || IsChecksum(tag);
 
     // A tag has at most 128 characters: a sha512 (128 hex digits) is told apart by its first 100, after "512-".

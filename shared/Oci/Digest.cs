@@ -18,7 +18,7 @@ public static class Digest
     public static IncrementalHash Begin(string like) =>
         IncrementalHash.CreateHash(like.StartsWith("sha512:", StringComparison.Ordinal) ? HashAlgorithmName.SHA512 : HashAlgorithmName.SHA256);
 
-    /// <summary>What a running digest has come to.</summary>
+    /// <summary>The digest of the bytes hashed so far.</summary>
     public static string End(IncrementalHash hash) =>
         (hash.AlgorithmName == HashAlgorithmName.SHA512 ? "sha512:" : "sha256:") + Convert.ToHexStringLower(hash.GetHashAndReset());
 }

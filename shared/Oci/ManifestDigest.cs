@@ -18,7 +18,7 @@ public static class ManifestDigest
         Payload(manifest) is { } payload ? Digest.Sha256(payload) : Digest.Sha256(manifest);
 
     /// <summary>
-    /// What the signatures of a signed manifest are of; null when it is none. Each of them says how its payload began and ended.
+    /// The signed payload of a signed manifest; null when it is none. Each of them says how its payload began and ended.
     /// </summary>
     private static byte[]? Payload(ReadOnlySpan<byte> manifest)
     {

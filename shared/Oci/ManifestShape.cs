@@ -3,11 +3,11 @@ using System.Text.Json;
 namespace Kuik.Oci;
 
 /// <summary>
-/// What the outermost object of a manifest holds: enough to know its media type where a server says it wrongly or not at all.
+/// The members of the outermost object of a manifest: enough to know its media type where a server says it wrongly or not at all.
 /// </summary>
 public sealed record ManifestShape
 {
-    /// <summary>What it says of itself; null when it does not (image-spec: the field is optional), or says what is no media type.</summary>
+    /// <summary>Its <c>mediaType</c>; null when it has none (image-spec: the field is optional), or an invalid one.</summary>
     private string? MediaType { get; init; }
 
     private bool HasManifests { get; init; }
@@ -41,7 +41,7 @@ public sealed record ManifestShape
     }
 
     /// <summary>
-    /// The media type: what the manifest says of itself; else what was served, where it fits; else what the manifest looks like.
+    /// The media type: the manifest's own field; else the served Content-Type, where it fits; else by the manifest's shape.
     /// </summary>
     /// <param name="served">From Content-Type; null for none.</param>
     /// <returns>Null when it is no manifest.</returns>
@@ -51,7 +51,7 @@ public sealed record ManifestShape
         var schema1 = IsSigned ? MediaTypes.DockerSchema1Signed : MediaTypes.DockerSchema1;
         return MediaTypes.OfManifest(MediaType)
             ?? (HasFileLayers && !HasParts ? MediaTypes.IsSchema1(known) ? known : schema1
-            // Docker's types are always named in the manifest as well: without a name it is OCI's, whatever was served.
+            // Docker's types are always named in the manifest as well: without one it is OCI's, also when another type was served.
             : HasManifests ? MediaTypes.OciIndex
             : HasParts ? MediaTypes.OciManifest
             : known ?? (MediaType is not null && MediaType.Equals(served, StringComparison.OrdinalIgnoreCase) ? MediaType : null));

@@ -19,7 +19,7 @@ public static partial class MediaTypes
     /// <summary>The config of an artifact (image-spec, manifest.md, "Guidance for an Empty Descriptor"): the two bytes <c>{}</c>.</summary>
     public const string Empty = "application/vnd.oci.empty.v1+json";
 
-    /// <summary>What to accept when asking for a manifest: registries answer 404 for a type that is not named.</summary>
+    /// <summary>The Accept header of a request for a manifest: registries answer 404 for a type that is not named.</summary>
     public static readonly IReadOnlyList<string> Manifests = [OciIndex, OciManifest, DockerManifestList, DockerManifest];
 
     /// <summary>

@@ -5,7 +5,7 @@ using System.Text.Unicode;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Parses JSON that third parties wrote. Whatever cannot be read is a <see cref="JsonException"/> at once: <see cref="JsonElement"/> and
+/// Parses JSON that third parties wrote. Unreadable input is a <see cref="JsonException"/> at once: <see cref="JsonElement"/> and
 /// <see cref="JsonNode"/> by themselves throw others, and only when the text that is not UTF-8, or the name that comes twice, is looked at.
 /// </summary>
 public static class UntrustedJson

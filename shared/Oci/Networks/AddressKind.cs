@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Kuik.Oci;
 
-/// <summary>Whose network an address is on; the first three in the order of how much somebody on it may be led to.</summary>
+/// <summary>The kind of network of an address. The first three are ordered by how far a registry at such an address may redirect.</summary>
 internal enum AddressKind
 {
     /// <summary>The internet's.</summary>

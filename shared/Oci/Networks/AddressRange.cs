@@ -38,7 +38,7 @@ internal readonly record struct AddressRange
 
     public override string ToString() => _network.ToString();
 
-    /// <summary>.NET also takes <c>10</c>, <c>0x0a.1</c> and <c>[::1]:80</c> for addresses; nobody who writes these means what it reads.</summary>
+    /// <summary>.NET also takes <c>10</c>, <c>0x0a.1</c> and <c>[::1]:80</c> for addresses; such text is a mistake in a setting.</summary>
     private static bool IsWrittenOut(IPAddress address, string text) =>
         address.AddressFamily == AddressFamily.InterNetwork ? address.ToString() == text : !text.AsSpan().ContainsAny('[', '%');
 

@@ -25,7 +25,7 @@ internal sealed class NoProxyEntry
         _range = AddressRange.TryParse(host.Trim('[', ']'), out var range) ? range : null;
     }
 
-    /// <summary>What commas or blanks separate. Nothing is wrong here: what is no address is a name, if one that nobody has.</summary>
+    /// <summary>One entry, as separated by commas or blanks. Never an error: an entry that is no address is a name.</summary>
     public static IEnumerable<NoProxyEntry> ReadAll(string text) =>
         text.Split([',', ' ', '\t', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries).Select(entry => new NoProxyEntry(entry));
 

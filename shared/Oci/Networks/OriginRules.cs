@@ -70,7 +70,7 @@ public sealed class OriginRules
             : $"{host} is not pulled from: it is not among {_allowed[0].Key}";
     }
 
-    /// <summary>Why an address is not asked, whatever led to it (a token realm, a redirect); null when it may be.</summary>
+    /// <summary>The reason to refuse an address, also of a token realm or a redirect; null when it is allowed.</summary>
     public string? DenialReason(Uri address)
     {
         if (_denied.Length == 0)

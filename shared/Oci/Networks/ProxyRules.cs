@@ -65,7 +65,7 @@ public sealed class ProxyRules : IWebProxy, ICredentials
     }
 }
 
-/// <summary>Where a proxy is and what to say there.</summary>
+/// <summary>The address and the credential of a proxy.</summary>
 /// <param name="Address">Without user and password.</param>
 /// <param name="Credential">Sent by Basic; null for none.</param>
 internal sealed record ProxyAddress(Uri Address, NetworkCredential? Credential)

@@ -44,7 +44,7 @@ public sealed class RedirectRules
     public static RedirectRules From(IConfiguration configuration) => new(configuration.ReadList(AllowedKey));
 
     /// <summary>Why an address may not be connected to; null when it may.</summary>
-    /// <param name="host">What led to it.</param>
+    /// <param name="host">The name that resolved to it.</param>
     /// <param name="address">The address.</param>
     /// <param name="origin">Where the registry is that sends us there.</param>
     internal string? Objection(string host, IPAddress address, AddressKind origin) => AddressKinds.Of(address) switch
@@ -58,7 +58,7 @@ public sealed class RedirectRules
         _ => null,
     };
 
-    /// <summary>What can be said of a host whose addresses are not known.</summary>
+    /// <summary>The objection to a host whose addresses are not known; null for none.</summary>
     internal string? Objection(string host, AddressKind origin)
     {
         var name = host.TrimEnd('.');

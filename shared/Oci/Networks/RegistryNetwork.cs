@@ -5,7 +5,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Oci;
 
-/// <summary>What lies between this process and a registry.</summary>
+/// <summary>The network between this process and a registry: proxies, allowed private addresses, origin rules.</summary>
 public sealed record RegistryNetwork
 {
     /// <summary>The way to our own cache registry: never through a proxy, and wherever it keeps its blobs is right.</summary>

@@ -1,8 +1,8 @@
 namespace Kuik.Oci;
 
-/// <summary>Where an address is, whatever its path.</summary>
+/// <summary>Compares scheme, host and port of addresses.</summary>
 internal static class SamePlace
 {
-    /// <summary>Are both at the same scheme, host and port? Only then may one get what was meant for the other.</summary>
+    /// <summary>Are both at the same scheme, host and port? Only then may credentials for one be sent to the other.</summary>
     public static bool IsAt(this Uri address, Uri other) => address.Scheme == other.Scheme && address.Authority == other.Authority;
 }

@@ -21,7 +21,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     private KnownChallenge? _foreseen;
     private KnownChallenge? _current;
 
-    /// <summary>What to send; null for nothing.</summary>
+    /// <summary>The header to send; null for none.</summary>
     public AuthenticationHeaderValue? Header { get; private set; }
 
     /// <summary>Why the last challenge could not be answered; null when that was not the token server's doing.</summary>

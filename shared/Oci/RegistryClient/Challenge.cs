@@ -13,7 +13,7 @@ public sealed record Challenge(string Scheme, IReadOnlyDictionary<string, string
         answer.Headers.NonValidated.TryGetValues("WWW-Authenticate", out var headers) ? [.. headers.SelectMany(Parse)] : [];
 
     /// <summary>
-    /// Reads the challenges of a header, of which there may be several in one value. What cannot be read ends the list: a server's
+    /// Reads the challenges of a header, of which there may be several in one value. An unreadable part ends the list: a server's
     /// mistake must not hide the challenges before it.
     /// </summary>
     /// <param name="header">For example <c>Bearer realm="https://auth.example/token",service="registry",scope="repository:a/b:pull"</c>.</param>

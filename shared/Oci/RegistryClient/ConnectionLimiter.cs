@@ -25,7 +25,7 @@ internal sealed class ConnectionLimiter(string use, int perPlace)
     private readonly Dictionary<(string Scheme, string Authority), Place> _places = [];
 
     /// <summary>Waits, as long as it takes, until a request may begin.</summary>
-    /// <param name="address">What is asked.</param>
+    /// <param name="address">The address of the request.</param>
     /// <param name="ct">Ends the waiting.</param>
     /// <returns>To be disposed of when the answer has been read.</returns>
     public async ValueTask<IDisposable> Acquire(Uri address, CancellationToken ct)

@@ -13,8 +13,8 @@ internal static class ContentCoding
     /// Makes the body of an answer decode itself; its length is unknown then. Of an answer to HEAD only the length is dropped, which is the
     /// coded body's.
     /// </summary>
-    /// <param name="method">What was attempted.</param>
-    /// <param name="address">On what.</param>
+    /// <param name="method">The method of the request.</param>
+    /// <param name="address">The address of the request.</param>
     /// <param name="answer">Changed in place.</param>
     /// <exception cref="RegistryError">The coding is unknown, or it is part of a coded body. Errors are left coded instead.</exception>
     public static void Decode(HttpMethod method, Uri address, HttpResponseMessage answer)
@@ -90,7 +90,7 @@ internal static class ContentCoding
         }
     }
 
-    /// <summary>A decoder whose faults are those of a connection: readers need not know that there was a coding.</summary>
+    /// <summary>A decoder whose faults are those of a connection: readers are unaware of the coding.</summary>
     private sealed class DecodedStream(Stream decoder, string coding) : Stream
     {
         public override bool CanRead => true;

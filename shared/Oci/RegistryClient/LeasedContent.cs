@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Kuik.Oci;
 
-/// <summary>The content of an answer, with what is held until it has been read: disposed of together.</summary>
+/// <summary>The content of an answer, with a lease that is held until the content has been read: disposed together.</summary>
 internal sealed class LeasedContent : HttpContent
 {
     private readonly HttpContent _content;

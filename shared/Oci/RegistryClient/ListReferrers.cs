@@ -6,7 +6,7 @@ using System.Text.RegularExpressions;
 
 namespace Kuik.Oci;
 
-/// <summary>Asking a registry what refers to a manifest (distribution-spec, "Listing Referrers").</summary>
+/// <summary>Lists the referrers of a manifest (distribution-spec, "Listing Referrers").</summary>
 public static partial class ListReferrers
 {
     private const int MostPages = 100;
@@ -51,7 +51,7 @@ public static partial class ListReferrers
         var address = answer.RequestMessage!.RequestUri!;
         var next = NextOf(client, answer, address, call.Repository);
         if (MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType) != MediaTypes.OciIndex)
-            return null;   // a page of something else, which some answer for whatever they do not know
+            return null;   // a page of something else: some registries answer unknown paths with one
         var bytes = await client.ReadWhole(answer, PullFromRegistry.LargestManifest, stop)
             ?? throw RegistryError.Unusable(call.Method, address, "a page of more than 4 MiB", isTransient: false);
         return (bytes, next);

@@ -9,16 +9,16 @@ namespace Kuik.Oci;
 /// <param name="Digest">Of the manifest (see <see cref="ManifestDigest"/>): the one asked for, or a sha256.</param>
 public sealed record Manifest(byte[] Bytes, string MediaType, string Digest);
 
-/// <summary>What a registry says about a manifest without sending it.</summary>
+/// <summary>The headers of a manifest, from a HEAD request.</summary>
 /// <param name="Digest">Null when it did not say.</param>
 /// <param name="MediaType">Null when it did not say, or named a type that is no manifest's.</param>
 /// <param name="SizeInBytes">Null when it did not say, or said 0.</param>
 public sealed record ManifestHead(string? Digest, string? MediaType, long? SizeInBytes);
 
 /// <summary>A blob on its way.</summary>
-/// <param name="Body">What comes, unverified. A break is a <see cref="RegistryError"/>.</param>
+/// <param name="Body">The bytes, unverified. A break is a <see cref="RegistryError"/>.</param>
 /// <param name="Length">Of this body in bytes; null when the registry did not say.</param>
-/// <param name="Range">What part it is; null for the whole blob, also where a part was asked for.</param>
+/// <param name="Range">The range of the body; null for the whole blob, also where a range was requested.</param>
 public sealed record BlobBody(Stream Body, long? Length, ContentRangeHeaderValue? Range) : IAsyncDisposable
 {
     public ValueTask DisposeAsync() => Body.DisposeAsync();
@@ -27,7 +27,7 @@ public sealed record BlobBody(Stream Body, long? Length, ContentRangeHeaderValue
 /// <summary>Reading from a registry.</summary>
 public static class PullFromRegistry
 {
-    /// <summary>Largest manifest that is read, in bytes: what distribution accepts (reference: its maxManifestBodySize).</summary>
+    /// <summary>Largest manifest that is read, in bytes: distribution's own limit (maxManifestBodySize).</summary>
     public const int LargestManifest = 4 * 1024 * 1024;
 
     /// <summary>How long a HEAD may take that a GET can replace.</summary>
@@ -88,7 +88,7 @@ public static class PullFromRegistry
             : null;
     }
 
-    /// <summary>Asks what a tag or digest is, of a registry whose answers to HEAD are as good as those to GET: the cache.</summary>
+    /// <summary>A HEAD of a tag or digest, at a registry whose answers to HEAD are as good as those to GET: the cache.</summary>
     /// <inheritdoc cref="GetManifest"/>
     public static async Task<ManifestHead> ResolveManifest(
         this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
@@ -121,7 +121,7 @@ public static class PullFromRegistry
         throw RegistryError.Unusable(HttpMethod.Get, answer.RequestMessage!.RequestUri!, problem);
     }
 
-    /// <summary>What is wrong with the head of a 206; null when it is the part that was asked for or the beginning of it.</summary>
+    /// <summary>The problem with the head of a 206; null when it is the requested range or the beginning of it.</summary>
     private static string? PartProblem(HttpContentHeaders headers, RangeHeaderValue? asked)
     {
         if (headers.ContentRange is not { Unit: "bytes", HasRange: true } part)

@@ -9,8 +9,8 @@ namespace Kuik.Oci;
 internal sealed record KnownChallenge(Challenge Challenge, bool IsFromPing);
 
 /// <summary>
-/// What is known of how registries authenticate: the challenges that were answered with success, for each repository, and what <c>/v2/</c>
-/// says. It saves requests and decides nothing: what is foreseen wrongly is answered anew from the registry's own answer (see
+/// A cache of how registries authenticate: the challenges that were answered with success, for each repository, and what <c>/v2/</c>
+/// says. It saves requests and decides nothing: a wrong prediction is corrected by the registry's own answer (see
 /// docs/decisions/0007-registry-answers.md).
 /// </summary>
 internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, RegistryConnections connections, TimeProvider time)
@@ -25,7 +25,7 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
 
     public RegistryTokens Tokens { get; } = new(endpoints, connections, time);
 
-    /// <summary>The authorization of a call, with what the repository is known to want.</summary>
+    /// <summary>The authorization of a call, by the challenge that is known for the repository.</summary>
     public async ValueTask<CallAuthorization> Begin(RegistryCall call, CancellationToken stop)
     {
         var authorization = new CallAuthorization(call, this);

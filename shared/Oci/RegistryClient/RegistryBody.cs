@@ -1,7 +1,7 @@
 namespace Kuik.Oci;
 
 /// <summary>
-/// The body of an answer as it arrives. A stall is noticed by lack of progress, never by total time; whatever breaks it is a <see cref="RegistryError"/>.
+/// The body of an answer as it arrives. A stall is noticed by lack of progress, never by total time; every fault is a <see cref="RegistryError"/>.
 /// </summary>
 internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri address, TimeSpan stall, TimeProvider time) : Stream
 {

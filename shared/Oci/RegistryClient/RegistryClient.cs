@@ -7,7 +7,7 @@ namespace Kuik.Oci;
 
 /// <summary>
 /// A client of OCI registries (distribution-spec): finds the host, answers challenges, follows redirects without carrying credentials to
-/// another host, and turns whatever goes wrong into a <see cref="RegistryError"/>. One for a whole process: it pools connections and keeps
+/// another host, and turns every failure into a <see cref="RegistryError"/>. One for a whole process: it pools connections and keeps
 /// tokens.
 /// </summary>
 public sealed class RegistryClient : IDisposable
@@ -27,7 +27,7 @@ public sealed class RegistryClient : IDisposable
     /// <param name="endpoints">Where hosts are.</param>
     /// <param name="roots">Certificate authorities to trust beside the system's.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="network">What lies between; null for no proxy and no private address allowed.</param>
+    /// <param name="network">Proxies, private addresses and origin rules; null for no proxy and no private address allowed.</param>
     public RegistryClient(RegistryEndpoints endpoints, X509Certificate2Collection roots, TimeProvider time, RegistryNetwork? network = null)
     {
         (_endpoints, _time) = (endpoints, time);

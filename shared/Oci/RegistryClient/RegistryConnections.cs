@@ -19,7 +19,7 @@ internal sealed class RegistryConnections(
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// What is read of an answer that is not wanted to its end, so that its connection can be used again, in bytes. The default, 1 MiB for
+    /// Bytes that are read of an abandoned answer, so that its connection can be reused. The default, 1 MiB for
     /// 2 s, would have an origin send what another replica asks for at that moment.
     /// </summary>
     private const int LongestDrain = 16 * 1024;
@@ -35,13 +35,13 @@ internal sealed class RegistryConnections(
     private readonly ConcurrentDictionary<string, bool> _private = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Sends a request, once there is a connection for it.</summary>
-    /// <param name="request">What, and where to.</param>
+    /// <param name="request">The request with its address.</param>
     /// <param name="origin">The address of the registry on whose behalf; where it may lead is its matter only if that is elsewhere.</param>
     /// <param name="isTransfer">A blob comes or goes: such requests last, and those for small answers do not wait for them.</param>
     /// <param name="patience">How long the head of the answer may take, from then on.</param>
     /// <param name="ct">Ends it, and alone ends the waiting for a connection.</param>
     /// <returns>The answer, which has to be disposed of: until then it holds its connection.</returns>
-    /// <exception cref="ForbiddenAddress">The registry may not send us there, or nobody may.</exception>
+    /// <exception cref="ForbiddenAddress">The registry may not redirect there, or no registry may.</exception>
     /// <exception cref="RegistryError">The registry itself is at an address that may not be asked.</exception>
     /// <exception cref="TimeoutException">No answer in time.</exception>
     public async Task<HttpResponseMessage> Send(
@@ -114,7 +114,7 @@ internal sealed class RegistryConnections(
         return new Way(isVerified, isProxied, isProxied ? null : kind);
     }
 
-    /// <summary>Behind a proxy nobody knows where a name leads: what is called by one counts as public.</summary>
+    /// <summary>Behind a proxy the address of a name is unknown: a host that is reached by name counts as public.</summary>
     private AddressKind KindOf(Uri origin) =>
         _origins.TryGetValue(KeyOf(origin.IdnHost, origin.Port), out var kind) ? kind
         : IPAddress.TryParse(origin.IdnHost, out var literal) ? AddressKinds.Of(literal)

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Kuik.Oci;
 
-/// <summary>What one pull secret says about one registry. Never written to a log: <see cref="ToString"/> shows nothing of it.</summary>
+/// <summary>The credential of one pull secret for one registry. Never written to a log: <see cref="ToString"/> shows nothing of it.</summary>
 /// <param name="Username">Empty when there is only a token.</param>
 /// <param name="Password">A password or an access key.</param>
 /// <param name="IdentityToken">A refresh token for the registry's token server; null when there is none.</param>

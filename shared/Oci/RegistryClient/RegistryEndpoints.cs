@@ -14,7 +14,7 @@ public sealed record RegistryEndpoint(Uri Address, bool IsVerified = true, bool 
 /// <summary>Where the hosts of references are, and which of them need no (verified) TLS.</summary>
 public sealed class RegistryEndpoints
 {
-    /// <summary>Names of registries; see <see cref="From"/> for what is accepted.</summary>
+    /// <summary>Names of registries; see <see cref="From"/> for the accepted forms.</summary>
     public const string InsecureKey = "Kuik:InsecureRegistries";
 
     private const string DockerHubAddress = "https://registry-1.docker.io";

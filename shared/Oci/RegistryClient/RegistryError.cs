@@ -4,13 +4,13 @@ using System.Text.Json;
 
 namespace Kuik.Oci;
 
-/// <summary>Why a registry did not do what it was asked, as far as a caller has to know.</summary>
+/// <summary>The kind of a failed request, as far as callers distinguish it.</summary>
 public enum RegistryErrorKind
 {
     /// <summary>It has no such repository, manifest or blob (404, 410).</summary>
     Gone,
 
-    /// <summary>It does not let this caller, or nobody, have it until a person changes something (401, 402, 403, Harbor's policies with 412, 451; a rejected token with 400).</summary>
+    /// <summary>Denied to this caller, or to all, until a person changes something (401, 402, 403, Harbor's policies with 412, 451; a rejected token with 400).</summary>
     Refused,
 
     /// <summary>It wants fewer requests (429, or another status with that code).</summary>
@@ -24,7 +24,7 @@ public enum RegistryErrorKind
 }
 
 /// <summary>
-/// What a registry did not do. The message says what was attempted, on what, and what came back; it holds no credentials, and of an address
+/// A failed request to a registry. The message has the request, its address, and the answer; it holds no credentials, and of an address
 /// neither user nor query (signed links are secrets).
 /// </summary>
 public sealed class RegistryError : Exception
@@ -35,7 +35,7 @@ public sealed class RegistryError : Exception
     /// <summary>How long an error's body is read, in all: the status decides, and the body is only quoted.</summary>
     private static readonly TimeSpan BodyLimit = TimeSpan.FromSeconds(5);
 
-    /// <summary>What comes with a 400 instead of a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from token servers.</summary>
+    /// <summary>Error codes of a 400 that stands for a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from token servers.</summary>
     private static readonly string[] TokenIsRejected = ["UNAUTHORIZED", "DENIED", "invalid_grant", "invalid_client", "unauthorized_client", "access_denied"];
 
     /// <summary>The longest window of a rate limit that is known, Docker Hub's, is six hours.</summary>
@@ -44,7 +44,7 @@ public sealed class RegistryError : Exception
     /// <summary>Seconds that are meant as a Unix time (from September 2001 on): more than 31 years.</summary>
     private static readonly TimeSpan FirstUnixTime = TimeSpan.FromSeconds(1_000_000_000);
 
-    /// <summary>How much of what a registry wrote is quoted, in characters.</summary>
+    /// <summary>The quoted part of an error body, in characters.</summary>
     private const int LongestQuote = 300;
 
     /// <summary>The same of a body that is no error of a registry: what asks may not be meant to read it.</summary>
@@ -68,16 +68,16 @@ public sealed class RegistryError : Exception
     /// <summary>How long the registry asked to wait; null when it did not say.</summary>
     public TimeSpan? RetryAfter { get; }
 
-    /// <summary>May the same request succeed later although nobody changes anything?</summary>
+    /// <summary>The same request may succeed later without a change of configuration.</summary>
     public bool IsTransient { get; }
 
     /// <summary>
     /// The error of an answer that is no success. Of its body 64 KiB are read at most, and for 5 seconds at most; what has come by then is
     /// quoted.
     /// </summary>
-    /// <param name="method">What was attempted.</param>
-    /// <param name="address">On what.</param>
-    /// <param name="answer">What came back.</param>
+    /// <param name="method">The method of the request.</param>
+    /// <param name="address">The address of the request.</param>
+    /// <param name="answer">The answer.</param>
     /// <param name="time">The clock.</param>
     /// <param name="stop">Ends the reading of the body.</param>
     internal static async Task<RegistryError> Of(

@@ -1,6 +1,6 @@
 namespace Kuik.Oci;
 
-/// <summary>What every request to registries and token servers says.</summary>
+/// <summary>The headers of every request to registries and token servers.</summary>
 internal static class RegistryRequest
 {
     /// <summary>A request that asks for bytes as they are: without Accept-Encoding any content coding would be acceptable (RFC 9110 section 12.5.3).</summary>

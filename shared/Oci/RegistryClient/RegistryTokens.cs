@@ -3,8 +3,8 @@ using System.Text.Json;
 
 namespace Kuik.Oci;
 
-/// <summary>What a token is wanted for.</summary>
-/// <param name="Host">The registry's, on whose behalf the token server is asked.</param>
+/// <summary>The request for a token.</summary>
+/// <param name="Host">The registry that the token is for.</param>
 /// <param name="Realm">The token server's address, as the challenge holds it.</param>
 /// <param name="Service">As the challenge holds it; null for none.</param>
 /// <param name="Scopes">Separated by spaces; may be empty.</param>
@@ -17,7 +17,7 @@ internal sealed record TokenRequest(string Host, string Realm, string? Service, 
 /// </summary>
 internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnections connections, TimeProvider time)
 {
-    /// <summary>How long a token lives whose server does not say (the specification's default).</summary>
+    /// <summary>The lifetime of a token without <c>expires_in</c> (the specification's default).</summary>
     private static readonly TimeSpan DefaultLifetime = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -30,7 +30,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
     private readonly ConcurrentDictionary<TokenRequest, Lazy<Task<Token>>> _tokens = new();
 
     /// <summary>A token, and whether it is one that was kept: that may have been revoked since.</summary>
-    /// <param name="request">For what.</param>
+    /// <param name="request">Registry, realm, scopes and credential.</param>
     /// <param name="isRefused">Whether the registry refused a token just now: it is not used again.</param>
     /// <param name="stop">Ends the waiting, not the request that other callers may wait for.</param>
     /// <exception cref="RegistryError">The token server did not give one.</exception>
@@ -45,7 +45,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         }
         if (known is null && _tokens.Count >= MostTokens)
             Forget();
-        // The request belongs to all who wait for it: it has its own deadline and none of their cancellations.
+        // The request is shared by all waiters: it has its own deadline and none of their cancellations.
         var token = _tokens.GetOrAdd(request, _ => new Lazy<Task<Token>>(() => Ask(request)));
         return ((await token.Value.WaitAsync(stop)).Value, wasKept);
     }
@@ -58,7 +58,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         if (realm.Scheme == "http" && wanted.Credential is not null && endpoint is { IsVerified: true, Address.Scheme: "https" })
             throw new RegistryError(RegistryErrorKind.Refused, $"{wanted.Host} names a token server without TLS, {RegistryError.Show(realm)}: credentials are not sent there");
 
-        // 2. With what: an identity token by POST, a password by Basic, or nothing.
+        // 2. The credential: an identity token by POST, a password by Basic, or nothing.
         var scopes = wanted.Scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(scope => KeyValuePair.Create("scope", scope));
         var fields = (wanted.Service is { } service ? scopes.Prepend(KeyValuePair.Create("service", service)) : scopes).ToList();
         using var request = wanted.Credential?.IdentityToken is { Length: > 0 } identity

@@ -45,7 +45,7 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
         }
         if (IsRegistrys(answer))
             endpoints.SawPlain(call.Repository.Host);
-        else if (answer.StatusCode == HttpStatusCode.BadRequest)   // what servers say to plain HTTP at a port for TLS
+        else if (answer.StatusCode == HttpStatusCode.BadRequest)   // the usual answer to plain HTTP at a TLS port
         {
             answer.Dispose();
             throw noTls;
@@ -95,7 +95,7 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
 }
 
 /// <summary>Where a call is.</summary>
-/// <param name="Address">What is asked.</param>
-/// <param name="Origin">The registry on whose behalf.</param>
-/// <param name="From">What led there by a redirect; the address itself before the first one.</param>
+/// <param name="Address">The address of the request.</param>
+/// <param name="Origin">The registry of the call.</param>
+/// <param name="From">The address that redirected there; the address itself before the first one.</param>
 internal readonly record struct Hop(Uri Address, Uri Origin, Uri From);

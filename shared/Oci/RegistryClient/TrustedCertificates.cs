@@ -7,7 +7,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Oci;
 
-/// <summary>Whose certificates registries may show: those that the system trusts, and those below <c>Kuik:RootCertificateAuthorities</c>.</summary>
+/// <summary>The certificate authorities of registries: those that the system trusts, and those below <c>Kuik:RootCertificateAuthorities</c>.</summary>
 public static class TrustedCertificates
 {
     public const string Key = "Kuik:RootCertificateAuthorities";
@@ -54,7 +54,7 @@ public static class TrustedCertificates
         };
     }
 
-    /// <summary>Accepts a server's certificate, or says what is wrong with it; .NET's own words are only that it was rejected.</summary>
+    /// <summary>Accepts a server's certificate, or names the problem; .NET's own message only says that it was rejected.</summary>
     /// <exception cref="AuthenticationException">It is not accepted.</exception>
     private static bool Check(X509Certificate2Collection roots, X509Certificate? certificate, X509Chain? presented, SslPolicyErrors errors)
     {

@@ -20,7 +20,7 @@ public static class UriReference
     /// The absolute address that a reference names. Its fragment is dropped; spaces and what is not ASCII, which no request can hold, are
     /// percent-encoded.
     /// </summary>
-    /// <param name="address">What the reference is relative to.</param>
+    /// <param name="address">The base address.</param>
     /// <param name="reference">As the header holds it.</param>
     /// <exception cref="UriFormatException">No request can be sent there. The message names the cause and holds nothing of the
     /// reference.</exception>
