@@ -30,7 +30,7 @@ bench: ## measures speed, memory and cost against named peers; writes artifacts/
 	@tests/Kuik.Testing/install-servers packages
 	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
 	@case '$(SUITE)' in ''|pull) tests/quietly "publishing node-proxy" dotnet publish services/node-proxy -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary -o artifacts/publish/NodeProxy/release;; esac
-	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' PODS='$(PODS)' IMAGES='$(IMAGES)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
+	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' PODS='$(PODS)' IMAGES='$(IMAGES)' WARM_UP='$(WARM_UP)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
 
 manifests: ## writes every overlay of deploy/kustomize as one file, and the list of its images, into artifacts/manifests
 	@tests/Kuik.Testing/install-servers packages

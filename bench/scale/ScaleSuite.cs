@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kuik.Contracts;
 using Kuik.Testing;
 
 namespace Kuik.Bench.Scale;
@@ -40,6 +41,8 @@ internal sealed class ScaleSuite : IAsyncDisposable
         var cluster = await ScriptedCluster.Start(await Postgres.StartOwn(settings: "shared_preload_libraries=pg_stat_statements"));
         cluster.Kubernetes.KeepsLedger = false;
         cluster.Kubernetes.BookmarkInterval = TimeSpan.FromSeconds(60);
+        foreach (var announcement in new[] { typeof(FetchDue), typeof(EvictionDue) })
+            await (await RabbitMq.Shared()).Discard(cluster.Bus, $"{announcement.Namespace}:{announcement.Name}");
         await using var suite = new ScaleSuite(ScaleOptions.Read(), results, cluster);
         await suite.Measure();
     }
@@ -89,10 +92,12 @@ internal sealed class ScaleSuite : IAsyncDisposable
 
     private async Task<(double P50, double P99)> ComeAndGo(string @case)
     {
+        Say($"{@case}: {_options.WarmUp.TotalSeconds:0} s to warm up");
+        await _load.ComeAndGo(_options.WarmUp);
         await _database.Forget();
         var (bytes, gone, writes) = (await _database.LogBytes(), await _database.Count("PodGone"), Writes());
         Say($"{@case}: {_options.Rate} pod events a second for {_options.Duration.TotalSeconds:0} s");
-        var rate = await _load.ComeAndGo();
+        var rate = await _load.ComeAndGo(_options.Duration);
         Add(@case, "pod events", "1/s", rate);
         Add(@case, "writes to the Kubernetes API", "1/s", (Writes() - writes) / _options.Duration.TotalSeconds);
         Add(@case, "events not shown at the end of the load", "events", _load.Unshown);
@@ -117,7 +122,8 @@ internal sealed class ScaleSuite : IAsyncDisposable
 
     private async Task StartServices()
     {
-        // The images are not there to be copied, and no image-fetcher runs: they stay wanted, and are not announced again meanwhile.
+        // The images are not there to be copied, and no image-fetcher runs: they stay wanted, and are not announced again meanwhile,
+        // because a queue takes the announcements.
         (string, string?)[] settings =
             [("Kuik:RequestLease", "10:00:00"), ("Kuik:LeaseDuration", "00:00:15"), ("Kuik:SweepInterval", null)];
         _watcher = await _cluster.StartService("PodWatcher", "healthz", settings);

@@ -48,9 +48,9 @@ internal sealed class ScaledCluster(ScriptedKubernetes kubernetes, ScaleOptions 
             Add(i % options.Images);
     }
 
-    /// <summary>Lets pods come and go for the options' duration, and forgets what was measured before.</summary>
+    /// <summary>Lets pods come and go, and forgets what was measured before.</summary>
     /// <returns>How many events there were, a second.</returns>
-    public async Task<double> ComeAndGo()
+    public async Task<double> ComeAndGo(TimeSpan duration)
     {
         lock (_gate)
         {
@@ -59,7 +59,7 @@ internal sealed class ScaledCluster(ScriptedKubernetes kubernetes, ScaleOptions 
         }
         var (begun, events) = (TimeProvider.System.GetTimestamp(), 0L);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (TimeProvider.System.GetElapsedTime(begun) < options.Duration && await tick.WaitForNextTickAsync())
+        while (TimeProvider.System.GetElapsedTime(begun) < duration && await tick.WaitForNextTickAsync())
         {
             var due = (long)(TimeProvider.System.GetElapsedTime(begun).TotalSeconds * options.Rate);
             for (; events < due; events++)

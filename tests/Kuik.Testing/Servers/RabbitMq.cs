@@ -76,6 +76,25 @@ public sealed class RabbitMq
             (await http.DeleteAsync(new Uri($"{queues}/{Uri.EscapeDataString((string)queue!["name"]!)}", UriKind.Relative))).Dispose();
     }
 
+    /// <summary>Binds a queue that keeps nothing to a fanout exchange: mandatory messages are taken though no consumer runs.</summary>
+    /// <param name="address">Of the virtual host.</param>
+    /// <param name="exchange">Made if it is not there, as MassTransit makes it.</param>
+    public async Task Discard(string address, string exchange)
+    {
+        using var http = ManagementClient();
+        var (host, name) = (new Uri(address).AbsolutePath[1..], Uri.EscapeDataString(exchange));
+        await Make($"api/exchanges/{host}/{name}", new { type = "fanout", durable = true });
+        await Make($"api/queues/{host}/{name}", new { durable = true, arguments = new Dictionary<string, int> { ["x-max-length"] = 0 } });
+        using var bound = await http.PostAsJsonAsync($"api/bindings/{host}/e/{name}/q/{name}", new { });
+        bound.EnsureSuccessStatusCode();
+
+        async Task Make(string path, object body)
+        {
+            using var made = await http.PutAsJsonAsync(path, body);
+            made.EnsureSuccessStatusCode();
+        }
+    }
+
     private HttpClient ManagementClient()
     {
         var http = new HttpClient { BaseAddress = new UriBuilder(engine.Management) { UserName = "", Password = "" }.Uri };
