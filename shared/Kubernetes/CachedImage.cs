@@ -31,12 +31,12 @@ public sealed record CachedImage : IResource
     [JsonIgnore]
     public CachedImageManagers Managers { get; init; } = CachedImageManagers.Unknown;
 
-    /// <summary>That of the status which <see cref="WithoutStatus"/> has dropped; null when there was none.</summary>
+    /// <summary>Checksum of the status that <see cref="WithoutStatus"/> has taken away; null when there was none.</summary>
     [JsonIgnore]
     public UInt128? StatusChecksum { get; init; }
 
-    /// <summary>The same resource with a checksum instead of its status, of which the names of pods are the most, and with those of its labels
-    /// and annotations that Kuik compares: what is kept of each of some ten thousand.</summary>
+    /// <summary>The same resource as it is kept in memory, of which there may be ten thousand: with a checksum instead of its status, most of
+    /// which is names of pods, without annotations, and with no label but the one that Kuik compares.</summary>
     public CachedImage WithoutStatus() => this with
     {
         ApiVersion = VersionOfAll,
@@ -56,8 +56,8 @@ public sealed record CachedImage : IResource
     public bool HasStatus(CachedImageStatus status) =>
         (StatusChecksum ?? (Status is null ? null : Checksum(Status))) is { } checksum && checksum == Checksum(status);
 
-    // Of the JSON: lists make the equality of records useless, and times lose their fractions on the way. No value here is secret or chosen
-    // by somebody else to collide, so that half of a SHA-256 will do.
+    // Of the JSON: lists make the equality of records useless, and times lose their fractions on the way. Half of a SHA-256 will do: two
+    // statuses with the same one would only leave a resource as it is until its next change.
     private static UInt128 Checksum(CachedImageStatus status) => BinaryPrimitives.ReadUInt128BigEndian(
         SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(status, KubernetesJson.Default.CachedImageStatus)));
 
