@@ -35,7 +35,7 @@ public sealed record CachedImage : IResource
     [JsonIgnore]
     public UInt128? StatusChecksum { get; init; }
 
-    /// <summary>The same resource as it is kept in memory, of which there may be ten thousand: with a checksum instead of its status, most of
+    /// <summary>The same resource as it is kept in memory, ten thousand times: with a checksum instead of its status, most of
     /// which is names of pods, without annotations, and with no label but the one that Kuik compares.</summary>
     public CachedImage WithoutStatus() => this with
     {
