@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Kuik.Contracts;
 using Kuik.Kubernetes;
 
@@ -52,17 +51,13 @@ internal static class ShowImage
 
     /// <summary>Does the resource say so already? What a person decides (<c>spec.retain</c>) and what others add is not looked
     /// at.</summary>
-    public static bool Says(CachedImage actual, CachedImage desired) => SaysSpec(actual, desired) && SaysStatus(actual.Status, desired.Status);
+    public static bool Says(CachedImage actual, CachedImage desired) => SaysSpec(actual, desired) && actual.HasStatus(desired.Status!);
 
     /// <summary>Do the resource's spec and labels say so already? A reference may be written in several ways.</summary>
     public static bool SaysSpec(CachedImage actual, CachedImage desired) =>
         (desired.Spec!.SourceImage is null || IsSameImage(actual.Spec?.SourceImage, desired.Spec.SourceImage))
         && (actual.Managers.ExpiresAt is not null || Seconds(actual.Spec?.ExpiresAt) == Seconds(desired.Spec.ExpiresAt))
         && desired.Metadata.Labels!.All(label => actual.Metadata.Labels?.GetValueOrDefault(label.Key) == label.Value);
-
-    /// <summary>Does the resource's status say so already?</summary>
-    public static bool SaysStatus(CachedImageStatus? actual, CachedImageStatus? desired) =>
-        actual is not null && Json(actual) == Json(desired!);
 
     private static CachedImageStatus Status(ImageView view, int count, IReadOnlyList<string> pods)
     {
@@ -108,7 +103,4 @@ internal static class ShowImage
     private static IReadOnlyList<string>? NullWhenEmpty(IReadOnlyList<string>? list) => list is { Count: > 0 } ? list : null;
 
     private static long? Seconds(DateTimeOffset? time) => time?.ToUnixTimeSeconds();
-
-    // The same records written the same way: lists make their equality useless, and times lose their fractions on the way.
-    private static string Json(CachedImageStatus status) => JsonSerializer.Serialize(status, KubernetesJson.Default.CachedImageStatus);
 }

@@ -19,7 +19,7 @@ internal sealed class WatchedKinds(WatcherSettings settings)
     /// <summary>The CachedImages, by name.</summary>
     public Watched<CachedImage, CachedImage> CachedImages { get; } = new(
         "cachedimages", CachedImage.Path, null, KubernetesJson.Default.ResourceListCachedImage, KubernetesJson.Default.WatchLineCachedImage,
-        image => image.Metadata.Name!, image => image.WithManagers());
+        image => image.Metadata.Name!, image => image.WithManagers().WithoutStatus());
 
     /// <summary>The Repositories, by name.</summary>
     public Watched<Repository, Repository> Repositories { get; } = new(

@@ -65,7 +65,7 @@ internal sealed class WriteCachedImages(
             var spec = desired with { Metadata = desired.Metadata with { Uid = actual?.Metadata.Uid }, Status = null };
             actual = await api.Apply(path, spec, FieldManager, KubernetesJson.Default.CachedImage, ct);
         }
-        if (!ShowImage.SaysStatus(actual.Status, desired.Status))
+        if (!actual.HasStatus(desired.Status!))
         {
             var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid }, Spec = null };
             await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);

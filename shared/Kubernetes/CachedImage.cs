@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kuik.Contracts;
 
@@ -10,7 +13,9 @@ public sealed record CachedImage : IResource
     /// <summary>Path of all of them; an object's is this, a slash and its name.</summary>
     public const string Path = $"apis/{Names.Group}/{Names.Version}/cachedimages";
 
-    public string ApiVersion { get; init; } = $"{Names.Group}/{Names.Version}";
+    private const string VersionOfAll = $"{Names.Group}/{Names.Version}";
+
+    public string ApiVersion { get; init; } = VersionOfAll;
 
     public string Kind { get; init; } = nameof(CachedImage);
 
@@ -25,6 +30,36 @@ public sealed record CachedImage : IResource
     /// <summary>The managers that own fields of it, as far as Kuik asks for them; read from the metadata, never written.</summary>
     [JsonIgnore]
     public CachedImageManagers Managers { get; init; } = CachedImageManagers.Unknown;
+
+    /// <summary>Checksum of the status that <see cref="WithoutStatus"/> has taken away; null when there was none.</summary>
+    [JsonIgnore]
+    public UInt128? StatusChecksum { get; init; }
+
+    /// <summary>The same resource as it is kept in memory, ten thousand times: with a checksum instead of its status, most of
+    /// which is names of pods, without annotations, and with no label but the one that Kuik compares.</summary>
+    public CachedImage WithoutStatus() => this with
+    {
+        ApiVersion = VersionOfAll,
+        Kind = nameof(CachedImage),
+        Metadata = Metadata with
+        {
+            Annotations = null,
+            Labels = Metadata.Labels?.GetValueOrDefault(Names.RepositoryLabel) is { } repository
+                ? new Dictionary<string, string>(1) { [Names.RepositoryLabel] = repository }
+                : null,
+        },
+        Status = null,
+        StatusChecksum = Status is null ? null : Checksum(Status),
+    };
+
+    /// <summary>Does it have this status? Lists are compared by what is in them, times by the second.</summary>
+    public bool HasStatus(CachedImageStatus status) =>
+        (StatusChecksum ?? (Status is null ? null : Checksum(Status))) is { } checksum && checksum == Checksum(status);
+
+    // Of the JSON: lists make the equality of records useless, and times lose their fractions on the way. Half of a SHA-256 will do: two
+    // statuses with the same one would only leave a resource as it is until its next change.
+    private static UInt128 Checksum(CachedImageStatus status) => BinaryPrimitives.ReadUInt128BigEndian(
+        SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(status, KubernetesJson.Default.CachedImageStatus)));
 
     /// <summary>The same resource with <see cref="Managers"/> read, and without the tree that they were read from.</summary>
     public CachedImage WithManagers() => this with

@@ -98,10 +98,36 @@ public sealed class ShowImageTests
             Spec = actual.Spec! with { Retain = true },
         };
 
-        Assert.True(ShowImage.Says(edited, desired));
+        foreach (var kept in new[] { edited, edited.WithManagers().WithoutStatus() })
+        {
+            Assert.True(ShowImage.Says(kept, desired));
+            Assert.False(ShowImage.Says(kept, desired with { Status = desired.Status! with { LastError = "no route to host" } }));
+            Assert.False(ShowImage.Says(kept with { Spec = edited.Spec with { SourceImage = "alpine" } }, desired));
+            Assert.False(ShowImage.Says(kept with { Metadata = new ObjectMeta() }, desired));
+        }
         Assert.False(ShowImage.Says(edited with { Status = null }, desired));
-        Assert.False(ShowImage.Says(edited with { Spec = edited.Spec with { SourceImage = "alpine" } }, desired));
-        Assert.False(ShowImage.Says(edited with { Metadata = new ObjectMeta() }, desired));
+        Assert.False(ShowImage.Says((edited with { Status = null }).WithManagers().WithoutStatus(), desired));
+    }
+
+    [Fact]
+    public void Of_a_resource_that_is_followed_no_status_no_field_of_a_manager_and_no_foreign_label_is_kept()
+    {
+        var resource = Show([Requested, Cached])!;
+        var kept = (resource with
+        {
+            Metadata = resource.Metadata with
+            {
+                Labels = new Dictionary<string, string>(resource.Metadata.Labels!) { ["team"] = "web" },
+                Annotations = new Dictionary<string, string> { ["kubectl.kubernetes.io/last-applied-configuration"] = "{}" },
+                ManagedFields = [new ManagedFields("kuik", "Apply", null)],
+            },
+        }).WithManagers().WithoutStatus();
+
+        Assert.Null(kept.Status);
+        Assert.NotNull(kept.StatusChecksum);
+        Assert.Null(kept.Metadata.ManagedFields);
+        Assert.Null(kept.Metadata.Annotations);
+        Assert.Equal(resource.Metadata.Labels, kept.Metadata.Labels);
     }
 
     [Fact]
