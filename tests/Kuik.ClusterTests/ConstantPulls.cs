@@ -74,8 +74,7 @@ internal sealed class ConstantPulls : IAsyncDisposable
     }
 
     /// <summary>What was measured, as a line.</summary>
-    public override string ToString() =>
-        FormattableString.Invariant(
+    public override string ToString() => FormattableString.Invariant(
         $"{Count} pulls, {Failures} failed, longest gap {LongestGap.TotalSeconds:0.00} s{LongestGapEnd}");
 
     public async ValueTask DisposeAsync()

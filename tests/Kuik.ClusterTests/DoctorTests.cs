@@ -81,7 +81,8 @@ public sealed class DoctorTests(Cluster cluster)
         try
         {
             await Eventually.True(
-                async () => isExpected(run = await RunTool.Try(Tool, ["doctor", "--output", "json"])), "doctor finds it", TimeSpan.FromMinutes(3));
+                async () => isExpected(run = await RunTool.Try(Tool, ["doctor", "--output", "json"])),
+                "doctor finds it", TimeSpan.FromMinutes(3));
         }
         catch (TimeoutException late)
         {

@@ -40,11 +40,14 @@ public sealed class Installation(KubernetesApi kubernetes)
         await WaitUntilRolledOut();
     }
 
-    /// <summary>Takes the pods of a DaemonSet away, with a selector that no node satisfies. <see cref="ApplyAgain"/> takes it back.</summary>
+    /// <summary>
+    /// Takes the pods of a DaemonSet away, with a selector that no node satisfies. <see cref="ApplyAgain"/> takes it back.
+    /// </summary>
     public async Task RunOnNoNode(string daemonSet)
     {
         await kubernetes.Kubectl(
-            "-n", Space, "patch", "daemonset", daemonSet, "-p", """{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/os":"none"}}}}}""");
+            "-n", Space, "patch", "daemonset", daemonSet,
+            "-p", """{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/os":"none"}}}}}""");
         await Eventually.True(
             async () => (await Pods(daemonSet["kuik-".Length..])).Count == 0, $"{daemonSet} has no pods", TimeSpan.FromMinutes(3));
     }
@@ -92,7 +95,9 @@ public sealed class Installation(KubernetesApi kubernetes)
         await WaitUntilRolledOut();
     }
 
-    /// <summary>Deletes the pods of these parts, as the drain of a node does; what made them makes them anew, once they have ended.</summary>
+    /// <summary>
+    /// Deletes the pods of a part, as the drain of a node does, and waits until they are gone; what made them then makes them anew.
+    /// </summary>
     public Task Evict(string component) => kubernetes.Kubectl(
         "-n", Space, "delete", "pods", "-l", $"app.kubernetes.io/component={component}");
 
@@ -156,8 +161,8 @@ public sealed class Installation(KubernetesApi kubernetes)
     }
 
     /// <summary>
-    /// Replaces outdated node-proxies as maxSurge does since Kubernetes 1.22, where tests/kubernetes-1.20 has OnDelete: the old pod, which its
-    /// DaemonSet has let go of, serves on until the new one is available beside it.
+    /// Replaces outdated node-proxies as maxSurge does since Kubernetes 1.22, where tests/kubernetes-1.20 has OnDelete: the old pod,
+    /// which its DaemonSet has let go of, serves on until the new one is available beside it.
     /// </summary>
     private async Task ReplaceNodeProxies()
     {
