@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using System.Text.Json.Nodes;
 using Kuik.Testing;
 
 namespace Kuik.ClusterTests;
@@ -9,6 +8,7 @@ namespace Kuik.ClusterTests;
 public sealed class Installation(KubernetesApi kubernetes)
 {
     private const string Space = "kuik-system";
+    private const string LetGo = "node-proxy-let-go";
     private bool isInstalled;
 
     /// <summary>The overlay: overlays/default without what Kubernetes 1.20 lacks.</summary>
@@ -33,6 +33,25 @@ public sealed class Installation(KubernetesApi kubernetes)
         isInstalled = true;
     }
 
+    /// <summary>Applies it where something of it was changed or deleted, and waits until all pods are as they were.</summary>
+    public async Task ApplyAgain()
+    {
+        await kubernetes.Kubectl("apply", "-k", Overlay);
+        await WaitUntilRolledOut();
+    }
+
+    /// <summary>
+    /// Takes the pods of a DaemonSet away, with a selector that no node satisfies. <see cref="ApplyAgain"/> takes it back.
+    /// </summary>
+    public async Task RunOnNoNode(string daemonSet)
+    {
+        await kubernetes.Kubectl(
+            "-n", Space, "patch", "daemonset", daemonSet,
+            "-p", """{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/os":"none"}}}}}""");
+        await Eventually.True(
+            async () => (await Pods(daemonSet["kuik-".Length..])).Count == 0, $"{daemonSet} has no pods", TimeSpan.FromMinutes(3));
+    }
+
     /// <summary>Waits until every pod that is there is ready, and none is ending.</summary>
     /// <exception cref="TimeoutException">One is not, within eight minutes.</exception>
     public async Task WaitUntilReady()
@@ -49,7 +68,8 @@ public sealed class Installation(KubernetesApi kubernetes)
     /// <exception cref="TimeoutException">They are not, within eight minutes.</exception>
     public async Task WaitUntilRolledOut()
     {
-        var status = await kubernetes.TryKubectl(["-n", Space, "rollout", "status", "deployment,statefulset,daemonset", "--timeout=480s"]);
+        await ReplaceNodeProxies();
+        var status = await kubernetes.TryKubectl(["-n", Space, "rollout", "status", "deployment,statefulset", "--timeout=480s"]);
         if (status.ExitCode != 0)
             throw new TimeoutException($"the rollout does not end: {status.Output}{status.Errors}\n{await Describe()}");
         await WaitUntilReady();
@@ -68,27 +88,18 @@ public sealed class Installation(KubernetesApi kubernetes)
             await WaitUntilReady();
     }
 
-    /// <summary>Restarts workloads one pod after another, and waits until all are ready.</summary>
-    /// <param name="workloads">A name, or kinds.</param>
-    public async Task Restart(string workloads)
+    /// <summary>Restarts everything, pods in the order that an upgrade replaces them in, and waits until all are ready.</summary>
+    public async Task Restart()
     {
-        await kubernetes.Kubectl("-n", Space, "rollout", "restart", workloads);
+        await kubernetes.Kubectl("-n", Space, "rollout", "restart", "deployment,statefulset,daemonset");
         await WaitUntilRolledOut();
     }
 
     /// <summary>
-    /// Restarts everything, node-proxy as a DaemonSet with maxSurge does it since Kubernetes 1.22: a second pod is ready on the node before
-    /// the first is told to stop. Then once more, back to the DaemonSet's own pod.
+    /// Deletes the pods of a part, as the drain of a node does, and waits until they are gone; what made them then makes them anew.
     /// </summary>
-    public async Task RestartWithSurge()
-    {
-        await kubernetes.Kubectl("-n", Space, "rollout", "restart", "deployment,statefulset");
-        await CopyDaemonSet("kuik-node-proxy", "kuik-node-proxy-next");
-        await WaitUntilRolledOut();
-        await Restart("daemonset/kuik-node-proxy");
-        await kubernetes.Kubectl("-n", Space, "delete", "daemonset", "kuik-node-proxy-next");
-        await WaitUntilReady();
-    }
+    public Task Evict(string component) => kubernetes.Kubectl(
+        "-n", Space, "delete", "pods", "-l", $"app.kubernetes.io/component={component}");
 
     /// <summary>Deletes the pods of these parts at once; what made them makes them anew.</summary>
     public Task Kill(params string[] components) => kubernetes.Kubectl(
@@ -141,26 +152,41 @@ public sealed class Installation(KubernetesApi kubernetes)
 
     /// <summary>Names of the pods, as <c>pod/NAME</c>.</summary>
     /// <param name="component">Of this part alone; null for all.</param>
-    public async Task<IReadOnlyList<string>> Pods(string? component = null)
+    /// <param name="more">A further condition of the selector, with its comma.</param>
+    public async Task<IReadOnlyList<string>> Pods(string? component = null, string more = "")
     {
-        var label = "app.kubernetes.io/component" + (component is null ? "" : $"={component}");
+        var label = "app.kubernetes.io/component" + (component is null ? "" : $"={component}") + more;
         return (await kubernetes.Kubectl("-n", Space, "get", "pods", "-l", label, "-o", "name"))
             .Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
-    /// <summary>Adds a DaemonSet with the same pods under another name.</summary>
-    private async Task CopyDaemonSet(string name, string copy)
+    /// <summary>
+    /// Replaces outdated node-proxies as maxSurge does since Kubernetes 1.22, where tests/kubernetes-1.20 has OnDelete: the old pod,
+    /// which its DaemonSet has let go of, serves on until the new one is available beside it.
+    /// </summary>
+    private async Task ReplaceNodeProxies()
     {
-        var original = JsonNode.Parse(await kubernetes.Kubectl("-n", Space, "get", "daemonset", name, "-o", "json"))!;
-        var spec = original["spec"]!.DeepClone();
-        spec["selector"]!["matchLabels"]!["copy"] = copy;
-        spec["template"]!["metadata"]!["labels"]!["copy"] = copy;
-        await kubernetes.Apply(new JsonObject
-        {
-            ["apiVersion"] = "apps/v1",
-            ["kind"] = "DaemonSet",
-            ["metadata"] = new JsonObject { ["name"] = copy, ["namespace"] = Space },
-            ["spec"] = spec,
-        }.ToJsonString());
+        await Eventually.True(
+            async () => await OfNodeProxies("{.status.observedGeneration}") == await OfNodeProxies("{.metadata.generation}"),
+            "the DaemonSet's controller has seen the change", TimeSpan.FromMinutes(1));
+        const string Label = "controller-revision-hash";
+        var current = await kubernetes.Kubectl(
+            "-n", Space, "get", "controllerrevisions", "-l", "app.kubernetes.io/component=node-proxy", "--sort-by=.revision",
+            "-o", $"jsonpath={{.items[-1:].metadata.labels.{Label}}}");
+        var outdated = await Pods("node-proxy", $",{Label}!={current}");
+        foreach (var pod in outdated)
+            await kubernetes.Kubectl("-n", Space, "label", "--overwrite", pod, $"app.kubernetes.io/component={LetGo}");
+        await Eventually.True(AreNodeProxiesAvailable, "current node-proxies are available", TimeSpan.FromMinutes(8));
+        if (outdated.Count > 0)
+            await Evict(LetGo);
     }
+
+    private async Task<bool> AreNodeProxiesAvailable()
+    {
+        var counts = await OfNodeProxies("{.status.desiredNumberScheduled} {.status.updatedNumberScheduled} {.status.numberAvailable}");
+        return counts.Split(' ').Distinct().Count() == 1;
+    }
+
+    private Task<string> OfNodeProxies(string path) =>
+        kubernetes.Kubectl("-n", Space, "get", "daemonset", "kuik-node-proxy", "-o", $"jsonpath={path}");
 }

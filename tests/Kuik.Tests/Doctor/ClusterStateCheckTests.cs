@@ -16,6 +16,17 @@ public sealed class ClusterStateCheckTests
         new InstallationCheck().Only(Snapshot with { Workloads = Read([NewWorkload("webhook")]) }).Found);
 
     [Fact]
+    public void A_part_that_is_scaled_to_nothing_is_named()
+    {
+        var registry = NewWorkload("registry") with { Spec = new WorkloadSpec(Replicas: 0) };
+        var workloads = Snapshot.Workloads.Value.Where(workload => workload.Metadata.Name != "kuik-registry");
+
+        var finding = new InstallationCheck().Only(Snapshot with { Workloads = Read<Workload>([.. workloads, registry]) });
+
+        Assert.Equal((Severity.Error, "scaled to 0 pods: kuik-registry"), (finding.Severity, finding.Found));
+    }
+
+    [Fact]
     public void Without_the_namespace_there_is_no_installation() => Assert.Equal(
         "there is no namespace kuik-system", new InstallationCheck().Only(Snapshot with { Namespaces = Read([NewNamespace("default")]) })
             .Found);

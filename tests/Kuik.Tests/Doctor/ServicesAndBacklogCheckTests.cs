@@ -29,6 +29,8 @@ public sealed class ServicesAndBacklogCheckTests
     [InlineData("kuik_event_log_lag_seconds{otel_scope_name=\"Kuik.EventLog\",shard=\"relay\"} 180.5", Severity.Warning)]
     [InlineData("kuik_event_log_lag_seconds{shard=\"relay\"} 7300", Severity.Error)]
     [InlineData("kuik_watcher_queue_oldest_seconds{queue=\"pods\"} 1000", Severity.Error)]
+    [InlineData("kuik_watcher_observation_age_seconds 300", Severity.Ok)]
+    [InlineData("kuik_watcher_observation_age_seconds 400", Severity.Warning)]
     [InlineData("kuik_work_overdue{kind=\"fetch\"} 12", Severity.Warning)]
     [InlineData("kuik_work_overdue{kind=\"fetch\"} 0", Severity.Ok)]
     [InlineData("kuik_spool_full_seconds{otel_scope_name=\"Kuik.CopyEngine\"} 90", Severity.Warning)]

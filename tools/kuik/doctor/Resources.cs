@@ -60,7 +60,9 @@ internal sealed record Workload(ObjectMeta Metadata, WorkloadSpec? Spec = null)
     public IReadOnlyList<Container> Containers => Spec?.Template?.Spec?.Containers ?? [];
 }
 
-internal sealed record WorkloadSpec(PodTemplate? Template = null);
+/// <param name="Template">Of its pods.</param>
+/// <param name="Replicas">How many pods; null for a DaemonSet.</param>
+internal sealed record WorkloadSpec(PodTemplate? Template = null, int? Replicas = null);
 
 internal sealed record PodTemplate(PodSpec? Spec = null);
 

@@ -10,15 +10,18 @@ internal sealed class BacklogCheck : Check
     private const double Late = 60;
     private const double TooLate = 600;
 
-    private static readonly (string Metric, string Label, string What, string Action)[] _ages =
+    // A watch in which nothing happens says so once a minute, or only when it ends after five: pod-watcher's own limit is six.
+    private const double Unseen = 360;
+
+    private static readonly (string Metric, string Label, double Late, string What, string Action)[] _ages =
     [
-        ("kuik_event_log_lag_seconds", "shard", "the event log's {0} is {1} behind",
+        ("kuik_event_log_lag_seconds", "shard", Late, "the event log's {0} is {1} behind",
             "Look at Postgres, and at RabbitMQ for the relay; docs/operations/event-log.md says how a projection is made anew."),
-        ("kuik_watcher_queue_oldest_seconds", "queue", "pod-watcher's queue of {0} is {1} behind",
+        ("kuik_watcher_queue_oldest_seconds", "queue", Late, "pod-watcher's queue of {0} is {1} behind",
             "Read pod-watcher's log: it names what fails and why."),
-        ("kuik_watcher_observation_age_seconds", "", "pod-watcher has not seen the whole cluster for {1}",
+        ("kuik_watcher_observation_age_seconds", "", Unseen, "pod-watcher has not seen the whole cluster for {1}",
             "Read pod-watcher's log: lists of the API may fail."),
-        ("kuik_spool_full_seconds", "", "image-fetcher's spool has been full for {1}",
+        ("kuik_spool_full_seconds", "", Late, "image-fetcher's spool has been full for {1}",
             "Raise Kuik__Fetch__SpoolLimit and the volume spool of image-fetcher."),
     ];
 
@@ -48,8 +51,8 @@ internal sealed class BacklogCheck : Check
     private IEnumerable<Finding> OfMetrics(ServiceAnswers answers)
     {
         var metrics = answers.Metrics.Value;
-        foreach (var (metric, label, what, action) in _ages)
-            foreach (var sample in metrics.Of(metric).Where(sample => sample.Value > Late))
+        foreach (var (metric, label, late, what, action) in _ages)
+            foreach (var sample in metrics.Of(metric).Where(sample => sample.Value > late))
             {
                 var found = string.Format(null, what, sample.Label(label), Duration(sample.Value)) + $" ({answers.Pod})";
                 yield return sample.Value > TooLate ? Error(found, action) : Warning(found, action);

@@ -1,6 +1,6 @@
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>All parts of Kuik are there.</summary>
+/// <summary>All parts of Kuik are there, and none is scaled to nothing.</summary>
 internal sealed class InstallationCheck : Check
 {
     // Postgres and RabbitMQ may be others' (components external-postgres, cloudnative-pg …).
@@ -26,6 +26,11 @@ internal sealed class InstallationCheck : Check
         var absent = _parts.Where(part => !present.Contains(part)).ToList();
         if (absent.Count > 0)
             yield return Error($"not there: {string.Join(", ", absent)}", "Apply the overlay that you installed again (kubectl apply -k).");
+        var stopped = cluster.Workloads.Value.Where(workload => workload.Spec?.Replicas == 0)
+            .Select(workload => workload.Metadata.Name!).Where(name => name.StartsWith("kuik-", StringComparison.Ordinal)).ToList();
+        if (stopped.Count > 0)
+            yield return Error($"scaled to 0 pods: {string.Join(", ", stopped)}",
+                "Apply the overlay that you installed again (kubectl apply -k), or kubectl scale.");
     }
 
     /// <inheritdoc/>
