@@ -34,8 +34,9 @@ internal sealed record CopyEngineSettings
     public required IReadOnlyList<Platform> Platforms { get; init; }
 
     /// <summary>
-    /// <c>Kuik:Fetch:Followers</c>: true or false, whether what refers to an image is copied with it: signatures, attestations and SBOMs, found by the
+    /// <c>Kuik:Fetch:Referrers</c>: true or false, whether the referrers of an image are copied with it: signatures, attestations and SBOMs, found by the
     /// origin's referrers API or the tags that stand for it, and by cosign's tags. Costs the origin four or five requests for each manifest of an image. Default false.
+    /// The old key <c>Kuik:Fetch:Followers</c> counts, where the new one is not set, until the next minor version.
     /// </summary>
     public bool Followers { get; init; }
 
@@ -103,7 +104,7 @@ internal sealed record CopyEngineSettings
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
             Platform.TryParse(text) ?? throw new WrongSetting("Kuik:Platforms", text, Platform.Accepted)).Distinct()],
-        Followers = configuration.Read("Kuik:Fetch:Followers", false, "true or false"),
+        Followers = configuration.Read("Kuik:Fetch:Referrers", configuration.Read("Kuik:Fetch:Followers", false, "true or false"), "true or false"),
         MaxConcurrentBlobs = configuration.Read("Kuik:Fetch:MaxConcurrentBlobs", 4, "a number from 1 to 64", n => n is >= 1 and <= 64),
         MaxConcurrentPerHost = configuration.Read("Kuik:Fetch:MaxConcurrentPerHost", 8, "a number from 1 to 64", n => n is >= 1 and <= 64),
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),

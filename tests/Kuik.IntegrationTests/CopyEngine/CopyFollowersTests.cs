@@ -13,7 +13,7 @@ namespace Kuik.IntegrationTests.CopyEngine;
 /// <summary>Signatures, attestations and SBOMs follow their image into the cache, and leave it with their image.</summary>
 public class CopyFollowersTests
 {
-    private static readonly (string Key, string Value) Following = ("Kuik:Fetch:Followers", "true");
+    private static readonly (string Key, string Value) Following = ("Kuik:Fetch:Referrers", "true");
 
     [Fact]
     public async Task What_clients_look_for_beside_an_image_is_served_by_node_proxy_with_the_origin_stopped()

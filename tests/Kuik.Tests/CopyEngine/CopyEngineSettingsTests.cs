@@ -45,6 +45,14 @@ public class CopyEngineSettingsTests
     public void A_platform_in_two_spellings_is_one_platform(string text, string platforms) =>
         Assert.Equal(platforms.Split(','), Read(("Kuik:Platforms", text)).Platforms.Select(platform => platform.ToString()));
 
+    [Fact]
+    public void The_old_key_of_referrers_counts_where_the_new_one_is_not_set()
+    {
+        Assert.True(Read(("Kuik:Fetch:Followers", "true")).Followers);
+        Assert.True(Read(("Kuik:Fetch:Referrers", "true")).Followers);
+        Assert.False(Read(("Kuik:Fetch:Followers", "true"), ("Kuik:Fetch:Referrers", "false")).Followers);
+    }
+
     [Theory]
     [InlineData("Kuik:Fetch:SpoolLimit", "much")]
     [InlineData("Kuik:Fetch:SpoolLimit", "-1")]
@@ -72,6 +80,7 @@ public class CopyEngineSettingsTests
     [InlineData("Kuik:Fetcher:Peers", "ftp://replicas")]
     [InlineData("Kuik:Cache:Endpoint", "registry:5000")]
     [InlineData("Kuik:Cache:AcceptsSparseIndexes", "perhaps")]
+    [InlineData("Kuik:Fetch:Referrers", "yes")]
     [InlineData("Kuik:Fetch:Followers", "yes")]
     [InlineData("Kuik:AllowedOrigins", "https://docker.io")]
     [InlineData("Kuik:Proxy:DeniedOrigins", "*")]
