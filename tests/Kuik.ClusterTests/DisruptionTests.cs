@@ -112,7 +112,9 @@ public sealed class DisruptionTests(Cluster cluster)
 
         Console.WriteLine($"all of Kuik restarted: {pulls}; {pods} pods with new images, all of them ran");
         Assert.Equal(0, pulls.Failures);
-        Assert.InRange(pulls.LongestGap, TimeSpan.Zero, ConstantPulls.LongestWait);
+        // While the only registry is replaced, image-fetcher waits up to 8 s for a connection to it, for each blob anew, before it asks
+        // the origin. A container runtime waits longer than this.
+        Assert.InRange(pulls.LongestGap, TimeSpan.Zero, TimeSpan.FromSeconds(60));
     }
 
     [Fact]
