@@ -88,6 +88,6 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
         while (await Task.WhenAny(ended, Task.Delay(5, stop)) != ended)
             peak = Math.Max(peak, ProcessUsage.PeakMemory(process.Id) ?? 0);
         await ended;
-        return process.ExitCode == 0 ? peak : throw new ServerFailed($"skopeo copy of {name} ended with exit code {process.ExitCode}");
+        return process.ExitCode == 0 ? peak : throw new ServerFailedException($"skopeo copy of {name} ended with exit code {process.ExitCode}");
     }
 }

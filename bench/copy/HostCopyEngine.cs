@@ -33,14 +33,14 @@ internal sealed class HostCopyEngine
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
+        builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineHooks(
             (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([]), Lock, (_, _) => Task.CompletedTask));
         var app = builder.Build();
-        app.MapPost("/copy", async (HttpContext http, CopyImage engine, int atOnce) =>
+        app.MapPost("/copy", async (HttpContext http, ImageCopier engine, int atOnce) =>
         {
             using var body = new StreamReader(http.Request.Body);
             var names = (await body.ReadToEndAsync()).Split('\n');
-            await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (name, stop) => await engine.Run(ImageReference.Parse(name), stop));
+            await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (name, stop) => await engine.Copy(ImageReference.Parse(name), stop));
         });
         app.MapPullThrough();
         await app.RunAsync();
@@ -80,7 +80,7 @@ internal sealed class HostCopyEngine
     }
 
     /// <summary>Copies images, so many at a time; returns when all are in the cache.</summary>
-    /// <exception cref="ServerFailed">One could not be copied.</exception>
+    /// <exception cref="ServerFailedException">One could not be copied.</exception>
     public async Task Copy(IEnumerable<string> names, int atOnce)
     {
         using var content = new StringContent(string.Join('\n', names));

@@ -11,7 +11,7 @@ internal static class Download
     private const int Chunk = 256 << 10;
 
     /// <summary>Takes a whole blob as fast as it comes.</summary>
-    /// <exception cref="ServerFailed">Not all of it came.</exception>
+    /// <exception cref="ServerFailedException">Not all of it came.</exception>
     public static Task Whole(Uri address, long size) => Task.Factory.StartNew(
         () =>
         {
@@ -19,12 +19,12 @@ internal static class Download
             var (buffer, got) = (new byte[Chunk], 0);
             int end;
             while ((end = buffer.AsSpan(0, got).IndexOf("\r\n\r\n"u8)) < 0)
-                got += socket.Receive(buffer.AsSpan(got)) is > 0 and var more ? more : throw new ServerFailed($"{address}: no answer");
+                got += socket.Receive(buffer.AsSpan(got)) is > 0 and var more ? more : throw new ServerFailedException($"{address}: no answer");
             long taken = got - end - 4;
             while (socket.Receive(buffer) is > 0 and var next)
                 taken += next;
             if (taken != size)
-                throw new ServerFailed($"{address}: {taken} bytes of {size} came: {Encoding.ASCII.GetString(buffer, 0, end)}");
+                throw new ServerFailedException($"{address}: {taken} bytes of {size} came: {Encoding.ASCII.GetString(buffer, 0, end)}");
         },
         CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
@@ -37,7 +37,7 @@ internal static class Download
         using var step = new PeriodicTimer(TimeSpan.FromSeconds(1d / StepsPerSecond));
         for (var left = (int)(time.TotalSeconds * StepsPerSecond); left > 0 && await step.WaitForNextTickAsync(); left--)
             for (var got = 0; got < buffer.Length;)
-                got += await socket.ReceiveAsync(buffer.AsMemory(got)) is > 0 and var more ? more : throw new ServerFailed($"{address} broke off");
+                got += await socket.ReceiveAsync(buffer.AsMemory(got)) is > 0 and var more ? more : throw new ServerFailedException($"{address} broke off");
     }
 
     private static Socket Ask(Uri address, int? receiveBuffer = null)

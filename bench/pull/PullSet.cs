@@ -64,6 +64,6 @@ internal sealed record PullSet(PullServer Registry, PullServer Store, PullItem M
         }
         var digest = "sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
         File.Move(path, Path.Combine(folder, digest));
-        return new BlobChecksum(digest, (long)megabytes * Megabyte, BlobChecksum.Of(checksum));
+        return new BlobChecksum(digest, (long)megabytes * Megabyte, BlobChecksum.Compute(checksum));
     }
 }

@@ -16,14 +16,14 @@ internal static partial class RunWrk
 {
     private static readonly string Accept = "Accept: " + string.Join(", ", MediaTypes.Manifests);   // without it the registry knows no OCI manifest
 
-    /// <exception cref="ServerFailed">Not everything was answered with 200.</exception>
+    /// <exception cref="ServerFailedException">Not everything was answered with 200.</exception>
     public static async Task<Load> Run(Uri address, int connections, int seconds)
     {
         var said = await RunTool.Run("wrk", ["-t1", $"-c{connections}", $"-d{seconds}s", "--latency", "-H", Accept, address.AbsoluteUri]);
         if (said.Contains("Non-2xx", StringComparison.Ordinal))
-            throw new ServerFailed($"{address} did not always answer with 200: {said}");
+            throw new ServerFailedException($"{address} did not always answer with 200: {said}");
         if (said.Contains(" 0 requests in", StringComparison.Ordinal))
-            throw new ServerFailed($"{address} answered nothing: {said}");
+            throw new ServerFailedException($"{address} answered nothing: {said}");
         return new Load(Number(RequestRate().Match(said).Groups[1].Value), Milliseconds(said, "50"), Milliseconds(said, "99"));
     }
 

@@ -18,19 +18,19 @@ public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOpti
     public async Task Consume(ConsumeContext<PodGone> context)
     {
         // Most images have other users: one question for all of them.
-        var unused = await transactions.Run(
+        var unused = await transactions.Execute(
             log => ImageUsers.Unused(log.Connection, context.Message.Images, context.CancellationToken), context.CancellationToken);
         foreach (var image in unused)
-            await Run(image, context.MessageId, context.CancellationToken);
+            await Note(image, context.MessageId, context.CancellationToken);
     }
 
     /// <summary>Looks at one image. True when it has been recorded.</summary>
     /// <param name="image">The normalised reference.</param>
     /// <param name="cause">The event that is the reason to look; null for none.</param>
     /// <param name="ct">Ends it.</param>
-    public async Task<bool> Run(string image, Guid? cause, CancellationToken ct)
+    public async Task<bool> Note(string image, Guid? cause, CancellationToken ct)
     {
-        var isNoted = await transactions.Run(async log =>
+        var isNoted = await transactions.Execute(async log =>
         {
             // With users the lock, which pods that start would wait for, is not taken.
             log.CausedBy(cause);

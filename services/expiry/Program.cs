@@ -9,11 +9,11 @@ builder.AddKuikDefaults("expiry");
 builder.AddKuikEventLog("expiry");
 builder.AddKuikImageStates();   // keeps snapshots and work up to date where an earlier version writes
 builder.AddKuikBus(bus => bus.AddConsumer<NoteUnused, NoteUnusedDefinition>());
-builder.Services.AddSingleton(ExpirySettings.Read(builder.Configuration));
+builder.Services.AddSingleton(ExpiryOptions.From(builder.Configuration));
 builder.Services.AddSingleton<ExpiryMetrics>();
 builder.Services.AddSingleton<NoteUnused>();
-builder.Services.AddSingleton<AnnounceDue>();
-builder.Services.AddHostedService<SweepImages>();
+builder.Services.AddSingleton<DueWorkAnnouncer>();
+builder.Services.AddHostedService<ImageSweepService>();
 var app = builder.Build();
 app.MapKuikHealth();
 await app.RunUntilStoppedAsync();

@@ -28,13 +28,13 @@ public enum EvictDecision
 /// to be swept.</para>
 /// </summary>
 public sealed partial class EvictImage(
-    EventLogTransactions log, CopyEngine.EvictImage engine, LockRepositories locks, ImagesUnderWay underWay, KeepLease lease,
-    FetcherSettings settings, FetcherMetrics metrics, ILogger<EvictImage> logger)
+    EventLogTransactions log, CopyEngine.TagEviction engine, RepositoryLockProvider locks, InFlightImages underWay, LeaseRenewer lease,
+    FetcherOptions settings, FetcherMetrics metrics, ILogger<EvictImage> logger)
     : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
-    public Task Consume(ConsumeContext<ImageExpired> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+    public Task Consume(ConsumeContext<ImageExpired> context) => Evict(context.Message.Image, context.MessageId, context.CancellationToken);
 
-    public Task Consume(ConsumeContext<EvictionDue> context) => Run(context.Message.Image, context.MessageId, context.CancellationToken);
+    public Task Consume(ConsumeContext<EvictionDue> context) => Evict(context.Message.Image, context.MessageId, context.CancellationToken);
 
     /// <summary>Whether this replica removes the image's tag now.</summary>
     /// <param name="image">Its state.</param>
@@ -57,14 +57,14 @@ public sealed partial class EvictImage(
     /// <param name="image">The normalised reference.</param>
     /// <param name="cause">The event that announced it; null for none.</param>
     /// <param name="ct">Ends it; the announcement is to be delivered again then.</param>
-    public async Task Run(string image, Guid? cause, CancellationToken ct)
+    public async Task Evict(string image, Guid? cause, CancellationToken ct)
     {
         using var turn = underWay.TryEnter("evict " + image);
         if (turn is null)
             return;
 
         // 1. Decide and claim.
-        var (decision, attempt) = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
+        var (decision, attempt) = await log.Execute(transaction => Claim(transaction, image, cause, ct), ct);
         if (decision != EvictDecision.Take)
         {
             LogLeft(image, decision);
@@ -84,7 +84,7 @@ public sealed partial class EvictImage(
         }
 
         // 3. Record.
-        await log.Run(transaction => Record(transaction, image, attempt, cause, ct), ct);
+        await log.Execute(transaction => Record(transaction, image, attempt, cause, ct), ct);
         metrics.CountEviction("evicted");
     }
 
@@ -94,9 +94,9 @@ public sealed partial class EvictImage(
         try
         {
             var name = ImageReference.Parse(image);
-            return await engine.Run(name, stop => IsStillExpired(name, attempt, stop), ct);
+            return await engine.Evict(name, stop => IsStillExpired(name, attempt, stop), ct);
         }
-        catch (CopyFailed failure)
+        catch (CopyException failure)
         {
             ct.ThrowIfCancellationRequested();
             metrics.CountEviction(failure.Kind);
@@ -106,7 +106,7 @@ public sealed partial class EvictImage(
         catch (Exception error) when (!ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error)
             && !EventLogFault.MeansUnreadable(error))
         {
-            metrics.CountEviction(CopyFailed.Internal);
+            metrics.CountEviction(CopyException.Internal);
             LogUnforeseen(image, ExceptionSummary.WithStack(error));
             return null;
         }
@@ -133,7 +133,7 @@ public sealed partial class EvictImage(
     {
         if (locks.IsGoingWithout(CachePath.Of(image)))
             return false;
-        return await log.Run(async transaction => IsCurrent((await transaction.ReadImage(image.ToString(), ct)).State, attempt), ct);
+        return await log.Execute(async transaction => IsCurrent((await transaction.ReadImage(image.ToString(), ct)).State, attempt), ct);
     }
 
     private static async Task Record(EventLogTransaction transaction, string image, long attempt, Guid? cause, CancellationToken ct)

@@ -34,8 +34,8 @@ public enum FetchDecision
 /// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record what came of it.</para>
 /// </summary>
 public sealed partial class FetchImage(
-    EventLogTransactions log, CopyImage engine, CollectCredentials credentials, HoldAnnouncements announcements, ImagesUnderWay underWay,
-    KeepLease lease, FetcherSettings settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
+    EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements, InFlightImages underWay,
+    LeaseRenewer lease, FetcherOptions settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
@@ -76,21 +76,21 @@ public sealed partial class FetchImage(
         { Attempt = attempt };
 
     /// <summary>What a failed copy adds to the stream; null when its claim is no longer the current one.</summary>
-    public static ImageFetchFailed? Failed(ImageState image, string name, CopyFailed failure, long attempt, DateTimeOffset now) =>
+    public static ImageFetchFailed? Failed(ImageState image, string name, CopyException failure, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageFetchFailed(
             name, failure.Kind, failure.Message, failure.RetryHelps,
-            RetryFetch.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now), now)
+            FetchRetryPolicy.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now), now)
         {
             Attempt = attempt,
-            OriginStatus = failure.Kind is CopyFailed.Cache or CopyFailed.Internal ? null : (int?)failure.Status,
+            OriginStatus = failure.Kind is CopyException.Cache or CopyException.Internal ? null : (int?)failure.Status,
         };
 
     /// <summary>What is added to the stream instead of a claim when the claims before it had no outcome.</summary>
     public static ImageFetchFailed Lost(ImageState image, string name, DateTimeOffset now) => new(
-        name, CopyFailed.Internal,
+        name, CopyException.Internal,
         $"image-fetcher began to copy this image {image.LostClaims + 1} times and recorded no outcome, the last time as {image.By}; "
             + "its log and its last termination may say why",
-        RetryHelps: true, RetryFetch.At(name, CopyFailed.Internal, image.Failures + 1, null, now), now)
+        RetryHelps: true, FetchRetryPolicy.At(name, CopyException.Internal, image.Failures + 1, null, now), now)
     { Attempt = image.Attempt };
 
     private static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
@@ -103,7 +103,7 @@ public sealed partial class FetchImage(
     /// <param name="image">The normalised reference.</param>
     /// <param name="cause">The event that announced it; null for none.</param>
     /// <param name="ct">Ends the copy; the lease is given back then.</param>
-    public async Task Run(string image, Guid? cause, CancellationToken ct)
+    public async Task Fetch(string image, Guid? cause, CancellationToken ct)
     {
         // A second announcement while this very process copies the image would pass the lease, which is its own.
         using var only = underWay.TryEnter(image);
@@ -114,7 +114,7 @@ public sealed partial class FetchImage(
         using var turn = await underWay.WaitForTurn(ImageReference.TryParse(image, out var name, out _) ? name.Host : "", ct);
 
         // 2. Decide and claim.
-        var (decision, attempt) = await log.Run(transaction => Claim(transaction, image, cause, ct), ct);
+        var (decision, attempt) = await log.Execute(transaction => Claim(transaction, image, cause, ct), ct);
         if (decision != FetchDecision.Take)
         {
             LogLeft(image, decision);
@@ -134,11 +134,11 @@ public sealed partial class FetchImage(
         }
 
         // 4. Record.
-        if (!await log.Run(transaction => Record(transaction, image, outcome, cause, ct), ct))
+        if (!await log.Execute(transaction => Record(transaction, image, outcome, cause, ct), ct))
             LogStale(image, attempt);
     }
 
-    private Task Begin(string image, ConsumeContext announced) => announcements.Run(image, stop => Run(image, announced.MessageId, stop), announced.CancellationToken);
+    private Task Begin(string image, ConsumeContext announced) => announcements.Process(image, stop => Fetch(image, announced.MessageId, stop), announced.CancellationToken);
 
     private async Task<(FetchDecision Decision, long Attempt)> Claim(EventLogTransaction transaction, string image, Guid? cause,
         CancellationToken ct)
@@ -168,16 +168,16 @@ public sealed partial class FetchImage(
             LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
             return (state, now) => Cached(state, image, copy, attempt, now);
         }
-        catch (CopyFailed error) when (error.Kind == CopyFailed.Unwanted)
+        catch (CopyException error) when (error.Kind == CopyException.Unwanted)
         {
             return (_, _) => null;
         }
-        catch (CopyFailed error)
+        catch (CopyException error)
         {
             ct.ThrowIfCancellationRequested();   // nothing is wrong with the image when this process stops
-            var failure = error.Kind == CopyFailed.Refused ? await Explain(image, error, ct) : error;
+            var failure = error.Kind == CopyException.Refused ? await Explain(image, error, ct) : error;
             metrics.CountCopy(failure.Kind);
-            if (failure is { Kind: CopyFailed.Internal, InnerException: { } fault })
+            if (failure is { Kind: CopyException.Internal, InnerException: { } fault })
                 LogUnforeseen(image, ExceptionSummary.WithStack(fault));
             else
                 LogFailed(image, failure.Kind, failure.Message);
@@ -189,22 +189,22 @@ public sealed partial class FetchImage(
     {
         // A reference that an earlier version accepted may be in the log.
         if (!ImageReference.TryParse(image, out var name, out var problem))
-            throw new CopyFailed(CopyFailed.Broken, $"not an image reference: {problem}", retryHelps: false);
+            throw new CopyException(CopyException.Broken, $"not an image reference: {problem}", retryHelps: false);
         try
         {
-            return await engine.Run(name, stop => IsWanted(image, stop), ct);
+            return await engine.Copy(name, stop => IsWanted(image, stop), ct);
         }
-        catch (Exception error) when (error is not CopyFailed && !ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error))
+        catch (Exception error) when (error is not CopyException && !ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error))
         {
-            throw CopyFailed.Unforeseen(error);
+            throw CopyException.Unforeseen(error);
         }
     }
 
     // Whoever reads "refused" should learn in the same sentence which pull secret was not there or could not be read.
-    private async Task<CopyFailed> Explain(string image, CopyFailed refusal, CancellationToken ct)
+    private async Task<CopyException> Explain(string image, CopyException refusal, CancellationToken ct)
     {
         var problems = await credentials.Rejected(ImageReference.Parse(image), ct);
-        return problems.Count == 0 ? refusal : new CopyFailed(
+        return problems.Count == 0 ? refusal : new CopyException(
             refusal.Kind, $"{refusal.Message}; {string.Join("; ", problems)}", refusal.RetryHelps, refusal.RetryAfter, refusal.Status, refusal);
     }
 
@@ -213,7 +213,7 @@ public sealed partial class FetchImage(
     {
         try
         {
-            return await log.Run(async transaction => (await transaction.ReadImage(image, ct)).State.IsWanted, ct);
+            return await log.Execute(async transaction => (await transaction.ReadImage(image, ct)).State.IsWanted, ct);
         }
         catch (Exception error) when (EventLogFault.MeansAway(error))
         {
@@ -255,10 +255,10 @@ public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
     private readonly int messages;
 
     /// <summary>A few more than are held, so that there is always one to be taken for a host that has nothing to do.</summary>
-    public FetchImageDefinition(FetcherSettings settings)
+    public FetchImageDefinition(FetcherOptions settings)
     {
         EndpointName = "kuik-fetch-image";   // the queue in the broker: it outlives the name of the class
-        ConcurrentMessageLimit = messages = HoldAnnouncements.MostHeld(settings) + 3;
+        ConcurrentMessageLimit = messages = AcknowledgementDeadline.MostHeld(settings) + 3;
     }
 
     protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<FetchImage> consumerConfigurator, IRegistrationContext context)

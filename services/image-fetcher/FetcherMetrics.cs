@@ -31,11 +31,11 @@ public sealed class FetcherMetrics
     }
 
     /// <summary>A copy ended.</summary>
-    /// <param name="outcome"><c>cached</c>, or a kind of <see cref="CopyFailed"/>.</param>
+    /// <param name="outcome"><c>cached</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountCopy(string outcome) => copies.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>A sweep ended.</summary>
-    /// <param name="outcome"><c>swept</c>, <c>doubt</c>, or a kind of <see cref="CopyFailed"/>.</param>
+    /// <param name="outcome"><c>swept</c>, <c>doubt</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountSweep(string outcome) => sweeps.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>Work goes on without a lock.</summary>
@@ -49,6 +49,6 @@ public sealed class FetcherMetrics
         lockWaits.Record(wait.TotalSeconds, KeyValuePair.Create<string, object?>("lock", kind));
 
     /// <summary>An eviction ended.</summary>
-    /// <param name="outcome"><c>evicted</c>, or a kind of <see cref="CopyFailed"/>.</param>
+    /// <param name="outcome"><c>evicted</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountEviction(string outcome) => evictions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 }

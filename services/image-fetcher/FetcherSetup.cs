@@ -13,15 +13,15 @@ internal static class FetcherSetup
     /// <summary>Adds what the consumers need, and how they end.</summary>
     public static WebApplicationBuilder AddFetching(this WebApplicationBuilder builder)
     {
-        var roots = TrustedCertificates.Read(builder.Configuration);
-        builder.Services.AddSingleton(FetcherSettings.Read(builder.Configuration));
-        builder.Services.AddSingleton<ImagesUnderWay>();
-        builder.Services.AddSingleton<HoldAnnouncements>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<HoldAnnouncements>());
-        builder.Services.AddSingleton<KeepLease>();
-        builder.Services.AddSingleton<LockRepositories>();
+        var roots = TrustedCertificates.From(builder.Configuration);
+        builder.Services.AddSingleton(FetcherOptions.From(builder.Configuration));
+        builder.Services.AddSingleton<InFlightImages>();
+        builder.Services.AddSingleton<AcknowledgementDeadline>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<AcknowledgementDeadline>());
+        builder.Services.AddSingleton<LeaseRenewer>();
+        builder.Services.AddSingleton<RepositoryLockProvider>();
         builder.Services.AddHostedService<PendingSweepController>();
-        builder.Services.AddSingleton<RecordPull>();
+        builder.Services.AddSingleton<PullRecorder>();
         builder.Services.AddSingleton<FetcherMetrics>();
         // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue. That
         // comes before the engine's drain, which is registered before this one: another replica takes the images, and joins what is under way here.
@@ -50,28 +50,28 @@ internal static class FetcherSetup
                 ? await ImageUsers.PullSecretsOfRepository(connection, image.Name, ct)
                 : await ImageUsers.PullSecretsOfImage(connection, image.ToString(), ct);
         });
-        builder.Services.AddSingleton<ReadSecrets>();
-        builder.Services.AddSingleton<KnownPullSecrets>();
+        builder.Services.AddSingleton<PullSecretReader>();
+        builder.Services.AddSingleton<PullSecretCache>();
         builder.Services.AddHealthChecks().AddCheck<PullSecretsHealth>("pull-secrets");
         var clouds = CloudConnections.Open(builder.Configuration);
-        var identities = CloudIdentities.Read(builder.Configuration, clouds, TimeProvider.System);
+        var identities = CloudIdentities.From(builder.Configuration, clouds, TimeProvider.System);
         builder.Services.AddSingleton(clouds);
         builder.Services.AddSingleton(identities);
         builder.Services.AddSingleton<CloudCredentials>();
-        builder.Services.AddSingleton<CollectCredentials>();
+        builder.Services.AddSingleton<CredentialCollector>();
         return builder;
     }
 
     /// <summary>What the copy engine gets from this service.</summary>
-    public static CopyEngineNeeds Needs(IServiceProvider services)
+    public static CopyEngineHooks Needs(IServiceProvider services)
     {
-        var credentials = services.GetRequiredService<CollectCredentials>();
-        return new CopyEngineNeeds(
+        var credentials = services.GetRequiredService<CredentialCollector>();
+        return new CopyEngineHooks(
             async (image, ct) => (await credentials.For(image, ct)).Credentials,
-            services.GetRequiredService<LockRepositories>().Take,
-            services.GetRequiredService<RecordPull>().Run)
+            services.GetRequiredService<RepositoryLockProvider>().Take,
+            services.GetRequiredService<PullRecorder>().Record)
         {
-            ShareCache = services.GetRequiredService<LockRepositories>().Share,
+            ShareCache = services.GetRequiredService<RepositoryLockProvider>().Share,
         };
     }
 }

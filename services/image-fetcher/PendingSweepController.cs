@@ -9,7 +9,7 @@ namespace Kuik.ImageFetcher;
 /// replica does; a repository is swept by one of them. What fails, is interrupted or ends in doubt stays pending and is tried again later.
 /// </summary>
 public sealed partial class PendingSweepController(
-    NpgsqlDataSource postgres, EventLogReady ready, SweepRepository engine, FetcherMetrics metrics, TimeProvider time,
+    NpgsqlDataSource postgres, EventLogReady ready, RepositorySweeper engine, FetcherMetrics metrics, TimeProvider time,
     ILogger<PendingSweepController> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
@@ -25,13 +25,13 @@ public sealed partial class PendingSweepController(
         try
         {
             await connection.CloseAsync();   // a sweep may take minutes
-            var sweep = await engine.Run(pending.Repository, ct);
+            var sweep = await engine.Sweep(pending.Repository, ct);
             metrics.CountSweep(sweep.Doubt is null ? "swept" : "doubt");
             await connection.OpenAsync(ct);
             if (sweep.Doubt is null)
                 await PendingSweeps.Done(connection, pending, ct);
         }
-        catch (CopyFailed failure)
+        catch (CopyException failure)
         {
             ct.ThrowIfCancellationRequested();
             metrics.CountSweep(failure.Kind);
@@ -61,7 +61,7 @@ public sealed partial class PendingSweepController(
         }
         catch (Exception error) when (!ct.IsCancellationRequested)
         {
-            metrics.CountSweep(CopyFailed.Internal);
+            metrics.CountSweep(CopyException.Internal);
             LogUnforeseen(ExceptionSummary.WithStack(error));   // the repository stays pending
         }
     }

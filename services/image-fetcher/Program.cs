@@ -22,9 +22,9 @@ builder.AddKuikBus(bus =>
     bus.AddConsumer<FetchImage, FetchImageDefinition>();
     bus.AddConsumer<EvictImage, EvictImageDefinition>();
 });
-builder.AddCredentials();   // KnownPullSecrets from Postgres, ReadSecrets from Kubernetes, CloudCredentials
+builder.AddCredentials();   // PullSecretCache from Postgres, PullSecretReader from Kubernetes, CloudCredentials
 builder.Services.AddCopyEngine(builder.Configuration, FetcherSetup.Needs);
-builder.AddFetching();      // KeepLease, RecordPull, LockRepositories; CacheHealth
+builder.AddFetching();      // LeaseRenewer, PullRecorder, RepositoryLockProvider; CacheHealth
 var app = builder.Build();
 app.MapPullThrough();
 app.MapKuikHealth();

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Kuik.ImageFetcher;
 
 /// <summary>Degraded while tags are opened by the secrets of their repositories.</summary>
-internal sealed class PullSecretsHealth(KnownPullSecrets known) : IHealthCheck
+internal sealed class PullSecretsHealth(PullSecretCache known) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(known.OpensTags

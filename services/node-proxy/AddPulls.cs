@@ -5,44 +5,44 @@ namespace Kuik.NodeProxy;
 /// <summary>Puts the sources and the features that answer from them together.</summary>
 internal static class AddPulls
 {
-    /// <exception cref="Kuik.Hosting.WrongSetting">A setting about origins cannot be used.</exception>
-    public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxySettings settings)
+    /// <exception cref="Kuik.Hosting.InvalidSettingException">A setting about origins cannot be used.</exception>
+    public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxyOptions settings)
     {
         var services = builder.Services;
-        var roots = TrustedCertificates.Read(builder.Configuration);
+        var roots = TrustedCertificates.From(builder.Configuration);
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.DenialReason);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
         services.AddHttpForwarder();
-        services.AddHealthChecks().AddCheck<ReportUpstreams>("upstreams");
+        services.AddHealthChecks().AddCheck<SourcesHealth>("upstreams");
         services.AddSingleton(settings);
-        services.AddSingleton(new UpstreamAddresses(new UpstreamAddress(settings.Cache), new UpstreamAddress(settings.Fetcher)));
-        services.AddSingleton(provider => UpstreamCredentials.Open(
+        services.AddSingleton(new SourceAddresses(new SourceAddress(settings.Cache), new SourceAddress(settings.Fetcher)));
+        services.AddSingleton(provider => SourceCredentials.Open(
             builder.Configuration, provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<UpstreamCredentials>>()));
+            provider.GetRequiredService<ILogger<SourceCredentials>>()));
         services.AddSingleton<ProxyMetrics>();
-        services.AddSingleton(provider => Upstream.MakeClient(settings.ConnectLimit, roots));
-        services.AddSingleton(provider => new Breaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => SourceEndpoint.MakeClient(settings.ConnectLimit, roots));
+        services.AddSingleton(provider => new CircuitBreaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(origins);
-        services.AddSingleton<AskingMeans>();
-        services.AddSingleton(provider => new AskCache(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton<AskOrigin>();
+        services.AddSingleton<SourceDependencies>();
+        services.AddSingleton(provider => new CacheSource(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<OriginSource>();
         services.AddSingleton<IReadOnlyList<IPullSource>>(Sources);
-        services.AddSingleton(MemorySettings.Read(builder.Configuration));
-        services.AddSingleton<FindManifest>();
-        services.AddSingleton<RememberManifests>();
-        services.AddSingleton<ServeManifest>();
-        services.AddSingleton(provider => new ServeBlob(
+        services.AddSingleton(ManifestCacheOptions.From(builder.Configuration));
+        services.AddSingleton<SourceChain>();
+        services.AddSingleton<ManifestCache>();
+        services.AddSingleton<ManifestEndpoint>();
+        services.AddSingleton(provider => new BlobEndpoint(
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
-            new RelayBlob(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
-            new Breaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
-        services.AddSingleton(provider => new ListTags(
-            Cache(provider), provider.GetRequiredService<AskOrigin>(), settings, provider.GetRequiredService<TimeProvider>()));
+            new BlobRelay(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
+            new CircuitBreaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
+        services.AddSingleton(provider => new TagListEndpoint(
+            Cache(provider), provider.GetRequiredService<OriginSource>(), settings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ReferrerPages>();
-        services.AddSingleton<RelayReferrers>();
-        services.AddSingleton<FollowTag>();
+        services.AddSingleton<ReferrersEndpoint>();
+        services.AddSingleton<TagResolver>();
         services.AddSingleton(provider => new V1Paths(AddressResolver.Shared, provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton<AnswerRequest>();
-        services.AddHostedService<GiveBackMemory>();
+        services.AddSingleton<RegistryRequestHandler>();
+        services.AddHostedService<MemoryTrimmer>();
         services.AddHostedService<EndpointsFile>();
         return builder;
     }
@@ -50,30 +50,30 @@ internal static class AddPulls
     // The order of the chain.
     private static IReadOnlyList<IPullSource> Sources(IServiceProvider provider)
     {
-        var settings = provider.GetRequiredService<ProxySettings>();
+        var settings = provider.GetRequiredService<ProxyOptions>();
         var time = provider.GetRequiredService<TimeProvider>();
-        List<IPullSource> sources = [provider.GetRequiredService<AskCache>()];
+        List<IPullSource> sources = [provider.GetRequiredService<CacheSource>()];
         if (settings.Fetcher is not null || settings.EndpointsFile is not null)
         {
             var fetcher = At(provider, "fetcher", Addresses(provider).Fetcher, settings.FetcherLimit, Credentials(provider).Fetcher);
-            sources.Add(new AskFetcher(fetcher, settings, time));
+            sources.Add(new FetcherSource(fetcher, settings, time));
         }
-        sources.Add(provider.GetRequiredService<AskOrigin>());
+        sources.Add(provider.GetRequiredService<OriginSource>());
         var metrics = provider.GetRequiredService<ProxyMetrics>();
-        return [.. sources.Select(source => new CountMisses(source, metrics))];
+        return [.. sources.Select(source => new MeteredSource(source, metrics))];
     }
 
-    private static Upstream Cache(IServiceProvider provider)
+    private static SourceEndpoint Cache(IServiceProvider provider)
     {
-        var settings = provider.GetRequiredService<ProxySettings>();
+        var settings = provider.GetRequiredService<ProxyOptions>();
         return At(provider, "cache", Addresses(provider).Cache, settings.CacheLimit, Credentials(provider).Cache);
     }
 
-    private static UpstreamAddresses Addresses(IServiceProvider provider) => provider.GetRequiredService<UpstreamAddresses>();
+    private static SourceAddresses Addresses(IServiceProvider provider) => provider.GetRequiredService<SourceAddresses>();
 
-    private static UpstreamCredentials Credentials(IServiceProvider provider) => provider.GetRequiredService<UpstreamCredentials>();
+    private static SourceCredentials Credentials(IServiceProvider provider) => provider.GetRequiredService<SourceCredentials>();
 
-    private static Upstream At(
-        IServiceProvider provider, string name, UpstreamAddress address, TimeSpan firstByte, UpstreamCredential? credential) =>
-        new(name, address, firstByte, provider.GetRequiredService<AskingMeans>(), credential);
+    private static SourceEndpoint At(
+        IServiceProvider provider, string name, SourceAddress address, TimeSpan firstByte, SourceCredential? credential) =>
+        new(name, address, firstByte, provider.GetRequiredService<SourceDependencies>(), credential);
 }

@@ -48,7 +48,7 @@ internal abstract record Answer
     /// <param name="MediaType">As the origin serves it.</param>
     /// <param name="Size">In bytes.</param>
     /// <param name="Bytes">Verified; null after a HEAD.</param>
-    public sealed record Manifest(string Digest, string MediaType, long Size, byte[]? Bytes) : Answer;
+    public sealed record ManifestAnswer(string Digest, string MediaType, long Size, byte[]? Bytes) : Answer;
 
     /// <summary>Not here, or this source cannot say: ask the next one.</summary>
     /// <param name="Why">The reason, in a few words, for log and error body.</param>
@@ -94,7 +94,7 @@ internal abstract record Answer
         /// <param name="response">200 or 206; disposed here when it is of no use.</param>
         /// <param name="range">The requested range; null: all.</param>
         /// <param name="slot">As in the record; disposed like the response.</param>
-        public static Answer Read(HttpResponseMessage response, RangeHeaderValue? range, IDisposable? slot = null)
+        public static Answer From(HttpResponseMessage response, RangeHeaderValue? range, IDisposable? slot = null)
         {
             var headers = response.Content.Headers;
             if ((int)response.StatusCode != 206

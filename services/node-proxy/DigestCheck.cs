@@ -22,7 +22,7 @@ internal sealed class DigestCheck(string digest, BlobChecksum? checksum = null) 
 
     /// <summary>Are the bytes so far, all together, the ones the digest names?</summary>
     public bool Matches() => _quick is not null
-        ? BlobChecksum.Of(_quick) == checksum!.Xxh128
+        ? BlobChecksum.Compute(_quick) == checksum!.Xxh128
         : digest.AsSpan(digest.IndexOf(':', StringComparison.Ordinal) + 1).SequenceEqual(Convert.ToHexStringLower(_hash!.GetCurrentHash()));
 
     public void Dispose() => _hash?.Dispose();
@@ -36,5 +36,5 @@ internal sealed class DigestCheck(string digest, BlobChecksum? checksum = null) 
     }
 
     /// <summary>The digest a registry gives these bytes.</summary>
-    public static string Of(ReadOnlySpan<byte> bytes) => "sha256:" + Convert.ToHexStringLower(SHA256.HashData(bytes));
+    public static string Compute(ReadOnlySpan<byte> bytes) => "sha256:" + Convert.ToHexStringLower(SHA256.HashData(bytes));
 }

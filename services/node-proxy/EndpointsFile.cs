@@ -13,7 +13,7 @@ namespace Kuik.NodeProxy;
 /// The file is read again and again instead of watched: Kubernetes swaps a symbolic link two levels above it, which a watch of the file
 /// does not see.
 /// </remarks>
-internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses addresses, TimeProvider time, ILogger<EndpointsFile> logger)
+internal sealed class EndpointsFile(ProxyOptions settings, SourceAddresses addresses, TimeProvider time, ILogger<EndpointsFile> logger)
     : BackgroundService
 {
     /// <summary>Between two looks.</summary>
@@ -67,14 +67,14 @@ internal sealed class EndpointsFile(ProxySettings settings, UpstreamAddresses ad
         Apply("fetcher", addresses.Fetcher, text);
     }
 
-    private void Apply(string name, UpstreamAddress address, string text)
+    private void Apply(string name, SourceAddress address, string text)
     {
         var line = text.Split('\n').Select(l => l.Trim()).LastOrDefault(l => l.StartsWith(name + "=", StringComparison.Ordinal));
         var value = line?[(name.Length + 1)..].Trim();
         Uri? now = null;
         if (value is null)
             now = address.Configured;
-        else if (value.Length > 0 && !Settings.TryParseEndpoint(value, out now))
+        else if (value.Length > 0 && !ConfigurationReader.TryParseEndpoint(value, out now))
         {
             logger.LogWarning(
                 "{File}: \"{Value}\" is not an address of the {Name} such as http://10.96.0.7:5000; it stays {Address}",

@@ -8,9 +8,9 @@ namespace Kuik.NodeProxy;
 internal sealed record KeptManifest(IndexWrapper? Wrapper, bool IsTombstone)
 {
     /// <summary>Reads a manifest; null when it is an image's own.</summary>
-    public static KeptManifest? Read(ReadOnlySpan<byte> manifest) => ArtifactManifest.TypeOf(manifest) switch
+    public static KeptManifest? Parse(ReadOnlySpan<byte> manifest) => ArtifactManifest.TypeOf(manifest) switch
     {
-        IndexWrapper.ArtifactType => new KeptManifest(IndexWrapper.Read(manifest), IsTombstone: false),
+        IndexWrapper.ArtifactType => new KeptManifest(IndexWrapper.Parse(manifest), IsTombstone: false),
         Tombstone.ArtifactType => new KeptManifest(null, IsTombstone: true),
         BlobChecksum.ArtifactType => new KeptManifest(null, IsTombstone: false),
         _ => null,

@@ -5,14 +5,14 @@ namespace Kuik.NodeProxy;
 /// <summary>An answer about one manifest, with its headers ready to be sent again and again.</summary>
 internal sealed class KnownManifest
 {
-    private Standing _standing;
+    private Freshness _freshness;
 
     /// <param name="answer">A manifest or a refusal.</param>
-    /// <param name="standing">Since when it is known.</param>
-    public KnownManifest(Answer answer, Standing standing)
+    /// <param name="freshness">Since when it is known.</param>
+    public KnownManifest(Answer answer, Freshness freshness)
     {
-        (Answer, _standing) = (answer, standing);
-        Manifest = answer as Answer.Manifest;
+        (Answer, _freshness) = (answer, freshness);
+        Manifest = answer as Answer.ManifestAnswer;
         Digest = Manifest?.Digest;
         ETag = $"\"{Manifest?.Digest}\"";
     }
@@ -20,7 +20,7 @@ internal sealed class KnownManifest
     public Answer Answer { get; }
 
     /// <summary>Null when the answer is a refusal.</summary>
-    public Answer.Manifest? Manifest { get; }
+    public Answer.ManifestAnswer? Manifest { get; }
 
     /// <summary>For <c>Docker-Content-Digest</c>.</summary>
     public StringValues Digest { get; }
@@ -28,10 +28,10 @@ internal sealed class KnownManifest
     public StringValues ETag { get; }
 
     /// <summary>How far it can be trusted. Replaced whole when it is confirmed.</summary>
-    public Standing Standing
+    public Freshness Freshness
     {
-        get => Volatile.Read(ref _standing);
-        set => Volatile.Write(ref _standing, value);
+        get => Volatile.Read(ref _freshness);
+        set => Volatile.Write(ref _freshness, value);
     }
 
     /// <summary>Is there enough of it to answer this way of asking? Of a manifest that was only asked for with HEAD the bytes are not known.</summary>
@@ -43,7 +43,7 @@ internal sealed class KnownManifest
 /// <param name="AskedAt">When its source was asked: the answer is as of then.</param>
 /// <param name="GoodUntil">Until then it is given without asking.</param>
 /// <param name="Note">The note of the last lookup; empty for none.</param>
-internal sealed record Standing(string Source, TimeSpan AskedAt, TimeSpan GoodUntil, string Note)
+internal sealed record Freshness(string Source, TimeSpan AskedAt, TimeSpan GoodUntil, string Note)
 {
     /// <summary>How a pull ends that is answered with it from memory.</summary>
     public PullOutcome FromMemory => Note.Length == 0 ? PullOutcome.PlainMemory : new PullOutcome(PullOutcome.Memory, Note);

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 namespace Kuik.NodeProxy;
 
 /// <summary>A connection that came in on a pull port, as opposed to the one for health and metrics.</summary>
-internal sealed class PullConnection(TakeOver takeOver)
+internal sealed class PullConnection(SocketHandover socketHandover)
 {
     private int _hasSpoken;
 
@@ -16,7 +16,7 @@ internal sealed class PullConnection(TakeOver takeOver)
     public void Spoke()
     {
         if (Interlocked.Exchange(ref _hasSpoken, 1) == 0)
-            takeOver.Spoke();
+            socketHandover.Spoke();
     }
 }
 
@@ -29,18 +29,18 @@ internal static partial class ListenOnNode
     /// </summary>
     private const int MostConnections = 4096;
 
-    public static void Configure(WebApplicationBuilder builder, ProxySettings settings)
+    public static void Configure(WebApplicationBuilder builder, ProxyOptions settings)
     {
         var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
-        builder.Services.AddSingleton<TakeOver>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<TakeOver>());
-        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);   // it would begin an activity for each request, only to log what AnswerRequest does
+        builder.Services.AddSingleton<SocketHandover>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<SocketHandover>());
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);   // it would begin an activity for each request, only to log what RegistryRequestHandler does
         builder.WebHost.UseSockets(sockets =>
         {
-            sockets.MaxWriteBufferSize = RelayBlob.HeldBack;
+            sockets.MaxWriteBufferSize = BlobRelay.HeldBack;
             sockets.UnsafePreferInlineScheduling = true;   // on the thread that received it: see Program.cs
         });
-        builder.Services.AddOptions<SocketTransportOptions>().Configure<TakeOver>((sockets, takeOver) => sockets.CreateBoundListenSocket = takeOver.Bind);
+        builder.Services.AddOptions<SocketTransportOptions>().Configure<SocketHandover>((sockets, socketHandover) => sockets.CreateBoundListenSocket = socketHandover.Bind);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -52,7 +52,7 @@ internal static partial class ListenOnNode
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
             kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
             var logger = kestrel.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ListenOnNode));
-            var takeOver = kestrel.ApplicationServices.GetRequiredService<TakeOver>();
+            var socketHandover = kestrel.ApplicationServices.GetRequiredService<SocketHandover>();
             var addresses = settings.ListenAddresses.Count > 0 ? settings.ListenAddresses : LoopbackAddresses(logger);
             foreach (var port in settings.OwnPorts)
                 foreach (var address in addresses)
@@ -60,15 +60,15 @@ internal static partial class ListenOnNode
             foreach (var (address, port) in metrics)
                 kestrel.Listen(address, port);   // last: an answer here means that the pull ports are open
 
-            void MarkPulls(ListenOptions listen) => listen.Use(next => connection => Mark(connection, takeOver, next));
+            void MarkPulls(ListenOptions listen) => listen.Use(next => connection => Mark(connection, socketHandover, next));
         });
     }
 
-    private static async Task Mark(ConnectionContext connection, TakeOver takeOver, ConnectionDelegate next)
+    private static async Task Mark(ConnectionContext connection, SocketHandover socketHandover, ConnectionDelegate next)
     {
-        var pulls = new PullConnection(takeOver);
+        var pulls = new PullConnection(socketHandover);
         connection.Features.Set(pulls);
-        takeOver.Arrived();
+        socketHandover.Arrived();
         try
         {
             await next(connection);
@@ -114,12 +114,12 @@ internal static partial class ListenOnNode
         }
         catch (FormatException)
         {
-            throw new WrongSetting("Kuik:Metrics:Urls", url, accepted);
+            throw new InvalidSettingException("Kuik:Metrics:Urls", url, accepted);
         }
         var host = parsed.Host.Trim('[', ']');
         var address = host is "*" or "+" ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any) : host == "localhost" ? IPAddress.Loopback
-            : IPAddress.TryParse(host, out var literal) ? literal : throw new WrongSetting("Kuik:Metrics:Urls", url, accepted);
-        return parsed.Scheme == "http" ? (address, parsed.Port) : throw new WrongSetting("Kuik:Metrics:Urls", url, accepted);
+            : IPAddress.TryParse(host, out var literal) ? literal : throw new InvalidSettingException("Kuik:Metrics:Urls", url, accepted);
+        return parsed.Scheme == "http" ? (address, parsed.Port) : throw new InvalidSettingException("Kuik:Metrics:Urls", url, accepted);
     }
 
     [LoggerMessage(LogLevel.Warning, "this node has no ::1: pulls are answered on 127.0.0.1 only")]

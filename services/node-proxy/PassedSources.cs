@@ -23,7 +23,7 @@ internal sealed class PassedSources
     {
         _told.Add($"{source}: {pass.Why}");
         _logged.Add($"{source}: {pass.Detail ?? pass.Why}");
-        if (pass.IsSilent && source != AskCache.CacheName)   // it knows nothing of an origin
+        if (pass.IsSilent && source != CacheSource.CacheName)   // it knows nothing of an origin
             _failed.Add(_told[^1]);
     }
 

@@ -7,12 +7,12 @@ using Kuik.NodeProxy;
 Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
 var builder = WebApplication.CreateSlimBuilder(args);
 builder.AddKuikDefaults("node-proxy", largest: ProxyMetrics.Requests);   // by origin
-var settings = ProxySettings.Read(builder.Configuration);
+var settings = ProxyOptions.From(builder.Configuration);
 ListenOnNode.Configure(builder, settings);   // 127.0.0.1 and ::1 for pulls, Kuik:Metrics:Urls for health and metrics
-builder.AddPullChain(settings);              // ServeManifest (RememberManifests), ServeBlob, ListTags, RelayReferrers over AskCache, AskFetcher, AskOrigin
+builder.AddPullChain(settings);              // ManifestEndpoint (ManifestCache), BlobEndpoint, TagListEndpoint, ReferrersEndpoint over CacheSource, FetcherSource, OriginSource
 
 var app = builder.Build();
-var answer = app.Services.GetRequiredService<AnswerRequest>();
-app.MapWhen(http => http.Features.Get<PullConnection>() is not null, pulls => pulls.Run(answer.Run));
+var answer = app.Services.GetRequiredService<RegistryRequestHandler>();
+app.MapWhen(http => http.Features.Get<PullConnection>() is not null, pulls => pulls.Run(answer.Handle));
 app.MapKuikHealth();
 await app.RunUntilStoppedAsync();

@@ -48,7 +48,7 @@ internal sealed class ProxyMetrics
 
     public void End() => _inFlight.Add(-1);
 
-    /// <summary>A source did not have it; the reason is one of <see cref="CountMisses.ReasonOf"/>, or <c>refused</c>.</summary>
+    /// <summary>A source did not have it; the reason is one of <see cref="MeteredSource.ReasonOf"/>, or <c>refused</c>.</summary>
     public void Miss(string source, string reason) => _misses.Add(1, new("source", source), new("reason", reason));
 
     public void Sent(string source, long bytes)

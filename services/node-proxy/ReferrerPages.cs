@@ -7,7 +7,7 @@ namespace Kuik.NodeProxy;
 /// Relays a list of referrers that the cache registry pages itself (distribution-spec, "Listing Referrers"; distribution has no such API, others have). One page a request, with the
 /// client's query and the registry's Link.
 /// </summary>
-internal sealed class ReferrerPages(UpstreamAddresses addresses, IHttpForwarder forwarder, HttpMessageInvoker client, ProxySettings settings)
+internal sealed class ReferrerPages(SourceAddresses addresses, IHttpForwarder forwarder, HttpMessageInvoker client, ProxyOptions settings)
 {
     private readonly ForwarderRequestConfig _limits = new() { ActivityTimeout = settings.CacheLimit };
 
@@ -15,9 +15,9 @@ internal sealed class ReferrerPages(UpstreamAddresses addresses, IHttpForwarder 
     public async Task<PullOutcome> Relay(HttpContext http, ImageReference image)
     {
         if (addresses.Cache.Current is not { } cache)
-            return await Refuse(http, Upstream.NoAddress);
+            return await Refuse(http, SourceEndpoint.NoAddress);
         var error = await forwarder.SendAsync(http, cache.AbsoluteUri, client, _limits, new PageRequest(image));
-        return error is ForwarderError.None ? new PullOutcome(AskCache.CacheName, "") : await Refuse(http, error.ToString());
+        return error is ForwarderError.None ? new PullOutcome(CacheSource.CacheName, "") : await Refuse(http, error.ToString());
     }
 
     private static async Task<PullOutcome> Refuse(HttpContext http, string why)

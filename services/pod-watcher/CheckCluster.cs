@@ -12,7 +12,7 @@ public sealed record ClusterIdentity(string Id, string NamespaceUid)
 }
 
 /// <summary>The cluster cannot be told to be the log's own, so nothing may be concluded from what is not in it.</summary>
-internal sealed class ClusterCheckFailed(string message) : Exception(message);
+internal sealed class ClusterCheckException(string message) : Exception(message);
 
 /// <summary>
 /// Makes sure that the log is about this very cluster. In another one every pod of the log would be missing, and every image would expire.
@@ -20,7 +20,7 @@ internal sealed class ClusterCheckFailed(string message) : Exception(message);
 internal static class CheckCluster
 {
     /// <summary>Is this the cluster of the log?</summary>
-    /// <exception cref="ClusterCheckFailed">It is another one, or the API does not say; the message says what to do.</exception>
+    /// <exception cref="ClusterCheckException">It is another one, or the API does not say; the message says what to do.</exception>
     public static async Task Run(KubernetesApi api, IDocumentStore store, CancellationToken ct)
     {
         var here = await ReadUid(api, ct);
@@ -32,7 +32,7 @@ internal static class CheckCluster
         }
         else if (recorded.NamespaceUid != here)
         {
-            throw new ClusterCheckFailed(
+            throw new ClusterCheckException(
                 $"the event log belongs to another cluster (its kube-system has the uid {recorded.NamespaceUid}, here it is {here}): give this cluster a database of its own, "
                 + "or, if this one takes the other's place, delete the document from kuik.mt_doc_clusteridentity");
         }
@@ -46,7 +46,7 @@ internal static class CheckCluster
         }
         catch (Exception fault) when (KubernetesFault.IsOfApi(fault, ct))
         {
-            throw new ClusterCheckFailed($"Kubernetes at {api.Address} does not say which cluster it is ({fault.Message})");
+            throw new ClusterCheckException($"Kubernetes at {api.Address} does not say which cluster it is ({fault.Message})");
         }
     }
 }

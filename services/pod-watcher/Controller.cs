@@ -95,7 +95,7 @@ internal sealed partial class Controller(
 
     private void Fail(IReadOnlyList<string> keys, Exception fault)
     {
-        var failure = Failure.Of(fault);
+        var failure = Failure.From(fault);
         _lastReason = failure.Reason;
         if (failure.IsShared)
         {

@@ -23,7 +23,7 @@ internal sealed record ConfigMap(string ApiVersion, string Kind, ObjectMeta Meta
 /// environment keeps the addresses of when it was started (docs/decisions/0008-node-proxy-addresses.md). Every replica does it, leading or not, with Postgres or without: all write the
 /// same, and only when it changes. A Service that is not there leaves what was last written.
 /// </summary>
-internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherSettings settings, TimeProvider time, ILogger<EndpointsReconciler> logger) : BackgroundService
+internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOptions settings, TimeProvider time, ILogger<EndpointsReconciler> logger) : BackgroundService
 {
     /// <summary>The ConfigMap, in Kuik's namespace.</summary>
     public const string Name = "kuik-node-proxy-endpoints";
@@ -38,7 +38,7 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherSett
     private string? _problem;
 
     /// <summary>Compares once, and writes what differs.</summary>
-    /// <exception cref="KubernetesRefused">The API said no.</exception>
+    /// <exception cref="KubernetesApiException">The API said no.</exception>
     /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
     public async Task Reconcile(CancellationToken ct)
     {

@@ -13,10 +13,10 @@ namespace Kuik.PodWatcher;
 internal sealed record Failure(string Kind, string Reason, bool IsShared, TimeSpan? RetryAfter = null)
 {
     /// <summary>Reads an exception.</summary>
-    public static Failure Of(Exception fault) => fault switch
+    public static Failure From(Exception fault) => fault switch
     {
         _ when EventLogFault.MeansAway(fault) => new Failure("postgres", EventLogFault.ReasonOf(fault), true),
-        KubernetesRefused refusal => new Failure(
+        KubernetesApiException refusal => new Failure(
             ((int)refusal.Status).ToString(System.Globalization.CultureInfo.InvariantCulture), refusal.Message, (int)refusal.Status is 429 or >= 500, refusal.RetryAfter),
         HttpRequestException or IOException or OperationCanceledException or JsonException => new Failure("unreachable", fault.Message, true),
         _ => new Failure("internal", $"{fault.GetType().Name}: {fault.Message}", false),

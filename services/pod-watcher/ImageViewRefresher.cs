@@ -21,7 +21,7 @@ internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue ima
 
     /// <summary>Refreshes until cancelled.</summary>
     /// <exception cref="Exception">The log holds an event that this version cannot read.</exception>
-    public async Task Run(CancellationToken ct)
+    public async Task Refresh(CancellationToken ct)
     {
         var backOff = new BackOff(time);
         var hasFailed = false;
@@ -43,9 +43,9 @@ internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue ima
             }
             catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault))
             {
-                var reason = $"images cannot be read: {Failure.Of(fault).Reason}";
+                var reason = $"images cannot be read: {Failure.From(fault).Reason}";
                 if (Problem != reason)
-                    LogNotRefreshed(Failure.Of(fault).Reason);
+                    LogNotRefreshed(Failure.From(fault).Reason);
                 (hasFailed, Problem) = (true, reason);
                 await backOff.Wait(ct);
             }

@@ -10,7 +10,7 @@ internal sealed class OwnDeletions
     private readonly ConcurrentDictionary<string, bool> _uids = new();
 
     /// <summary>Deletes a resource. One that was not deleted by this is a person's to delete.</summary>
-    public async Task Delete(PacedApi api, CachedImage resource, CancellationToken ct)
+    public async Task Delete(RateLimitedApi api, CachedImage resource, CancellationToken ct)
     {
         var uid = resource.Metadata.Uid!;
         _uids[uid] = true;   // before: the watch may be quicker than the answer

@@ -14,7 +14,7 @@ builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);   // projects Im
 builder.AddKuikBus();
 builder.AddKuikRelay();                                           // from the log to the bus
 builder.AddPodRetention();                                        // archives the streams of pods that are long gone
-builder.AddClusterWatch();                                        // LeadByLease: ObservePods, ObserveCachedImages, WriteCachedImages, WriteRepositories; ExpireImages, EndpointsReconciler, WebhookCertificateController
+builder.AddClusterWatch();                                        // LeaderElectionService: PodReconciler, CachedImageIntentReconciler, CachedImageReconciler, RepositoryReconciler; ImageExpiryService, EndpointsReconciler, WebhookCertificateController
 var app = builder.Build();
 app.MapKuikHealth();
 await app.RunServiceOrCommandAsync(args);   // migrate, rebuild-usage: see EventLogCommands

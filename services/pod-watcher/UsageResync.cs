@@ -16,7 +16,7 @@ namespace Kuik.PodWatcher;
 /// <param name="time">The clock.</param>
 /// <param name="logger">Where differences and faults are logged.</param>
 internal sealed partial class UsageResync(
-    KnownPods known, WorkQueue queue, NpgsqlDataSource postgres, TimeSpan first, TimeProvider time, ILogger<UsageResync> logger)
+    PodUsageCache known, WorkQueue queue, NpgsqlDataSource postgres, TimeSpan first, TimeProvider time, ILogger<UsageResync> logger)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
 
@@ -35,7 +35,7 @@ internal sealed partial class UsageResync(
             }
             catch (Exception fault) when (!ct.IsCancellationRequested)
             {
-                LogFailed(Failure.Of(fault).Reason);
+                LogFailed(Failure.From(fault).Reason);
                 await backOff.Wait(ct);
             }
         }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Kuik.PodWatcher;
 
 /// <summary>Ready when this replica leads and has listed everything, or when another one leads.</summary>
-internal sealed class WatcherHealth(LeadByLease lead, WatchCluster cluster, ClusterObservation observation) : IHealthCheck
+internal sealed class WatcherHealth(LeaderElectionService lead, ControllerManager cluster, ClusterObservation observation) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {

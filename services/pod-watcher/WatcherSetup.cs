@@ -17,20 +17,20 @@ internal static class WatcherSetup
     }
 
     /// <summary>Adds the watching of the cluster, for the replica that leads.</summary>
-    /// <exception cref="Hosting.WrongSetting">A setting cannot be used.</exception>
+    /// <exception cref="Hosting.InvalidSettingException">A setting cannot be used.</exception>
     public static WebApplicationBuilder AddClusterWatch(this WebApplicationBuilder builder)
     {
         builder.AddKuikKubernetes();
-        builder.Services.AddSingleton(WatcherSettings.Read(builder.Configuration));
+        builder.Services.AddSingleton(WatcherOptions.From(builder.Configuration));
         builder.Services.AddSingleton<WatchedKinds>();
-        builder.Services.AddSingleton<LivePods>();
+        builder.Services.AddSingleton<LivePodLister>();
         builder.Services.AddSingleton<ClusterObservation>();
         builder.Services.AddSingleton<WatcherMetrics>();
-        builder.Services.AddSingleton<WatchCluster>();
-        builder.Services.AddSingleton<LeadByLease>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<LeadByLease>());
-        builder.Services.AddSingleton<ILeader>(services => services.GetRequiredService<LeadByLease>());
-        builder.Services.AddHostedService<ExpireImages>();
+        builder.Services.AddSingleton<ControllerManager>();
+        builder.Services.AddSingleton<LeaderElectionService>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<LeaderElectionService>());
+        builder.Services.AddSingleton<ILeader>(services => services.GetRequiredService<LeaderElectionService>());
+        builder.Services.AddHostedService<ImageExpiryService>();
         builder.Services.AddHostedService<EndpointsReconciler>();
         builder.Services.AddSetup(builder.Configuration);
         builder.Services.AddSingleton<WebhookCertificateMetrics>();

@@ -18,10 +18,10 @@ public static partial class AnswerAdmission
     private const int LongestReasons = 1000;
 
     /// <summary>Adds the webhook's options, metrics and listeners: see <see cref="Listener"/>.</summary>
-    /// <exception cref="WrongSetting">A setting cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
     public static WebApplicationBuilder AddPodRewriting(this WebApplicationBuilder builder)
     {
-        builder.Services.AddSingleton(RewriteOptions.Read(builder.Configuration));
+        builder.Services.AddSingleton(RewriteOptions.From(builder.Configuration));
         builder.Services.AddSingleton<RewriteMetrics>();
         builder.Services.AddReviewLimits();
         GracefulShutdown.Configure(builder);
@@ -59,7 +59,7 @@ public static partial class AnswerAdmission
         }
 
         // 2. Decide, log the decision, answer.
-        var decision = version == Version ? Decide(PodChange.Of(request), options, logger) : new PodDecision([], [], $"{version} is not {Version}");
+        var decision = version == Version ? Decide(PodChange.From(request), options, logger) : new PodDecision([], [], $"{version} is not {Version}");
         Say(request, decision, metrics, logger);
         await Write(http, Response(version, uid, decision.Patch));
     }

@@ -17,7 +17,7 @@ internal static class ExplainPod
     public static PodChange? Read(JsonElement? body) => body.Member("kind").Text() switch
     {
         "Pod" => new PodChange("CREATE", "", body, null),
-        "AdmissionReview" => PodChange.Of(body.Member("request")),
+        "AdmissionReview" => PodChange.From(body.Member("request")),
         _ => null,
     };
 

@@ -27,7 +27,7 @@ internal sealed class GracefulShutdown(TimeSpan delay, TimeProvider time, IHostA
     private bool IsStopping => _isStopping || lifetime.ApplicationStopping.IsCancellationRequested;
 
     /// <summary>Reads the setting and adds the service.</summary>
-    /// <exception cref="WrongSetting">The delay is no time span, or out of range.</exception>
+    /// <exception cref="InvalidSettingException">The delay is no time span, or out of range.</exception>
     public static void Configure(WebApplicationBuilder builder)
     {
         var delay = builder.Configuration.Read(

@@ -23,12 +23,12 @@ internal static class Listener
     private static readonly MinDataRate SlowestSender = new(bytesPerSecond: 512 * 1024, gracePeriod: TimeSpan.FromSeconds(2));
 
     /// <summary>Takes the addresses of <c>Urls</c> (default <c>https://*:9443</c>) and, if one of them is HTTPS, the certificate that <see cref="ServingCertificate"/> reads.</summary>
-    /// <exception cref="WrongSetting">An address is plain http and not this machine's own, or the certificate cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">An address is plain http and not this machine's own, or the certificate cannot be used.</exception>
     public static void Configure(WebApplicationBuilder builder)
     {
         var configuration = builder.Configuration;
         if (configuration.GetSection("Kestrel:Endpoints").Exists())
-            throw new WrongSetting("Kestrel:Endpoints", "set", "absent: the webhook's addresses are those of Urls");
+            throw new InvalidSettingException("Kestrel:Endpoints", "set", "absent: the webhook's addresses are those of Urls");
         configuration["Urls"] ??= "https://*:9443";
         var addresses = configuration["Urls"]!.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(BindingAddress.Parse).ToList();
         CheckPlainHttp(addresses, configuration.Read(AllowPlainHttp, false, "true or false"));
@@ -37,7 +37,7 @@ internal static class Listener
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Configure(new ConfigurationBuilder().Build()));
         builder.WebHost.ConfigureKestrel(Limit);
         if (addresses.Exists(address => IsScheme(address, "https")))
-            ServeWith(ServingCertificate.Read(configuration), builder);
+            ServeWith(ServingCertificate.From(configuration), builder);
     }
 
     private static void Limit(KestrelServerOptions kestrel)
@@ -55,7 +55,7 @@ internal static class Listener
     private static void ServeWith(ServingCertificate certificate, WebApplicationBuilder builder)
     {
         builder.Services.AddSingleton(certificate);
-        builder.Services.AddHostedService<ReloadCertificate>();
+        builder.Services.AddHostedService<CertificateReloader>();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(https =>
         {
             https.ServerCertificate = certificate.Current.TargetCertificate;   // Kestrel requires one; the served one is selected for each connection:
@@ -66,7 +66,7 @@ internal static class Listener
     private static void CheckPlainHttp(IEnumerable<BindingAddress> addresses, bool isAllowed)
     {
         if (!isAllowed && addresses.FirstOrDefault(address => IsScheme(address, "http") && !IsOfThisMachine(address)) is { } open)
-            throw new WrongSetting("Urls", open.ToString(), $"https where others can reach it: plain http is taken on loopback only, or with {AllowPlainHttp}=true");
+            throw new InvalidSettingException("Urls", open.ToString(), $"https where others can reach it: plain http is taken on loopback only, or with {AllowPlainHttp}=true");
     }
 
     private static bool IsScheme(BindingAddress address, string scheme) => address.Scheme.Equals(scheme, StringComparison.OrdinalIgnoreCase);

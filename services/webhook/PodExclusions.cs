@@ -58,7 +58,7 @@ public sealed partial record PodExclusions
 
     /// <summary>Reads <c>Kuik:Webhook:IgnoredLabels</c>, <c>IgnoredSchedulers</c>, <c>IgnoredRuntimeClasses</c>,
     /// <c>IgnoredNodeSelectors</c>, <c>IgnoredTolerations</c> and <c>IgnoreCriticalPods</c>.</summary>
-    /// <exception cref="WrongSetting">A value cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">A value cannot be used.</exception>
     public static PodExclusions From(IConfiguration configuration)
     {
         var defaults = new PodExclusions();
@@ -168,7 +168,7 @@ public sealed partial record PodExclusions
         IConfiguration configuration, string key, IReadOnlyList<string> defaults, Regex valid, string accepted)
     {
         var list = configuration.ReadList(key, [.. defaults]);
-        return list.FirstOrDefault(item => !valid.IsMatch(item)) is { } wrong ? throw new WrongSetting(key, wrong, accepted) : list;
+        return list.FirstOrDefault(item => !valid.IsMatch(item)) is { } wrong ? throw new InvalidSettingException(key, wrong, accepted) : list;
     }
 
     [GeneratedRegex(@"\A([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?(=[A-Za-z0-9._*-]{0,63})?\z")]

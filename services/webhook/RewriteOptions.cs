@@ -32,8 +32,8 @@ public sealed partial record RewriteOptions
     public bool IsOurs(string image) => LocalReference.TryRest(image, out var port, out _) && IsOurPort(port);
 
     /// <summary>Reads <c>Kuik:Proxy:Port</c>, <c>Kuik:Proxy:PreviousPorts</c> and <c>Kuik:Webhook:*</c>.</summary>
-    /// <exception cref="WrongSetting">A value cannot be used.</exception>
-    public static RewriteOptions Read(IConfiguration configuration)
+    /// <exception cref="InvalidSettingException">A value cannot be used.</exception>
+    public static RewriteOptions From(IConfiguration configuration)
     {
         var defaults = new RewriteOptions();
         return new RewriteOptions
@@ -52,13 +52,13 @@ public sealed partial record RewriteOptions
     /// refused. The differences are out of their range: <c>\d</c> and <c>\w</c> also match digits and letters outside ASCII here, and
     /// <c>$</c> also matches before a line feed at the very end. It runs in linear time, so that no image can hold up admission with it.
     /// </summary>
-    /// <exception cref="WrongSetting">It is none, or one that only other engines know.</exception>
+    /// <exception cref="InvalidSettingException">It is none, or one that only other engines know.</exception>
     private static Regex Expression(string key, string text)
     {
         if (text.Length == 0)
-            throw new WrongSetting(key, text, "a regular expression; an empty one would match every image");
+            throw new InvalidSettingException(key, text, "a regular expression; an empty one would match every image");
         if (text.Contains("[:", StringComparison.Ordinal))
-            throw new WrongSetting(key, text, "a regular expression without named character classes: write [a-z] for [[:lower:]]");
+            throw new InvalidSettingException(key, text, "a regular expression without named character classes: write [a-z] for [[:lower:]]");
         try
         {
             // (?P<name>…) is Go's way to write (?<name>…).
@@ -66,11 +66,11 @@ public sealed partial record RewriteOptions
         }
         catch (ArgumentException wrong)
         {
-            throw new WrongSetting(key, text, $"a regular expression ({wrong.Message})");
+            throw new InvalidSettingException(key, text, $"a regular expression ({wrong.Message})");
         }
         catch (NotSupportedException wrong)
         {
-            throw new WrongSetting(key, text, $"a regular expression that runs in linear time ({wrong.Message})");
+            throw new InvalidSettingException(key, text, $"a regular expression that runs in linear time ({wrong.Message})");
         }
     }
 
@@ -85,7 +85,7 @@ public sealed partial record RewriteOptions
     private static bool IsPort(int port) => port is >= 1 and <= 65535;
 
     private static int AsPort(string text) =>
-        int.TryParse(text, out var port) && IsPort(port) ? port : throw new WrongSetting("Kuik:Proxy:PreviousPorts", text, "a list of ports, 1 to 65535");
+        int.TryParse(text, out var port) && IsPort(port) ? port : throw new InvalidSettingException("Kuik:Proxy:PreviousPorts", text, "a list of ports, 1 to 65535");
 
     [GeneratedRegex(@",(?![0-9]*\})")]
     private static partial Regex ListComma();

@@ -12,7 +12,7 @@ namespace Kuik.Webhook;
 public sealed record PodChange(string Operation, string SubResource, JsonElement? Pod, JsonElement? OldPod)
 {
     /// <summary>The <c>request</c> of an AdmissionReview; missing members are left empty.</summary>
-    public static PodChange Of(JsonElement? request) => new(
+    public static PodChange From(JsonElement? request) => new(
         request.Member("operation").Text() ?? "", request.Member("subResource").Text() ?? "", request.Member("object"), request.Member("oldObject"));
 }
 

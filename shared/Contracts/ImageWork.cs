@@ -20,7 +20,7 @@ public enum WorkKind
 public sealed record ImageWork(WorkKind Kind, DateTimeOffset? Due, long Attempt)
 {
     /// <summary>All that is open: at most one of copying and removing, and whether it expires.</summary>
-    public static IReadOnlyList<ImageWork> Of(ImageState image)
+    public static IReadOnlyList<ImageWork> From(ImageState image)
     {
         var open = new List<ImageWork>(2);
         if (OfCache(image) is { } work)

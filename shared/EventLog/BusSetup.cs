@@ -30,17 +30,17 @@ public static class BusSetup
     /// </remarks>
     /// <param name="builder">The service's builder.</param>
     /// <param name="configure">Adds the service's consumers: <c>bus.AddConsumer&lt;FetchImage, FetchImageDefinition&gt;()</c>.</param>
-    /// <exception cref="WrongSetting">The connection string is missing or cannot be read.</exception>
+    /// <exception cref="InvalidSettingException">The connection string is missing or cannot be read.</exception>
     public static WebApplicationBuilder AddKuikBus(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? configure = null)
     {
         var broker = ReadConnectionString(builder.Configuration);
         var isCluster = builder.Configuration.Read("Kuik:Bus:QuorumQueues", false, "true or false");
-        // WatchBroker says that the broker is away, whoever publishes gets an exception, and DiscardedMessageLog says which message failed for good.
+        // BrokerMonitor says that the broker is away, whoever publishes gets an exception, and DiscardedMessageLog says which message failed for good.
         builder.Logging.AddFilter("MassTransit", LogLevel.None);
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddHostedService(services => new WatchBroker(
+        builder.Services.AddHostedService(services => new BrokerMonitor(
             services.GetRequiredService<IBusControl>(), $"{broker.Address.Authority}{broker.Address.AbsolutePath}",
-            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<WatchBroker>>()));
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<BrokerMonitor>>()));
         builder.Services.AddMassTransit(bus =>
         {
             bus.SetEndpointNameFormatter(new KebabCaseEndpointNameFormatter("kuik", includeNamespace: false));
@@ -78,9 +78,9 @@ public static class BusSetup
         const string Accepted = "an address such as amqp://user:password@rabbitmq:5672/vhost";
         var text = configuration[Key];
         if (string.IsNullOrWhiteSpace(text))
-            throw new WrongSetting(Key, text, Accepted);
+            throw new InvalidSettingException(Key, text, Accepted);
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps") || uri.Host.Length == 0)
-            throw new WrongSetting(Key, "(hidden, it may hold a password)", Accepted);
+            throw new InvalidSettingException(Key, "(hidden, it may hold a password)", Accepted);
         var credentials = uri.UserInfo.Split(':', 2);
         var address = new UriBuilder(uri) { UserName = "", Password = "" }.Uri;
         return new Broker(address, Uri.UnescapeDataString(credentials[0]) is { Length: > 0 } user ? user : "guest",

@@ -38,7 +38,7 @@ public static partial class EventLogCommands
 
     private static async Task RebuildUsage(IServiceProvider services, CancellationToken ct)
     {
-        var difference = await ImageUsersRebuild.Run(services.GetRequiredService<NpgsqlDataSource>(), ct);
+        var difference = await ImageUsersRebuild.Rebuild(services.GetRequiredService<NpgsqlDataSource>(), ct);
         LogRebuilt(services.GetRequiredService<ILogger<SchemaMigrator>>(), difference.Missing, difference.Surplus);
     }
 

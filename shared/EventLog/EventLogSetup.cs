@@ -47,14 +47,14 @@ public static class EventLogSetup
     /// runs in one replica at a time, and sees archived streams only with <c>IncludeArchivedEvents</c>. Null for none.</param>
     /// <param name="whenUnreachable">What <c>/readyz</c> says while Postgres does not answer. <see cref="HealthStatus.Degraded"/> for a service that
     /// has something to do without it.</param>
-    /// <exception cref="WrongSetting">The connection string is missing or cannot be read.</exception>
+    /// <exception cref="InvalidSettingException">The connection string is missing or cannot be read.</exception>
     public static WebApplicationBuilder AddKuikEventLog(
         this WebApplicationBuilder builder, string service, Action<StoreOptions>? configure = null, HealthStatus whenUnreachable = HealthStatus.Unhealthy)
     {
         var postgres = ReadConnectionString(builder.Configuration);
         var scheduling = SchedulingOptions.From(builder.Configuration);
         builder.Services.AddSingleton(scheduling);
-        // Marten logs every lost race as an error, and its daemon each try while it waits: RunProjections says what matters, once.
+        // Marten logs every lost race as an error, and its daemon each try while it waits: ProjectionDaemon says what matters, once.
         // Logging:LogLevel:Marten.Daemon=Information in the settings brings it back.
         builder.Logging.AddFilter("Marten", LogLevel.None);
 
@@ -83,10 +83,10 @@ public static class EventLogSetup
         builder.Services.AddSingleton<PostgresAvailability>();
         builder.Services.AddSingleton<EventLogMetrics>();
         builder.Services.AddSingleton<SchemaMigrator>();
-        builder.Services.AddHostedService<PrepareEventLog>();
+        builder.Services.AddHostedService<EventLogInitializer>();
         builder.Services.AddSingleton(services => new Leadership(services.GetRequiredService<NpgsqlDataSource>(), service));
-        builder.Services.AddSingleton<RunProjections>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<RunProjections>());
+        builder.Services.AddSingleton<ProjectionDaemon>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ProjectionDaemon>());
         builder.Services.AddHealthChecks()
             .AddCheck<PostgresHealth>("postgres", whenUnreachable, timeout: TimeSpan.FromSeconds(5))
             .AddCheck<ProjectionsHealth>("projections");
@@ -100,7 +100,7 @@ public static class EventLogSetup
         options.AutoCreateSchemaObjects = AutoCreate.None;   // SchemaMigrator makes them
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
         // Nothing is retried below us. In a transaction of ours a repeated statement meets the aborted transaction, and that error (25P02) hides the
-        // first one; EventLogTransactions decides again, and RunProjections starts again what has failed.
+        // first one; EventLogTransactions decides again, and ProjectionDaemon starts again what has failed.
         options.ConfigurePolly(_ => { });
         options.ConfigureWritePolly(_ => { });
         options.Storage.ExtendedSchemaObjects.Add(ImageUsers.Table());
@@ -126,7 +126,7 @@ public static class EventLogSetup
         // the second limit what is still open is no append but, for example, somebody's backup. See docs/decisions/0002-relay-and-high-water.md.
         options.Projections.StaleSequenceThreshold = TimeSpan.FromMilliseconds(100);
         options.Projections.SkipStaleGapsDespiteLiveTransactionsAfter = TimeSpan.FromMinutes(5);
-        options.Projections.AsyncMode = DaemonMode.HotCold;   // RunProjections starts the daemon; this only says that there is one
+        options.Projections.AsyncMode = DaemonMode.HotCold;   // ProjectionDaemon starts the daemon; this only says that there is one
         options.Events.UseListenNotifyForEventAppends = true;
     }
 
@@ -137,12 +137,12 @@ public static class EventLogSetup
         const string Accepted = "a Postgres connection string such as Host=postgres;Database=kuik;Username=kuik;Password=…";
         var text = configuration[Key];
         if (string.IsNullOrWhiteSpace(text))
-            throw new WrongSetting(Key, text, Accepted);
+            throw new InvalidSettingException(Key, text, Accepted);
         try
         {
             var connection = new NpgsqlConnectionStringBuilder(text);
             if (string.IsNullOrEmpty(connection.Host))
-                throw new WrongSetting(Key, "(hidden)", Accepted);
+                throw new InvalidSettingException(Key, "(hidden)", Accepted);
             // Npgsql's own ContainsKey is true of every keyword that it knows.
             var given = new DbConnectionStringBuilder { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
             if (!given.Contains("MaxAutoPrepare", StringComparer.OrdinalIgnoreCase))
@@ -156,7 +156,7 @@ public static class EventLogSetup
         }
         catch (ArgumentException)
         {
-            throw new WrongSetting(Key, "(hidden, it holds a password)", Accepted);
+            throw new InvalidSettingException(Key, "(hidden, it holds a password)", Accepted);
         }
     }
 }

@@ -35,9 +35,9 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
     /// <summary>How often a decision is made anew when others were first. Far more than is ever needed: who lost once waits in line.</summary>
     private const int Attempts = 20;
 
-    /// <inheritdoc cref="Run{T}"/>
-    public Task Run(Func<EventLogTransaction, Task> decide, CancellationToken ct) =>
-        Run(async transaction => { await decide(transaction); return true; }, ct);
+    /// <inheritdoc cref="Execute{T}"/>
+    public Task Execute(Func<EventLogTransaction, Task> decide, CancellationToken ct) =>
+        Execute(async transaction => { await decide(transaction); return true; }, ct);
 
     /// <summary>
     /// Runs a decision in one transaction and commits it. After a conflict with another writer, or a deadlock, everything is read and
@@ -46,7 +46,7 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
     /// <param name="decide">Reads, locks, appends. Its result is that of the attempt that was committed.</param>
     /// <param name="ct">Ends it; nothing is committed then.</param>
     /// <exception cref="NpgsqlException">Postgres is unreachable or fails; Marten may wrap it. Ask <see cref="EventLogFault.MeansAway"/>.</exception>
-    public async Task<T> Run<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
+    public async Task<T> Execute<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
     {
         await ready.Wait(ct);
         try

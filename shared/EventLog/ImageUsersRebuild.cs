@@ -43,7 +43,7 @@ public static class ImageUsersRebuild
     /// <param name="postgres">Of the event log.</param>
     /// <param name="ct">Ends it; nothing is changed then.</param>
     /// <exception cref="NpgsqlException">Postgres fails, or has not given the table's lock within 30 seconds. Nothing is changed.</exception>
-    public static async Task<ImageUsersDifference> Run(NpgsqlDataSource postgres, CancellationToken ct)
+    public static async Task<ImageUsersDifference> Rebuild(NpgsqlDataSource postgres, CancellationToken ct)
     {
         await using var connection = await postgres.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);

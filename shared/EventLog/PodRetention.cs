@@ -30,7 +30,7 @@ internal sealed class PodRetention(
 internal sealed record PodRetentionOptions(TimeSpan PodRetention)
 {
     /// <summary>Reads <c>Kuik:EventLog:PodRetention</c>.</summary>
-    /// <exception cref="WrongSetting">It is no duration of at least one minute.</exception>
+    /// <exception cref="InvalidSettingException">It is no duration of at least one minute.</exception>
     public static PodRetentionOptions From(Microsoft.Extensions.Configuration.IConfiguration configuration) =>
         new(configuration.Read("Kuik:EventLog:PodRetention", TimeSpan.FromHours(24), "a time span of at least 1 minute, such as 1.00:00:00",
             age => age >= TimeSpan.FromMinutes(1) && age <= TimeSpan.FromDays(36500)));
@@ -40,7 +40,7 @@ internal sealed record PodRetentionOptions(TimeSpan PodRetention)
 public static class PodRetentionSetup
 {
     /// <summary>Adds the archiving of pods' streams. Call it with <see cref="EventLogSetup.AddKuikEventLog"/>, in one service.</summary>
-    /// <exception cref="WrongSetting">A setting cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
     public static WebApplicationBuilder AddPodRetention(this WebApplicationBuilder builder)
     {
         builder.Services.AddSingleton(PodRetentionOptions.From(builder.Configuration));

@@ -6,7 +6,7 @@ namespace Kuik.EventLog;
 /// Not ready when an event cannot be read or applied, naming it, or when a shard stands still for no reason that it gives. Degraded while something
 /// outside is in the way, for example the broker. A replica that does not lead is healthy.
 /// </summary>
-internal sealed class ProjectionsHealth(RunProjections projections, TimeProvider time) : IHealthCheck
+internal sealed class ProjectionsHealth(ProjectionDaemon projections, TimeProvider time) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(Judge(projections.Progress, time.GetUtcNow()));

@@ -18,7 +18,7 @@ public sealed record SchedulingOptions(TimeSpan ExpiryDelay, TimeSpan RequestLea
     /// </summary>
     public TimeSpan Announcement => FirstAnnouncement < RequestLease ? FirstAnnouncement : RequestLease;
 
-    /// <exception cref="WrongSetting">One of them cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">One of them cannot be used.</exception>
     public static SchedulingOptions From(IConfiguration configuration) => new(
         configuration.Read("Kuik:ExpiryDelay", TimeSpan.FromDays(30),
             "a time span of at least 1 second, such as 30.00:00:00 (days.hours:minutes:seconds)", IsPossible),

@@ -177,7 +177,7 @@ public static class WorkTable
     /// <param name="announcement">How long the message of the fact may take to be acted upon before the work is announced again.</param>
     internal static IEnumerable<NpgsqlBatchCommand> Update(ImageState before, ImageState after, TimeSpan announcement)
     {
-        var (was, open) = (ImageWork.Of(before), ImageWork.Of(after));
+        var (was, open) = (ImageWork.From(before), ImageWork.From(after));
         foreach (var ended in was.Where(work => open.All(other => other.Kind != work.Kind)))
             yield return Statement("delete from kuik.work where kind = $1 and image = $2", NameOf(ended.Kind), after.Image);
         foreach (var work in open.Where(work => !was.Contains(work)))
@@ -190,7 +190,7 @@ public static class WorkTable
     /// <summary>Makes the table agree with a state whatever it says now: a writer of an earlier version did not change it.</summary>
     internal static IEnumerable<NpgsqlBatchCommand> Repair(ImageState state)
     {
-        var open = ImageWork.Of(state);
+        var open = ImageWork.From(state);
         yield return Statement("delete from kuik.work where image = $1 and not kind = any($2)",
             state.Image, open.Select(work => NameOf(work.Kind)).ToArray());
         foreach (var work in open)

@@ -96,7 +96,7 @@ public static class KuikDefaults
         {
             if (!TryParse(url, out var address) || address.Scheme is not ("http" or "https") || address.Port > 65535
                 || !(address.IsUnixPipe || address.Host is "*" or "+" || Uri.CheckHostName(address.Host) != UriHostNameType.Unknown))
-                throw new WrongSetting("Urls", url, "addresses such as http://127.0.0.1:8080 or https://*:9443, with ; between them");
+                throw new InvalidSettingException("Urls", url, "addresses such as http://127.0.0.1:8080 or https://*:9443, with ; between them");
         }
     }
 
@@ -120,7 +120,7 @@ public static class KuikDefaults
         {
             IOException { InnerException: AddressInUseException or SocketException } cannotBind => cannotBind.Message,
             SocketException cannotBind when cannotBind.StackTrace?.Contains("Server.Kestrel", StringComparison.Ordinal) == true => $"cannot listen on {urls}: {cannotBind.Message}",
-            _ => Chain(fault).OfType<WrongSetting>().FirstOrDefault()?.Message,
+            _ => Chain(fault).OfType<InvalidSettingException>().FirstOrDefault()?.Message,
         };
         if (line is null)
             return;

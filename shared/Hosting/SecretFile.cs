@@ -44,7 +44,7 @@ public sealed partial class SecretFile : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="logger">Told of changes and of a file that cannot be read any more, never of its content.</param>
     /// <param name="mayBeMissing">A file that does not exist is no error: the value is empty until it does. Default false.</param>
-    /// <exception cref="WrongSetting">The file cannot be read, or holds something else.</exception>
+    /// <exception cref="InvalidSettingException">The file cannot be read, or holds something else.</exception>
     public SecretFile(string key, string path, SecretKind kind, TimeProvider time, ILogger logger, bool mayBeMissing = false)
     {
         (_path, _kind, _time, _logger) = (path, kind, time, logger);
@@ -54,7 +54,7 @@ public sealed partial class SecretFile : IDisposable
         else if (mayBeMissing && read.IsMissing)
             LogMissing(path, key);
         else
-            throw new WrongSetting(key, path, $"a readable file with {Accepted(kind)} ({read.Problem})");
+            throw new InvalidSettingException(key, path, $"a readable file with {Accepted(kind)} ({read.Problem})");
         _problem = read.Problem;
         _timer = time.CreateTimer(_ => Reload(), null, Interval, Interval);
     }

@@ -65,7 +65,7 @@ public sealed record CachedImage : IResource
     public CachedImage WithManagers() => this with
     {
         Metadata = Metadata with { ManagedFields = null },
-        Managers = CachedImageManagers.Read(Metadata.ManagedFields ?? []),
+        Managers = CachedImageManagers.From(Metadata.ManagedFields ?? []),
     };
 }
 
@@ -82,7 +82,7 @@ public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, st
     /// <summary>None is known.</summary>
     public static readonly CachedImageManagers Unknown = new(false, null, null, null);
 
-    internal static CachedImageManagers Read(IReadOnlyList<ManagedFields> fields)
+    internal static CachedImageManagers From(IReadOnlyList<ManagedFields> fields)
     {
         return new CachedImageManagers(
             fields.Any(entry => IsOurs(entry) && (entry.Owns("spec") || entry.Owns("metadata"))), Other("sourceImage"), Other("retain"), Other("expiresAt"));

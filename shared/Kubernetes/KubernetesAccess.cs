@@ -11,7 +11,7 @@ namespace Kuik.Kubernetes;
 public static class KubernetesAccess
 {
     /// <summary>Adds the client and <see cref="KubernetesApi"/>. Nothing is asked of the API yet.</summary>
-    /// <exception cref="WrongSetting">KUBECONFIG names no file that can be used, or is not set outside a cluster.</exception>
+    /// <exception cref="InvalidSettingException">KUBECONFIG names no file that can be used, or is not set outside a cluster.</exception>
     public static IHostApplicationBuilder AddKuikKubernetes(this IHostApplicationBuilder builder)
     {
         var settings = Read(builder.Configuration["KUBECONFIG"]);
@@ -23,7 +23,7 @@ public static class KubernetesAccess
 
     /// <summary>A client for the cluster that a kubeconfig file names.</summary>
     /// <param name="kubeconfig">Path of the file.</param>
-    /// <exception cref="WrongSetting">The file is missing or cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">The file is missing or cannot be used.</exception>
     public static k8s.Kubernetes Connect(string kubeconfig) => Connect(Read(kubeconfig));
 
     private static KubernetesClientConfiguration Read(string? kubeconfig)
@@ -36,7 +36,7 @@ public static class KubernetesAccess
         }
         catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException)
         {
-            throw new WrongSetting("KUBECONFIG", kubeconfig, $"the path of a kubeconfig file, or unset in a pod with a service account ({fault.Message})");
+            throw new InvalidSettingException("KUBECONFIG", kubeconfig, $"the path of a kubeconfig file, or unset in a pod with a service account ({fault.Message})");
         }
     }
 

@@ -8,7 +8,7 @@ namespace Kuik.Kubernetes;
 
 /// <summary>
 /// Plain requests to the Kubernetes API with types of our own: a full typed list of 5,000 pods allocates 78 MiB, this 4 MiB.
-/// Every method throws <see cref="KubernetesRefused"/> for an answer other than 2xx and <see cref="HttpRequestException"/> when there is
+/// Every method throws <see cref="KubernetesApiException"/> for an answer other than 2xx and <see cref="HttpRequestException"/> when there is
 /// none, or
 /// when it makes no progress (<see cref="KubernetesLimits"/>).
 /// </summary>
@@ -43,26 +43,26 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         {
             return await Get(path, type, ct);
         }
-        catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.NotFound)
+        catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.NotFound)
         {
             return null;
         }
     }
 
     /// <summary>Reads a complete list, page by page: a quorum read, so what is not in it does not exist.</summary>
-    public async Task<IReadOnlyList<TState>> ListAll<TResource, TState>(Watched<TResource, TState> watched, CancellationToken ct)
+    public async Task<IReadOnlyList<TState>> ListAll<TResource, TState>(WatchedResource<TResource, TState> watchedResource, CancellationToken ct)
         where TResource : IResource
         where TState : class =>
-        (await List(watched, (_, kept) => kept, ct)).Kept;
+        (await List(watchedResource, (_, kept) => kept, ct)).Kept;
 
     /// <summary>Reads a complete list, page by page. When the server forgets the list's version between two pages (410), it is read
     /// anew.</summary>
-    /// <param name="watched">What is listed.</param>
+    /// <param name="watchedResource">What is listed.</param>
     /// <param name="take">What is kept of an object; null for nothing.</param>
     /// <param name="ct">Ends it.</param>
     /// <returns>What was kept, and the version that the list is a snapshot of.</returns>
     public async Task<(List<TKept> Kept, string Version)> List<TResource, TState, TKept>(
-        Watched<TResource, TState> watched, Func<TResource, TState, TKept> take, CancellationToken ct)
+        WatchedResource<TResource, TState> watchedResource, Func<TResource, TState, TKept> take, CancellationToken ct)
         where TResource : IResource
         where TState : class
     {
@@ -72,22 +72,22 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         {
             try
             {
-                return await ListOnce(watched, take, either.Token);
+                return await ListOnce(watchedResource, take, either.Token);
             }
-            catch (KubernetesRefused refusal) when (refusal.NeedsNewList && attempt < ListAttempts)
+            catch (KubernetesApiException refusal) when (refusal.NeedsNewList && attempt < ListAttempts)
             {
                 // Only a later page can be answered like this: the first one asks for no version.
             }
             catch (OperationCanceledException) when (deadline.IsCancellationRequested && !ct.IsCancellationRequested)
             {
                 throw new HttpRequestException(
-                    HttpRequestError.ResponseEnded, $"GET {watched.Path}: the list was not complete after {_limits.List.TotalSeconds:0} s");
+                    HttpRequestError.ResponseEnded, $"GET {watchedResource.Path}: the list was not complete after {_limits.List.TotalSeconds:0} s");
             }
         }
     }
 
     private async Task<(List<TKept> Kept, string Version)> ListOnce<TResource, TState, TKept>(
-        Watched<TResource, TState> watched, Func<TResource, TState, TKept> take, CancellationToken ct)
+        WatchedResource<TResource, TState> watchedResource, Func<TResource, TState, TKept> take, CancellationToken ct)
         where TResource : IResource
         where TState : class
     {
@@ -95,8 +95,8 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         ListMeta? at = null;
         do
         {
-            var page = await Get(watched.PageAfter(at?.Continue), watched.ListType, ct);
-            kept.AddRange((page.Items ?? []).Select(resource => take(resource, watched.Keep(resource))));
+            var page = await Get(watchedResource.PageAfter(at?.Continue), watchedResource.ListType, ct);
+            kept.AddRange((page.Items ?? []).Select(resource => take(resource, watchedResource.Keep(resource))));
             at = page.Metadata;
         }
         while (!string.IsNullOrEmpty(at.Continue));
@@ -120,7 +120,7 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     /// <summary>Opens a watch; the caller reads its lines and disposes the answer.</summary>
     public Task<HttpResponseMessage> Watch(string path, CancellationToken ct) => Send(HttpMethod.Get, path, null, ct);
 
-    /// <summary>Creates an object; one of that name already there is a <see cref="KubernetesRefused"/> with <c>AlreadyExists</c>.</summary>
+    /// <summary>Creates an object; one of that name already there is a <see cref="KubernetesApiException"/> with <c>AlreadyExists</c>.</summary>
     /// <param name="path">Of the collection.</param>
     /// <param name="body">The object, with its name.</param>
     /// <param name="type">How to write the body and to read the answer.</param>
@@ -141,7 +141,7 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         Write(HttpMethod.Patch, $"{path}?fieldManager={fieldManager}&force=true", body, type, "application/apply-patch+yaml", ct);
 
     /// <summary>Merges a few fields into an object (RFC 7396). With <c>metadata.resourceVersion</c> in the body, a change in between is a
-    /// <see cref="KubernetesRefused"/> with <c>Conflict</c>.</summary>
+    /// <see cref="KubernetesApiException"/> with <c>Conflict</c>.</summary>
     /// <returns>The object as it is now.</returns>
     public Task<T> Merge<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Patch, path, body, type, "application/merge-patch+json", ct);
@@ -157,7 +157,7 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
             using var response = await Send(HttpMethod.Delete, path, options, ct);
             return true;
         }
-        catch (KubernetesRefused refusal) when (refusal.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
+        catch (KubernetesApiException refusal) when (refusal.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
         {
             return false;   // what was to be deleted is not there any more
         }
@@ -193,7 +193,7 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
             if (response.IsSuccessStatusCode)
                 return response;
             using (response)
-                throw await KubernetesRefused.From(request, response, _time.GetUtcNow(), either.Token);
+                throw await KubernetesApiException.From(request, response, _time.GetUtcNow(), either.Token);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !ct.IsCancellationRequested)
         {

@@ -12,7 +12,7 @@ public static class KubernetesFault
     public static bool IsOfApi(Exception fault, CancellationToken ct) => fault switch
     {
         OperationCanceledException => !ct.IsCancellationRequested,   // a deadline of the call or of HttpClient
-        KubernetesRefused or HttpRequestException or IOException or JsonException => true,
+        KubernetesApiException or HttpRequestException or IOException or JsonException => true,
         _ => false,
     };
 }

@@ -13,14 +13,14 @@ namespace Kuik.Kubernetes;
 /// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version is forgotten (410):
 /// list again.</para>
 /// </summary>
-public sealed partial class Reflector<TResource, TState>(Watched<TResource, TState> watched, KubernetesApi api, TimeProvider time, ILogger logger)
+public sealed partial class Reflector<TResource, TState>(WatchedResource<TResource, TState> watchedResource, KubernetesApi api, TimeProvider time, ILogger logger)
     where TResource : IResource
     where TState : class
 {
     private static readonly TimeSpan WatchLength = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
-    private readonly PendingChanges<TState> pending = new();
+    private readonly ChangeQueue<TState> pending = new();
     private readonly TaskCompletionSource firstList = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ConcurrentDictionary<string, TState> state = new();
     private string? version;
@@ -46,7 +46,7 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
     public DateTimeOffset? CurrentAt { get; private set; }
 
     /// <summary>Waits until something has changed, and takes all of it.</summary>
-    public Task<Changes<TState>> TakeChanges(CancellationToken ct) => pending.Take(ct);
+    public Task<ChangeSet<TState>> TakeChanges(CancellationToken ct) => pending.Take(ct);
 
     /// <summary>Its state has turned out to be wrong: a new list is taken, and the watch goes on from there.</summary>
     public void ListAgain()
@@ -67,20 +67,20 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
                     await List(ct);
                 await Watch(backOff, ct);
             }
-            catch (KubernetesRefused refusal) when (refusal.NeedsNewList)
+            catch (KubernetesApiException refusal) when (refusal.NeedsNewList)
             {
-                LogListsAgain(watched.What, refusal.Message);
+                LogListsAgain(watchedResource.What, refusal.Message);
                 version = null;
                 await backOff.Wait(ct);
             }
             catch (OperationCanceledException) when (mustList && !ct.IsCancellationRequested)
             {
-                LogListsAgain(watched.What, "the last list was not complete");
+                LogListsAgain(watchedResource.What, "the last list was not complete");
             }
             catch (Exception fault) when (KubernetesFault.IsOfApi(fault, ct))
             {
                 if (Problem != fault.Message)
-                    LogFault(watched.What, api.Address, fault.Message);
+                    LogFault(watchedResource.What, api.Address, fault.Message);
                 Problem = fault.Message;
                 await backOff.Wait(ct);
             }
@@ -92,12 +92,12 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
         mustList = false;
         version = null;
         var began = time.GetUtcNow();
-        var (found, at) = await api.List(watched, (resource, kept) => KeyValuePair.Create(watched.KeyOf(resource), kept), ct);
+        var (found, at) = await api.List(watchedResource, (resource, kept) => KeyValuePair.Create(watchedResource.KeyOf(resource), kept), ct);
         Volatile.Write(ref state, new ConcurrentDictionary<string, TState>(found));
         version = at;
         Lists++;
         CurrentAt = began;
-        LogListed(watched.What, found.Count);
+        LogListed(watchedResource.What, found.Count);
         pending.AddListed(Lists);
         firstList.TrySetResult();
     }
@@ -121,7 +121,7 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
 
     private async Task Read(BackOff backOff, CancellationToken ct)
     {
-        using var response = await api.Watch(watched.WatchFrom(version!, WatchLength), ct);
+        using var response = await api.Watch(watchedResource.WatchFrom(version!, WatchLength), ct);
         Problem = null;
         await using var body = await response.Content.ReadAsStreamAsync(ct);
         var isSilent = true;
@@ -144,21 +144,21 @@ public sealed partial class Reflector<TResource, TState>(Watched<TResource, TSta
             case "ERROR":
                 // A 410 comes like this, inside a 200.
                 var status = Parse(line, KubernetesJson.Default.WatchLineApiStatus).Object;
-                throw KubernetesRefused.From("watch of " + watched.Path, (HttpStatusCode)(status.Code ?? 500), status);
+                throw KubernetesApiException.From("watch of " + watchedResource.Path, (HttpStatusCode)(status.Code ?? 500), status);
             case "BOOKMARK":
-                version = Parse(line, watched.LineType).Object.ResourceVersion;
+                version = Parse(line, watchedResource.LineType).Object.ResourceVersion;
                 break;
             case "DELETED":
-                var gone = Parse(line, watched.LineType).Object;
-                state.TryRemove(watched.KeyOf(gone), out _);
+                var gone = Parse(line, watchedResource.LineType).Object;
+                state.TryRemove(watchedResource.KeyOf(gone), out _);
                 version = gone.ResourceVersion;
-                pending.AddDeleted(watched.KeyOf(gone), watched.Keep(gone));
+                pending.AddDeleted(watchedResource.KeyOf(gone), watchedResource.Keep(gone));
                 break;
             default:
-                var resource = Parse(line, watched.LineType).Object;
-                state[watched.KeyOf(resource)] = watched.Keep(resource);
+                var resource = Parse(line, watchedResource.LineType).Object;
+                state[watchedResource.KeyOf(resource)] = watchedResource.Keep(resource);
                 version = resource.ResourceVersion;
-                pending.Add(watched.KeyOf(resource));
+                pending.Add(watchedResource.KeyOf(resource));
                 break;
         }
     }

@@ -152,7 +152,7 @@ public sealed class WorkQueue : IDisposable
 
     /// <summary>A taken key has failed: it is queued again later.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="notBefore">At least so much later, as the other side asked (<see cref="KubernetesRefused.RetryAfter"/>); null when it
+    /// <param name="notBefore">At least so much later, as the other side asked (<see cref="KubernetesApiException.RetryAfter"/>); null when it
     /// did not.</param>
     public void Retry(string key, TimeSpan? notBefore = null)
     {

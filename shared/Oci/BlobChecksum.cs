@@ -19,14 +19,14 @@ public sealed record BlobChecksum(string Digest, long Size, string Xxh128)
     public const long WorthIt = 4 << 20;
 
     /// <summary>The checksum of a running hash; it can go on.</summary>
-    public static string Of(XxHash128 running) => Convert.ToHexStringLower(running.GetCurrentHash());
+    public static string Compute(XxHash128 running) => Convert.ToHexStringLower(running.GetCurrentHash());
 
     /// <summary>Its manifest, always the same bytes for the same blob. Its media type is <see cref="MediaTypes.OciManifest"/>.</summary>
     public byte[] ToManifest() => ArtifactManifest.Write(
         ArtifactType, annotations: $$"""{"digest":"{{Digest}}","size":"{{Size}}","xxh128":"{{Xxh128}}"}""");
 
     /// <summary>Reads a manifest; null when it is no checksum.</summary>
-    public static BlobChecksum? Read(ReadOnlySpan<byte> manifest)
+    public static BlobChecksum? Parse(ReadOnlySpan<byte> manifest)
     {
         if (ArtifactManifest.TypeOf(manifest) != ArtifactType)
             return null;

@@ -41,11 +41,11 @@ public static partial class CacheTags
     /// The tags under which clients look for the referrers of a manifest: the referrers tag (distribution-spec, "Referrers Tag Schema"), first,
     /// and cosign's. None for a sha512, which cosign has no tags for.
     /// </summary>
-    public static IReadOnlyList<string> OfFollowers(string digest) =>
+    public static IReadOnlyList<string> OfReferrers(string digest) =>
         digest.StartsWith("sha256:", StringComparison.Ordinal) ? [.. Endings.Select(ending => digest.Replace(':', '-') + ending)] : [];
 
     /// <summary>
-    /// Where a follower is kept that came with its image, by the tag of <see cref="OfFollowers"/> that clients ask for: never under that tag itself, which is an
+    /// Where a follower is kept that came with its image, by the tag of <see cref="OfReferrers"/> that clients ask for: never under that tag itself, which is an
     /// image of its own as soon as it is requested by name. Null for any other tag.
     /// </summary>
     public static string? OfFollower(string tag) => Followers().IsMatch(tag) ? Following + tag : null;

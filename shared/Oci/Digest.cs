@@ -11,7 +11,7 @@ public static class Digest
     /// <summary>The digest of some bytes, by the algorithm of another digest.</summary>
     /// <param name="bytes">Of these.</param>
     /// <param name="like">For example the digest they are expected to have; sha512, else sha256.</param>
-    public static string Of(ReadOnlySpan<byte> bytes, string like) =>
+    public static string Compute(ReadOnlySpan<byte> bytes, string like) =>
         like.StartsWith("sha512:", StringComparison.Ordinal) ? "sha512:" + Convert.ToHexStringLower(SHA512.HashData(bytes)) : Sha256(bytes);
 
     /// <summary>A running digest by the algorithm of another one.</summary>

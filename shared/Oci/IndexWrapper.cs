@@ -20,7 +20,7 @@ public sealed record IndexWrapper(string Digest, string MediaType, long Size)
         ArtifactType, layers: $$"""[{"mediaType":"{{MediaType}}","digest":"{{Digest}}","size":{{Size}}}]""");
 
     /// <summary>Reads a manifest; null when it is not a wrapper.</summary>
-    public static IndexWrapper? Read(ReadOnlySpan<byte> manifest)
+    public static IndexWrapper? Parse(ReadOnlySpan<byte> manifest)
     {
         if (ArtifactManifest.TypeOf(manifest) != ArtifactType)
             return null;

@@ -11,10 +11,10 @@ public static class ManifestDigest
 {
     /// <summary>Are these the bytes that the digest names?</summary>
     public static bool Fits(string digest, ReadOnlySpan<byte> manifest) =>
-        Digest.Of(manifest, digest) == digest || (Payload(manifest) is { } payload && Digest.Of(payload, digest) == digest);
+        Digest.Compute(manifest, digest) == digest || (Payload(manifest) is { } payload && Digest.Compute(payload, digest) == digest);
 
     /// <summary>The digest that a registry gives these bytes, a sha256.</summary>
-    public static string Of(ReadOnlySpan<byte> manifest) =>
+    public static string Compute(ReadOnlySpan<byte> manifest) =>
         Payload(manifest) is { } payload ? Digest.Sha256(payload) : Digest.Sha256(manifest);
 
     /// <summary>

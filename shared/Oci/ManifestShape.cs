@@ -21,7 +21,7 @@ public sealed record ManifestShape
     private bool IsSigned { get; init; }
 
     /// <summary>Reads a manifest; null when it is no JSON object.</summary>
-    public static ManifestShape? Read(ReadOnlySpan<byte> manifest)
+    public static ManifestShape? Parse(ReadOnlySpan<byte> manifest)
     {
         try
         {

@@ -13,19 +13,19 @@ internal static class BackgroundCopy
 {
     public static void Map(WebApplication app) => app.MapPost("/copy", Copy);
 
-    private static async Task<IResult> Copy(string image, CopyImage copy, IHostApplicationLifetime lifetime)
+    private static async Task<IResult> Copy(string image, ImageCopier copy, IHostApplicationLifetime lifetime)
     {
         try
         {
             // The service gives its claim on an image back at SIGTERM; the end of this request, which stands for an announcement, changes
             // nothing.
-            return Results.Text((await copy.Run(ImageReference.Parse(image), lifetime.ApplicationStopping)).Digest);
+            return Results.Text((await copy.Copy(ImageReference.Parse(image), lifetime.ApplicationStopping)).Digest);
         }
-        catch (CopyFailed e) when (e is { Kind: CopyFailed.Stopping } or { Kind: CopyFailed.Cache, RetryHelps: true })
+        catch (CopyException e) when (e is { Kind: CopyException.Stopping } or { Kind: CopyException.Cache, RetryHelps: true })
         {
             return Results.StatusCode(StatusCodes.Status503ServiceUnavailable);
         }
-        catch (CopyFailed e)
+        catch (CopyException e)
         {
             return Results.Text($"{e.Kind} {e.Message}", statusCode: StatusCodes.Status502BadGateway);
         }

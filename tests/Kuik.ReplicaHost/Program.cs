@@ -7,7 +7,7 @@ using Kuik.ReplicaHost;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("replica-host");
 var locks = new RepositoryLockFiles(builder.Configuration["ReplicaHost:Locks"]!);
-builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
+builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineHooks(
     (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([]), locks.Take, (_, _) => Task.CompletedTask));
 var app = builder.Build();
 app.MapPullThrough();

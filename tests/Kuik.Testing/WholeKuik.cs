@@ -72,7 +72,7 @@ public sealed class WholeKuik
     public IReadOnlyList<KuikService> ControlPlane => [PodWatcher, .. ImageFetchers, Expiry];
 
     /// <summary>Starts all of it; ready when it returns. Takes about 15 seconds.</summary>
-    /// <exception cref="ServerFailed">A part does not start; the message holds the last lines of its log.</exception>
+    /// <exception cref="ServerFailedException">A part does not start; the message holds the last lines of its log.</exception>
     public static async Task<WholeKuik> Start(WholeKuikOptions options)
     {
         // 1. The servers that Kuik stands on, side by side.

@@ -43,7 +43,7 @@ internal sealed class ClusterOptions
     public string NamespaceOf(ParseResult arguments) => arguments.GetValue(_namespace)!;
 
     /// <summary>A client for the cluster. Nothing is asked of the API yet.</summary>
-    /// <exception cref="WrongSetting">There is no kubeconfig file that can be used, and no cluster around this process.</exception>
+    /// <exception cref="InvalidSettingException">There is no kubeconfig file that can be used, and no cluster around this process.</exception>
     public KubernetesApi Connect(ParseResult arguments)
     {
         var (given, context) = (arguments.GetValue(_kubeconfig), arguments.GetValue(_context));
@@ -53,7 +53,7 @@ internal sealed class ClusterOptions
         }
         catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException or FormatException)
         {
-            throw new WrongSetting("KUBECONFIG", given ?? Variable,
+            throw new InvalidSettingException("KUBECONFIG", given ?? Variable,
                 $"the path of a kubeconfig file, or unset in a pod with a ServiceAccount ({fault.Message})");
         }
     }

@@ -26,7 +26,7 @@ internal sealed class KuikCommand : RootCommand
         {
             return await work();
         }
-        catch (Exception failure) when (failure is WrongSetting or KubernetesRefused or HttpRequestException or IOException)
+        catch (Exception failure) when (failure is InvalidSettingException or KubernetesApiException or HttpRequestException or IOException)
         {
             await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
             return ExitCode.Fault;

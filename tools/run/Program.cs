@@ -1,32 +1,32 @@
 using Kuik.Run;
 using Kuik.Testing;
 
-// make run, make stop: a whole Kuik on this machine, shown at its main job. See StartAll, ShowMainJob and WhatRuns.
-var whatRuns = new WhatRuns(Path.Combine(Checkout.Root, "artifacts/run"));
+// make run, make stop: a whole Kuik on this machine, shown at its main job. See StartAll, ShowMainJob and RunState.
+var runState = new RunState(Path.Combine(Checkout.Root, "artifacts/run"));
 try
 {
     switch (args)
     {
         case ["start"]:
-            if (whatRuns.Stop())
+            if (runState.Stop())
                 Console.WriteLine("what an earlier make run left running was stopped, and its data deleted");
-            var started = await StartAll.Run(whatRuns);
-            whatRuns.Remember(started);
+            var started = await StartAll.Run(runState);
+            runState.Remember(started);
             await ShowMainJob.Run(started);
-            whatRuns.Tell(started);
+            runState.Tell(started);
             return 0;
         case ["stop"]:
-            Console.WriteLine(whatRuns.Stop() ? "stopped, and its data deleted" : "nothing of make run is running");
+            Console.WriteLine(runState.Stop() ? "stopped, and its data deleted" : "nothing of make run is running");
             return 0;
         default:
             Console.Error.WriteLine("usage: make run, or make stop");
             return 2;
     }
 }
-catch (Exception e) when (e is ServerFailed or TimeoutException)
+catch (Exception e) when (e is ServerFailedException or TimeoutException)
 {
     Console.Error.WriteLine($"\nmake run: {e.Message}");
-    if (whatRuns.HasStarted)
+    if (runState.HasStarted)
         Console.Error.WriteLine("What was started goes on running, so that it can be looked at (artifacts/run/env has the addresses once all is up); make stop ends it.");
     return 1;
 }

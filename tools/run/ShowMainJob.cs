@@ -75,7 +75,7 @@ internal static class ShowMainJob
                     var detail = string.Join("  ", new[] { Text(rows, 4), Text(rows, 5) is { } copied ? copied + " bytes copied" : null, Text(rows, 6) }.OfType<string>());
                     Say($"{rows.GetDateTime(1):HH:mm:ss.fff}  {type,-18} {stream}  {detail}");
                     if (type == nameof(ImageFetchFailed) && stream == StreamName.OfImage(image))
-                        throw new ServerFailed($"{image} could not be copied: {Text(rows, 4)}");
+                        throw new ServerFailedException($"{image} could not be copied: {Text(rows, 4)}");
                     if (type == nameof(ImageCached) && stream == StreamName.OfImage(image))
                         return true;
                 }

@@ -20,19 +20,19 @@ internal sealed record Started(WholeKuik Kuik, Registry Origin, string Image, bo
 
     /// <summary>Where node-proxy serves the image.</summary>
     public string Local =>
-        LocalReference.TryWrite(Image, Kuik.NodeProxy.Port, out var local, out var problem) ? local : throw new ServerFailed($"{Image}: {problem}");
+        LocalReference.TryWrite(Image, Kuik.NodeProxy.Port, out var local, out var problem) ? local : throw new ServerFailedException($"{Image}: {problem}");
 }
 
 /// <summary>Starts everything, with a line before each step that takes a while.</summary>
 internal static class StartAll
 {
-    /// <exception cref="ServerFailed">A part does not start, or node-proxy's port is taken.</exception>
-    public static async Task<Started> Run(WhatRuns whatRuns)
+    /// <exception cref="ServerFailedException">A part does not start, or node-proxy's port is taken.</exception>
+    public static async Task<Started> Run(RunState runState)
     {
         var clock = Stopwatch.StartNew();
         var port = ProxyPort();
         var ofInternet = ImageOfInternet();
-        var sandbox = whatRuns.NewSandbox();
+        var sandbox = runState.NewSandbox();
 
         Progress("starting an origin registry with a two-platform image, built here");
         var origin = await Registry.Start(new RegistryOptions { Name = "origin", Sandbox = sandbox });
@@ -66,7 +66,7 @@ internal static class StartAll
         var image = Environment.GetEnvironmentVariable("ORIGIN_IMAGE");
         if (string.IsNullOrEmpty(image))
             return null;
-        return ImageReference.TryParse(image, out _, out var problem) ? image : throw new ServerFailed($"ORIGIN_IMAGE={image} is not an image reference: {problem}");
+        return ImageReference.TryParse(image, out _, out var problem) ? image : throw new ServerFailedException($"ORIGIN_IMAGE={image} is not an image reference: {problem}");
     }
 
     private static int ProxyPort()
@@ -80,7 +80,7 @@ internal static class StartAll
         }
         catch (SocketException)
         {
-            throw new ServerFailed($"port {port}, where pods pull, is taken by another process; end that one, or choose another: KUIK_PROXY_PORT=7440 make run");
+            throw new ServerFailedException($"port {port}, where pods pull, is taken by another process; end that one, or choose another: KUIK_PROXY_PORT=7440 make run");
         }
     }
 }

@@ -21,16 +21,16 @@ internal sealed partial class AzureIdentity : ICloudIdentity
     private readonly TimeProvider time;
     private readonly Uri authority;
 
-    /// <exception cref="WrongSetting">AZURE_AUTHORITY_HOST is no address over TLS: it is sent a token.</exception>
+    /// <exception cref="InvalidSettingException">AZURE_AUTHORITY_HOST is no address over TLS: it is sent a token.</exception>
     public AzureIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time)
     {
         (this.configuration, this.connections, this.time) = (configuration, connections, time);
         authority = configuration.ReadEndpoint("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")!;
         if (authority.Scheme != "https")
-            throw new WrongSetting("AZURE_AUTHORITY_HOST", configuration["AZURE_AUTHORITY_HOST"], "an address such as https://login.microsoftonline.com");
+            throw new InvalidSettingException("AZURE_AUTHORITY_HOST", configuration["AZURE_AUTHORITY_HOST"], "an address such as https://login.microsoftonline.com");
     }
 
-    public AskCloud? For(string host) => Hosts().Match(host) is { Success: true } match ? ct => Ask(host, match.Groups["cloud"].Value, ct) : null;
+    public RequestCloudToken? For(string host) => Hosts().Match(host) is { Success: true } match ? ct => Ask(host, match.Groups["cloud"].Value, ct) : null;
 
     private async Task<CloudToken> Ask(string host, string cloud, CancellationToken ct)
     {

@@ -17,7 +17,7 @@ public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageIn
     /// <summary>Real ones.</summary>
     public static CloudConnections Open(IConfiguration configuration)
     {
-        var roots = TrustedCertificates.Read(configuration);
+        var roots = TrustedCertificates.From(configuration);
         var services = Handler();
         (services.UseProxy, services.Proxy) = (true, ProxyRules.FromEnvironment());
         services.SslOptions = TrustedCertificates.ClientOptions(roots);
@@ -52,7 +52,7 @@ internal sealed partial record CloudAnswer(string From, string Text)
     private const double MostSeconds = 2e11;
 
     /// <summary>Sends a request and reads the answer.</summary>
-    /// <exception cref="CloudRefused">There is none, or it is not a success.</exception>
+    /// <exception cref="CloudIdentityException">There is none, or it is not a success.</exception>
     public static async Task<CloudAnswer> To(HttpMessageInvoker connections, HttpRequestMessage request, CancellationToken ct)
     {
         // Without the query: it may hold a token.
@@ -65,24 +65,24 @@ internal sealed partial record CloudAnswer(string From, string Text)
             var text = Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct));
             return answer.IsSuccessStatusCode
                 ? new CloudAnswer(from, text)
-                : throw new CloudRefused($"{from}: {(int)answer.StatusCode}{CodesIn(text)}");
+                : throw new CloudIdentityException($"{from}: {(int)answer.StatusCode}{CodesIn(text)}");
         }
         catch (Exception error) when (error is HttpRequestException or IOException)
         {
-            throw new CloudRefused($"{from}: {error.GetBaseException().Message}", error);
+            throw new CloudIdentityException($"{from}: {error.GetBaseException().Message}", error);
         }
         catch (OperationCanceledException)
         {
-            throw new CloudRefused($"{from}: no answer in time");
+            throw new CloudIdentityException($"{from}: no answer in time");
         }
     }
 
     /// <summary>A text of an answer in JSON.</summary>
-    /// <exception cref="CloudRefused">It is not there.</exception>
+    /// <exception cref="CloudIdentityException">It is not there.</exception>
     public string this[string field] => Field(field) is { ValueKind: JsonValueKind.String } value && value.GetString() is { Length: > 0 } text ? text : throw Without(field);
 
     /// <summary>A number of seconds of an answer in JSON, none or a few thousand years; some write it as text.</summary>
-    /// <exception cref="CloudRefused">It is not there.</exception>
+    /// <exception cref="CloudIdentityException">It is not there.</exception>
     public double Seconds(string field)
     {
         var seconds = Field(field) switch
@@ -96,12 +96,12 @@ internal sealed partial record CloudAnswer(string From, string Text)
     }
 
     /// <summary>The first object in a list of an answer in JSON.</summary>
-    /// <exception cref="CloudRefused">It is not there.</exception>
+    /// <exception cref="CloudIdentityException">It is not there.</exception>
     public CloudAnswer First(string field) =>
         Field(field) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0 ? this with { Text = list[0].GetRawText() } : throw Without(field);
 
     /// <summary>The text of an element, wherever it is, of an answer in XML.</summary>
-    /// <exception cref="CloudRefused">It is not there.</exception>
+    /// <exception cref="CloudIdentityException">It is not there.</exception>
     public string Element(string name)
     {
         try
@@ -115,7 +115,7 @@ internal sealed partial record CloudAnswer(string From, string Text)
     }
 
     /// <summary>The error of an answer that lacks something.</summary>
-    public CloudRefused Without(string what) => new($"{From}: the answer holds no usable {what}");
+    public CloudIdentityException Without(string what) => new($"{From}: the answer holds no usable {what}");
 
     private JsonElement Field(string name)
     {

@@ -34,7 +34,7 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
         return ask is null ? Nothing : (await Latest(host, ask).WaitAsync(ct)).Found;
     }
 
-    private Task<Known> Latest(string host, AskCloud ask)
+    private Task<Known> Latest(string host, RequestCloudToken ask)
     {
         if (known.Count >= MostHosts)
             known.Clear();
@@ -47,7 +47,7 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
         return kept.Value;
     }
 
-    private async Task<Known> Ask(string host, AskCloud ask, Known? last)
+    private async Task<Known> Ask(string host, RequestCloudToken ask, Known? last)
     {
         using var limit = new CancellationTokenSource(Patience, time);
         try
@@ -55,10 +55,10 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
             var token = await ask(limit.Token);
             var left = token.ExpiresAt - time.GetUtcNow();
             if (left <= TimeSpan.Zero)
-                throw new CloudRefused("what the cloud gave has expired already: is the clock right?");
+                throw new CloudIdentityException("what the cloud gave has expired already: is the clock right?");
             return new Known(token, null, time.GetUtcNow() + (left > 2 * Margin ? left - Margin : left / 2));
         }
-        catch (CloudRefused refusal)
+        catch (CloudIdentityException refusal)
         {
             return Failed(host, refusal.Message, last);
         }

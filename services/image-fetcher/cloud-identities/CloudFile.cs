@@ -7,7 +7,7 @@ internal static class CloudFile
     /// <param name="variable">What names it, for errors.</param>
     /// <param name="file">Its path.</param>
     /// <param name="ct">Ends it.</param>
-    /// <exception cref="CloudRefused">It cannot be read.</exception>
+    /// <exception cref="CloudIdentityException">It cannot be read.</exception>
     public static async Task<string> Read(string variable, string file, CancellationToken ct)
     {
         try
@@ -16,7 +16,7 @@ internal static class CloudFile
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new CloudRefused($"{variable}: {error.Message}", error);
+            throw new CloudIdentityException($"{variable}: {error.Message}", error);
         }
     }
 }

@@ -8,12 +8,12 @@ public interface ICloudIdentity
 {
     /// <summary>How to get a credential for this registry; null when it is none of this cloud's.</summary>
     /// <param name="host">As references name it: <c>123456789012.dkr.ecr.eu-west-1.amazonaws.com</c>.</param>
-    AskCloud? For(string host);
+    RequestCloudToken? For(string host);
 }
 
 /// <summary>Asks the cloud anew each time it is called.</summary>
-/// <exception cref="CloudRefused">The cloud gave none.</exception>
-public delegate Task<CloudToken> AskCloud(CancellationToken ct);
+/// <exception cref="CloudIdentityException">The cloud gave none.</exception>
+public delegate Task<CloudToken> RequestCloudToken(CancellationToken ct);
 
 /// <summary>What a cloud gave.</summary>
 /// <param name="Credential">To show to the registry.</param>
@@ -21,7 +21,7 @@ public delegate Task<CloudToken> AskCloud(CancellationToken ct);
 public sealed record CloudToken(RegistryCredential Credential, DateTimeOffset ExpiresAt);
 
 /// <summary>A cloud did not give what it was asked for. The message says what was attempted, on what, and what came back, and holds no token.</summary>
-public sealed class CloudRefused(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class CloudIdentityException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>The identities that are switched on.</summary>
 public static class CloudIdentities
@@ -31,15 +31,15 @@ public static class CloudIdentities
     /// <c>azure</c>. Default none, because it trusts everybody who may create a pod: whatever image this identity can read, such a pod can name, and it is
     /// then copied and served. Give the identity no more than what all of the cluster may run.
     /// </summary>
-    /// <exception cref="WrongSetting">It lists something else.</exception>
-    public static IReadOnlyList<ICloudIdentity> Read(IConfiguration configuration, CloudConnections connections, TimeProvider time) =>
+    /// <exception cref="InvalidSettingException">It lists something else.</exception>
+    public static IReadOnlyList<ICloudIdentity> From(IConfiguration configuration, CloudConnections connections, TimeProvider time) =>
     [
         .. configuration.ReadList("Kuik:CloudIdentities").Select<string, ICloudIdentity>(cloud => cloud switch
         {
             "ecr" => new EcrIdentity(configuration, connections, time),
             "google" => new GoogleIdentity(configuration, connections, time),
             "azure" => new AzureIdentity(configuration, connections, time),
-            _ => throw new WrongSetting("Kuik:CloudIdentities", cloud, "a list of ecr, google and azure"),
+            _ => throw new InvalidSettingException("Kuik:CloudIdentities", cloud, "a list of ecr, google and azure"),
         }),
     ];
 }

@@ -6,14 +6,14 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Amazon's Elastic Container Registry: the workload's AWS keys (<see cref="FindAwsKeys"/>) sign <c>ecr:GetAuthorizationToken</c>, whose answer is a user and
+/// Amazon's Elastic Container Registry: the workload's AWS keys (<see cref="AwsKeyProvider"/>) sign <c>ecr:GetAuthorizationToken</c>, whose answer is a user and
 /// a password for twelve hours. public.ecr.aws needs none of it.
 /// </summary>
 internal sealed partial class EcrIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time) : ICloudIdentity
 {
-    private readonly FindAwsKeys findKeys = new(configuration, connections);
+    private readonly AwsKeyProvider findKeys = new(configuration, connections);
 
-    public AskCloud? For(string host) => Hosts().Match(host) is { Success: true } match
+    public RequestCloudToken? For(string host) => Hosts().Match(host) is { Success: true } match
         ? ct => Ask(match.Groups["region"].Value, Endpoint(match), ct)
         : null;
 
@@ -27,14 +27,14 @@ internal sealed partial class EcrIdentity(IConfiguration configuration, CloudCon
 
     private async Task<CloudToken> Ask(string region, string endpoint, CancellationToken ct)
     {
-        var keys = await findKeys.Run(region, ct);
+        var keys = await findKeys.GetKeys(region, ct);
         var body = "{}"u8.ToArray();
         using var request = new HttpRequestMessage(HttpMethod.Post, endpoint)
         {
             Headers = { { "X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken" } },
             Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/x-amz-json-1.1") } },
         };
-        SignAwsRequest.Run(request, body, keys, region, "ecr", time.GetUtcNow());
+        AwsRequestSigner.Sign(request, body, keys, region, "ecr", time.GetUtcNow());
 
         var token = (await CloudAnswer.To(connections.Services, request, ct)).First("authorizationData");
 

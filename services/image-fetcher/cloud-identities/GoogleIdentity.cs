@@ -9,13 +9,13 @@ namespace Kuik.ImageFetcher;
 /// </summary>
 internal sealed partial class GoogleIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time) : ICloudIdentity
 {
-    public AskCloud? For(string host) => Hosts().IsMatch(host) ? Ask : null;
+    public RequestCloudToken? For(string host) => Hosts().IsMatch(host) ? Ask : null;
 
     private async Task<CloudToken> Ask(CancellationToken ct)
     {
         var metadata = configuration["GCE_METADATA_HOST"] is { Length: > 0 } named ? named : "169.254.169.254";
         if (!Uri.TryCreate($"http://{metadata}/computeMetadata/v1/instance/service-accounts/default/token", UriKind.Absolute, out var address))
-            throw new CloudRefused($"GCE_METADATA_HOST is \"{metadata}\", which is no host");
+            throw new CloudIdentityException($"GCE_METADATA_HOST is \"{metadata}\", which is no host");
         using var request = new HttpRequestMessage(HttpMethod.Get, address) { Headers = { { "Metadata-Flavor", "Google" } } };
 
         var answer = await CloudAnswer.To(connections.Metadata, request, ct);

@@ -7,7 +7,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// How the cache registry is asked: at its own address, over TLS with a verified certificate unless that is <c>http://</c>, with its
 /// credential.
 /// </summary>
-internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider time) : IDisposable
+internal sealed class CacheConnection(CopyEngineOptions settings, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan[] PausesOfRetries = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
 
@@ -31,41 +31,41 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
         new(method, At(repository), path) { Credential = Credential, Actions = "pull,push" };
 
     /// <summary>Does something with the registry; once more where it refuses a credential that has been replaced.</summary>
-    /// <exception cref="CopyFailed">It failed.</exception>
+    /// <exception cref="CopyException">It failed.</exception>
     public async Task<T> Ask<T>(Func<Task<T>> work)
     {
         try
         {
             return await WithCredential(work);
         }
-        catch (RegistryError e) when ((int?)e.Status is >= 300 and < 400)
+        catch (RegistryException e) when ((int?)e.Status is >= 300 and < 400)
         {
-            throw new CopyFailed(
-                CopyFailed.Cache,
+            throw new CopyException(
+                CopyException.Cache,
                 $"the cache registry: {e.Message}; no write is redirected: Kuik:Cache:Endpoint must be the address that it redirects to",
                 retryHelps: true, status: e.Status, inner: e);
         }
-        catch (RegistryError e)
+        catch (RegistryException e)
         {
-            throw CopyFailed.AtCache(e);
+            throw CopyException.AtCache(e);
         }
     }
 
     /// <summary>The same of what may not be there: null then.</summary>
-    /// <exception cref="CopyFailed">It failed.</exception>
+    /// <exception cref="CopyException">It failed.</exception>
     public async Task<T?> OrNull<T>(Func<Task<T?>> work)
     {
         try
         {
             return await WithCredential(work);
         }
-        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
+        catch (RegistryException e) when (e.Kind == RegistryErrorKind.Gone)
         {
             return default;
         }
-        catch (RegistryError e)
+        catch (RegistryException e)
         {
-            throw CopyFailed.AtCache(e);
+            throw CopyException.AtCache(e);
         }
     }
 
@@ -73,7 +73,7 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
     /// A request that may be repeated; again where another replica writes a file that it needs at that moment, which distribution answers
     /// with 500, or with 400 for a manifest that is put: the link of a blob that is read, or that a manifest names.
     /// </summary>
-    /// <exception cref="RegistryError">It failed.</exception>
+    /// <exception cref="RegistryException">It failed.</exception>
     public async Task<T> Retry<T>(Func<Task<T>> work, CancellationToken ct)
     {
         foreach (var pause in PausesOfRetries)
@@ -81,7 +81,7 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
             {
                 return await work();
             }
-            catch (RegistryError e) when (e.Status == HttpStatusCode.InternalServerError || IsLinkBeingWritten(e))
+            catch (RegistryException e) when (e.Status == HttpStatusCode.InternalServerError || IsLinkBeingWritten(e))
             {
                 await Task.Delay(pause, time, ct);
             }
@@ -92,7 +92,7 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
 
     // Distribution writes the link of a blob in place. A manifest that is put while another replica uploads the same blob finds the link
     // empty, which is no digest, and is refused; one whose blob is really missing has the second code alone.
-    private static bool IsLinkBeingWritten(RegistryError e) =>
+    private static bool IsLinkBeingWritten(RegistryException e) =>
         e.Status == HttpStatusCode.BadRequest && e.Message.Contains("DIGEST_INVALID", StringComparison.Ordinal)
         && e.Message.Contains("MANIFEST_BLOB_UNKNOWN", StringComparison.Ordinal);
 
@@ -103,7 +103,7 @@ internal sealed class CacheConnection(CopyEngineSettings settings, TimeProvider 
         {
             return await work();
         }
-        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Refused && _credential.IsReplaced(used))
+        catch (RegistryException e) when (e.Kind == RegistryErrorKind.Refused && _credential.IsReplaced(used))
         {
             return await work();
         }

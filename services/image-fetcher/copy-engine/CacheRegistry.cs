@@ -7,7 +7,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
 /// The cache registry, as image-fetcher reads and writes it. Repositories are paths of <see cref="CachePath"/>. Whatever goes wrong with it is a
-/// <see cref="CopyFailed"/> of the kind <c>cache</c>.
+/// <see cref="CopyException"/> of the kind <c>cache</c>.
 /// </summary>
 internal sealed class CacheRegistry : IDisposable
 {
@@ -18,7 +18,7 @@ internal sealed class CacheRegistry : IDisposable
     private readonly CacheUploads _uploads;
     private volatile string? _emptyBlobIn;
 
-    public CacheRegistry(CopyEngineSettings settings, TimeProvider time)
+    public CacheRegistry(CopyEngineOptions settings, TimeProvider time)
     {
         _cache = new CacheConnection(settings, time);
         _uploads = new CacheUploads(_cache);
@@ -43,10 +43,10 @@ internal sealed class CacheRegistry : IDisposable
         var stored = await GetManifest(repository, target.Contains(':') ? CacheTags.OfManifest(target) : target, stop);
         if (stored is null || IsTombstone(stored))
             return CacheTags.OfFollower(target) is { } hidden ? await Find(repository, hidden, stop) : null;
-        if (IndexWrapper.Read(stored.Bytes) is not { } wrapper)
-            return !target.Contains(':') ? stored : Digest.Of(stored.Bytes, target) == target ? stored with { Digest = target } : null;
+        if (IndexWrapper.Parse(stored.Bytes) is not { } wrapper)
+            return !target.Contains(':') ? stored : Digest.Compute(stored.Bytes, target) == target ? stored with { Digest = target } : null;
         var index = await _cache.OrNull(() => _cache.Retry(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop), stop));
-        return index is null || Digest.Of(index, wrapper.Digest) != wrapper.Digest ? null : new Manifest(index, wrapper.MediaType, wrapper.Digest);
+        return index is null || Digest.Compute(index, wrapper.Digest) != wrapper.Digest ? null : new Manifest(index, wrapper.MediaType, wrapper.Digest);
     }
 
     public Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
@@ -91,7 +91,7 @@ internal sealed class CacheRegistry : IDisposable
         }
         var stored = await GetManifest(repository, tag, stop);
         if (stored is null || stored.Digest != digest)
-            throw new CopyFailed(CopyFailed.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);
+            throw new CopyException(CopyException.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);
     }
 
     /// <summary>Deletes a manifest and with it all its tags; false when it was not there.</summary>
@@ -110,7 +110,7 @@ internal sealed class CacheRegistry : IDisposable
         {
             await DeleteManifest(repository, tag, stop);
         }
-        catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
+        catch (CopyException e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
         {
             var tombstone = new Tombstone(repository, tag).ToManifest();
             await EnsureDeletionWorks(repository, Digest.Sha256(tombstone), stop);
@@ -129,10 +129,10 @@ internal sealed class CacheRegistry : IDisposable
         {
             await DeleteManifest(repository, absentDigest, stop);
         }
-        catch (CopyFailed e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
+        catch (CopyException e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed)
         {
-            throw new CopyFailed(
-                CopyFailed.Cache, $"{e.Message}; the registry does not delete (distribution: storage.delete.enabled)",
+            throw new CopyException(
+                CopyException.Cache, $"{e.Message}; the registry does not delete (distribution: storage.delete.enabled)",
                 retryHelps: true, status: e.Status, inner: e);
         }
     }
@@ -165,7 +165,7 @@ internal sealed class CacheRegistry : IDisposable
         var call = new RegistryCall(HttpMethod.Get, _cache.At(repository), path) { Credential = _cache.Credential };
         var answer = await _cache.Client.Send(call, stop);
         return TagList.Parse(repository, await _cache.Client.ReadWhole(answer, LargestPage, stop)
-            ?? throw new RegistryError(
+            ?? throw new RegistryException(
                 RegistryErrorKind.Broken, $"a page of the list of tags of {repository} has more than {LargestPage >> 20} MiB"));
     }
 
@@ -173,7 +173,7 @@ internal sealed class CacheRegistry : IDisposable
     {
         var call = new RegistryCall(HttpMethod.Get, _cache.At(repository), "blobs/" + digest) { Credential = _cache.Credential };
         return await _cache.Client.ReadWhole(await _cache.Client.Send(call, stop), PullFromRegistry.LargestManifest, stop)
-            ?? throw new RegistryError(RegistryErrorKind.Broken, $"blob {digest} of {repository} is too large for an index");
+            ?? throw new RegistryException(RegistryErrorKind.Broken, $"blob {digest} of {repository} is too large for an index");
     }
 
     private async Task<bool> Delete(string repository, string target, CancellationToken stop)

@@ -4,7 +4,7 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Storing blobs in the cache registry. Whatever goes wrong with it is a <see cref="CopyFailed"/> of the kind <c>cache</c>.
+/// Storing blobs in the cache registry. Whatever goes wrong with it is a <see cref="CopyException"/> of the kind <c>cache</c>.
 /// </summary>
 internal sealed class CacheUploads(CacheConnection cache)
 {
@@ -25,7 +25,7 @@ internal sealed class CacheUploads(CacheConnection cache)
             await Abandon(repository, upload, stop);   // it began an ordinary upload instead
             return false;
         }
-        catch (CopyFailed e) when ((int?)e.Status is >= 400 and < 500 and not 408 and not 429)
+        catch (CopyException e) when ((int?)e.Status is >= 400 and < 500 and not 408 and not 429)
         {
             return false;
         }
@@ -41,8 +41,8 @@ internal sealed class CacheUploads(CacheConnection cache)
     {
         // 1. An upload of its own.
         var address = await BeginUpload(() => cache.Write(HttpMethod.Post, repository, "blobs/uploads/"), stop)
-            ?? throw new CopyFailed(
-                CopyFailed.Cache, $"the cache registry said 201 where an upload to {repository} was to begin", retryHelps: true);
+            ?? throw new CopyException(
+                CopyException.Cache, $"the cache registry said 201 where an upload to {repository} was to begin", retryHelps: true);
 
         // 2. All of it in the request that also ends it. How long the body takes says nothing; once it is sent, the registry has so long
         // to commit it.
@@ -61,18 +61,18 @@ internal sealed class CacheUploads(CacheConnection cache)
             }, commit.Token));
             isStored = true;
         }
-        catch (CopyFailed e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden && !cache.IsOwn(address))
+        catch (CopyException e) when (e.Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden && !cache.IsOwn(address))
         {
-            throw new CopyFailed(
-                CopyFailed.Cache,
+            throw new CopyException(
+                CopyException.Cache,
                 $"{e.Message}; it sent the upload to {address.GetLeftPart(UriPartial.Authority)}, which gets no password as it is not "
                 + "Kuik:Cache:Endpoint (a proxy before it must pass on X-Forwarded-Proto and Host, or the registry give relative addresses)",
                 retryHelps: true, status: e.Status, inner: e);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            throw new CopyFailed(
-                CopyFailed.Cache,
+            throw new CopyException(
+                CopyException.Cache,
                 $"the cache registry: PUT of blob {digest} to {repository}: "
                 + $"no answer within {CommitPatience.TotalMinutes:0} min after the last byte",
                 retryHelps: true);
@@ -102,7 +102,7 @@ internal sealed class CacheUploads(CacheConnection cache)
         {
             using var _ = await cache.Client.Send(cache.Write(HttpMethod.Delete, repository, "") with { Address = upload }, stop);
         }
-        catch (Exception e) when (e is RegistryError or OperationCanceledException)
+        catch (Exception e) when (e is RegistryException or OperationCanceledException)
         {
             // The registry's own purge of old uploads takes it.
         }
@@ -111,16 +111,16 @@ internal sealed class CacheUploads(CacheConnection cache)
     private Uri AddressOf(HttpResponseMessage upload)
     {
         if (!upload.Headers.NonValidated.TryGetValues("Location", out var location))
-            throw new CopyFailed(
-                CopyFailed.Cache, $"the cache registry began an upload at {cache.Host} and gave no address for it", retryHelps: true);
+            throw new CopyException(
+                CopyException.Cache, $"the cache registry began an upload at {cache.Host} and gave no address for it", retryHelps: true);
         try
         {
             return UriReference.Resolve(upload.RequestMessage!.RequestUri!, location.First());
         }
         catch (UriFormatException e)
         {
-            throw new CopyFailed(
-                CopyFailed.Cache,
+            throw new CopyException(
+                CopyException.Cache,
                 $"the cache registry began an upload at {cache.Host} and gave an address for it that cannot be used: {e.Message}",
                 retryHelps: true, inner: e);
         }

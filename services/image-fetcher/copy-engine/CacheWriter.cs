@@ -11,12 +11,12 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
     private IHeldLock? _lock;
 
     /// <summary>Waits for a garbage collection to end; nothing when the share is held already.</summary>
-    /// <exception cref="CopyFailed">It took too long.</exception>
+    /// <exception cref="CopyException">It took too long.</exception>
     public async Task Share(CancellationToken stop) => _share ??= await shareCache(repository, stop);
 
     /// <summary>Waits for the share and then for the repository's lock; disposing of the result releases the lock and keeps the
     /// share.</summary>
-    /// <exception cref="CopyFailed">It could not be had in time.</exception>
+    /// <exception cref="CopyException">It could not be had in time.</exception>
     public async Task<IAsyncDisposable> Lock(CancellationToken stop)
     {
         await Share(stop);
@@ -33,12 +33,12 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
 
     /// <summary>The same before a deletion, for which more has to be certain.</summary>
     /// <exception cref="LockLostException">As of <see cref="EnsureMayWrite"/>.</exception>
-    /// <exception cref="CopyFailed">The lock could not be had, or another writer of this process goes without it.</exception>
+    /// <exception cref="CopyException">The lock could not be had, or another writer of this process goes without it.</exception>
     public async Task EnsureMayDelete(CancellationToken stop)
     {
         await EnsureMayWrite(stop);
         if (!_lock!.ExcludesOthers || !_share!.ExcludesOthers)
-            throw new CopyFailed(CopyFailed.Cache,
+            throw new CopyException(CopyException.Cache,
                 $"nothing is deleted from {repository} while writers go without its lock, because Postgres is unreachable", retryHelps: true);
     }
 
@@ -61,7 +61,7 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
 }
 
 /// <summary>Begins writing to one repository of the cache.</summary>
-internal sealed class CacheWriters(CopyEngineNeeds needs)
+internal sealed class CacheWriters(CopyEngineHooks needs)
 {
     /// <summary>Holds nothing yet.</summary>
     public CacheWriter For(string repository) => new(needs.LockRepository, needs.ShareCache, repository);

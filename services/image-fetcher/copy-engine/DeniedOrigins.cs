@@ -7,11 +7,11 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>Applies <see cref="OriginRules"/> to copies and pulls.</summary>
 internal static class DeniedOrigins
 {
-    /// <exception cref="CopyFailed">The rules deny the image's origin: <c>refused</c>, in pulls a 403. The message names the
+    /// <exception cref="CopyException">The rules deny the image's origin: <c>refused</c>, in pulls a 403. The message names the
     /// setting.</exception>
     public static void ThrowIfDenied(this OriginRules rules, ImageReference image)
     {
         if (rules.DenialReason(image.Host) is { } reason)
-            throw new CopyFailed(CopyFailed.Refused, reason, retryHelps: false, status: HttpStatusCode.Forbidden);
+            throw new CopyException(CopyException.Refused, reason, retryHelps: false, status: HttpStatusCode.Forbidden);
     }
 }

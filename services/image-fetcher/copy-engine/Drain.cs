@@ -11,7 +11,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// The end of a replica: it takes nothing new on and goes on with what is under way for <c>Kuik:Fetch:DrainLimit</c>; then each blob that
 /// is not in the cache yet is taken over by the next replica, which reads here what has arrived and goes on at the origin from there.
 /// </summary>
-internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask, TimeSpan limit, TimeProvider time, ILogger<Drain> logger)
+internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerClient ask, TimeSpan limit, TimeProvider time, ILogger<Drain> logger)
 {
     /// <summary>What ending may take beyond the limit.</summary>
     public static readonly TimeSpan LastSteps = TimeSpan.FromSeconds(30);
@@ -46,7 +46,7 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
 
     /// <summary>Takes nothing new on, and returns when nothing is under way or all of it has been handed over.</summary>
     /// <param name="ct">Ends it at once.</param>
-    public async Task Run(CancellationToken ct)
+    public async Task Complete(CancellationToken ct)
     {
         owners.IsDraining = true;
         var started = time.GetTimestamp();
@@ -88,7 +88,7 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
                 await Eventually(() => blob.Peers == 0, SuccessorPatience.Read, ct);
                 return;
             }
-            catch (Exception e) when (e is ReplicaGone or TimeoutException)
+            catch (Exception e) when (e is ReplicaUnreachableException or TimeoutException)
             {
                 LogRefused(blob.Digest, successor, e.Message);
             }
@@ -122,11 +122,11 @@ internal sealed partial class Drain(Spool spool, BlobOwners owners, AskOwner ask
 }
 
 /// <summary>Drains the engine before the host closes its listener, and stops it after that.</summary>
-internal sealed class EndEngine(Engine engine) : IHostedLifecycleService
+internal sealed class EngineShutdown(Engine engine) : IHostedLifecycleService
 {
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
-        await engine.Drain.Run(cancellationToken);
+        await engine.Drain.Complete(cancellationToken);
         engine.Stop();
         await engine.Drain.CutRequests(cancellationToken);
     }

@@ -10,34 +10,34 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>Makes the copy engine's parts known to a service.</summary>
-public static class CopyEngineParts
+public static class CopyEngineSetup
 {
-    /// <summary>Adds <see cref="CopyImage"/> and <see cref="EvictImage"/>, and what <see cref="PullThrough.MapPullThrough"/> serves.</summary>
+    /// <summary>Adds <see cref="ImageCopier"/> and <see cref="TagEviction"/>, and what <see cref="PullThrough.MapPullThrough"/> serves.</summary>
     /// <param name="services">The service's.</param>
     /// <param name="configuration">Read here, at once.</param>
     /// <param name="needs">What comes from outside.</param>
-    /// <exception cref="Hosting.WrongSetting">A setting is not accepted.</exception>
-    public static IServiceCollection AddCopyEngine(this IServiceCollection services, IConfiguration configuration, Func<IServiceProvider, CopyEngineNeeds> needs)
+    /// <exception cref="Hosting.InvalidSettingException">A setting is not accepted.</exception>
+    public static IServiceCollection AddCopyEngine(this IServiceCollection services, IConfiguration configuration, Func<IServiceProvider, CopyEngineHooks> needs)
     {
-        var settings = CopyEngineSettings.From(configuration);
+        var settings = CopyEngineOptions.From(configuration);
         var endpoints = RegistryEndpoints.From(configuration);
         var network = RegistryNetwork.From(configuration) with { Denied = settings.Origins.DenialReason };
         services.AddSingleton(provider => new Engine(
             settings, time => new RegistryClient(endpoints, settings.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>()));
-        services.AddHostedService(provider => new EndEngine(provider.GetRequiredService<Engine>()));
+        services.AddHostedService(provider => new EngineShutdown(provider.GetRequiredService<Engine>()));
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit + Drain.LastSteps);
         services.AddHealthChecks()
             .Add(new HealthCheckRegistration("work", provider => provider.GetRequiredService<Engine>().Watchdog, failureStatus: null, [KuikDefaults.Live]))
             .Add(new HealthCheckRegistration("spool", provider => new SpoolHealth(provider.GetRequiredService<Engine>()), failureStatus: null, tags: null));
-        services.AddSingleton(provider => provider.GetRequiredService<Engine>().CopyImage);
-        services.AddSingleton(provider => provider.GetRequiredService<Engine>().EvictImage);
-        services.AddSingleton(provider => provider.GetRequiredService<Engine>().SweepRepository);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().ImageCopier);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().TagEviction);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().RepositorySweeper);
         return services;
     }
 
-    /// <inheritdoc cref="CopyEngineSettings.PortOf"/>
-    public static string PortOf(IConfiguration configuration) => CopyEngineSettings.PortOf(configuration);
+    /// <inheritdoc cref="CopyEngineOptions.PortOf"/>
+    public static string PortOf(IConfiguration configuration) => CopyEngineOptions.PortOf(configuration);
 }
 
 /// <summary>The engine's parts, put together.</summary>
@@ -57,7 +57,7 @@ internal sealed class Engine : IDisposable
     private readonly ManifestReadLimiter _manifestReads;
 
     public Engine(
-        CopyEngineSettings settings, Func<TimeProvider, RegistryClient> client, CopyEngineNeeds needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
+        CopyEngineOptions settings, Func<TimeProvider, RegistryClient> client, CopyEngineHooks needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
     {
         (Time, OriginRules) = (time, settings.Origins);
         var stopping = _stopping.Token;
@@ -67,7 +67,7 @@ internal sealed class Engine : IDisposable
         _token = settings.TokenFile is { } file
             ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>())
             : null;
-        _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = new PeerConnections() });
+        _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = new PeerConnectionHandler() });
         Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);
         _cache = new CacheRegistry(settings, time);
@@ -75,28 +75,28 @@ internal sealed class Engine : IDisposable
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
         _manifestReads = new ManifestReadLimiter(time, metrics);
-        var origins = new Origins(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = settings.Origins };
-        var requests = new HostTurns(int.MaxValue, settings.MaxConcurrentPerHost);
-        var downloads = new HostTurns(MostDownloads, MostDownloadsPerHost);
+        var originClient = new OriginClient(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = settings.Origins };
+        var requests = new PerHostLimiter(int.MaxValue, settings.MaxConcurrentPerHost);
+        var downloads = new PerHostLimiter(MostDownloads, MostDownloadsPerHost);
         Replicas = new ReplicaList(settings, _peers, time, logs.CreateLogger<ReplicaList>());
-        Owners = new BlobOwners(Replicas, time, logs.CreateLogger<BlobOwners>());
-        Ask = new AskOwner(_peers, Owners, time);
+        Owners = new RendezvousRing(Replicas, time, logs.CreateLogger<RendezvousRing>());
+        Ask = new OwnerClient(_peers, Owners, time);
         PeerSpools = new PeerSpools(_peers, _client, Owners, time);
-        Manifests = new Manifests(origins, Owners, Ask, time, stopping, new WorkSight("manifest", metrics, Watchdog));
+        ManifestFetcher = new ManifestFetcher(originClient, Owners, Ask, time, stopping, new WorkInstrumentation("manifest", metrics, Watchdog));
         var writers = new CacheWriters(needs);
-        var keepChecksum = new KeepChecksum(_cache, writers, logs.CreateLogger<KeepChecksum>(), stopping);
-        CopyBlob = new CopyBlob(_cache, Spool, origins, requests, downloads, Owners, Ask, PeerSpools, keepChecksum, needs.ShareCache, metrics, time, stopping);
-        var readPlan = new ReadPlan(_cache, Manifests, requests, settings);
-        var followers = new CopyFollowers(origins, readPlan, logs.CreateLogger<CopyFollowers>());
-        CopyImage = new CopyImage(_cache, CopyBlob, readPlan, followers, writers, settings, time, stopping);
-        SweepRepository = new SweepRepository(_cache, writers, logs.CreateLogger<SweepRepository>());
-        EvictImage = new EvictImage(_cache, writers, SweepRepository, logs.CreateLogger<EvictImage>());
-        Forward = new ForwardToOwner(_peers, Owners, metrics, time);
-        PullManifest = new PullManifest(
-            _cache, new IndexChildren(_cache, stopping), Manifests, origins, CopyImage, needs.PulledThrough, time, logs.CreateLogger<PullManifest>(), stopping);
-        RevalidateTag = new RevalidateTag(Manifests, PullManifest, time, stopping);
+        var checksumWriter = new ChecksumWriter(_cache, writers, logs.CreateLogger<ChecksumWriter>(), stopping);
+        BlobCopier = new BlobCopier(_cache, Spool, originClient, requests, downloads, Owners, Ask, PeerSpools, checksumWriter, needs.ShareCache, metrics, time, stopping);
+        var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, settings);
+        var followers = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
+        ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, followers, writers, settings, time, stopping);
+        RepositorySweeper = new RepositorySweeper(_cache, writers, logs.CreateLogger<RepositorySweeper>());
+        TagEviction = new TagEviction(_cache, writers, RepositorySweeper, logs.CreateLogger<TagEviction>());
+        Forward = new OwnerForwarder(_peers, Owners, metrics, time);
+        ManifestPullEndpoint = new ManifestPullEndpoint(
+            _cache, new IndexChildren(_cache, stopping), ManifestFetcher, originClient, ImageCopier, needs.PulledThrough, time, logs.CreateLogger<ManifestPullEndpoint>(), stopping);
+        TagRevalidator = new TagRevalidator(ManifestFetcher, ManifestPullEndpoint, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
-        PullBlob = new PullBlob(_cache, CopyBlob, origins, needs.ShareCache, time, logs.CreateLogger<PullBlob>(), stopping);
+        BlobPullEndpoint = new BlobPullEndpoint(_cache, BlobCopier, originClient, needs.ShareCache, time, logs.CreateLogger<BlobPullEndpoint>(), stopping);
         Drain = new Drain(Spool, Owners, Ask, settings.DrainLimit, time, logs.CreateLogger<Drain>());
     }
 
@@ -106,19 +106,19 @@ internal sealed class Engine : IDisposable
     public ReplicaList Replicas { get; }
     public OriginRules OriginRules { get; }
     public TokenAuthentication Authentication { get; }
-    public BlobOwners Owners { get; }
-    public AskOwner Ask { get; }
+    public RendezvousRing Owners { get; }
+    public OwnerClient Ask { get; }
     public PeerSpools PeerSpools { get; }
     public Drain Drain { get; }
-    public Manifests Manifests { get; }
-    public CopyBlob CopyBlob { get; }
-    public CopyImage CopyImage { get; }
-    public EvictImage EvictImage { get; }
-    public SweepRepository SweepRepository { get; }
-    public ForwardToOwner Forward { get; }
-    public PullManifest PullManifest { get; }
-    public RevalidateTag RevalidateTag { get; }
-    public PullBlob PullBlob { get; }
+    public ManifestFetcher ManifestFetcher { get; }
+    public BlobCopier BlobCopier { get; }
+    public ImageCopier ImageCopier { get; }
+    public TagEviction TagEviction { get; }
+    public RepositorySweeper RepositorySweeper { get; }
+    public OwnerForwarder Forward { get; }
+    public ManifestPullEndpoint ManifestPullEndpoint { get; }
+    public TagRevalidator TagRevalidator { get; }
+    public BlobPullEndpoint BlobPullEndpoint { get; }
     public PullFailures PullFailures { get; }
 
     /// <summary>Ends all work; transfers that are left break off, and their clients go on at another replica.</summary>

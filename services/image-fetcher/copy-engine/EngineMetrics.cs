@@ -57,7 +57,7 @@ internal sealed class EngineMetrics
 
     /// <summary>A source is not used any more for a blob.</summary>
     /// <param name="source"><c>origin</c> or <c>peer</c>.</param>
-    /// <param name="reason"><c>slow</c>, <c>rate</c>, <c>break</c>, <c>digest</c>, or a kind of <see cref="CopyFailed"/>.</param>
+    /// <param name="reason"><c>slow</c>, <c>rate</c>, <c>break</c>, <c>digest</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountSourceLeft(string source, string reason) =>
         _sourcesLeft.Add(1, KeyValuePair.Create<string, object?>("source", source), KeyValuePair.Create<string, object?>("reason", reason));
 

@@ -10,14 +10,14 @@ internal sealed class IndexChildren(CacheRegistry cache, CancellationToken stopp
 {
     private static readonly IReadOnlySet<string> None = new HashSet<string>();
 
-    private readonly Joined<string, Dictionary<string, IReadOnlySet<string>>> _reading = new(stopping);
-    private readonly Remembered<string, Dictionary<string, IReadOnlySet<string>>> _byRepository = new(most: 32);
+    private readonly SingleFlight<string, Dictionary<string, IReadOnlySet<string>>> _reading = new(stopping);
+    private readonly BoundedCache<string, Dictionary<string, IReadOnlySet<string>>> _byRepository = new(most: 32);
 
     /// <summary>Does an index in this repository of the cache list the digest?</summary>
-    /// <exception cref="CopyFailed">The cache registry did not answer.</exception>
+    /// <exception cref="CopyException">The cache registry did not answer.</exception>
     public async Task<bool> Contains(string repository, string digest, CancellationToken stop)
     {
-        var known = await _reading.Run(repository, stopping => Read(repository, stopping)).WaitAsync(stop);
+        var known = await _reading.RunOnce(repository, stopping => Read(repository, stopping)).WaitAsync(stop);
         return known.Values.Any(children => children.Contains(digest));
     }
 

@@ -41,7 +41,7 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     /// <param name="index">The index.</param>
     /// <param name="entries">The number of its entries.</param>
     /// <param name="depth">0 for the root.</param>
-    /// <exception cref="CopyFailed">The index is over a limit.</exception>
+    /// <exception cref="CopyException">The index is over a limit.</exception>
     public void CheckIndex(Manifest index, int entries, int depth)
     {
         if (depth >= MaxDepth)
@@ -52,7 +52,7 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
 
     /// <summary>Counts the entries of an index that will be read, before the first one is.</summary>
     /// <param name="entries">The entries of the wanted platforms.</param>
-    /// <exception cref="CopyFailed">The image is over a limit with them, going by the sizes that the index states.</exception>
+    /// <exception cref="CopyException">The image is over a limit with them, going by the sizes that the index states.</exception>
     public void Announce(IReadOnlyCollection<IndexEntry> entries)
     {
         _manifests += entries.Count;
@@ -63,7 +63,7 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     }
 
     /// <summary>Counts a manifest or index that has been read.</summary>
-    /// <exception cref="CopyFailed">The image is over the limit with it; or, and then a retry helps, the copies under way hold all memory
+    /// <exception cref="CopyException">The image is over the limit with it; or, and then a retry helps, the copies under way hold all memory
     /// that is meant for them.</exception>
     public void Add(Manifest manifest)
     {
@@ -72,8 +72,8 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
         if (needed <= 0)
             return;
         if (!memory.TryTake(needed))
-            throw new CopyFailed(
-                CopyFailed.Internal,
+            throw new CopyException(
+                CopyException.Internal,
                 $"{image} has {_bytes} bytes of manifests or more, and the other copies under way leave no room for them in "
                 + $"image-fetcher's memory ({PlanMemory.MaxBytes} bytes): it is tried again later",
                 retryHelps: true);
@@ -81,7 +81,7 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     }
 
     /// <summary>Counts the parts of a manifest.</summary>
-    /// <exception cref="CopyFailed">The manifest, or the image with it, is over a limit.</exception>
+    /// <exception cref="CopyException">The manifest, or the image with it, is over a limit.</exception>
     public void AddParts(Manifest manifest, int parts)
     {
         if (parts > MaxPartsOfManifest)
@@ -102,8 +102,8 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
             throw Exceeded($"its manifests have {bytes} bytes or more in total, at most {MaxBytes} are copied");
     }
 
-    private CopyFailed Exceeded(string found) => new(
-        CopyFailed.Broken,
+    private CopyException Exceeded(string found) => new(
+        CopyException.Broken,
         $"{image} is not copied into the cache: {found}. "
         + "Pulls of it are passed through; to stop rewriting it, list it in Kuik:Webhook:IgnoredImages",
         retryHelps: false);

@@ -30,7 +30,7 @@ internal sealed class ManifestReadLimiter(TimeProvider time, EngineMetrics metri
     /// </summary>
     public static readonly TimeSpan ReadLimit = TimeSpan.FromMinutes(5);
 
-    private readonly HostTurns _hosts = new(MaxShared, MaxPerHost);
+    private readonly PerHostLimiter _hosts = new(MaxShared, MaxPerHost);
     private readonly ConcurrencyLimiter _total = new(new()
     {
         PermitLimit = MaxTotal,
@@ -42,7 +42,7 @@ internal sealed class ManifestReadLimiter(TimeProvider time, EngineMetrics metri
     /// <param name="host">The origin's, as references name it.</param>
     /// <param name="read">Cancelled when it takes longer than <see cref="ReadLimit"/>.</param>
     /// <param name="ct">Ends the wait and the read.</param>
-    /// <exception cref="CopyFailed">The read took too long, or too many wait already. What <paramref name="read"/> throws
+    /// <exception cref="CopyException">The read took too long, or too many wait already. What <paramref name="read"/> throws
     /// propagates.</exception>
     public async Task<T> Run<T>(string host, Func<CancellationToken, Task<T>> read, CancellationToken ct)
     {
@@ -58,8 +58,8 @@ internal sealed class ManifestReadLimiter(TimeProvider time, EngineMetrics metri
             }
             catch (OperationCanceledException e) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
             {
-                throw new CopyFailed(
-                    CopyFailed.Unreachable, $"{host} did not send a manifest within {ReadLimit.TotalMinutes:0} min", retryHelps: true,
+                throw new CopyException(
+                    CopyException.Unreachable, $"{host} did not send a manifest within {ReadLimit.TotalMinutes:0} min", retryHelps: true,
                     inner: e);
             }
         }
@@ -75,8 +75,8 @@ internal sealed class ManifestReadLimiter(TimeProvider time, EngineMetrics metri
             var place = await _total.AcquireAsync(1, ct);
             return place.IsAcquired
                 ? (turn, place)
-                : throw new CopyFailed(
-                    CopyFailed.Internal,
+                : throw new CopyException(
+                    CopyException.Internal,
                     $"image-fetcher reads {MaxTotal} manifests and {MaxQueued} wait: the manifest of {host} is not read now",
                     retryHelps: true);
         }

@@ -31,8 +31,8 @@ public static partial class PullThrough
     {
         var engine = routes.Services.GetRequiredService<Engine>();
         routes.Use(engine.Authentication.Invoke);
-        engine.Ask.Map(routes, engine.CopyBlob, engine.Manifests);
-        engine.PeerSpools.Map(routes, engine.CopyBlob);
+        engine.Ask.Map(routes, engine.BlobCopier, engine.ManifestFetcher);
+        engine.PeerSpools.Map(routes, engine.BlobCopier);
         engine.Replicas.Map(routes);
         routes.MapMethods("/v2/", [HttpMethods.Get, HttpMethods.Head], () => Results.Text("{}", RegistryErrors.MediaType));
         routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head], (string path, HttpContext http) => Answer(engine, path, http));
@@ -61,12 +61,12 @@ public static partial class PullThrough
             engine.OriginRules.ThrowIfDenied(image);   // cached or not, as node-proxy does
             await (kind == "blobs" ? AnswerBlob(engine, image, target, http) : AnswerManifest(engine, image, http));
         }
-        catch (CopyFailed e) when (!http.Response.HasStarted)
+        catch (CopyException e) when (!http.Response.HasStarted)
         {
             var (status, code) = StatusOf(e, kind);
-            await (e.Kind == CopyFailed.Stopping ? RefuseDraining(http) : Refuse(http, status, code, e.Message, e.RetryAfter));
+            await (e.Kind == CopyException.Stopping ? RefuseDraining(http) : Refuse(http, status, code, e.Message, e.RetryAfter));
         }
-        catch (CopyFailed)
+        catch (CopyException)
         {
             http.Abort();   // a broken transfer must not look like a whole one
         }
@@ -92,31 +92,31 @@ public static partial class PullThrough
     {
         if (engine.Owners.IsFromSelf(http.Request))
             http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
-        else if (await engine.PullBlob.TryFromSpool(http, image, digest) || (!IsFromPeer(http) && await engine.Forward.Run(http, digest)))
+        else if (await engine.BlobPullEndpoint.TryFromSpool(http, image, digest) || (!IsFromPeer(http) && await engine.Forward.TryForward(http, digest)))
             return;
         else if (engine.Owners.IsDraining)
             await RefuseDraining(http);
         else
-            await engine.PullBlob.Run(http, image, digest);
+            await engine.BlobPullEndpoint.Serve(http, image, digest);
     }
 
     /// <summary>The same for a manifest. All of a repository have one owner: it knows which digest belongs to which tag and index.</summary>
     private static async Task AnswerManifest(Engine engine, ImageReference image, HttpContext http)
     {
-        var age = RevalidateTag.AgeAsked(http.Request, image);
+        var age = TagRevalidator.AgeAsked(http.Request, image);
         if (engine.Owners.IsFromSelf(http.Request))
             http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
-        else if (!IsFromPeer(http) && await engine.Forward.Run(http, image.Name))
+        else if (!IsFromPeer(http) && await engine.Forward.TryForward(http, image.Name))
             return;
-        else if (engine.Owners.IsDraining && !engine.Manifests.IsUnderWay(image))
+        else if (engine.Owners.IsDraining && !engine.ManifestFetcher.IsUnderWay(image))
             await RefuseDraining(http);
         else if (age is { } seconds)
-            await engine.RevalidateTag.Run(http, image, seconds);
+            await engine.TagRevalidator.Revalidate(http, image, seconds);
         else
-            await engine.PullManifest.Run(http, image);
+            await engine.ManifestPullEndpoint.Serve(http, image);
     }
 
-    private static bool IsFromPeer(HttpContext http) => http.Request.Headers.ContainsKey(BlobOwners.FromHeader);
+    private static bool IsFromPeer(HttpContext http) => http.Request.Headers.ContainsKey(RendezvousRing.FromHeader);
 
     private static Task RefuseDraining(HttpContext http)
     {
@@ -147,14 +147,14 @@ public static partial class PullThrough
         http.Response.ContentLength = 0;
     }
 
-    internal static (HttpStatusCode Status, string Code) StatusOf(CopyFailed e, string kind) => e.Kind switch
+    internal static (HttpStatusCode Status, string Code) StatusOf(CopyException e, string kind) => e.Kind switch
     {
-        CopyFailed.Gone => (HttpStatusCode.NotFound, kind == "blobs" ? "BLOB_UNKNOWN" : "MANIFEST_UNKNOWN"),
-        CopyFailed.Refused when e.Status == HttpStatusCode.Forbidden => (HttpStatusCode.Forbidden, "DENIED"),
-        CopyFailed.Refused => (HttpStatusCode.Unauthorized, "UNAUTHORIZED"),
-        CopyFailed.RateLimited => (HttpStatusCode.TooManyRequests, "TOOMANYREQUESTS"),
-        CopyFailed.Unreachable => (HttpStatusCode.GatewayTimeout, "UNKNOWN"),
-        CopyFailed.Cache or CopyFailed.Stopping => (HttpStatusCode.ServiceUnavailable, "UNKNOWN"),
+        CopyException.Gone => (HttpStatusCode.NotFound, kind == "blobs" ? "BLOB_UNKNOWN" : "MANIFEST_UNKNOWN"),
+        CopyException.Refused when e.Status == HttpStatusCode.Forbidden => (HttpStatusCode.Forbidden, "DENIED"),
+        CopyException.Refused => (HttpStatusCode.Unauthorized, "UNAUTHORIZED"),
+        CopyException.RateLimited => (HttpStatusCode.TooManyRequests, "TOOMANYREQUESTS"),
+        CopyException.Unreachable => (HttpStatusCode.GatewayTimeout, "UNKNOWN"),
+        CopyException.Cache or CopyException.Stopping => (HttpStatusCode.ServiceUnavailable, "UNKNOWN"),
         _ => (HttpStatusCode.BadGateway, "UNKNOWN"),
     };
 

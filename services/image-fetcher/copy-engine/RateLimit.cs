@@ -12,7 +12,7 @@ internal sealed record RateLimit(long Limit, long Remaining, TimeSpan? Window)
     private static readonly string[] Prefixes = ["RateLimit-", "X-RateLimit-"];
 
     /// <summary>Reads an answer's headers; null when they do not say.</summary>
-    public static RateLimit? Read(HttpHeaders headers)
+    public static RateLimit? From(HttpHeaders headers)
     {
         foreach (var prefix in Prefixes)
             if (Field(headers, prefix + "Limit") is { } limit && Field(headers, prefix + "Remaining") is { } remaining)

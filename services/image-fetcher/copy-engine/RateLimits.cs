@@ -25,7 +25,7 @@ internal sealed class RateLimits
     private const int MostShown = 100;
 
     private readonly Lock _gate = new();
-    private readonly Remembered<Key, Pause> _pauses = new(most: 4096);
+    private readonly BoundedCache<Key, Pause> _pauses = new(most: 4096);
     private readonly Dictionary<Key, (RateLimit Limit, DateTimeOffset GoodUntil)> _shown = [];
     private readonly TimeProvider _time;
 
@@ -38,7 +38,7 @@ internal sealed class RateLimits
     }
 
     /// <summary>Goes on, unless the host is to be left alone.</summary>
-    /// <exception cref="CopyFailed">It is: rate-limited, with the time that remains.</exception>
+    /// <exception cref="CopyException">It is: rate-limited, with the time that remains.</exception>
     public void Pass(string host, RegistryCredential? credential)
     {
         if (PauseOf(host, credential) is { } pause)
@@ -46,7 +46,7 @@ internal sealed class RateLimits
     }
 
     /// <summary>The failure of a request that would come now, rate-limited with the time that remains; null when it may be made.</summary>
-    public CopyFailed? PauseOf(string host, RegistryCredential? credential)
+    public CopyException? PauseOf(string host, RegistryCredential? credential)
     {
         lock (_gate)
             return _pauses.TryGet(new Key(host, credential), out var pause) && pause.Until > _time.GetUtcNow()
@@ -55,7 +55,7 @@ internal sealed class RateLimits
 
     /// <summary>Takes note of a 429.</summary>
     /// <returns>What to throw: what the origin said, and how long it is left alone.</returns>
-    public CopyFailed Saw429(string host, RegistryCredential? credential, RegistryError error)
+    public CopyException Saw429(string host, RegistryCredential? credential, RegistryException error)
     {
         var (key, now) = (new Key(host, credential), _time.GetUtcNow());
         lock (_gate)
@@ -79,7 +79,7 @@ internal sealed class RateLimits
         {
             if (answer.IsSuccessStatusCode && call.Method == HttpMethod.Get && _pauses.TryGet(key, out var pause) && pause.Until <= now)
                 _pauses.Forget(key);
-            if (RateLimit.Read(answer.Headers) is { } limit)
+            if (RateLimit.From(answer.Headers) is { } limit)
                 Show(key, limit, now);
             else if (answer.StatusCode == HttpStatusCode.TooManyRequests)
                 _shown.Remove(key);   // what it said before is not the limit that was hit
@@ -95,11 +95,11 @@ internal sealed class RateLimits
             _shown[key] = (limit, now + (limit.Window ?? DefaultWindow));   // what was left in a window that has passed says nothing any more
     }
 
-    private CopyFailed Limited(string host, Pause pause, RegistryError? error = null)
+    private CopyException Limited(string host, Pause pause, RegistryException? error = null)
     {
         var remaining = pause.Until - _time.GetUtcNow();
-        return new CopyFailed(
-            CopyFailed.RateLimited, $"rate limited by {host}; next attempt in {Math.Ceiling(remaining.TotalSeconds):0} s: {pause.Why}",
+        return new CopyException(
+            CopyException.RateLimited, $"rate limited by {host}; next attempt in {Math.Ceiling(remaining.TotalSeconds):0} s: {pause.Why}",
             retryHelps: true, remaining, HttpStatusCode.TooManyRequests, error);
     }
 

@@ -25,7 +25,7 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
 
     /// <summary>1. Which digests the tags reach. 2. Referrers of what is reached are reached too, and may have referrers.</summary>
     /// <returns>What could not be read, so that what it needs is not known; null when everything could.</returns>
-    /// <exception cref="CopyFailed">The cache registry did not answer.</exception>
+    /// <exception cref="CopyException">The cache registry did not answer.</exception>
     public async Task<string?> Read(CancellationToken stop)
     {
         // 1.
@@ -55,7 +55,7 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
             _tombstones.Add(stored.Digest);
             return null;
         }
-        if (IndexWrapper.Read(stored.Bytes) is not { } wrapper)
+        if (IndexWrapper.Parse(stored.Bytes) is not { } wrapper)
             return await Reach(stored, stop);
         if (_reached.Contains(CacheTags.OfManifest(wrapper.Digest)))
             return null;

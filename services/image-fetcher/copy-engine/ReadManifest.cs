@@ -26,7 +26,7 @@ internal static class ReadManifest
     private const long LargestSize = 1L << 48;
 
     /// <summary>What a manifest needs: its configuration and layers, each digest once.</summary>
-    /// <exception cref="CopyFailed">It is no manifest of a kind that registries keep today.</exception>
+    /// <exception cref="CopyException">It is no manifest of a kind that registries keep today.</exception>
     public static IReadOnlyList<Part> Parts(Manifest manifest) => Read(manifest, root =>
     {
         var parts = new List<Part>();
@@ -38,7 +38,7 @@ internal static class ReadManifest
     });
 
     /// <summary>The entries of an index.</summary>
-    /// <exception cref="CopyFailed">It is no index.</exception>
+    /// <exception cref="CopyException">It is no index.</exception>
     public static IReadOnlyList<IndexEntry> Entries(Manifest index) => Read(index, root =>
         (IReadOnlyList<IndexEntry>)[.. Property(root, "manifests").EnumerateArray().Select(entry =>
             new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry), MayBeAny: !HasPlatform(entry) && MediaTypes.Manifests.Contains(Text(entry, "mediaType"))))]);
@@ -46,9 +46,9 @@ internal static class ReadManifest
     private static T Read<T>(Manifest manifest, Func<JsonElement, T> read)
     {
         if (MediaTypes.IsSchema1(manifest.MediaType))
-            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} is of Docker's schema 1, which cache registries do not store: it is pulled through only", retryHelps: false);
+            throw new CopyException(CopyException.Broken, $"manifest {manifest.Digest} is of Docker's schema 1, which cache registries do not store: it is pulled through only", retryHelps: false);
         if (!MediaTypes.Manifests.Contains(manifest.MediaType))
-            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} has the media type {manifest.MediaType}, which is neither Docker's schema 2 nor OCI's", retryHelps: false);
+            throw new CopyException(CopyException.Broken, $"manifest {manifest.Digest} has the media type {manifest.MediaType}, which is neither Docker's schema 2 nor OCI's", retryHelps: false);
         try
         {
             using var json = UntrustedJson.ParseDocument(manifest.Bytes);
@@ -56,7 +56,7 @@ internal static class ReadManifest
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or OverflowException)
         {
-            throw new CopyFailed(CopyFailed.Broken, $"manifest {manifest.Digest} cannot be read: {e.Message}", retryHelps: false, inner: e);
+            throw new CopyException(CopyException.Broken, $"manifest {manifest.Digest} cannot be read: {e.Message}", retryHelps: false, inner: e);
         }
     }
 

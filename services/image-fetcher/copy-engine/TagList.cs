@@ -9,7 +9,7 @@ internal static class TagList
     /// <summary>Its tags; none when it has no list of them.</summary>
     /// <param name="repository">For the error.</param>
     /// <param name="body">The answer.</param>
-    /// <exception cref="RegistryError">It is not such a list: what answered with 200 may be no registry at all.</exception>
+    /// <exception cref="RegistryException">It is not such a list: what answered with 200 may be no registry at all.</exception>
     public static IReadOnlyList<string> Parse(string repository, byte[] body)
     {
         try
@@ -22,7 +22,7 @@ internal static class TagList
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             // The second one: something else than an object, than text, or text that is not Unicode.
-            throw new RegistryError(RegistryErrorKind.Broken, $"the list of tags of {repository} is not JSON of that kind");
+            throw new RegistryException(RegistryErrorKind.Broken, $"the list of tags of {repository} is not JSON of that kind");
         }
     }
 }

@@ -14,7 +14,7 @@ internal static class CollectGarbageCommand
     /// <summary>Runs it.</summary>
     /// <param name="args">The command line; settings may follow the verb.</param>
     /// <returns>The exit code of <see cref="RegistryCollector.Collect"/>.</returns>
-    /// <exception cref="WrongSetting">A setting cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
     public static async Task<int> Run(string[] args)
     {
         var builder = WebApplication.CreateBuilder(args);

@@ -16,13 +16,13 @@ namespace Kuik.ImageFetcher.GarbageCollection;
 internal sealed record GarbageCollectionOptions(IReadOnlyList<string> Command, TimeSpan Patience, TimeSpan Limit)
 {
     /// <summary>Reads them.</summary>
-    /// <exception cref="WrongSetting">One cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">One cannot be used.</exception>
     public static GarbageCollectionOptions From(IConfiguration configuration)
     {
         const string CommandKey = "Kuik:GarbageCollection:Command";
         var command = configuration.ReadList(CommandKey);
         return new GarbageCollectionOptions(
-            command is [{ Length: > 0 }, ..] ? command : throw new WrongSetting(
+            command is [{ Length: > 0 }, ..] ? command : throw new InvalidSettingException(
                 CommandKey, null,
                 "the registry's collector and its arguments, such as registry,garbage-collect,/etc/docker/registry/config.yml"),
             Duration("Kuik:GarbageCollection:Patience", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)),

@@ -61,7 +61,7 @@ internal sealed partial class ClusterSetup(
                 LogRefused(refused.Message);
                 return ExitCodes.Failed;
             }
-            catch (KubernetesRefused refusal) when (AdviceFor(refusal) is { } advice)
+            catch (KubernetesApiException refusal) when (AdviceFor(refusal) is { } advice)
             {
                 LogRefused($"{refusal.Message}. {advice}");
                 return ExitCodes.Failed;
@@ -83,7 +83,7 @@ internal sealed partial class ClusterSetup(
     }
 
     /// <summary>What to do about a refusal that waiting does not change; null for one that it may.</summary>
-    private string? AdviceFor(KubernetesRefused refusal) => refusal.Status switch
+    private string? AdviceFor(KubernetesApiException refusal) => refusal.Status switch
     {
         HttpStatusCode.Unauthorized => "The token of the service account is not accepted: check that the pod mounts it",
         HttpStatusCode.Forbidden =>

@@ -29,7 +29,7 @@ internal sealed partial class CredentialsReconciler(
     /// <summary>Creates what is missing.</summary>
     /// <returns>The content, decoded.</returns>
     /// <exception cref="SetupRefusedException">The password of a database that exists is gone.</exception>
-    /// <exception cref="KubernetesRefused">The API said no.</exception>
+    /// <exception cref="KubernetesApiException">The API said no.</exception>
     /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
     public Task<IReadOnlyDictionary<string, string>> Reconcile(CancellationToken ct) =>
         SecretClient.RetryOnConflict(() => ReconcileOnce(ct));

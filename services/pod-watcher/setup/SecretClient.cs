@@ -19,7 +19,7 @@ internal sealed record StoredSecret(string? Version, IReadOnlyDictionary<string,
 /// Reads and writes Secrets of Kuik's namespace. A write is bound to the version that was read: of several at once one succeeds, and the
 /// others are refused with <c>Conflict</c> and read again.
 /// </summary>
-/// <exception cref="KubernetesRefused">The API said no.</exception>
+/// <exception cref="KubernetesApiException">The API said no.</exception>
 /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
 internal sealed class SecretClient(KubernetesApi api, SetupOptions options)
 {
@@ -28,7 +28,7 @@ internal sealed class SecretClient(KubernetesApi api, SetupOptions options)
     private string Path => $"api/v1/namespaces/{options.Namespace}/secrets";
 
     /// <summary>Runs a pass of reads and writes, again where another writer was quicker, at most ten times.</summary>
-    /// <exception cref="KubernetesRefused">The API said no, or the tenth time <c>Conflict</c>.</exception>
+    /// <exception cref="KubernetesApiException">The API said no, or the tenth time <c>Conflict</c>.</exception>
     public static async Task<T> RetryOnConflict<T>(Func<Task<T>> pass)
     {
         for (var attempt = 1; ; attempt++)
@@ -37,7 +37,7 @@ internal sealed class SecretClient(KubernetesApi api, SetupOptions options)
             {
                 return await pass();
             }
-            catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.Conflict && attempt < MaxAttempts)
+            catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Conflict && attempt < MaxAttempts)
             {
                 // What the other one wrote is read.
             }

@@ -11,7 +11,7 @@ internal static class SetupCommand
     /// <summary>Runs it.</summary>
     /// <param name="args">The command line; settings may follow the verb.</param>
     /// <returns>0 when everything is there; 75: try again; 70: a person has to change something, the log says what.</returns>
-    /// <exception cref="WrongSetting">A setting cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
     public static async Task<int> Run(string[] args)
     {
         var builder = NewBuilder(args);

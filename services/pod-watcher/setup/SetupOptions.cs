@@ -26,14 +26,14 @@ internal sealed record SetupOptions(string Namespace, bool OwnsCertificate, stri
         [$"kuik-webhook.{Namespace}.svc", $"kuik-webhook.{Namespace}.svc.cluster.local", $"kuik-webhook.{Namespace}", "kuik-webhook"];
 
     /// <summary>Reads them.</summary>
-    /// <exception cref="WrongSetting">One cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">One cannot be used.</exception>
     public static SetupOptions From(IConfiguration configuration)
     {
-        var options = new SetupOptions(WatcherSettings.Read(configuration).Namespace, configuration["Kuik:Setup:Certificate"] switch
+        var options = new SetupOptions(WatcherOptions.From(configuration).Namespace, configuration["Kuik:Setup:Certificate"] switch
         {
             null or "" or "own" => true,
             "external" => false,
-            var other => throw new WrongSetting("Kuik:Setup:Certificate", other, "own or external"),
+            var other => throw new InvalidSettingException("Kuik:Setup:Certificate", other, "own or external"),
         }, null);
         if (configuration["ConnectionStrings:Postgres"] is not { } text || string.IsNullOrWhiteSpace(text))
             return options;
@@ -48,7 +48,7 @@ internal sealed record SetupOptions(string Namespace, bool OwnsCertificate, stri
         }
         catch (ArgumentException)
         {
-            throw new WrongSetting(
+            throw new InvalidSettingException(
                 "ConnectionStrings:Postgres", "(hidden, it holds a password)",
                 "a Postgres connection string such as Host=postgres;Database=kuik;Username=kuik;Password=…");
         }

@@ -38,7 +38,7 @@ internal sealed partial class WebhookCertificateReconciler(
     private static readonly SecretTemplate _serving = new(ServingName, "kubernetes.io/tls", _labels);
 
     /// <summary>One pass: creates what is missing, renews what is due.</summary>
-    /// <exception cref="KubernetesRefused">The API said no.</exception>
+    /// <exception cref="KubernetesApiException">The API said no.</exception>
     /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
     public Task<WebhookCertificateState> Reconcile(CancellationToken ct) => SecretClient.RetryOnConflict(() => ReconcileOnce(ct));
 

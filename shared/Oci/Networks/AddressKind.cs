@@ -34,7 +34,7 @@ internal static class AddressKinds
     private static readonly AddressRange Nat64 = AddressRange.Parse("64:ff9b::/96");
     private static readonly AddressRange Compatible = AddressRange.Parse("::/96");
 
-    public static AddressKind Of(IPAddress address)
+    public static AddressKind Classify(IPAddress address)
     {
         var meant = Meant(address);
         return Holds(Metadata) ? AddressKind.Metadata

@@ -38,7 +38,7 @@ public sealed class OriginRules
 
     /// <param name="allowed">As for <see cref="AllowedKey"/>.</param>
     /// <param name="denied">As for <see cref="DeniedKey"/>.</param>
-    /// <exception cref="WrongSetting">An entry is not a host.</exception>
+    /// <exception cref="InvalidSettingException">An entry is not a host.</exception>
     public OriginRules(IEnumerable<string> allowed, IEnumerable<string> denied)
         : this(allowed.Select(entry => Read(AllowedKey, entry)).ToArray(), denied.Select(entry => Read(DeniedKey, entry)).ToArray())
     {
@@ -47,7 +47,7 @@ public sealed class OriginRules
     private OriginRules(Entry[] allowed, Entry[] denied) => (_allowed, _denied) = (allowed, denied);
 
     /// <summary>Reads both lists, under their names and their old names.</summary>
-    /// <exception cref="WrongSetting">An entry is not a host.</exception>
+    /// <exception cref="InvalidSettingException">An entry is not a host.</exception>
     public static OriginRules From(IConfiguration configuration)
     {
         return new OriginRules(Entries(AllowedKey, OldAllowedKey), Entries(DeniedKey, OldDeniedKey));
@@ -91,10 +91,10 @@ public sealed class OriginRules
         if (port is not null)
             number = int.TryParse(port, out var parsed) && parsed is >= 1 and <= 65535
                 ? parsed
-                : throw new WrongSetting(key, text, accepted);
+                : throw new InvalidSettingException(key, text, accepted);
         return Uri.CheckHostName(name) is UriHostNameType.Dns or UriHostNameType.IPv4 && !name.EndsWith('.')
             ? new Entry(key, name.ToLowerInvariant(), isBelow, number)
-            : throw new WrongSetting(key, text, accepted);
+            : throw new InvalidSettingException(key, text, accepted);
     }
 
     private sealed record Entry(string Key, string Name, bool IsBelow, int? Port)

@@ -23,13 +23,13 @@ public sealed class ProxyRules : IWebProxy, ICredentials
         (_http, _https, _bypassed) = (http, https, [.. Always, .. bypassed]);
 
     /// <summary>The rules of this process's environment.</summary>
-    /// <exception cref="WrongSetting">The address of a proxy cannot be used.</exception>
-    public static ProxyRules FromEnvironment() => Read(Environment.GetEnvironmentVariable);
+    /// <exception cref="InvalidSettingException">The address of a proxy cannot be used.</exception>
+    public static ProxyRules FromEnvironment() => From(Environment.GetEnvironmentVariable);
 
     /// <summary>The rules of an environment.</summary>
     /// <param name="variable">Gives a variable; null for one that is not set.</param>
-    /// <exception cref="WrongSetting">The address of a proxy cannot be used.</exception>
-    public static ProxyRules Read(Func<string, string?> variable)
+    /// <exception cref="InvalidSettingException">The address of a proxy cannot be used.</exception>
+    public static ProxyRules From(Func<string, string?> variable)
     {
         var bypassed = NoProxyEntry.ReadAll($"{Either("no_proxy").Value},{variable("KUBERNETES_SERVICE_HOST")}");
         return new ProxyRules(ProxyAddress.Read(Either("http_proxy")), ProxyAddress.Read(Either("https_proxy")), bypassed);
@@ -71,7 +71,7 @@ public sealed class ProxyRules : IWebProxy, ICredentials
 internal sealed record ProxyAddress(Uri Address, NetworkCredential? Credential)
 {
     /// <param name="variable">Its name and value: <c>host[:port]</c>, or an address with http or https; null or blank for no proxy.</param>
-    /// <exception cref="WrongSetting">It is none of these. The message has neither user nor password.</exception>
+    /// <exception cref="InvalidSettingException">It is none of these. The message has neither user nor password.</exception>
     public static ProxyAddress? Read(KeyValuePair<string, string?> variable)
     {
         var text = variable.Value?.Trim();
@@ -79,7 +79,7 @@ internal sealed record ProxyAddress(Uri Address, NetworkCredential? Credential)
             return null;
         if (!Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out var address)
             || address.Scheme is not ("http" or "https") || address.PathAndQuery != "/" || address.Fragment.Length > 0)
-            throw new WrongSetting(variable.Key, WithoutUser(text), "host:port, or http:// or https:// and [user:password@]host[:port], with special characters of a password as %-escapes");
+            throw new InvalidSettingException(variable.Key, WithoutUser(text), "host:port, or http:// or https:// and [user:password@]host[:port], with special characters of a password as %-escapes");
         var parts = address.UserInfo.Split(':', 2).Select(Uri.UnescapeDataString).ToList();
         var credential = address.UserInfo.Length == 0 ? null : new NetworkCredential(parts[0], parts.ElementAtOrDefault(1) ?? "");
         return new ProxyAddress(new Uri(address.GetLeftPart(UriPartial.Scheme) + address.Authority), credential);

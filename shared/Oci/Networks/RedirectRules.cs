@@ -25,29 +25,29 @@ public sealed class RedirectRules
     private readonly List<AddressRange> _ranges = [];
 
     /// <param name="allowed">As for <see cref="AllowedKey"/>.</param>
-    /// <exception cref="WrongSetting">An entry is none of these.</exception>
+    /// <exception cref="InvalidSettingException">An entry is none of these.</exception>
     public RedirectRules(IEnumerable<string> allowed)
     {
         foreach (var entry in allowed)
         {
-            if (AddressRange.TryParse(entry, out var range) && AddressKinds.Of(range.First) is not (AddressKind.LinkLocal or AddressKind.Metadata))
+            if (AddressRange.TryParse(entry, out var range) && AddressKinds.Classify(range.First) is not (AddressKind.LinkLocal or AddressKind.Metadata))
                 _ranges.Add(range);
             else if (Uri.CheckHostName(entry) == UriHostNameType.Dns && !MetadataNames.Contains(entry.ToLowerInvariant()))
                 _names.Add(entry);
             else
-                throw new WrongSetting(AllowedKey, entry, "the name of a host, an address or a CIDR, and none that is link-local or for metadata");
+                throw new InvalidSettingException(AllowedKey, entry, "the name of a host, an address or a CIDR, and none that is link-local or for metadata");
         }
     }
 
     /// <summary>The rules that <see cref="AllowedKey"/> describes.</summary>
-    /// <exception cref="WrongSetting">An entry is not accepted.</exception>
+    /// <exception cref="InvalidSettingException">An entry is not accepted.</exception>
     public static RedirectRules From(IConfiguration configuration) => new(configuration.ReadList(AllowedKey));
 
     /// <summary>Why an address may not be connected to; null when it may.</summary>
     /// <param name="host">The name that resolved to it.</param>
     /// <param name="address">The address.</param>
     /// <param name="origin">Where the registry is that sends us there.</param>
-    internal string? Objection(string host, IPAddress address, AddressKind origin) => AddressKinds.Of(address) switch
+    internal string? Objection(string host, IPAddress address, AddressKind origin) => AddressKinds.Classify(address) switch
     {
         AddressKind.Metadata => $"{address} gives machines their credentials, which is never allowed",
         AddressKind.LinkLocal => $"{address} is link-local, which is never allowed",
@@ -71,7 +71,7 @@ public sealed class RedirectRules
     /// <param name="host">Its name in the reference.</param>
     /// <param name="address">The address.</param>
     /// <param name="isListed"><c>Kuik:InsecureRegistries</c> names the registry.</param>
-    internal string? ObjectionToOrigin(string host, IPAddress address, bool isListed) => AddressKinds.Of(address) switch
+    internal string? ObjectionToOrigin(string host, IPAddress address, bool isListed) => AddressKinds.Classify(address) switch
     {
         AddressKind.Metadata or AddressKind.LinkLocal => Objection(host, address, AddressKind.Loopback),
         AddressKind.Loopback when !isListed && !IsAllowed(host, address) =>
@@ -92,4 +92,4 @@ public sealed class RedirectRules
 }
 
 /// <summary>A connection that <see cref="RedirectRules"/> object to. The message is the objection.</summary>
-internal sealed class ForbiddenAddress(string objection) : Exception(objection);
+internal sealed class ForbiddenAddressException(string objection) : Exception(objection);

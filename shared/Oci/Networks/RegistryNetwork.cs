@@ -33,7 +33,7 @@ public sealed record RegistryNetwork
     internal Func<IPEndPoint, CancellationToken, Task<Stream>> Connect { get; init; } = ConnectByTcp;
 
     /// <summary>The way to origins, as the environment and <c>Kuik:AllowedPrivateAddresses</c> describe it.</summary>
-    /// <exception cref="WrongSetting">One of them is not accepted.</exception>
+    /// <exception cref="InvalidSettingException">One of them is not accepted.</exception>
     public static RegistryNetwork From(IConfiguration configuration) =>
         new() { Proxies = ProxyRules.FromEnvironment(), Redirects = RedirectRules.From(configuration) };
 

@@ -13,7 +13,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     private const int MostRounds = 3;
 
     private readonly HashSet<string> _sent = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, RegistryError?> _answered = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, RegistryException?> _answered = new(StringComparer.Ordinal);
     private int _rounds;
     private bool _isElsewhere;
     private bool _hasBeenPlain;
@@ -25,7 +25,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     public AuthenticationHeaderValue? Header { get; private set; }
 
     /// <summary>Why the last challenge could not be answered; null when that was not the token server's doing.</summary>
-    public RegistryError? Failure { get; private set; }
+    public RegistryException? Failure { get; private set; }
 
     /// <summary>The registry did not challenge by itself: <c>/v2/</c> was asked. The answer before that is the one to report.</summary>
     public bool IsFromPing => _current is { IsFromPing: true };
@@ -78,7 +78,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
             return false;
 
         // 1.
-        var challenges = answer.StatusCode == HttpStatusCode.NotFound ? [] : Challenge.Of(answer);
+        var challenges = answer.StatusCode == HttpStatusCode.NotFound ? [] : Challenge.From(answer);
         if (challenges.Count > 0 && await TryAnswer(challenges, isFromPing: false, isForeseen: false, stop))
             return true;
         if (_isElsewhere)
@@ -132,7 +132,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
                 Failure = null;
                 return true;
             }
-            catch (RegistryError e)
+            catch (RegistryException e)
             {
                 _answered[identity] = Failure = e;
             }
@@ -146,7 +146,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         var credential = _isElsewhere ? null : call.Credential;
         if (credential is { RegistryToken: { Length: > 0 } given })
             return given.AsSpan().ContainsAnyExceptInRange('!', '~')
-                ? throw new RegistryError(RegistryErrorKind.Refused, $"the registry token for {call.Repository.Host} in the pull secret is none: no header can hold it")
+                ? throw new RegistryException(RegistryErrorKind.Refused, $"the registry token for {call.Repository.Host} in the pull secret is none: no header can hold it")
                 : (new AuthenticationHeaderValue("Bearer", given), false);
         if (challenge.Scheme == "basic")
             return (credential?.ToBasic(), false);

@@ -9,7 +9,7 @@ public sealed record Challenge(string Scheme, IReadOnlyDictionary<string, string
     public string? this[string name] => Parameters.GetValueOrDefault(name);
 
     /// <summary>All challenges of an answer, in order.</summary>
-    public static IReadOnlyList<Challenge> Of(HttpResponseMessage answer) =>
+    public static IReadOnlyList<Challenge> From(HttpResponseMessage answer) =>
         answer.Headers.NonValidated.TryGetValues("WWW-Authenticate", out var headers) ? [.. headers.SelectMany(Parse)] : [];
 
     /// <summary>

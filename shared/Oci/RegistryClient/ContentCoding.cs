@@ -16,7 +16,7 @@ internal static class ContentCoding
     /// <param name="method">The method of the request.</param>
     /// <param name="address">The address of the request.</param>
     /// <param name="answer">Changed in place.</param>
-    /// <exception cref="RegistryError">The coding is unknown, or it is part of a coded body. Errors are left coded instead.</exception>
+    /// <exception cref="RegistryException">The coding is unknown, or it is part of a coded body. Errors are left coded instead.</exception>
     public static void Decode(HttpMethod method, Uri address, HttpResponseMessage answer)
     {
         if (!answer.Content.Headers.NonValidated.TryGetValues("Content-Encoding", out var header))
@@ -35,7 +35,7 @@ internal static class ContentCoding
         if (decoder is not null && answer.StatusCode != HttpStatusCode.PartialContent)
             answer.Content = new DecodedContent(answer.Content, codings[0], decoder);
         else if (answer.IsSuccessStatusCode)
-            throw RegistryError.Unusable(method, address, decoder is null
+            throw RegistryException.Unusable(method, address, decoder is null
                 ? $"its content coding {string.Join(", ", codings)} is unknown; identity was asked for"
                 : $"a part of a body in the content coding {codings[0]} came; identity was asked for", isTransient: false);
     }

@@ -18,7 +18,7 @@ public static partial class ListReferrers
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
     /// <returns>An index: as the registry sent it where it is one page. Null when the registry does not have this API.</returns>
-    /// <exception cref="RegistryError">It could not be had; a registry without this API may also say <see cref="RegistryErrorKind.Gone"/>.</exception>
+    /// <exception cref="RegistryException">It could not be had; a registry without this API may also say <see cref="RegistryErrorKind.Gone"/>.</exception>
     public static async Task<Manifest?> GetReferrers(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
     {
         var pages = new List<byte[]>();
@@ -43,7 +43,7 @@ public static partial class ListReferrers
         {
             answer = await client.Send(call, stop);
         }
-        catch (RegistryError e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable or HttpStatusCode.NotImplemented)
+        catch (RegistryException e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable or HttpStatusCode.NotImplemented)
         {
             return null;
         }
@@ -53,7 +53,7 @@ public static partial class ListReferrers
         if (MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType) != MediaTypes.OciIndex)
             return null;   // a page of something else: some registries answer unknown paths with one
         var bytes = await client.ReadWhole(answer, PullFromRegistry.LargestManifest, stop)
-            ?? throw RegistryError.Unusable(call.Method, address, "a page of more than 4 MiB", isTransient: false);
+            ?? throw RegistryException.Unusable(call.Method, address, "a page of more than 4 MiB", isTransient: false);
         return (bytes, next);
     }
 
@@ -67,11 +67,11 @@ public static partial class ListReferrers
             var next = UriReference.Resolve(address, match.Groups[1].Value);
             return next.PathAndQuery.StartsWith($"/v2/{repository.Name}/referrers/", StringComparison.Ordinal) && !HasDots(next.AbsolutePath)
                 ? UriReference.Resolve(client.AddressOf(repository.Host), next.PathAndQuery)
-                : throw RegistryError.Unusable(HttpMethod.Get, address, $"its next page is said to be {RegistryError.Show(next)}", isTransient: false);
+                : throw RegistryException.Unusable(HttpMethod.Get, address, $"its next page is said to be {RegistryException.Show(next)}", isTransient: false);
         }
         catch (UriFormatException e)
         {
-            throw RegistryError.Unusable(HttpMethod.Get, address, $"its next page cannot be asked for: of its address, {e.Message}", isTransient: false);
+            throw RegistryException.Unusable(HttpMethod.Get, address, $"its next page cannot be asked for: of its address, {e.Message}", isTransient: false);
         }
     }
 
@@ -79,7 +79,7 @@ public static partial class ListReferrers
     private static bool HasDots(string path) =>
         path.Replace("%2e", ".", StringComparison.OrdinalIgnoreCase).Split('/').Any(segment => segment is "." or "..");
 
-    private static RegistryError TooLong(RegistryRepository repository, string digest) =>
+    private static RegistryException TooLong(RegistryRepository repository, string digest) =>
         new(RegistryErrorKind.Broken, $"what refers to {repository}@{digest} is listed on more than {MostPages} pages or in more than 4 MiB", isTransient: false);
 
     /// <summary>One page as it came; of several, the first one's words with the entries of all.</summary>
@@ -98,7 +98,7 @@ public static partial class ListReferrers
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new RegistryError(RegistryErrorKind.Broken, $"the list of what refers to {repository}@{digest} cannot be read: {e.Message}", isTransient: false, inner: e);
+            throw new RegistryException(RegistryErrorKind.Broken, $"the list of what refers to {repository}@{digest} cannot be read: {e.Message}", isTransient: false, inner: e);
         }
     }
 

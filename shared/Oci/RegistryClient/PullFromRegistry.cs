@@ -16,7 +16,7 @@ public sealed record Manifest(byte[] Bytes, string MediaType, string Digest);
 public sealed record ManifestHead(string? Digest, string? MediaType, long? SizeInBytes);
 
 /// <summary>A blob on its way.</summary>
-/// <param name="Body">The bytes, unverified. A break is a <see cref="RegistryError"/>.</param>
+/// <param name="Body">The bytes, unverified. A break is a <see cref="RegistryException"/>.</param>
 /// <param name="Length">Of this body in bytes; null when the registry did not say.</param>
 /// <param name="Range">The range of the body; null for the whole blob, also where a range was requested.</param>
 public sealed record BlobBody(Stream Body, long? Length, ContentRangeHeaderValue? Range) : IAsyncDisposable
@@ -41,7 +41,7 @@ public static class PullFromRegistry
     /// <param name="target">A tag or a digest.</param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="RegistryError">It could not be had, is larger than 4 MiB, is no manifest, or is not what its digest
+    /// <exception cref="RegistryException">It could not be had, is larger than 4 MiB, is no manifest, or is not what its digest
     /// says.</exception>
     public static async Task<Manifest> GetManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
@@ -51,18 +51,18 @@ public static class PullFromRegistry
         var claimed = DigestOf(answer);
         var served = answer.Content.Headers.ContentType?.MediaType;
         var bytes = await client.ReadWhole(answer, LargestManifest, stop)
-            ?? throw RegistryError.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
+            ?? throw RegistryException.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
 
-        var shape = ManifestShape.Read(bytes);
+        var shape = ManifestShape.Parse(bytes);
         var wanted = target.Contains(':') ? target : claimed;
         var fits = wanted is not null && ManifestDigest.Fits(wanted, bytes);
         if (!fits && wanted is not null && (wanted == target || shape is null))
-            throw RegistryError.Unusable(call.Method, address, $"the body's digest is {Digest.Of(bytes, wanted)}, not {wanted}");
+            throw RegistryException.Unusable(call.Method, address, $"the body's digest is {Digest.Compute(bytes, wanted)}, not {wanted}");
         var type = (shape is null ? MediaTypes.OfManifest(served) : shape.TypeFor(served)) ?? throw NoManifest(address, served, bytes);
-        return new Manifest(bytes, type, fits ? wanted! : ManifestDigest.Of(bytes));
+        return new Manifest(bytes, type, fits ? wanted! : ManifestDigest.Compute(bytes));
     }
 
-    private static RegistryError NoManifest(Uri address, string? served, ReadOnlySpan<byte> body) => RegistryError.Unusable(
+    private static RegistryException NoManifest(Uri address, string? served, ReadOnlySpan<byte> body) => RegistryException.Unusable(
         HttpMethod.Get, address,
         served == "text/html" || body.TrimStart(" \t\r\n"u8).StartsWith("<"u8)
             ? "a page for a browser came, perhaps of a login or a proxy, and no manifest"
@@ -78,7 +78,7 @@ public static class PullFromRegistry
     /// <param name="target">A tag or a digest.</param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="RegistryError">The registry wants fewer requests.</exception>
+    /// <exception cref="RegistryException">The registry wants fewer requests.</exception>
     public static async Task<ManifestHead?> HeadManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
         var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.OriginManifests };
@@ -108,7 +108,7 @@ public static class PullFromRegistry
     /// </param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="RegistryError">It could not be had, or another part came.</exception>
+    /// <exception cref="RegistryException">It could not be had, or another part came.</exception>
     public static async Task<BlobBody> OpenBlob(this RegistryClient client, RegistryRepository repository, string digest, RangeHeaderValue? range, RegistryCredential? credential, CancellationToken stop)
     {
         var answer = await client.Send(new RegistryCall(HttpMethod.Get, repository, "blobs/" + digest) { Credential = credential, Range = range }, stop);
@@ -118,7 +118,7 @@ public static class PullFromRegistry
         if (PartProblem(headers, range) is not { } problem)
             return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, headers.ContentRange);
         answer.Dispose();
-        throw RegistryError.Unusable(HttpMethod.Get, answer.RequestMessage!.RequestUri!, problem);
+        throw RegistryException.Unusable(HttpMethod.Get, answer.RequestMessage!.RequestUri!, problem);
     }
 
     /// <summary>The problem with the head of a 206; null when it is the requested range or the beginning of it.</summary>
@@ -151,7 +151,7 @@ public static class PullFromRegistry
             using var whole = await client.Send(call with { Method = HttpMethod.Get, IsHeadEnough = true }, stop);
             return whole.Content.Headers.ContentLength ?? -1;
         }
-        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
+        catch (RegistryException e) when (e.Kind == RegistryErrorKind.Gone)
         {
             return null;
         }
@@ -167,7 +167,7 @@ public static class PullFromRegistry
             using var _ = await client.Send(new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential }, stop);
             return true;
         }
-        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Gone)
+        catch (RegistryException e) when (e.Kind == RegistryErrorKind.Gone)
         {
             return false;
         }
@@ -185,7 +185,7 @@ public static class PullFromRegistry
         {
             return await client.Send(call with { Patience = HeadPatience }, stop);
         }
-        catch (RegistryError e) when (e.Kind != RegistryErrorKind.RateLimited)
+        catch (RegistryException e) when (e.Kind != RegistryErrorKind.RateLimited)
         {
             if (e.InnerException is TimeoutException)
                 client.SawHangOnHead(call.Repository.Host);

@@ -56,11 +56,11 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
             using var request = RegistryRequest.Create(HttpMethod.Get, new Uri(endpoint, "/v2/"));
             using var answer = await connections.Send(request, endpoint, isTransfer: false, PingPatience, CancellationToken.None);
             if (answer.StatusCode == HttpStatusCode.Unauthorized)
-                return Challenge.Of(answer);
+                return Challenge.From(answer);
             if ((int)answer.StatusCode < 500)
                 return [];
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException or ForbiddenAddress or RegistryError)
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException or ForbiddenAddressException or RegistryException)
         {
             // The answer about the repository itself stands.
         }

@@ -1,7 +1,7 @@
 namespace Kuik.Oci;
 
 /// <summary>
-/// The body of an answer as it arrives. A stall is noticed by lack of progress, never by total time; every fault is a <see cref="RegistryError"/>.
+/// The body of an answer as it arrives. A stall is noticed by lack of progress, never by total time; every fault is a <see cref="RegistryException"/>.
 /// </summary>
 internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri address, TimeSpan stall, TimeProvider time) : Stream
 {
@@ -36,11 +36,11 @@ internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri 
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new RegistryError(RegistryErrorKind.Unreachable, $"GET {RegistryError.Show(address)}: no byte came for {stall.TotalSeconds:0} s");
+            throw new RegistryException(RegistryErrorKind.Unreachable, $"GET {RegistryException.Show(address)}: no byte came for {stall.TotalSeconds:0} s");
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
-            throw new RegistryError(RegistryErrorKind.Broken, $"GET {RegistryError.Show(address)}: the answer broke off: {e.Message}", inner: e);
+            throw new RegistryException(RegistryErrorKind.Broken, $"GET {RegistryException.Show(address)}: the answer broke off: {e.Message}", inner: e);
         }
     }
 

@@ -7,7 +7,7 @@ namespace Kuik.Oci;
 
 /// <summary>
 /// A client of OCI registries (distribution-spec): finds the host, answers challenges, follows redirects without carrying credentials to
-/// another host, and turns every failure into a <see cref="RegistryError"/>. One for a whole process: it pools connections and keeps
+/// another host, and turns every failure into a <see cref="RegistryException"/>. One for a whole process: it pools connections and keeps
 /// tokens.
 /// </summary>
 public sealed class RegistryClient : IDisposable
@@ -45,9 +45,9 @@ public sealed class RegistryClient : IDisposable
     /// <param name="configuration">Read here, at once.</param>
     /// <param name="time">The clock.</param>
     /// <param name="denied">See <see cref="RegistryNetwork.Denied"/>; null: all may be asked.</param>
-    /// <exception cref="WrongSetting">One of them is not accepted.</exception>
+    /// <exception cref="InvalidSettingException">One of them is not accepted.</exception>
     public static RegistryClient From(IConfiguration configuration, TimeProvider time, Func<Uri, string?>? denied = null) =>
-        new(RegistryEndpoints.From(configuration), TrustedCertificates.Read(configuration), time, RegistryNetwork.From(configuration) with { Denied = denied ?? (_ => null) });
+        new(RegistryEndpoints.From(configuration), TrustedCertificates.From(configuration), time, RegistryNetwork.From(configuration) with { Denied = denied ?? (_ => null) });
 
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
@@ -65,12 +65,12 @@ public sealed class RegistryClient : IDisposable
     /// Sends a call and returns a successful answer, whose body has not been read; the caller disposes of it. 1. Redirects of GET and HEAD
     /// are followed. 2. Challenges are answered, as <see cref="CallAuthorization"/> says. 3. Anything but a success is an error.
     /// </summary>
-    /// <exception cref="RegistryError">No answer, or none that is a success.</exception>
+    /// <exception cref="RegistryException">No answer, or none that is a success.</exception>
     public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
     {
         var authorization = await _authenticator.Begin(call, stop);
         var (answer, hop) = await _transport.Begin(call, authorization.Header, stop);
-        RegistryError? beforePing = null;
+        RegistryException? beforePing = null;
         for (var redirects = 0; ;)
         {
             // 1.
@@ -122,7 +122,7 @@ public sealed class RegistryClient : IDisposable
     /// <param name="most">Bytes.</param>
     /// <param name="stop">Ends the reading.</param>
     /// <returns>Null when it has more than that.</returns>
-    /// <exception cref="RegistryError">It stalled, broke off, or was not complete within <see cref="WholeLimit"/>.</exception>
+    /// <exception cref="RegistryException">It stalled, broke off, or was not complete within <see cref="WholeLimit"/>.</exception>
     public async Task<byte[]?> ReadWhole(HttpResponseMessage answer, int most, CancellationToken stop)
     {
         await using var body = await ReadBody(answer, stop);
@@ -136,7 +136,7 @@ public sealed class RegistryClient : IDisposable
         {
             var request = answer.RequestMessage!;
             var late = new TimeoutException($"the body was not complete after {WholeLimit.TotalSeconds:0} s");
-            throw RegistryError.NoAnswer(request.Method, request.RequestUri!, late);
+            throw RegistryException.NoAnswer(request.Method, request.RequestUri!, late);
         }
     }
 
@@ -146,12 +146,12 @@ public sealed class RegistryClient : IDisposable
 
     public void Dispose() => _connections.Dispose();
 
-    private async Task<RegistryError> ReadError(RegistryCall call, Uri address, HttpResponseMessage answer, CancellationToken stop)
+    private async Task<RegistryException> ReadError(RegistryCall call, Uri address, HttpResponseMessage answer, CancellationToken stop)
     {
         using (answer)
         {
             ContentCoding.Decode(call.Method, address, answer);
-            return await RegistryError.Of(call.Method, address, answer, _time, stop);
+            return await RegistryException.From(call.Method, address, answer, _time, stop);
         }
     }
 
@@ -163,7 +163,7 @@ public sealed class RegistryClient : IDisposable
             ContentCoding.Decode(call.Method, address, answer);
             return answer;
         }
-        catch (RegistryError)
+        catch (RegistryException)
         {
             answer.Dispose();
             throw;
@@ -174,8 +174,8 @@ public sealed class RegistryClient : IDisposable
     /// The error of a call. A token server's where it kept a challenge from being answered; where <c>/v2/</c> was asked in vain, that of
     /// the answer before: a registry's 404 is not made a 401 by a token that does not help.
     /// </summary>
-    private RegistryError Refuse(
-        RegistryCall call, HttpResponseMessage answer, RegistryError error, CallAuthorization authorization, RegistryError? beforePing)
+    private RegistryException Refuse(
+        RegistryCall call, HttpResponseMessage answer, RegistryException error, CallAuthorization authorization, RegistryException? beforePing)
     {
         Answered?.Invoke(call, answer);
         if (authorization.Failure is { } atTokenServer)
@@ -188,17 +188,17 @@ public sealed class RegistryClient : IDisposable
     private Uri Next(RegistryCall call, Uri address, string location, int redirects)
     {
         if (redirects == MostRedirects)
-            throw RegistryError.Unusable(call.Method, address, $"more than {MostRedirects} redirects", isTransient: false);
+            throw RegistryException.Unusable(call.Method, address, $"more than {MostRedirects} redirects", isTransient: false);
         try
         {
             var next = UriReference.Resolve(address, location);
             var mayBePlain = address.Scheme == "http" || !_endpoints.Of(call.Repository.Host).IsVerified;
             return next.Scheme == "https" || (next.Scheme == "http" && mayBePlain) ? next
-                : throw RegistryError.Unusable(call.Method, address, $"a redirect from TLS to {RegistryError.Show(next)} is refused", isTransient: false);
+                : throw RegistryException.Unusable(call.Method, address, $"a redirect from TLS to {RegistryException.Show(next)} is refused", isTransient: false);
         }
         catch (UriFormatException e)
         {
-            throw RegistryError.Unusable(call.Method, address, $"a redirect that cannot be followed: of its address, {e.Message}", isTransient: false);
+            throw RegistryException.Unusable(call.Method, address, $"a redirect that cannot be followed: of its address, {e.Message}", isTransient: false);
         }
     }
 }

@@ -41,14 +41,14 @@ internal sealed class RegistryConnections(
     /// <param name="patience">How long the head of the answer may take, from then on.</param>
     /// <param name="ct">Ends it, and alone ends the waiting for a connection.</param>
     /// <returns>The answer, which has to be disposed of: until then it holds its connection.</returns>
-    /// <exception cref="ForbiddenAddress">The registry may not redirect there, or no registry may.</exception>
-    /// <exception cref="RegistryError">The registry itself is at an address that may not be asked.</exception>
+    /// <exception cref="ForbiddenAddressException">The registry may not redirect there, or no registry may.</exception>
+    /// <exception cref="RegistryException">The registry itself is at an address that may not be asked.</exception>
     /// <exception cref="TimeoutException">No answer in time.</exception>
     public async Task<HttpResponseMessage> Send(
         HttpRequestMessage request, Uri origin, bool isTransfer, TimeSpan patience, CancellationToken ct)
     {
         if (network.Denied(request.RequestUri!) is { } denied)
-            throw new ForbiddenAddress(denied);
+            throw new ForbiddenAddressException(denied);
         var lease = await (isTransfer ? _transfers : _questions).Acquire(request.RequestUri!, ct);
         try
         {
@@ -74,11 +74,11 @@ internal sealed class RegistryConnections(
         {
             return await _pools.GetOrAdd(way, w => new Lazy<HttpMessageInvoker>(() => Open(w))).Value.SendAsync(request, either.Token);
         }
-        catch (HttpRequestException e) when (e.InnerException is ForbiddenAddress forbidden)
+        catch (HttpRequestException e) when (e.InnerException is ForbiddenAddressException forbidden)
         {
             throw forbidden;
         }
-        catch (HttpRequestException e) when (e.InnerException is RegistryError refused)
+        catch (HttpRequestException e) when (e.InnerException is RegistryException refused)
         {
             throw refused;
         }
@@ -110,14 +110,14 @@ internal sealed class RegistryConnections(
 
         var kind = KindOf(origin);
         if (network.Redirects.Objection(address.IdnHost, kind) is { } objection)
-            throw new ForbiddenAddress(objection);
+            throw new ForbiddenAddressException(objection);
         return new Way(isVerified, isProxied, isProxied ? null : kind);
     }
 
     /// <summary>Behind a proxy the address of a name is unknown: a host that is reached by name counts as public.</summary>
     private AddressKind KindOf(Uri origin) =>
         _origins.TryGetValue(KeyOf(origin.IdnHost, origin.Port), out var kind) ? kind
-        : IPAddress.TryParse(origin.IdnHost, out var literal) ? AddressKinds.Of(literal)
+        : IPAddress.TryParse(origin.IdnHost, out var literal) ? AddressKinds.Classify(literal)
         : AddressKind.Public;
 
     private HttpMessageInvoker Open(Way way) => new(new SocketsHttpHandler
@@ -150,13 +150,13 @@ internal sealed class RegistryConnections(
         var (stream, connected) = await HappyEyeballs.Connect(
             allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), time, stop);
         if (way.Origin is null)
-            Note(to, AddressKinds.Of(connected));
+            Note(to, AddressKinds.Classify(connected));
         return stream;
     }
 
     /// <summary>Why an address may not be connected to; null when it may.</summary>
     private Exception? Objection(DnsEndPoint to, Way way, IPAddress address) => way.Origin is { } kind
-        ? network.Redirects?.Objection(to.Host, address, kind) is { } objection ? new ForbiddenAddress(objection) : null
+        ? network.Redirects?.Objection(to.Host, address, kind) is { } objection ? new ForbiddenAddressException(objection) : null
         : network.Redirects?.ObjectionToOrigin(to.Host, address, isListed: !way.IsVerified) is { } refusal
             ? Refused($"{to.Host}:{to.Port}", refusal) : null;
 
@@ -171,18 +171,18 @@ internal sealed class RegistryConnections(
     /// be a port scanner.
     /// </summary>
     public bool IsPrivate(Uri registry) => IPAddress.TryParse(registry.IdnHost, out var literal)
-        ? AddressKinds.Of(literal) is not AddressKind.Public
+        ? AddressKinds.Classify(literal) is not AddressKind.Public
         : _private.ContainsKey(KeyOf(registry.IdnHost, registry.Port));
 
     private void NoteWhetherPrivate(DnsEndPoint origin, IPAddress[] addresses)
     {
-        if (!addresses.Any(address => AddressKinds.Of(address) is not AddressKind.Public))
+        if (!addresses.Any(address => AddressKinds.Classify(address) is not AddressKind.Public))
             _private.TryRemove(KeyOf(origin.Host, origin.Port), out _);
         else if (_private.TryAdd(KeyOf(origin.Host, origin.Port), true) && _private.Count > MostPrivate)
             _private.Clear();   // each is noted again before it is next connected to
     }
 
-    private static RegistryError Refused(string registry, string refusal) =>
+    private static RegistryException Refused(string registry, string refusal) =>
         new(RegistryErrorKind.Refused, $"{registry} is not pulled from: {refusal}", HttpStatusCode.Forbidden);
 
     private static string KeyOf(string host, int port) => $"{host}:{port}";

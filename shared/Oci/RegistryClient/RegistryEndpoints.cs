@@ -32,14 +32,14 @@ public sealed class RegistryEndpoints
     /// <c>http://host[:port]</c>: plain HTTP. <c>https://host[:port]</c>: TLS, unverified. <c>host[:port]</c>: TLS, unverified, or plain HTTP where
     /// the port does not speak TLS.
     /// </param>
-    /// <exception cref="WrongSetting">An entry is none of these.</exception>
+    /// <exception cref="InvalidSettingException">An entry is none of these.</exception>
     public RegistryEndpoints(IEnumerable<string> insecure)
     {
         foreach (var entry in insecure)
         {
             var hasScheme = entry.Contains("://", StringComparison.Ordinal);
             if (!Uri.TryCreate(hasScheme ? entry : "https://" + entry, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address.PathAndQuery != "/")
-                throw new WrongSetting(InsecureKey, entry, "host, host:port, http://host[:port] or https://host[:port]");
+                throw new InvalidSettingException(InsecureKey, entry, "host, host:port, http://host[:port] or https://host[:port]");
             var host = (hasScheme ? entry[(entry.IndexOf("://", StringComparison.Ordinal) + 3)..] : entry).TrimEnd('/');
             _special[host] = new RegistryEndpoint(address, IsVerified: false, MayBePlain: !hasScheme);
         }
@@ -60,7 +60,7 @@ public sealed class RegistryEndpoints
     public static string HostOf(Uri address) => address.IsDefaultPort ? address.Host : address.Authority;
 
     /// <summary>The endpoints that <c>Kuik:InsecureRegistries</c> describes.</summary>
-    /// <exception cref="WrongSetting">An entry is not accepted.</exception>
+    /// <exception cref="InvalidSettingException">An entry is not accepted.</exception>
     public static RegistryEndpoints From(IConfiguration configuration) => new(configuration.ReadList(InsecureKey));
 
     /// <summary>The clock by which a host that answered without TLS is tried with it again.</summary>

@@ -8,7 +8,7 @@ namespace Kuik.Oci;
 public readonly record struct RegistryRepository(string Host, string Name)
 {
     /// <summary>The origin's repository of an image.</summary>
-    public static RegistryRepository Of(ImageReference image) => new(image.Host, image.Repository);
+    public static RegistryRepository From(ImageReference image) => new(image.Host, image.Repository);
 
     public override string ToString() => $"{Host}/{Name}";
 }

@@ -33,7 +33,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
     /// <param name="request">Registry, realm, scopes and credential.</param>
     /// <param name="isRefused">Whether the registry refused a token just now: it is not used again.</param>
     /// <param name="stop">Ends the waiting, not the request that other callers may wait for.</param>
-    /// <exception cref="RegistryError">The token server did not give one.</exception>
+    /// <exception cref="RegistryException">The token server did not give one.</exception>
     public async Task<(string Value, bool WasKept)> Get(TokenRequest request, Func<string, bool> isRefused, CancellationToken stop)
     {
         var wasKept = _tokens.TryGetValue(request, out var known);
@@ -56,7 +56,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         var endpoint = endpoints.Of(wanted.Host);
         var realm = RealmOf(wanted, endpoint.Address);
         if (realm.Scheme == "http" && wanted.Credential is not null && endpoint is { IsVerified: true, Address.Scheme: "https" })
-            throw new RegistryError(RegistryErrorKind.Refused, $"{wanted.Host} names a token server without TLS, {RegistryError.Show(realm)}: credentials are not sent there");
+            throw new RegistryException(RegistryErrorKind.Refused, $"{wanted.Host} names a token server without TLS, {RegistryException.Show(realm)}: credentials are not sent there");
 
         // 2. The credential: an identity token by POST, a password by Basic, or nothing.
         var scopes = wanted.Scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(scope => KeyValuePair.Create("scope", scope));
@@ -72,27 +72,27 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             using var deadline = new CancellationTokenSource(Patience, time);
             ContentCoding.Decode(request.Method, realm, answer);
             if (!answer.IsSuccessStatusCode)
-                throw await RegistryError.Of(request.Method, realm, answer, time, deadline.Token);
+                throw await RegistryException.From(request.Method, realm, answer, time, deadline.Token);
             await answer.Content.LoadIntoBufferAsync(LongestAnswer, deadline.Token);
             using var json = UntrustedJson.ParseDocument(await answer.Content.ReadAsByteArrayAsync(deadline.Token));
-            return Read(json.RootElement) ?? throw RegistryError.Unusable(request.Method, realm, "no token in the answer");
+            return Read(json.RootElement) ?? throw RegistryException.Unusable(request.Method, realm, "no token in the answer");
         }
         catch (OperationCanceledException)
         {
-            throw RegistryError.NoAnswer(
+            throw RegistryException.NoAnswer(
                 request.Method, realm, new TimeoutException($"the token was not complete after {Patience.TotalSeconds:0} s"));
         }
         catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException)
         {
-            throw RegistryError.NoAnswer(request.Method, realm, e);
+            throw RegistryException.NoAnswer(request.Method, realm, e);
         }
-        catch (ForbiddenAddress e)
+        catch (ForbiddenAddressException e)
         {
-            throw new RegistryError(RegistryErrorKind.Broken, $"{wanted.Host} names a token server, {RegistryError.Show(realm)}, that is refused: {e.Message}", isTransient: false);
+            throw new RegistryException(RegistryErrorKind.Broken, $"{wanted.Host} names a token server, {RegistryException.Show(realm)}, that is refused: {e.Message}", isTransient: false);
         }
         catch (JsonException e)
         {
-            throw RegistryError.Unusable(request.Method, realm, $"the answer is not JSON ({e.Message})");
+            throw RegistryException.Unusable(request.Method, realm, $"the answer is not JSON ({e.Message})");
         }
     }
 
@@ -108,7 +108,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         {
             cause = $"of its realm, {e.Message}";
         }
-        throw new RegistryError(RegistryErrorKind.Broken, $"{wanted.Host} names no usable token server: {cause}", isTransient: false);
+        throw new RegistryException(RegistryErrorKind.Broken, $"{wanted.Host} names no usable token server: {cause}", isTransient: false);
     }
 
     private static HttpRequestMessage Get(Uri realm, IEnumerable<KeyValuePair<string, string>> fields, RegistryCredential? credential)

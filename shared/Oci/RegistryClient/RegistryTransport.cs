@@ -24,7 +24,7 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
                 endpoints.SawTls(host);
             return (answer, hop);
         }
-        catch (RegistryError noTls) when (endpoint.MayBePlain && IsNoTls(noTls) && !endpoints.HasSpokenTls(host))
+        catch (RegistryException noTls) when (endpoint.MayBePlain && IsNoTls(noTls) && !endpoints.HasSpokenTls(host))
         {
             hop = HopTo(RegistryEndpoints.PlainOf(host), call);
             return (await SendPlain(hop, call, authorization, noTls, stop), hop);
@@ -32,14 +32,14 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
     }
 
     private async Task<HttpResponseMessage> SendPlain(
-        Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, RegistryError noTls, CancellationToken stop)
+        Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, RegistryException noTls, CancellationToken stop)
     {
         HttpResponseMessage answer;
         try
         {
             answer = await SendTo(hop, call, authorization, stop);
         }
-        catch (RegistryError e) when (e.Kind == RegistryErrorKind.Unreachable)
+        catch (RegistryException e) when (e.Kind == RegistryErrorKind.Unreachable)
         {
             throw noTls;
         }
@@ -58,7 +58,7 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
         || answer.Headers.NonValidated.Contains("Docker-Distribution-Api-Version")
         || answer.Content.Headers.ContentType?.MediaType == RegistryErrors.MediaType;
 
-    private static bool IsNoTls(RegistryError error) =>
+    private static bool IsNoTls(RegistryException error) =>
         error.InnerException is HttpRequestException { InnerException: AuthenticationException }
             or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
 
@@ -76,14 +76,14 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
         {
             return await connections.Send(request, hop.Origin, call.IsTransfer, call.Patience, stop);
         }
-        catch (ForbiddenAddress e)
+        catch (ForbiddenAddressException e)
         {
-            var refused = $"a redirect to {RegistryError.Show(hop.Address)} is refused: {e.Message}";
-            throw RegistryError.Unusable(call.Method, hop.From, refused, isTransient: false);
+            var refused = $"a redirect to {RegistryException.Show(hop.Address)} is refused: {e.Message}";
+            throw RegistryException.Unusable(call.Method, hop.From, refused, isTransient: false);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException && !stop.IsCancellationRequested)
         {
-            throw RegistryError.NoAnswer(call.Method, hop.Address, e);
+            throw RegistryException.NoAnswer(call.Method, hop.Address, e);
         }
     }
 

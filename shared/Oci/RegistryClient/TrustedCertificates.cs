@@ -15,8 +15,8 @@ public static class TrustedCertificates
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
 
     /// <summary>The certificates of <c>Kuik:RootCertificateAuthorities</c>, a list of PEM files.</summary>
-    /// <exception cref="WrongSetting">A file cannot be read or holds no certificate.</exception>
-    public static X509Certificate2Collection Read(IConfiguration configuration)
+    /// <exception cref="InvalidSettingException">A file cannot be read or holds no certificate.</exception>
+    public static X509Certificate2Collection From(IConfiguration configuration)
     {
         var roots = new X509Certificate2Collection();
         foreach (var file in configuration.ReadList(Key))
@@ -28,10 +28,10 @@ public static class TrustedCertificates
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
             {
-                throw new WrongSetting(Key, file, $"a readable PEM file of certificates ({e.Message})");
+                throw new InvalidSettingException(Key, file, $"a readable PEM file of certificates ({e.Message})");
             }
             if (roots.Count == before)
-                throw new WrongSetting(Key, file, "a PEM file with at least one certificate");
+                throw new InvalidSettingException(Key, file, "a PEM file with at least one certificate");
         }
         return roots;
     }
@@ -40,7 +40,7 @@ public static class TrustedCertificates
     /// The TLS options of a client: certificates below the system's authorities or <paramref name="roots"/> are accepted. Intermediate
     /// certificates come from the server or from <paramref name="roots"/>, never from a download (docs/decisions/0009-nothing-blocks.md).
     /// </summary>
-    /// <param name="roots">As <see cref="Read"/> returns them.</param>
+    /// <param name="roots">As <see cref="From"/> returns them.</param>
     /// <param name="isVerified">False: any certificate is accepted.</param>
     public static SslClientAuthenticationOptions ClientOptions(X509Certificate2Collection roots, bool isVerified = true)
     {

@@ -29,7 +29,7 @@ internal sealed class ChaosReplica(string name, KuikService service)
 
     /// <summary>SIGTERM, and waits until it has ended.</summary>
     /// <returns>Its exit code.</returns>
-    /// <exception cref="ServerFailed">It is still there after a minute.</exception>
+    /// <exception cref="ServerFailedException">It is still there after a minute.</exception>
     public async Task<int> Stop()
     {
         IsDown = true;

@@ -127,7 +127,7 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
             if (await replica.Stop() is var code and not (0 or 143))
                 _problems.Enqueue($"{replica.Name} ended with exit code {code} after SIGTERM\n{replica.Tail}");
         }
-        catch (ServerFailed still)
+        catch (ServerFailedException still)
         {
             _problems.Enqueue(still.Message);
             replica.Kill();

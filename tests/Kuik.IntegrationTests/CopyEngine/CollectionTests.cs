@@ -42,7 +42,7 @@ public sealed class CollectionTests
         var (collection, before) = (new TaskCompletionSource(), cache.Requests().Count);
         engine.CollectionEnds = collection.Task;
 
-        var eviction = engine.EvictImage.Run(ImageReference.Parse(name), Stop);
+        var eviction = engine.TagEviction.Evict(ImageReference.Parse(name), Stop);
         Assert.False(eviction.IsCompleted);
         Assert.Equal(before, cache.Requests().Count);
 

@@ -66,9 +66,9 @@ public class CredentialsTests
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         engine.Credentials.Enqueue(new RegistryCredential("robot", "hunter2hunter2"));
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Refused, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Refused, false), (failure.Kind, failure.RetryHelps));
         Assert.DoesNotContain("hunter2", failure.ToString(), StringComparison.Ordinal);
         Assert.Contains("401", failure.Message, StringComparison.Ordinal);
     }

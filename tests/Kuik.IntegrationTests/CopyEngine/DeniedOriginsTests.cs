@@ -33,9 +33,9 @@ public sealed class DeniedOriginsTests : IAsyncLifetime
     {
         await using var engine = await StartEngine.Run(cache, [origin.Host], null, Deny(key));
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Refused, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Refused, false), (failure.Kind, failure.RetryHelps));
         Assert.Contains(key, failure.Message, StringComparison.Ordinal);
         Assert.Empty(origin.Ledger);
     }
@@ -72,7 +72,7 @@ public sealed class DeniedOriginsTests : IAsyncLifetime
             : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host, storage.Host], null, ("Kuik:DeniedOrigins", storage.Host));
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
         Assert.Contains("Kuik:DeniedOrigins", failure.Message, StringComparison.Ordinal);
         Assert.Empty(storage.Ledger);

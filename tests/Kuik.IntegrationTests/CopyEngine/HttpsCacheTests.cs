@@ -42,11 +42,11 @@ public sealed class HttpsCacheTests
         var name = origin.Add("team/web", "1", image);
         await using var engine = await StartAt($"https://{impostor.Host}", await Registry.Start(), origin);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
         using var client = engine.Client();
         var layer = await client.TryRead(name, image.Layers[1].Digest);
 
-        Assert.Equal(CopyFailed.Cache, failure.Kind);
+        Assert.Equal(CopyException.Cache, failure.Kind);
         Assert.Contains("is not trusted", failure.Message, StringComparison.Ordinal);
         Assert.Equal(image.Layers[1].Bytes, layer);
         Assert.Empty(impostor.Ledger);
@@ -61,9 +61,9 @@ public sealed class HttpsCacheTests
         var name = origin.Add("team/web", "1", TestImage.Small(seed: 972));
         await using var engine = await Start(cache, origin, front);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal(CopyFailed.Cache, failure.Kind);
+        Assert.Equal(CopyException.Cache, failure.Kind);
         Assert.DoesNotContain(front.Requests(), request => request is { Method: "PUT", Status: 201 });
     }
 

@@ -95,12 +95,12 @@ public class KindsOfContentTests
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
         await engine.Copy(name);
-        await engine.EvictImage.Run(ImageReference.Parse(origin.Add("team/web", "other", image)), TestContext.Current.CancellationToken);
+        await engine.TagEviction.Evict(ImageReference.Parse(origin.Add("team/web", "other", image)), TestContext.Current.CancellationToken);
 
         Assert.Equal(outer, (await cache.Manifest(name))?.Bytes);
         Assert.Equal(inner, (await cache.Manifest(name, TestBlob.DigestOf(inner)))?.Bytes);
         Assert.Equal(image.Bytes, (await cache.Manifest(name, image.Digest))?.Bytes);
-        await engine.EvictImage.Run(ImageReference.Parse(name), TestContext.Current.CancellationToken);
+        await engine.TagEviction.Evict(ImageReference.Parse(name), TestContext.Current.CancellationToken);
         Assert.Empty(await cache.Tags(name));
     }
 
@@ -139,9 +139,9 @@ public class KindsOfContentTests
         var name = origin.AddManifest("team/windows", "1", MediaTypes.DockerManifest, Encoding.UTF8.GetBytes(manifest.ToJsonString()));
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Cache, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Cache, false), (failure.Kind, failure.RetryHelps));
         Assert.Contains("layers that are kept elsewhere", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(origin.Ledger, request => request.Target == foreign);
     }
@@ -154,9 +154,9 @@ public class KindsOfContentTests
         var name = origin.AddManifest("team/old", "1", "application/vnd.docker.distribution.manifest.v1+prettyjws", "{\"schemaVersion\":1}"u8.ToArray());
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.Contains("is of Docker's schema 1, which cache registries do not store", failure.Message, StringComparison.Ordinal);
     }
 
@@ -170,10 +170,10 @@ public class KindsOfContentTests
         var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, new Uri($"http://{origin.Host}"));
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
         using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.EndsWith("a manifest of more than 4 MiB", failure.Message, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
         await Eventually.True(() => proxy.Log.Contains("a manifest of more than 4 MiB", StringComparison.Ordinal), "the node's log tells the reason, which clients are not told of a private host");
@@ -194,10 +194,10 @@ public class KindsOfContentTests
         var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint);
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
         var answer = await client.GetByteArrayAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.Contains($"is no image: it has the type {artifactType} of what Kuik itself writes", failure.Message, StringComparison.Ordinal);
         Assert.Equal(bytes, answer);
         Assert.Empty(await cache.Tags(name));

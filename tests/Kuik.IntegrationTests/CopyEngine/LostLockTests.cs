@@ -37,9 +37,9 @@ public sealed class LostLockTests
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         engine.LosesLocks = () => true;
 
-        var failed = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failed = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Cache, true), (failed.Kind, failed.RetryHelps));
+        Assert.Equal((CopyException.Cache, true), (failed.Kind, failed.RetryHelps));
         Assert.DoesNotContain(cache.Requests(), request =>
             request.Method == "PUT" && request.Path.Contains("/manifests/", StringComparison.Ordinal));
     }
@@ -54,7 +54,7 @@ public sealed class LostLockTests
         await engine.Copy(name);
         engine.LosesLocks = () => true;
 
-        var failed = await Assert.ThrowsAsync<CopyFailed>(() => engine.EvictImage.Run(ImageReference.Parse(name), Stop));
+        var failed = await Assert.ThrowsAsync<CopyException>(() => engine.TagEviction.Evict(ImageReference.Parse(name), Stop));
 
         Assert.True(failed.RetryHelps);
         await cache.AssertHas(name, image);
@@ -71,16 +71,16 @@ public sealed class LostLockTests
         foreach (var name in names)
             await engine.Copy(name);
         foreach (var name in names)
-            await engine.EvictImage.Run(ImageReference.Parse(name), _ => Task.FromResult(true), Stop);
+            await engine.TagEviction.Evict(ImageReference.Parse(name), _ => Task.FromResult(true), Stop);
         var asked = 0;
         engine.LosesLocks = () => Interlocked.Increment(ref asked) == 3;   // before the sweep, before its first deletion, before the second
 
         var repository = CachePath.Of(ImageReference.Parse(names[0]));
-        await Assert.ThrowsAsync<CopyFailed>(() => engine.SweepRepository.Run(repository, Stop));
+        await Assert.ThrowsAsync<CopyException>(() => engine.RepositorySweeper.Sweep(repository, Stop));
 
         Assert.Equal(2, (await cache.Tags(names[0])).Count);
         engine.LosesLocks = null;
-        Assert.Equal(new Sweep(2, null), await engine.SweepRepository.Run(repository, Stop));
+        Assert.Equal(new Sweep(2, null), await engine.RepositorySweeper.Sweep(repository, Stop));
         Assert.Empty(await cache.Tags(names[0]));
     }
 }

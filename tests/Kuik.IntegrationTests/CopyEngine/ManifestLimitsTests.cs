@@ -43,9 +43,9 @@ public sealed class ManifestLimitsTests : IAsyncLifetime
     {
         var name = AddIndexOfLargeManifests(statedSize: ChildSize);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.Contains($"at most {ManifestBudget.MaxBytes} are copied", failure.Message, StringComparison.Ordinal);
         Assert.Equal(0, ChildrenRead);
     }
@@ -63,9 +63,9 @@ public sealed class ManifestLimitsTests : IAsyncLifetime
             return script(request);
         };
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.InRange(ChildrenRead, 8, 9);
         Assert.True(most < 100 << 20, $"{most >> 20} MiB were held");
     }

@@ -243,10 +243,10 @@ public class PullThroughTests
         using var client = engine.Client();
 
         var pulled = await client.TryRead(name, layer.Digest);
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
         Assert.Null(pulled);
-        Assert.Contains(failure.Kind, new[] { CopyFailed.Broken, CopyFailed.Unreachable });   // a dropped connection may take the head along
+        Assert.Contains(failure.Kind, new[] { CopyException.Broken, CopyException.Unreachable });   // a dropped connection may take the head along
         Assert.True(failure.RetryHelps);
         Assert.Null(await cache.Blob(name, layer.Digest));
         Assert.Null(await cache.Manifest(name));
@@ -274,8 +274,8 @@ public class PullThroughTests
         }
 
         Assert.All(origin.BlobDownloads().Values, times => Assert.Equal(1, times));
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
-        Assert.Equal(CopyFailed.Cache, failure.Kind);
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
+        Assert.Equal(CopyException.Cache, failure.Kind);
     }
 
     [Fact]

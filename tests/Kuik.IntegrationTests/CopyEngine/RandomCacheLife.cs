@@ -73,7 +73,7 @@ internal sealed class RandomCacheLife : IAsyncDisposable
             await (random.Next(2) == 0 ? Evict(name) : Copy(name));
         Assert.Empty(open);
         foreach (var repository in Repositories)
-            await engine.EvictImage.Run(ImageReference.Parse($"{origin.Host}/{repository}:never-cached"), Stop);
+            await engine.TagEviction.Evict(ImageReference.Parse($"{origin.Host}/{repository}:never-cached"), Stop);
     }
 
     /// <summary>The registry's own, and what is cached is whole before and after it.</summary>
@@ -165,7 +165,7 @@ internal sealed class RandomCacheLife : IAsyncDisposable
     private Task Evict(string name) =>
         Do($"evict {name}", name, async () =>
         {
-            await engine.EvictImage.Run(ImageReference.Parse(name), Stop);
+            await engine.TagEviction.Evict(ImageReference.Parse(name), Stop);
             return null;
         });
 
@@ -180,7 +180,7 @@ internal sealed class RandomCacheLife : IAsyncDisposable
         {
             cached = await work();
         }
-        catch (CopyFailed) when (front.HasCut)
+        catch (CopyException) when (front.HasCut)
         {
             isCut = true;
         }

@@ -25,14 +25,14 @@ public sealed class RateLimitTests
         origin.Headers["RateLimit-Remaining"] = "0;w=21600";
         origin.Script = _ => Misbehave.Answer(429, ("Retry-After", "3600"));
 
-        var first = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(limited));
+        var first = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(limited));
         var touched = origin.Ledger.Count;
-        var second = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(other));
+        var second = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(other));
         var pull = await client.Ask(HttpMethod.Get, other, "manifests/1");
         var blob = await client.Ask(HttpMethod.Get, other, "blobs/" + TestImage.Small(seed: 502).Layers[0].Digest);
         var served = await client.Ask(HttpMethod.Get, cached, "manifests/1");
 
-        Assert.All([first, second], failure => Assert.Equal((CopyFailed.RateLimited, true), (failure.Kind, failure.RetryHelps)));
+        Assert.All([first, second], failure => Assert.Equal((CopyException.RateLimited, true), (failure.Kind, failure.RetryHelps)));
         Assert.EndsWith("429 Too Many Requests; 0 of 100 per 6 h left", first.Message, StringComparison.Ordinal);
         foreach (var answer in new[] { pull, blob })
         {
@@ -56,13 +56,13 @@ public sealed class RateLimitTests
             : request.Authorization == Basic("slow") ? Misbehave.Answer(429, ("Retry-After", "1")) : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         engine.Credentials.Enqueue(new RegistryCredential("slow", "secret"));
-        var slow = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var slow = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
         engine.Credentials.Clear();
         engine.Credentials.Enqueue(new RegistryCredential("quick", "secret"));
         await engine.Copy(name);
 
-        Assert.Equal(CopyFailed.RateLimited, slow.Kind);
+        Assert.Equal(CopyException.RateLimited, slow.Kind);
         await cache.AssertHas(name, image);
         engine.Credentials.Clear();
         engine.Credentials.Enqueue(new RegistryCredential("slow", "secret"));

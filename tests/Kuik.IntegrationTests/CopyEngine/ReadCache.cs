@@ -30,7 +30,7 @@ internal static class ReadCache
             return null;
         answer.EnsureSuccessStatusCode();
         var bytes = await answer.Content.ReadAsByteArrayAsync();
-        return IndexWrapper.Read(bytes) is { } wrapper
+        return IndexWrapper.Parse(bytes) is { } wrapper
             ? (await Blob(cache, name, wrapper.Digest) ?? throw new InvalidOperationException("a wrapper without its index"), wrapper.MediaType)
             : (bytes, answer.Content.Headers.ContentType!.ToString());
     }

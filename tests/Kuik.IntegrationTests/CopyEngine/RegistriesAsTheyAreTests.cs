@@ -148,9 +148,9 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
         var name = origin.AddManifest("team/web", "1", MediaTypes.OciManifest, Encoding.UTF8.GetBytes("""{"layers":[{"digest":"\ud800","size":1}]}"""));
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => engine.Copy(name));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
     }
 
     [Fact]

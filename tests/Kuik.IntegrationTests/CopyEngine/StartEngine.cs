@@ -26,11 +26,11 @@ public sealed class StartEngine : IAsyncDisposable
 
     public Uri Endpoint { get; private init; } = null!;
 
-    public CopyImage CopyImage => app.Services.GetRequiredService<CopyImage>();
+    public ImageCopier ImageCopier => app.Services.GetRequiredService<ImageCopier>();
 
-    public EvictImage EvictImage => app.Services.GetRequiredService<EvictImage>();
+    public TagEviction TagEviction => app.Services.GetRequiredService<TagEviction>();
 
-    public SweepRepository SweepRepository => app.Services.GetRequiredService<SweepRepository>();
+    public RepositorySweeper RepositorySweeper => app.Services.GetRequiredService<RepositorySweeper>();
 
     /// <summary>What is shown to origins.</summary>
     public ConcurrentQueue<RegistryCredential> Credentials { get; } = new();
@@ -76,7 +76,7 @@ public sealed class StartEngine : IAsyncDisposable
         ]);
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
         builder.Services.AddSingleton(time);
-        builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineNeeds(
+        builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineHooks(
             (_, _) => engine!.Fault is { } fault ? throw fault : Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine.Credentials]),
             async (repository, stop) => await engine!.Lock($"{cache.Host} {repository}", stop),
             (image, _) =>
@@ -99,7 +99,7 @@ public sealed class StartEngine : IAsyncDisposable
     }
 
     /// <summary>Copies an image and gives what came of it.</summary>
-    public Task<CopiedImage> Copy(string name) => CopyImage.Run(ImageReference.Parse(name), TestContext.Current.CancellationToken);
+    public Task<CopiedImage> Copy(string name) => ImageCopier.Copy(ImageReference.Parse(name), TestContext.Current.CancellationToken);
 
     /// <summary>A client of its pull-through.</summary>
     public HttpClient Client() => new() { BaseAddress = Endpoint };
@@ -111,7 +111,7 @@ public sealed class StartEngine : IAsyncDisposable
     public Task LearnNames() => app.Services.GetRequiredService<Engine>().Replicas.All(TestContext.Current.CancellationToken);
 
     /// <summary>Which of some replicas, by their ports, owns a digest, or a repository's manifests.</summary>
-    public static int OwnerOf(string key, params int[] ports) => BlobOwners.Rank(key, ports.Select(port => new Uri($"http://127.0.0.1:{port}")).Select(address => new Replica(address, address.Authority)))[0].Address.Port;
+    public static int OwnerOf(string key, params int[] ports) => RendezvousRing.Rank(key, ports.Select(port => new Uri($"http://127.0.0.1:{port}")).Select(address => new Replica(address, address.Authority)))[0].Address.Port;
 
     public async ValueTask DisposeAsync()
     {

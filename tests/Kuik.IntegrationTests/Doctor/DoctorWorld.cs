@@ -120,7 +120,7 @@ public sealed class DoctorWorld : Xunit.IAsyncLifetime
         current["status"] = JsonNode.Parse(patch)!["status"]!.DeepClone();
         var result = await Api.TryKubectl(["replace", "--raw", path, "-f", "-"], current.ToJsonString());
         if (result.ExitCode != 0)
-            throw new ServerFailed($"kubectl replace {path}: {result.Errors}");
+            throw new ServerFailedException($"kubectl replace {path}: {result.Errors}");
     }
 
     // On the loopback instead of behind a Service, whose address leads nowhere here; and with more time than 2 s, on a busy machine.

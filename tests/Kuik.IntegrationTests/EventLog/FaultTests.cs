@@ -34,7 +34,7 @@ public class FaultTests
             var isFirst = true;
             try
             {
-                await host.Transactions.Run(async log =>
+                await host.Transactions.Execute(async log =>
                 {
                     foreach (var image in images)
                     {

@@ -24,7 +24,7 @@ public class HighWaterTests
         await first.AppendRequest("before:1");
         await Eventually.True(() => seen.Images.Contains("before:1"), "the subscription runs");
 
-        var slow = second.Transactions.Run(async transaction =>
+        var slow = second.Transactions.Execute(async transaction =>
         {
             transaction.Session.Events.Append(StreamName.OfImage("slow:1"), new RequestedByPull("slow:1", DateTimeOffset.UtcNow));
             await transaction.Session.SaveChangesAsync();   // takes the number; the commit comes when this returns

@@ -45,14 +45,14 @@ public class ImageUsersTests
         await Append(host, Pod("uid-1", "a:1", "b:1") with { PullSecrets = ["s"] }, Pod("uid-2", "a:1"), Pod("uid-3", "c:1"), Pod("uid-4"));
         await Append(host, Pod("uid-2", "b:1"), new PodGone("uid-3", "default", "pod-uid-3", ["c:1"], DateTimeOffset.UtcNow));
         var before = await Described(host);
-        Assert.Equal(new ImageUsersDifference(0, 0), await ImageUsersRebuild.Run(host.Postgres, Any));
+        Assert.Equal(new ImageUsersDifference(0, 0), await ImageUsersRebuild.Rebuild(host.Postgres, Any));
 
         await host.Execute("""
             delete from kuik.image_users where image = 'a:1';
             update kuik.image_users set pull_secrets = '{}' where pod_uid = 'uid-1';
             insert into kuik.image_users values ('z:1', 'uid-9', 'default', 'nobody', '{}')
             """);
-        var difference = await ImageUsersRebuild.Run(host.Postgres, Any);
+        var difference = await ImageUsersRebuild.Rebuild(host.Postgres, Any);
 
         Assert.Equal(new ImageUsersDifference(2, 2), difference);
         Assert.Equal(before, await Described(host));
@@ -74,14 +74,14 @@ public class ImageUsersTests
 
         var writing = Task.WhenAll(Enumerable.Range(50, 50).Select(i => Append(host, Pod($"uid-{i}", "a:1"))));
         for (var round = 0; round < 10; round++)
-            await ImageUsersRebuild.Run(host.Postgres, Any);
+            await ImageUsersRebuild.Rebuild(host.Postgres, Any);
         await writing;
         await end.CancelAsync();
         await reading;
 
         Assert.True(fewest >= 50, $"a reader saw {fewest} of 50 pods");
         Assert.Equal(100, (await Rows(host)).Count);
-        Assert.Equal(new ImageUsersDifference(0, 0), await ImageUsersRebuild.Run(host.Postgres, Any));
+        Assert.Equal(new ImageUsersDifference(0, 0), await ImageUsersRebuild.Rebuild(host.Postgres, Any));
     }
 
     private static async Task<LogHost> Start()
@@ -91,7 +91,7 @@ public class ImageUsersTests
         return host;
     }
 
-    private static Task Append(LogHost host, params object[] facts) => host.Transactions.Run(async log =>
+    private static Task Append(LogHost host, params object[] facts) => host.Transactions.Execute(async log =>
     {
         foreach (var fact in facts)
         {

@@ -71,7 +71,7 @@ internal sealed class LogHost : IAsyncDisposable
     };
 
     /// <summary>Appends one request for an image that nobody has asked for, in its own stream.</summary>
-    public Task AppendRequest(string image) => Transactions.Run(async transaction =>
+    public Task AppendRequest(string image) => Transactions.Execute(async transaction =>
     {
         var stream = await transaction.ReadImage(image, CancellationToken.None);
         stream.Append(new RequestedByPull(image, DateTimeOffset.UtcNow));

@@ -38,7 +38,7 @@ public class LogSizeTests(ITestOutputHelper output)
     private static Task<long> Size(LogHost host) =>
         host.Ask<long>("select pg_total_relation_size('kuik.mt_events') + pg_total_relation_size('kuik.mt_streams')");
 
-    private static Task Append(LogHost host, object fact) => host.Transactions.Run(async log =>
+    private static Task Append(LogHost host, object fact) => host.Transactions.Execute(async log =>
     {
         var uid = fact is PodObserved pod ? pod.PodUid : ((PodGone)fact).PodUid;
         (await log.Read(StreamName.OfPod(uid), 0, (count, _) => count + 1, CancellationToken.None)).Append(fact);

@@ -80,7 +80,7 @@ public class PodArchiveTests
         return await PodArchive.Archive(connection, TimeSpan.FromHours(24), 100, Any);
     }
 
-    private static Task Append(LogHost host, params object[] facts) => host.Transactions.Run(async log =>
+    private static Task Append(LogHost host, params object[] facts) => host.Transactions.Execute(async log =>
     {
         foreach (var fact in facts)
         {

@@ -92,7 +92,7 @@ public class RelayTests
         var inbox = new Inbox();
         await using var listener = await LogHost.Start("listener", postgres, add: LogHost.Listening(rabbit, inbox));
         var now = DateTimeOffset.UtcNow;
-        await listener.Transactions.Run(async transaction =>
+        await listener.Transactions.Execute(async transaction =>
         {
             var pod = await transaction.Read(StreamName.OfPod("uid"), 0, (count, _) => count + 1, Any);
             pod.Append(new PodObserved("uid", "default", "short", [new("c", "a:1", "a:1")], [], now));

@@ -16,7 +16,7 @@ public class TransactionTests
     {
         await using var host = await Start();
 
-        var seen = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => host.Transactions.Run(async transaction =>
+        var seen = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => host.Transactions.Execute(async transaction =>
         {
             await Append(transaction);
             return (await Read(transaction)).State;
@@ -33,7 +33,7 @@ public class TransactionTests
         var (lateHasRead, lateMayGo) = (new TaskCompletionSource(), new TaskCompletionSource());
         var (earlyIsBack, earlyMayCommit) = (new TaskCompletionSource(), new TaskCompletionSource());
         var (lateAttempts, earlyAttempts) = (0, 0);
-        var late = host.Transactions.Run(async transaction =>
+        var late = host.Transactions.Execute(async transaction =>
         {
             await Append(transaction);
             if (++lateAttempts == 1)
@@ -44,12 +44,12 @@ public class TransactionTests
         }, Any);
         await lateHasRead.Task;
 
-        var early = host.Transactions.Run(async transaction =>
+        var early = host.Transactions.Execute(async transaction =>
         {
             await Append(transaction);
             if (++earlyAttempts == 1)
             {
-                await host.Transactions.Run(Append, Any); // a third is before both
+                await host.Transactions.Execute(Append, Any); // a third is before both
                 return;
             }
             earlyIsBack.SetResult();
@@ -70,7 +70,7 @@ public class TransactionTests
     {
         await using var host = await Start();
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => host.Transactions.Run(async transaction =>
+        await Assert.ThrowsAsync<InvalidOperationException>(() => host.Transactions.Execute(async transaction =>
         {
             await ImageUsers.Replace(transaction.Connection, Pod("uid", Image), Any);
             await Append(transaction);
@@ -91,9 +91,9 @@ public class TransactionTests
         await using var host = await Start();
         var first = Pod("first", Image) with { Namespace = "apps", PullSecrets = ["pull", "more"] };
         var next = Pod("next", Image) with { Namespace = @namespace, PullSecrets = secrets };
-        await host.Transactions.Run(transaction => ImageUsers.Replace(transaction.Connection, first, Any), Any);
+        await host.Transactions.Execute(transaction => ImageUsers.Replace(transaction.Connection, first, Any), Any);
 
-        var answer = await host.Transactions.Run(transaction => ImageUsers.BringsSecret(transaction.Connection, Image, next, Any), Any);
+        var answer = await host.Transactions.Execute(transaction => ImageUsers.BringsSecret(transaction.Connection, Image, next, Any), Any);
 
         Assert.Equal(brings, answer);
     }
@@ -104,7 +104,7 @@ public class TransactionTests
         await using var host = await Start();
         var isHeld = new TaskCompletionSource();
         var mayCommit = new TaskCompletionSource();
-        var holder = host.Transactions.Run(async transaction =>
+        var holder = host.Transactions.Execute(async transaction =>
         {
             await ImageLocks.TakeToUse(transaction, [Image], Any);
             isHeld.SetResult();
@@ -114,7 +114,7 @@ public class TransactionTests
         }, Any);
         await isHeld.Task;
 
-        var waiter = host.Transactions.Run(async transaction =>
+        var waiter = host.Transactions.Execute(async transaction =>
         {
             await ImageLocks.TakeToExpire(transaction, Image, Any);
             return (await ImageUsers.Count(transaction.Connection, Image, Any), (await Read(transaction)).State);

@@ -34,7 +34,7 @@ public class UseAgainstExpiryTests
 
             await Task.WhenAll(race.Select(step => Task.Run(step)));
 
-            var isExpired = await host.Transactions.Run(async transaction => (await Read(transaction, image)).State, Any);
+            var isExpired = await host.Transactions.Execute(async transaction => (await Read(transaction, image)).State, Any);
             await using var connection = await host.Postgres.OpenConnectionAsync();
             Assert.Equal(2, await ImageUsers.Count(connection, image, Any));
             Assert.False(isExpired, $"{image} is used and expired, and nobody has asked for it since");
@@ -43,7 +43,7 @@ public class UseAgainstExpiryTests
     }
 
     /// <summary>As pod-watcher does: lock, rows, and a request when the image is on its way out.</summary>
-    private static Task StartPod(LogHost host, string image, string uid, int yields) => host.Transactions.Run(async transaction =>
+    private static Task StartPod(LogHost host, string image, string uid, int yields) => host.Transactions.Execute(async transaction =>
     {
         await Yield(yields);
         await ImageLocks.TakeToUse(transaction, [image], Any);
@@ -53,7 +53,7 @@ public class UseAgainstExpiryTests
             stream.Append(new RequestedByPod(image, image, uid, DateTimeOffset.UtcNow));
     }, Any);
 
-    private static Task Expire(LogHost host, string image, int yields) => host.Transactions.Run(async transaction =>
+    private static Task Expire(LogHost host, string image, int yields) => host.Transactions.Execute(async transaction =>
     {
         await Yield(yields);
         await ImageLocks.TakeToExpire(transaction, image, Any);
@@ -64,7 +64,7 @@ public class UseAgainstExpiryTests
     }, Any);
 
     private static Task Append(LogHost host, string image, object fact) =>
-        host.Transactions.Run(async transaction => (await Read(transaction, image)).Append(fact), Any);
+        host.Transactions.Execute(async transaction => (await Read(transaction, image)).Append(fact), Any);
 
     private static Task<EventStream<bool>> Read(EventLogTransaction transaction, string image) =>
         transaction.Read(StreamName.OfImage(image), false, (isExpired, fact) => fact switch { ImageExpired => true, RequestedByPod => false, _ => isExpired }, Any);

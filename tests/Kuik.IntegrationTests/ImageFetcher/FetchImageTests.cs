@@ -40,7 +40,7 @@ public sealed class FetchImageTests
         Assert.Equal(content.Digest, cached.Digest);
         Assert.Equal(["linux/amd64"], cached.Platforms);
         Assert.Equal(["linux/s390x"], cached.MissingPlatforms);
-        Assert.Equal(content.Digest, IndexWrapper.Read(await world.InCache(image))?.Digest);
+        Assert.Equal(content.Digest, IndexWrapper.Parse(await world.InCache(image))?.Digest);
         Assert.Equal(content.Child("linux/amd64").Bytes, await world.InCache(image, content.Child("linux/amd64").Digest));
         Assert.Null(await world.InCache(image, content.Child("linux/arm64").Digest));
     }

@@ -145,7 +145,7 @@ internal sealed class FetcherWorld : IAsyncDisposable
     {
         foreach (var fact in facts)
         {
-            await Log.Run(async transaction =>
+            await Log.Execute(async transaction =>
             {
                 var stream = await transaction.ReadImage(image, CancellationToken.None);
                 stream.Append(fact);
@@ -169,7 +169,7 @@ internal sealed class FetcherWorld : IAsyncDisposable
     public Task Request(string image) => Append(image, new RequestedByPod(image, image, $"pod-{Interlocked.Increment(ref counter)}", DateTimeOffset.UtcNow));
 
     /// <summary>A pod that brings pull secrets, as it stands in the usage table.</summary>
-    public Task AddPod(string @namespace, string image, params string[] pullSecrets) => Log.Run(
+    public Task AddPod(string @namespace, string image, params string[] pullSecrets) => Log.Execute(
         transaction => ImageUsers.Replace(
             transaction.Connection,
             new PodObserved($"uid-{Interlocked.Increment(ref counter)}", @namespace, "web", [new PodImage("app", image, image)], pullSecrets, DateTimeOffset.UtcNow),

@@ -56,7 +56,7 @@ public sealed class UnforeseenTests
     }
 
     private static Task Fetch(LogHost fetcher, string image) =>
-        ActivatorUtilities.CreateInstance<FetchImage>(fetcher.Services).Run(image, cause: null, CancellationToken.None);
+        ActivatorUtilities.CreateInstance<FetchImage>(fetcher.Services).Fetch(image, cause: null, CancellationToken.None);
 
     private Task<LogHost> StartFetcher(FetcherWorld world) => LogHost.Start("image-fetcher", world.Database, add: builder =>
     {

@@ -16,7 +16,7 @@ public sealed class BrokenSourceTests
     private static readonly TestBlob Layer = Image.Layers[^1];
 
     /// <summary>Before the head, around the sizes of buffers, and one byte before the end.</summary>
-    public static TheoryData<int> Breaks => [0, 1, 4096, 65_536, RelayBlob.HeldBack, RelayBlob.Chunk, RelayBlob.Chunk + 1, 2 * RelayBlob.Chunk, Size, Layer.Bytes.Length - 1];
+    public static TheoryData<int> Breaks => [0, 1, 4096, 65_536, BlobRelay.HeldBack, BlobRelay.Chunk, BlobRelay.Chunk + 1, 2 * BlobRelay.Chunk, Size, Layer.Bytes.Length - 1];
 
     [Theory]
     [MemberData(nameof(Breaks))]
@@ -29,7 +29,7 @@ public sealed class BrokenSourceTests
         var bytes = await client.GetByteArrayAsync(PathOf(origin, Layer));
 
         Assert.Equal(Layer.Bytes, bytes);
-        if (at >= RelayBlob.Chunk)
+        if (at >= BlobRelay.Chunk)
             Assert.True(origin.Requests().Last(request => request.Path.Contains(Layer.Digest, StringComparison.Ordinal)) is { Status: 206 } rest && rest.BytesSent < Layer.Bytes.Length);
     }
 

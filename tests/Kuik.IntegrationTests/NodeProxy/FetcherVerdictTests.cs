@@ -75,7 +75,7 @@ public sealed class FetcherVerdictTests
             if (Interlocked.Increment(ref asked) <= 3)
             {
                 http.Response.StatusCode = 503;
-                http.Response.Headers[AskFetcher.Draining] = "1";
+                http.Response.Headers[FetcherSource.Draining] = "1";
                 http.Response.Headers.Connection = "close";
                 return Task.CompletedTask;
             }
@@ -117,7 +117,7 @@ public sealed class FetcherVerdictTests
             if (Interlocked.Increment(ref asked) > 3)
                 return ScriptedUpstream.Send(http, image.Bytes, image.MediaType);
             http.Response.StatusCode = 202;
-            http.Response.Headers[AskFetcher.Working] = "1";
+            http.Response.Headers[FetcherSource.Working] = "1";
             http.Response.Headers.RetryAfter = "0";
             return Task.CompletedTask;
         });
@@ -136,7 +136,7 @@ public sealed class FetcherVerdictTests
         await using var fetcher = await ScriptedUpstream.Start(http =>
         {
             http.Response.StatusCode = 202;
-            http.Response.Headers[AskFetcher.Working] = "1";
+            http.Response.Headers[FetcherSource.Working] = "1";
             return Task.CompletedTask;
         });
         using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint, ("Kuik:Proxy:FetcherPatience", "00:00:01")));

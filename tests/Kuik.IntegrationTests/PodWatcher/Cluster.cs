@@ -43,7 +43,7 @@ public sealed class Cluster : IAsyncLifetime
             .Where(document => kinds.Any(kind => document.Contains($"\nkind: {kind}\n", StringComparison.Ordinal)));
         return built.ExitCode == 0
             ? string.Join("---\n", documents)
-            : throw new ServerFailed($"the default overlay cannot be built: {built.Errors.Trim()}");
+            : throw new ServerFailedException($"the default overlay cannot be built: {built.Errors.Trim()}");
     }
 
     private async Task<string> WriteKubeconfig(string account)
@@ -186,7 +186,7 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
         await using var app = builder.Build();
         foreach (var service in app.Services.GetServices<IHostedService>())
             await service.StartAsync(CancellationToken.None);
-        await app.Services.GetRequiredService<EventLogTransactions>().Run(
+        await app.Services.GetRequiredService<EventLogTransactions>().Execute(
             async log =>
             {
                 var stream = await log.ReadImage(image, CancellationToken.None);

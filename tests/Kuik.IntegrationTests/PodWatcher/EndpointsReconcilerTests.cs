@@ -15,7 +15,7 @@ public sealed class EndpointsReconcilerTests(Cluster cluster)
     public async Task A_Service_that_is_deleted_and_made_again_is_found_at_its_new_address()
     {
         using var reconciler = new EndpointsReconciler(
-            new KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), new WatcherSettings("kuik-system", [7439], TimeSpan.FromSeconds(15)), TimeProvider.System,
+            new KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15)), TimeProvider.System,
             NullLogger<EndpointsReconciler>.Instance);
 
         await cluster.Api.Kubectl("delete", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "--ignore-not-found");   // another test's

@@ -73,7 +73,7 @@ public sealed class LateRecordsTests
 
         var pod = new PodObserved(
             "uid-of-before", "apps", "brief", [new PodImage("app", "redis:8", "redis:8")], [], DateTimeOffset.UtcNow);
-        await former.Transactions.Run(
+        await former.Transactions.Execute(
             async log => (await log.Read(StreamName.OfPod(pod.PodUid), 0, (count, _) => count + 1, Stop)).Append(pod), Stop);
 
         await Eventually.True(async () => await cluster.Count("PodGone") == 1, "it is gone", _limit);

@@ -26,9 +26,9 @@ public sealed class ReflectorTests : IAsyncDisposable
         await cluster.Kubectl("delete", "cachedimage", "one");
 
         await Eventually.True(() => Keys() == "two", "the deletion is seen");
-        var changes = await reflector.TakeChanges(CancellationToken.None);
-        Assert.True(changes.Listed);
-        Assert.Equal("one", Assert.Single(changes.Deleted).Key);
+        var changeSet = await reflector.TakeChanges(CancellationToken.None);
+        Assert.True(changeSet.Listed);
+        Assert.Equal("one", Assert.Single(changeSet.Deleted).Key);
         Assert.Equal(1, reflector.Lists);
         Assert.Null(reflector.Problem);
     }
@@ -53,9 +53,9 @@ public sealed class ReflectorTests : IAsyncDisposable
         await Eventually.True(() => { time.Advance(TimeSpan.FromSeconds(30)); return reflector.Lists == 2; }, "it lists again");
 
         Assert.Equal("two", Keys());
-        var changes = await reflector.TakeChanges(CancellationToken.None);
-        Assert.True(changes.Listed);
-        Assert.Empty(changes.Deleted);   // absence in a list is not a deletion that somebody saw
+        var changeSet = await reflector.TakeChanges(CancellationToken.None);
+        Assert.True(changeSet.Listed);
+        Assert.Empty(changeSet.Deleted);   // absence in a list is not a deletion that somebody saw
         await Make("three");
         await Eventually.True(() => Keys() == "three two", "it watches again");
     }
@@ -72,9 +72,9 @@ public sealed class ReflectorTests : IAsyncDisposable
         cluster = await Testing.KubernetesApi.StartOwn();
         await cluster.Kubectl("apply", "-k", Path.Combine(Cluster.Root(), "deploy/kustomize/base/crds"));
         await cluster.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io");
-        var watched = new Watched<CachedImage, CachedImage>(
+        var watchedResource = new WatchedResource<CachedImage, CachedImage>(
             "cachedimages", CachedImage.Path, null, KubernetesJson.Default.ResourceListCachedImage, KubernetesJson.Default.WatchLineCachedImage, image => image.Metadata.Name!, image => image);
-        reflector = new Reflector<CachedImage, CachedImage>(watched, new Kubernetes.KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), time, NullLogger.Instance);
+        reflector = new Reflector<CachedImage, CachedImage>(watchedResource, new Kubernetes.KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), time, NullLogger.Instance);
         following = reflector.Run(stop.Token);
         await Eventually.True(() => reflector.Problem is null, "it watches");
     }

@@ -134,7 +134,7 @@ public sealed class WatcherFaultTests
         kubernetes.Script = request => request is { Verb: "list", Resource: "pods", Count: 0 } ? ScriptedAnswers.StallAfter(20, never.Task) : null;
         var limits = new KubernetesLimits(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(1));
         var api = new Kubernetes.KubernetesApi(KubernetesAccess.Connect(kubernetes.Kubeconfig), limits);
-        var live = new LivePods(api, new WatchedKinds(new WatcherSettings("kuik-system", [7439], TimeSpan.FromSeconds(15))));
+        var live = new LivePodLister(api, new WatchedKinds(new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15))));
 
         var first = live.List(Stop);
         await Eventually.True(() => kubernetes.Requests("list", "pods") == 1, "it lists");

@@ -115,7 +115,7 @@ public sealed class FieldCasesTests(FieldServers servers) : IClassFixture<FieldS
         var (field, registry) = Find(name);
         if (field.By == PulledBy.None)
         {
-            Assert.NotEmpty((await Assert.ThrowsAsync<CopyFailed>(() => servers.Copier.Copy(registry.Name))).Message);
+            Assert.NotEmpty((await Assert.ThrowsAsync<CopyException>(() => servers.Copier.Copy(registry.Name))).Message);
             return;
         }
 
@@ -145,7 +145,7 @@ public sealed class FieldCasesTests(FieldServers servers) : IClassFixture<FieldS
             await pull();
             return null;
         }
-        catch (ServerFailed failed)
+        catch (ServerFailedException failed)
         {
             return failed.Message;
         }

@@ -58,7 +58,7 @@ internal sealed class Replica : IDisposable
     public string Log => process?.Log ?? "";
 
     /// <summary>Starts it, on the same port and with the same spool as before, and waits until it is ready.</summary>
-    /// <exception cref="ServerFailed">It ended or is not ready in time.</exception>
+    /// <exception cref="ServerFailedException">It ended or is not ready in time.</exception>
     public async Task Start()
     {
         (IsFrozen, IsStopping) = (false, false);

@@ -145,11 +145,11 @@ public abstract class KubernetesConformance : IDisposable
     {
         await Apply("a", new CachedImageSpec { SourceImage = "nginx" }, "one");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Stop);
-        var watched = new Watched<CachedImage, CachedImage>(
+        var watchedResource = new WatchedResource<CachedImage, CachedImage>(
             "cachedimages", CachedImage.Path, $"set={_prefix}", KubernetesJson.Default.ResourceListCachedImage,
                 KubernetesJson.Default.WatchLineCachedImage,
             image => image.Metadata.Name!, image => image);
-        var reflector = new Reflector<CachedImage, CachedImage>(watched, Api, TimeProvider.System, NullLogger.Instance);
+        var reflector = new Reflector<CachedImage, CachedImage>(watchedResource, Api, TimeProvider.System, NullLogger.Instance);
         _ = reflector.Run(stop.Token);   // ends with the test
         await Eventually.True(() => Shown(reflector) == "a:nginx", "the list is taken");
 
@@ -224,7 +224,7 @@ public abstract class KubernetesConformance : IDisposable
         .OrderBy(image => image.Metadata.Name, StringComparer.Ordinal)
             .Select(image => $"{image.Metadata.Name![(_prefix.Length + 1)..]}:{image.Spec?.SourceImage}"));
 
-    private static async Task<HttpStatusCode> Refused(Func<Task> call) => (await Assert.ThrowsAsync<KubernetesRefused>(call)).Status;
+    private static async Task<HttpStatusCode> Refused(Func<Task> call) => (await Assert.ThrowsAsync<KubernetesApiException>(call)).Status;
 }
 
 /// <summary>For objects that are read as they are.</summary>

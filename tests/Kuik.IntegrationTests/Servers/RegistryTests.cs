@@ -50,8 +50,8 @@ public class RegistryTests
         var name = await registry.Push("team/private", "1", TestImage.Small(seed: 3));
 
         Assert.NotEmpty(await Skopeo.InspectRaw(name, "robot:secret:with:colons"));
-        await Assert.ThrowsAsync<ServerFailed>(() => Skopeo.InspectRaw(name, "robot:wrong"));
-        await Assert.ThrowsAsync<ServerFailed>(() => Skopeo.InspectRaw(name));
+        await Assert.ThrowsAsync<ServerFailedException>(() => Skopeo.InspectRaw(name, "robot:wrong"));
+        await Assert.ThrowsAsync<ServerFailedException>(() => Skopeo.InspectRaw(name));
     }
 
     [Fact]
@@ -65,8 +65,8 @@ public class RegistryTests
 
         Assert.NotEmpty(await Skopeo.InspectRaw(open));
         Assert.NotEmpty(await Skopeo.InspectRaw(closed, "robot:secret"));
-        await Assert.ThrowsAsync<ServerFailed>(() => Skopeo.InspectRaw(closed));
-        await Assert.ThrowsAsync<ServerFailed>(() => Skopeo.InspectRaw(closed, "robot:wrong"));
+        await Assert.ThrowsAsync<ServerFailedException>(() => Skopeo.InspectRaw(closed));
+        await Assert.ThrowsAsync<ServerFailedException>(() => Skopeo.InspectRaw(closed, "robot:wrong"));
     }
 
     [Fact]

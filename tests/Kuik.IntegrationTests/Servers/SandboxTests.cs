@@ -29,7 +29,7 @@ public class SandboxTests
     {
         var server = ServerProcess.Start(Sandbox.Shared, "shell", Sandbox.Shared.NewFolder("shell"), new ServerCommand("sh", "-c", "echo out of luck; exit 3"));
 
-        var failure = await Assert.ThrowsAsync<ServerFailed>(() => server.WaitUntil(_ => Task.FromResult(false)));
+        var failure = await Assert.ThrowsAsync<ServerFailedException>(() => server.WaitUntil(_ => Task.FromResult(false)));
 
         Assert.Equal("shell ended with exit code 3; the last lines of its log:\n    out of luck", failure.Message);
     }

@@ -18,7 +18,7 @@ public sealed class ScriptedKubernetesTests : KubernetesConformance, IAsyncLifet
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    private static WatchedKinds Kinds => new(new WatcherSettings("kuik-system", [7439], TimeSpan.FromSeconds(15)));
+    private static WatchedKinds Kinds => new(new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15)));
 
     public async ValueTask InitializeAsync() => _kubernetes = await ScriptedKubernetes.Start();
 
@@ -90,7 +90,7 @@ public sealed class ScriptedKubernetesTests : KubernetesConformance, IAsyncLifet
             _ => null,
         };
 
-        var refusal = await Assert.ThrowsAsync<KubernetesRefused>(() => Client.ListAll(Kinds.Pods, Stop));
+        var refusal = await Assert.ThrowsAsync<KubernetesApiException>(() => Client.ListAll(Kinds.Pods, Stop));
         // A reset may overtake what was sent before it, the headers included.
         var broken = await Assert.ThrowsAnyAsync<Exception>(() => Client.ListAll(Kinds.Pods, Stop));
         Assert.True(broken is IOException or HttpRequestException, broken.ToString());

@@ -15,7 +15,7 @@ internal static class PreviousVersion
     private static readonly Lazy<Task<string>> _binaries = new(Build);
 
     /// <summary>Its built services, as <see cref="KuikServiceOptions.Binaries"/>. The first call takes a minute or more.</summary>
-    /// <exception cref="ServerFailed">The commit is not in this clone, or does not build.</exception>
+    /// <exception cref="ServerFailedException">The commit is not in this clone, or does not build.</exception>
     public static Task<string> Binaries() => _binaries.Value;
 
     private static async Task<string> Build()
@@ -23,7 +23,7 @@ internal static class PreviousVersion
         var commit = Environment.GetEnvironmentVariable("KUIK_TEST_PREVIOUS") is { Length: > 0 } named ? named : Landed;
         if ((await RunTool.Try("git", ["-C", Checkout.Root, "cat-file", "-e", commit + "^{commit}"])).ExitCode != 0)
         {
-            throw new ServerFailed(
+            throw new ServerFailedException(
                 $"the previous version, commit {commit}, is not in this clone: it needs the whole history (git fetch --unshallow), "
                 + "or KUIK_TEST_PREVIOUS with a commit that is there");
         }

@@ -36,7 +36,7 @@ public sealed partial class RecordedReviewsTests(ReviewRecorder recorder) : ICla
         if (Environment.GetEnvironmentVariable("KUIK_RECORD") == "1")
             await File.WriteAllTextAsync(Path.Combine(folder, "review.json"), Anonymous(review), TestContext.Current.CancellationToken);
         var request = JsonSerializer.SerializeToElement(review["request"]);
-        var decision = RewritePod.Decide(PodChange.Of(request), RewriteOptions.Read(new ConfigurationBuilder().Build()));
+        var decision = RewritePod.Decide(PodChange.From(request), RewriteOptions.From(new ConfigurationBuilder().Build()));
         Assert.True(JsonNode.DeepEquals(expected["patch"], decision.Patch), $"expected {expected["patch"]!.ToJsonString()}\nbut got {decision.Patch.ToJsonString()}");
         Assert.Equal((string?)expected["leftAlone"], decision.LeftAlone);
     }

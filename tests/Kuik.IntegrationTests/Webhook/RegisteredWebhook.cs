@@ -84,7 +84,7 @@ public sealed class RegisteredWebhook : IAsyncLifetime
     public async Task<JsonNode> Create(JsonNode manifest, params string[] arguments)
     {
         var result = await Kubernetes.TryKubectl(["create", "-o", "json", "-f", "-", .. arguments], manifest.ToJsonString());
-        return result.ExitCode == 0 ? JsonNode.Parse(result.Output)! : throw new ServerFailed(result.Errors);
+        return result.ExitCode == 0 ? JsonNode.Parse(result.Output)! : throw new ServerFailedException(result.Errors);
     }
 
     public async Task<JsonNode> Get(string name) => JsonNode.Parse(await Kubernetes.Kubectl("get", "pod", name, "-n", Namespace, "-o", "json"))!;

@@ -64,7 +64,7 @@ public sealed class ReviewRecorder : IAsyncLifetime
 
     /// <summary>Makes a pod.</summary>
     /// <returns>The AdmissionReview about it.</returns>
-    /// <exception cref="ServerFailed">The API server refused it.</exception>
+    /// <exception cref="ServerFailedException">The API server refused it.</exception>
     public async Task<JsonNode> Post(string pod, params string[] asWhom)
     {
         _reviews.Clear();
@@ -76,7 +76,7 @@ public sealed class ReviewRecorder : IAsyncLifetime
     {
         var result = await _kubernetes.TryKubectl(["create", "-n", Namespace, "-f", "-", .. arguments], pod);
         if (result.ExitCode != 0)
-            throw new ServerFailed(result.Errors);
+            throw new ServerFailedException(result.Errors);
     }
 
     private async Task Keep(HttpContext http)

@@ -11,7 +11,7 @@ public sealed class Containerd
 
     /// <summary>Starts one; takes about a second.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
-    /// <exception cref="ServerFailed">It does not start.</exception>
+    /// <exception cref="ServerFailedException">It does not start.</exception>
     public static async Task<Containerd> Start(Sandbox? sandbox = null)
     {
         sandbox ??= Sandbox.Shared;
@@ -39,13 +39,13 @@ public sealed class Containerd
     /// <param name="image">As a kubelet would name it, for example <c>localhost:7439/docker.io/library/nginx:1.27</c>; plain HTTP to this machine.</param>
     /// <param name="platform">Default: this machine's.</param>
     /// <returns>What ctr printed.</returns>
-    /// <exception cref="ServerFailed">The pull failed.</exception>
+    /// <exception cref="ServerFailedException">The pull failed.</exception>
     public Task<string> Pull(string image, string? platform = null) => Ctr(
         ["images", "pull", "--snapshotter", "native", "--plain-http", .. platform is null ? Array.Empty<string>() : ["--platform", platform], image]);
 
     /// <summary>Runs ctr against it.</summary>
     /// <returns>What it printed.</returns>
-    /// <exception cref="ServerFailed">It failed.</exception>
+    /// <exception cref="ServerFailedException">It failed.</exception>
     public Task<string> Ctr(params string[] arguments) => RunTool.Run("ctr", ["--address", Socket, .. arguments]);
 
     /// <summary>Runs ctr against it, whatever comes of it.</summary>

@@ -24,7 +24,7 @@ internal sealed class DebianPostgres : IPostgresEngine
             ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin")).Where(bin => File.Exists(Path.Combine(bin, "initdb"))).Max()
             : null;
         var missing = "Postgres is not installed: run tests/Kuik.Testing/install-servers";
-        var postgres = new DebianPostgres(sandbox, binaries ?? throw new ServerFailed(missing), settings);
+        var postgres = new DebianPostgres(sandbox, binaries ?? throw new ServerFailedException(missing), settings);
         await postgres.Initialise();
         await postgres.Start();
         return postgres;

@@ -66,7 +66,7 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
     private static string Program() =>
         (Directory.Exists("/usr/lib/rabbitmq/lib") ? Directory.GetDirectories("/usr/lib/rabbitmq/lib", "rabbitmq_server-*").Max() : null) is { } home
             ? Path.Combine(home, "sbin", "rabbitmq-server")
-            : throw new ServerFailed("RabbitMQ is not installed: run tests/Kuik.Testing/install-servers");
+            : throw new ServerFailedException("RabbitMQ is not installed: run tests/Kuik.Testing/install-servers");
 
     private void WriteConfiguration()
     {

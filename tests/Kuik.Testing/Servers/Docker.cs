@@ -16,7 +16,7 @@ public static class Docker
     public static bool IsThere => Answer.Value;
 
     /// <summary>Starts a container.</summary>
-    /// <exception cref="ServerFailed">It does not start: the image cannot be pulled, for example.</exception>
+    /// <exception cref="ServerFailedException">It does not start: the image cannot be pulled, for example.</exception>
     internal static async Task Start(IContainer container)
     {
         try
@@ -25,7 +25,7 @@ public static class Docker
         }
         catch (Exception e)   // whatever the engine or Testcontainers throws: the person needs to know what else there is
         {
-            throw new ServerFailed($"Docker does not start {container.Image.FullName}: {e.Message} (KUIK_TEST_DOCKER=no does without Docker)");
+            throw new ServerFailedException($"Docker does not start {container.Image.FullName}: {e.Message} (KUIK_TEST_DOCKER=no does without Docker)");
         }
     }
 

@@ -22,7 +22,7 @@ public sealed class KubernetesApi
 
     /// <summary>One that nobody else uses. Takes about 5 seconds.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
-    /// <exception cref="ServerFailed">It does not start.</exception>
+    /// <exception cref="ServerFailedException">It does not start.</exception>
     public static async Task<KubernetesApi> StartOwn(Sandbox? sandbox = null)
     {
         var own = new OwnKubernetesApi(sandbox ?? Sandbox.Shared);
@@ -45,7 +45,7 @@ public sealed class KubernetesApi
 
     /// <summary>Runs kubectl against it.</summary>
     /// <returns>What it printed.</returns>
-    /// <exception cref="ServerFailed">kubectl failed; the message is its own.</exception>
+    /// <exception cref="ServerFailedException">kubectl failed; the message is its own.</exception>
     public Task<string> Kubectl(params string[] arguments) => RunTool.Run(KubectlProgram.Path, arguments, Variables);
 
     /// <summary>Runs kubectl against it, whatever comes of it.</summary>
@@ -56,12 +56,12 @@ public sealed class KubernetesApi
 
     /// <summary>Applies manifests.</summary>
     /// <param name="manifests">YAML or JSON, any number of documents.</param>
-    /// <exception cref="ServerFailed">The API refused one.</exception>
+    /// <exception cref="ServerFailedException">The API refused one.</exception>
     public async Task Apply(string manifests)
     {
         var result = await TryKubectl(["apply", "-f", "-"], manifests);
         if (result.ExitCode != 0)
-            throw new ServerFailed($"kubectl apply failed: {result.Errors.Trim()}");
+            throw new ServerFailedException($"kubectl apply failed: {result.Errors.Trim()}");
     }
 
     /// <summary>Makes the API unreachable, as a crash would: kube-apiserver ends, etcd stays.</summary>

@@ -63,7 +63,7 @@ public sealed class KuikService
     /// <summary>Starts one and waits until it is ready.</summary>
     /// <param name="project">The project's name: <c>Webhook</c>, <c>PodWatcher</c>, <c>ImageFetcher</c>, <c>Expiry</c>, <c>NodeProxy</c>.</param>
     /// <param name="options">Its settings and the rest.</param>
-    /// <exception cref="ServerFailed">It ended or is not ready in time; the message holds the last lines of its log.</exception>
+    /// <exception cref="ServerFailedException">It ended or is not ready in time; the message holds the last lines of its log.</exception>
     public static async Task<KuikService> Start(string project, KuikServiceOptions options)
     {
         var service = new KuikService(project, options);
@@ -73,7 +73,7 @@ public sealed class KuikService
 
     /// <summary>Makes the event log's tables, as an init container of pod-watcher does.</summary>
     /// <param name="options">As for pod-watcher itself.</param>
-    /// <exception cref="ServerFailed">It has not ended with exit code 0; the message holds the last lines of its log.</exception>
+    /// <exception cref="ServerFailedException">It has not ended with exit code 0; the message holds the last lines of its log.</exception>
     public static async Task Migrate(KuikServiceOptions options)
     {
         var migration = await Start("PodWatcher", options with { Arguments = ["migrate"], WaitFor = null });
@@ -82,7 +82,7 @@ public sealed class KuikService
     }
 
     /// <summary>Starts it again on the same port with the same settings, and waits as <see cref="Start"/> does.</summary>
-    /// <exception cref="ServerFailed">As for <see cref="Start"/>.</exception>
+    /// <exception cref="ServerFailedException">As for <see cref="Start"/>.</exception>
     public async Task Restart()
     {
         process = ServerProcess.Start(Sandbox, project, folder, new ServerCommand("dotnet", [Assembly(), .. options.Arguments]) { Environment = Settings() });
@@ -91,7 +91,7 @@ public sealed class KuikService
     }
 
     /// <summary>Waits until <c>/readyz</c> or <c>/healthz</c> says yes.</summary>
-    /// <exception cref="ServerFailed">As for <see cref="Start"/>.</exception>
+    /// <exception cref="ServerFailedException">As for <see cref="Start"/>.</exception>
     public async Task Ready(string path = "readyz")
     {
         using var http = new HttpClient { BaseAddress = Health };
@@ -103,7 +103,7 @@ public sealed class KuikService
     }
 
     /// <summary>SIGTERM, and waits until it has ended.</summary>
-    /// <exception cref="ServerFailed">It is still there after 30 seconds.</exception>
+    /// <exception cref="ServerFailedException">It is still there after 30 seconds.</exception>
     public Task Stop() => process!.Stop();
 
     /// <summary>kill -9.</summary>
@@ -122,7 +122,7 @@ public sealed class KuikService
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);
         var file = Path.Combine(options.Binaries ?? own.Parent!.Parent!.FullName, project, own.Name, $"Kuik.{project}.dll");
-        return File.Exists(file) ? file : throw new ServerFailed($"{project} is not built: there is no {file}");
+        return File.Exists(file) ? file : throw new ServerFailedException($"{project} is not built: there is no {file}");
     }
 
     private Dictionary<string, string?> Settings()

@@ -77,7 +77,7 @@ internal sealed class OwnKubernetesApi
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
         string?[] folders = [Environment.GetEnvironmentVariable("KUBEBUILDER_ASSETS"), Path.Combine(cache, "kuik/kubernetes-1.20.2/bin"), "/usr/bin", "/usr/local/bin"];
         return folders.Where(folder => folder is not null).Select(folder => Path.Combine(folder!, name)).FirstOrDefault(File.Exists)
-            ?? throw new ServerFailed($"there is no {name}: run tests/Kuik.Testing/install-servers, or set KUBEBUILDER_ASSETS");
+            ?? throw new ServerFailedException($"there is no {name}: run tests/Kuik.Testing/install-servers, or set KUBEBUILDER_ASSETS");
     }
 
     private void WriteCredentials()

@@ -79,7 +79,7 @@ public sealed partial class Registry
     private Sandbox Sandbox => options.Sandbox ?? Sandbox.Shared;
 
     /// <summary>Starts one; ready when it returns. Takes some 100 ms.</summary>
-    /// <exception cref="ServerFailed">It does not start.</exception>
+    /// <exception cref="ServerFailedException">It does not start.</exception>
     public static async Task<Registry> Start(RegistryOptions? options = null)
     {
         var registry = new Registry(options ?? new RegistryOptions());

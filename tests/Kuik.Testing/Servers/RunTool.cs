@@ -13,13 +13,13 @@ public static class RunTool
 {
     /// <summary>Runs it and wants success.</summary>
     /// <returns>Its standard output.</returns>
-    /// <exception cref="ServerFailed">It ended with another exit code than 0.</exception>
+    /// <exception cref="ServerFailedException">It ended with another exit code than 0.</exception>
     public static async Task<string> Run(string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
         var result = await Try(file, arguments, environment);
         return result.ExitCode == 0
             ? result.Output
-            : throw new ServerFailed($"{file} {string.Join(' ', arguments)} ended with exit code {result.ExitCode}: {result.Errors.Trim()} {result.Output.Trim()}");
+            : throw new ServerFailedException($"{file} {string.Join(' ', arguments)} ended with exit code {result.ExitCode}: {result.Errors.Trim()} {result.Output.Trim()}");
     }
 
     /// <summary>Runs it, whatever comes of it.</summary>

@@ -19,7 +19,7 @@ public sealed record ServerCommand(string File, params string[] Arguments)
 }
 
 /// <summary>A server did not do what it was asked to; the message ends with the last lines of its log.</summary>
-public sealed class ServerFailed(string message) : Exception(message);
+public sealed class ServerFailedException(string message) : Exception(message);
 
 /// <summary>A real server as a process in a session of its own, its output in a file.</summary>
 public sealed class ServerProcess
@@ -51,7 +51,7 @@ public sealed class ServerProcess
     /// <param name="name">For messages and the log's name.</param>
     /// <param name="folder">Its own folder in the sandbox: no other server's, as <see cref="Kill()"/> goes by it.</param>
     /// <param name="command">What to run.</param>
-    /// <exception cref="ServerFailed">The program is not there.</exception>
+    /// <exception cref="ServerFailedException">The program is not there.</exception>
     public static ServerProcess Start(Sandbox sandbox, string name, string folder, ServerCommand command)
     {
         var logFile = Path.Combine(folder, name + ".log");
@@ -79,7 +79,7 @@ public sealed class ServerProcess
     /// <summary>Polls until the server is ready.</summary>
     /// <param name="isReady">False or an exception of the network: not yet.</param>
     /// <param name="within">Default 60 seconds: a busy machine is slow, and a dead server is noticed at once.</param>
-    /// <exception cref="ServerFailed">It ended, or the time is up.</exception>
+    /// <exception cref="ServerFailedException">It ended, or the time is up.</exception>
     public async Task<ServerProcess> WaitUntil(Func<CancellationToken, Task<bool>> isReady, TimeSpan? within = null)
     {
         using var deadline = new CancellationTokenSource(within ?? TimeSpan.FromSeconds(60));
@@ -109,7 +109,7 @@ public sealed class ServerProcess
     }
 
     /// <summary>SIGTERM (or another signal), and waits until it is gone.</summary>
-    /// <exception cref="ServerFailed">It is still there after <paramref name="within"/> (default 30 seconds).</exception>
+    /// <exception cref="ServerFailedException">It is still there after <paramref name="within"/> (default 30 seconds).</exception>
     public async Task Stop(int signal = 15, TimeSpan? within = null)
     {
         Signal(signal);
@@ -142,13 +142,13 @@ public sealed class ServerProcess
     }
 
     /// <summary>An error with the last lines of the log.</summary>
-    public ServerFailed Failed(string what)
+    public ServerFailedException Failed(string what)
     {
         var lines = Log.TrimEnd().Split('\n');
         var text = new StringBuilder($"{Name} {what}; the last lines of its log:");
         foreach (var line in lines.TakeLast(20))
             text.Append("\n    ").Append(line);
-        return new ServerFailed(text.ToString());
+        return new ServerFailedException(text.ToString());
     }
 
     private static IEnumerable<Process> StartedIn(string folder)

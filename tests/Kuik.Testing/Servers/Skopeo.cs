@@ -8,7 +8,7 @@ public static class Skopeo
     /// <summary>The bytes of a manifest or index as the registry serves them.</summary>
     /// <param name="image">For example <c>127.0.0.1:5000/team/web:1</c>; plain HTTP.</param>
     /// <param name="credentials"><c>user:password</c>; null for none.</param>
-    /// <exception cref="ServerFailed">skopeo failed.</exception>
+    /// <exception cref="ServerFailedException">skopeo failed.</exception>
     public static async Task<byte[]> InspectRaw(string image, string? credentials = null) =>
         Encoding.UTF8.GetBytes(await Run(["inspect", "--raw", "--tls-verify=false", .. Credentials("--creds", credentials), $"docker://{image}"]));
 
@@ -18,7 +18,7 @@ public static class Skopeo
     /// <param name="all">Every platform of an index.</param>
     /// <param name="credentials"><c>user:password</c>; null for none.</param>
     /// <returns>The folder.</returns>
-    /// <exception cref="ServerFailed">skopeo failed.</exception>
+    /// <exception cref="ServerFailedException">skopeo failed.</exception>
     public static async Task<string> Pull(string image, string? platform = null, bool all = false, string? credentials = null)
     {
         var folder = Sandbox.Shared.NewFolder("pulled");
@@ -29,7 +29,7 @@ public static class Skopeo
 
     /// <summary>Runs skopeo with any arguments.</summary>
     /// <returns>What it printed.</returns>
-    /// <exception cref="ServerFailed">It failed; the message is its own.</exception>
+    /// <exception cref="ServerFailedException">It failed; the message is its own.</exception>
     public static Task<string> Run(params string[] arguments) => RunTool.Run("skopeo", ["--insecure-policy", .. arguments]);
 
     private static string[] Credentials(string option, string? credentials) => credentials is null ? [] : [option, credentials];

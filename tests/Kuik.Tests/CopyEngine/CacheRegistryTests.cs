@@ -30,9 +30,9 @@ public sealed class CacheRegistryTests : IDisposable
         impostor.Script = WantsPassword();
         using var cache = new CacheRegistry(Settings($"https://{impostor.Host}"), TimeProvider.System);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop));
 
-        Assert.Equal(CopyFailed.Cache, failure.Kind);
+        Assert.Equal(CopyException.Cache, failure.Kind);
         Assert.Contains("is not trusted", failure.Message, StringComparison.Ordinal);
         Assert.Empty(impostor.Ledger);
     }
@@ -78,7 +78,7 @@ public sealed class CacheRegistryTests : IDisposable
         if (comes)
             Assert.True(await asked);
         else
-            Assert.Equal(HttpStatusCode.InternalServerError, (await Assert.ThrowsAsync<CopyFailed>(() => asked)).Status);
+            Assert.Equal(HttpStatusCode.InternalServerError, (await Assert.ThrowsAsync<CopyException>(() => asked)).Status);
         Assert.Equal(Math.Min(refusals + 1, 4), registry.Ledger.Count);
     }
 
@@ -89,7 +89,7 @@ public sealed class CacheRegistryTests : IDisposable
         registry.Script = request => request.Method == "PUT" ? Misbehave.Answer(request.Count < 2 ? 500 : 201) : null;
         using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
 
-        var error = await Assert.ThrowsAsync<CopyFailed>(() => cache.PutManifest("a/b", "1", Bytes, MediaTypes.OciManifest, Stop));
+        var error = await Assert.ThrowsAsync<CopyException>(() => cache.PutManifest("a/b", "1", Bytes, MediaTypes.OciManifest, Stop));
 
         Assert.Contains("serves nothing there", error.Message);   // it is not stored by this stand-in, but it was accepted
         Assert.Equal(3, registry.Ledger.Count(request => request.Method == "PUT"));
@@ -152,7 +152,7 @@ public sealed class CacheRegistryTests : IDisposable
 
         await cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop);
         store.Script = request => request.Method == "PUT" ? Challenge : Misbehave.Answer(204);
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop));
 
         Assert.Equal(["PUT", "PUT", "DELETE"], store.Ledger.Select(request => request.Method));
         Assert.All(store.Ledger, request => Assert.Null(request.Authorization));
@@ -168,7 +168,7 @@ public sealed class CacheRegistryTests : IDisposable
         registry.Script = _ => Misbehave.Answer(status, ("Location", "https://cache.example/v2/a/b/blobs/uploads/?signature=hidden"));
         using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => cache.UploadSmall("a/b", Digest.Sha256(Bytes), Bytes, Stop));
 
         Assert.Contains("to https://cache.example/v2/a/b/blobs/uploads/;", failure.Message, StringComparison.Ordinal);
         Assert.Contains("Kuik:Cache:Endpoint must be the address that it redirects to", failure.Message, StringComparison.Ordinal);
@@ -198,7 +198,7 @@ public sealed class CacheRegistryTests : IDisposable
         registry.Script = _ => Misbehave.Answer(status);
         using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
 
-        await Assert.ThrowsAsync<CopyFailed>(() => cache.Mount("a/b", Digest.Sha256(Bytes), "a/c", Stop));
+        await Assert.ThrowsAsync<CopyException>(() => cache.Mount("a/b", Digest.Sha256(Bytes), "a/c", Stop));
     }
 
     [Fact]
@@ -214,7 +214,7 @@ public sealed class CacheRegistryTests : IDisposable
         };
         using var cache = new CacheRegistry(Settings($"http://{registry.Host}"), TimeProvider.System);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.RemoveTag("a/b", "1", Stop));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => cache.RemoveTag("a/b", "1", Stop));
 
         Assert.EndsWith("the registry does not delete (distribution: storage.delete.enabled)", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(registry.Ledger, request => request.Method is "PUT" or "POST");
@@ -229,9 +229,9 @@ public sealed class CacheRegistryTests : IDisposable
         request => request.Authorization == Right ? Misbehave.Answer(status, headers) : Challenge;
 
     private static async Task Refused(CacheRegistry cache) => Assert.Equal(
-        HttpStatusCode.Unauthorized, (await Assert.ThrowsAsync<CopyFailed>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop))).Status);
+        HttpStatusCode.Unauthorized, (await Assert.ThrowsAsync<CopyException>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop))).Status);
 
-    private static CopyEngineSettings Settings(string endpoint, string? passwordFile = null) => CopyEngineSettings.From(
+    private static CopyEngineOptions Settings(string endpoint, string? passwordFile = null) => CopyEngineOptions.From(
         new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Kuik:Cache:Endpoint"] = endpoint,

@@ -79,7 +79,7 @@ public sealed class ManifestBudgetTests
 
         var further = New();
         further.Add(Of(1 << 20));
-        var failure = Assert.Throws<CopyFailed>(() => further.Add(Of(8 << 20)));
+        var failure = Assert.Throws<CopyException>(() => further.Add(Of(8 << 20)));
 
         Assert.True(failure.RetryHelps);
         large[0].Dispose();
@@ -90,9 +90,9 @@ public sealed class ManifestBudgetTests
     /// <summary>For good, with what was found, the limit and what can be done.</summary>
     private static void AssertRefused(Action act, params string[] found)
     {
-        var failure = Assert.Throws<CopyFailed>(act);
+        var failure = Assert.Throws<CopyException>(act);
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.All(
             ["registry.example.com/team/web:1", "Kuik:Webhook:IgnoredImages", .. found],
             text => Assert.Contains(text, failure.Message, StringComparison.Ordinal));

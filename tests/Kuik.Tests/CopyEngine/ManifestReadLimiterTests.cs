@@ -65,8 +65,8 @@ public sealed class ManifestReadLimiterTests : IAsyncDisposable
 
         foreach (var read in reads)
         {
-            var failure = await Assert.ThrowsAsync<CopyFailed>(() => read);
-            Assert.Equal((CopyFailed.Unreachable, true), (failure.Kind, failure.RetryHelps));
+            var failure = await Assert.ThrowsAsync<CopyException>(() => read);
+            Assert.Equal((CopyException.Unreachable, true), (failure.Kind, failure.RetryHelps));
         }
         Assert.Equal("manifest", await next);
     }

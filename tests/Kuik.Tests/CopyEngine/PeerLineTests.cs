@@ -10,11 +10,11 @@ public class PeerLineTests
     [Fact]
     public void A_failure_crosses_between_replicas_whole()
     {
-        var failure = new CopyFailed(
-            CopyFailed.RateLimited, "GET https://registry.example/v2/…: 429 Too Many Requests\nwith a second line", true, TimeSpan.FromSeconds(90), HttpStatusCode.TooManyRequests);
+        var failure = new CopyException(
+            CopyException.RateLimited, "GET https://registry.example/v2/…: 429 Too Many Requests\nwith a second line", true, TimeSpan.FromSeconds(90), HttpStatusCode.TooManyRequests);
 
-        var line = PeerLine.Of(failure).Write();
-        var read = Assert.Throws<CopyFailed>(() => PeerLine.Read(line));
+        var line = PeerLine.From(failure).Write();
+        var read = Assert.Throws<CopyException>(() => PeerLine.Parse(line));
 
         Assert.DoesNotContain('\n', line);
         Assert.Equal(
@@ -29,7 +29,7 @@ public class PeerLineTests
         var line = new PeerLine { Manifest = manifest }.Write();
 
         Assert.DoesNotContain('\n', line);
-        Assert.Equal(manifest.MediaType, PeerLine.Read(line).Manifest!.MediaType);
+        Assert.Equal(manifest.MediaType, PeerLine.Parse(line).Manifest!.MediaType);
     }
 
     [Theory]
@@ -39,14 +39,14 @@ public class PeerLineTests
     [InlineData("{\"copied\":\"many\"}")]
     [InlineData("null")]
     [InlineData("")]
-    public void A_line_of_another_version_is_no_result(string line) => Assert.ThrowsAny<JsonException>(() => PeerLine.Read(line));
+    public void A_line_of_another_version_is_no_result(string line) => Assert.ThrowsAny<JsonException>(() => PeerLine.Parse(line));
 
     [Theory]
     [InlineData("-1")]
     [InlineData("1e300")]
     public void A_pause_that_is_none_is_left_out(string seconds)
     {
-        var read = Assert.Throws<CopyFailed>(() => PeerLine.Read(
+        var read = Assert.Throws<CopyException>(() => PeerLine.Parse(
             """{"failed":{"kind":"rate-limited","message":"429","retryHelps":true,"retryAfterSeconds":SECONDS}}""".Replace("SECONDS", seconds, StringComparison.Ordinal)));
 
         Assert.Null(read.RetryAfter);
@@ -55,7 +55,7 @@ public class PeerLineTests
     [Fact]
     public void Progress_is_no_result()
     {
-        Assert.Equal(4096, PeerLine.Read(new PeerLine { Working = 4096 }.Write()).Working);
-        Assert.Equal(12345, PeerLine.Read(new PeerLine { Copied = 12345 }.Write()).Copied);
+        Assert.Equal(4096, PeerLine.Parse(new PeerLine { Working = 4096 }.Write()).Working);
+        Assert.Equal(12345, PeerLine.Parse(new PeerLine { Copied = 12345 }.Write()).Copied);
     }
 }

@@ -28,15 +28,15 @@ public sealed class PeerSpoolsTests : IDisposable
     {
         peers = new HttpMessageInvoker(replica);
         client = new RegistryClient(new RegistryEndpoints([]), [], time);
-        var settings = new CopyEngineSettings
+        var settings = new CopyEngineOptions
         {
             CacheEndpoint = new Uri("http://127.0.0.1:1/"),
             Platforms = [],
             SpoolPath = "",
             Peers = [Other],
         };
-        var owners = new BlobOwners(
-            new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<BlobOwners>.Instance);
+        var owners = new RendezvousRing(
+            new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<RendezvousRing>.Instance);
         spools = new PeerSpools(peers, client, owners, time);
     }
 

@@ -39,7 +39,7 @@ public sealed class RateLimitsTests : IDisposable
         var refusal = Refused(Hub, null);
         time.Advance(TimeSpan.FromSeconds(40));
 
-        Assert.Equal((CopyFailed.RateLimited, true, TimeSpan.FromSeconds(40)), (refusal!.Kind, refusal.RetryHelps, refusal.RetryAfter));
+        Assert.Equal((CopyException.RateLimited, true, TimeSpan.FromSeconds(40)), (refusal!.Kind, refusal.RetryHelps, refusal.RetryAfter));
         Assert.Null(Refused(Hub, null));
     }
 
@@ -138,10 +138,10 @@ public sealed class RateLimitsTests : IDisposable
     {
         using var answer = Answer(HttpStatusCode.OK, [.. new[] { one, other }.Select(header => header.Split(": ")).Select(header => (header[0], header[1]))]);
 
-        Assert.Equal(read, RateLimit.Read(answer.Headers)?.ToString());
+        Assert.Equal(read, RateLimit.From(answer.Headers)?.ToString());
     }
 
-    private CopyFailed? Refused(string host, RegistryCredential? credential) => Record.Exception(() => limits.Pass(host, credential)) as CopyFailed;
+    private CopyException? Refused(string host, RegistryCredential? credential) => Record.Exception(() => limits.Pass(host, credential)) as CopyException;
 
     private List<string> Shown()
     {
@@ -160,7 +160,7 @@ public sealed class RateLimitsTests : IDisposable
         return [.. shown.Order(StringComparer.Ordinal)];
     }
 
-    private static RegistryError TooMany(double? retryAfter = null) =>
+    private static RegistryException TooMany(double? retryAfter = null) =>
         new(RegistryErrorKind.RateLimited, "GET x: 429", HttpStatusCode.TooManyRequests, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
 
     private static RegistryCall Call(HttpMethod method) => new(method, new RegistryRepository(Hub, "library/nginx"), "manifests/1");

@@ -66,9 +66,9 @@ public class ReadManifestTests
     [InlineData("application/vnd.docker.distribution.manifest.v1+prettyjws", "{}")]
     public void What_is_no_manifest_is_the_origins_fault_and_no_retry_helps(string type, string json)
     {
-        var failure = Assert.Throws<CopyFailed>(() => ReadManifest.Parts(Manifest(type, json)));
+        var failure = Assert.Throws<CopyException>(() => ReadManifest.Parts(Manifest(type, json)));
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
     }
 
     private static Manifest Manifest(string type, string json) => new(Encoding.UTF8.GetBytes(json), type, Digest.Sha256(Encoding.UTF8.GetBytes(json)));

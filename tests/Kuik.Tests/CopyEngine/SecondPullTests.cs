@@ -22,8 +22,8 @@ public sealed class SecondPullTests : IAsyncLifetime
     private readonly ServiceProvider services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private ScriptedOrigin origin = null!;
     private RegistryClient client = null!;
-    private Origins origins = null!;
-    private Manifests manifests = null!;
+    private OriginClient originClient = null!;
+    private ManifestFetcher manifestFetcher = null!;
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -31,10 +31,10 @@ public sealed class SecondPullTests : IAsyncLifetime
     {
         origin = await ScriptedOrigin.Start();
         client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], time);
-        origins = new Origins(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([Robot]), new RateLimits(time, services.GetRequiredService<IMeterFactory>()));
-        var settings = new CopyEngineSettings { CacheEndpoint = new Uri("http://127.0.0.1:1/"), Platforms = [], SpoolPath = "" };
-        var owners = new BlobOwners(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<BlobOwners>.Instance);
-        manifests = new Manifests(origins, owners, new AskOwner(peers, owners, time), time, Stop);
+        originClient = new OriginClient(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([Robot]), new RateLimits(time, services.GetRequiredService<IMeterFactory>()));
+        var settings = new CopyEngineOptions { CacheEndpoint = new Uri("http://127.0.0.1:1/"), Platforms = [], SpoolPath = "" };
+        var owners = new RendezvousRing(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<RendezvousRing>.Instance);
+        manifestFetcher = new ManifestFetcher(originClient, owners, new OwnerClient(peers, owners, time), time, Stop);
     }
 
     public async ValueTask DisposeAsync()
@@ -57,9 +57,9 @@ public sealed class SecondPullTests : IAsyncLifetime
         var name = ImageReference.Parse(origin.Add("team/web", "1", image));
         origin.Script = request => request.Method == "HEAD" ? Misbehave.Answer(status) : null;
 
-        await manifests.FromOrigin(name, Stop);
+        await manifestFetcher.FromOrigin(name, Stop);
         time.Advance(TimeSpan.FromSeconds(6));
-        var again = await manifests.FromOrigin(name, Stop);
+        var again = await manifestFetcher.FromOrigin(name, Stop);
 
         Assert.Equal(image.Digest, again.Digest);
     }
@@ -70,9 +70,9 @@ public sealed class SecondPullTests : IAsyncLifetime
         var name = ImageReference.Parse(origin.Add("team/web", "1", image));
         origin.Script = request => request.Authorization == Password ? null : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
 
-        await manifests.FromOrigin(name, Stop);
+        await manifestFetcher.FromOrigin(name, Stop);
         time.Advance(TimeSpan.FromSeconds(6));
-        await manifests.FromOrigin(name, Stop);
+        await manifestFetcher.FromOrigin(name, Stop);
 
         Assert.Equal(["GET", "GET", "HEAD"], origin.Ledger.Select(request => request.Method));
     }
@@ -80,7 +80,7 @@ public sealed class SecondPullTests : IAsyncLifetime
     [Fact]
     public async Task Of_a_tag_that_is_not_there_is_not_there_although_HEAD_says_nothing()
     {
-        Assert.Null(await origins.FindManifest(ImageReference.Parse($"{origin.Host}/team/web:missing"), Stop));
-        Assert.Equal(CopyFailed.Gone, (await Assert.ThrowsAsync<CopyFailed>(() => manifests.FromOrigin(ImageReference.Parse($"{origin.Host}/team/web:missing"), Stop))).Kind);
+        Assert.Null(await originClient.FindManifest(ImageReference.Parse($"{origin.Host}/team/web:missing"), Stop));
+        Assert.Equal(CopyException.Gone, (await Assert.ThrowsAsync<CopyException>(() => manifestFetcher.FromOrigin(ImageReference.Parse($"{origin.Host}/team/web:missing"), Stop))).Kind);
     }
 }

@@ -61,7 +61,7 @@ public sealed class SeveralSourcesTests : IDisposable
         gate.SetResult();
 
         foreach (var (reader, host) in readers.Zip(hosts))
-            Assert.Equal($"401 of {host}", (await Assert.ThrowsAsync<CopyFailed>(() => reader.Begun)).Message);
+            Assert.Equal($"401 of {host}", (await Assert.ThrowsAsync<CopyException>(() => reader.Begun)).Message);
     }
 
     [Theory]
@@ -79,7 +79,7 @@ public sealed class SeveralSourcesTests : IDisposable
             await gate.Task;
             return how switch
             {
-                "breaks off" => Body(blob[..200_000], from, then: () => throw new RegistryError(RegistryErrorKind.Broken, "it broke off")),
+                "breaks off" => Body(blob[..200_000], from, then: () => throw new RegistryException(RegistryErrorKind.Broken, "it broke off")),
                 "stalls" => Body(blob[..200_000], from, then: () => Task.Delay(Timeout.InfiniteTimeSpan, Stop)),
                 _ => Body(wrong, from, then: () => Task.CompletedTask),
             };
@@ -116,7 +116,7 @@ public sealed class SeveralSourcesTests : IDisposable
 
         handedOut.SetResult();
 
-        await Assert.ThrowsAsync<CopyFailed>(async () =>
+        await Assert.ThrowsAsync<CopyException>(async () =>
         {
             for (var at = 300_000; at < blob.Length;)
                 at += await far.Read(new byte[100_000], at, Stop);
@@ -137,7 +137,7 @@ public sealed class SeveralSourcesTests : IDisposable
         using var first = spool.Join(Source("first.test/a", async from =>
         {
             await gate.Task;
-            return Body(wrong[..200_000], from, then: () => throw new RegistryError(RegistryErrorKind.Broken, "it broke off"));
+            return Body(wrong[..200_000], from, then: () => throw new RegistryException(RegistryErrorKind.Broken, "it broke off"));
         }));
         using var second = spool.Join(Source("second.test/b", from =>
         {
@@ -177,8 +177,8 @@ public sealed class SeveralSourcesTests : IDisposable
 
         await Eventually.True(() => After(TimeSpan.FromSeconds(30), reading), "it has failed");
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => reading);
-        Assert.Equal((CopyFailed.Unreachable, true), (failure.Kind, failure.RetryHelps));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => reading);
+        Assert.Equal((CopyException.Unreachable, true), (failure.Kind, failure.RetryHelps));
     }
 
     [Fact]
@@ -228,7 +228,7 @@ public sealed class SeveralSourcesTests : IDisposable
         return reading.IsCompleted;
     }
 
-    private static CopyFailed Refusal(string host) => new(CopyFailed.Refused, $"401 of {host}", retryHelps: false, status: HttpStatusCode.Unauthorized);
+    private static CopyException Refusal(string host) => new(CopyException.Refused, $"401 of {host}", retryHelps: false, status: HttpStatusCode.Unauthorized);
 
     private BlobBody Whole(byte[] bytes, long from) => Body(bytes, from, then: () => Task.CompletedTask);
 

@@ -25,9 +25,9 @@ public sealed class SpoolRoomTests : IDisposable
         using var spool = NewSpool(largestBlob: 8 << 20);
         using var reader = spool.Join(Endless("evil.test/a"));
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => Count(reader));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => Count(reader));
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.Contains("Kuik:Fetch:LargestBlob", failure.Message, StringComparison.Ordinal);
     }
 
@@ -91,7 +91,7 @@ public sealed class SpoolRoomTests : IDisposable
         using var late = spool.Find(Digest.Sha256(bytes))!;
 
         Assert.InRange(late.Start, 1, 9_000_000);
-        Assert.Equal(CopyFailed.Cache, (await Assert.ThrowsAsync<CopyFailed>(async () => await late.Read(new byte[10], 0, Stop))).Kind);
+        Assert.Equal(CopyException.Cache, (await Assert.ThrowsAsync<CopyException>(async () => await late.Read(new byte[10], 0, Stop))).Kind);
         Assert.True(await late.Read(new byte[10], 8_999_000, Stop) > 0);
     }
 
@@ -111,7 +111,7 @@ public sealed class SpoolRoomTests : IDisposable
         }, "the other one has all");
 
         Assert.Equal(bytes, await reading);
-        await Assert.ThrowsAsync<CopyFailed>(async () => await stuck.Read(new byte[10], 0, Stop));
+        await Assert.ThrowsAsync<CopyException>(async () => await stuck.Read(new byte[10], 0, Stop));
     }
 
     [Fact]

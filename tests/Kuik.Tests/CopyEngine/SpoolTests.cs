@@ -43,9 +43,9 @@ public sealed class SpoolTests : IDisposable
         var fault = new FormatException("The format of value 'hunter2' is invalid.");
         using var reader = spool.Join(new BlobSource("origin.test/team/web", Digest.Sha256(blob), blob.Length, (_, _) => throw fault));
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => reader.Begun.WaitAsync(TimeSpan.FromMinutes(1), Stop));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => reader.Begun.WaitAsync(TimeSpan.FromMinutes(1), Stop));
 
-        Assert.Equal((CopyFailed.Internal, true), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Internal, true), (failure.Kind, failure.RetryHelps));
         Assert.Equal("image-fetcher failed unexpectedly (FormatException); its log has the stack", failure.Message);
         Assert.IsType<FormatException>(failure.InnerException);
     }
@@ -81,8 +81,8 @@ public sealed class SpoolTests : IDisposable
 
         foreach (var reader in readers)
         {
-            var failure = await Assert.ThrowsAsync<CopyFailed>(() => Read(reader, 0, 10_000));
-            Assert.Equal(CopyFailed.Broken, failure.Kind);
+            var failure = await Assert.ThrowsAsync<CopyException>(() => Read(reader, 0, 10_000));
+            Assert.Equal(CopyException.Broken, failure.Kind);
         }
         using var next = spool.Join(right.As(blob));
         right.Give(blob);
@@ -171,7 +171,7 @@ public sealed class SpoolTests : IDisposable
             if (opened.Count == 2)
             {
                 waits.SetResult();
-                throw new CopyFailed(CopyFailed.RateLimited, "429", retryHelps: true, saysHowLong ? TimeSpan.FromMinutes(5) : null);
+                throw new CopyException(CopyException.RateLimited, "429", retryHelps: true, saysHowLong ? TimeSpan.FromMinutes(5) : null);
             }
             return Task.FromResult(Part(from, opened.Count == 1 ? 20_000 : blob.Length));
         }));
@@ -185,16 +185,16 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Theory]
-    [InlineData(CopyFailed.RateLimited, true, 3600)]
-    [InlineData(CopyFailed.Gone, false, null)]
+    [InlineData(CopyException.RateLimited, true, 3600)]
+    [InlineData(CopyException.Gone, false, null)]
     public async Task One_that_wants_too_long_a_pause_or_has_no_more_ends_it(string kind, bool retryHelps, int? retryAfter)
     {
         using var spool = NewSpool(1 << 20);
         using var reader = spool.Join(new BlobSource("origin.test/team/web", Digest.Sha256(blob), blob.Length, (from, _) => from == 0
             ? Task.FromResult(Part(from, 20_000))
-            : throw new CopyFailed(kind, "no", retryHelps, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null)));
+            : throw new CopyException(kind, "no", retryHelps, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null)));
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => Read(reader, from: 0, chunk: 10_000));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => Read(reader, from: 0, chunk: 10_000));
 
         Assert.Equal(kind, failure.Kind);
     }
@@ -210,7 +210,7 @@ public sealed class SpoolTests : IDisposable
         {
             opened.Add(from);
             if (from > 0 && how.Contains("416", StringComparison.Ordinal))
-                throw new CopyFailed(CopyFailed.Broken, "416", retryHelps: false, status: HttpStatusCode.RequestedRangeNotSatisfiable);
+                throw new CopyException(CopyException.Broken, "416", retryHelps: false, status: HttpStatusCode.RequestedRangeNotSatisfiable);
             return Task.FromResult(Part(0, opened.Count == 1 ? 20_000 : blob.Length));
         }));
 
@@ -231,7 +231,7 @@ public sealed class SpoolTests : IDisposable
         if (isWhole)
             Assert.Equal(large, await read);
         else
-            Assert.Contains("broke off 5 times", (await Assert.ThrowsAsync<CopyFailed>(() => read)).Message, StringComparison.Ordinal);
+            Assert.Contains("broke off 5 times", (await Assert.ThrowsAsync<CopyException>(() => read)).Message, StringComparison.Ordinal);
     }
 
     private bool AfterAMinute(Task read)
@@ -303,7 +303,7 @@ public sealed class SpoolTests : IDisposable
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             var got = await base.ReadAsync(buffer, cancellationToken);
-            return got > 0 || isWhole ? got : throw new RegistryError(RegistryErrorKind.Broken, "it broke off");
+            return got > 0 || isWhole ? got : throw new RegistryException(RegistryErrorKind.Broken, "it broke off");
         }
     }
 }

@@ -16,7 +16,7 @@ internal sealed record Installation(string Overlay, params string[] Components)
     public static IReadOnlyList<string> AllComponents { get; } = FoldersOf("components");
 
     /// <summary>Builds it as a user would, who writes a kustomization with both lists.</summary>
-    /// <exception cref="ServerFailed">kubectl cannot build it.</exception>
+    /// <exception cref="ServerFailedException">kubectl cannot build it.</exception>
     public async Task<ManifestSet> Build()
     {
         var folder = Directory.CreateTempSubdirectory("kuik-kustomize-");
@@ -41,13 +41,13 @@ internal sealed record Installation(string Overlay, params string[] Components)
     }
 
     /// <summary>Builds a kustomization.</summary>
-    /// <exception cref="ServerFailed">kubectl cannot build it.</exception>
+    /// <exception cref="ServerFailedException">kubectl cannot build it.</exception>
     public static async Task<ManifestSet> Build(string folder)
     {
         var result = await KubectlProgram.Build(folder);
         return result.ExitCode == 0
             ? ManifestSet.Parse(result.Output)
-            : throw new ServerFailed($"{folder} cannot be built: {result.Errors.Trim()}");
+            : throw new ServerFailedException($"{folder} cannot be built: {result.Errors.Trim()}");
     }
 
     private static IReadOnlyList<string> FoldersOf(string kind) =>

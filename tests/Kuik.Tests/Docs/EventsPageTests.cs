@@ -12,7 +12,7 @@ namespace Kuik.Tests.Docs;
 public sealed partial class EventsPageTests
 {
     private static readonly Type[] Services =
-        [typeof(Kuik.Expiry.NoteUnused), typeof(Kuik.ImageFetcher.FetchImage), typeof(Kuik.PodWatcher.ExpireImages), typeof(Kuik.Webhook.RewritePod), typeof(Kuik.NodeProxy.AnswerRequest)];
+        [typeof(Kuik.Expiry.NoteUnused), typeof(Kuik.ImageFetcher.FetchImage), typeof(Kuik.PodWatcher.ImageExpiryService), typeof(Kuik.Webhook.RewritePod), typeof(Kuik.NodeProxy.RegistryRequestHandler)];
 
     private static readonly IReadOnlyList<Row> Rows =
     [

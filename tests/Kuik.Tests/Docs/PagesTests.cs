@@ -58,7 +58,7 @@ public sealed partial class PagesTests
         var rows = KindOfFailure().Matches(Read(Path.Combine("docs", "events.md")))
             .Select(match => (match.Groups[1].Value, Duration(match.Groups[2].Value), Duration(match.Groups[3].Value)));
 
-        Assert.Equal(RetryFetch.Waits.Select(wait => (wait.Key, wait.Value.First, wait.Value.Longest)), rows);
+        Assert.Equal(FetchRetryPolicy.Waits.Select(wait => (wait.Key, wait.Value.First, wait.Value.Longest)), rows);
     }
 
     private static string Read(string page) => File.ReadAllText(Path.Combine(Checkout.Root, page));

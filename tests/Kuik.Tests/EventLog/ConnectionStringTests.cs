@@ -39,7 +39,7 @@ public class ConnectionStringTests
     [InlineData("Password=hunter2")]
     public void A_wrong_Postgres_connection_string_is_refused_by_name_and_without_its_password(string? text)
     {
-        var refused = Assert.Throws<WrongSetting>(() => ReadPostgres(text));
+        var refused = Assert.Throws<InvalidSettingException>(() => ReadPostgres(text));
 
         Assert.StartsWith("ConnectionStrings:Postgres: ", refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", refused.Message, StringComparison.Ordinal);
@@ -59,7 +59,7 @@ public class ConnectionStringTests
     [InlineData("http://kuik:hunter2@rabbitmq")]
     public void A_wrong_address_of_the_broker_is_refused_by_name_and_without_its_password(string? text)
     {
-        var refused = Assert.Throws<WrongSetting>(() => BusSetup.ReadConnectionString(With("RabbitMq", text)));
+        var refused = Assert.Throws<InvalidSettingException>(() => BusSetup.ReadConnectionString(With("RabbitMq", text)));
 
         Assert.StartsWith("ConnectionStrings:RabbitMq: ", refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", refused.Message, StringComparison.Ordinal);

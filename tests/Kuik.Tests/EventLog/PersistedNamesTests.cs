@@ -29,7 +29,7 @@ public class PersistedNamesTests
         var formatter = new KebabCaseEndpointNameFormatter("renamed", includeNamespace: false);
         IConsumerDefinition[] consumers =
         [
-            new FetchImageDefinition(FetcherSettings.Read(new ConfigurationBuilder().Build())), new EvictImageDefinition(), new NoteUnusedDefinition(),
+            new FetchImageDefinition(FetcherOptions.From(new ConfigurationBuilder().Build())), new EvictImageDefinition(), new NoteUnusedDefinition(),
         ];
 
         Assert.Equal(["kuik-fetch-image", "kuik-evict-image", "kuik-note-unused"], consumers.Select(consumer => consumer.GetEndpointName(formatter)));

@@ -111,7 +111,7 @@ public sealed class SecretFileTests : IDisposable
     {
         Mount(content);
 
-        var wrong = Assert.Throws<WrongSetting>(Open);
+        var wrong = Assert.Throws<InvalidSettingException>(Open);
 
         Assert.StartsWith($"{Key}: \"{FilePath}\"", wrong.Message, StringComparison.Ordinal);
         Assert.True(content.Trim().Length == 0 || !wrong.Message.Contains(content, StringComparison.Ordinal));
@@ -119,7 +119,7 @@ public sealed class SecretFileTests : IDisposable
 
     [Fact]
     public void A_file_that_is_not_there_stops_the_start() =>
-        Assert.StartsWith($"{Key}: \"{FilePath}\"", Assert.Throws<WrongSetting>(Open).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{Key}: \"{FilePath}\"", Assert.Throws<InvalidSettingException>(Open).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_file_that_may_be_missing_is_read_when_it_is_there_and_sent_at_once()
@@ -153,7 +153,7 @@ public sealed class SecretFileTests : IDisposable
     {
         Mount("two words");
 
-        Assert.Throws<WrongSetting>(OpenOptional);
+        Assert.Throws<InvalidSettingException>(OpenOptional);
     }
 
     [Fact]

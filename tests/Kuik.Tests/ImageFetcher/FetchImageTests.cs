@@ -147,12 +147,12 @@ public sealed class FetchImageTests
         object[] again = [.. facts, first, Started(Us, first.RetryAt) with { Attempt = 4 }];
         var second = FetchImage.Lost(Given(again), Nginx, first.RetryAt.AddMinutes(3));
 
-        Assert.Equal(("internal", true, RetryFetch.At(Nginx, "internal", 1, null, Noon.AddMinutes(9))),
+        Assert.Equal(("internal", true, FetchRetryPolicy.At(Nginx, "internal", 1, null, Noon.AddMinutes(9))),
             (first.Kind, first.RetryHelps, first.RetryAt));
         Assert.Equal(FetchDecision.NotYetDue, Decide(first.RetryAt.AddSeconds(-1), [.. facts, first]));
         Assert.Equal(FetchDecision.Take, Decide(first.RetryAt, [.. facts, first]));
         Assert.Equal(FetchDecision.EndsReplicas, Decide(first.RetryAt.AddMinutes(3), again));
-        Assert.Equal(RetryFetch.At(Nginx, "internal", 2, null, first.RetryAt.AddMinutes(3)), second.RetryAt);
+        Assert.Equal(FetchRetryPolicy.At(Nginx, "internal", 2, null, first.RetryAt.AddMinutes(3)), second.RetryAt);
     }
 
     [Fact]
@@ -187,15 +187,15 @@ public sealed class FetchImageTests
     {
         var image = Given(Requested, Failed(Noon, Noon), Started(Us, Noon));
 
-        var failed = FetchImage.Failed(image, Nginx, new CopyFailed(CopyFailed.RateLimited, "too many requests", retryHelps: true, TimeSpan.FromHours(1), HttpStatusCode.TooManyRequests), 1, Noon);
+        var failed = FetchImage.Failed(image, Nginx, new CopyException(CopyException.RateLimited, "too many requests", retryHelps: true, TimeSpan.FromHours(1), HttpStatusCode.TooManyRequests), 1, Noon);
 
-        Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true, RetryFetch.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon) { Attempt = 1, OriginStatus = 429 }, failed);
+        Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true, FetchRetryPolicy.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon) { Attempt = 1, OriginStatus = 429 }, failed);
     }
 
     [Fact]
     public void A_failure_after_another_replica_took_over_is_not_recorded()
     {
-        var failure = new CopyFailed(CopyFailed.Unreachable, "no answer", retryHelps: true);
+        var failure = new CopyException(CopyException.Unreachable, "no answer", retryHelps: true);
 
         Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2)), Nginx, failure, 1, Noon.AddMinutes(4)));
         Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2), Cached), Nginx, failure, 1, Noon.AddMinutes(4)));
@@ -204,16 +204,16 @@ public sealed class FetchImageTests
     [Fact]
     public void A_pull_of_an_image_that_nobody_asked_for_is_a_request()
     {
-        Assert.Equal(new RequestedByPull(Nginx, Noon), RecordPull.Decide(Given(), Nginx, Noon));
-        Assert.Equal(new RequestedByPull(Nginx, Noon), RecordPull.Decide(Given(Requested, Cached, new ImageExpired(Nginx, Noon)), Nginx, Noon));
+        Assert.Equal(new RequestedByPull(Nginx, Noon), PullRecorder.Decide(Given(), Nginx, Noon));
+        Assert.Equal(new RequestedByPull(Nginx, Noon), PullRecorder.Decide(Given(Requested, Cached, new ImageExpired(Nginx, Noon)), Nginx, Noon));
     }
 
     [Fact]
     public void A_pull_of_a_known_image_is_no_news()
     {
-        Assert.Null(RecordPull.Decide(Given(Requested), Nginx, Noon));
-        Assert.Null(RecordPull.Decide(Given(Requested, Cached), Nginx, Noon));
-        Assert.Null(RecordPull.Decide(Given(new RequestedByPull(Nginx, Noon)), Nginx, Noon));
+        Assert.Null(PullRecorder.Decide(Given(Requested), Nginx, Noon));
+        Assert.Null(PullRecorder.Decide(Given(Requested, Cached), Nginx, Noon));
+        Assert.Null(PullRecorder.Decide(Given(new RequestedByPull(Nginx, Noon)), Nginx, Noon));
     }
 
     private static FetchDecision Decide(DateTimeOffset now, params object[] facts) => FetchImage.Decide(Given(facts), null, now, Us);

@@ -130,9 +130,9 @@ public sealed class OddPullSecretsTests
         {
             Task<SecretContent> Get(PullSecret secret, CancellationToken ct) =>
                 secret == Foo ? throw failure : Task.FromResult(Content(Auths(Good)));
-            var reader = new ReadSecrets(Get, new FakeTimeProvider(), NullLogger<ReadSecrets>.Instance);
+            var reader = new PullSecretReader(Get, new FakeTimeProvider(), NullLogger<PullSecretReader>.Instance);
 
-            var read = await reader.Run([Foo, new PullSecret("other", "good")], CancellationToken.None);
+            var read = await reader.Read([Foo, new PullSecret("other", "good")], CancellationToken.None);
 
             Assert.Equal(["good"], Opens(read, "good.example/app:1"));
             Assert.StartsWith("the pull secret shop/foo could not be read: ", Assert.Single(read.Problems), StringComparison.Ordinal);
@@ -152,8 +152,8 @@ public sealed class OddPullSecretsTests
 
     private static Task<SecretsRead> Read(byte[] content)
     {
-        var reader = new ReadSecrets((_, _) => Task.FromResult(Content(content)), new FakeTimeProvider(), NullLogger<ReadSecrets>.Instance);
-        return reader.Run([Foo], CancellationToken.None);
+        var reader = new PullSecretReader((_, _) => Task.FromResult(Content(content)), new FakeTimeProvider(), NullLogger<PullSecretReader>.Instance);
+        return reader.Read([Foo], CancellationToken.None);
     }
 
     private static SecretContent Content(byte[] content) =>

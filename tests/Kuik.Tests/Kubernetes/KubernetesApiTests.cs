@@ -13,7 +13,7 @@ namespace Kuik.Tests.Kubernetes;
 /// <summary>Answers that stop, refuse and forget, behind the real client.</summary>
 public sealed class KubernetesApiTests
 {
-    private static readonly Watched<Repository, Repository> Repositories = new(
+    private static readonly WatchedResource<Repository, Repository> Repositories = new(
         "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository, r => r.Metadata.Name!, r => r);
 
     private readonly FakeTimeProvider time = new();
@@ -95,8 +95,8 @@ public sealed class KubernetesApiTests
         byHeader.Headers.Add("Retry-After", "7");
         var byBody = Answer("""{"code":503,"details":{"retryAfterSeconds":9}}""", HttpStatusCode.ServiceUnavailable);
 
-        var first = await Assert.ThrowsAsync<KubernetesRefused>(() => Api(_ => byHeader).ListAll(Repositories, CancellationToken.None));
-        var second = await Assert.ThrowsAsync<KubernetesRefused>(() => Api(_ => byBody).ListAll(Repositories, CancellationToken.None));
+        var first = await Assert.ThrowsAsync<KubernetesApiException>(() => Api(_ => byHeader).ListAll(Repositories, CancellationToken.None));
+        var second = await Assert.ThrowsAsync<KubernetesApiException>(() => Api(_ => byBody).ListAll(Repositories, CancellationToken.None));
 
         Assert.Equal((TimeSpan.FromSeconds(7), TimeSpan.FromSeconds(9)), (first.RetryAfter, second.RetryAfter));
     }
@@ -147,8 +147,8 @@ public sealed class KubernetesApiTests
         Assert.Equal("Unhealthy\npostgres: Unhealthy", (await Refusal(ofPod)).Text);
         Assert.Null((await Refusal(ofApi)).Text);
 
-        static Task<KubernetesRefused> Refusal(Kuik.Kubernetes.KubernetesApi api) =>
-            Assert.ThrowsAsync<KubernetesRefused>(() => api.GetText("api/v1/x/proxy/readyz", 100, CancellationToken.None));
+        static Task<KubernetesApiException> Refusal(Kuik.Kubernetes.KubernetesApi api) =>
+            Assert.ThrowsAsync<KubernetesApiException>(() => api.GetText("api/v1/x/proxy/readyz", 100, CancellationToken.None));
     }
 
     private async Task<T> Advance<T>(Task<T> task)

@@ -66,7 +66,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     {
         if (Live.Except(Recorded).FirstOrDefault() is not { } uid)
             return;
-        Append(ObservePods.DecideImage(State, new PodImage("c", Image, "nginx"), uid, bringsSecret: false, Now));
+        Append(PodReconciler.DecideImage(State, new PodImage("c", Image, "nginx"), uid, bringsSecret: false, Now));
         if (State.ObjectName is null)
             Append(new ImageNamed(Image, "n", Now));
         Recorded.Add(uid);
@@ -93,10 +93,10 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public void PersonDeletes()
     {
         if (View is { Stage: not ImageStage.Evicted } && State.ObjectName is not null)
-            Append(ObserveCachedImages.DecideDeleted(State, Image, Resource, Now));
+            Append(CachedImageIntentReconciler.DecideDeleted(State, Image, Resource, Now));
     }
 
-    public void NodePulls() => Append(RecordPull.Decide(State, Image, Now));
+    public void NodePulls() => Append(PullRecorder.Decide(State, Image, Now));
 
     // ---- expiry
 
@@ -126,7 +126,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
         var user = fault == Fault.ExpiryWithoutUsageTable ? null : Recorded.FirstOrDefault();
         var evidence = new ExpiryEvidence(pods.FirstOrDefault(), user, fault == Fault.ExpiryWithoutDelay ? TimeSpan.Zero : Delay, "1");
         var before = State;
-        Append(ExpireImages.Decide(State, evidence, Now));
+        Append(ImageExpiryService.Decide(State, evidence, Now));
         if (Log[^1] is not ImageExpired || ReferenceEquals(before, State))
             return;
         if (Recorded.Count > 0)
@@ -239,7 +239,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
                 break;
             case "failed":
                 jobs.Remove((replica, WorkKind.Fetch));
-                Append(FetchImage.Failed(State, Image, new CopyFailed(CopyFailed.Unreachable, "x", true), job.Attempt, Now));
+                Append(FetchImage.Failed(State, Image, new CopyException(CopyException.Unreachable, "x", true), job.Attempt, Now));
                 break;
         }
     }
@@ -309,7 +309,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     // As WorkTable.Update does it in SQL.
     private void UpdateWork(ImageState before)
     {
-        var (was, open) = (ImageWork.Of(before), ImageWork.Of(State));
+        var (was, open) = (ImageWork.From(before), ImageWork.From(State));
         foreach (var ended in was.Where(row => open.All(other => other.Kind != row.Kind)))
             work.Remove(ended.Kind);
         foreach (var row in open.Where(row => !was.Contains(row) && row.Attempt == 0))

@@ -36,6 +36,6 @@ public sealed class AnswerBlobTests
         var size = part is { From: { } from, To: { } to } ? to - from + 1 : 10;
         var response = new HttpResponseMessage(HttpStatusCode.PartialContent) { Content = new ByteArrayContent(new byte[size]) };
         response.Content.Headers.ContentRange = part;
-        return Answer.Blob.Read(response, asked is null ? null : RangeHeaderValue.Parse(asked));
+        return Answer.Blob.From(response, asked is null ? null : RangeHeaderValue.Parse(asked));
     }
 }

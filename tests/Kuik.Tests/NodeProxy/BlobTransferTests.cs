@@ -9,7 +9,7 @@ namespace Kuik.Tests.NodeProxy;
 public sealed class BlobTransferTests
 {
     private static readonly byte[] Bytes = Encoding.UTF8.GetBytes("0123456789");
-    private static readonly string Digest = DigestCheck.Of(Bytes);
+    private static readonly string Digest = DigestCheck.Compute(Bytes);
 
     [Fact]
     public void The_last_bytes_pass_only_when_all_together_are_the_blob()
@@ -75,7 +75,7 @@ public sealed class BlobTransferTests
     [Fact]
     public void An_empty_blob_is_complete_at_once()
     {
-        using var transfer = new BlobTransfer(DigestCheck.Of([]), Answer(0));
+        using var transfer = new BlobTransfer(DigestCheck.Compute([]), Answer(0));
 
         Assert.True(transfer.Take([]));
         Assert.Equal(0, transfer.Left);

@@ -11,7 +11,7 @@ namespace Kuik.Tests.NodeProxy;
 public sealed class EndpointsFileTests : IDisposable
 {
     private readonly DirectoryInfo _mount = Directory.CreateTempSubdirectory("kuik-endpoints");
-    private readonly UpstreamAddresses _addresses = new(new UpstreamAddress(new Uri("http://10.96.0.1:5000")), new UpstreamAddress(null));
+    private readonly SourceAddresses _addresses = new(new SourceAddress(new Uri("http://10.96.0.1:5000")), new SourceAddress(null));
     private int _version;
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -63,7 +63,7 @@ public sealed class EndpointsFileTests : IDisposable
     private (string?, string?) Now() => (_addresses.Cache.Current?.AbsoluteUri, _addresses.Fetcher.Current?.AbsoluteUri);
 
     private EndpointsFile Open() => new(
-        new ProxySettings { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null, EndpointsFile = Path.Combine(_mount.FullName, "endpoints") },
+        new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null, EndpointsFile = Path.Combine(_mount.FullName, "endpoints") },
         _addresses, TimeProvider.System, NullLogger<EndpointsFile>.Instance);
 
     private void Mount(string text)

@@ -12,20 +12,20 @@ public sealed class KeptManifestTests
 
     [Fact]
     public void A_wrapper_says_which_index_it_holds() =>
-        Assert.Equal(new KeptManifest(Wrapper, IsTombstone: false), KeptManifest.Read(Wrapper.ToManifest()));
+        Assert.Equal(new KeptManifest(Wrapper, IsTombstone: false), KeptManifest.Parse(Wrapper.ToManifest()));
 
     [Fact]
     public void A_tombstone_is_recognised_as_image_fetcher_writes_it()
     {
         var tombstone = new Tombstone("docker.io/library/nginx", "1.25").ToManifest();
 
-        Assert.Equal(new KeptManifest(null, IsTombstone: true), KeptManifest.Read(tombstone));
+        Assert.Equal(new KeptManifest(null, IsTombstone: true), KeptManifest.Parse(tombstone));
         Assert.True(CacheRegistry.IsTombstone(new Manifest(tombstone, MediaTypes.OciManifest, Digest.Sha256(tombstone))));
     }
 
     [Fact]
     public void The_checksum_of_a_blob_is_no_image() =>
-        Assert.Equal(new KeptManifest(null, IsTombstone: false), KeptManifest.Read(new BlobChecksum("sha256:" + new string('a', 64), 5_000_000, new string('0', 32)).ToManifest()));
+        Assert.Equal(new KeptManifest(null, IsTombstone: false), KeptManifest.Parse(new BlobChecksum("sha256:" + new string('a', 64), 5_000_000, new string('0', 32)).ToManifest()));
 
     [Theory]
     [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[]}""")]
@@ -44,5 +44,5 @@ public sealed class KeptManifestTests
     public void A_broken_wrapper_holds_nothing_and_is_still_not_served(string manifest) =>
         Assert.Equal(new KeptManifest(null, IsTombstone: false), Read(manifest));
 
-    private static KeptManifest? Read(string manifest) => KeptManifest.Read(Encoding.UTF8.GetBytes(manifest));
+    private static KeptManifest? Read(string manifest) => KeptManifest.Parse(Encoding.UTF8.GetBytes(manifest));
 }

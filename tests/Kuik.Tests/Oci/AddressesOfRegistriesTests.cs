@@ -54,7 +54,7 @@ public sealed class AddressesOfRegistriesTests
         if (target is not null)
             Assert.Equal("blob", await Read(client, registry));
         else
-            Assert.Equal(RegistryErrorKind.Broken, (await Assert.ThrowsAsync<RegistryError>(() => Read(client, registry))).Kind);
+            Assert.Equal(RegistryErrorKind.Broken, (await Assert.ThrowsAsync<RegistryException>(() => Read(client, registry))).Kind);
     }
 
     [Theory]
@@ -68,7 +68,7 @@ public sealed class AddressesOfRegistriesTests
         using var registry = new RawServer((_, _) => RawServer.Answer(307, "", ("Location", location)));
         using var client = Client(registry);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Read(client, registry));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Read(client, registry));
 
         Assert.EndsWith(": a redirect that cannot be followed: of its address, " + cause, error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("hidden", error.ToString(), StringComparison.Ordinal);
@@ -98,7 +98,7 @@ public sealed class AddressesOfRegistriesTests
         using var cache = new RawServer((method, _) => method == "POST" ? RawServer.Answer(202, "", ("Location", target.StartsWith("//", StringComparison.Ordinal) ? "/." + target : target)) : RawServer.Answer(201));
         var expected = target.StartsWith("//", StringComparison.Ordinal) ? "/." + target : target;
         using var registry = new CacheRegistry(
-            new CopyEngineSettings { CacheEndpoint = new Uri($"http://{cache.Host}"), Platforms = [], SpoolPath = "" }, TimeProvider.System);
+            new CopyEngineOptions { CacheEndpoint = new Uri($"http://{cache.Host}"), Platforms = [], SpoolPath = "" }, TimeProvider.System);
 
         await registry.UploadSmall("team/web", TestBlob.DigestOf("x"u8.ToArray()), "x"u8.ToArray(), Stop);
 
@@ -133,7 +133,7 @@ public sealed class AddressesOfRegistriesTests
         using var registry = new RawServer((_, _) => RawServer.Answer(200, "{}", ("Content-Type", MediaTypes.OciIndex), ("Link", $"<{link}>; rel=\"next\"")));
         using var client = Client(registry);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetReferrers(new RegistryRepository(registry.Host, "team/web"), "sha256:a", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetReferrers(new RegistryRepository(registry.Host, "team/web"), "sha256:a", null, Stop));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
         Assert.DoesNotContain("hidden", error.ToString(), StringComparison.Ordinal);

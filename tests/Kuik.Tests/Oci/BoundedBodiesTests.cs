@@ -42,7 +42,7 @@ public sealed class BoundedBodiesTests : IAsyncLifetime
         var asked = client.GetManifest(Web, "1", null, Stop);
         await EndsWithin(asked, TimeSpan.FromSeconds(10));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => asked);
+        var error = await Assert.ThrowsAsync<RegistryException>(() => asked);
         Assert.Equal(status, (int)error.Status!);
         Assert.EndsWith("SOME_CODE some words", error.Message, StringComparison.Ordinal);
     }
@@ -57,7 +57,7 @@ public sealed class BoundedBodiesTests : IAsyncLifetime
                 await http.Response.Body.WriteAsync(new byte[16 * 1024], http.RequestAborted);
         };
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.Equal(500, (int)error.Status!);
     }
@@ -71,7 +71,7 @@ public sealed class BoundedBodiesTests : IAsyncLifetime
         var asked = client.GetManifest(Web, "1", null, Stop);
         await EndsWithin(asked, TimeSpan.FromSeconds(10));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => asked);
+        var error = await Assert.ThrowsAsync<RegistryException>(() => asked);
         Assert.Contains("/token: 403", error.Message, StringComparison.Ordinal);
     }
 
@@ -92,7 +92,7 @@ public sealed class BoundedBodiesTests : IAsyncLifetime
         var asked = client.GetManifest(Web, "1", null, Stop);
         await EndsWithin(asked, TimeSpan.FromMinutes(5), () => byteIsDue.Release());
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => asked);
+        var error = await Assert.ThrowsAsync<RegistryException>(() => asked);
         Assert.Equal(RegistryErrorKind.Unreachable, error.Kind);
         Assert.EndsWith("the body was not complete after 120 s", error.Message, StringComparison.Ordinal);
     }
@@ -106,7 +106,7 @@ public sealed class BoundedBodiesTests : IAsyncLifetime
         var asked = cache.Tags("a/b", Stop);
         await EndsWithin(asked, TimeSpan.FromMinutes(3));
 
-        Assert.Equal(CopyFailed.Cache, (await Assert.ThrowsAsync<CopyFailed>(() => asked)).Kind);
+        Assert.Equal(CopyException.Cache, (await Assert.ThrowsAsync<CopyException>(() => asked)).Kind);
     }
 
     [Fact]
@@ -119,12 +119,12 @@ public sealed class BoundedBodiesTests : IAsyncLifetime
         };
         using var cache = new CacheRegistry(Settings(), time);
 
-        var failure = await Assert.ThrowsAsync<CopyFailed>(() => cache.Tags("a/b", Stop));
+        var failure = await Assert.ThrowsAsync<CopyException>(() => cache.Tags("a/b", Stop));
 
         Assert.Contains("a page of the list of tags of a/b has more than 8 MiB", failure.Message, StringComparison.Ordinal);
     }
 
-    private CopyEngineSettings Settings() => new() { CacheEndpoint = new Uri($"http://{origin.Host}"), Platforms = [], SpoolPath = "" };
+    private CopyEngineOptions Settings() => new() { CacheEndpoint = new Uri($"http://{origin.Host}"), Platforms = [], SpoolPath = "" };
 
     /// <summary>The head, the beginning of the body, and no more.</summary>
     private Misbehaviour Stall(int status, string beginning) => async (http, _) =>

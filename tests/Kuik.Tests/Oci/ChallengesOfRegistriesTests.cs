@@ -106,7 +106,7 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
         var issued = 0;
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token($"token-{++issued}") : Misbehave.Answer(401, ("WWW-Authenticate", Bearer()));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot, Stop));
 
         Assert.Equal((RegistryErrorKind.Refused, 1), (error.Kind, issued));
     }
@@ -118,7 +118,7 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token($"token-{asked}")
             : Misbehave.Answer(401, ("WWW-Authenticate", Bearer($",scope=\"repository:more/{++asked}:pull\"")));
 
-        await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", Robot, Stop));
+        await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot, Stop));
 
         Assert.Equal(4, asked);
     }
@@ -174,9 +174,9 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     {
         origin.Script = request => request.Path == "/v2/" ? Misbehave.Answer(status) : Misbehave.Answer(404);
 
-        await Task.WhenAll(Enumerable.Range(0, 5).Select(i => Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, $"{i}", Robot, Stop))));
+        await Task.WhenAll(Enumerable.Range(0, 5).Select(i => Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, $"{i}", Robot, Stop))));
         time.Advance(TimeSpan.FromSeconds(20));
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "6", Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "6", Robot, Stop));
 
         Assert.Equal(RegistryErrorKind.Gone, error.Kind);
         Assert.Single(origin.Ledger, request => request.Path == "/v2/");
@@ -191,7 +191,7 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
             : request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token("issued")
             : request.Authorization is null ? Misbehave.Say(404, RegistryErrors.Body("MANIFEST_UNKNOWN", "no such tag")) : Misbehave.Answer(afterToken);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot, Stop));
 
         Assert.Equal(RegistryErrorKind.Gone, error.Kind);
         Assert.EndsWith("MANIFEST_UNKNOWN no such tag", error.Message, StringComparison.Ordinal);
@@ -256,7 +256,7 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
         await Pull("team/web", "manifest", Robot);
         foreach (var _ in Enumerable.Range(0, 5))
             await Pull("team/web", "blob", Robot);
-        await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "missing", Robot, Stop));
+        await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "missing", Robot, Stop));
 
         Assert.Equal(2 + 1 + 5 + 1, origin.Ledger.Count);
         Assert.Equal("/token?service=a&scope=repository%3Ateam%2Fweb%3Apull", Assert.Single(origin.Ledger, request => request.Authorization == Password).Path);
@@ -272,7 +272,7 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
             ? (http, _) => http.Response.Body.WriteAsync(System.Text.Encoding.Latin1.GetBytes(json)).AsTask()
         : Misbehave.Answer(401, ("WWW-Authenticate", Bearer()));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.Equal(RegistryErrorKind.Broken, error.Kind);
         Assert.StartsWith($"GET http://{origin.Host}/token: ", error.Message, StringComparison.Ordinal);
@@ -286,7 +286,7 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     {
         origin.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", Bearer()));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", Robot with { RegistryToken = token }, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot with { RegistryToken = token }, Stop));
 
         Assert.Equal(RegistryErrorKind.Refused, error.Kind);
         Assert.EndsWith("in the pull secret is none: no header can hold it", error.Message, StringComparison.Ordinal);

@@ -85,10 +85,10 @@ public sealed class ConnectionsOfRegistriesTests : IAsyncLifetime
 
         for (var i = 0; i < 3; i++)
         {
-            await Assert.ThrowsAsync<RegistryError>(() => client.OpenBlob(Web, Layer, null, null, Stop));
-            await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
-            await Assert.ThrowsAsync<RegistryError>(() => client.ResolveManifest(Web, "1", null, Stop));
-            await Assert.ThrowsAsync<RegistryError>(() => client.GetReferrers(Web, image.Digest, null, Stop));
+            await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(Web, Layer, null, null, Stop));
+            await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
+            await Assert.ThrowsAsync<RegistryException>(() => client.ResolveManifest(Web, "1", null, Stop));
+            await Assert.ThrowsAsync<RegistryException>(() => client.GetReferrers(Web, image.Digest, null, Stop));
         }
     }
 
@@ -125,7 +125,7 @@ public sealed class ConnectionsOfRegistriesTests : IAsyncLifetime
             "PUT" => Misbehave.Answer(201),
             _ => null,
         };
-        var settings = new CopyEngineSettings { CacheEndpoint = new Uri($"http://{origin.Host}"), Platforms = [], SpoolPath = "" };
+        var settings = new CopyEngineOptions { CacheEndpoint = new Uri($"http://{origin.Host}"), Platforms = [], SpoolPath = "" };
         using var cache = new CacheRegistry(settings, TimeProvider.System);
         var bytes = "x"u8.ToArray();
 

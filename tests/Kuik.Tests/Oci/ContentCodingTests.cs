@@ -91,7 +91,7 @@ public sealed class ContentCodingTests : IAsyncLifetime
 
         foreach (var ask in new Func<Task>[] { () => client.GetManifest(Web, "1", null, Stop), () => client.OpenBlob(Web, Layer.Digest, null, null, Stop) })
         {
-            var error = await Assert.ThrowsAsync<RegistryError>(ask);
+            var error = await Assert.ThrowsAsync<RegistryException>(ask);
             Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
             Assert.EndsWith($"its content coding {coding} is unknown; identity was asked for", error.Message, StringComparison.Ordinal);
         }
@@ -108,7 +108,7 @@ public sealed class ContentCodingTests : IAsyncLifetime
             return http.Response.Body.WriteAsync(body.AsMemory(5)).AsTask();
         };
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.OpenBlob(Web, Layer.Digest, new RangeHeaderValue(5, null), null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(Web, Layer.Digest, new RangeHeaderValue(5, null), null, Stop));
 
         Assert.EndsWith("a part of a body in the content coding gzip came; identity was asked for", error.Message, StringComparison.Ordinal);
     }
@@ -125,7 +125,7 @@ public sealed class ContentCodingTests : IAsyncLifetime
             return http.Response.Body.WriteAsync(body).AsTask();
         };
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.Equal(RegistryErrorKind.Broken, error.Kind);
         Assert.Contains($"it is not in the content coding {coding} that it is said to be in", error.Message, StringComparison.Ordinal);
@@ -136,7 +136,7 @@ public sealed class ContentCodingTests : IAsyncLifetime
     {
         origin.Script = _ => (http, _) => Send(http, new byte[64 << 20], "gzip", hasDigest: false);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.EndsWith("a manifest of more than 4 MiB", error.Message, StringComparison.Ordinal);
     }
@@ -150,7 +150,7 @@ public sealed class ContentCodingTests : IAsyncLifetime
             return Send(http, System.Text.Encoding.UTF8.GetBytes(RegistryErrors.Body("MANIFEST_UNKNOWN", "no such thing")), "gzip", hasDigest: false);
         };
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.EndsWith("MANIFEST_UNKNOWN no such thing", error.Message, StringComparison.Ordinal);
     }

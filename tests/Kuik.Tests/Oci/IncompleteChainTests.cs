@@ -43,7 +43,7 @@ public sealed class IncompleteChainTests : IAsyncLifetime, IDisposable
         using var client = Client(isRootNamed ? [root] : []);
         var begun = Stopwatch.GetTimestamp();
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client));
 
         Assert.InRange(Stopwatch.GetElapsedTime(begun), TimeSpan.Zero, NoDownload);
         const string missing = "the chain is incomplete, the certificate of its issuer CN=Corp Intermediate is missing";
@@ -67,7 +67,7 @@ public sealed class IncompleteChainTests : IAsyncLifetime, IDisposable
     {
         using var client = Client([intermediate]);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client));
 
         Assert.Contains("the certificate of its issuer CN=Corp Root is missing", error.Message, StringComparison.Ordinal);
     }
@@ -84,7 +84,7 @@ public sealed class IncompleteChainTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task The_cache_and_image_fetcher_are_held_to_the_same()
     {
-        using var client = Upstream.MakeClient(TimeSpan.FromSeconds(30), Roots([root]));
+        using var client = SourceEndpoint.MakeClient(TimeSpan.FromSeconds(30), Roots([root]));
         using var request = new HttpRequestMessage(HttpMethod.Get, $"https://{origin.Host}/v2/");
 
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => client.SendAsync(request, Stop));

@@ -82,7 +82,7 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
     {
         Serve(Encoding.UTF8.GetBytes(body), served);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
         Assert.EndsWith($"a body of the type {served} came that is no manifest", error.Message, StringComparison.Ordinal);
@@ -90,7 +90,7 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
 
     [Fact]
     public void An_index_that_lists_nothing_is_told_in_words() =>
-        Assert.EndsWith("cannot be read: it has no property \"manifests\" where one has to be", Assert.Throws<CopyFailed>(() =>
+        Assert.EndsWith("cannot be read: it has no property \"manifests\" where one has to be", Assert.Throws<CopyException>(() =>
             ReadManifest.Entries(new Manifest("{}"u8.ToArray(), MediaTypes.OciIndex, image.Digest))).Message, StringComparison.Ordinal);
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
 
         Assert.Equal(image.Digest, (await client.GetManifest(Web, "1", null, Stop)).Digest);
         Assert.Equal(image.Digest, (await client.GetManifest(Web, image.Digest, null, Stop)).Digest);
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, wrong, null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, wrong, null, Stop));
         Assert.EndsWith($"the body's digest is {image.Digest}, not {wrong}", error.Message, StringComparison.Ordinal);
     }
 
@@ -119,7 +119,7 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
             Assert.Equal((MediaTypes.DockerSchema1Signed, target == "1" ? TestBlob.DigestOf(payload) : target), (manifest.MediaType, manifest.Digest));
             Assert.Equal(signed, manifest.Bytes);
         }
-        var refusal = Assert.Throws<CopyFailed>(() => ReadManifest.Parts(new Manifest(signed, MediaTypes.DockerSchema1Signed, TestBlob.DigestOf(payload))));
+        var refusal = Assert.Throws<CopyException>(() => ReadManifest.Parts(new Manifest(signed, MediaTypes.DockerSchema1Signed, TestBlob.DigestOf(payload))));
         Assert.Contains("is of Docker's schema 1, which cache registries do not store", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -129,7 +129,7 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
     [InlineData("""{"fsLayers":[],"signatures":[{"protected":"eyJmb3JtYXRMZW5ndGgiOjk5OTk5OSwiZm9ybWF0VGFpbCI6IiJ9"}]}""")]
     [InlineData("""{"fsLayers":[],"signatures":7}""")]
     public void A_signature_that_cannot_be_read_signs_nothing(string manifest) =>
-        Assert.Equal(TestBlob.DigestOf(Encoding.UTF8.GetBytes(manifest)), ManifestDigest.Of(Encoding.UTF8.GetBytes(manifest)));
+        Assert.Equal(TestBlob.DigestOf(Encoding.UTF8.GetBytes(manifest)), ManifestDigest.Compute(Encoding.UTF8.GetBytes(manifest)));
 
     /// <summary>A signed manifest as distribution writes it, and what its digest is of.</summary>
     private static (byte[] Signed, byte[] Payload) Schema1()

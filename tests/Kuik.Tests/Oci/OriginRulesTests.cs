@@ -62,8 +62,8 @@ public sealed class OriginRulesTests
     [InlineData("reg.example.com.")]
     public void What_is_no_host_is_refused(string entry)
     {
-        Assert.StartsWith(OriginRules.AllowedKey, Assert.Throws<WrongSetting>(() => new OriginRules([entry], [])).Message, StringComparison.Ordinal);
-        Assert.StartsWith(OriginRules.DeniedKey, Assert.Throws<WrongSetting>(() => new OriginRules([], [entry])).Message, StringComparison.Ordinal);
+        Assert.StartsWith(OriginRules.AllowedKey, Assert.Throws<InvalidSettingException>(() => new OriginRules([entry], [])).Message, StringComparison.Ordinal);
+        Assert.StartsWith(OriginRules.DeniedKey, Assert.Throws<InvalidSettingException>(() => new OriginRules([], [entry])).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -91,7 +91,7 @@ public sealed class OriginRulesTests
     [Fact]
     public void A_wrong_entry_under_an_old_name_is_refused_under_that_name() =>
         Assert.StartsWith(
-            OriginRules.OldDeniedKey, Assert.Throws<WrongSetting>(() => Read((OriginRules.OldDeniedKey, "*"))).Message, StringComparison.Ordinal);
+            OriginRules.OldDeniedKey, Assert.Throws<InvalidSettingException>(() => Read((OriginRules.OldDeniedKey, "*"))).Message, StringComparison.Ordinal);
 
     private static OriginRules Read(params (string Key, string Value)[] settings) =>
         OriginRules.From(new ConfigurationBuilder().AddInMemoryCollection(

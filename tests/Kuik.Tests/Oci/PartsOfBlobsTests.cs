@@ -61,7 +61,7 @@ public sealed class PartsOfBlobsTests : IAsyncLifetime
     {
         Answer(came);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Open(asked));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Open(asked));
 
         Assert.Equal((RegistryErrorKind.Broken, true), (error.Kind, error.IsTransient));
         Assert.EndsWith(problem, error.Message, StringComparison.Ordinal);
@@ -74,7 +74,7 @@ public sealed class PartsOfBlobsTests : IAsyncLifetime
     {
         origin.Script = _ => Misbehave.Say(206, "--X\r\n...\r\n--X--", "multipart/byteranges; boundary=X");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Open(asked));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Open(asked));
 
         Assert.EndsWith("several parts came where one was asked for", error.Message, StringComparison.Ordinal);
     }
@@ -90,7 +90,7 @@ public sealed class PartsOfBlobsTests : IAsyncLifetime
             await http.Response.Body.WriteAsync(Bytes.AsMemory(5, 2));
         };
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Open("bytes=5-"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Open("bytes=5-"));
 
         Assert.EndsWith("the part bytes 5-9/10 came with a length of 2", error.Message, StringComparison.Ordinal);
     }

@@ -42,7 +42,7 @@ public sealed class PlainOrTlsTests : IAsyncLifetime
         brokenHandshakes = 1;
         using var client = Client(tls.Host);
 
-        var first = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, tls.Host));
+        var first = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, tls.Host));
 
         Assert.Equal(RegistryErrorKind.Unreachable, first.Kind);
         Assert.Equal(image.Bytes, await Pull(client, tls.Host));
@@ -57,7 +57,7 @@ public sealed class PlainOrTlsTests : IAsyncLifetime
         await tls.DisposeAsync();
         using var impostor = new ReadsWhatComes(int.Parse(port, CultureInfo.InvariantCulture));
 
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, host));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, host));
 
         Assert.DoesNotContain("HTTP/1.1", impostor.Read, StringComparison.Ordinal);
     }
@@ -71,9 +71,9 @@ public sealed class PlainOrTlsTests : IAsyncLifetime
         plain.Script = _ => Misbehave.Answer(status);
         using var client = Client(plain.Host, () => connections++);
 
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, plain.Host));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, plain.Host));
         var first = connections;
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, plain.Host));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, plain.Host));
 
         Assert.Equal((2, 3), (first, connections));   // TLS was tried again, and the connection without it was there
     }

@@ -128,8 +128,8 @@ public sealed class ProxyRulesTests
     [InlineData("http://proxy.corp?x")]
     public void An_address_that_is_no_proxys_is_refused_by_the_name_of_its_variable(string address)
     {
-        var lower = Assert.Throws<WrongSetting>(() => Read(("http_proxy", address)));
-        var upper = Assert.Throws<WrongSetting>(() => Read(("HTTPS_PROXY", address)));
+        var lower = Assert.Throws<InvalidSettingException>(() => Read(("http_proxy", address)));
+        var upper = Assert.Throws<InvalidSettingException>(() => Read(("HTTPS_PROXY", address)));
 
         Assert.StartsWith($"http_proxy: \"{address}\" is not accepted", lower.Message, StringComparison.Ordinal);
         Assert.StartsWith($"HTTPS_PROXY: \"{address}\" is not accepted", upper.Message, StringComparison.Ordinal);
@@ -142,7 +142,7 @@ public sealed class ProxyRulesTests
     [InlineData("http://robot:secret@1@proxy.corp:3128/path")]
     public void A_refusal_shows_neither_user_nor_password(string address)
     {
-        var wrong = Assert.Throws<WrongSetting>(() => Read(("http_proxy", address)));
+        var wrong = Assert.Throws<InvalidSettingException>(() => Read(("http_proxy", address)));
 
         Assert.DoesNotContain("robot", wrong.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", wrong.Message, StringComparison.Ordinal);
@@ -152,5 +152,5 @@ public sealed class ProxyRulesTests
     private static (string, string) Shown(ICredentials rules, Uri proxy) => rules.GetCredential(proxy, "Basic") is { } shown ? (shown.UserName, shown.Password) : default;
 
     private static ProxyRules Read(params (string Name, string? Value)[] variables) =>
-        ProxyRules.Read(name => variables.FirstOrDefault(variable => variable.Name == name).Value);
+        ProxyRules.From(name => variables.FirstOrDefault(variable => variable.Name == name).Value);
 }

@@ -62,7 +62,7 @@ public sealed class RedirectRulesTests
     [InlineData("")]
     public void What_cannot_be_allowed_is_refused_by_name(string entry)
     {
-        var wrong = Assert.Throws<WrongSetting>(() => new RedirectRules([entry]));
+        var wrong = Assert.Throws<InvalidSettingException>(() => new RedirectRules([entry]));
 
         Assert.StartsWith($"Kuik:AllowedPrivateAddresses: \"{entry}\"", wrong.Message, StringComparison.Ordinal);
     }

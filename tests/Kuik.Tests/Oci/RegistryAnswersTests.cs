@@ -79,14 +79,14 @@ public sealed class RegistryAnswersTests : IAsyncLifetime
         using var client = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System);
 
         // RFC 6761: this name never resolves. Not through a proxy, which would answer for it.
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(new RegistryRepository("registry.invalid", "team/web"), "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(new RegistryRepository("registry.invalid", "team/web"), "1", null, Stop));
 
         Assert.Equal((RegistryErrorKind.Unreachable, true, (HttpStatusCode?)null), (error.Kind, error.IsTransient, error.Status));
     }
 
-    private async Task<RegistryError> Ask(string endpoint)
+    private async Task<RegistryException> Ask(string endpoint)
     {
         using var client = new RegistryClient(new RegistryEndpoints([endpoint]), [], TimeProvider.System);
-        return await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(new RegistryRepository(origin.Host, "team/web"), "1", null, Stop));
+        return await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(new RegistryRepository(origin.Host, "team/web"), "1", null, Stop));
     }
 }

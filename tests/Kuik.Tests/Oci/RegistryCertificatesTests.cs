@@ -48,7 +48,7 @@ public sealed class RegistryCertificatesTests : IAsyncLifetime
     {
         using var client = Client(isAnotherNamed ? [Other] : []);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, tls));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, tls));
 
         Assert.Equal(RegistryErrorKind.Unreachable, error.Kind);
         Assert.Contains("the certificate of CN=Corp Root is not trusted", error.Message, StringComparison.Ordinal);
@@ -61,7 +61,7 @@ public sealed class RegistryCertificatesTests : IAsyncLifetime
     {
         using var client = Client([Ours]);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, misnamed));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, misnamed));
 
         Assert.EndsWith("the certificate is for another name: other.example, 10.1.2.3", error.Message, StringComparison.Ordinal);
         Assert.Empty(misnamed.Ledger);
@@ -73,7 +73,7 @@ public sealed class RegistryCertificatesTests : IAsyncLifetime
         using var client = Client([], $"https://{misnamed.Host}", $"https://{plain.Host}");
 
         Assert.Equal(image.Bytes, await Pull(client, misnamed));
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, plain));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, plain));
         Assert.Empty(plain.Ledger);
     }
 
@@ -83,7 +83,7 @@ public sealed class RegistryCertificatesTests : IAsyncLifetime
         using var client = Client([Ours], $"http://{plain.Host}", $"http://{tls.Host}");
 
         Assert.Equal(image.Bytes, await Pull(client, plain));
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, tls));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, tls));
         Assert.Empty(tls.Ledger);
     }
 

@@ -58,7 +58,7 @@ public sealed class RegistryClientTests : IAsyncLifetime
             await http.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(body));
         };
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, tag ?? image.Digest, null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, tag ?? image.Digest, null, Stop));
 
         Assert.Equal(RegistryErrorKind.Broken, error.Kind);
         Assert.Contains(image.Digest, error.Message, StringComparison.Ordinal);
@@ -69,7 +69,7 @@ public sealed class RegistryClientTests : IAsyncLifetime
     {
         origin.Script = _ => (http, _) => http.Response.Body.WriteAsync(new byte[5 << 20]).AsTask();
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
     }
@@ -80,7 +80,7 @@ public sealed class RegistryClientTests : IAsyncLifetime
         origin.Script = request => request.Path.Contains("signature", StringComparison.Ordinal)
             ? Misbehave.Answer(403) : Misbehave.Answer(307, ("Location", $"{request.Path}?signature=hidden"));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.OpenBlob(Web, image.Config.Digest, null, Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(Web, image.Config.Digest, null, Robot, Stop));
 
         Assert.Equal(RegistryErrorKind.Refused, error.Kind);
         Assert.DoesNotContain("hidden", error.ToString(), StringComparison.Ordinal);
@@ -92,7 +92,7 @@ public sealed class RegistryClientTests : IAsyncLifetime
     {
         origin.Script = request => Misbehave.Answer(302, ("Location", request.Path));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
     }
@@ -145,7 +145,7 @@ public sealed class RegistryClientTests : IAsyncLifetime
     {
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Answer(403) : Misbehave.Answer(401, ("WWW-Authenticate", Bearer));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot, Stop));
 
         Assert.Equal(RegistryErrorKind.Refused, error.Kind);
         Assert.Contains("/token: 403", error.Message, StringComparison.Ordinal);
@@ -163,7 +163,7 @@ public sealed class RegistryClientTests : IAsyncLifetime
     {
         origin.Script = _ => Misbehave.Answer(status, ("Retry-After", "30"));
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
         Assert.Equal((kind, isTransient, TimeSpan.FromSeconds(30), (HttpStatusCode?)status), (error.Kind, error.IsTransient, error.RetryAfter, error.Status));
         Assert.StartsWith($"GET http://{origin.Host}/v2/team/web/manifests/1: {status}", error.Message, StringComparison.Ordinal);
@@ -178,8 +178,8 @@ public sealed class RegistryClientTests : IAsyncLifetime
             await http.Response.WriteAsync(request.Target == "1" ? RegistryErrors.Body("MANIFEST_UNKNOWN", "no such thing") : new string('x', 100_000));
         };
 
-        var words = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "1", null, Stop));
-        var page = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(Web, "2", null, Stop));
+        var words = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
+        var page = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "2", null, Stop));
 
         Assert.EndsWith("MANIFEST_UNKNOWN no such thing", words.Message, StringComparison.Ordinal);
         Assert.InRange(page.Message.Length, 100, 250);
@@ -197,7 +197,7 @@ public sealed class RegistryClientTests : IAsyncLifetime
         var stalled = blob.Body.ReadAsync(buffer, Stop).AsTask();
         time.Advance(client.Stall);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => stalled);
+        var error = await Assert.ThrowsAsync<RegistryException>(() => stalled);
         Assert.Equal(RegistryErrorKind.Unreachable, error.Kind);
         gate.SetResult();
     }

@@ -49,7 +49,7 @@ public sealed class RetryAfterTests
         await using var origin = await ScriptedOrigin.Start();
         origin.Script = _ => Misbehave.Answer(429, ("Date", date), ("Retry-After", retryAfter));
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], time);
-        var error = await Assert.ThrowsAsync<RegistryError>(
+        var error = await Assert.ThrowsAsync<RegistryException>(
             () => client.GetManifest(new RegistryRepository(origin.Host, "a/b"), "1", null, TestContext.Current.CancellationToken));
         return error.RetryAfter;
     }

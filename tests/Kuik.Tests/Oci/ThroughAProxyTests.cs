@@ -62,7 +62,7 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
     {
         using var client = Client($"http://clerk:wrong@{proxy.Host}");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(new(host, "team/web"), "1", Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(new(host, "team/web"), "1", Robot, Stop));
 
         Assert.Contains("407", error.Message, StringComparison.Ordinal);
         Assert.All(["clerk", "wrong", "robot", "secret"], word => Assert.DoesNotContain(word, error.ToString(), StringComparison.Ordinal));
@@ -94,7 +94,7 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
         plain.Script = request => Misbehave.Answer(307, ("Location", to));
         using var client = Client($"http://clerk:pass%3Aword@{proxy.Host}");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.OpenBlob(new("plain.example", "team/web"), Layer, null, null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(new("plain.example", "team/web"), Layer, null, null, Stop));
 
         Assert.EndsWith(end, error.Message, StringComparison.Ordinal);
         Assert.All(proxy.Ledger, request => Assert.StartsWith("http://plain.example/", request.Target, StringComparison.Ordinal));
@@ -117,7 +117,7 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
 
     private RegistryClient Client(string address, string? without = null, TestInternet? internet = null)
     {
-        var rules = ProxyRules.Read(name => name switch { "http_proxy" or "https_proxy" => address, "no_proxy" => without, _ => null });
+        var rules = ProxyRules.From(name => name switch { "http_proxy" or "https_proxy" => address, "no_proxy" => without, _ => null });
         var insecure = Direct.Select(host => $"{host}:{PortOf(plain)}").Append("registry.example").Append("plain.example");
         var roots = new X509Certificate2Collection();
         roots.ImportFromPem(Authority.Pem);

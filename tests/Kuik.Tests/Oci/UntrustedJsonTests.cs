@@ -45,14 +45,14 @@ public sealed class UntrustedJsonTests
     [InlineData("""{"layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":99999999999999999999}]}""")]
     public void A_manifest_that_cannot_be_read_is_the_origins_fault(string manifest)
     {
-        var failure = Assert.Throws<CopyFailed>(() => ReadManifest.Parts(new Manifest(Encoding.UTF8.GetBytes(manifest), MediaTypes.OciManifest, "sha256:b")));
+        var failure = Assert.Throws<CopyException>(() => ReadManifest.Parts(new Manifest(Encoding.UTF8.GetBytes(manifest), MediaTypes.OciManifest, "sha256:b")));
 
-        Assert.Equal((CopyFailed.Broken, false), (failure.Kind, failure.RetryHelps));
+        Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
     }
 
     [Theory]
     [InlineData("{\"errors\":[{\"code\":\"DENIED\",\"message\":\"p\u00e4ss\"}]}")]
     [InlineData("""{"errors":[{"code":"\ud800","message":"x"}]}""")]
     [InlineData("""{"error":"\ud800"}""")]
-    public void An_error_body_that_cannot_be_read_is_quoted_as_it_is(string body) => Assert.NotEmpty(RegistryError.Quote(Encoding.Latin1.GetBytes(body)));
+    public void An_error_body_that_cannot_be_read_is_quoted_as_it_is(string body) => Assert.NotEmpty(RegistryException.Quote(Encoding.Latin1.GetBytes(body)));
 }

@@ -25,7 +25,7 @@ public sealed class UntrustedTextTests
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], TimeProvider.System);
 
         var repository = new RegistryRepository(origin.Host, "a/b");
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(repository, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(repository, "1", null, Stop));
 
         Assert.EndsWith("X " + shown, error.Message, StringComparison.Ordinal);
     }
@@ -38,7 +38,7 @@ public sealed class UntrustedTextTests
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{registry.Host}"]), [], TimeProvider.System);
 
         var repository = new RegistryRepository(registry.Host, "a/b");
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.GetManifest(repository, "1", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(repository, "1", null, Stop));
 
         Assert.DoesNotContain(error.Message, char.IsControl);
     }
@@ -46,7 +46,7 @@ public sealed class UntrustedTextTests
     [Fact]
     public void A_quote_that_is_cut_in_the_middle_of_a_character_is_still_text()
     {
-        var error = new RegistryError(RegistryErrorKind.Broken, "cut \ud83d");
+        var error = new RegistryException(RegistryErrorKind.Broken, "cut \ud83d");
 
         Assert.Equal("cut \uFFFD", error.Message);
     }
@@ -69,7 +69,7 @@ public sealed class UntrustedTextTests
     {
         var manifest = Encoding.UTF8.GetBytes("""{"mediaType":"x\nmanifest forged","config":{},"layers":[]}""");
 
-        Assert.Equal(MediaTypes.OciManifest, ManifestShape.Read(manifest)!.TypeFor("x\nmanifest forged"));
-        Assert.Null(ManifestShape.Read("""{"mediaType":"x\nmanifest forged"}"""u8)!.TypeFor("x\nmanifest forged"));
+        Assert.Equal(MediaTypes.OciManifest, ManifestShape.Parse(manifest)!.TypeFor("x\nmanifest forged"));
+        Assert.Null(ManifestShape.Parse("""{"mediaType":"x\nmanifest forged"}"""u8)!.TypeFor("x\nmanifest forged"));
     }
 }

@@ -94,7 +94,7 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
         other.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", challenge.Replace("OTHER", other.Host, StringComparison.Ordinal)));
         using var client = Client($"http://{origin.Host}", $"http://{other.Host}");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.OpenBlob(At(origin), Layer, null, Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(At(origin), Layer, null, Robot, Stop));
 
         Assert.Equal(RegistryErrorKind.Refused, error.Kind);
         Assert.All(origin.Ledger.Concat(other.Ledger), request => Assert.Null(request.Authorization));
@@ -109,7 +109,7 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
         other.Script = _ => GiveToken;
         using var client = Client($"http://{origin.Host}");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.OpenBlob(At(secure), Layer, null, Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(At(secure), Layer, null, Robot, Stop));
         Assert.Empty(other.Ledger);
         await using var blob = await client.OpenBlob(At(origin), Layer, null, Robot, Stop);
 
@@ -123,7 +123,7 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
         origin.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", "Bearer realm=\"ftp://tokens.example/?key=hidden\""));
         using var client = Client($"http://{origin.Host}");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => client.OpenBlob(At(origin), Layer, null, Robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(At(origin), Layer, null, Robot, Stop));
 
         Assert.Equal($"{origin.Host} names no usable token server: its realm is no http or https address", error.Message);
     }

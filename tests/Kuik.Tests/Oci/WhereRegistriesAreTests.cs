@@ -53,7 +53,7 @@ public sealed class WhereRegistriesAreTests : IAsyncLifetime
     {
         using var client = Client(insecure: [], allowed: []);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, $"{host}:{Port}"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, $"{host}:{Port}"));
 
         Assert.Equal((RegistryErrorKind.Refused, HttpStatusCode.Forbidden, false), (error.Kind, error.Status, error.IsTransient));
         Assert.Contains("is not pulled from", error.Message, StringComparison.Ordinal);
@@ -68,7 +68,7 @@ public sealed class WhereRegistriesAreTests : IAsyncLifetime
     {
         using var client = Client([$"http://{host}:{Port}"], ["0.0.0.0/0", "metadata.test"]);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, $"{host}:{Port}"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, $"{host}:{Port}"));
 
         Assert.EndsWith("which is never allowed", error.Message, StringComparison.Ordinal);
         Assert.Empty(internet.Connected);
@@ -90,7 +90,7 @@ public sealed class WhereRegistriesAreTests : IAsyncLifetime
     {
         using var client = Client([], ["127.0.0.0/8"]);
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, $"loopback.test:{Port}"));   // by TLS, which it does not speak
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, $"loopback.test:{Port}"));   // by TLS, which it does not speak
 
         Assert.Equal(RegistryErrorKind.Unreachable, error.Kind);
         Assert.Equal(["127.0.0.1"], internet.Connected);
@@ -101,7 +101,7 @@ public sealed class WhereRegistriesAreTests : IAsyncLifetime
     {
         using var client = Client([], []);
 
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, $"both.test:{Port}"));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, $"both.test:{Port}"));
 
         Assert.Equal(["203.0.113.1"], internet.Connected);
     }

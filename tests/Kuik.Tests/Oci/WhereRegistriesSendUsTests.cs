@@ -61,7 +61,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
         RedirectBlobsTo(address + "/latest/meta-data?signature=hidden");
         using var client = Client("0.0.0.0/0", "::/0", "rebound.test");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "loopback.test"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "loopback.test"));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
         Assert.StartsWith($"GET http://loopback.test:{Port(origin)}/v2/team/web/blobs/{Layer}: a redirect to http://", error.Message, StringComparison.Ordinal);
@@ -93,7 +93,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
             Assert.Equal(image.Layers[1].Bytes, await pull);
             return;
         }
-        var error = await Assert.ThrowsAsync<RegistryError>(() => pull);
+        var error = await Assert.ThrowsAsync<RegistryException>(() => pull);
         Assert.Contains(objection, error.Message, StringComparison.Ordinal);
         Assert.EndsWith("Kuik:AllowedPrivateAddresses would allow it", error.Message, StringComparison.Ordinal);
         Assert.False(error.IsTransient);
@@ -119,7 +119,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
         store.Script = _ => Misbehave.Answer(302, ("Location", "http://10.9.9.9/secrets"));
         using var client = Client();
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "public.test"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "public.test"));
 
         Assert.StartsWith($"GET http://public.test:{Port(store)}/", error.Message, StringComparison.Ordinal);
         Assert.Contains("a redirect to http://10.9.9.9/secrets is refused: 10.9.9.9 is private", error.Message, StringComparison.Ordinal);
@@ -136,7 +136,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
         await Pull(client, "public.test");
         internet.Name("store.test", "169.254.169.254");
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "public.test"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "public.test"));
 
         Assert.Contains("169.254.169.254 gives machines their credentials", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("169.254.169.254", internet.Connected);
@@ -162,7 +162,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
         await Pull(client, "store.test", store);   // as its own registry
         await Pull(client, "private.test");        // sent there from a private one
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "public.test"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "public.test"));
 
         Assert.Contains("10.9.9.9 is private", error.Message, StringComparison.Ordinal);
         Assert.Equal(2, store.Ledger.Count);
@@ -173,10 +173,10 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
     {
         RedirectBlobsTo($"http://10.9.9.9:{Port(store)}");
         using var client = Client();
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "public.test"));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "public.test"));
         internet.Name("public.test", "10.1.1.1");
 
-        await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "public.test"));
+        await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "public.test"));
 
         Assert.Equal(["203.0.113.1", "10.1.1.1"], internet.Connected);
         Assert.Empty(store.Ledger);
@@ -191,7 +191,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
         origin.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"{realm}?key=hidden\""));
         using var client = Client();
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "public.test"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "public.test"));
 
         Assert.Equal($"public.test:{Port(origin)} names a token server, {realm}, that is refused: {objection}", error.Message);
         Assert.False(error.IsTransient);
@@ -215,7 +215,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
         RedirectBlobsTo("http://:80");
         using var client = Client();
 
-        var error = await Assert.ThrowsAsync<RegistryError>(() => Pull(client, "public.test"));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "public.test"));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
     }

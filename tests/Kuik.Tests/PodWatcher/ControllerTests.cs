@@ -56,7 +56,7 @@ public sealed class ControllerTests : IAsyncLifetime
     [Fact]
     public async Task Keys_that_the_api_refuses_keep_no_other_waiting_and_are_named()
     {
-        reconciler.Fault = key => key.StartsWith("bad", StringComparison.Ordinal) ? new KubernetesRefused(HttpStatusCode.Forbidden, null, "PATCH x: 403") : null;
+        reconciler.Fault = key => key.StartsWith("bad", StringComparison.Ordinal) ? new KubernetesApiException(HttpStatusCode.Forbidden, null, "PATCH x: 403") : null;
         Start(workers: 4, batch: 1);
         queue.Add(Enumerable.Range(0, 100).Select(i => $"bad {i}"));
         queue.Add(Enumerable.Range(0, 500).Select(i => $"good {i}"));

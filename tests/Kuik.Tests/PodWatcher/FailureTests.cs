@@ -13,7 +13,7 @@ public class FailureTests
     [InlineData(PostgresErrorCodes.NotNullViolation, "internal", false)]
     public void A_fault_of_the_program_in_postgres_is_told_from_an_outage(string state, string kind, bool isShared)
     {
-        var failure = Failure.Of(new PostgresException("no", "ERROR", "ERROR", state));
+        var failure = Failure.From(new PostgresException("no", "ERROR", "ERROR", state));
 
         Assert.Equal((kind, isShared), (failure.Kind, failure.IsShared));
     }

@@ -29,7 +29,7 @@ public sealed class OwnDeletionsTests : IDisposable
     [Fact]
     public async Task A_deletion_that_failed_leaves_the_resource_a_persons_to_delete()
     {
-        await Assert.ThrowsAsync<KubernetesRefused>(() => deletions.Delete(Api(HttpStatusCode.InternalServerError), Resource, CancellationToken.None));
+        await Assert.ThrowsAsync<KubernetesApiException>(() => deletions.Delete(Api(HttpStatusCode.InternalServerError), Resource, CancellationToken.None));
 
         Assert.False(deletions.Contains("u"));
     }
@@ -42,12 +42,12 @@ public sealed class OwnDeletionsTests : IDisposable
         Assert.False(deletions.Contains("u"));
     }
 
-    private PacedApi Api(HttpStatusCode status)
+    private RateLimitedApi Api(HttpStatusCode status)
     {
         var time = TimeProvider.System;
         var client = new k8s.Kubernetes(new KubernetesClientConfiguration { Host = "http://127.0.0.1:1" }, new Answers(status));
         var metrics = new WatcherMetrics(services.GetRequiredService<IMeterFactory>(), new ClusterObservation(time), time);
-        return new PacedApi(new KubernetesApi(client), new TokenBucket(100, 100, time), metrics);
+        return new RateLimitedApi(new KubernetesApi(client), new TokenBucket(100, 100, time), metrics);
     }
 
     private sealed class Answers(HttpStatusCode status) : DelegatingHandler

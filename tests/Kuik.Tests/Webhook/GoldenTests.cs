@@ -62,7 +62,7 @@ public sealed class GoldenTests
     {
         JsonNode Parse(string file) => JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, name, file)))!;
         using var settings = new MemoryStream(Encoding.UTF8.GetBytes(Parse("options.json").ToJsonString()));
-        return (Parse("review.json"), RewriteOptions.Read(new ConfigurationBuilder().AddJsonStream(settings).Build()), Parse("expected.json"));
+        return (Parse("review.json"), RewriteOptions.From(new ConfigurationBuilder().AddJsonStream(settings).Build()), Parse("expected.json"));
     }
 
     private static void AssertSame(JsonNode? expected, JsonNode? actual) =>

@@ -28,7 +28,7 @@ public sealed class ListenerTests
     [InlineData("http://127.0.0.1:8080; http://*:8081")]
     public void Plain_http_that_others_can_reach_is_refused(string urls)
     {
-        var refused = Assert.Throws<WrongSetting>(() => Configure($"--Urls={urls}"));
+        var refused = Assert.Throws<InvalidSettingException>(() => Configure($"--Urls={urls}"));
 
         Assert.StartsWith("Urls: \"", refused.Message, StringComparison.Ordinal);
         Assert.EndsWith("plain http is taken on loopback only, or with Kuik:Webhook:AllowPlainHttp=true", refused.Message, StringComparison.Ordinal);
@@ -42,7 +42,7 @@ public sealed class ListenerTests
     [InlineData("Kestrel:Certificates:Default:Path", "--Kestrel:Certificates:Default:Path=/nowhere/tls.crt", "--Kestrel:Certificates:Default:KeyPath=/nowhere/tls.key")]
     [InlineData("Kestrel:Certificates:Default:Path", "--Kestrel:Certificates:Default:Path=/etc/hostname")]
     public void A_wrong_setting_is_refused_by_its_key(string key, params string[] settings) =>
-        Assert.StartsWith($"{key}: \"", Assert.Throws<WrongSetting>(() => Configure(settings)).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{key}: \"", Assert.Throws<InvalidSettingException>(() => Configure(settings)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_key_of_another_certificate_is_refused_and_not_shown()
@@ -51,7 +51,7 @@ public sealed class ListenerTests
         var (one, other) = (authority.Issue("CN=one", "127.0.0.1"), authority.Issue("CN=other", "127.0.0.1"));
         var (certificate, key) = (one with { Key = other.Key }).WriteTo(Directory.CreateTempSubdirectory("kuik-certificate-").FullName, "tls");
 
-        var refused = Assert.Throws<WrongSetting>(() => Configure($"--Kestrel:Certificates:Default:Path={certificate}", $"--Kestrel:Certificates:Default:KeyPath={key}"));
+        var refused = Assert.Throws<InvalidSettingException>(() => Configure($"--Kestrel:Certificates:Default:Path={certificate}", $"--Kestrel:Certificates:Default:KeyPath={key}"));
         Directory.Delete(Path.GetDirectoryName(key)!, recursive: true);
 
         Assert.Contains("a PEM file and its key", refused.Message, StringComparison.Ordinal);

@@ -123,7 +123,7 @@ public sealed class PodExclusionsTests
     [InlineData("Kuik:Webhook:IgnoreCriticalPods", "no", "true or false")]
     public void A_wrong_setting_is_refused_by_its_key(string key, string value, string accepted)
     {
-        var refused = Assert.Throws<WrongSetting>(() => Review.Options((key, value)));
+        var refused = Assert.Throws<InvalidSettingException>(() => Review.Options((key, value)));
 
         Assert.StartsWith($"{key}: \"{value}\"", refused.Message, StringComparison.Ordinal);
         Assert.Contains(accepted, refused.Message, StringComparison.Ordinal);

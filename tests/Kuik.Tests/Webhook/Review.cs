@@ -18,7 +18,7 @@ internal static class Review
         new(operation, subResource, Element(pod), Element(oldPod));
 
     public static RewriteOptions Options(params (string Key, string? Value)[] settings) =>
-        RewriteOptions.Read(new ConfigurationBuilder().AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, setting.Value))).Build());
+        RewriteOptions.From(new ConfigurationBuilder().AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, setting.Value))).Build());
 
     private static JsonElement? Element(JsonNode? node) => node is null ? null : JsonSerializer.SerializeToElement(node);
 }

@@ -32,7 +32,7 @@ public sealed class RewriteOptionsTests
     [InlineData("Kuik:Webhook:AcceptedImages:0", "\\Qa\\E", "a regular expression (")]
     public void A_wrong_setting_is_refused_by_its_key_with_what_is_accepted(string key, string value, string accepted)
     {
-        var refused = Assert.Throws<WrongSetting>(() => Review.Options((key, value)));
+        var refused = Assert.Throws<InvalidSettingException>(() => Review.Options((key, value)));
 
         Assert.StartsWith(key.Replace(":PreviousPorts:0", ":PreviousPorts", StringComparison.Ordinal), refused.Message, StringComparison.Ordinal);
         Assert.Contains(accepted, refused.Message, StringComparison.Ordinal);

@@ -29,7 +29,7 @@ internal sealed class AdmissionProbe(KubernetesApi api, string image, string? sp
     /// <summary>Asks about both pods.</summary>
     /// <param name="usual">The namespace to take if none was chosen.</param>
     /// <param name="ct">Ends it.</param>
-    /// <exception cref="KubernetesRefused">There is no right to create pods there, or another fault.</exception>
+    /// <exception cref="KubernetesApiException">There is no right to create pods there, or another fault.</exception>
     /// <exception cref="HttpRequestException">The API does not answer.</exception>
     public async Task<Admission> Ask(string usual, CancellationToken ct)
     {
@@ -50,14 +50,14 @@ internal sealed class AdmissionProbe(KubernetesApi api, string image, string? sp
                 (string?)container?["image"] ?? "", (string?)container?["imagePullPolicy"] ?? "",
                 (string?)pod["metadata"]?["labels"]?[Names.ManagedLabel] == "true", null);
         }
-        catch (KubernetesRefused refusal) when (IsDenial(refusal))
+        catch (KubernetesApiException refusal) when (IsDenial(refusal))
         {
             return new AdmittedPod("", "", false, refusal.Message);
         }
     }
 
     // RBAC's refusal has the status of a denial too; so have other webhooks of any status below 500.
-    private static bool IsDenial(KubernetesRefused refusal) =>
+    private static bool IsDenial(KubernetesApiException refusal) =>
         (int)refusal.Status is >= 400 and < 500 and not 401 and not 404 and not 429
         && !refusal.Message.Contains("cannot create resource", StringComparison.Ordinal);
 

@@ -18,7 +18,7 @@ internal sealed class ClusterReader(KubernetesApi api, string space, AdmissionPr
     private const int PageSize = 500;
 
     /// <summary>Reads everything, and says of each part by itself when it cannot be read.</summary>
-    /// <exception cref="KubernetesRefused">The API refuses the credentials (401).</exception>
+    /// <exception cref="KubernetesApiException">The API refuses the credentials (401).</exception>
     /// <exception cref="HttpRequestException">The API does not answer.</exception>
     public async Task<ClusterSnapshot> Read(CancellationToken ct)
     {
@@ -68,7 +68,7 @@ internal sealed class ClusterReader(KubernetesApi api, string space, AdmissionPr
         {
             await api.GetText("version", LogLimit, ct);
         }
-        catch (KubernetesRefused refusal) when (refusal.Status == HttpStatusCode.Forbidden)
+        catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Forbidden)
         {
             // It answers and knows the user: clusters may keep their version from users without rights.
         }
@@ -174,7 +174,7 @@ internal sealed class ClusterReader(KubernetesApi api, string space, AdmissionPr
             return Reading.Of(await read());
         }
         catch (Exception failure) when (
-            failure is KubernetesRefused or HttpRequestException or IOException or JsonException or FormatException
+            failure is KubernetesApiException or HttpRequestException or IOException or JsonException or FormatException
             || (failure is OperationCanceledException && !ct.IsCancellationRequested))
         {
             return Reading<T>.Failed(Redaction.Of(failure.Message));

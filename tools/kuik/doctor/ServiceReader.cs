@@ -39,7 +39,7 @@ internal sealed class ServiceReader(KubernetesApi api, string space)
         {
             return await api.GetText(path, Limit, ct);
         }
-        catch (KubernetesRefused refusal) when (refusal.Text?.StartsWith("Unhealthy", StringComparison.Ordinal) == true)
+        catch (KubernetesApiException refusal) when (refusal.Text?.StartsWith("Unhealthy", StringComparison.Ordinal) == true)
         {
             return refusal.Text;
         }

@@ -20,19 +20,19 @@ internal sealed record PeerLine
     public PeerFailure? Failed { get; init; }
 
     /// <summary>The line of a failure.</summary>
-    public static PeerLine Of(CopyFailed e) => new() { Failed = new PeerFailure(e.Kind, e.Message, e.RetryHelps, e.RetryAfter?.TotalSeconds, (int?)e.Status) };
+    public static PeerLine From(CopyException e) => new() { Failed = new PeerFailure(e.Kind, e.Message, e.RetryHelps, e.RetryAfter?.TotalSeconds, (int?)e.Status) };
 
     /// <summary>The line without its end.</summary>
     public string Write() => JsonSerializer.Serialize(this, PeerJson.Default.PeerLine);
 
     /// <summary>Reads a line.</summary>
-    /// <exception cref="CopyFailed">The line says that the work failed.</exception>
+    /// <exception cref="CopyException">The line says that the work failed.</exception>
     /// <exception cref="JsonException">It is none of a replica of this version.</exception>
-    public static PeerLine Read(string text)
+    public static PeerLine Parse(string text)
     {
         var line = JsonSerializer.Deserialize(text, PeerJson.Default.PeerLine);
         if (line?.Failed is { } failed)
-            throw new CopyFailed(failed.Kind, failed.Message, failed.RetryHelps, RetryAfter(failed), (HttpStatusCode?)failed.Status);
+            throw new CopyException(failed.Kind, failed.Message, failed.RetryHelps, RetryAfter(failed), (HttpStatusCode?)failed.Status);
         return line is { Working: not null } or { Copied: not null } or { Manifest: not null } ? line : throw new JsonException("the line says nothing that is known");
     }
 
@@ -43,7 +43,7 @@ internal sealed record PeerLine
 /// <summary>A manifest between replicas.</summary>
 internal sealed record PeerManifest(string MediaType, string Digest, byte[] Bytes);
 
-/// <summary>A <see cref="CopyFailed"/> between replicas.</summary>
+/// <summary>A <see cref="CopyException"/> between replicas.</summary>
 internal sealed record PeerFailure(string Kind, string Message, bool RetryHelps, double? RetryAfterSeconds, int? Status);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

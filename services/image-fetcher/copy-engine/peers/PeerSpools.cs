@@ -14,7 +14,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// an origin it asks the likeliest others, so that the origin sends it once although replicas come, go and disagree about owners. Only what
 /// is there is served, and nothing is begun or passed on for it, so that no two replicas wait for each other.
 /// </summary>
-internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client, BlobOwners owners, TimeProvider time)
+internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client, RendezvousRing owners, TimeProvider time)
 {
     private const string Path = "/kuik/spool/";
     private const string SizeHeader = "Kuik-Size";
@@ -59,13 +59,13 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
     }
 
     /// <summary>Answers other replicas.</summary>
-    public void Map(IEndpointRouteBuilder routes, CopyBlob copy) => routes.MapMethods(
+    public void Map(IEndpointRouteBuilder routes, BlobCopier copy) => routes.MapMethods(
         Path + "{digest}", [HttpMethods.Head, HttpMethods.Get],
         (string digest, string image, HttpContext http) => Answer(copy, digest, image, http));
 
-    private async Task Answer(CopyBlob copy, string digest, string image, HttpContext http)
+    private async Task Answer(BlobCopier copy, string digest, string image, HttpContext http)
     {
-        var from = http.Request.Headers[BlobOwners.FromHeader].ToString();
+        var from = http.Request.Headers[RendezvousRing.FromHeader].ToString();
         Heard(from);
         if (!ImageReference.TryParse(image, out var reference, out _) || !ImageReference.IsDigest(digest))
         {
@@ -98,18 +98,18 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
             size = await reader.Begun.WaitAsync(http.RequestAborted);
             http.Response.Headers[SizeHeader] = size?.ToString(CultureInfo.InvariantCulture) ?? "-";
             await http.Response.StartAsync(http.RequestAborted);
-            await PullBlob.Send(http, reader, begin, long.MaxValue - 1);
+            await BlobPullEndpoint.Send(http, reader, begin, long.MaxValue - 1);
         }
-        catch (CopyFailed) when (!http.Response.HasStarted)
+        catch (CopyException) when (!http.Response.HasStarted)
         {
             http.Response.StatusCode = StatusCodes.Status404NotFound;
         }
-        catch (CopyFailed) when (size is not null)
+        catch (CopyException) when (size is not null)
         {
             // The answer ends short of the size that its head says, so the other replica goes on elsewhere. An abort would discard what is
             // still on its way to it, and the origin would have to send that again.
         }
-        catch (CopyFailed)
+        catch (CopyException)
         {
             http.Abort();   // without a size an end would be taken for the blob's
         }
@@ -167,14 +167,14 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
             if (!answer.IsSuccessStatusCode)
             {
                 answer.Dispose();
-                throw new CopyFailed(CopyFailed.Gone, $"{other} does not have blob {blob.Digest} any more", retryHelps: true);
+                throw new CopyException(CopyException.Gone, $"{other} does not have blob {blob.Digest} any more", retryHelps: true);
             }
             var size = SizeOf(answer);
             return new BlobBody(await client.ReadBody(answer, ct), size - from, RangeOf(from, size));
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            throw new CopyFailed(CopyFailed.Unreachable, $"{other}: {e.Message}", retryHelps: true, inner: e);
+            throw new CopyException(CopyException.Unreachable, $"{other}: {e.Message}", retryHelps: true, inner: e);
         }
     }
 
@@ -189,7 +189,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
     private HttpRequestMessage Request(HttpMethod method, Uri other, WantedBlob blob)
     {
         var question = new Uri(other, $"{Path}{blob.Digest}?image={Uri.EscapeDataString(blob.Image.ToString())}");
-        return new HttpRequestMessage(method, question) { Headers = { { BlobOwners.FromHeader, owners.Identity } } };
+        return new HttpRequestMessage(method, question) { Headers = { { RendezvousRing.FromHeader, owners.Identity } } };
     }
 
     private bool IsQuiet(Uri other) =>

@@ -23,7 +23,7 @@ internal sealed record Replica(Uri Address, string Name);
 /// The replicas of <c>Kuik:Fetcher:Peers</c>, and the name that each has said. A DNS name is resolved again every five seconds, beside the
 /// requests: they get the last list meanwhile.
 /// </summary>
-internal sealed partial class ReplicaList(CopyEngineSettings settings, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
+internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
 {
     private const string Path = "/kuik/replica";
 

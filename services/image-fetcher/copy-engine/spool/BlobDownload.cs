@@ -38,7 +38,7 @@ internal sealed class BlobDownload(
     private int _restarts;
 
     /// <summary>Gets the whole blob. Never throws: the failure is its readers'.</summary>
-    public async Task Run(BlobSource first)
+    public async Task Download(BlobSource first)
     {
         try
         {
@@ -52,19 +52,19 @@ internal sealed class BlobDownload(
             }
             blob.Fail(blob.Sources.FailureOf(first.Repository)!);
         }
-        catch (CopyFailed e)
+        catch (CopyException e)
         {
             blob.Fail(e);
         }
         catch (OperationCanceledException)
         {
-            blob.Fail(new CopyFailed(CopyFailed.Stopping, $"blob {blob.Digest}: image-fetcher is stopping", retryHelps: true));
+            blob.Fail(new CopyException(CopyException.Stopping, $"blob {blob.Digest}: image-fetcher is stopping", retryHelps: true));
         }
         catch (Exception e)   // whatever it is: readers would wait for ever otherwise
         {
             var problem = $"blob {blob.Digest} could not be written to the spool: {e.Message}";
             var isDisk = e is IOException or UnauthorizedAccessException;
-            blob.Fail(isDisk ? new CopyFailed(CopyFailed.Cache, problem, retryHelps: true, inner: e) : CopyFailed.Unforeseen(e));
+            blob.Fail(isDisk ? new CopyException(CopyException.Cache, problem, retryHelps: true, inner: e) : CopyException.Unforeseen(e));
         }
         finally
         {
@@ -118,11 +118,11 @@ internal sealed class BlobDownload(
         }
         catch (OperationCanceledException) when (watch.HasFailed && !ct.IsCancellationRequested)
         {
-            candidate.Failure = new CopyFailed(
-                CopyFailed.Unreachable, $"blob {blob.Digest} of {source.Repository} came at less than 1 KiB/s for 5 minutes", retryHelps: true);
+            candidate.Failure = new CopyException(
+                CopyException.Unreachable, $"blob {blob.Digest} of {source.Repository} came at less than 1 KiB/s for 5 minutes", retryHelps: true);
             return Leave(candidate, "rate");
         }
-        catch (CopyFailed e) when (e.Kind != CopyFailed.Cache || source.IsPeer)
+        catch (CopyException e) when (e.Kind != CopyException.Cache || source.IsPeer)
         {
             candidate.Failure = e;
             return Leave(candidate, e.Kind);
@@ -168,12 +168,12 @@ internal sealed class BlobDownload(
         {
             return await watch.While(token => new ValueTask<BlobBody>(source.Open(from, token)), _ => 0);
         }
-        catch (CopyFailed e) when (from > 0 && e.Status == HttpStatusCode.RequestedRangeNotSatisfiable)
+        catch (CopyException e) when (from > 0 && e.Status == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
             // It knows no parts, or has sent all and never said that this is the end.
             return await watch.While(token => new ValueTask<BlobBody>(source.Open(0, token)), _ => 0);
         }
-        catch (CopyFailed e) when (
+        catch (CopyException e) when (
             from > 0 && candidate.Breaks < MostBreaks && e.RetryHelps && (e.RetryAfter ?? TimeSpan.Zero) <= LongestPause)
         {
             if (!blob.Sources.HasUntried)
@@ -198,13 +198,13 @@ internal sealed class BlobDownload(
             }
             return true;
         }
-        catch (RegistryError e) when (e.IsTransient && blob.Written > 0)
+        catch (RegistryException e) when (e.IsTransient && blob.Written > 0)
         {
             return false;
         }
-        catch (RegistryError e)
+        catch (RegistryException e)
         {
-            throw CopyFailed.AtOrigin(e);
+            throw CopyException.AtOrigin(e);
         }
         finally
         {
@@ -217,8 +217,8 @@ internal sealed class BlobDownload(
         var end = blob.Written + bytes.Length;
         if (end > (source.SizeInBytes ?? blob.Size ?? largestBlob))
             throw source.SizeInBytes is null && blob.Size is null
-                ? new CopyFailed(
-                    CopyFailed.Broken, $"blob {blob.Digest} is larger than the {largestBlob} bytes of Kuik:Fetch:LargestBlob", retryHelps: false)
+                ? new CopyException(
+                    CopyException.Broken, $"blob {blob.Digest} is larger than the {largestBlob} bytes of Kuik:Fetch:LargestBlob", retryHelps: false)
                 : Broken($"is longer than the {source.SizeInBytes ?? blob.Size} bytes that were announced");
         _contributors.Add(source);
         await blob.Append(bytes, ct);
@@ -250,5 +250,5 @@ internal sealed class BlobDownload(
         return Leave(candidate, "digest");
     }
 
-    private CopyFailed Broken(string what) => new(CopyFailed.Broken, $"blob {blob.Digest} {what}", retryHelps: true);
+    private CopyException Broken(string what) => new(CopyException.Broken, $"blob {blob.Digest} {what}", retryHelps: true);
 }

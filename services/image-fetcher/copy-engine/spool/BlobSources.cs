@@ -60,7 +60,7 @@ internal sealed class BlobSources
     }
 
     /// <summary>What a repository's own origin said; what the first one said, where that is not known.</summary>
-    public CopyFailed? FailureOf(string repository)
+    public CopyException? FailureOf(string repository)
     {
         lock (_gate)
             return _candidates.Find(candidate => candidate.Source.Repository == repository)?.Failure
@@ -83,6 +83,6 @@ internal sealed class BlobSources
         public int Breaks { get; set; }
 
         /// <summary>Why it is not tried again; null while it may be.</summary>
-        public CopyFailed? Failure { get; set; }
+        public CopyException? Failure { get; set; }
     }
 }

@@ -29,7 +29,7 @@ internal sealed class Spool : IDisposable
     /// <param name="watchdog">Watches downloads.</param>
     /// <param name="time">The clock.</param>
     /// <param name="stopping">Ends all downloads.</param>
-    /// <exception cref="WrongSetting">The folder cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">The folder cannot be used.</exception>
     public Spool(
         string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken stopping)
     {
@@ -240,7 +240,7 @@ internal sealed class Spool : IDisposable
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(_stopping, blob.Stopping.Token);
         try
         {
-            await new BlobDownload(blob, _largestBlob, _metrics, _watchdog, Time, ending.Token).Run(source);
+            await new BlobDownload(blob, _largestBlob, _metrics, _watchdog, Time, ending.Token).Download(source);
         }
         finally
         {

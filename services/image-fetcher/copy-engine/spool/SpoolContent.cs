@@ -31,7 +31,7 @@ internal sealed class SpoolContent(SpoolReader blob, long? size, TaskCompletionS
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new CopyFailed(CopyFailed.Cache, $"the cache registry took no bytes for {Stall.TotalSeconds:0} s", retryHelps: true, inner: e);
+            throw new CopyException(CopyException.Cache, $"the cache registry took no bytes for {Stall.TotalSeconds:0} s", retryHelps: true, inner: e);
         }
         finally
         {

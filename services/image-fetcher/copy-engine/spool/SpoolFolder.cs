@@ -12,7 +12,7 @@ internal sealed class SpoolFolder : IDisposable
     private readonly FileStream _lock;
 
     /// <summary>Creates it, and deletes those of processes that are gone.</summary>
-    /// <exception cref="WrongSetting">The folder cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">The folder cannot be used.</exception>
     public SpoolFolder(string path)
     {
         try
@@ -25,7 +25,7 @@ internal sealed class SpoolFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new WrongSetting("Kuik:Fetch:SpoolPath", path, $"a folder that can be written ({e.Message})");
+            throw new InvalidSettingException("Kuik:Fetch:SpoolPath", path, $"a folder that can be written ({e.Message})");
         }
     }
 

@@ -14,7 +14,7 @@ internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPe
     private bool _isDisposed;
 
     /// <summary>
-    /// The size in bytes, when the blob has begun to arrive; null when no source says it. Fails with <see cref="CopyFailed"/> when no
+    /// The size in bytes, when the blob has begun to arrive; null when no source says it. Fails with <see cref="CopyException"/> when no
     /// source gives it.
     /// </summary>
     public Task<long?> Begun => _begun ??= WaitForBegin();
@@ -52,10 +52,10 @@ internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPe
     internal long MovedAt { get; set; }
 
     /// <summary>Why this reader gets nothing more; null while it does. Changed under the blob's lock.</summary>
-    internal CopyFailed? Cut { get; set; }
+    internal CopyException? Cut { get; set; }
 
     /// <summary>Reads what has arrived at an offset, waiting for it; 0 at the end. Offsets must not go back.</summary>
-    /// <exception cref="CopyFailed">No source gave the blob, or this reader was too slow.</exception>
+    /// <exception cref="CopyException">No source gave the blob, or this reader was too slow.</exception>
     public ValueTask<int> Read(Memory<byte> buffer, long offset, CancellationToken ct) => blob.Read(this, buffer, offset, ct);
 
     public void Dispose()
@@ -67,7 +67,7 @@ internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPe
     }
 
     /// <summary>This reader's share of the blob's failure.</summary>
-    internal CopyFailed FailureOf() => blob.FailureOf(repository);
+    internal CopyException FailureOf() => blob.FailureOf(repository);
 
     private async Task<long?> WaitForBegin() => await blob.HasBegun ? blob.Size : throw FailureOf();
 }

@@ -29,7 +29,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     private LinkedListNode<SpooledBlob>? _idle;
     private CircularFile? _file;
     private TaskCompletionSource? _moved;
-    private CopyFailed? _failure;
+    private CopyException? _failure;
     private long _written;
     private long _start;
     private long _compareUntil;
@@ -68,7 +68,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     public long Start => Interlocked.Read(ref _start);
 
     /// <summary>Of all its bytes, once it is complete.</summary>
-    public BlobChecksum Checksum => new(Digest, Written, BlobChecksum.Of(_checksum));
+    public BlobChecksum Checksum => new(Digest, Written, BlobChecksum.Compute(_checksum));
 
     /// <summary>Bytes that have arrived.</summary>
     public long Written => Interlocked.Read(ref _written);
@@ -141,7 +141,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         spool.Leave(this);
     }
 
-    internal CopyFailed FailureOf(string repository) => Sources.FailureOf(repository) ?? _failure!;
+    internal CopyException FailureOf(string repository) => Sources.FailureOf(repository) ?? _failure!;
 
     internal async ValueTask<int> Read(SpoolReader reader, Memory<byte> buffer, long offset, CancellationToken ct)
     {
@@ -182,7 +182,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     }
 
     /// <summary>Adds bytes at the end.</summary>
-    /// <exception cref="CopyFailed">There is no room, and no reader for which to go on.</exception>
+    /// <exception cref="CopyException">There is no room, and no reader for which to go on.</exception>
     internal async ValueTask Append(ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
         var (file, end) = (_file!, _written + bytes.Length);
@@ -228,7 +228,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
 
     /// <summary>No source gives the rest.</summary>
     /// <param name="failure">For readers whose own origin has said nothing.</param>
-    internal void Fail(CopyFailed failure)
+    internal void Fail(CopyException failure)
     {
         Sources.End();
         Change(() => _failure = failure);
@@ -252,8 +252,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     private void Move(SpoolReader reader, long offset, ref int length)
     {
         if (offset < Start)
-            throw new CopyFailed(
-                CopyFailed.Cache, $"blob {Digest} has left the spool up to byte {Start}, and {offset} was asked for", retryHelps: true);
+            throw new CopyException(
+                CopyException.Cache, $"blob {Digest} has left the spool up to byte {Start}, and {offset} was asked for", retryHelps: true);
         length = _file!.Contiguous(offset, length);
         (reader.Position, reader.End) = (offset, Math.Max(reader.End, offset + length));
     }
@@ -290,8 +290,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
                     return;
                 var readers = _readers.Where(reader => reader.Cut is null).ToList();
                 if (readers.Count == 0)
-                    throw new CopyFailed(
-                        CopyFailed.Cache, $"blob {Digest} does not fit into the spool, and has no reader left", retryHelps: true);
+                    throw new CopyException(
+                        CopyException.Cache, $"blob {Digest} does not fit into the spool, and has no reader left", retryHelps: true);
                 if (readers.Min(reader => reader.Position) >= start)
                 {
                     Interlocked.Exchange(ref _start, start);
@@ -345,7 +345,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     private void CutReaders(Func<SpoolReader, bool> which, string why) => Change(() =>
     {
         foreach (var reader in _readers.Where(which))
-            reader.Cut ??= new CopyFailed(CopyFailed.Broken, why, retryHelps: true);
+            reader.Cut ??= new CopyException(CopyException.Broken, why, retryHelps: true);
     });
 
     private void Change(Action change)

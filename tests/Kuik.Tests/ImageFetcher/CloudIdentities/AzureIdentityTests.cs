@@ -99,7 +99,7 @@ public sealed class AzureIdentityTests : IAsyncLifetime
         await UseWorkloadIdentity();
         cloud.Answers(Login, """{"error":"invalid_client","error_description":"AADSTS70021: No matching federated identity record found for hunter2-projected","error_codes":[70021]}""", 401);
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.Equal($"{Login}: 401 invalid_client AADSTS70021", refusal.Message);
     }
@@ -110,7 +110,7 @@ public sealed class AzureIdentityTests : IAsyncLifetime
         await UseWorkloadIdentity();
         cloud.Answers("POST https://shop.azurecr.io/oauth2/exchange", """{"errors":[{"code":"UNAUTHORIZED","message":"hunter2-entra is not enough"}]}""", 401);
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.Equal("POST https://shop.azurecr.io/oauth2/exchange: 401 UNAUTHORIZED", refusal.Message);
     }
@@ -121,7 +121,7 @@ public sealed class AzureIdentityTests : IAsyncLifetime
         await UseWorkloadIdentity();
         environment["AZURE_FEDERATED_TOKEN_FILE"] = "/not/there";
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.StartsWith("AZURE_FEDERATED_TOKEN_FILE: ", refusal.Message, StringComparison.Ordinal);
     }
@@ -133,7 +133,7 @@ public sealed class AzureIdentityTests : IAsyncLifetime
     {
         environment["AZURE_AUTHORITY_HOST"] = authority;
 
-        Assert.StartsWith($"AZURE_AUTHORITY_HOST: \"{authority}\" is not accepted", Assert.Throws<WrongSetting>(Identity).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"AZURE_AUTHORITY_HOST: \"{authority}\" is not accepted", Assert.Throws<InvalidSettingException>(Identity).Message, StringComparison.Ordinal);
     }
 
     /// <summary>The registry's side is a <see cref="ScriptedOrigin"/>: the tests' real registry knows no identity tokens.</summary>

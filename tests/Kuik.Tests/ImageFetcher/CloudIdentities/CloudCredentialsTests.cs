@@ -19,7 +19,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
 
     private readonly FakeTimeProvider time = new();
     private readonly ConcurrentQueue<string> log = new();
-    private AskCloud cloud = _ => throw new InvalidOperationException("nobody said what the cloud gives");
+    private RequestCloudToken cloud = _ => throw new InvalidOperationException("nobody said what the cloud gives");
     private int asked;
 
     private CloudCredentials Clouds => field ??= new CloudCredentials([this], time, new Lines(log));
@@ -90,7 +90,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     [Fact]
     public async Task A_failure_is_told_and_remembered_for_half_a_minute()
     {
-        cloud = _ => throw new CloudRefused("GET http://169.254.169.254/: 404");
+        cloud = _ => throw new CloudIdentityException("GET http://169.254.169.254/: 404");
         string[] problem = [$"the cloud gave no token for {Host} (GET http://169.254.169.254/: 404)"];
 
         Assert.Equal(problem, await Find());
@@ -107,7 +107,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     [Fact]
     public async Task A_failure_that_goes_on_is_logged_once()
     {
-        cloud = _ => throw new CloudRefused("404");
+        cloud = _ => throw new CloudIdentityException("404");
 
         await Find();
         time.Advance(CloudCredentials.FailureIsGoodFor);
@@ -123,7 +123,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
         cloud = ct =>
         {
             var silence = new TaskCompletionSource<CloudToken>();
-            ct.Register(() => silence.SetException(new CloudRefused("no answer in time")));
+            ct.Register(() => silence.SetException(new CloudIdentityException("no answer in time")));
             return silence.Task;
         };
 
@@ -138,7 +138,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     {
         Gives("old", TimeSpan.FromHours(1));
         await Find();
-        cloud = _ => throw new CloudRefused("503");
+        cloud = _ => throw new CloudIdentityException("503");
 
         time.Advance(TimeSpan.FromHours(1) - TimeSpan.FromMinutes(1));
         var before = await Find();
@@ -179,16 +179,16 @@ public sealed class CloudCredentialsTests : ICloudIdentity
         Gives("cloud", TimeSpan.FromHours(1));
         var image = ImageReference.Parse($"{Host}/team/app:1");
         var secret = new Dictionary<string, byte[]> { [".dockerconfigjson"] = System.Text.Encoding.UTF8.GetBytes($$$$"""{"auths":{"{{{{Host}}}}":{"username":"pod"}}}""") };
-        using var known = new KnownPullSecrets(
+        using var known = new PullSecretCache(
             (_, _) => Task.FromResult<IReadOnlyList<PullSecret>>([new("shop", "foo"), new("shop", "bar")]),
-            new FetcherSettings("fetcher-0", TimeSpan.FromMinutes(2), 3), time, NullLogger<KnownPullSecrets>.Instance);
-        using var secrets = new ReadSecrets(
+            new FetcherOptions("fetcher-0", TimeSpan.FromMinutes(2), 3), time, NullLogger<PullSecretCache>.Instance);
+        using var secrets = new PullSecretReader(
             (asked, _) => asked.Name == "foo" ? Task.FromResult(new SecretContent("kubernetes.io/dockerconfigjson", secret)) : throw new HttpRequestException("connection refused"),
-            time, NullLogger<ReadSecrets>.Instance);
-        var collect = new CollectCredentials(known, secrets, Clouds);
+            time, NullLogger<PullSecretReader>.Instance);
+        var collect = new CredentialCollector(known, secrets, Clouds);
 
         var found = await collect.For(image, TestContext.Current.CancellationToken);
-        cloud = _ => throw new CloudRefused("503");
+        cloud = _ => throw new CloudIdentityException("503");
         time.Advance(TimeSpan.FromHours(1));
         var problems = await collect.Rejected(image, TestContext.Current.CancellationToken);
 
@@ -201,15 +201,15 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     {
         await using var scripted = await ScriptedCloud.Start();
         IReadOnlyList<string> Read(string? setting) =>
-            [.. CloudIdentities.Read(new ConfigurationBuilder().AddInMemoryCollection([new("Kuik:CloudIdentities", setting)]).Build(), scripted.Connections, time).Select(identity => identity.GetType().Name)];
+            [.. CloudIdentities.From(new ConfigurationBuilder().AddInMemoryCollection([new("Kuik:CloudIdentities", setting)]).Build(), scripted.Connections, time).Select(identity => identity.GetType().Name)];
 
         Assert.Empty(Read(null));
         Assert.Equal(["GoogleIdentity"], Read("google"));
         Assert.Equal(["EcrIdentity", "AzureIdentity"], Read("ecr, azure"));
-        Assert.Equal("Kuik:CloudIdentities: \"aws\" is not accepted; it must be a list of ecr, google and azure", Assert.Throws<WrongSetting>(() => Read("aws")).Message);
+        Assert.Equal("Kuik:CloudIdentities: \"aws\" is not accepted; it must be a list of ecr, google and azure", Assert.Throws<InvalidSettingException>(() => Read("aws")).Message);
     }
 
-    public AskCloud? For(string host)
+    public RequestCloudToken? For(string host)
     {
         return host == Host ? Ask : null;
 

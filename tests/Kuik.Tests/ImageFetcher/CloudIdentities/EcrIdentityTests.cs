@@ -70,10 +70,10 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     public async Task A_token_that_Kubernetes_has_renewed_is_read_again()
     {
         (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"]) = ("arn:aws:iam::123456789012:role/kuik", token);
-        await Assert.ThrowsAsync<CloudRefused>(Ask);
+        await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         await File.WriteAllTextAsync(token, "renewed");
-        await Assert.ThrowsAsync<CloudRefused>(Ask);
+        await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.EndsWith("&WebIdentityToken=renewed", cloud.Requests[1].Body, StringComparison.Ordinal);
     }
@@ -95,7 +95,7 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     {
         (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) = ("http://192.0.2.1/v1/credentials", token);
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.Equal("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an agent on this node", refusal.Message);
         Assert.Empty(cloud.Requests);
@@ -122,9 +122,9 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     public async Task What_is_set_first_in_AWSs_order_is_used_alone()
     {
         (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) = ("http://169.254.170.23/v1/credentials", token);
-        await Assert.ThrowsAsync<CloudRefused>(Ask);
+        await Assert.ThrowsAsync<CloudIdentityException>(Ask);
         (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"]) = ("arn:aws:iam::123456789012:role/kuik", token);
-        await Assert.ThrowsAsync<CloudRefused>(Ask);
+        await Assert.ThrowsAsync<CloudIdentityException>(Ask);
         (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]) = ("AKIDEXAMPLE", "s");
         await Ask();
 
@@ -164,7 +164,7 @@ public sealed class EcrIdentityTests : IAsyncLifetime
         (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment["AWS_SESSION_TOKEN"]) = ("AKIDEXAMPLE", "hunter2-secret", "hunter2-session");
         cloud.Answers(Api, body, status: 400);
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.Equal(Api + told, refusal.Message);
         Assert.DoesNotContain("hunter2", refusal.ToString(), StringComparison.Ordinal);
@@ -181,7 +181,7 @@ public sealed class EcrIdentityTests : IAsyncLifetime
         (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]) = ("AKIDEXAMPLE", "s");
         cloud.Answers(Api, body);
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.Equal($"{Api}: the answer holds no usable {missing}", refusal.Message);
     }
@@ -192,7 +192,7 @@ public sealed class EcrIdentityTests : IAsyncLifetime
         (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"]) = ("arn:aws:iam::123456789012:role/kuik", token);
         cloud.Answers("POST https://sts.eu-west-1.amazonaws.com/", "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>hunter2-projected</Message></Error></ErrorResponse>", 400);
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.Equal("POST https://sts.eu-west-1.amazonaws.com/: 400 InvalidIdentityToken", refusal.Message);
     }
@@ -202,7 +202,7 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     {
         environment["AWS_EC2_METADATA_DISABLED"] = "true";
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(Ask);
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
         Assert.StartsWith("this workload has no identity in AWS", refusal.Message, StringComparison.Ordinal);
         Assert.Empty(cloud.Requests);

@@ -53,7 +53,7 @@ public sealed class GoogleIdentityTests : IAsyncLifetime
     {
         cloud.Answers($"GET {Address}", body, status);
 
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(() => Ask(null));
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(() => Ask(null));
 
         Assert.Equal($"GET {Address}{told}", refusal.Message);
     }
@@ -68,13 +68,13 @@ public sealed class GoogleIdentityTests : IAsyncLifetime
 
         await limit.CancelAsync();
 
-        Assert.Equal($"GET {Address}: no answer in time", (await Assert.ThrowsAsync<CloudRefused>(() => asking)).Message);
+        Assert.Equal($"GET {Address}: no answer in time", (await Assert.ThrowsAsync<CloudIdentityException>(() => asking)).Message);
     }
 
     [Fact]
     public async Task A_metadata_host_that_is_none_is_told()
     {
-        var refusal = await Assert.ThrowsAsync<CloudRefused>(() => Ask("meta data"));
+        var refusal = await Assert.ThrowsAsync<CloudIdentityException>(() => Ask("meta data"));
 
         Assert.Equal("GCE_METADATA_HOST is \"meta data\", which is no host", refusal.Message);
     }

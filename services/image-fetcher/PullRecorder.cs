@@ -1,0 +1,42 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>
+/// Notes that a node pulled an image which nobody had asked for, so that it is kept and expires like any other. The pull does not wait for this, and
+/// nothing is lost without it: the copy that the pull began is in the cache, and the next pull that misses notes it again.
+/// </summary>
+public sealed partial class PullRecorder(EventLogTransactions log, TimeProvider time, ILogger<PullRecorder> logger)
+{
+    /// <summary>How long Postgres may take. The copy does not wait for it, and a process that has just started on a busy machine needs seconds for its first transaction.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>The fact to record; null when the image is known.</summary>
+    public static RequestedByPull? Decide(ImageState image, string name, DateTimeOffset now) =>
+        image.IsWanted ? null : new RequestedByPull(name, now);
+
+    /// <summary>Records the pull, if it is news and Postgres answers in time; otherwise says so in the log.</summary>
+    public async Task Record(ImageReference image, CancellationToken ct)
+    {
+        var name = image.ToString();
+        using var patience = new CancellationTokenSource(Patience, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
+        try
+        {
+            await log.Execute(async transaction =>
+            {
+                var stream = await transaction.ReadImage(name, limit.Token);
+                if (Decide(stream.State, name, time.GetUtcNow()) is { } requested)
+                    stream.Append(requested);
+            }, limit.Token);
+        }
+        catch (Exception error) when (EventLogFault.IsOfPostgres(error) || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            LogNotRecorded(name, EventLogFault.IsOfPostgres(error) ? EventLogFault.ReasonOf(error) : "Postgres did not answer in time");
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "{Image} was pulled and is being kept, but could not be recorded: {Reason}")]
+    private partial void LogNotRecorded(string image, string reason);
+}

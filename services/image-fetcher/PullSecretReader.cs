@@ -1,0 +1,192 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
+using Kuik.Kubernetes;
+
+namespace Kuik.ImageFetcher;
+
+/// <summary>The fields of a Secret that matter here.</summary>
+/// <param name="Type">For example <c>kubernetes.io/dockerconfigjson</c>.</param>
+/// <param name="Data">Decoded; null for none.</param>
+public sealed record SecretContent(string? Type, Dictionary<string, byte[]>? Data);
+
+/// <summary>Asks Kubernetes for one Secret.</summary>
+/// <exception cref="KubernetesApiException">Kubernetes refuses, or there is no such Secret (404).</exception>
+public delegate Task<SecretContent> GetSecret(PullSecret secret, CancellationToken ct);
+
+/// <summary>What some secrets hold.</summary>
+/// <param name="Entries">Secret by secret.</param>
+/// <param name="Problems">
+/// A sentence for each secret that is missing or could not be read, and for each entry that cannot be used as it is; each names the
+/// secret and nothing of its content.
+/// </param>
+public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems);
+
+/// <summary>
+/// Reads pull secrets when they are needed, which is image-fetcher's only right in Kubernetes. A secret is kept in memory for half a minute, so that
+/// a rotated one works without a restart. While Kubernetes is silent, what it said last is used for an hour; that it forbids a secret, or
+/// has none, is an answer. What is not asked for any more is dropped from memory. Injected as a singleton.
+/// </summary>
+public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, ILogger<PullSecretReader> logger) : IDisposable
+{
+    /// <summary>How long a secret is taken to be what it was.</summary>
+    public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long Kubernetes may take, and how long it is left alone after it did not answer: a pull waits for this.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a secret is used that Kubernetes says nothing about, and kept that is not asked for.</summary>
+    public static readonly TimeSpan Kept = TimeSpan.FromHours(1);
+
+    /// <summary>Secrets whose contents are kept; those not asked for the longest time are dropped first.</summary>
+    internal const int MostKept = 10_000;
+
+    private const int MostRequests = 16;
+    private static readonly TimeSpan DropInterval = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<PullSecret, Known> known = new();
+    private readonly SemaphoreSlim requests = new(MostRequests);
+    private DateTimeOffset dropAgainAt = DateTimeOffset.MinValue;
+
+    /// <summary>How many secrets are in memory.</summary>
+    internal int Count => known.Count;
+
+    /// <summary>
+    /// What the secrets hold. Missing and unreadable ones are left out and named among the problems: whatever is wrong with one of them,
+    /// the others are used. Throws <see cref="OperationCanceledException"/> and nothing else.
+    /// </summary>
+    /// <param name="secrets">In the order in which they are to be tried.</param>
+    /// <param name="ct">Ends the reading.</param>
+    public async Task<SecretsRead> Read(IReadOnlyList<PullSecret> secrets, CancellationToken ct)
+    {
+        DropUnused();
+        var read = await Task.WhenAll(secrets.Select(secret => Read(secret, ct)));
+        return new SecretsRead([.. read.SelectMany(one => one.Entries)], [.. read.SelectMany(one => one.Problems)]);
+    }
+
+    /// <summary>A registry rejected what these hold: they are not used again without a look.</summary>
+    public void Doubt(IReadOnlyList<PullSecret> secrets)
+    {
+        foreach (var secret in secrets)
+            if (known.TryGetValue(secret, out var last))
+                known.TryUpdate(secret, last with { FreshUntil = DateTimeOffset.MinValue }, last);
+    }
+
+    public void Dispose() => requests.Dispose();
+
+    private void DropUnused()
+    {
+        var now = time.GetUtcNow();
+        if (known.Count <= MostKept && now < dropAgainAt)
+            return;
+        dropAgainAt = now + DropInterval;
+        foreach (var (secret, last) in known)
+            if (now - last.AskedAt > Kept)
+                known.TryRemove(secret, out _);
+        if (known.Count > MostKept)
+            foreach (var (secret, _) in known.OrderBy(entry => entry.Value.AskedAt).Take(MostKept / 2).ToList())
+                known.TryRemove(secret, out _);
+    }
+
+    private async Task<Known> Read(PullSecret secret, CancellationToken ct)
+    {
+        var last = known.GetValueOrDefault(secret);
+        last?.AskedAt = time.GetUtcNow();
+        if (last is not null && last.FreshUntil > time.GetUtcNow())
+            return last;
+        var now = await Ask(secret, last, ct);
+        foreach (var problem in now.Problems.Except(last?.Problems ?? []))
+            LogProblem(problem);
+        return known[secret] = now;
+    }
+
+    private async Task<Known> Ask(PullSecret secret, Known? last, CancellationToken ct)
+    {
+        var name = $"the pull secret {secret.Namespace}/{secret.Name}";
+        using var limit = new CancellationTokenSource(Patience, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
+        try
+        {
+            var found = await Get(secret, both.Token);
+            return Answer(ParsePullSecret.Read(secret, found.Type, found.Data));
+        }
+        catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.NotFound)
+        {
+            return Answer(new SecretsRead([], [$"{name} does not exist"]));
+        }
+        catch (KubernetesApiException refusal) when (refusal.Status is HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized)
+        {
+            return Answer(new SecretsRead([],
+                [$"{name} could not be read: Kubernetes answered {(int)refusal.Status}, image-fetcher may not get it"]));
+        }
+        catch (KubernetesApiException refusal)
+        {
+            return Unanswered(last, $"{name} could not be read: Kubernetes answered {(int)refusal.Status}");
+        }
+        catch (JsonException)
+        {
+            return Unanswered(last, $"{name} could not be read: Kubernetes answered something that is not a Secret");
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            return Unanswered(last, $"{name} could not be read: Kubernetes did not answer");
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            LogUnforeseen(name, ExceptionSummary.WithStack(error));
+            return Unanswered(last, $"{name} could not be read: {ExceptionSummary.Of(error)}");
+        }
+    }
+
+    private async Task<SecretContent> Get(PullSecret secret, CancellationToken ct)
+    {
+        await requests.WaitAsync(ct);
+        try
+        {
+            return await get(secret, ct);
+        }
+        finally
+        {
+            requests.Release();
+        }
+    }
+
+    private Known Answer(SecretsRead read)
+    {
+        var now = time.GetUtcNow();
+        return new Known(read.Entries, read.Problems, AnsweredAt: now, FreshUntil: now + Fresh) { AskedAt = now };
+    }
+
+    // That Kubernetes is down does not mean that the secret is no longer what it was, for a while.
+    private Known Unanswered(Known? last, string problem)
+    {
+        var now = time.GetUtcNow();
+        var isGood = last is not null && now - last.AnsweredAt <= Kept;
+        var entries = isGood ? last!.Entries : [];
+        return new Known(entries, [problem], last?.AnsweredAt ?? DateTimeOffset.MinValue, now + Patience) { AskedAt = now };
+    }
+
+    [LoggerMessage(LogLevel.Error, "{Secret} could not be read: {Fault}")]
+    private partial void LogUnforeseen(string secret, string fault);
+
+    [LoggerMessage(LogLevel.Warning, "{Problem}")]
+    private partial void LogProblem(string problem);
+
+    private sealed record Known(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems, DateTimeOffset AnsweredAt,
+        DateTimeOffset FreshUntil)
+    {
+        public DateTimeOffset AskedAt { get; set; }
+    }
+}
+
+/// <summary>The one kind of object that image-fetcher reads.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(SecretContent))]
+internal sealed partial class SecretJson : JsonSerializerContext
+{
+    public static GetSecret From(KubernetesApi kubernetes) => (secret, ct) => kubernetes.Get(
+        $"api/v1/namespaces/{Uri.EscapeDataString(secret.Namespace)}/secrets/{Uri.EscapeDataString(secret.Name)}", Default.SecretContent, ct);
+}

@@ -1,0 +1,187 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// Copies an image from its origin into the cache registry, byte for byte. An index is kept whole, with the children of the wanted platforms. What the
+/// cache has is found before the origin is asked for it. Run again, it costs a few HEADs.
+/// </summary>
+public sealed class ImageCopier : IDisposable
+{
+    /// <summary>How often parts may vanish between being copied and being checked before this counts as a fault of the cache.</summary>
+    private const int MostRounds = 3;
+
+    private const int MostChecks = 8;
+
+    private readonly SingleFlight<(ImageReference Image, bool IsHeldOnly), CopiedImage> _running;
+    private readonly CacheRegistry _cache;
+    private readonly BlobCopier _blobCopier;
+    private readonly ImagePlanReader _imagePlanReader;
+    private readonly ReferrerCopier _followers;
+    private readonly CacheWriters _writers;
+    private readonly CopyEngineOptions _settings;
+    private readonly TimeProvider _time;
+    private readonly PerHostLimiter _copies;
+    private readonly SemaphoreSlim _checks = new(MostChecks);   // apart from the copies, which may take hours: checks are made under the repository's lock
+
+    internal ImageCopier(CacheRegistry cache, BlobCopier blobCopier, ImagePlanReader imagePlanReader, ReferrerCopier followers, CacheWriters writers,
+        CopyEngineOptions settings, TimeProvider time, CancellationToken stopping)
+    {
+        _running = new(stopping);
+        (_cache, _blobCopier, _imagePlanReader, _followers, _writers, _settings, _time) =
+            (cache, blobCopier, imagePlanReader, followers, writers, settings, time);
+        _copies = new PerHostLimiter(settings.MaxConcurrentBlobs);
+    }
+
+    /// <summary>Copies an image, or joins the copy of it that is under way. A caller that leaves does not stop it.</summary>
+    /// <param name="image">By tag or by digest.</param>
+    /// <param name="stop">Ends the waiting.</param>
+    /// <exception cref="CopyException">The cache cannot serve it.</exception>
+    public Task<CopiedImage> Copy(ImageReference image, CancellationToken stop) => Copy(image, _ => Task.FromResult(true), stop);
+
+    /// <inheritdoc cref="Copy(ImageReference, CancellationToken)"/>
+    /// <param name="image">By tag or by digest.</param>
+    /// <param name="isWanted">Asked under the repository's lock, right before the tag is written: when false, nothing is.</param>
+    /// <param name="stop">Ends the waiting.</param>
+    /// <exception cref="CopyException">The cache cannot serve it; of the kind <see cref="CopyException.Unwanted"/> when it is not wanted any
+    /// more.</exception>
+    public Task<CopiedImage> Copy(ImageReference image, Func<CancellationToken, Task<bool>> isWanted, CancellationToken stop) =>
+        _running.RunOnce((image, false), stopping => Copy(image, isHeldOnly: false, isWanted, stopping)).WaitAsync(stop);
+
+    /// <summary>The same for a child of an index that is in the cache: it is kept for as long as that index is, and has no tag of its own.</summary>
+    internal Task<CopiedImage> RunForChild(ImageReference child, CancellationToken stop) =>
+        _running.RunOnce((child, true), stopping => Copy(child, isHeldOnly: true, _ => Task.FromResult(true), stopping)).WaitAsync(stop);
+
+    public void Dispose() => _checks.Dispose();
+
+    private async Task<CopiedImage> Copy(ImageReference image, bool isHeldOnly, Func<CancellationToken, Task<bool>> isWanted,
+        CancellationToken stop)
+    {
+        if (image.Tag is { } tag && CacheTags.IsOurs(tag))
+            throw new CopyException(CopyException.Cache, $"the tag {tag} is one of those that the cache keeps for itself, and cannot be cached: use another tag or the digest", retryHelps: false);
+        var started = _time.GetTimestamp();
+        using var plan = await _imagePlanReader.Read(image, stop);
+        var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, stop);
+        var result = Result(plan, copied, _time.GetElapsedTime(started));
+        if (_settings.Referrers)
+            await _followers.Copy(image, plan, (follower, its, tag, ct) => Store(follower, its, tag, isWanted, ct), stop);
+        return result;
+    }
+
+    /// <summary>
+    /// 1. Under the repository's lock: if every part is there, the manifests and at last the tag are written. 2. Otherwise what is missing is copied without
+    /// the lock, and it is looked at again. So it is when a lock is lost before the tag is written. No garbage collection of the registry
+    /// runs meanwhile.
+    /// </summary>
+    private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, Func<CancellationToken, Task<bool>> isWanted,
+        CancellationToken stop)
+    {
+        var repository = CachePath.Of(image);
+        await using var writer = _writers.For(repository);
+        var copied = 0L;
+        for (var round = 0; ; round++)
+        {
+            // 1.
+            IReadOnlyList<Part> missing = [];
+            try
+            {
+                await using (await writer.Lock(stop))
+                {
+                    missing = await Missing(image, plan, stop);
+                    if (missing.Count == 0)
+                    {
+                        if (!await isWanted(stop))
+                            throw new CopyException(CopyException.Unwanted, $"{image} has expired since it was requested", retryHelps: false);
+                        await PutManifests(repository, plan, tag, writer, stop);
+                        return copied;
+                    }
+                }
+            }
+            catch (LockLostException e)
+            {
+                if (round == MostRounds)
+                    throw new CopyException(CopyException.Cache, $"{repository} could not be written: {e.Message}", retryHelps: true, inner: e);
+                await writer.Renew();
+                continue;
+            }
+            if (round == MostRounds)
+                throw new CopyException(CopyException.Cache, $"the cache registry loses blobs of {repository} while they are copied: {missing[0].Digest} is gone again", retryHelps: true);
+
+            // 2.
+            copied += (await Task.WhenAll(missing.Select(part => CopyPart(image, part, stop)))).Sum();
+        }
+    }
+
+    private async Task<IReadOnlyList<Part>> Missing(ImageReference image, ImagePlan plan, CancellationToken stop)
+    {
+        var isThere = await Task.WhenAll(plan.Parts.Select(part => Check(Wanted(image, part), stop)));
+        return [.. plan.Parts.Where((_, i) => !isThere[i])];
+    }
+
+    private async Task<bool> Check(WantedBlob blob, CancellationToken stop)
+    {
+        await _checks.WaitAsync(stop);
+        try
+        {
+            return await _blobCopier.IsThere(blob, stop);
+        }
+        finally
+        {
+            _checks.Release();
+        }
+    }
+
+    private async Task<long> CopyPart(ImageReference image, Part part, CancellationToken stop)
+    {
+        using var turn = await _copies.Enter(image.Host, stop);
+        return await _blobCopier.Copy(Wanted(image, part), stop);
+    }
+
+    private static WantedBlob Wanted(ImageReference image, Part part) => new(image, part.Digest, part.SizeInBytes);
+
+    /// <summary>Every manifest under its hold, from the leaves up, and the root under its tag last: what a tag names is always whole.</summary>
+    private async Task PutManifests(string repository, ImagePlan plan, string? tag, CacheWriter writer, CancellationToken stop)
+    {
+        await _cache.EnsureEmptyBlob(repository, stop);
+        foreach (var manifest in plan.Manifests)
+            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, writer, stop);
+        if (tag is not null)
+            await PutManifest(repository, tag, plan.Root, writer, stop);
+    }
+
+    private async Task PutManifest(string repository, string tag, Manifest manifest, CacheWriter writer, CancellationToken stop)
+    {
+        // 1. As what: an index that the registry would refuse goes into a wrapper.
+        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_settings.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
+        var (bytes, type) = wrapper is null ? (manifest.Bytes, manifest.MediaType) : (wrapper.ToManifest(), MediaTypes.OciManifest);
+
+        // 2. Unless it is there. An eviction that was killed may have left its tombstone there, which no garbage collection takes once nothing names it.
+        var before = (await _cache.HeadManifest(repository, tag, stop))?.Digest;
+        if (before == Digest.Sha256(bytes))
+            return;
+        await writer.EnsureMayWrite(stop);
+        if (before == Digest.Sha256(new Tombstone(repository, tag).ToManifest()))
+            await _cache.DeleteManifest(repository, before, stop);
+        if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
+            await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);
+        await writer.EnsureMayWrite(stop);
+        try
+        {
+            await _cache.PutManifest(repository, tag, bytes, type, stop);
+        }
+        catch (CopyException e) when (e.Status is not null && wrapper is null && !MediaTypes.IsIndex(manifest.MediaType) && ReadManifest.Parts(manifest).Any(part => part.IsForeign))
+        {
+            // Distribution 2.8 says 500 UNKNOWN, which helps nobody.
+            throw new CopyException(CopyException.Cache,
+                $"{e.Message}. The image has layers that are kept elsewhere: the cache registry has to allow their addresses (distribution: validation.manifests.urls.allow)", retryHelps: false, inner: e);
+        }
+    }
+
+    private static CopiedImage Result(ImagePlan plan, long copied, TimeSpan duration)
+    {
+        var blobs = plan.Parts.Sum(part => part.SizeInBytes);
+        return new CopiedImage(plan.Root.Digest, plan.Root.MediaType, plan.Platforms, plan.MissingPlatforms,
+            blobs + plan.Manifests.Sum(manifest => (long)manifest.Bytes.Length), copied, Math.Max(0, blobs - copied), duration);
+    }
+}

@@ -1,0 +1,152 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>What has to be in the cache for an image to be served.</summary>
+/// <param name="Root">What the image's tag or digest names.</param>
+/// <param name="Manifests">All manifests and indexes to store, children before their index, the root last.</param>
+/// <param name="Parts">All blobs, each once.</param>
+/// <param name="Platforms">Those of the root index that are stored; none for a single manifest.</param>
+/// <param name="MissingPlatforms">Those that are wanted and that the index does not name; one of its entries without a platform may still be it.</param>
+internal sealed record ImagePlan(
+    Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms,
+    IReadOnlyList<string> MissingPlatforms) : IDisposable
+{
+    /// <summary>What its manifests count against; null: nothing.</summary>
+    public ManifestBudget? Budget { get; init; }
+
+    /// <summary>Releases the memory that its manifests count for.</summary>
+    public void Dispose() => Budget?.Dispose();
+}
+
+/// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
+internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manifestFetcher, PerHostLimiter requests, CopyEngineOptions settings)
+{
+    private readonly PlanMemory _memory = new();
+
+    /// <summary>The plan of an image; to be disposed when it has been carried out.</summary>
+    /// <exception cref="CopyException">A manifest cannot be had or read, the image is over a limit of <see cref="ManifestBudget"/>, or its
+    /// origin is denied.</exception>
+    public async Task<ImagePlan> Read(ImageReference image, CancellationToken stop)
+    {
+        settings.Origins.ThrowIfDenied(image);   // also when the cache has all of it
+        return await Read(image, await Root(image, stop), stop);
+    }
+
+    /// <summary>The same where it is known already what the image's tag or digest names.</summary>
+    /// <inheritdoc cref="Read(ImageReference, CancellationToken)"/>
+    public async Task<ImagePlan> Read(ImageReference image, Manifest root, CancellationToken stop)
+    {
+        var plan = new UnfinishedPlan(new ManifestBudget(image, _memory));
+        try
+        {
+            plan.Budget.Add(root);
+            var (platforms, missing) = await Collect(image, root, plan, depth: 0, stop);
+            var parts = plan.Parts.Where(part => !part.IsForeign).DistinctBy(part => part.Digest);
+            return new ImagePlan(root, plan.Manifests, [.. parts], platforms, missing) { Budget = plan.Budget };
+        }
+        catch
+        {
+            plan.Budget.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The manifest that a tag names now, or a digest always. Where the cache has the tag, a HEAD decides whether it still is that one.</summary>
+    private async Task<Manifest> Root(ImageReference image, CancellationToken stop)
+    {
+        var stored = await cache.Find(CachePath.Of(image), image.Target, stop);
+        if (stored is null)
+            return await FromOrigin(image, stop);
+        if (image.Digest is not null)
+            return stored;
+        var now = (await HeadAtOrigin(image, stop))?.Digest;
+        return now == stored.Digest ? stored : await Moved(image, now, stop);
+    }
+
+    /// <summary>The manifest that a tag names now. A digest that HEAD named without having it is a hint that was wrong.</summary>
+    private async Task<Manifest> Moved(ImageReference image, string? now, CancellationToken stop)
+    {
+        if (now is null)
+            return await FromOrigin(image, stop);
+        try
+        {
+            return await FromOrigin(image.With(now), stop);
+        }
+        catch (CopyException e) when (e.Kind is CopyException.Gone or CopyException.Refused or CopyException.Broken)
+        {
+            manifestFetcher.Forget(image);
+            return await FromOrigin(image, stop);
+        }
+    }
+
+    /// <summary>Adds a manifest, and before it what it lists, to a plan. Its limits are checked before the next manifest is read.</summary>
+    private async Task<(IReadOnlyList<string> Platforms, IReadOnlyList<string> Missing)> Collect(
+        ImageReference image, Manifest manifest, UnfinishedPlan plan, int depth, CancellationToken stop)
+    {
+        if (!MediaTypes.IsIndex(manifest.MediaType))
+        {
+            AddLeaf(image, manifest, plan);
+            return ([], []);
+        }
+        var entries = ReadManifest.Entries(manifest);
+        plan.Budget.CheckIndex(manifest, entries.Count, depth);
+
+        var byPlatform = settings.Platforms.Distinct()
+            .Select(wanted => (Wanted: wanted, Fitting: Platform.Choose(wanted, entries, entry => entry.Platform))).ToList();
+        var chosen = byPlatform.SelectMany(platform => platform.Fitting).DistinctBy(entry => entry.Digest).ToList();
+        var missing = byPlatform.Where(platform => platform.Fitting.Count == 0).Select(platform => platform.Wanted.ToString()).ToList();
+        var perhaps = missing.Count == 0 ? [] : entries.Where(entry => entry.MayBeAny);   // what is missing may be among them
+        var unread = chosen.Concat(perhaps).DistinctBy(entry => entry.Digest).Where(entry => plan.Seen.Add(entry.Digest)).ToList();
+        plan.Budget.Announce(unread);
+        foreach (var entry in unread)
+        {
+            var child = await Child(image.With(entry.Digest), stop);
+            plan.Budget.Add(child);
+            await Collect(image, child, plan, depth + 1, stop);
+        }
+        plan.Manifests.Add(manifest);
+        return ([.. chosen.Select(entry => entry.Platform!.ToString()).Distinct()], missing);
+    }
+
+    private static void AddLeaf(ImageReference image, Manifest manifest, UnfinishedPlan plan)
+    {
+        if (ArtifactManifest.TypeOf(manifest.Bytes) is { } ours)   // in the cache it would be taken for one
+            throw new CopyException(
+                CopyException.Broken,
+                $"manifest {manifest.Digest} of {image} is no image: it has the type {ours} of what Kuik itself writes into its cache "
+                + "registry",
+                retryHelps: false);
+        var parts = ReadManifest.Parts(manifest);
+        plan.Budget.AddParts(manifest, parts.Count);
+        plan.Parts.AddRange(parts);
+        plan.Manifests.Add(manifest);
+    }
+
+    private async Task<Manifest> Child(ImageReference child, CancellationToken stop) =>
+        await cache.Find(CachePath.Of(child), child.Target, stop) ?? await FromOrigin(child, stop);
+
+    private async Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
+    {
+        using var turn = await requests.Enter(image.Host, stop);
+        return await manifestFetcher.FromOrigin(image, stop);
+    }
+
+    private async Task<ManifestHead?> HeadAtOrigin(ImageReference image, CancellationToken stop)
+    {
+        using var turn = await requests.Enter(image.Host, stop);
+        return await manifestFetcher.HeadAtOrigin(image, stop);
+    }
+
+    /// <summary>What has been read so far.</summary>
+    private sealed record UnfinishedPlan(ManifestBudget Budget)
+    {
+        public List<Manifest> Manifests { get; } = [];
+
+        public List<Part> Parts { get; } = [];
+
+        /// <summary>Digests that are in the plan or being read: one that two indexes list is read once.</summary>
+        public HashSet<string> Seen { get; } = [];
+    }
+}

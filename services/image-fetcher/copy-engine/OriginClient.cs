@@ -1,0 +1,190 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Kuik.Contracts;
+using Kuik.Oci;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// Reading from origins with whatever credentials the image's pods have: each in order, then none. The one that was let in is tried first
+/// the next time; one that is rate limited is passed over while others are left.
+/// </summary>
+internal sealed class OriginClient(RegistryClient client, FindCredentials find, RateLimits limits)
+{
+    /// <summary>
+    /// How many credentials one request is refused with before it fails: an image that is used in 200 namespaces must not cost 200 requests
+    /// where its tag is missing. The next attempt begins with those that are left.
+    /// </summary>
+    internal const int MostRefusals = 5;
+
+    private readonly BoundedCache<RegistryRepository, RegistryCredential?> _letIn = new(most: 4096);
+
+    /// <summary>The credentials that were refused last, where others have not been tried yet.</summary>
+    private readonly BoundedCache<RegistryRepository, IReadOnlyList<RegistryCredential?>> _refused = new(most: 1024);
+
+    /// <summary>Bounds how many manifests are read at once; null: no bound.</summary>
+    public ManifestReadLimiter? Reads { get; init; }
+
+    /// <summary>The origins that may be asked. Default all.</summary>
+    public OriginRules Rules { get; init; } = OriginRules.AllowAll;
+
+    /// <exception cref="CopyException">The origin did not give it.</exception>
+    public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
+        InTurn(image, ct => Try(
+            image, credential => client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), stop);
+
+    /// <summary>What a tag or digest names, as a hint: null means to ask by GET, which also finds out which credential is let in.</summary>
+    /// <exception cref="CopyException">The origin is rate limited.</exception>
+    public async Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken stop)
+    {
+        var repository = RegistryRepository.From(image);
+        var candidates = await Candidates(image, stop);
+        var credential = candidates[Math.Max(0, candidates.FindIndex(candidate => limits.PauseOf(repository.Host, candidate) is null))];
+        limits.Pass(repository.Host, credential);
+        try
+        {
+            return await client.HeadManifest(repository, image.Target, credential, stop);
+        }
+        catch (RegistryException e)
+        {
+            throw limits.Saw429(repository.Host, credential, e);
+        }
+    }
+
+    /// <summary>The size of a blob; negative when the origin does not say.</summary>
+    /// <exception cref="CopyException">The origin does not have it, or did not say.</exception>
+    public Task<long> HeadBlob(ImageReference image, string digest, CancellationToken stop) => Try(image, async credential =>
+        await client.HeadBlob(RegistryRepository.From(image), digest, credential, stop)
+            ?? throw new RegistryException(RegistryErrorKind.Gone, $"{image.Name} has no blob {digest}", HttpStatusCode.NotFound), stop);
+
+    /// <summary>Begins to get a blob.</summary>
+    /// <exception cref="CopyException">The origin did not give it.</exception>
+    public Task<BlobBody> OpenBlob(ImageReference image, string digest, long from, CancellationToken stop) => Try(image, credential =>
+        client.OpenBlob(RegistryRepository.From(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, stop), stop);
+
+    /// <summary>What refers to a manifest (an image by digest), as the origin lists it; null when it does not have that API.</summary>
+    /// <exception cref="CopyException">The origin did not say.</exception>
+    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind(image, credential =>
+        client.GetReferrers(RegistryRepository.From(image), image.Digest!, credential, ct), ct), stop);
+
+    /// <summary>A manifest that the origin may well not have; null then. By GET at once: only that can say that there is none.</summary>
+    /// <exception cref="CopyException">The origin did not say.</exception>
+    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind<Manifest>(
+        image, async credential => await client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), stop);
+
+    /// <summary>What there is now to show to this image's origin.</summary>
+    public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);
+
+    /// <summary>Whoever was let in before is believed when told that there is no such thing: what is usually not there must not be asked for with every credential.</summary>
+    private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken stop) where T : class
+    {
+        var wasLetIn = _letIn.TryGet(RegistryRepository.From(image), out var letIn);
+        try
+        {
+            return await Try(image, async credential =>
+            {
+                try
+                {
+                    return await attempt(credential);
+                }
+                catch (RegistryException e) when (e.Kind == RegistryErrorKind.Gone && wasLetIn && credential == letIn)
+                {
+                    return null;
+                }
+            }, stop);
+        }
+        catch (CopyException e) when (e.Kind == CopyException.Gone)
+        {
+            return null;
+        }
+    }
+
+    private Task<T> InTurn<T>(ImageReference image, Func<CancellationToken, Task<T>> read, CancellationToken ct) =>
+        Reads is null ? read(ct) : Reads.Run(image.Host, read, ct);
+
+    /// <summary>
+    /// In which order: what was let in before, if it still is among them; those that were not refused last; the pods' other ones. None
+    /// (null) comes last, but among those that are tried at all.
+    /// </summary>
+    private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
+    {
+        var repository = RegistryRepository.From(image);
+        Rules.ThrowIfDenied(image);
+        var candidates = (await find(image, stop)).Append(null).Distinct().ToList();
+        if (_refused.TryGet(repository, out var refused))
+            candidates = [.. candidates.Except(refused), .. candidates.Intersect(refused)];
+        else if (candidates.Count > MostRefusals)
+        {
+            candidates.RemoveAt(candidates.Count - 1);
+            candidates.Insert(MostRefusals - 1, null);
+        }
+        if (_letIn.TryGet(repository, out var before) && candidates.Remove(before))
+            candidates.Insert(0, before);
+        return candidates;
+    }
+
+    private async Task<T> Try<T>(ImageReference image, Func<RegistryCredential?, Task<T>> attempt, CancellationToken stop)
+    {
+        // Only "not you", "no such thing" (which some registries say instead) and "not now" are worth another credential.
+        var repository = RegistryRepository.From(image);
+        var refusals = new List<(RegistryCredential? Credential, RegistryException Error)>();
+        CopyException? limited = null;
+        var candidates = await Candidates(image, stop);
+        foreach (var credential in candidates)
+        {
+            if (refusals.Count == MostRefusals)
+                break;
+            if (limits.PauseOf(repository.Host, credential) is { } pause)
+            {
+                limited = Sooner(limited, pause);
+                continue;
+            }
+            try
+            {
+                var got = await attempt(credential);
+                _letIn.Set(repository, credential);
+                _refused.Forget(repository);
+                return got;
+            }
+            catch (RegistryException e) when (e.Kind is RegistryErrorKind.Refused or RegistryErrorKind.Gone)
+            {
+                refusals.Add((credential, e));
+            }
+            catch (RegistryException e) when (e.Kind == RegistryErrorKind.RateLimited)
+            {
+                limited = Sooner(limited, limits.Saw429(repository.Host, credential, e));
+            }
+            catch (RegistryException e)
+            {
+                throw CopyException.AtOrigin(e);
+            }
+        }
+        if (limited is not null)
+            throw limited;
+        _letIn.Forget(repository);
+        throw Refusal(repository, refusals, candidates.Count);
+    }
+
+    private static CopyException Sooner(CopyException? one, CopyException other) => one is null || other.RetryAfter < one.RetryAfter ? other : one;
+
+    /// <summary>What the origin said to the first one, which counts as said to all once each has been refused.</summary>
+    private CopyException Refusal(
+        RegistryRepository repository, List<(RegistryCredential? Credential, RegistryException Error)> refusals, int candidates)
+    {
+        var failure = CopyException.AtOrigin(refusals[0].Error);
+        var before = _refused.TryGet(repository, out var known) ? known : [];
+        var refused = before.Union(refusals.Select(refusal => refusal.Credential)).ToList();
+        if (refused.Count >= candidates)
+        {
+            _refused.Forget(repository);
+            return failure;
+        }
+        _refused.Set(repository, refused);
+        return refusals.TrueForAll(refusal => refusal.Error.Kind == RegistryErrorKind.Refused)
+            ? new CopyException(
+                failure.Kind,
+                $"{failure.Message} ({refused.Count} of {candidates} credentials were refused; the next attempt tries others)",
+                retryHelps: true, failure.RetryAfter, failure.Status, refusals[0].Error)
+            : failure;
+    }
+}

@@ -1,0 +1,58 @@
+using Kuik.Contracts;
+using Kuik.Oci;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.ImageFetcher.CopyEngine;
+
+/// <summary>
+/// Removes an image's tag from the cache registry. Other tags keep what they name, also when it is the same manifest. What no tag needs any
+/// more goes with the next
+/// <see cref="RepositorySweeper"/>.
+/// </summary>
+public sealed partial class TagEviction
+{
+    private readonly CacheRegistry _cache;
+    private readonly CacheWriters _writers;
+    private readonly RepositorySweeper _sweep;
+    private readonly ILogger<TagEviction> _logger;
+
+    internal TagEviction(CacheRegistry cache, CacheWriters writers, RepositorySweeper sweep, ILogger<TagEviction> logger) =>
+        (_cache, _writers, _sweep, _logger) = (cache, writers, sweep, logger);
+
+    /// <summary>Removes the tag. Blobs go in the registry's own garbage collection, after the repository has been swept.</summary>
+    /// <param name="image">By tag or by digest.</param>
+    /// <param name="isStillExpired">Asked under the repository's lock, right before the tag is removed: when false, nothing is.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <returns>False when it was not to be removed any more.</returns>
+    /// <exception cref="CopyException">The cache registry did not do it, or the lock was lost.</exception>
+    public async Task<bool> Evict(ImageReference image, Func<CancellationToken, Task<bool>> isStillExpired, CancellationToken stop)
+    {
+        var repository = CachePath.Of(image);
+        await using var writer = _writers.For(repository);
+        await using var held = await writer.Lock(stop);
+        if (!await isStillExpired(stop))
+            return false;
+        try
+        {
+            await writer.EnsureMayDelete(stop);
+            await _cache.RemoveTag(repository, CacheTags.OfImage(image), stop);
+        }
+        catch (LockLostException e)
+        {
+            throw new CopyException(CopyException.Cache, $"{image} is not removed from the cache: {e.Message}", retryHelps: true, inner: e);
+        }
+        LogEvicted(image);
+        return true;
+    }
+
+    /// <summary>Evicts an image without asking whether it is still expired, and sweeps its repository at once.</summary>
+    /// <inheritdoc cref="Evict(ImageReference, Func{CancellationToken, Task{bool}}, CancellationToken)"/>
+    public async Task Evict(ImageReference image, CancellationToken stop)
+    {
+        await Evict(image, _ => Task.FromResult(true), stop);
+        await _sweep.Sweep(CachePath.Of(image), stop);
+    }
+
+    [LoggerMessage(LogLevel.Information, "{Image} is evicted from the cache")]
+    private partial void LogEvicted(ImageReference image);
+}

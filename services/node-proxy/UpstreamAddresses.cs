@@ -1,4 +1,0 @@
-namespace Kuik.NodeProxy;
-
-/// <summary>The addresses of the servers inside the cluster.</summary>
-internal sealed record UpstreamAddresses(UpstreamAddress Cache, UpstreamAddress Fetcher);

@@ -1,0 +1,201 @@
+using System.Collections.Concurrent;
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// Takes a person's wishes from CachedImages: one made by hand, <c>spec.retain</c>, a deletion seen as it happens. That a resource is
+/// absent
+/// from a list is no wish: it is written again. A resource under another name than its image's is replaced by one with the right name.
+/// </summary>
+internal sealed partial class CachedImageIntentReconciler(
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, RecordedIntents wishes,
+    EventLogTransactions transactions, WatcherMetrics metrics, ILogger<CachedImageIntentReconciler> logger) : IReconciler
+{
+    private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
+
+    /// <summary>The events that follow from a resource.</summary>
+    /// <param name="log">What the log says of the image.</param>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="resource">As it is.</param>
+    /// <param name="now">UTC.</param>
+    public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
+    {
+        // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it
+        // another image's.
+        var isNew = !resource.Managers.IsTakenUp || (log.ObjectName is not null && resource.Metadata.Name != log.ObjectName);
+        var retain = resource.Spec!.Retain == true;
+        if (!log.IsWanted)
+        {
+            if (!isNew && !retain && log.Phase != ImagePhase.Unknown)
+                yield break;
+            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now) { FieldManager = resource.Managers.SourceImage };
+        }
+        if (retain && !log.IsRetained)
+            yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
+        else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
+            yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
+    }
+
+    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is
+    /// decided
+    /// by <see cref="ImageExpiryService"/>, as ever.</summary>
+    /// <param name="log">The image's state.</param>
+    /// <param name="image">The normalised reference.</param>
+    /// <param name="last">The resource as it was.</param>
+    /// <param name="now">UTC.</param>
+    public static ImageForgotten? DecideDeleted(ImageState log, string image, CachedImage last, DateTimeOffset now) =>
+        log.IsWanted && !log.IsForgotten && log.ObjectName == last.Metadata.Name
+            ? new ImageForgotten(image, now) { FieldManager = last.Managers.SourceImage ?? last.Managers.Retain ?? last.Managers.ExpiresAt }
+            : null;
+
+    /// <summary>Queues what changes, until cancelled.</summary>
+    public async Task Follow(CancellationToken ct)
+    {
+        while (true)
+        {
+            var changeSet = await resources.TakeChanges(ct);
+            foreach (var (name, last) in changeSet.Deleted)
+                deleted[name] = last;
+            queue.Add(changeSet.Keys);
+            if (!changeSet.Listed)
+                continue;
+            queue.Add(resources.State.Keys, isUrgent: false);
+            images.Add(views.All.Where(view => view.Stage != ImageStage.Evicted).Select(view => view.Image), isUrgent: false);
+        }
+    }
+
+    /// <summary>Records the wishes of these resources.</summary>
+    public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
+    {
+        foreach (var name in keys)
+        {
+            if (deleted.TryGetValue(name, out var last))
+            {
+                await SettleDeleted(name, last, ct);
+                deleted.TryRemove(KeyValuePair.Create(name, last));
+            }
+            await Settle(name, ct);
+        }
+    }
+
+    private async Task SettleDeleted(string name, CachedImage last, CancellationToken ct)
+    {
+        if (ownDeletions.Contains(last.Metadata.Uid!) || !ImageReference.TryParse(last.Spec?.SourceImage ?? "", out var image, out _))
+        {
+            ownDeletions.Remove(last.Metadata.Uid!);
+            return;
+        }
+        var facts = await transactions.Execute(
+            async log =>
+            {
+                var stream = await log.ReadImage(image.ToString(), ct);
+                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, await log.Now(ct)) is { } fact ? [fact] : []);
+            },
+            ct);
+        Say(name, image, facts);
+    }
+
+    private async Task Settle(string name, CancellationToken ct)
+    {
+        // 1. Whatever happened to it: what we show there has to be looked at.
+        if (views.ImageNamed(name) is { } shown)
+            images.Add(shown);
+        if (resources.State.GetValueOrDefault(name) is not { } resource)
+        {
+            wishes.Forget(name);
+            return;
+        }
+
+        // 2. The same wish as before: our own writes end here.
+        var imageIntent = ImageIntent.From(resource);
+        var before = wishes.Find(name);
+        if (before == imageIntent)
+            return;
+        if (!ImageReference.TryParse(imageIntent.SourceImage, out var image, out var problem))
+            await Refuse(resource, problem, ct);
+        else if (before is not null || !IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
+            await Record(resource, image, ct);
+        wishes.Record(name, imageIntent);
+        if (image is not null)
+            images.Add(image.ToString());
+    }
+
+    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing. Only then: a view
+    // is
+    // behind the log, and a wish that is taken back at once would agree with what it still shows.
+    private bool IsShown(CachedImage resource, ImageReference image) =>
+        resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
+        && view.IsRetained == (resource.Spec?.Retain == true);
+
+    private async Task Record(CachedImage resource, ImageReference image, CancellationToken ct)
+    {
+        var name = resource.Metadata.Name!;
+        var (rightName, facts) = await transactions.Execute(
+            async log =>
+            {
+                var now = await log.Now(ct);
+                var stream = await log.ReadImage(image.ToString(), ct);
+                var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
+                return (await NameImage.In(log, stream, now, ct), recorded);
+            },
+            ct);
+        Say(name, image, facts);
+        if (name != rightName)
+            misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
+        if (misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
+        {
+            foreach (var other in wrong.Keys.Select(resources.State.GetValueOrDefault).OfType<CachedImage>())
+                await Replace(other, right, ct);
+            misnamed.TryRemove(image.ToString(), out _);
+        }
+    }
+
+    // v1's "force name": the resource with the right name takes over the wish, then the other one goes.
+    private async Task Replace(CachedImage other, CachedImage right, CancellationToken ct)
+    {
+        if (other.Spec?.Retain == true && right.Spec?.Retain != true)
+        {
+            var retain = new CachedImage { Metadata = new ObjectMeta(), Spec = new CachedImageSpec { Retain = true } };
+            await api.Merge($"{CachedImage.Path}/{right.Metadata.Name}?fieldManager={CachedImageReconciler.RetainManager}", retain, KubernetesJson.Default.CachedImage, ct);
+        }
+        await ownDeletions.Delete(api, other, ct);
+        LogReplaced(other.Metadata.Name!, right.Metadata.Name!);
+    }
+
+    private async Task Refuse(CachedImage resource, string problem, CancellationToken ct)
+    {
+        var status = new CachedImage
+        {
+            Metadata = new ObjectMeta { Name = resource.Metadata.Name, Uid = resource.Metadata.Uid },
+            Status = new CachedImageStatus { LastError = $"spec.sourceImage \"{resource.Spec?.SourceImage}\" is not an image reference: {problem}" },
+        };
+        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, CachedImageReconciler.StatusManager, KubernetesJson.Default.CachedImage, ct);
+    }
+
+    private static object[] Append(EventStream<ImageState> stream, IEnumerable<object> decided)
+    {
+        object[] facts = [.. decided];
+        foreach (var fact in facts)
+            stream.Append(fact);
+        return facts;
+    }
+
+    private void Say(string name, ImageReference image, IReadOnlyList<object> facts)
+    {
+        foreach (var fact in facts)
+        {
+            LogWish(name, fact.GetType().Name, image.ToString());
+            metrics.CountRecorded(fact.GetType().Name);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name}: {Fact} recorded for {Image}")]
+    private partial void LogWish(string name, string fact, string image);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "CachedImage {Name} is replaced by {RightName}, the name of its image")]
+    private partial void LogReplaced(string name, string rightName);
+}

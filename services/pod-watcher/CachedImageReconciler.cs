@@ -1,0 +1,95 @@
+using System.Net;
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// Makes every CachedImage say what the log says, with server-side apply as <c>kuik</c>: only where it does not yet. The resources carry
+/// no finalizer and hold no fact:
+/// deleted ones are written again. A field of the spec that a person owns is left to the person.
+/// </summary>
+internal sealed class CachedImageReconciler(
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, PodUsageCache known, OwnDeletions ownDeletions, RecordedIntents wishes,
+    EventLogTransactions transactions, TimeProvider time) : IReconciler
+{
+    /// <summary>Who owns the fields of metadata and spec that this service writes.</summary>
+    public const string FieldManager = "kuik";
+
+    /// <summary>
+    /// Who owns the status. Not the same: before Kubernetes 1.22 a manager's fields are not kept apart by subresource, so each apply of
+    /// one half would
+    /// give up the other half, and what is later left out of that one would stay for ever.
+    /// </summary>
+    public const string StatusManager = "kuik-status";
+
+    /// <summary>Who owns <c>spec.retain</c> where this service has to put it back: the owner of applied fields would take it away again
+    /// with the next apply.</summary>
+    public const string RetainManager = "kuik-retain";
+
+    /// <summary>Makes the resources of these images what they should be.</summary>
+    public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
+    {
+        foreach (var view in await views.Read(keys, ct))
+            await Write(view, ct);
+    }
+
+    private async Task Write(ImageView view, CancellationToken ct)
+    {
+        if (view.Stage == ImageStage.Evicted && view.ObjectName is null)
+            return;
+        var name = view.ObjectName ?? await Name(view, ct);
+        var actual = resources.State.GetValueOrDefault(name);
+        if (actual is not null && !wishes.MayWrite(actual))
+            return;   // a person's, and new: CachedImageIntentReconciler takes it up, and has it looked at again
+        var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
+        if (ShowImage.Desired(view, name, count, pods) is { } desired)
+            await Write(view, actual, desired, ct);
+        else if (actual?.Managers.IsTakenUp == true)   // else it is a person's and newer than the view
+            await ownDeletions.Delete(api, actual, ct);
+    }
+
+    private async Task Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
+    {
+        if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && desired.Status!.UsedBy!.Count == 0)))
+            return;   // deleted, and on its way out or about to be: nothing is to be shown any more
+        if (actual is null && view.IsRetained)
+            actual = (await PutBack(desired, ct))?.WithManagers();
+        desired = ShowImage.BesideAPersons(desired, actual);
+        if (actual is not null && ShowImage.Says(actual, desired))
+            return;
+        var path = $"{CachedImage.Path}/{desired.Metadata.Name}";
+        if (actual is null || !ShowImage.SaysSpec(actual, desired))
+        {
+            // With its uid, a resource that is deleted at this moment is not brought back half.
+            var spec = desired with { Metadata = desired.Metadata with { Uid = actual?.Metadata.Uid }, Status = null };
+            actual = await api.Apply(path, spec, FieldManager, KubernetesJson.Default.CachedImage, ct);
+        }
+        if (!actual.HasStatus(desired.Status!))
+        {
+            var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid }, Spec = null };
+            await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
+        }
+    }
+
+    private async Task<CachedImage?> PutBack(CachedImage desired, CancellationToken ct)
+    {
+        try
+        {
+            var kept = new CachedImage { Metadata = new ObjectMeta { Name = desired.Metadata.Name }, Spec = new CachedImageSpec { SourceImage = desired.Spec!.SourceImage, Retain = true } };
+            return await api.Create($"{CachedImage.Path}?fieldManager={RetainManager}", kept, KubernetesJson.Default.CachedImage, ct);
+        }
+        catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Conflict)
+        {
+            return null;   // a person was quicker, and decides about retain
+        }
+    }
+
+    private async Task<string> Name(ImageView view, CancellationToken ct) => await transactions.Execute(
+        async log =>
+        {
+            var stream = await log.ReadImage(view.Image, ct);
+            return await NameImage.In(log, stream, time.GetUtcNow(), ct);
+        },
+        ct);
+}

@@ -1,0 +1,131 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Hosting;
+using Kuik.Kubernetes;
+using Npgsql;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>What a decision about the expiry of an image rests on.</summary>
+/// <param name="LiveUser">The uid of a pod that uses it, by a complete list of the cluster; null for none.</param>
+/// <param name="RecordedUser">The uid of a pod that uses it, by the usage table under the image's lock; null for none.</param>
+/// <param name="ExpiryDelay">The delay that holds now.</param>
+/// <param name="PodsListedAt">The resource version of that list.</param>
+internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt);
+
+/// <summary>
+/// Decides which images expire: the one decision for every path (the delay is over, the resource was deleted). Only the replica that leads
+/// and whose observation of this very cluster is complete and recent decides; a batch of what is due rests on one quorum list of pods.
+/// <para>1. Is the observation current? 2. Take what is due. 3. List the pods. 4. Decide each image under its lock.</para>
+/// </summary>
+internal sealed partial class ImageExpiryService(
+    ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres, EventLogReady ready,
+    SchedulingOptions scheduling, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
+{
+    /// <summary>Images that are decided by one list of pods.</summary>
+    private const int BatchSize = 500;
+
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    private string? _problem;
+
+    /// <summary>The event to append; null when the image does not expire now.</summary>
+    /// <param name="image">Its state.</param>
+    /// <param name="evidence">What is known of its users.</param>
+    /// <param name="now">UTC, by the database's clock.</param>
+    public static object? Decide(ImageState image, ExpiryEvidence evidence, DateTimeOffset now)
+    {
+        if (!image.CanExpire)
+            return null;   // decided already, used again, requested, or retained since
+        if ((evidence.RecordedUser ?? evidence.LiveUser) is { } user)
+            return new ImageUsedAgain(image.Image, user, now);
+        if (!image.IsForgotten && image.UnusedSince + evidence.ExpiryDelay > now)
+            return null;
+        return new ImageExpired(image.Image, now)
+        {
+            Reason = image.IsForgotten ? "forgotten" : "unused",
+            UnusedSince = image.UnusedSince,
+            Delay = image.IsForgotten ? null : evidence.ExpiryDelay,
+            PodsListedAt = evidence.PodsListedAt,
+        };
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Wait(stoppingToken);
+        var pause = new BackOff(time);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (await Pass(stoppingToken) < BatchSize)
+                    await Task.Delay(Interval, time, stoppingToken);
+                pause.Reset();
+                _problem = null;
+            }
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested && IsOutside(fault))
+            {
+                var reason = EventLogFault.IsOfPostgres(fault) ? EventLogFault.ReasonOf(fault) : fault.Message;
+                if (_problem != reason)
+                    LogPutOff(reason);
+                _problem = reason;
+                await pause.Wait(stoppingToken);
+            }
+        }
+    }
+
+    /// <summary>Decides one batch of what is due.</summary>
+    /// <returns>How many images were looked at.</returns>
+    public async Task<int> Pass(CancellationToken ct)
+    {
+        // 1. and 2.
+        if (!observation.IsCurrent(out _))
+            return 0;
+        var due = await WorkTable.Expiring(postgres, scheduling.ExpiryDelay, BatchSize, ct);
+        if (due.Count == 0)
+            return 0;
+
+        // 3. It begins after what is due was read: a pod that it lacks began to use an image later, and is recorded later.
+        var pods = await livePodLister.List(ct);
+
+        // 4.
+        foreach (var image in due)
+        {
+            if (!observation.IsCurrent(out _))
+                return 0;
+            await Decide(image, pods, ct);
+        }
+        return due.Count;
+    }
+
+    private async Task Decide(string image, PodList pods, CancellationToken ct)
+    {
+        var fact = await transactions.Execute(
+            async log =>
+            {
+                await ImageLocks.TakeToExpire(log, image, ct);
+                var recorded = await ImageUsers.FirstOf(log.Connection, image, ct);
+                var stream = await log.ReadImage(image, ct);
+                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay, pods.ResourceVersion);
+                if (Decide(stream.State, evidence, await log.Now(ct)) is { } decided)
+                    stream.Append(decided);
+                else
+                    await log.RepairWork(image, ct);
+                return stream.LastAppended;
+            },
+            ct);
+        if (fact is ImageExpired expired)
+            LogExpired(image, expired.Reason!);
+        metrics.CountDecision(fact is null ? "nothing" : fact is ImageExpired ? "expired" : "used-again");
+    }
+
+    private static bool IsOutside(Exception fault) =>
+        EventLogFault.MeansAway(fault) || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
+
+    [LoggerMessage(LogLevel.Information, "{Image} expires ({Reason}): no pod uses it")]
+    private partial void LogExpired(string image, string reason);
+
+    [LoggerMessage(LogLevel.Warning, "no image expires until this is over: {Reason}")]
+    private partial void LogPutOff(string reason);
+}

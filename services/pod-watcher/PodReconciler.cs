@@ -1,0 +1,210 @@
+using System.Globalization;
+using System.Net;
+using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.Kubernetes;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// Records which pods use which images: <see cref="PodObserved"/> and <see cref="PodGone"/>, and for each image of a pod
+/// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. Only differences become events: a restart records
+/// nothing.
+/// </summary>
+internal sealed partial class PodReconciler(
+    KubernetesApi api, WatchedKinds kinds, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
+    PodUsageCache known, PodAbsences absences, PodInformer follower, WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics,
+    TimeProvider time, ILogger<PodReconciler> logger) : IReconciler
+{
+    /// <summary>The event that makes the log agree with a pod that exists; null when it agrees.</summary>
+    /// <param name="log">What the log says. A pod that it says is gone has to be known to exist by more than <paramref
+    /// name="live"/>.</param>
+    /// <param name="live">The pod as it is.</param>
+    /// <param name="pullSecrets">Its own and its ServiceAccount's.</param>
+    /// <param name="now">UTC.</param>
+    public static PodObserved? Decide(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
+    {
+        var isUnknown = !log.IsObserved || log.IsGone;
+        if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
+            return null;
+        return new PodObserved(live.Uid, live.Namespace, live.Name, live.Images, pullSecrets, now)
+        {
+            Node = live.Node,
+            OwnerKind = live.OwnerKind,
+            OwnerName = live.OwnerName,
+            ServiceAccount = live.Account[(live.Account.IndexOf('/', StringComparison.Ordinal) + 1)..],
+            CreatedAt = live.CreatedAt,
+            ResourceVersion = live.Version?.ToString(CultureInfo.InvariantCulture),
+        };
+    }
+
+    /// <summary>The event that ends a pod's use; null when the log says so, never knew it, or has seen a later state of it.</summary>
+    /// <param name="log">What the log says.</param>
+    /// <param name="uid">The pod's uid.</param>
+    /// <param name="absence">Why it is taken to be gone.</param>
+    /// <param name="now">UTC.</param>
+    public static PodGone? DecideGone(PodUseState log, string uid, PodAbsence absence, DateTimeOffset now) =>
+        log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
+            ? new PodGone(uid, log.Namespace, log.Name, log.Images, now) { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
+            : null;
+
+    /// <summary>What an image's stream lacks when a pod uses it; null when it is on somebody's list already.</summary>
+    /// <param name="log">What the log says of the image.</param>
+    /// <param name="use">How the pod uses it.</param>
+    /// <param name="uid">The pod's uid.</param>
+    /// <param name="bringsSecret">The pod has a pull secret that no other user of the image has.</param>
+    /// <param name="now">UTC.</param>
+    public static object? DecideImage(ImageState log, PodImage use, string uid, bool bringsSecret, DateTimeOffset now)
+    {
+        if (!log.IsWanted || (log.IsRefused && bringsSecret))
+            return new RequestedByPod(use.Image, use.WrittenAs, uid, now);
+        return log.UnusedSince is null ? null : new ImageUsedAgain(use.Image, uid, now);
+    }
+
+    /// <summary>Makes the log agree with what is, for these pods: in one transaction.</summary>
+    public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
+    {
+        // 1. Is there a difference at all? Mostly there is none, and the log is not asked.
+        var looks = new List<Look>();
+        foreach (var uid in keys)
+            if (await LookAt(uid, ct) is { } look)
+                looks.Add(look);
+
+        // 2. Decide again by the streams, record, and have the resources of the images looked at.
+        foreach (var look in await RecordAll(looks, ct))
+        {
+            // 3. The log says that it is gone and it has not changed since: this replica was suspended, or the pod has returned. The API
+            // knows.
+            if (await Find(look.Live!, ct) is { } fresh)
+                await RecordAll([look with { Live = fresh, IsProven = true }], ct);
+        }
+    }
+
+    /// <returns>Those that are gone by the log, and of which no later state has been seen.</returns>
+    private async Task<IReadOnlyList<Look>> RecordAll(IReadOnlyList<Look> looks, CancellationToken ct)
+    {
+        if (looks.Count == 0)
+            return [];
+        IReadOnlyList<Recorded> recorded;
+        try
+        {
+            recorded = await transactions.Execute(log => Record(log, looks, ct), ct);
+        }
+        catch (Exception)
+        {
+            known.Doubt(looks.Select(look => look.Uid));   // a commit that got no answer may be in the log
+            throw;
+        }
+        foreach (var (look, pod, fact) in recorded)
+        {
+            images.Add(known.Set(look.Uid, pod));
+            if (look.Live is null)
+                absences.Remove(look.Uid);
+            if (fact is not null)
+                metrics.CountRecorded(fact.GetType().Name);
+            if (fact is PodObserved observed)
+                LogObserved(observed.Namespace, observed.Name, observed.Images.Count);
+            else if (fact is PodGone gone)
+                LogGone(gone.Namespace, gone.Name, gone.Images.Count, gone.Reason!);
+        }
+        return [.. recorded.Where(result => result.Pod.IsGone && result.Look is { Live.Images.Count: > 0, IsProven: false }).Select(result => result.Look)];
+    }
+
+    private async Task<Look?> LookAt(string uid, CancellationToken ct)
+    {
+        var log = known.Find(uid) ?? PodUseState.Initial;
+        if (pods.State.GetValueOrDefault(uid) is { } live)
+        {
+            absences.Remove(uid);
+            var secrets = SecretsOf(live);
+            var mayDiffer = log is { IsObserved: true, Containers: null } && follower.TakeChanged(uid);
+            return mayDiffer || known.IsDoubtful(uid) || Decide(log, live, secrets, time.GetUtcNow()) is not null ? new Look(uid, live, secrets, null) : null;
+        }
+        if (absences.Find(uid) is not { } absence)
+            return null;   // not in the state and not known to be gone: a list says more
+        if (!log.IsObserved && !known.IsDoubtful(uid))
+        {
+            absences.Remove(uid);
+            return null;
+        }
+        if (absence is { Reason: PodAbsence.Deleted, Last: { DeletedAt: null } last } && await Find(last, ct) is not null)
+            absence = absence with { Reason = PodAbsence.LabelRemoved };   // the watch ends with a DELETED for it too
+        return new Look(uid, null, [], absence);
+    }
+
+    /// <summary>The pod by one read that no selector filters; null when it does not exist, or another has its name.</summary>
+    private async Task<LivePod?> Find(LivePod pod, CancellationToken ct)
+    {
+        try
+        {
+            var found = await api.Get(Pod.PathOf(pod.Namespace, pod.Name), PodJson.Default.Pod, ct);
+            return found.Metadata.Uid == pod.Uid ? kinds.Pods.Keep(found) : null;
+        }
+        catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+
+    private static async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
+    {
+        // 1. The pods' own streams.
+        var now = await log.Now(ct);
+        var streams = await log.ReadAll([.. looks.Select(look => StreamName.OfPod(look.Uid))], PodUseState.Initial, PodUseState.Fold, ct);
+        var recorded = new List<Recorded>();
+        foreach (var look in looks)
+        {
+            var stream = streams[StreamName.OfPod(look.Uid)];
+            object? fact = look.Live is null ? DecideGone(stream.State, look.Uid, look.Absence!, now)
+                : stream.State.IsGone && !look.IsProven && !(look.Live.Version > stream.State.Version) ? null
+                : Decide(stream.State, look.Live, look.PullSecrets, now);
+            if (fact is not null)
+                stream.Append(fact);
+            recorded.Add(new Recorded(look, stream.State, fact));
+        }
+
+        // 2. Their images, in one order for everybody. Who uses them follows from the events (ImageUsersProjection).
+        await Request(log, [.. recorded.Select(result => result.Fact).OfType<PodObserved>()], now, ct);
+        return recorded;
+    }
+
+    private static async Task Request(EventLogTransaction log, IReadOnlyList<PodObserved> observed, DateTimeOffset now, CancellationToken ct)
+    {
+        var images = PodUseState.ImagesOf(observed.SelectMany(pod => pod.Images));
+        if (images.Count == 0)
+            return;
+        await ImageLocks.TakeToUse(log, images, ct);
+        var streams = (await log.ReadImages(images, ct)).ToDictionary(stream => stream.Name);
+        foreach (var use in observed.SelectMany(pod => pod.Images.DistinctBy(image => image.Image).Select(image => (Image: image, Pod: pod)))
+            .OrderBy(use => use.Image.Image, StringComparer.Ordinal))
+        {
+            var image = streams[StreamName.OfImage(use.Image.Image)];
+            var bringsSecret = image.State.IsRefused && await ImageUsers.BringsSecret(log.Connection, use.Image.Image, use.Pod, ct);
+            if (DecideImage(image.State, use.Image, use.Pod.PodUid, bringsSecret, now) is { } fact)
+                image.Append(fact);
+        }
+        await NameImage.In(log, streams.Values, now, ct);
+    }
+
+    private IReadOnlyList<string> SecretsOf(LivePod pod) =>
+        accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0 ? [.. pod.PullSecrets.Union(account.Names)] : pod.PullSecrets;
+
+    /// <summary>What is to be recorded of a pod.</summary>
+    /// <param name="Uid">The pod's uid.</param>
+    /// <param name="Live">As it is; null when it is gone.</param>
+    /// <param name="PullSecrets">Its own and its ServiceAccount's.</param>
+    /// <param name="Absence">Why it is taken to be gone; null when it is not.</param>
+    /// <param name="IsProven">It has just been read by itself.</param>
+    private sealed record Look(string Uid, LivePod? Live, IReadOnlyList<string> PullSecrets, PodAbsence? Absence, bool IsProven = false);
+
+    private sealed record Recorded(Look Look, PodUseState Pod, object? Fact);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} observed, {Images} images")]
+    private partial void LogObserved(string @namespace, string name, int images);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} gone, {Images} images less used ({Reason})")]
+    private partial void LogGone(string @namespace, string name, int images, string reason);
+}
+
+/// <summary>The pull secrets that a ServiceAccount lends to its pods.</summary>
+internal sealed record AccountSecrets(IReadOnlyList<string> Names);

@@ -1,0 +1,121 @@
+using Kuik.Contracts;
+using Kuik.EventLog;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// The usage table as the active replica knows it, in memory: read once from the log, then changed with every transaction.
+/// It only says where a difference may be; each decision reads the pod's stream again.
+/// </summary>
+internal sealed class PodUsageCache
+{
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, PodUseState> pods = [];
+    private readonly Dictionary<string, HashSet<string>> users = [];
+    private readonly HashSet<string> doubtful = [];
+    private readonly Pool<string> texts = new();
+    private readonly Pool<IReadOnlyList<string>> lists = new(new ListComparer<string>());
+    private readonly Pool<IReadOnlyList<PodImage>> containers = new(new ListComparer<PodImage>());
+
+    /// <summary>Fills it from the whole usage table.</summary>
+    public PodUsageCache(IEnumerable<ImageUser> rows)
+    {
+        foreach (var pod in rows.GroupBy(row => row.PodUid))
+        {
+            var row = pod.First();
+            Set(pod.Key, new PodUseState(true, false, row.Namespace, row.PodName, [.. pod.Select(r => r.Image).Order(StringComparer.Ordinal)], row.PullSecrets));
+        }
+    }
+
+    /// <summary>The uids of all pods that use anything, and of those that the log has to be asked about.</summary>
+    public IReadOnlyList<string> Uids()
+    {
+        lock (gate)
+            return doubtful.Count == 0 ? [.. pods.Keys] : [.. pods.Keys.Union(doubtful)];
+    }
+
+    /// <summary>Memory and log may differ about these pods, for example because a transaction has ended without an answer: the log is asked
+    /// when they are reconciled, until it has been.</summary>
+    public void Doubt(IEnumerable<string> uids)
+    {
+        lock (gate)
+            doubtful.UnionWith(uids);
+    }
+
+    /// <summary>Has the log to be asked about this pod?</summary>
+    public bool IsDoubtful(string uid)
+    {
+        lock (gate)
+            return doubtful.Contains(uid);
+    }
+
+    /// <summary>What the log says of a pod; null when it does not know it, or knows that it is gone.</summary>
+    public PodUseState? Find(string uid)
+    {
+        lock (gate)
+            return pods.GetValueOrDefault(uid);
+    }
+
+    /// <summary>The log says this now.</summary>
+    /// <returns>The images whose users have changed.</returns>
+    public IReadOnlyList<string> Set(string uid, PodUseState pod)
+    {
+        lock (gate)
+        {
+            doubtful.Remove(uid);
+            pods.Remove(uid, out var before);
+            var old = before?.Images ?? [];
+            foreach (var image in old)
+                users[image].Remove(uid);
+            if (pod is { IsObserved: true, IsGone: false })
+                Add(uid, Shared(pod));
+            foreach (var image in old.Where(image => users[image].Count == 0))
+                users.Remove(image);
+            return [.. old.Union(pod.Images)];
+        }
+    }
+
+    /// <summary>How many pods use an image, and the first few of them as <c>namespace/name</c>, in order.</summary>
+    public (int Count, IReadOnlyList<string> First) UsersOf(string image, int atMost)
+    {
+        lock (gate)
+        {
+            if (!users.TryGetValue(image, out var all))
+                return (0, []);
+            var first = new SortedSet<(string Namespace, string Name)>(InOrder);
+            foreach (var use in all.Select(uid => pods[uid]))
+            {
+                var user = (use.Namespace, use.Name);
+                if (first.Count == atMost && InOrder.Compare(user, first.Max) >= 0)
+                    continue;   // of a hundred thousand, nearly all
+                if (first.Add(user) && first.Count > atMost)
+                    first.Remove(first.Max);
+            }
+            return (all.Count, [.. first.Select(pod => $"{pod.Namespace}/{pod.Name}").Order(StringComparer.Ordinal)]);
+        }
+    }
+
+    private static readonly Comparer<(string Namespace, string Name)> InOrder = Comparer<(string Namespace, string Name)>.Create((a, b) =>
+        string.CompareOrdinal(a.Namespace, b.Namespace) is not 0 and var byNamespace ? byNamespace : string.CompareOrdinal(a.Name, b.Name));
+
+    // A thousand pods of one template differ in their names only.
+    private PodUseState Shared(PodUseState pod) => pod with
+    {
+        Namespace = texts.Get(pod.Namespace),
+        Node = pod.Node is null ? null : texts.Get(pod.Node),
+        Images = lists.Get(pod.Images),
+        PullSecrets = lists.Get(pod.PullSecrets),
+        Containers = pod.Containers is null ? null : containers.Get(pod.Containers),
+    };
+
+    private void Add(string uid, PodUseState pod)
+    {
+        pods[uid] = pod;
+        foreach (var image in pod.Images)
+        {
+            if (!users.TryGetValue(image, out var ofImage))
+                users.Add(image, ofImage = []);
+            ofImage.Add(uid);
+        }
+    }
+}

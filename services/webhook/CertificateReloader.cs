@@ -1,0 +1,117 @@
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Kuik.Hosting;
+
+namespace Kuik.Webhook;
+
+/// <summary>The certificate that HTTPS is served with: that of its files, or the last one of theirs that could be used.</summary>
+internal sealed class ServingCertificate
+{
+    private const string Section = "Kestrel:Certificates:Default";
+
+    private readonly string _path;
+    private readonly string _keyPath;
+    private string _fingerprint;
+    private SslStreamCertificateContext _current;
+
+    private ServingCertificate(string path, string keyPath)
+    {
+        (_path, _keyPath) = (path, keyPath);
+        (_current, _fingerprint) = Load(ReadFiles());
+    }
+
+    /// <summary>For connections that begin now; those that are open keep theirs.</summary>
+    public SslStreamCertificateContext Current => Volatile.Read(ref _current);
+
+    /// <summary>
+    /// Reads <c>Kestrel:Certificates:Default:Path</c>, a PEM file with the certificate and those that lead from it to its authority, and
+    /// <c>Kestrel:Certificates:Default:KeyPath</c>, its private key as PEM; default the same file.
+    /// </summary>
+    /// <exception cref="InvalidSettingException">There is none, or it cannot be used.</exception>
+    public static ServingCertificate From(IConfiguration configuration)
+    {
+        var path = configuration.ReadRequired($"{Section}:Path", "the file of the certificate that HTTPS needs");
+        var keyPath = configuration[$"{Section}:KeyPath"] is { Length: > 0 } key ? key : path;
+        try
+        {
+            return new ServingCertificate(path, keyPath);
+        }
+        catch (Exception wrong) when (IsOfTheFiles(wrong))
+        {
+            throw new InvalidSettingException($"{Section}:Path", $"{path}, {keyPath}", $"a PEM file and its key ({wrong.Message})");
+        }
+    }
+
+    /// <summary>Loads the current files. If they cannot be used, the previous certificate stays.</summary>
+    /// <returns>Whether it is another one.</returns>
+    /// <exception cref="IOException">A file cannot be read; <see cref="IsOfTheFiles"/> names the others.</exception>
+    public bool Refresh()
+    {
+        var files = ReadFiles();
+        if (FingerprintOf(files) == _fingerprint)
+            return false;
+        var (loaded, fingerprint) = Load(files);
+        (_fingerprint, _) = (fingerprint, Interlocked.Exchange(ref _current, loaded));
+        return true;
+    }
+
+    /// <summary>Says of a fault that the files are its reason.</summary>
+    public static bool IsOfTheFiles(Exception fault) => fault is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException;   // the last: a key of another certificate
+
+    private (string Certificate, string Key) ReadFiles() => (File.ReadAllText(_path), File.ReadAllText(_keyPath));
+
+    private static (SslStreamCertificateContext Context, string Fingerprint) Load((string Certificate, string Key) files)
+    {
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPem(files.Certificate);
+        // Offline: nothing is fetched from anywhere to complete the chain.
+        return (SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(files.Certificate, files.Key), chain, offline: true), FingerprintOf(files));
+    }
+
+    private static string FingerprintOf((string Certificate, string Key) files) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(files.Certificate + files.Key)));
+}
+
+/// <summary>
+/// Looks after the certificate's files. By their content: a Secret's files are links through a folder that is swapped whole, of which a
+/// watch on the files themselves sees nothing.
+/// </summary>
+internal sealed partial class CertificateReloader(ServingCertificate certificate, TimeProvider time, ILogger<CertificateReloader> logger) : BackgroundService
+{
+    /// <summary>How soon a new certificate is served at the latest. The kubelet itself takes up to two minutes to bring it.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
+
+    private string? _problem;
+
+    /// <summary>Checks the files once. A problem with them is logged once, not at every check.</summary>
+    public void Reload()
+    {
+        try
+        {
+            if (certificate.Refresh())
+                LogRenewed(logger, certificate.Current.TargetCertificate.Subject, certificate.Current.TargetCertificate.NotAfter.ToUniversalTime());
+            _problem = null;
+        }
+        catch (Exception wrong) when (ServingCertificate.IsOfTheFiles(wrong))
+        {
+            if (wrong.Message != _problem)
+                LogKept(logger, certificate.Current.TargetCertificate.NotAfter.ToUniversalTime(), wrong.Message);
+            _problem = wrong.Message;
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            Reload();
+    }
+
+    [LoggerMessage(LogLevel.Information, "Serving a new certificate from now on: {Subject}, valid until {NotAfter:u}")]
+    private static partial void LogRenewed(ILogger logger, string subject, DateTime notAfter);
+
+    [LoggerMessage(LogLevel.Error, "The new certificate cannot be used; the old one, valid until {NotAfter:u}, is served on: {Problem}")]
+    private static partial void LogKept(ILogger logger, DateTime notAfter, string problem);
+}

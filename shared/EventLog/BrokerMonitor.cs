@@ -1,0 +1,46 @@
+using System.Net.Sockets;
+using MassTransit;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Kuik.EventLog;
+
+/// <summary>Says once that the broker does not answer, and once that it does: MassTransit, which reconnects by itself, would repeat it at every try.</summary>
+internal sealed partial class BrokerMonitor(IBusControl bus, string address, TimeProvider time, ILogger<BrokerMonitor> logger) : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+
+    private bool hasSaidSo;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            Look(bus.CheckHealth());
+    }
+
+    /// <summary>One look.</summary>
+    internal void Look(BusHealthResult health)
+    {
+        var isAway = health.Status != BusHealthStatus.Healthy;
+        if (isAway && !hasSaidSo)
+            LogDoesNotAnswer(address, ReasonOf(health));
+        if (!isAway && hasSaidSo)
+            LogAnswers(address);
+        hasSaidSo = isAway;
+    }
+
+    private static string ReasonOf(BusHealthResult health)
+    {
+        var fault = health.Exception ?? health.Endpoints.Values.Select(endpoint => endpoint.Exception).FirstOrDefault(e => e is not null);
+        while (fault is { InnerException: { } inner } and not SocketException)
+            fault = inner;
+        return fault?.Message ?? health.Description;
+    }
+
+    [LoggerMessage(LogLevel.Warning, "RabbitMQ at {Address} does not answer ({Reason}); connecting again every few seconds, what is recorded meanwhile is published then")]
+    private partial void LogDoesNotAnswer(string address, string reason);
+
+    [LoggerMessage(LogLevel.Information, "RabbitMQ at {Address} answers")]
+    private partial void LogAnswers(string address);
+}

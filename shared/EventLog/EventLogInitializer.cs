@@ -1,0 +1,59 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// At the start: waits until Postgres answers and the tables have the version that this service needs (<see cref="EventLogSchema"/>). Changes
+/// nothing. Does not hold up the host: until then the service answers that it is not ready.
+/// </summary>
+internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time, ILogger<EventLogInitializer> logger)
+    : BackgroundService
+{
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
+
+    private string? said;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(RetryInterval, time);
+        while (!await TryPrepare(stoppingToken))
+            await timer.WaitForNextTickAsync(stoppingToken);
+        ready.Set();
+    }
+
+    /// <summary>One look. False when Postgres is not there, or its tables are not.</summary>
+    internal async Task<bool> TryPrepare(CancellationToken ct)
+    {
+        var address = PostgresHealth.AddressOf(postgres);
+        try
+        {
+            await using var connection = await postgres.OpenConnectionAsync(ct);
+            ready.Problem = EventLogSchema.ProblemOf(await EventLogSchema.ReadVersion(connection, ct));
+            if (ready.Problem is { } problem && said != problem)
+                LogWaits(address, said = problem, (int)RetryInterval.TotalSeconds);
+            if (ready.Problem is null && said is not null)
+                LogAnswers(address);
+            return ready.Problem is null;
+        }
+        catch (Exception e) when (EventLogFault.MeansAway(e))
+        {
+            var reason = EventLogFault.ReasonOf(e);
+            ready.Problem = $"does not answer at {address}: {reason}";
+            if (said is null)
+                LogDoesNotAnswer(address, reason, (int)RetryInterval.TotalSeconds);
+            said ??= reason;
+            return false;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} does not answer ({Reason}); trying again every {Seconds} s, nothing is recorded until it does")]
+    private partial void LogDoesNotAnswer(string address, string reason, int seconds);
+
+    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} cannot be used yet: {Problem}; looking again every {Seconds} s")]
+    private partial void LogWaits(string address, string problem, int seconds);
+
+    [LoggerMessage(LogLevel.Information, "Postgres at {Address} answers: the event log is ready")]
+    private partial void LogAnswers(string address);
+}

@@ -1,0 +1,57 @@
+using JasperFx.Events.Daemon;
+using JasperFx.Events.Projections;
+using Kuik.Contracts;
+using Marten;
+using Marten.Subscriptions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// Follows the log and brings snapshots and work up to their streams where they are behind: an earlier version, which runs beside this one
+/// during an upgrade, appends without them. After a change of <see cref="ImageState.FoldVersion"/>, and on a log that has no snapshots yet,
+/// it goes through the whole log once.
+/// </summary>
+/// <param name="transactions">Resolved when the first event is there: they know the store that knows this.</param>
+public sealed class ImageStateRefresher(Func<EventLogTransactions> transactions) : SubscriptionBase
+{
+    /// <summary>The name under which the log keeps how far it has come: another one for each fold.</summary>
+    public static readonly string ShardName = $"image-states-{ImageState.FoldVersion}";
+
+    internal static readonly Type[] Facts =
+    [
+        typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
+        typeof(ImageForgotten), typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageUnused),
+        typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageEvictionStarted), typeof(ImageEvicted),
+    ];
+
+    /// <inheritdoc/>
+    public override async Task<IChangeListener> ProcessEventsAsync(
+        EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
+    {
+        var images = page.Events.Select(e => StreamName.ImageOf(e.StreamKey!)).Distinct().Order(StringComparer.Ordinal).ToList();
+        await transactions().Execute(log => log.Refresh(images, cancellationToken), cancellationToken);
+        return NullChangeListener.Instance;
+    }
+}
+
+/// <summary>Hosts it.</summary>
+public static class ImageStateRefresherSetup
+{
+    /// <summary>Only expiry hosts it; all its replicas may, one of them leads. Call it with <see cref="EventLogSetup.AddKuikEventLog"/>.</summary>
+    public static WebApplicationBuilder AddKuikImageStates(this WebApplicationBuilder builder)
+    {
+        builder.Services.ConfigureMarten((services, options) => options.Projections.Subscribe(
+            new ImageStateRefresher(services.GetRequiredService<EventLogTransactions>),
+            subscription =>
+            {
+                subscription.Name = ImageStateRefresher.ShardName;
+                subscription.IncludeArchivedEvents = true;
+                subscription.Options.BatchSize = 200;
+                foreach (var fact in ImageStateRefresher.Facts)
+                    subscription.IncludeType(fact);
+            }));
+        return builder;
+    }
+}

@@ -1,0 +1,67 @@
+using Kuik.Contracts;
+using Kuik.Testing;
+using Xunit;
+
+namespace Kuik.IntegrationTests.PodWatcher;
+
+/// <summary>Which images expire, decided on a real cluster. The test writes the events of the services that are not there.</summary>
+[Collection(nameof(Cluster))]
+public sealed class ImageExpiryServiceTests(Cluster cluster)
+{
+    private const string Nginx = "docker.io/library/nginx:1.27";
+    private const string Name = "docker.io-library-nginx-1.27";
+    private static readonly DateTimeOffset Since = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public async Task An_unused_image_expires_and_its_resource_goes_with_its_eviction()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "1");
+        await watchers.DeletePod("web");
+        await watchers.Shows(Name, ".status.usedBy.count", "0");
+
+        await watchers.Append(Nginx, new ImageUnused(Nginx, Since, Since.AddDays(30)));   // long ago
+        await watchers.Shows(Name, ".status.phase", "Terminating");
+        await watchers.Append(Nginx, new ImageEvicted(Nginx, Since.AddDays(30)));
+
+        await Eventually.True(async () => await watchers.Field(Name, ".metadata.name") == "", "the resource is gone");
+        Assert.Equal((1, 0), (await watchers.Count("ImageExpired"), await watchers.Count("ImageForgotten")));
+    }
+
+    [Fact]
+    public async Task The_resource_of_an_image_that_was_evicted_while_no_replica_led_goes_when_one_does()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var first = await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "1");
+        await watchers.DeletePod("web");
+        await watchers.Shows(Name, ".status.usedBy.count", "0");
+        await watchers.Append(Nginx, new ImageUnused(Nginx, Since, Since.AddDays(30)));
+        await watchers.Shows(Name, ".status.phase", "Terminating");
+
+        first.Kill();
+        await watchers.Append(Nginx, new ImageEvicted(Nginx, Since.AddDays(30)));
+        await watchers.Start();
+
+        await Eventually.True(async () => await watchers.Field(Name, ".metadata.name") == "", "the resource is gone");
+    }
+
+    [Fact]
+    public async Task An_image_that_a_live_pod_uses_does_not_expire_whatever_the_log_says()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.usedBy.count", "1");
+        await watchers.Execute("delete from kuik.image_users");   // as if the watcher had been blind
+
+        await watchers.Append(Nginx, new ImageUnused(Nginx, Since, Since));
+
+        await Eventually.True(async () => await watchers.Count("ImageUsedAgain") == 1, "the image is used again");
+        Assert.Equal(0, await watchers.Count("ImageExpired"));
+        Assert.DoesNotContain(" ERROR ", watcher.Log, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,110 @@
+using Kuik.Contracts;
+using Kuik.Kubernetes;
+using Kuik.PodWatcher;
+using Xunit;
+
+namespace Kuik.Tests.PodWatcher;
+
+public sealed class CachedImageIntentReconcilerTests
+{
+    private const string Nginx = "docker.io/library/nginx:1.27";
+    private const string Name = "docker.io-library-nginx-1.27";
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+    private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "u", Noon);
+    private static readonly ImageNamed Named = new(Nginx, Name, Noon);
+    private static readonly RequestedByPerson ByPerson = new(Nginx, "nginx:1.27", Name, Noon) { FieldManager = "kubectl-create" };
+
+    [Fact]
+    public void A_resource_made_by_hand_requests_its_image() => Assert.Equal([ByPerson], Decide(New()));
+
+    [Fact]
+    public void A_resource_made_by_hand_to_be_retained_requests_and_retains() =>
+        Assert.Equal([ByPerson, new ImageRetained(Nginx, Noon)], Decide(New(retain: true)));
+
+    [Fact]
+    public void A_resource_for_an_image_that_is_wanted_asks_for_nothing_more() => Assert.Empty(Decide(New(), Requested, Named));
+
+    [Fact]
+    public void A_resource_of_v1_for_an_image_that_the_log_never_had_requests_it() => Assert.Equal([ByPerson with { FieldManager = null }], Decide(Ours()));
+
+    [Fact]
+    public void The_resource_of_an_expired_image_on_its_way_out_asks_for_nothing() =>
+        Assert.Empty(Decide(Ours(), Requested, Named, new ImageExpired(Nginx, Noon)));
+
+    [Fact]
+    public void A_resource_made_by_hand_after_the_image_expired_requests_it_again() =>
+        Assert.Equal([ByPerson], Decide(New(), Requested, Named, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)));
+
+    [Fact]
+    public void Retaining_an_image_on_its_way_out_requests_it_again() =>
+        Assert.Equal([ByPerson with { FieldManager = null }, new ImageRetained(Nginx, Noon)], Decide(Ours(retain: true), Requested, Named, new ImageExpired(Nginx, Noon)));
+
+    [Fact]
+    public void Setting_retain_retains_once()
+    {
+        Assert.Equal([new ImageRetained(Nginx, Noon)], Decide(Ours(retain: true), Requested, Named));
+        Assert.Empty(Decide(Ours(retain: true), Requested, Named, new ImageRetained(Nginx, Noon)));
+    }
+
+    [Fact]
+    public void Taking_retain_back_releases_once()
+    {
+        Assert.Equal([new ImageReleased(Nginx, Noon)], Decide(Ours(), Requested, Named, new ImageRetained(Nginx, Noon)));
+        Assert.Empty(Decide(Ours(), Requested, Named, new ImageRetained(Nginx, Noon), new ImageReleased(Nginx, Noon)));
+    }
+
+    [Fact]
+    public void A_resource_under_another_name_does_not_release_the_image() =>
+        Assert.Empty(Decide(New() with { Metadata = new ObjectMeta { Name = "mine" } }, Requested, Named, new ImageRetained(Nginx, Noon)));
+
+    [Fact]
+    public void A_deletion_forgets_the_wish_and_decides_nothing_about_the_image() =>
+        Assert.Equal(new ImageForgotten(Nginx, Noon) { FieldManager = "kubectl-create" }, Deleted(New(), ByPerson, Named));
+
+    [Fact]
+    public void A_deletion_seen_twice_is_recorded_once() => Assert.Null(Deleted(New(), ByPerson, Named, new ImageForgotten(Nginx, Noon)));
+
+    [Fact]
+    public void The_resource_of_a_retained_image_is_forgotten_and_the_image_stays_retained()
+    {
+        object[] retained = [ByPerson, Named, new ImageRetained(Nginx, Noon)];
+
+        Assert.True(Fold([.. retained, Deleted(New(retain: true), retained)!]) is { IsRetained: true, CanExpire: false });
+    }
+
+    [Fact]
+    public void A_deletion_of_an_expired_images_resource_comes_too_late() =>
+        Assert.Null(Deleted(Ours(), Requested, Named, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)));
+
+    [Fact]
+    public void A_deletion_under_another_name_forgets_nothing() =>
+        Assert.Null(Deleted(New() with { Metadata = new ObjectMeta { Name = "mine" } }, Requested, Named));
+
+    [Fact]
+    public void A_resource_that_kuik_wrote_is_no_request_of_a_person_though_it_has_no_status_yet() =>
+        Assert.Empty(Decide(Ours() with { Status = null }, ByPerson, Named, new ImageForgotten(Nginx, Noon), new ImageExpired(Nginx, Noon)));
+
+    [Fact]
+    public void A_resource_that_a_person_made_another_images_requests_that_image() =>
+        Assert.IsType<RequestedByPerson>(Assert.Single(Decide(
+            Ours() with { Metadata = new ObjectMeta { Name = "other" } }, Requested, Named, new ImageExpired(Nginx, Noon))));
+
+    private static CachedImage New(bool? retain = null) => new()
+    {
+        Metadata = new ObjectMeta { Name = Name, Uid = "u" },
+        Spec = new CachedImageSpec { SourceImage = "nginx:1.27", Retain = retain },
+        Managers = new CachedImageManagers(false, "kubectl-create", null, null),
+    };
+
+    private static CachedImage Ours(bool? retain = null) => New(retain) with
+    {
+        Status = new CachedImageStatus { Phase = CachedImagePhase.Ready },
+        Managers = new CachedImageManagers(true, null, null, null),
+    };
+
+    private static IEnumerable<object> Decide(CachedImage resource, params object[] given) => CachedImageIntentReconciler.Decide(Fold(given), Nginx, resource, Noon);
+
+    private static ImageForgotten? Deleted(CachedImage last, params object[] given) => CachedImageIntentReconciler.DecideDeleted(Fold(given), Nginx, last, Noon);
+
+    private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
+}
