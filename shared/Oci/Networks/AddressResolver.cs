@@ -89,7 +89,8 @@ public sealed class AddressResolver
             throw new SocketException((int)SocketError.HostNotFound);
         var port = context.DnsEndPoint.Port;
         var (stream, _) = await HappyEyeballs.Connect(
-            addresses, (address, stop) => RegistryNetwork.ConnectByTcp(new IPEndPoint(address, port), stop), TimeProvider.System, ct);
+            addresses, (address, stop) => RegistryNetwork.ConnectByTcp(new IPEndPoint(address, port), stop), HappyEyeballs.AttemptLimit,
+            TimeProvider.System, ct);
         return stream;
     }
 

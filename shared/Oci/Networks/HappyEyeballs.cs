@@ -12,7 +12,7 @@ internal static class HappyEyeballs
     /// <summary>After which the next address is tried beside the ones before it (RFC 8305 section 5).</summary>
     internal static readonly TimeSpan AttemptDelay = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>How long one address may take: TCP sends its first packet again after 1, 3 and 7 seconds.</summary>
+    /// <summary>How long one address may take by default: TCP sends its first packet again after 1, 3 and 7 seconds.</summary>
     internal static readonly TimeSpan AttemptLimit = TimeSpan.FromSeconds(8);
 
     /// <summary>Addresses that are tried; a name may have hundreds.</summary>
@@ -21,17 +21,18 @@ internal static class HappyEyeballs
     /// <summary>Connects to the first address that answers.</summary>
     /// <param name="addresses">In the resolver's order; at least one.</param>
     /// <param name="connect">Connects to one; its token ends the attempt.</param>
+    /// <param name="limit">How long one address may take.</param>
     /// <param name="time">The clock.</param>
     /// <param name="ct">Ends all attempts.</param>
     /// <returns>The connection, and to which address.</returns>
     /// <exception cref="SocketException">None answers; the message names those that were tried.</exception>
     public static async Task<(Stream Stream, IPAddress Address)> Connect(
-        IReadOnlyList<IPAddress> addresses, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeProvider time,
-        CancellationToken ct)
+        IReadOnlyList<IPAddress> addresses, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeSpan limit,
+        TimeProvider time, CancellationToken ct)
     {
         var order = Interleave(addresses).Take(MaxAttempts).ToList();
         if (order.Count == 1)
-            return (await Attempt(order[0], connect, time, ct), order[0]);
+            return (await Attempt(order[0], connect, limit, time, ct), order[0]);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var running = new Dictionary<Task<Stream>, IPAddress>();
         Exception? failure = null;
@@ -41,7 +42,7 @@ internal static class HappyEyeballs
             {
                 if (next < order.Count)
                 {
-                    running.Add(Attempt(order[next], connect, time, ended.Token), order[next]);
+                    running.Add(Attempt(order[next], connect, limit, time, ended.Token), order[next]);
                     next++;
                 }
                 if (await FirstToEnd(running.Keys, next < order.Count, time, ended.Token) is not { } first)
@@ -78,9 +79,9 @@ internal static class HappyEyeballs
     }
 
     private static async Task<Stream> Attempt(
-        IPAddress address, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeProvider time, CancellationToken ct)
+        IPAddress address, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeSpan limit, TimeProvider time, CancellationToken ct)
     {
-        using var deadline = new CancellationTokenSource(AttemptLimit, time);
+        using var deadline = new CancellationTokenSource(limit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, ct);
         try
         {
@@ -88,7 +89,7 @@ internal static class HappyEyeballs
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            throw new SocketException((int)SocketError.TimedOut, $"no connection to {address} within {AttemptLimit.TotalSeconds:0} s");
+            throw new SocketException((int)SocketError.TimedOut, $"no connection to {address} within {limit.TotalSeconds:0} s");
         }
     }
 

@@ -8,8 +8,11 @@ namespace Kuik.Oci;
 /// <summary>The network between this process and a registry: proxies, allowed private addresses, origin rules.</summary>
 public sealed record RegistryNetwork
 {
-    /// <summary>The way to our own cache registry: never through a proxy, and wherever it keeps its blobs is right.</summary>
-    public static readonly RegistryNetwork Own = new() { Redirects = null, MaxTransfers = 256 };
+    /// <summary>
+    /// The way to our own cache registry: never through a proxy, and wherever it keeps its blobs is right. It is near: one that takes no
+    /// connection is being replaced, and pulls that wait for it have the origin.
+    /// </summary>
+    public static readonly RegistryNetwork Own = new() { Redirects = null, MaxTransfers = 256, ConnectLimit = TimeSpan.FromSeconds(2) };
 
     /// <summary>Which requests go through a proxy. Default none.</summary>
     public ProxyRules Proxies { get; init; } = ProxyRules.None;
@@ -25,6 +28,10 @@ public sealed record RegistryNetwork
 
     /// <summary>The same of requests with small answers, which do not wait for blobs. Default 32.</summary>
     public int MaxQuestions { get; init; } = 32;
+
+    /// <summary>How long one address of a registry may take to accept a connection. Default 8 s, and 2 s for <see cref="Own"/>: TCP sends
+    /// its first packet again after 1, 3 and 7 seconds.</summary>
+    public TimeSpan ConnectLimit { get; init; } = HappyEyeballs.AttemptLimit;
 
     /// <summary>Finds the addresses of a name. Default: as this machine does; tests have names of their own.</summary>
     internal Func<string, CancellationToken, Task<IPAddress[]>> FindAddresses { get; init; } = AddressResolver.Shared.Find;

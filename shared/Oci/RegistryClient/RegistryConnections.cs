@@ -148,7 +148,7 @@ internal sealed class RegistryConnections(
         if (allowed.Count == 0)
             throw addresses.Length > 0 ? Objection(to, way, addresses[0])! : new SocketException((int)SocketError.HostNotFound);
         var (stream, connected) = await HappyEyeballs.Connect(
-            allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), time, stop);
+            allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), network.ConnectLimit, time, stop);
         if (way.Origin is null)
             Note(to, AddressKinds.Classify(connected));
         return stream;

@@ -106,6 +106,32 @@ public sealed class HappyEyeballsTests
     }
 
     [Fact]
+    public async Task Our_own_registry_may_take_two_seconds_to_accept_a_connection()
+    {
+        var network = RegistryNetwork.Own with
+        {
+            Connect = async (_, ct) =>
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, ct);
+                throw new InvalidOperationException("the attempt has not been ended");
+            },
+        };
+        using var client = new RegistryClient(RegistryEndpoints.At(new Uri("http://192.0.2.1:5000")), [], time, network);
+
+        var asking = client.GetManifest(new RegistryRepository("192.0.2.1:5000", "team/web"), "1", null, Stop);
+        await Eventually.True(
+            () =>
+            {
+                time.Advance(HappyEyeballs.AttemptDelay);
+                return asking.IsCompleted;
+            },
+            "it has been given up");
+
+        var error = await Assert.ThrowsAnyAsync<Exception>(() => asking);
+        Assert.Contains("no connection to 192.0.2.1 within 2 s", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_caller_that_leaves_ends_all_attempts()
     {
         using var left = new CancellationTokenSource();
@@ -141,7 +167,7 @@ public sealed class HappyEyeballsTests
             tried.Enqueue(address.ToString());
             return attempt.Task;
         },
-        time, ct);
+        HappyEyeballs.AttemptLimit, time, ct);
 
     private Task Tried(params string[] addresses) =>
         Eventually.True(() => tried.SequenceEqual(addresses), $"tried {string.Join(", ", addresses)}");

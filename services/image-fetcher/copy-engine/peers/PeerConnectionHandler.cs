@@ -9,18 +9,26 @@ internal sealed class PeerConnectionHandler() : DelegatingHandler(new SocketsHtt
     UseProxy = false,
     UseCookies = false,
     AllowAutoRedirect = false,
-    ConnectTimeout = RendezvousRing.Silence,
+    ConnectTimeout = PeerConnectionHandler.ConnectLimit,
     ActivityHeadersPropagator = null,
     MaxResponseDrainSize = 0,
     SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
 })
 {
+    /// <summary>How long a replica may take to accept a connection: one that is gone may be silent, and TCP asks again after 1 s.</summary>
+    private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(2);
+
     /// <exception cref="HttpRequestException">There is no connection, or it broke.</exception>
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         try
         {
             return await base.SendAsync(request, cancellationToken);
+        }
+        catch (OperationCanceledException e) when (e.InnerException is TimeoutException && !cancellationToken.IsCancellationRequested)
+        {
+            // Without its cause: a timeout would count as a replica that is there and silent.
+            throw new HttpRequestException(HttpRequestError.ConnectionError, $"no connection within {ConnectLimit.TotalSeconds:0} s");
         }
         catch (SocketException e)
         {

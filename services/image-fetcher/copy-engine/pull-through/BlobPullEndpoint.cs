@@ -17,10 +17,14 @@ internal sealed partial class BlobPullEndpoint(
     private const int ChunkSize = 256 * 1024;
 
     /// <summary>
-    /// How long the cache may take to say whether it has the blob; then the download begins without it, and for as long again the cache is not asked. A busy cache takes seconds,
-    /// and what it has must not be fetched once more.
+    /// How long the cache may take to say whether it has the blob; then the download begins without it. A busy cache takes seconds, and what
+    /// it has must not be fetched once more.
     /// </summary>
     private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(10);
+
+    /// <summary>A failure of the cache that took this long is not waited for again at once: for as long as it took the cache is not
+    /// asked.</summary>
+    private static readonly TimeSpan SlowFailure = TimeSpan.FromSeconds(1);
 
     private readonly SingleFlight<(string Repository, string Digest), bool> _asked = new(stopping);
     private readonly NegativeCache<(string Repository, string Digest)> _refused = new(time);
@@ -54,6 +58,7 @@ internal sealed partial class BlobPullEndpoint(
             return false;
         var asked = _asked.RunOnce((blob.Repository, blob.Digest), async stop =>
         {
+            var begun = time.GetTimestamp();
             try
             {
                 // Asked twice, it may have come there, and left the spool, since the first time.
@@ -62,8 +67,8 @@ internal sealed partial class BlobPullEndpoint(
             }
             catch (Exception e) when (e is CopyException or TimeoutException)
             {
-                if (e is TimeoutException)
-                    _cacheIsAwayUntil = time.GetUtcNow() + CachePatience;
+                if (time.GetElapsedTime(begun) is var waited && waited >= SlowFailure)
+                    _cacheIsAwayUntil = time.GetUtcNow() + waited;
                 LogCacheAway(blob.Digest, e.Message);
                 return false;
             }
