@@ -39,6 +39,7 @@ internal sealed class ScaleSuite : IAsyncDisposable
     public static async Task Run(Results results)
     {
         var cluster = await ScriptedCluster.Start(await Postgres.StartOwn(settings: "shared_preload_libraries=pg_stat_statements"));
+        cluster.Binaries = Path.Combine(Checkout.Root, "artifacts/publish");   // compiled ahead, as in container images
         cluster.Kubernetes.KeepsLedger = false;
         cluster.Kubernetes.BookmarkInterval = TimeSpan.FromSeconds(60);
         foreach (var announcement in new[] { typeof(FetchDue), typeof(EvictionDue) })
