@@ -9,14 +9,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>Makes the copy engine's parts known to a service.</summary>
+/// <summary>Registration of the copy engine in a service.</summary>
 public static class CopyEngineSetup
 {
-    /// <summary>Adds <see cref="ImageCopier"/> and <see cref="TagEviction"/>, and what <see cref="PullThrough.MapPullThrough"/> serves.</summary>
+    /// <summary>
+    /// Registers <see cref="ImageCopier"/>, <see cref="TagEviction"/> and the parts that <see cref="PullThrough.MapPullThrough"/> needs.
+    /// </summary>
     /// <param name="services">The service's.</param>
-    /// <param name="configuration">Read here, at once.</param>
-    /// <param name="needs">What comes from outside.</param>
-    /// <exception cref="Hosting.InvalidSettingException">A setting is not accepted.</exception>
+    /// <param name="configuration">Read at once, not when the parts are resolved.</param>
+    /// <param name="needs">The service's hooks.</param>
+    /// <exception cref="Hosting.InvalidSettingException">A setting is invalid.</exception>
     public static IServiceCollection AddCopyEngine(this IServiceCollection services, IConfiguration configuration, Func<IServiceProvider, CopyEngineHooks> needs)
     {
         var settings = CopyEngineOptions.From(configuration);
@@ -40,13 +42,15 @@ public static class CopyEngineSetup
     public static string PortOf(IConfiguration configuration) => CopyEngineOptions.PortOf(configuration);
 }
 
-/// <summary>The engine's parts, put together.</summary>
+/// <summary>The object graph of the copy engine.</summary>
 internal sealed class Engine : IDisposable
 {
-    /// <summary>Downloads from origins at a time; a host from which there is none may always have one more.</summary>
+    /// <summary>Concurrent downloads from origins; a host without one is always allowed one more.</summary>
     private const int MostDownloads = 128;
 
-    /// <summary>The same from one host: fewer than its connections for bodies, so that none is waited for.</summary>
+    /// <summary>
+    /// Concurrent downloads from one host: fewer than its connections for bodies, so that no download waits for a connection.
+    /// </summary>
     private const int MostDownloadsPerHost = 48;
 
     private readonly CancellationTokenSource _stopping = new();
@@ -121,7 +125,7 @@ internal sealed class Engine : IDisposable
     public BlobPullEndpoint BlobPullEndpoint { get; }
     public PullFailures PullFailures { get; }
 
-    /// <summary>Ends all work; transfers that are left break off, and their clients go on at another replica.</summary>
+    /// <summary>Ends all work; running transfers are aborted, and their clients resume at another replica.</summary>
     public void Stop()
     {
         _stopping.Cancel();
