@@ -40,8 +40,8 @@ internal static class FetcherSetup
     }
 
     /// <summary>
-    /// Registers the credentials: names of pull secrets from the usage table, their contents from Kubernetes, and the cloud identities of
-    /// this workload.
+    /// Registers the credentials: names of pull secrets from the usage table, their contents from Kubernetes, and the
+    /// cloud identities of this workload.
     /// </summary>
     public static WebApplicationBuilder AddCredentials(this WebApplicationBuilder builder)
     {

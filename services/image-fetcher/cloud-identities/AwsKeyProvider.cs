@@ -3,19 +3,20 @@ using System.Net;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Finds this workload's keys in the order of AWS's own libraries; what is set is used, and what fails then is not passed over.
-/// <para>1. <c>AWS_ACCESS_KEY_ID</c>, <c>AWS_SECRET_ACCESS_KEY</c>, <c>AWS_SESSION_TOKEN</c>. 2. Web identity (IAM roles for service accounts):
-/// <c>AWS_ROLE_ARN</c>, <c>AWS_WEB_IDENTITY_TOKEN_FILE</c>. 3. A container's (EKS Pod Identity): <c>AWS_CONTAINER_CREDENTIALS_FULL_URI</c>,
-/// <c>AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE</c>. 4. The node's, by its metadata (version 2), unless <c>AWS_EC2_METADATA_DISABLED</c> is true.</para>
+/// Finds this workload's keys in the order of AWS's own libraries; the first configured source is used, and its failure is final.
+/// <para>1. <c>AWS_ACCESS_KEY_ID</c>, <c>AWS_SECRET_ACCESS_KEY</c>, <c>AWS_SESSION_TOKEN</c>. 2. Web identity (IAM roles for service
+/// accounts): <c>AWS_ROLE_ARN</c>, <c>AWS_WEB_IDENTITY_TOKEN_FILE</c>. 3. A container's (EKS Pod Identity):
+/// <c>AWS_CONTAINER_CREDENTIALS_FULL_URI</c>, <c>AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE</c>. 4. The node's, by its metadata (version 2),
+/// unless <c>AWS_EC2_METADATA_DISABLED</c> is true.</para>
 /// </summary>
 internal sealed class AwsKeyProvider(IConfiguration configuration, CloudConnections connections)
 {
-    // Where plain HTTP may carry a token: Pod Identity's agent and ECS's.
+    // Hosts to which plain HTTP may carry a token: the agents of Pod Identity and of ECS.
     private static readonly IPAddress[] Agents = [IPAddress.Parse("169.254.170.23"), IPAddress.Parse("fd00:ec2::23"), IPAddress.Parse("169.254.170.2")];
 
-    /// <param name="region">Of the registry: used where the environment names none.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <exception cref="CloudIdentityException">There are none.</exception>
+    /// <param name="region">The registry's; used if the environment names none.</param>
+    /// <param name="ct">Cancels the request.</param>
+    /// <exception cref="CloudIdentityException">There are no keys.</exception>
     public Task<AwsKeys> GetKeys(string region, CancellationToken ct)
     {
         if (Read("AWS_ACCESS_KEY_ID") is { } id && Read("AWS_SECRET_ACCESS_KEY") is { } secret)

@@ -4,10 +4,10 @@ using System.Text;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Keys of AWS, which last for a while or for ever. Never written to a log: <see cref="ToString"/> shows nothing of them.</summary>
+/// <summary>Keys of AWS, temporary or permanent. Never written to a log: <see cref="ToString"/> contains nothing of them.</summary>
 /// <param name="Id">The access key's id.</param>
 /// <param name="Secret">The secret access key.</param>
-/// <param name="SessionToken">Goes along with temporary keys; null for others.</param>
+/// <param name="SessionToken">The session token of temporary keys; null for others.</param>
 internal sealed record AwsKeys(string Id, string Secret, string? SessionToken)
 {
     public override string ToString() => "(keys)";
@@ -19,9 +19,9 @@ internal static class AwsRequestSigner
     private const string Algorithm = "AWS4-HMAC-SHA256";
 
     /// <summary>Adds the time, the session token and the signature to the request, whose headers and body must be complete.</summary>
-    /// <param name="request">The request. Its path and the values in its query hold only what needs no further escaping.</param>
+    /// <param name="request">The request. Its path and the values in its query must need no further escaping.</param>
     /// <param name="body">Its body.</param>
-    /// <param name="keys">Whose.</param>
+    /// <param name="keys">The keys that sign it.</param>
     /// <param name="region">For example <c>eu-west-1</c>.</param>
     /// <param name="service">For example <c>ecr</c>.</param>
     /// <param name="now">UTC.</param>

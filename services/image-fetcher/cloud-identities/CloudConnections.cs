@@ -9,12 +9,13 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>How clouds are reached.</summary>
-/// <param name="Metadata">What answers on the node or in the cluster's network only: never through a proxy.</param>
-/// <param name="Services">The clouds' public services: as registries are, through the proxies and with the certificate authorities of the settings.</param>
+/// <summary>The HTTP connections to clouds.</summary>
+/// <param name="Metadata">To servers on the node or in the cluster's network only: never through a proxy.</param>
+/// <param name="Services">To the clouds' public services: as to registries, through the configured proxies and with the configured
+/// certificate authorities.</param>
 public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageInvoker Services) : IDisposable
 {
-    /// <summary>Real ones.</summary>
+    /// <summary>Opens the real connections.</summary>
     public static CloudConnections Open(IConfiguration configuration)
     {
         var roots = TrustedCertificates.From(configuration);
@@ -41,17 +42,17 @@ public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageIn
     };
 }
 
-/// <summary>An answer of a cloud.</summary>
-/// <param name="From">What was asked, for errors.</param>
+/// <summary>A cloud's response.</summary>
+/// <param name="From">The request, for errors.</param>
 /// <param name="Text">The body.</param>
 internal sealed partial record CloudAnswer(string From, string Text)
 {
     private const int LongestBody = 1024 * 1024;
 
-    // Added to the year 1970 or to now, it is a time that DateTimeOffset can hold.
+    // The limit at which a sum with the year 1970 or with now is still a valid DateTimeOffset.
     private const double MostSeconds = 2e11;
 
-    /// <summary>Sends a request and reads the answer.</summary>
+    /// <summary>Sends a request and reads the response.</summary>
     /// <exception cref="CloudIdentityException">There is none, or it is not a success.</exception>
     public static async Task<CloudAnswer> To(HttpMessageInvoker connections, HttpRequestMessage request, CancellationToken ct)
     {
@@ -77,12 +78,12 @@ internal sealed partial record CloudAnswer(string From, string Text)
         }
     }
 
-    /// <summary>A text of an answer in JSON.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
+    /// <summary>A text field of a JSON response.</summary>
+    /// <exception cref="CloudIdentityException">It is missing.</exception>
     public string this[string field] => Field(field) is { ValueKind: JsonValueKind.String } value && value.GetString() is { Length: > 0 } text ? text : throw Without(field);
 
-    /// <summary>A number of seconds of an answer in JSON, none or a few thousand years; some write it as text.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
+    /// <summary>A number of seconds in a JSON response, from none to a few thousand years; some clouds write it as text.</summary>
+    /// <exception cref="CloudIdentityException">It is missing.</exception>
     public double Seconds(string field)
     {
         var seconds = Field(field) switch
@@ -95,13 +96,13 @@ internal sealed partial record CloudAnswer(string From, string Text)
         return seconds is >= 0 and < MostSeconds ? seconds : throw Without(field);
     }
 
-    /// <summary>The first object in a list of an answer in JSON.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
+    /// <summary>The first object in a list of a JSON response.</summary>
+    /// <exception cref="CloudIdentityException">It is missing.</exception>
     public CloudAnswer First(string field) =>
         Field(field) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0 ? this with { Text = list[0].GetRawText() } : throw Without(field);
 
-    /// <summary>The text of an element, wherever it is, of an answer in XML.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
+    /// <summary>The text of an element, at any depth, of an XML response.</summary>
+    /// <exception cref="CloudIdentityException">It is missing.</exception>
     public string Element(string name)
     {
         try
@@ -114,7 +115,7 @@ internal sealed partial record CloudAnswer(string From, string Text)
         }
     }
 
-    /// <summary>The error of an answer that lacks something.</summary>
+    /// <summary>The exception for a response without a required value.</summary>
     public CloudIdentityException Without(string what) => new($"{From}: the answer holds no usable {what}");
 
     private JsonElement Field(string name)
@@ -130,14 +131,14 @@ internal sealed partial record CloudAnswer(string From, string Text)
         }
     }
 
-    // Only codes: messages may quote what was sent (AWS does, when a signature does not match).
+    // Only codes: messages may quote the request (AWS does, when a signature does not match).
     private static string CodesIn(string body)
     {
         var codes = Codes().Matches(body).Select(match => match.Groups["code"].Value).Distinct().Take(3).ToList();
         return codes.Count == 0 ? "" : " " + string.Join(' ', codes);
     }
 
-    // AWS in JSON, Azure's registry, Azure's and Google's OAuth2; AWS in XML; the number in Azure's messages that people search for.
+    // AWS in JSON, Azure's registry, Azure's and Google's OAuth2; AWS in XML; the number in Azure's messages, which is documented.
     [GeneratedRegex("""
         "(?:__type|code|error)"\s*:\s*"(?<code>[A-Za-z0-9_.#]{1,60})"|<Code>(?<code>[A-Za-z0-9_.]{1,60})</Code>|(?<code>AADSTS[0-9]{1,9})
         """)]

@@ -3,35 +3,36 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Turns what this workload is in a cloud into a credential for that cloud's registries.</summary>
+/// <summary>Exchanges this workload's identity in a cloud for a credential for that cloud's registries.</summary>
 public interface ICloudIdentity
 {
-    /// <summary>How to get a credential for this registry; null when it is none of this cloud's.</summary>
+    /// <summary>The request for a credential for this registry; null when the registry is not one of this cloud's.</summary>
     /// <param name="host">As references name it: <c>123456789012.dkr.ecr.eu-west-1.amazonaws.com</c>.</param>
     RequestCloudToken? For(string host);
 }
 
-/// <summary>Asks the cloud anew each time it is called.</summary>
-/// <exception cref="CloudIdentityException">The cloud gave none.</exception>
+/// <summary>Requests a new token from the cloud at each call.</summary>
+/// <exception cref="CloudIdentityException">The cloud issued none.</exception>
 public delegate Task<CloudToken> RequestCloudToken(CancellationToken ct);
 
-/// <summary>What a cloud gave.</summary>
-/// <param name="Credential">To show to the registry.</param>
+/// <summary>A credential issued by a cloud.</summary>
+/// <param name="Credential">For the registry.</param>
 /// <param name="ExpiresAt">UTC.</param>
 public sealed record CloudToken(RegistryCredential Credential, DateTimeOffset ExpiresAt);
 
-/// <summary>A cloud did not give what it was asked for. The message says what was attempted, on what, and what came back, and holds no token.</summary>
+/// <summary>A failed request to a cloud. The message says what was attempted, on what, and what came back, and holds no token.</summary>
 public sealed class CloudIdentityException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>The identities that are switched on.</summary>
+/// <summary>The factory of the enabled identities.</summary>
 public static class CloudIdentities
 {
     /// <summary>
-    /// Reads <c>Kuik:CloudIdentities</c>: the clouds whose registries are opened by what image-fetcher itself is there, a list of <c>ecr</c>, <c>google</c> and
-    /// <c>azure</c>. Default none, because it trusts everybody who may create a pod: whatever image this identity can read, such a pod can name, and it is
-    /// then copied and served. Give the identity no more than what all of the cluster may run.
+    /// Parses <c>Kuik:CloudIdentities</c>: the clouds whose registries are accessed with image-fetcher's own identity, a list of
+    /// <c>ecr</c>, <c>google</c> and <c>azure</c>. Default none, because it trusts every user who may create a pod: such a pod can name any
+    /// image that this identity can read, and the image is then copied and served. Give the identity no more permissions than every
+    /// workload of the cluster may have.
     /// </summary>
-    /// <exception cref="InvalidSettingException">It lists something else.</exception>
+    /// <exception cref="InvalidSettingException">The list has another value.</exception>
     public static IReadOnlyList<ICloudIdentity> From(IConfiguration configuration, CloudConnections connections, TimeProvider time) =>
     [
         .. configuration.ReadList("Kuik:CloudIdentities").Select<string, ICloudIdentity>(cloud => cloud switch

@@ -6,8 +6,8 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Amazon's Elastic Container Registry: the workload's AWS keys (<see cref="AwsKeyProvider"/>) sign <c>ecr:GetAuthorizationToken</c>, whose answer is a user and
-/// a password for twelve hours. public.ecr.aws needs none of it.
+/// Amazon's Elastic Container Registry: the workload's AWS keys (<see cref="AwsKeyProvider"/>) sign <c>ecr:GetAuthorizationToken</c>, which
+/// returns a user name and a password for twelve hours. public.ecr.aws needs no credential.
 /// </summary>
 internal sealed partial class EcrIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time) : ICloudIdentity
 {
@@ -17,7 +17,7 @@ internal sealed partial class EcrIdentity(IConfiguration configuration, CloudCon
         ? ct => Ask(match.Groups["region"].Value, Endpoint(match), ct)
         : null;
 
-    /// <summary>What the names of AWS's services in a region end with.</summary>
+    /// <summary>The domain of AWS's services in a region.</summary>
     public static string DomainOf(string region) => region.Split('-')[0] switch
     {
         "cn" => "amazonaws.com.cn",
@@ -49,7 +49,7 @@ internal sealed partial class EcrIdentity(IConfiguration configuration, CloudCon
         return text.Split(':', 2) is [var user, var password] ? new RegistryCredential(user, password) : throw token.Without("authorizationToken");
     }
 
-    // Registries that are reached by IPv4 and IPv6 (on.aws) have an API of that kind.
+    // Registries with both IPv4 and IPv6 (on.aws) have an API with both, too.
     private static string Endpoint(Match host)
     {
         var (region, fips, domain) = (host.Groups["region"].Value, host.Groups["fips"].Success ? "-fips" : "", host.Groups["domain"].Value);

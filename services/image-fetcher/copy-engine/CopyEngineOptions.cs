@@ -84,8 +84,8 @@ internal sealed record CopyEngineOptions
     public string Name { get; init; } = Environment.MachineName;
 
     /// <summary>
-    /// <c>Kuik:Fetcher:Peers</c>: the addresses of all replicas, this one included, or one name that resolves to them. Default: none, a
-    /// single replica.
+    /// <c>Kuik:Fetcher:Peers</c>: the addresses of all replicas, this one included, or one name that resolves to them.
+    /// Default: none, a single replica.
     /// </summary>
     public IReadOnlyList<Uri> Peers { get; init; } = [];
 

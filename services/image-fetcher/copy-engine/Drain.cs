@@ -27,8 +27,8 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
     private readonly ConcurrentDictionary<Request, bool> _requests = new();
 
     /// <summary>
-    /// Counts a request until the result is disposed. During shutdown each response closes its connection, so that the next request reaches
-    /// another replica.
+    /// Counts a request until the result is disposed. During shutdown each response closes its connection, so that the next
+    /// request reaches another replica.
     /// </summary>
     public IDisposable Begin(HttpContext http)
     {
@@ -102,10 +102,10 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
             await look.WaitForNextTickAsync(ct);
     }
 
-    [LoggerMessage(LogLevel.Information, "the drain limit is over: {Count} blobs are handed over to other replicas")]
+    [LoggerMessage(LogLevel.Information, "Drain limit reached: {Count} blobs are handed over to other replicas")]
     private partial void LogHandingOver(int count);
 
-    [LoggerMessage(LogLevel.Warning, "blob {Digest} is not taken over by {Successor}: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "Handover of blob {Digest} to {Successor} failed: {Reason}")]
     private partial void LogRefused(string digest, Uri successor, string reason);
 
     // The features belong to the connection: unlike the context, they remain valid when the request has just ended.

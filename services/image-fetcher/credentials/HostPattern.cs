@@ -2,8 +2,8 @@ namespace Kuik.ImageFetcher;
 
 /// <summary>
 /// Matches one label of a host against a shell pattern, as Go's <c>path.Match</c> does for the kubelet: <c>*</c>, <c>?</c>, <c>[a-z]</c>,
-/// <c>[^a-z]</c> and <c>\</c> before a character that stands for itself. Needs no more than the product of both lengths, whatever a
-/// Secret holds: a secret has room for thousands of patterns, and each is tried at each pull.
+/// <c>[^a-z]</c>, and <c>\</c> before a literal character. Takes no more time than the product of both lengths: a secret has room for
+/// thousands of patterns, and each is tried at each pull.
 /// </summary>
 internal static class HostPattern
 {
@@ -26,7 +26,7 @@ internal static class HostPattern
         return pattern[at..].TrimStart('*').IsEmpty;
     }
 
-    /// <summary>How many characters of the pattern stand for this character; 0 when they do not match it.</summary>
+    /// <summary>The length of the pattern's first element if it matches this character; otherwise 0.</summary>
     private static int Step(ReadOnlySpan<char> pattern, char character) => pattern[0] switch
     {
         '?' => 1,
@@ -57,7 +57,7 @@ internal static class HostPattern
         return at < pattern.Length && isIn != isNegated ? at + 1 : 0;
     }
 
-    // One end of a range. A bare ']' or '-' is none.
+    // One end of a range, which cannot be a bare ']' or '-'.
     private static bool TryReadEnd(ReadOnlySpan<char> pattern, ref int at, out char end)
     {
         end = '\0';

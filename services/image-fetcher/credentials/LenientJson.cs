@@ -5,19 +5,19 @@ using System.Text.RegularExpressions;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Parses JSON as Go's encoding/json does, which is what the kubelet and the registries' own clients read it with: bytes that are not
-/// UTF-8 and halves of surrogate pairs become U+FFFD. <see cref="JsonDocument"/> by itself accepts both and throws later, from <see
-/// cref="JsonElement.GetString"/> or <see cref="JsonProperty.Name"/>.
+/// Parses JSON as Go's encoding/json does, which the kubelet and the registries' own clients use: bytes that are not UTF-8 and halves of
+/// surrogate pairs become U+FFFD. <see cref="JsonDocument"/> by itself accepts both and throws later, from
+/// <see cref="JsonElement.GetString"/> or <see cref="JsonProperty.Name"/>.
 /// </summary>
 internal static partial class LenientJson
 {
-    /// <summary>What stands for text that is not Unicode.</summary>
+    /// <summary>The replacement for text that is not Unicode.</summary>
     public const char Replacement = '\uFFFD';
 
     // Go's limit. The parser does not recurse, so depth costs no stack.
     private const int MaxDepth = 10_000;
 
-    /// <summary>The document, to be disposed. No text in it throws when it is read.</summary>
+    /// <summary>Parses a document, to be disposed of. Reading its text never throws.</summary>
     /// <param name="json">With or without a byte order mark.</param>
     /// <exception cref="JsonException">It is not JSON. The message may quote the content.</exception>
     public static JsonDocument Parse(ReadOnlySpan<byte> json) => Parse(Encoding.UTF8.GetString(json));

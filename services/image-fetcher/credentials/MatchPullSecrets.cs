@@ -3,15 +3,15 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Which credentials open a repository, as the kubelet's keyring decides it (pkg/credentialprovider/keyring.go).</summary>
+/// <summary>Selects the credentials for a repository, as the kubelet's keyring does (pkg/credentialprovider/keyring.go).</summary>
 public static class MatchPullSecrets
 {
-    // What docker calls Docker Hub: an entry for it opens docker.io when no entry names docker.io itself.
+    // Docker's own name for Docker Hub: an entry for it matches docker.io when no entry names docker.io itself.
     private const string DefaultRegistry = "index.docker.io";
 
-    /// <summary>The credentials to try, each once: the most specific entry first, entries for the same place in the order of the secrets.</summary>
+    /// <summary>The credentials to try, each once: the most specific entry first, equal entries in the order of the secrets.</summary>
     /// <param name="image">Any image of the repository.</param>
-    /// <param name="entries">What the secrets hold, secret by secret.</param>
+    /// <param name="entries">The entries of the secrets, secret by secret.</param>
     public static IReadOnlyList<RegistryCredential> For(ImageReference image, IEnumerable<PullSecretEntry> entries)
     {
         // "Most specific first" is the reverse order of the keys: a longer path comes before its prefix.

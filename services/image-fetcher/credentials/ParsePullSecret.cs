@@ -6,19 +6,18 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>What one entry of a pull secret opens.</summary>
-/// <param name="Host">A registry's host, globs allowed in each of its labels: <c>*.example.com:5000</c>.</param>
-/// <param name="Path">What the image's path has to start with, with a leading slash; empty for the whole registry.</param>
-/// <param name="Credential">What to show the registry.</param>
+/// <summary>One entry of a pull secret.</summary>
+/// <param name="Host">A registry's host, with wildcards in each of its labels: <c>*.example.com:5000</c>.</param>
+/// <param name="Path">The prefix of matching image paths, with a leading slash; empty for the whole registry.</param>
+/// <param name="Credential">The credential to send.</param>
 public sealed record PullSecretEntry(string Host, string Path, RegistryCredential Credential);
 
 /// <summary>
-/// Reads pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and
-/// registry tokens as docker does. A secret is third-party bytes: none make this throw.
-/// <para>Each entry is read by itself, so that one that cannot be read takes nothing else with it. Text that is not Unicode (a password
-/// typed on a Latin-1 terminal) is read with U+FFFD in its place, as by the kubelet: where that is in a field that the registry does not
-/// look at, the image pulls on a node without Kuik, so it has to pull here; where it is in a password, the registry answers 401 and the
-/// problem that is reported says why.</para>
+/// Parses pull secrets of both of Kubernetes' types as the kubelet does (pkg/credentialprovider: config.go, keyring.go), and identity and
+/// registry tokens as docker does. A secret is third-party input: no content makes this throw.
+/// <para>Entries are independent: an invalid one does not affect the others. Text that is not Unicode (a password typed on a Latin-1
+/// terminal) is read with U+FFFD in its place, as by the kubelet: in a field that the registry ignores, the image is pulled on a node
+/// without Kuik, so it has to be pulled here; in a password, the registry answers 401, and the reported problem states the cause.</para>
 /// </summary>
 internal static class ParsePullSecret
 {
@@ -28,9 +27,7 @@ internal static class ParsePullSecret
     // Problems end up in events and in the status of resources.
     private const int MostProblems = 5;
 
-    /// <summary>
-    /// The entries of a secret, and what is wrong with it. No entries of a secret of another type, or of one without data.
-    /// </summary>
+    /// <summary>The entries of a secret, and its problems. No entries for a secret of another type, or without data.</summary>
     /// <param name="secret">Its name, for the problems.</param>
     /// <param name="type">The Secret's <c>type</c>.</param>
     /// <param name="data">The Secret's <c>data</c>, decoded.</param>
@@ -66,13 +63,13 @@ internal static class ParsePullSecret
         }
         catch (JsonException error)
         {
-            // Not error.Message: it quotes what it stumbled upon.
+            // Not error.Message: it quotes the content.
             var (line, at) = (error.LineNumber + 1, error.BytePositionInLine + 1);
             throw new UnusableException($"holds no valid JSON under {key} (line {line}, byte {at})");
         }
     }
 
-    // As Go's decoder does it: objects of the same name are merged, and of two entries with one key the last one counts. The number is
+    // As Go's decoder does: objects of the same name are merged, and of two entries with one key the last one counts. The number is
     // for the problems.
     private static IEnumerable<(int Number, JsonProperty Property)> EntriesOf(string key, JsonElement root)
     {
@@ -88,7 +85,7 @@ internal static class ParsePullSecret
         var (entries, problems) = (new List<PullSecretEntry>(), new List<string>());
         foreach (var (number, property) in properties)
         {
-            // An entry is told by its number: its key may be a password in the wrong place.
+            // Entries are identified by number: a key may be a password in the wrong place.
             void Report(string problem) => problems.Add($"{name} has an entry (number {number}) {problem}");
             try
             {
@@ -106,7 +103,7 @@ internal static class ParsePullSecret
             [.. problems.Take(MostProblems), $"{name} has {problems.Count - MostProblems} more entries with problems"]);
     }
 
-    /// <returns>Null for a credential helper's entry: what it stands for is on the machine that wrote it.</returns>
+    /// <returns>Null for a credential helper's entry: its credential is on the machine where it was written.</returns>
     private static PullSecretEntry? ReadEntry(JsonProperty registry)
     {
         var entry = PropertiesOf(registry.Value) ?? throw new UnusableException("is not a JSON object");
@@ -126,8 +123,8 @@ internal static class ParsePullSecret
     }
 
     /// <summary>
-    /// Padded or not, broken into lines or not: all are in use. NULs around the password are docker's padding. Bytes that are not UTF-8
-    /// are kept as they are.
+    /// Decodes <c>auth</c>, padded or not, with line breaks or without: all are in use. NULs around the password are docker's padding.
+    /// Bytes that are not UTF-8 are kept.
     /// </summary>
     private static (string Username, string Password, bool IsUtf8) Decode(string auth)
     {
@@ -141,8 +138,8 @@ internal static class ParsePullSecret
             : throw new UnusableException("holds an auth field that is not base64(username:password)");
     }
 
-    // The key is written as a host, a host and a path, or an address whose /v1/ or /v2/ means the whole registry. A user's name in an
-    // address says nothing.
+    // The key is a host, a host and a path, or an address whose /v1/ or /v2/ means the whole registry. A user name in an
+    // address is ignored.
     private static (string Host, string Path) Split(string registry)
     {
         var rest = registry;
@@ -153,7 +150,7 @@ internal static class ParsePullSecret
         host = host[(host.LastIndexOf('@') + 1)..];
         if (path.StartsWith("/v1/", StringComparison.Ordinal) || path.StartsWith("/v2/", StringComparison.Ordinal))
             path = path[3..];
-        // Docker Hub's other names are docker.io in every image's name here.
+        // Docker Hub's other names are docker.io in every image reference here.
         return (host is "registry-1.docker.io" or "registry.hub.docker.com" ? ImageReference.DockerHub : host, path == "/" ? "" : path);
     }
 
@@ -164,7 +161,7 @@ internal static class ParsePullSecret
         _ => null,
     };
 
-    // Go's decoder ignores the case of fields, lets the last of two win, and a null change nothing.
+    // Go's decoder ignores the case of fields, the last of two wins, and a null changes nothing.
     private static string TextIn(IReadOnlyList<JsonProperty> entry, string field) =>
         entry.LastOrDefault(property => IsNamed(property, field) && property.Value.ValueKind != JsonValueKind.Null).Value switch
         {
@@ -181,6 +178,6 @@ internal static class ParsePullSecret
 
     private static string? NullIfEmpty(string text) => text == "" ? null : text;
 
-    // What is wrong, to follow a secret's or an entry's name in a sentence. Holds nothing of the content and never leaves this class.
+    // The problem, to follow a secret's or an entry's name in a sentence. Contains nothing of the content and is caught in this class.
     private sealed class UnusableException(string message) : Exception(message);
 }

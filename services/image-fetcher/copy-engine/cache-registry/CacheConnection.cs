@@ -91,8 +91,7 @@ internal sealed class CacheConnection(CopyEngineOptions settings, TimeProvider t
     public void Dispose() => Client.Dispose();
 
     // Distribution writes the link of a blob in place. A manifest put while another replica uploads the same blob finds the link empty,
-    // which is
-    // not a digest, and is refused with both codes; if the blob is really missing, the second code stands alone.
+    // which is not a digest, and is refused with both codes; if the blob is really missing, the second code stands alone.
     private static bool IsLinkBeingWritten(RegistryException e) =>
         e.Status == HttpStatusCode.BadRequest && e.Message.Contains("DIGEST_INVALID", StringComparison.Ordinal)
         && e.Message.Contains("MANIFEST_BLOB_UNKNOWN", StringComparison.Ordinal);

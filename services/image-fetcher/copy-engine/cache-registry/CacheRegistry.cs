@@ -66,8 +66,8 @@ internal sealed class CacheRegistry : IDisposable
         _uploads.Upload(repository, digest, content, sent, stop);
 
     /// <summary>
-    /// Stores the blob <c>{}</c>, which every repository holds: it is the config of wrappers, and garbage collection fails on repositories
-    /// without blobs.
+    /// Stores the blob <c>{}</c>, which every repository holds: it is the config of wrappers, and garbage collection
+    /// fails on repositories without blobs.
     /// </summary>
     public async Task EnsureEmptyBlob(string repository, CancellationToken stop)
     {

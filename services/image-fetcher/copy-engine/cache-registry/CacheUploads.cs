@@ -42,9 +42,8 @@ internal sealed class CacheUploads(CacheConnection cache)
             ?? throw new CopyException(
                 CopyException.Cache, $"the cache registry said 201 where an upload to {repository} was to begin", retryHelps: true);
 
-        // 2. Send everything in the one request that also completes the upload. The body has no time limit; once it is sent,
-        // the registry has
-        // CommitPatience to commit it.
+        // 2. Send everything in the one request that also completes the upload. The body has no time limit; once it is sent, the registry
+        // has CommitPatience to commit it.
         using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
         _ = sent.ContinueWith(
             _ => commit.CancelAfter(CommitPatience),
@@ -79,8 +78,7 @@ internal sealed class CacheUploads(CacheConnection cache)
         finally
         {
             // 3. Cancel a failed upload: its data takes room until the registry purges old uploads, after a week by default. If the
-            // registry has not
-            // yet noticed that the body was aborted, this comes too early, and the purge removes it.
+            // registry has not yet noticed that the body was aborted, this comes too early, and the purge removes it.
             if (!isStored && !stop.IsCancellationRequested)
                 await Abandon(repository, address, stop);
         }
