@@ -5,18 +5,18 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Hosting;
 
-/// <summary>A setting that the service cannot start with. Its message is the one line a person sees.</summary>
+/// <summary>A setting that the service cannot start with. The message is the one line that is printed.</summary>
 public sealed class InvalidSettingException(string key, string? value, string accepted)
     : Exception($"{key}: \"{value}\" is not accepted; it must be {accepted}");
 
-/// <summary>Reads settings as .NET configuration holds them, and refuses what it cannot use by name.</summary>
+/// <summary>Reads settings from .NET's configuration, and refuses invalid ones by name.</summary>
 public static class ConfigurationReader
 {
     /// <summary>A setting of a simple type, or its default when it is absent or empty.</summary>
-    /// <param name="configuration">Where settings come from.</param>
+    /// <param name="configuration">The service's configuration.</param>
     /// <param name="key">For example <c>Kuik:ExpiryDelay</c>.</param>
     /// <param name="fallback">The default.</param>
-    /// <param name="accepted">What is accepted, in words, for the error.</param>
+    /// <param name="accepted">The accepted values, in words, for the error.</param>
     /// <param name="isValid">Further conditions; null for none.</param>
     /// <exception cref="InvalidSettingException">The value is of another type or not valid.</exception>
     public static T Read<T>(this IConfiguration configuration, string key, T fallback, string accepted, Func<T, bool>? isValid = null)
@@ -31,12 +31,12 @@ public static class ConfigurationReader
     }
 
     /// <summary>
-    /// A number of bytes as Kubernetes quantities have it: <c>1000</c>, <c>500M</c> and <c>20G</c> (powers of 1000: k, M, G, T),
-    /// <c>20Gi</c> (powers of 1024: Ki, Mi, Gi, Ti);
-    /// a B may follow (<c>20GB</c>, <c>20 GiB</c>). The default when the setting is absent or empty.
+    /// A number of bytes with the units of Kubernetes quantities: <c>1000</c>, <c>500M</c> and <c>20G</c> (powers of 1000:
+    /// k, M, G, T), <c>20Gi</c> (powers of 1024: Ki, Mi, Gi, Ti); a B may follow (<c>20GB</c>, <c>20 GiB</c>). The default
+    /// when the setting is absent or empty.
     /// </summary>
-    /// <exception cref="InvalidSettingException">Any other text (<c>K</c>, which is 1000 to some and 1024 to others, included), or a size outside 1
-    /// to <paramref name="most"/>.</exception>
+    /// <exception cref="InvalidSettingException">Any other text (<c>K</c>, which is 1000 to some and 1024 to others, included), or a size
+    /// outside 1 to <paramref name="most"/>.</exception>
     public static long ReadSize(this IConfiguration configuration, string key, long fallback, long most = long.MaxValue)
     {
         if (configuration[key] is not { Length: > 0 } text)
@@ -74,7 +74,7 @@ public static class ConfigurationReader
     }
 
     /// <summary>An HTTP address without a trailing slash, or null when the setting is absent and has no default.</summary>
-    /// <exception cref="InvalidSettingException">It is no absolute http or https address.</exception>
+    /// <exception cref="InvalidSettingException">The value is not an absolute http or https address.</exception>
     public static Uri? ReadEndpoint(this IConfiguration configuration, string key, string? fallback)
     {
         var text = configuration[key] is { Length: > 0 } set ? set : fallback;
@@ -86,7 +86,7 @@ public static class ConfigurationReader
     }
 
     /// <summary>
-    /// Reads an HTTP address, without its path. IPv6 needs no brackets where a port follows, as in the
+    /// Parses an HTTP address, without its path. An IPv6 address needs no brackets where a port follows, as in the
     /// <c>http://$(…_SERVICE_HOST):$(…_SERVICE_PORT)</c> of a container.
     /// </summary>
     /// <param name="text">For example <c>http://registry:5000</c>, <c>http://fd00:10:96::5:5000</c>.</param>
@@ -115,7 +115,7 @@ public static class ConfigurationReader
         return values.Length == 0 && section.Value is null ? fallback : values;
     }
 
-    /// <summary>A setting that has no default.</summary>
+    /// <summary>A setting without a default.</summary>
     /// <exception cref="InvalidSettingException">It is absent or empty.</exception>
     public static string ReadRequired(this IConfiguration configuration, string key, string accepted) =>
         configuration[key] is { Length: > 0 } value ? value : throw new InvalidSettingException(key, configuration[key], accepted);

@@ -4,21 +4,21 @@ using Kuik.Kubernetes;
 
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>What the API server makes of a pod.</summary>
-/// <param name="Image">The container's image in the end; empty for a pod that is denied.</param>
-/// <param name="PullPolicy">The container's pull policy in the end; <c>IfNotPresent</c> was asked for.</param>
+/// <summary>The API server's answer to a dry run of a pod.</summary>
+/// <param name="Image">The container's final image; empty for a denied pod.</param>
+/// <param name="PullPolicy">The container's final pull policy; <c>IfNotPresent</c> was requested.</param>
 /// <param name="WasSeen">The webhook was called.</param>
-/// <param name="Denial">Why the pod is denied; null when it is admitted.</param>
+/// <param name="Denial">The reason of a denial; null when the pod is admitted.</param>
 internal sealed record AdmittedPod(string Image, string PullPolicy, bool WasSeen, string? Denial);
 
-/// <summary>What the API server makes of two pods that differ in one label.</summary>
-/// <param name="Namespace">Where they were to be created.</param>
-/// <param name="Image">The image that both ask for.</param>
-/// <param name="Rewritten">The pod as users make it, which the webhook is to rewrite.</param>
+/// <summary>The API server's answers for two pods that differ in one label.</summary>
+/// <param name="Namespace">The namespace of the dry run.</param>
+/// <param name="Image">The image that both request.</param>
+/// <param name="Rewritten">A usual pod, which the webhook should rewrite.</param>
 /// <param name="Untouched">The pod with the label that opts out.</param>
 internal sealed record Admission(string Namespace, string Image, AdmittedPod Rewritten, AdmittedPod Untouched);
 
-/// <summary>Asks the API server, with a dry run, what it would make of a pod: admission runs, and nothing is stored.</summary>
+/// <summary>Creates pods as a dry run: admission runs, and nothing is stored.</summary>
 /// <param name="api">The cluster.</param>
 /// <param name="image">The image of the pod.</param>
 /// <param name="space">Its namespace; null: one that the webhook is called for.</param>
@@ -26,17 +26,17 @@ internal sealed class AdmissionProbe(KubernetesApi api, string image, string? sp
 {
     private const int Attempts = 3;
 
-    /// <summary>Asks about both pods.</summary>
+    /// <summary>Probes both pods.</summary>
     /// <param name="usual">The namespace to take if none was chosen.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <exception cref="KubernetesApiException">There is no right to create pods there, or another fault.</exception>
+    /// <param name="ct">Cancels it.</param>
+    /// <exception cref="KubernetesApiException">Permission to create pods is missing, or another failure.</exception>
     /// <exception cref="HttpRequestException">The API does not answer.</exception>
     public async Task<Admission> Ask(string usual, CancellationToken ct)
     {
         var where = space ?? usual;
         var rewritten = await Create(where, optsOut: false, ct);
         for (var attempt = 1; attempt < Attempts && rewritten is { WasSeen: false, Denial: null }; attempt++)
-            rewritten = await Create(where, optsOut: false, ct);   // one call may have been too slow for the webhook's time limit
+            rewritten = await Create(where, optsOut: false, ct);   // one call may have exceeded the webhook's time limit
         return new Admission(where, image, rewritten, await Create(where, optsOut: true, ct));
     }
 
@@ -56,12 +56,12 @@ internal sealed class AdmissionProbe(KubernetesApi api, string image, string? sp
         }
     }
 
-    // RBAC's refusal has the status of a denial too; so have other webhooks of any status below 500.
+    // RBAC's refusal has the same status as a denial; other webhooks deny with any status below 500.
     private static bool IsDenial(KubernetesApiException refusal) =>
         (int)refusal.Status is >= 400 and < 500 and not 401 and not 404 and not 429
         && !refusal.Message.Contains("cannot create resource", StringComparison.Ordinal);
 
-    // What the Pod Security Standard "restricted" and quotas ask of a pod.
+    // The fields that the Pod Security Standard "restricted" and quotas require.
     private JsonObject NewPod(bool optsOut) => new()
     {
         ["apiVersion"] = "v1",

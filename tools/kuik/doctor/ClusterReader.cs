@@ -7,17 +7,20 @@ using Kuik.Kubernetes;
 
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>Reads what the checks need. Changes nothing in the cluster: the pods of <see cref="AdmissionProbe"/> are dry runs.</summary>
+/// <summary>
+/// Reads the parts of a cluster that the checks need. Changes nothing in the cluster: the pods of
+/// <see cref="AdmissionProbe"/> are dry runs.
+/// </summary>
 /// <param name="api">The cluster.</param>
 /// <param name="space">Kuik's namespace.</param>
-/// <param name="probe">Asks what becomes of a pod.</param>
+/// <param name="probe">Runs the dry runs.</param>
 /// <param name="time">The clock.</param>
 internal sealed class ClusterReader(KubernetesApi api, string space, AdmissionProbe probe, TimeProvider time)
 {
     private const int LogLimit = 1 << 20;
     private const int PageSize = 500;
 
-    /// <summary>Reads everything, and says of each part by itself when it cannot be read.</summary>
+    /// <summary>Reads all parts, each with its own error.</summary>
     /// <exception cref="KubernetesApiException">The API refuses the credentials (401).</exception>
     /// <exception cref="HttpRequestException">The API does not answer.</exception>
     public async Task<ClusterSnapshot> Read(CancellationToken ct)
@@ -61,7 +64,7 @@ internal sealed class ClusterReader(KubernetesApi api, string space, AdmissionPr
         };
     }
 
-    // What comes after this may fail part by part.
+    // Parts read after this may fail individually.
     private async Task Reach(CancellationToken ct)
     {
         try
@@ -70,7 +73,7 @@ internal sealed class ClusterReader(KubernetesApi api, string space, AdmissionPr
         }
         catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Forbidden)
         {
-            // It answers and knows the user: clusters may keep their version from users without rights.
+            // It answers and accepts the user: clusters may hide their version from users without permissions.
         }
     }
 

@@ -3,7 +3,7 @@ using Kuik.Kubernetes;
 
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>A cluster at one moment, as far as the checks need it. Each part says by itself when it could not be read.</summary>
+/// <summary>The state of a cluster at one moment, as far as the checks need it. Each part has its own error.</summary>
 internal sealed record ClusterSnapshot
 {
     private const int UsualPort = 7439;
@@ -62,10 +62,10 @@ internal sealed record ClusterSnapshot
     /// <summary>The last lines of the logs of the registry's writing container.</summary>
     public required Reading<string> RegistryLog { get; init; }
 
-    /// <summary>What each running pod of Kuik's services answers.</summary>
+    /// <summary>The answers of each running pod of Kuik's services.</summary>
     public required IReadOnlyList<ServiceAnswers> Answers { get; init; }
 
-    /// <summary>What the API server makes of two pods that are never created.</summary>
+    /// <summary>The API server's answers to dry runs of two pods.</summary>
     public required Reading<Admission> Admission { get; init; }
 
     /// <summary>Rules of policy engines about the names of images.</summary>
@@ -84,7 +84,7 @@ internal sealed record ClusterSnapshot
         ? SelectedOf(Webhook.Value, Namespaces.Value)
         : null;
 
-    /// <summary>A component of deploy/kustomize that the installation has, as its namespace's annotations say.</summary>
+    /// <summary>True for an installed component of deploy/kustomize, by the annotations of its namespace.</summary>
     public bool HasComponent(string name) => Namespaces.Problem is null && Namespaces.Value.Any(space =>
         space.Metadata.Name == Namespace && space.Metadata.Annotations?.ContainsKey("components.kuik.enix.io/" + name) == true);
 
@@ -97,14 +97,14 @@ internal sealed record ClusterSnapshot
     ];
 }
 
-/// <summary>What a pod of one of Kuik's services answers to the API server's proxy.</summary>
+/// <summary>The answers of a pod of one of Kuik's services, through the API server's proxy.</summary>
 /// <param name="Pod">Its name.</param>
 /// <param name="Component">For example <c>image-fetcher</c>.</param>
-/// <param name="Readiness"><c>/readyz</c>: one line for each health check behind a first one.</param>
+/// <param name="Readiness"><c>/readyz</c>: a first line, followed by one for each health check.</param>
 /// <param name="Metrics"><c>/metrics</c>.</param>
 internal sealed record ServiceAnswers(string Pod, string Component, Reading<string> Readiness, Reading<MetricSamples> Metrics);
 
-/// <summary>How a policy engine limits the names of images.</summary>
+/// <summary>A policy engine's limit on the names of images.</summary>
 /// <param name="Policy">Kind and name of its resource.</param>
 /// <param name="Allowed">Patterns of the images that it allows.</param>
 internal sealed record ImageRule(string Policy, IReadOnlyList<string> Allowed);

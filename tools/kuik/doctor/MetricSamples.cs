@@ -20,7 +20,7 @@ internal sealed partial class MetricSamples
 
     private MetricSamples(IReadOnlyList<MetricSample> samples) => _samples = samples;
 
-    /// <summary>Reads them; lines that are no samples are passed over.</summary>
+    /// <summary>Parses them; other lines are skipped.</summary>
     public static MetricSamples Parse(string text) => new(
     [
         .. text.Split('\n').Select(line => Line().Match(line)).Where(match => match.Success)

@@ -53,7 +53,7 @@ internal sealed class PolicyReader(KubernetesApi api)
 
     private static IEnumerable<string> ImagesIn(JsonNode? node) => node switch
     {
-        // Kyverno's anchors stand around a name: =(image), ^(image).
+        // Kyverno's anchors surround a name: =(image), ^(image).
         JsonObject fields => fields.SelectMany(field =>
             field.Value is JsonValue text && field.Key.Trim('=', '^', '<', '+', '(', ')') == "image" ? [text.ToString()]
                 : ImagesIn(field.Value)),

@@ -1,13 +1,13 @@
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>A part of the cluster that was to be read.</summary>
+/// <summary>The result of reading a part of the cluster.</summary>
 internal interface IReading
 {
-    /// <summary>Why it could not be read; null when it was.</summary>
+    /// <summary>The error; null when it was read.</summary>
     string? Problem { get; }
 }
 
-/// <summary>A part of the cluster as it was read, or why it could not be.</summary>
+/// <summary>A part of the cluster, or the error of reading it.</summary>
 internal sealed class Reading<T> : IReading
 {
     private readonly T? _value;
@@ -17,19 +17,19 @@ internal sealed class Reading<T> : IReading
     /// <inheritdoc/>
     public string? Problem { get; }
 
-    /// <summary>What was read.</summary>
-    /// <exception cref="InvalidOperationException">It could not be read: ask <see cref="Problem"/> first.</exception>
+    /// <summary>The part.</summary>
+    /// <exception cref="InvalidOperationException">It could not be read: check <see cref="Problem"/> first.</exception>
     public T Value => Problem is null ? _value! : throw new InvalidOperationException(Problem);
 
-    /// <summary>It could not be read.</summary>
+    /// <summary>A reading with an error.</summary>
     public static Reading<T> Failed(string problem) => new(default, problem);
 
     internal static Reading<T> Of(T value) => new(value, null);
 }
 
-/// <summary>Makes readings.</summary>
+/// <summary>The factory of readings.</summary>
 internal static class Reading
 {
-    /// <summary>It was read.</summary>
+    /// <summary>A reading without an error.</summary>
     public static Reading<T> Of<T>(T value) => Reading<T>.Of(value);
 }

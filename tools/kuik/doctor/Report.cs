@@ -17,7 +17,7 @@ internal sealed record ReportDocument(
 /// <summary>A finding as JSON.</summary>
 internal sealed record FindingDocument(string Check, string Severity, string Found, string? Action);
 
-/// <summary>Writes findings for people or for scripts.</summary>
+/// <summary>Formats findings for users or for scripts.</summary>
 internal static class Report
 {
     private static readonly Severity[] _all = Enum.GetValues<Severity>();
@@ -31,9 +31,9 @@ internal static class Report
                 finding.Check, WordOf(finding.Severity), Redaction.Of(finding.Found), finding.Action))]),
         DoctorJson.Default.ReportDocument);
 
-    /// <summary>A table, what to do below each finding, and the counts in the last line.</summary>
+    /// <summary>A table with the action below each finding, and the counts in the last line.</summary>
     /// <param name="findings">All of them.</param>
-    /// <param name="hasColours">Severities are coloured.</param>
+    /// <param name="hasColours">True: severities are coloured.</param>
     public static string AsTable(IReadOnlyList<Finding> findings, bool hasColours)
     {
         var width = findings.Max(finding => finding.Check.Length);

@@ -10,7 +10,7 @@ internal sealed record Namespace(ObjectMeta Metadata);
 
 internal sealed record Node(ObjectMeta Metadata, NodeStatus? Status = null)
 {
-    /// <summary>Pods can run on it.</summary>
+    /// <summary>True when pods can run on it.</summary>
     public bool IsReady => Status?.Conditions?.Any(condition => condition is { Type: "Ready", Status: "True" }) == true;
 
     /// <summary>Kuik rewrites no pod of a Windows node.</summary>
@@ -21,13 +21,13 @@ internal sealed record NodeStatus(IReadOnlyList<Condition>? Conditions = null);
 
 internal sealed record Pod(ObjectMeta Metadata, PodSpec? Spec = null, PodStatus? Status = null)
 {
-    /// <summary>Which part of Kuik it is: <c>webhook</c>, <c>node-proxy</c> and so on; empty for none.</summary>
+    /// <summary>The part of Kuik that it belongs to: <c>webhook</c>, <c>node-proxy</c> and so on; empty for none.</summary>
     public string Component => Metadata.Labels?.GetValueOrDefault("app.kubernetes.io/component") ?? "";
 
-    /// <summary>All of its containers are ready.</summary>
+    /// <summary>True when all of its containers are ready.</summary>
     public bool IsReady => Status?.Conditions?.Any(condition => condition is { Type: "Ready", Status: "True" }) == true;
 
-    /// <summary>It has ended, as pods of Jobs do, or is ending.</summary>
+    /// <summary>True when it has ended, as pods of Jobs do, or is ending.</summary>
     public bool IsOver => Status?.Phase is "Succeeded" or "Failed" || Metadata.DeletionTimestamp is not null;
 
     /// <summary>States of all containers, init containers first.</summary>
@@ -60,8 +60,8 @@ internal sealed record Workload(ObjectMeta Metadata, WorkloadSpec? Spec = null)
     public IReadOnlyList<Container> Containers => Spec?.Template?.Spec?.Containers ?? [];
 }
 
-/// <param name="Template">Of its pods.</param>
-/// <param name="Replicas">How many pods; null for a DaemonSet.</param>
+/// <param name="Template">The template of its pods.</param>
+/// <param name="Replicas">The number of pods; null for a DaemonSet.</param>
 internal sealed record WorkloadSpec(PodTemplate? Template = null, int? Replicas = null);
 
 internal sealed record PodTemplate(PodSpec? Spec = null);
@@ -85,7 +85,7 @@ internal sealed record VolumeClaimStatus(string? Phase = null);
 
 internal sealed record StorageClass(ObjectMeta Metadata)
 {
-    /// <summary>Claims without a class get it.</summary>
+    /// <summary>True for the class of claims without a class.</summary>
     public bool IsDefault => Metadata.Annotations?.GetValueOrDefault("storageclass.kubernetes.io/is-default-class") == "true";
 }
 

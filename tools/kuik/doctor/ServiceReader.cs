@@ -2,14 +2,14 @@ using Kuik.Kubernetes;
 
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>Asks Kuik's services how they are, by the API server's proxy: the path that its webhook calls take too.</summary>
+/// <summary>Reads the health and the metrics of Kuik's services through the API server's proxy, the path of its webhook calls.</summary>
 /// <param name="api">The cluster.</param>
 /// <param name="space">Kuik's namespace.</param>
 internal sealed class ServiceReader(KubernetesApi api, string space)
 {
     private const int Limit = 4 << 20;
 
-    // node-proxy answers on its node's loopback only, where the kubelet asks it.
+    // node-proxy listens on its node's loopback only, where the kubelet probes it.
     private static readonly Dictionary<string, (string Scheme, int Port)> _listeners = new()
     {
         ["webhook"] = ("https", 9443),
@@ -18,10 +18,10 @@ internal sealed class ServiceReader(KubernetesApi api, string space)
         ["expiry"] = ("http", 8080),
     };
 
-    /// <summary>It is a running pod of a service that listens on its own address.</summary>
+    /// <summary>True for a running pod of a service that listens on its own address.</summary>
     public static bool CanAnswer(Pod pod) => _listeners.ContainsKey(pod.Component) && pod.Status?.Phase == "Running" && !pod.IsOver;
 
-    /// <summary>Asks one pod.</summary>
+    /// <summary>Reads one pod.</summary>
     public async Task<ServiceAnswers> Read(Pod pod, CancellationToken ct)
     {
         var name = pod.Metadata.Name!;
@@ -32,7 +32,7 @@ internal sealed class ServiceReader(KubernetesApi api, string space)
         return new ServiceAnswers(name, pod.Component, readiness, metrics);
     }
 
-    // A service that is not ready answers 503 and says why; the API server's own 503 says that it did not reach the pod.
+    // A service that is not ready answers 503 with the causes; the API server's own 503 means that it did not reach the pod.
     private async Task<string> Readiness(string path, CancellationToken ct)
     {
         try
