@@ -10,12 +10,12 @@ namespace Kuik.EventLog;
 internal static class EventLogSchema
 {
     /// <summary>
-    /// What this version of Kuik needs. Raise it with every change of the tables, functions or indexes, Marten's included
-    /// (<c>EventLogSchemaTests</c> notices). A newer version works for every older service: changes only add.
+    /// The version that this version of Kuik needs. Raise it with every change of the tables, functions or indexes, Marten's included
+    /// (<c>EventLogSchemaTests</c> detects it). A newer version works for every older service: changes only add.
     /// </summary>
     public const int Version = 1;
 
-    /// <summary>One row for each version that was applied, with the time and the migrator's version.</summary>
+    /// <summary>The table with one row for each applied version, with the time and the migrator's version.</summary>
     public const string VersionTable = EventLogSetup.Schema + ".schema_version";
 
     /// <summary>The recorded version; 0 when there is none.</summary>
@@ -30,7 +30,7 @@ internal static class EventLogSchema
     }
 
     /// <summary>Why a service of this version cannot use the tables; null when it can.</summary>
-    /// <param name="recorded">Of the tables; 0 for none.</param>
+    /// <param name="recorded">The version of the tables; 0 for none.</param>
     public static string? ProblemOf(int recorded) => recorded >= Version ? null : string.Create(CultureInfo.InvariantCulture,
         $"the event log's schema has {(recorded == 0 ? "no version" : $"version {recorded}")}, this version needs {Version}: run pod-watcher migrate");
 }

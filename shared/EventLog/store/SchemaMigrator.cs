@@ -6,25 +6,25 @@ using Weasel.Core;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Makes the tables, functions and indexes of the event log: creates what is missing, and replaces functions by those of a newer version. It
-/// drops nothing, and changes nothing that a newer version has made. Repeatable; several at once take turns.
+/// Creates the tables, functions and indexes of the event log that are missing, and replaces functions by those of a newer version. It
+/// drops nothing, and changes nothing that a newer version has created. Repeatable; concurrent migrations run one after the other.
 /// </summary>
 internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSource postgres, TimeProvider time, ILogger<SchemaMigrator> logger)
 {
-    /// <summary>How long another migration may take.</summary>
+    /// <summary>How long to wait for another migration.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
 
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Migrates.</summary>
+    /// <summary>Migrates the schema.</summary>
     /// <exception cref="SchemaMigrationRefusedException">The tables cannot become those of this version by additions.</exception>
     /// <exception cref="TimeoutException">Another migration has held the lock for <see cref="LongestWait"/>.</exception>
-    /// <exception cref="NpgsqlException">Postgres fails. What was made stays; run it again.</exception>
+    /// <exception cref="NpgsqlException">Postgres fails. Completed statements are kept; run it again.</exception>
     public async Task Migrate(CancellationToken ct)
     {
         await using var only = await TakeLock(ct);
         await using var connection = await postgres.OpenConnectionAsync(ct);
-        // A change that waits for a lock holds up all who come after it.
+        // A change that waits for a lock blocks all later statements on the table.
         await Execute(connection, "set lock_timeout = '10s'; set statement_timeout = 0", ct);
         try
         {
@@ -91,7 +91,10 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
         }
     }
 
-    /// <summary>A concurrent creation that broke off leaves an index that is never used and keeps its name. Only one migration runs at a time.</summary>
+    /// <summary>
+    /// Drops indexes that an interrupted concurrent creation has left: they are never used and keep their names.
+    /// Only one migration runs at a time.
+    /// </summary>
     private static async Task DropInvalidIndexes(NpgsqlConnection connection, CancellationToken ct)
     {
         await using var find = new NpgsqlCommand($"""
@@ -141,15 +144,17 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    [LoggerMessage(LogLevel.Information, "the event log's schema at {Address} has version {Version} (before: {Recorded})")]
+    [LoggerMessage(LogLevel.Information, "The event log's schema at {Address} has version {Version} (before: {Recorded})")]
     private partial void LogMigrated(string address, int recorded, int version);
 
-    [LoggerMessage(LogLevel.Information, "the event log's schema has version {Recorded}, newer than {Version} of this program: nothing is changed")]
+    [LoggerMessage(LogLevel.Information,
+        "The event log's schema has version {Recorded}, newer than {Version} of this program; nothing was changed")]
     private partial void LogNewer(int recorded, int version);
 
-    [LoggerMessage(LogLevel.Warning, "{Name} differs from what this version declares and is left as it is: its schema version has been applied before")]
+    [LoggerMessage(LogLevel.Warning,
+        "{Name} differs from this version's declaration; not changed, because its schema version has been applied before")]
     private partial void LogDiffers(string name);
 }
 
-/// <summary>The tables differ from those of this version in a way that additions do not settle.</summary>
+/// <summary>The tables differ from those of this version in a way that additions cannot resolve.</summary>
 public sealed class SchemaMigrationRefusedException(string message) : Exception(message);

@@ -1,14 +1,14 @@
 namespace Kuik.EventLog;
 
-/// <summary>Reads the statements by which Weasel would update a table, and lets only additions pass.</summary>
+/// <summary>Parses the statements by which Weasel would update a table, and accepts only additions.</summary>
 internal static class TableAdditions
 {
     private static readonly string[] _accepted = ["create index", "create unique index"];
 
-    /// <summary>One statement each; indexes are created concurrently, because the table exists and may be large.</summary>
-    /// <param name="table">For the refusal.</param>
+    /// <summary>The statements, one each; indexes are created concurrently, because the table exists and may be large.</summary>
+    /// <param name="table">For the exception.</param>
     /// <param name="sql">Statements without function bodies.</param>
-    /// <exception cref="SchemaMigrationRefusedException">One of them drops or changes something.</exception>
+    /// <exception cref="SchemaMigrationRefusedException">A statement drops or changes something.</exception>
     public static IReadOnlyList<string> Read(string table, string sql) =>
         [.. sql.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(statement => ReadOne(table, statement))];
 
