@@ -5,24 +5,25 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Makes what is written agree with what is, for the objects that have these keys. Level-triggered: a key only says where to
-/// look.</summary>
+/// <summary>
+/// Makes written state agree with observed state, for the objects with these keys. Level-triggered: a key is only a hint.
+/// </summary>
 internal interface IReconciler
 {
     /// <summary>Reconciles some keys, or throws: then each of them is reconciled again later, alone.</summary>
     Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct);
 }
 
-/// <summary>How a <see cref="Controller"/> works.</summary>
-/// <param name="What">Its keys, for logs, metrics and readiness: <c>pods</c>.</param>
-/// <param name="Workers">How many reconcile at once.</param>
-/// <param name="Batch">How many keys a worker takes at once, at most.</param>
+/// <summary>The options of a <see cref="Controller"/>.</summary>
+/// <param name="What">The plural of its keys, for logs, metrics and readiness: <c>pods</c>.</param>
+/// <param name="Workers">The number of concurrent workers.</param>
+/// <param name="Batch">The limit of keys that a worker takes at once.</param>
 internal sealed record ControllerOptions(string What, int Workers, int Batch = 1);
 
 /// <summary>
-/// Takes keys from a queue and has them reconciled, as in controller-runtime. A key that fails waits and others go ahead of it. When one
-/// failure after the other means that
-/// Postgres or the API is away, all workers pause, longer each time up to 30 s. Only an event that this version cannot read ends it.
+/// Takes keys from a queue and reconciles them, as in controller-runtime. A failed key waits while others are reconciled. When consecutive
+/// failures mean that Postgres or the API is unreachable, all workers pause, longer each time up to 30 s. Only an event that this version
+/// cannot read ends the controller.
 /// </summary>
 internal sealed partial class Controller(
     ControllerOptions options, WorkQueue queue, IReconciler reconciler, WatcherMetrics metrics, TimeProvider time, ILogger<Controller> logger)
@@ -37,15 +38,15 @@ internal sealed partial class Controller(
     /// <summary>The queue.</summary>
     public WorkQueue Queue => queue;
 
-    /// <summary>Its keys, in a word.</summary>
+    /// <summary>The plural of its keys.</summary>
     public string What => options.What;
 
-    /// <summary>Which keys are not reconciled and why, in one phrase; null when none has failed.</summary>
+    /// <summary>The number of failed keys and the last reason, in one phrase; null when none has failed.</summary>
     public string? Problem => queue.Failing is > 0 and var failing ? $"{failing} {options.What} not up to date: {_lastReason}" : null;
 
-    /// <summary>Works until cancelled.</summary>
-    /// <exception cref="Exception">The log holds an event that this version cannot read (<see
-    /// cref="EventLogFault.MeansUnreadable"/>).</exception>
+    /// <summary>Runs until cancelled.</summary>
+    /// <exception cref="Exception">The log holds an event that this version cannot read
+    /// (<see cref="EventLogFault.MeansUnreadable"/>).</exception>
     public Task Run(CancellationToken ct) => TaskGroup.Run(ct, Enumerable.Repeat<Func<CancellationToken, Task>>(Work, options.Workers));
 
     private async Task Work(CancellationToken ct)
@@ -62,7 +63,7 @@ internal sealed partial class Controller(
             }
             catch (Exception) when (ct.IsCancellationRequested)
             {
-                throw new OperationCanceledException(ct);   // what breaks off in the middle says so in many ways
+                throw new OperationCanceledException(ct);   // an interrupted call may throw various exceptions
             }
             catch (Exception fault) when (!EventLogFault.MeansUnreadable(fault))
             {
@@ -101,7 +102,7 @@ internal sealed partial class Controller(
         {
             lock (_gate)
             {
-                // One object may be the cause of one failure; a row of them is an outage.
+                // A single failure may be caused by its object; consecutive ones are an outage.
                 if (++_sharedFailures >= options.Workers && time.GetUtcNow() is var now && now >= _pausedUntil)
                     _pausedUntil = now + _backOff.Next();
             }

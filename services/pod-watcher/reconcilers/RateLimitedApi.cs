@@ -3,10 +3,12 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Writes to the Kubernetes API at a pace, counted by kind and result. Throws what <see cref="KubernetesApi"/> throws.</summary>
+/// <summary>
+/// Writes to the Kubernetes API with a rate limit, counted by kind and result. Throws the exceptions of <see cref="KubernetesApi"/>.
+/// </summary>
 /// <param name="api">The API.</param>
-/// <param name="pace">Shared by all that write.</param>
-/// <param name="metrics">Where they are counted.</param>
+/// <param name="pace">The rate limiter, shared by all writers.</param>
+/// <param name="metrics">Counts writes.</param>
 internal sealed class RateLimitedApi(KubernetesApi api, TokenBucket pace, WatcherMetrics metrics)
 {
     /// <inheritdoc cref="KubernetesApi.Apply"/>

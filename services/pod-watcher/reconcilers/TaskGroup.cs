@@ -4,14 +4,15 @@ namespace Kuik.PodWatcher;
 internal static class TaskGroup
 {
     /// <summary>Runs all of them until one ends, then cancels the others and waits for them.</summary>
-    /// <exception cref="Exception">What ended the first one.</exception>
+    /// <exception cref="Exception">The exception of the first one that ended.</exception>
     public static async Task Run(CancellationToken ct, params IEnumerable<Func<CancellationToken, Task>> parts)
     {
         using var together = CancellationTokenSource.CreateLinkedTokenSource(ct);
         Task[] tasks = [.. parts.Select(part => part(together.Token))];
         var first = await Task.WhenAny(tasks);
         await together.CancelAsync();
-        await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the others were told to end; the first one says why
+        // The others were cancelled; the first one has the cause.
+        await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await first;
     }
 }

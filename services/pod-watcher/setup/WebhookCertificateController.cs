@@ -4,25 +4,25 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher.Setup;
 
 /// <summary>
-/// Renews the webhook's certificate while this replica leads: every 30 minutes it looks at certificate and authority, every 15 seconds
-/// whether caBundle is still what it has to be, as after a webhook configuration that was deleted and applied again. It renews what setup
-/// has made, and makes nothing where setup has not run.
+/// Renews the webhook's certificate while this replica leads: it checks certificate and authority every 30 minutes, and caBundle
+/// every 15 seconds, because a webhook configuration may be deleted and applied again. It renews what setup has created, and creates
+/// nothing where setup has not run.
 /// </summary>
 internal sealed partial class WebhookCertificateController(
     WebhookCertificateReconciler reconciler, ILeader leader, SetupOptions options, WebhookCertificateMetrics metrics, TimeProvider time,
     ILogger<WebhookCertificateController> logger) : BackgroundService
 {
-    /// <summary>Between two looks at the certificate.</summary>
+    /// <summary>The time between two checks of the certificate.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(30);
 
-    /// <summary>Between two looks at caBundle.</summary>
+    /// <summary>The time between two checks of caBundle.</summary>
     public static readonly TimeSpan Tick = TimeSpan.FromSeconds(15);
 
     private DateTimeOffset _next = DateTimeOffset.MinValue;
     private string? _bundle;
     private string? _problem;
 
-    /// <summary>Does what is due.</summary>
+    /// <summary>Runs the checks that are due.</summary>
     /// <returns>False when the API has failed, which is logged once.</returns>
     public async Task<bool> TryReconcile(CancellationToken ct)
     {

@@ -5,10 +5,10 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher.Setup;
 
 /// <summary>
-/// Keeps the webhook's certificate: Secret <c>kuik-webhook-ca</c> (the authority with its key, followed by earlier ones that have not
-/// ended), <c>caBundle</c> of the MutatingWebhookConfiguration <c>kuik-webhook</c> (all of these), Secret <c>kuik-webhook-tls</c> (what
-/// the webhook serves). A new authority is in caBundle for at least one pass before the certificate is signed by it. Every change is bound
-/// to the version that was read, so several at once are safe.
+/// Reconciles the webhook's certificate: Secret <c>kuik-webhook-ca</c> (the authority with its key, followed by earlier ones that are still
+/// valid), <c>caBundle</c> of the MutatingWebhookConfiguration <c>kuik-webhook</c> (all of these), Secret <c>kuik-webhook-tls</c> (the
+/// certificate that the webhook serves). A new authority is in caBundle for at least one pass before it signs the certificate. Every change
+/// is bound to the version that was read, so concurrent passes are safe.
 /// </summary>
 internal sealed partial class WebhookCertificateReconciler(
     SecretClient secrets, KubernetesApi api, SetupOptions options, TimeProvider time, ILogger<WebhookCertificateReconciler> logger)
@@ -37,18 +37,17 @@ internal sealed partial class WebhookCertificateReconciler(
     private static readonly SecretTemplate _authority = new(AuthorityName, "kubernetes.io/tls", _labels);
     private static readonly SecretTemplate _serving = new(ServingName, "kubernetes.io/tls", _labels);
 
-    /// <summary>One pass: creates what is missing, renews what is due.</summary>
-    /// <exception cref="KubernetesApiException">The API said no.</exception>
-    /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
+    /// <summary>Runs one pass: creates what is missing, renews what is due.</summary>
+    /// <exception cref="KubernetesApiException">The API refused.</exception>
+    /// <exception cref="HttpRequestException">The API is unreachable.</exception>
     public Task<WebhookCertificateState> Reconcile(CancellationToken ct) => SecretClient.RetryOnConflict(() => ReconcileOnce(ct));
 
-    /// <summary>The same where setup has made an authority; null where the certificate is managed outside of Kuik.</summary>
+    /// <summary>The same if setup has created an authority; null if the certificate is managed outside of Kuik.</summary>
     /// <inheritdoc cref="Reconcile"/>
     public async Task<WebhookCertificateState?> Renew(CancellationToken ct) =>
         (await secrets.Read(AuthorityName, ct)).Version is null ? null : await Reconcile(ct);
 
-    /// <summary>Writes caBundle where it differs. Nothing while there is no configuration: the webhook is not installed, or not any
-    /// more.</summary>
+    /// <summary>Writes caBundle where it differs. Does nothing without a configuration: the webhook is not installed.</summary>
     /// <inheritdoc cref="Reconcile"/>
     public async Task<Publication> Publish(string bundle, CancellationToken ct)
     {
@@ -75,12 +74,12 @@ internal sealed partial class WebhookCertificateReconciler(
         var now = time.GetUtcNow();
         var stored = await secrets.Read(ServingName, ct);
         var serving = PairOf(stored);
-        // 1. The authority. Its Secret may have been lost: then those that signed before are in the one of the certificate.
+        // 1. The authority. Its Secret may have been lost: then earlier authorities are in the Secret of the certificate.
         var authority = await EnsureAuthority(now, ct);
         // 2. The API servers trust it.
         var bundle = WebhookCertificates.Bundle([authority.Certificates, stored.Data.GetValueOrDefault(BundleKey) ?? ""], now);
         var publication = await Publish(bundle, ct);
-        // 3. The certificate: at once where there is none that works, else when the API servers have had time to read caBundle.
+        // 3. The certificate: at once if there is no usable one, otherwise when the API servers have had time to read caBundle.
         var isBroken = !WebhookCertificates.IsUsable(serving, now) || !WebhookCertificates.IsFor(serving!, options.WebhookNames);
         var isDue = isBroken || WebhookCertificates.IsDue(serving, now) || !WebhookCertificates.IsSignedBy(serving!, authority);
         if (isBroken || (isDue && publication != Publication.Written))
@@ -136,25 +135,25 @@ internal sealed partial class WebhookCertificateReconciler(
     private partial void LogPublished(string name);
 }
 
-/// <summary>What a pass has left.</summary>
-/// <param name="Bundle">What caBundle is to be, as PEM.</param>
-/// <param name="Publication">Whether it is.</param>
+/// <summary>The result of a pass.</summary>
+/// <param name="Bundle">The intended caBundle, as PEM.</param>
+/// <param name="Publication">Whether it is published.</param>
 internal sealed record WebhookCertificateState(string Bundle, Publication Publication)
 {
-    /// <summary>When the webhook's certificate ends, UTC.</summary>
+    /// <summary>The end of the webhook's certificate, UTC.</summary>
     public required DateTimeOffset CertificateEnd { get; init; }
 
-    /// <summary>When the authority that signs ends, UTC.</summary>
+    /// <summary>The end of the signing authority, UTC.</summary>
     public required DateTimeOffset AuthorityEnd { get; init; }
 }
 
-/// <summary>What was found of caBundle.</summary>
+/// <summary>The state of caBundle.</summary>
 internal enum Publication
 {
-    /// <summary>It was right before.</summary>
+    /// <summary>It was correct before.</summary>
     WasThere,
 
-    /// <summary>It is right now.</summary>
+    /// <summary>It has been written.</summary>
     Written,
 
     /// <summary>There is no webhook configuration.</summary>

@@ -8,24 +8,25 @@ namespace Kuik.PodWatcher.Setup;
 /// <param name="Key">PKCS 8.</param>
 internal sealed record CertificatePair(string Certificates, string Key);
 
-/// <summary>Makes and judges the webhook's certificate and those of its authority. Pure but for randomness; ECDSA with P-256 and
-/// SHA-256.</summary>
+/// <summary>
+/// Creates and checks the webhook's certificate and its authorities. Pure except for randomness; ECDSA with P-256 and SHA-256.
+/// </summary>
 internal static class WebhookCertificates
 {
-    /// <summary>Of an authority: 365 days.</summary>
+    /// <summary>The lifetime of an authority: 365 days.</summary>
     public static readonly TimeSpan AuthorityLifetime = TimeSpan.FromDays(365);
 
-    /// <summary>Of the webhook's certificate: 90 days, and not longer than its authority.</summary>
+    /// <summary>The lifetime of the webhook's certificate: 90 days, and not longer than its authority.</summary>
     public static readonly TimeSpan ServingLifetime = TimeSpan.FromDays(90);
 
-    /// <summary>How far a clock of the API server may be behind.</summary>
+    /// <summary>How far the API server's clock may be behind.</summary>
     private static readonly TimeSpan _clockSkew = TimeSpan.FromHours(1);
 
     /// <summary>A new authority, alone.</summary>
     public static CertificatePair NewAuthority(DateTimeOffset now)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        // Two authorities of one name would be tried for each other's signatures.
+        // Authorities with the same name would be tried for each other's signatures.
         var name = $"CN=kuik-webhook-ca-{now.UtcDateTime:yyyyMMdd}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
         var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
@@ -36,8 +37,8 @@ internal static class WebhookCertificates
     }
 
     /// <summary>A new certificate for the webhook, with a key of its own.</summary>
-    /// <param name="authority">Signs it: the first of these.</param>
-    /// <param name="names">DNS names it is for.</param>
+    /// <param name="authority">The first of its certificates signs the new one.</param>
+    /// <param name="names">The DNS names of the certificate.</param>
     /// <param name="now">UTC.</param>
     public static CertificatePair NewServing(CertificatePair authority, IReadOnlyList<string> names, DateTimeOffset now)
     {
@@ -59,8 +60,8 @@ internal static class WebhookCertificates
         return new CertificatePair(Pem(signed), key.ExportPkcs8PrivateKeyPem() + "\n");
     }
 
-    /// <summary>The certificates that have not ended, each once, the newest first.</summary>
-    /// <param name="pems">Each with any number of certificates; what is no PEM counts as none.</param>
+    /// <summary>The certificates that are not expired, each once, the newest first.</summary>
+    /// <param name="pems">Each with any number of certificates; text that is not PEM counts as none.</param>
     /// <param name="now">UTC.</param>
     public static string Bundle(IEnumerable<string> pems, DateTimeOffset now)
     {
@@ -68,7 +69,7 @@ internal static class WebhookCertificates
         return string.Concat(certificates.OrderByDescending(NotBefore).Select(Pem));
     }
 
-    /// <summary>Two thirds of its time are over, or it cannot be used: it has no key that fits, or names another name.</summary>
+    /// <summary>True when two thirds of its lifetime are over, or it is unusable: its key does not match, or its names differ.</summary>
     /// <param name="pair">Null is due.</param>
     /// <param name="now">UTC.</param>
     public static bool IsDue(CertificatePair? pair, DateTimeOffset now)
@@ -79,7 +80,7 @@ internal static class WebhookCertificates
         return now >= NotBefore(certificate) + ((NotAfter(certificate) - NotBefore(certificate)) * 2 / 3);
     }
 
-    /// <summary>It is valid now, and the key is its own.</summary>
+    /// <summary>True when it is valid now, and the key is its own.</summary>
     public static bool IsUsable(CertificatePair? pair, DateTimeOffset now)
     {
         if (pair is null)
@@ -95,14 +96,14 @@ internal static class WebhookCertificates
         }
     }
 
-    /// <summary>It is for all of these names.</summary>
+    /// <summary>True when it is valid for all of these names.</summary>
     public static bool IsFor(CertificatePair pair, IEnumerable<string> names)
     {
         using var certificate = X509Certificate2.CreateFromPem(pair.Certificates);
         return names.All(name => certificate.MatchesHostname(name, allowWildcards: false, allowCommonName: false));
     }
 
-    /// <summary>The authority has signed it. Both are usable.</summary>
+    /// <summary>True when the authority has signed it. Both are usable.</summary>
     public static bool IsSignedBy(CertificatePair serving, CertificatePair authority)
     {
         using var certificate = X509Certificate2.CreateFromPem(serving.Certificates);
@@ -116,7 +117,7 @@ internal static class WebhookCertificates
         return chain.Build(certificate);
     }
 
-    /// <summary>When the first certificate ends, UTC.</summary>
+    /// <summary>The end of the first certificate, UTC.</summary>
     public static DateTimeOffset EndOf(CertificatePair pair)
     {
         using var certificate = X509Certificate2.CreateFromPem(pair.Certificates);
