@@ -45,7 +45,7 @@ internal sealed class ServingCertificate
     }
 
     /// <summary>Loads the current files. If they cannot be used, the previous certificate stays.</summary>
-    /// <returns>Whether it is another one.</returns>
+    /// <returns>True when the certificate has changed.</returns>
     /// <exception cref="IOException">A file cannot be read; <see cref="IsOfTheFiles"/> names the others.</exception>
     public bool Refresh()
     {
@@ -80,7 +80,7 @@ internal sealed class ServingCertificate
 /// </summary>
 internal sealed partial class CertificateReloader(ServingCertificate certificate, TimeProvider time, ILogger<CertificateReloader> logger) : BackgroundService
 {
-    /// <summary>How soon a new certificate is served at the latest. The kubelet itself takes up to two minutes to bring it.</summary>
+    /// <summary>The interval of checks for a new certificate. The kubelet itself takes up to two minutes to write it.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
     private string? _problem;

@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>How passing on one source's body ended.</summary>
+/// <summary>The outcome of relaying one source's body.</summary>
 internal abstract record RelayEnd
 {
     /// <summary>The client has the right bytes, all of them.</summary>

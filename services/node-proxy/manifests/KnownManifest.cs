@@ -34,7 +34,7 @@ internal sealed class KnownManifest
         set => Volatile.Write(ref _freshness, value);
     }
 
-    /// <summary>Is there enough of it to answer this way of asking? Of a manifest that was only asked for with HEAD the bytes are not known.</summary>
+    /// <summary>True when it can answer the request: if it was only requested with HEAD, its bytes are not known.</summary>
     public bool CanAnswer(bool onlyHead) => onlyHead || Manifest is not { Bytes: null };
 }
 
@@ -45,6 +45,6 @@ internal sealed class KnownManifest
 /// <param name="Note">The note of the last lookup; empty for none.</param>
 internal sealed record Freshness(string Source, TimeSpan AskedAt, TimeSpan GoodUntil, string Note)
 {
-    /// <summary>How a pull ends that is answered with it from memory.</summary>
+    /// <summary>The outcome of a pull that is answered with it from memory.</summary>
     public PullOutcome FromMemory => Note.Length == 0 ? PullOutcome.PlainMemory : new PullOutcome(PullOutcome.Memory, Note);
 }

@@ -11,7 +11,7 @@ internal sealed class ReferrerPages(SourceAddresses addresses, IHttpForwarder fo
 {
     private readonly ForwarderRequestConfig _limits = new() { ActivityTimeout = settings.CacheLimit };
 
-    /// <returns>How it ended; the response is written.</returns>
+    /// <returns>The outcome of the pull; the response is written.</returns>
     public async Task<PullOutcome> Relay(HttpContext http, ImageReference image)
     {
         if (addresses.Cache.Current is not { } cache)

@@ -24,7 +24,7 @@ internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource
     private static readonly Answer.Refused WrongNumber =
         new(400, RegistryErrors.Body("PAGINATION_NUMBER_INVALID", "n is the number of tags asked for, from 0"), null);
 
-    /// <returns>How it ended; the response is written.</returns>
+    /// <returns>The outcome of the pull; the response is written.</returns>
     public async Task<PullOutcome> Serve(HttpContext http, ImageReference image)
     {
         // 1. The page the client asks for; a query that a page's link gave it is the source's own matter.

@@ -128,7 +128,7 @@ internal abstract record Answer
         /// <summary>Bytes in the body; null when the source does not say.</summary>
         public long? Length => Response.Content.Headers.ContentLength;
 
-        /// <summary>Which part of the blob the body is; null when it is all of it.</summary>
+        /// <summary>The range of the blob in the body; null when it is all of it.</summary>
         public ContentRangeHeaderValue? Part => (int)Response.StatusCode == 206 ? Response.Content.Headers.ContentRange : null;
 
         public void Dispose()

@@ -7,10 +7,9 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// The origin itself, anonymously, when neither cache nor image-fetcher could answer: public images stay pullable with everything of Kuik down.
-/// Few blobs at a time of each origin, so that a node without an image-fetcher does not use up an origin's patience. A HEAD is a hint:
-/// whatever an origin
-/// answers to it but a usable 200 or a 429, it is asked again with GET.
+/// The origin itself, anonymously, when neither cache nor image-fetcher could answer: public images can be pulled while all other parts of
+/// Kuik are down. Few blobs at a time of each origin, so that a node without an image-fetcher does not exhaust an origin's rate limit. HEAD
+/// is a hint: after any status except a usable 200 or a 429, the request is repeated with GET.
 /// </summary>
 internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings, CircuitBreaker circuitBreaker, TimeProvider time, ILogger<OriginSource> logger)
     : IPullSource
@@ -200,8 +199,8 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
     }
 
     /// <summary>
-    /// The refusal that the client gets for an origin's answer: the statuses that clients act on. Null for anything else, which is no answer to what was
-    /// asked.
+    /// The refusal that the client gets for an origin's answer: the statuses that clients act on. Null for anything else,
+    /// which is no answer to what was asked.
     /// </summary>
     public static Answer.Refused? Verdict(RegistryException error, string unknown)
     {

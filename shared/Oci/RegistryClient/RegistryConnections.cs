@@ -36,7 +36,8 @@ internal sealed class RegistryConnections(
 
     /// <summary>Sends a request, once there is a connection for it.</summary>
     /// <param name="request">The request with its address.</param>
-    /// <param name="origin">The address of the registry on whose behalf; where it may lead is its matter only if that is elsewhere.</param>
+    /// <param name="origin">The address of the registry on whose behalf it is sent; its redirect rules apply
+    /// only if that is elsewhere.</param>
     /// <param name="isTransfer">A blob comes or goes: such requests last, and those for small answers do not wait for them.</param>
     /// <param name="patience">How long the head of the answer may take, from then on.</param>
     /// <param name="ct">Ends it, and alone ends the waiting for a connection.</param>
@@ -167,8 +168,8 @@ internal sealed class RegistryConnections(
     }
 
     /// <summary>
-    /// Is a registry's host on a private network, as far as is known? Of what did not answer there a client is told less: node-proxy would
-    /// be a port scanner.
+    /// True for a registry's host on a private network, as far as known. If it does not answer, clients are not told the cause:
+    /// node-proxy would be a port scanner.
     /// </summary>
     public bool IsPrivate(Uri registry) => IPAddress.TryParse(registry.IdnHost, out var literal)
         ? AddressKinds.Classify(literal) is not AddressKind.Public
@@ -187,9 +188,10 @@ internal sealed class RegistryConnections(
 
     private static string KeyOf(string host, int port) => $"{host}:{port}";
 
-    /// <summary>How connections of a pool are made and checked.</summary>
-    /// <param name="IsVerified">False: any certificate will do.</param>
-    /// <param name="IsProxied">Through the proxy, which finds the addresses.</param>
-    /// <param name="Origin">Where the registry is that sends us there; null when it does not, or when the proxy makes the connection.</param>
+    /// <summary>The key of a connection pool.</summary>
+    /// <param name="IsVerified">False: any certificate is accepted.</param>
+    /// <param name="IsProxied">Through the proxy, which resolves the addresses.</param>
+    /// <param name="Origin">The network of the registry that redirects there; null without a redirect, or when the
+    /// proxy makes the connection.</param>
     private readonly record struct Way(bool IsVerified, bool IsProxied, AddressKind? Origin);
 }

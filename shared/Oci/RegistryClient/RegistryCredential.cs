@@ -11,8 +11,8 @@ namespace Kuik.Oci;
 public sealed record RegistryCredential(string Username, string Password, string? IdentityToken = null, string? RegistryToken = null)
 {
     /// <summary>
-    /// How username and password become bytes: as UTF-8, or, when false, as Latin-1, in which each character is one byte. That keeps the
-    /// bytes of a password that a pull secret holds in another encoding.
+    /// The encoding of username and password: UTF-8, or, when false, Latin-1, in which each character is one byte. That keeps the bytes of
+    /// a password that a pull secret holds in another encoding.
     /// </summary>
     public bool IsUtf8 { get; init; } = true;
 

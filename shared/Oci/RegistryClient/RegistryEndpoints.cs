@@ -5,7 +5,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Oci;
 
-/// <summary>How a registry is reached.</summary>
+/// <summary>The address of a registry, and its TLS verification.</summary>
 /// <param name="Address">Scheme, host and port.</param>
 /// <param name="IsVerified">False: any certificate will do.</param>
 /// <param name="MayBePlain">True: plain HTTP is tried when the port does not speak TLS.</param>
@@ -66,7 +66,7 @@ public sealed class RegistryEndpoints
     /// <summary>The clock by which a host that answered without TLS is tried with it again.</summary>
     internal TimeProvider Time { get; set; } = TimeProvider.System;
 
-    /// <summary>How to reach a host.</summary>
+    /// <summary>The endpoint of a host.</summary>
     /// <param name="host">As references name it.</param>
     public RegistryEndpoint Of(string host) =>
         !_special.TryGetValue(host, out var endpoint)

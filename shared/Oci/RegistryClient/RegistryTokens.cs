@@ -31,7 +31,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
 
     /// <summary>A token, and whether it is one that was kept: that may have been revoked since.</summary>
     /// <param name="request">Registry, realm, scopes and credential.</param>
-    /// <param name="isRefused">Whether the registry refused a token just now: it is not used again.</param>
+    /// <param name="isRefused">True for a token that the registry has just refused: it is not used again.</param>
     /// <param name="stop">Ends the waiting, not the request that other callers may wait for.</param>
     /// <exception cref="RegistryException">The token server did not give one.</exception>
     public async Task<(string Value, bool WasKept)> Get(TokenRequest request, Func<string, bool> isRefused, CancellationToken stop)
