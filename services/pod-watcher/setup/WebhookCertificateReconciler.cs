@@ -137,7 +137,7 @@ internal sealed partial class WebhookCertificateReconciler(
 
 /// <summary>The result of a pass.</summary>
 /// <param name="Bundle">The intended caBundle, as PEM.</param>
-/// <param name="Publication">Whether it is published.</param>
+/// <param name="Publication">Its state in the cluster.</param>
 internal sealed record WebhookCertificateState(string Bundle, Publication Publication)
 {
     /// <summary>The end of the webhook's certificate, UTC.</summary>

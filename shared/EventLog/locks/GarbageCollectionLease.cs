@@ -72,7 +72,7 @@ public sealed class GarbageCollectionLease(LockSession session, TimeProvider tim
         }
     }
 
-    /// <summary>Does not release anything: shares and locks are disposed of separately.</summary>
+    /// <summary>Releases nothing: shares and locks are disposed of separately.</summary>
     public void Dispose() => _line.Dispose();
 
     private Shared? Current()
