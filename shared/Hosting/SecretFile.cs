@@ -166,13 +166,3 @@ public sealed partial class SecretFile : IDisposable
         public static byte[] HashOf(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
     }
 }
-
-/// <summary>The kind of content of a <see cref="SecretFile"/>.</summary>
-public enum SecretKind
-{
-    /// <summary>Any text on one line.</summary>
-    Password,
-
-    /// <summary>A token of <c>Authorization: Bearer</c>.</summary>
-    Token,
-}

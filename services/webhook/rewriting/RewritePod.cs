@@ -4,25 +4,6 @@ using Kuik.Contracts;
 
 namespace Kuik.Webhook;
 
-/// <summary>A pod about to be created or changed, as the AdmissionReview has it.</summary>
-/// <param name="Operation"><c>CREATE</c> or <c>UPDATE</c>; others are left alone.</param>
-/// <param name="SubResource">Empty, or <c>ephemeralcontainers</c>; others are left alone.</param>
-/// <param name="Pod">The pod as it would become: raw JSON, since no library of ours knows all of a newer Kubernetes' fields.</param>
-/// <param name="OldPod">The pod as it is; null on CREATE.</param>
-public sealed record PodChange(string Operation, string SubResource, JsonElement? Pod, JsonElement? OldPod)
-{
-    /// <summary>The <c>request</c> of an AdmissionReview; missing members are left empty.</summary>
-    public static PodChange From(JsonElement? request) => new(
-        request.Member("operation").Text() ?? "", request.Member("subResource").Text() ?? "", request.Member("object"), request.Member("oldObject"));
-}
-
-/// <summary>The decision about a pod.</summary>
-/// <param name="Patch">JSON Patch (RFC 6902); empty when nothing changes.</param>
-/// <param name="Containers">Each container and image volume that was looked at.</param>
-/// <param name="LeftAlone">Why the pod as a whole is left alone; null when it is not.</param>
-/// <param name="Skipped">Containers and volumes that were not looked at, because there are too many; 0 otherwise.</param>
-public sealed record PodDecision(JsonArray Patch, IReadOnlyList<ImageDecision> Containers, string? LeftAlone = null, int Skipped = 0);
-
 /// <summary>Decides which images of a pod are rewritten and writes the patch: images, our label and our annotations, nothing else.</summary>
 public static class RewritePod
 {

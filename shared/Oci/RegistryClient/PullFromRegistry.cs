@@ -3,27 +3,6 @@ using System.Net.Http.Headers;
 
 namespace Kuik.Oci;
 
-/// <summary>A manifest or index, byte for byte.</summary>
-/// <param name="Bytes">As served.</param>
-/// <param name="MediaType">Of a manifest, in its usual spelling; else as served.</param>
-/// <param name="Digest">Of the manifest (see <see cref="ManifestDigest"/>): the one asked for, or a sha256.</param>
-public sealed record Manifest(byte[] Bytes, string MediaType, string Digest);
-
-/// <summary>The headers of a manifest, from a HEAD request.</summary>
-/// <param name="Digest">Null when it did not say.</param>
-/// <param name="MediaType">Null when it did not say, or named a type that is no manifest's.</param>
-/// <param name="SizeInBytes">Null when it did not say, or said 0.</param>
-public sealed record ManifestHead(string? Digest, string? MediaType, long? SizeInBytes);
-
-/// <summary>A blob on its way.</summary>
-/// <param name="Body">The bytes, unverified. A break is a <see cref="RegistryException"/>.</param>
-/// <param name="Length">Of this body in bytes; null when the registry did not say.</param>
-/// <param name="Range">The range of the body; null for the whole blob, also where a range was requested.</param>
-public sealed record BlobBody(Stream Body, long? Length, ContentRangeHeaderValue? Range) : IAsyncDisposable
-{
-    public ValueTask DisposeAsync() => Body.DisposeAsync();
-}
-
 /// <summary>Reading from a registry.</summary>
 public static class PullFromRegistry
 {

@@ -5,12 +5,6 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Oci;
 
-/// <summary>The address of a registry, and its TLS verification.</summary>
-/// <param name="Address">Scheme, host and port.</param>
-/// <param name="IsVerified">False: any certificate will do.</param>
-/// <param name="MayBePlain">True: plain HTTP is tried when the port does not speak TLS.</param>
-public sealed record RegistryEndpoint(Uri Address, bool IsVerified = true, bool MayBePlain = false);
-
 /// <summary>Where the hosts of references are, and which of them need no (verified) TLS.</summary>
 public sealed class RegistryEndpoints
 {
