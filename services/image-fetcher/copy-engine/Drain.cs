@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
@@ -118,44 +116,5 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
         }
 
         public void Dispose() => drain._requests.TryRemove(this, out _);
-    }
-}
-
-/// <summary>Drains the engine before the host closes its listener, and stops it after that.</summary>
-internal sealed class EngineShutdown(Engine engine) : IHostedLifecycleService
-{
-    public async Task StoppingAsync(CancellationToken cancellationToken)
-    {
-        await engine.Drain.Complete(cancellationToken);
-        engine.Stop();
-        await engine.Drain.CutRequests(cancellationToken);
-    }
-
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-}
-
-/// <summary>The health check of the spool. Degraded while it is full: pulls continue at the pace of each blob's slowest reader.</summary>
-internal sealed class SpoolHealth(Engine engine) : IHealthCheck
-{
-    /// <summary>A spool is full now and then; only a longer time is reported.</summary>
-    private static readonly TimeSpan FullFor = TimeSpan.FromMinutes(1);
-
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
-    {
-        var use = engine.Spool.Use;
-        return Task.FromResult(
-            engine.Owners.IsDraining ? HealthCheckResult.Unhealthy("the process is ending")
-            : use.FullFor > FullFor ? HealthCheckResult.Degraded(
-                $"full for {use.FullFor.Value.TotalMinutes:0} min: {use.Used} of {use.Limit} bytes in {use.Blobs} blobs; "
-                + "raise Kuik:Fetch:SpoolLimit, or look for a full disk or a slow cache registry")
-            : HealthCheckResult.Healthy());
     }
 }

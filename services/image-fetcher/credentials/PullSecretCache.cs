@@ -6,13 +6,6 @@ using Npgsql;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Reads the names of the pull secrets of pods: for an image by tag, of the pods that use this tag; for one by digest, of
-/// the pods that use its repository.
-/// </summary>
-/// <exception cref="NpgsqlException">Postgres is unreachable, or did not answer.</exception>
-public delegate Task<IReadOnlyList<PullSecret>> ReadPullSecretNames(ImageReference image, CancellationToken ct);
-
-/// <summary>
 /// The names of the pull secrets for an image, from the usage table: one indexed query for each image, with its result used for a
 /// second. A singleton.
 /// <para>A tag is pulled with the secrets of the pods that use this very tag, and no others: a pod that names another tag of a repository

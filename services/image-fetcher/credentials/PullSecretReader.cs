@@ -1,27 +1,11 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Kuik.EventLog;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Kubernetes;
 
 namespace Kuik.ImageFetcher;
-
-/// <summary>The relevant fields of a Secret.</summary>
-/// <param name="Type">For example <c>kubernetes.io/dockerconfigjson</c>.</param>
-/// <param name="Data">Decoded; null for none.</param>
-public sealed record SecretContent(string? Type, Dictionary<string, byte[]>? Data);
-
-/// <summary>Gets one Secret from Kubernetes.</summary>
-/// <exception cref="KubernetesApiException">Kubernetes refuses, or there is no such Secret (404).</exception>
-public delegate Task<SecretContent> GetSecret(PullSecret secret, CancellationToken ct);
-
-/// <summary>The contents of pull secrets.</summary>
-/// <param name="Entries">Secret by secret.</param>
-/// <param name="Problems">A sentence for each secret that is missing or could not be read, and for each invalid entry; each names the
-/// secret and nothing of its content.</param>
-public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems);
 
 /// <summary>
 /// Reads pull secrets on demand, which is image-fetcher's only permission in Kubernetes. A secret is cached for half a minute, so that a
@@ -178,13 +162,4 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
     {
         public DateTimeOffset AskedAt { get; set; }
     }
-}
-
-/// <summary>The JSON of a Secret, the only kind of object that image-fetcher reads.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-[JsonSerializable(typeof(SecretContent))]
-internal sealed partial class SecretJson : JsonSerializerContext
-{
-    public static GetSecret From(KubernetesApi kubernetes) => (secret, ct) => kubernetes.Get(
-        $"api/v1/namespaces/{Uri.EscapeDataString(secret.Namespace)}/secrets/{Uri.EscapeDataString(secret.Name)}", Default.SecretContent, ct);
 }

@@ -6,21 +6,6 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Makes written state agree with observed state, for the objects with these keys. Level-triggered: a key is only a hint.
-/// </summary>
-internal interface IReconciler
-{
-    /// <summary>Reconciles some keys, or throws: then each of them is reconciled again later, alone.</summary>
-    Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct);
-}
-
-/// <summary>The options of a <see cref="Controller"/>.</summary>
-/// <param name="What">The plural of its keys, for logs, metrics and readiness: <c>pods</c>.</param>
-/// <param name="Workers">The number of concurrent workers.</param>
-/// <param name="Batch">The limit of keys that a worker takes at once.</param>
-internal sealed record ControllerOptions(string What, int Workers, int Batch = 1);
-
-/// <summary>
 /// Takes keys from a queue and reconciles them, as in controller-runtime. A failed key waits while others are reconciled. When consecutive
 /// failures mean that Postgres or the API is unreachable, all workers pause, longer each time up to 30 s. Only an event that this version
 /// cannot read ends the controller.

@@ -4,17 +4,6 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher.Setup;
 
-/// <summary>The fields of a new Secret besides its data.</summary>
-/// <param name="Name">In Kuik's namespace.</param>
-/// <param name="Type"><c>Opaque</c> or <c>kubernetes.io/tls</c>.</param>
-/// <param name="Labels">By key.</param>
-internal sealed record SecretTemplate(string Name, string Type, IReadOnlyDictionary<string, string> Labels);
-
-/// <summary>A Secret as it was read.</summary>
-/// <param name="Version">Its resourceVersion; null: it does not exist.</param>
-/// <param name="Data">By key, decoded; empty for none.</param>
-internal sealed record StoredSecret(string? Version, IReadOnlyDictionary<string, string> Data);
-
 /// <summary>
 /// Reads and writes Secrets of Kuik's namespace. A write is bound to the version that was read: of several concurrent ones one succeeds,
 /// and the others are refused with <c>Conflict</c> and read again.

@@ -134,28 +134,3 @@ internal sealed partial class WebhookCertificateReconciler(
     [LoggerMessage(LogLevel.Information, "wrote caBundle of MutatingWebhookConfiguration {Name}")]
     private partial void LogPublished(string name);
 }
-
-/// <summary>The result of a pass.</summary>
-/// <param name="Bundle">The intended caBundle, as PEM.</param>
-/// <param name="Publication">Its state in the cluster.</param>
-internal sealed record WebhookCertificateState(string Bundle, Publication Publication)
-{
-    /// <summary>The end of the webhook's certificate, UTC.</summary>
-    public required DateTimeOffset CertificateEnd { get; init; }
-
-    /// <summary>The end of the signing authority, UTC.</summary>
-    public required DateTimeOffset AuthorityEnd { get; init; }
-}
-
-/// <summary>The state of caBundle.</summary>
-internal enum Publication
-{
-    /// <summary>It was correct before.</summary>
-    WasThere,
-
-    /// <summary>It has been written.</summary>
-    Written,
-
-    /// <summary>There is no webhook configuration.</summary>
-    NoConfiguration,
-}

@@ -3,11 +3,6 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Kuik.PodWatcher.Setup;
 
-/// <summary>A certificate, followed by others, and the private key of the first one, as PEM text.</summary>
-/// <param name="Certificates">One or more.</param>
-/// <param name="Key">PKCS 8.</param>
-internal sealed record CertificatePair(string Certificates, string Key);
-
 /// <summary>
 /// Creates and checks the webhook's certificate and its authorities. Pure except for randomness; ECDSA with P-256 and SHA-256.
 /// </summary>

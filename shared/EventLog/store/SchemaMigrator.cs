@@ -155,6 +155,3 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
         "{Name} differs from this version's declaration; not changed, because its schema version has been applied before")]
     private partial void LogDiffers(string name);
 }
-
-/// <summary>The tables differ from those of this version in a way that additions cannot resolve.</summary>
-public sealed class SchemaMigrationRefusedException(string message) : Exception(message);

@@ -2,19 +2,6 @@ using Kuik.Hosting;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>The waits of a <see cref="WorkQueue"/>.</summary>
-public sealed record WorkQueueOptions
-{
-    /// <summary>How long a new key waits, so that many changes of one object are processed together. Default 0.</summary>
-    public TimeSpan Gather { get; init; }
-
-    /// <summary>The first wait of a failed key; each further one is twice as long. Default 1 s.</summary>
-    public TimeSpan FirstRetry { get; init; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>The longest wait of a failed key. Default 1 minute: after an outage no key waits longer than that.</summary>
-    public TimeSpan LongestRetry { get; init; } = TimeSpan.FromMinutes(1);
-}
-
 /// <summary>
 /// The keys of objects to reconcile, with the semantics of client-go's work queue: first in, first out; each key is queued at most
 /// once and never taken twice at the same time (a key that is added while it is taken is queued again when it is done); a failed

@@ -4,20 +4,6 @@ using Kuik.Kubernetes;
 
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>The API server's answer to a dry run of a pod.</summary>
-/// <param name="Image">The container's final image; empty for a denied pod.</param>
-/// <param name="PullPolicy">The container's final pull policy; <c>IfNotPresent</c> was requested.</param>
-/// <param name="WasSeen">The webhook was called.</param>
-/// <param name="Denial">The reason of a denial; null when the pod is admitted.</param>
-internal sealed record AdmittedPod(string Image, string PullPolicy, bool WasSeen, string? Denial);
-
-/// <summary>The API server's answers for two pods that differ in one label.</summary>
-/// <param name="Namespace">The namespace of the dry run.</param>
-/// <param name="Image">The image that both request.</param>
-/// <param name="Rewritten">A usual pod, which the webhook should rewrite.</param>
-/// <param name="Untouched">The pod with the label that opts out.</param>
-internal sealed record Admission(string Namespace, string Image, AdmittedPod Rewritten, AdmittedPod Untouched);
-
 /// <summary>Creates pods as a dry run: admission runs, and nothing is stored.</summary>
 /// <param name="api">The cluster.</param>
 /// <param name="image">The image of the pod.</param>

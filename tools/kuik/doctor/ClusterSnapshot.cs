@@ -96,15 +96,3 @@ internal sealed record ClusterSnapshot
             .Select(space => space.Metadata.Name!).OrderBy(name => name != "default").ThenBy(name => name, StringComparer.Ordinal),
     ];
 }
-
-/// <summary>The answers of a pod of one of Kuik's services, through the API server's proxy.</summary>
-/// <param name="Pod">Its name.</param>
-/// <param name="Component">For example <c>image-fetcher</c>.</param>
-/// <param name="Readiness"><c>/readyz</c>: a first line, followed by one for each health check.</param>
-/// <param name="Metrics"><c>/metrics</c>.</param>
-internal sealed record ServiceAnswers(string Pod, string Component, Reading<string> Readiness, Reading<MetricSamples> Metrics);
-
-/// <summary>A policy engine's limit on the names of images.</summary>
-/// <param name="Policy">Kind and name of its resource.</param>
-/// <param name="Allowed">Patterns of the images that it allows.</param>
-internal sealed record ImageRule(string Policy, IReadOnlyList<string> Allowed);

@@ -1,12 +1,5 @@
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>The result of reading a part of the cluster.</summary>
-internal interface IReading
-{
-    /// <summary>The error; null when it was read.</summary>
-    string? Problem { get; }
-}
-
 /// <summary>A part of the cluster, or the error of reading it.</summary>
 internal sealed class Reading<T> : IReading
 {

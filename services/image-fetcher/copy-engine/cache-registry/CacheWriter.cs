@@ -59,10 +59,3 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
         public ValueTask DisposeAsync() => Release(ref writer._lock);
     }
 }
-
-/// <summary>The factory of <see cref="CacheWriter"/>.</summary>
-internal sealed class CacheWriters(CopyEngineHooks needs)
-{
-    /// <summary>A writer that holds nothing yet.</summary>
-    public CacheWriter For(string repository) => new(needs.LockRepository, needs.ShareCache, repository);
-}

@@ -12,15 +12,3 @@ public interface IHeldLock : IAsyncDisposable
     /// </summary>
     bool ExcludesOthers { get; }
 }
-
-/// <summary>A lock that protects nothing, where there is no other party.</summary>
-internal sealed class NoLock : IHeldLock
-{
-    public static readonly NoLock Instance = new();
-
-    public bool ExcludesOthers => true;
-
-    public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-}

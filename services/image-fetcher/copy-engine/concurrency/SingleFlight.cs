@@ -39,9 +39,3 @@ internal sealed class SingleFlight<TKey, TResult>(CancellationToken stopping, Wo
     /// <summary>The running work for a key, or null.</summary>
     public Task<TResult>? Find(TKey key) => _running.TryGetValue(key, out var work) ? work.Value : null;
 }
-
-/// <summary>The instrumentation of work.</summary>
-/// <param name="Name">The label of its metric: <c>manifest</c>.</param>
-/// <param name="Metrics">Counts joins.</param>
-/// <param name="Watchdog">Null for work that may take hours, whose parts are watched instead.</param>
-internal sealed record WorkInstrumentation(string Name, EngineMetrics Metrics, WorkWatchdog? Watchdog = null);

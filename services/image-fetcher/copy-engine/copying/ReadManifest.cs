@@ -4,19 +4,6 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>A config or layer that a manifest lists.</summary>
-/// <param name="Digest">The blob's digest.</param>
-/// <param name="SizeInBytes">The size stated by the manifest.</param>
-/// <param name="IsForeign">True for a non-distributable layer: it is not in the registry but at addresses of its own.</param>
-internal sealed record Part(string Digest, long SizeInBytes, bool IsForeign);
-
-/// <summary>An entry of an index.</summary>
-/// <param name="Digest">The manifest's digest.</param>
-/// <param name="SizeInBytes">The size stated by the index.</param>
-/// <param name="Platform">Null if the index states none, and for attestations (unknown/unknown).</param>
-/// <param name="MayBeAny">True for an image without a platform in the index: only its config states it, where runtimes look for it.</param>
-internal sealed record IndexEntry(string Digest, long SizeInBytes, Platform? Platform, bool MayBeAny);
-
 /// <summary>Parses manifests and indexes, Docker's and OCI's alike.</summary>
 internal static class ReadManifest
 {

@@ -3,11 +3,6 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>The outcome of one sweep.</summary>
-/// <param name="Deleted">The number of deleted manifests.</param>
-/// <param name="Doubt">The part that could not be read, so that nothing was deleted; null when everything was read.</param>
-public sealed record Sweep(int Deleted, string? Doubt);
-
 /// <summary>
 /// Deletes the manifests, checksums and tombstones of one repository of the cache that no tag needs any more. Costs a few requests for each
 /// tag, so one sweep follows many evictions. Nothing is deleted while a listed tag cannot be read down to its last stored manifest. A

@@ -9,9 +9,6 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>Another replica did not answer, or was gone or stopping before it answered.</summary>
-internal sealed class ReplicaUnreachableException(string message, Exception? inner = null) : Exception(message, inner);
-
 /// <summary>
 /// Asks the owner of a blob to copy it into the cache, and the owner of a repository to fetch a manifest. The response is lines of JSON
 /// (<see cref="PeerLine"/>): one every second with the progress, and the result at the end. The owner itself detects an origin or a cache

@@ -1,27 +1,6 @@
 using Kuik.Hosting;
-using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
-
-/// <summary>Exchanges this workload's identity in a cloud for a credential for that cloud's registries.</summary>
-public interface ICloudIdentity
-{
-    /// <summary>The request for a credential for this registry; null when the registry is not one of this cloud's.</summary>
-    /// <param name="host">As references name it: <c>123456789012.dkr.ecr.eu-west-1.amazonaws.com</c>.</param>
-    RequestCloudToken? For(string host);
-}
-
-/// <summary>Requests a new token from the cloud at each call.</summary>
-/// <exception cref="CloudIdentityException">The cloud issued none.</exception>
-public delegate Task<CloudToken> RequestCloudToken(CancellationToken ct);
-
-/// <summary>A credential issued by a cloud.</summary>
-/// <param name="Credential">For the registry.</param>
-/// <param name="ExpiresAt">UTC.</param>
-public sealed record CloudToken(RegistryCredential Credential, DateTimeOffset ExpiresAt);
-
-/// <summary>A failed request to a cloud. The message says what was attempted, on what, and what came back, and holds no token.</summary>
-public sealed class CloudIdentityException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>The factory of the enabled identities.</summary>
 public static class CloudIdentities
