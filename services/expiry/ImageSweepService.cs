@@ -10,7 +10,7 @@ namespace Kuik.Expiry;
 /// </summary>
 public sealed partial class ImageSweepService(
     NoteUnused noteUnused, DueWorkAnnouncer dueWorkAnnouncer, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready,
-    ExpiryOptions settings, SchedulingOptions scheduling, ExpiryMetrics metrics, TimeProvider time, ILogger<ImageSweepService> logger)
+    ExpiryOptions options, SchedulingOptions scheduling, ExpiryMetrics metrics, TimeProvider time, ILogger<ImageSweepService> logger)
     : BackgroundService
 {
     /// <summary>The number of candidates that one sweep checks: the next sweep continues from there.</summary>
@@ -23,7 +23,7 @@ public sealed partial class ImageSweepService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Wait(stoppingToken);
-        using var timer = new PeriodicTimer(settings.SweepInterval, time);
+        using var timer = new PeriodicTimer(options.SweepInterval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
             if (leadership.IsHeld)
                 await Sweep(stoppingToken);

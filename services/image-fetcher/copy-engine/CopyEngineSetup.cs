@@ -21,14 +21,14 @@ public static class CopyEngineSetup
     /// <exception cref="Hosting.InvalidSettingException">A setting is invalid.</exception>
     public static IServiceCollection AddCopyEngine(this IServiceCollection services, IConfiguration configuration, Func<IServiceProvider, CopyEngineHooks> needs)
     {
-        var settings = CopyEngineOptions.From(configuration);
+        var options = CopyEngineOptions.From(configuration);
         var endpoints = RegistryEndpoints.From(configuration);
-        var network = RegistryNetwork.From(configuration) with { Denied = settings.Origins.DenialReason };
+        var network = RegistryNetwork.From(configuration) with { Denied = options.Origins.DenialReason };
         services.AddSingleton(provider => new Engine(
-            settings, time => new RegistryClient(endpoints, settings.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
+            options, time => new RegistryClient(endpoints, options.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>()));
         services.AddHostedService(provider => new EngineShutdown(provider.GetRequiredService<Engine>()));
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit + Drain.LastSteps);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainLimit + Drain.LastSteps);
         services.AddHealthChecks()
             .Add(new HealthCheckRegistration("work", provider => provider.GetRequiredService<Engine>().Watchdog, failureStatus: null, [KuikDefaults.Live]))
             .Add(new HealthCheckRegistration("spool", provider => new SpoolHealth(provider.GetRequiredService<Engine>()), failureStatus: null, tags: null));

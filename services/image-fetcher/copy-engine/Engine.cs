@@ -24,28 +24,28 @@ internal sealed class Engine : IDisposable
     private readonly ManifestReadLimiter _manifestReads;
 
     public Engine(
-        CopyEngineOptions settings, Func<TimeProvider, RegistryClient> client, CopyEngineHooks needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
+        CopyEngineOptions options, Func<TimeProvider, RegistryClient> client, CopyEngineHooks needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
     {
-        (Time, OriginRules) = (time, settings.Origins);
+        (Time, OriginRules) = (time, options.Origins);
         var stopping = _stopping.Token;
         var metrics = new EngineMetrics(meters, time);
         Watchdog = new WorkWatchdog(time);
         metrics.Watch(Watchdog);
-        _token = settings.TokenFile is { } file
+        _token = options.TokenFile is { } file
             ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>())
             : null;
         _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = new PeerConnectionHandler() });
         Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);
-        _cache = new CacheRegistry(settings, time);
-        Spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, settings.LargestBlobInBytes, metrics, Watchdog, time, stopping);
+        _cache = new CacheRegistry(options, time);
+        Spool = new Spool(options.SpoolPath, options.SpoolLimitInBytes, options.LargestBlobInBytes, metrics, Watchdog, time, stopping);
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
         _manifestReads = new ManifestReadLimiter(time, metrics);
-        var originClient = new OriginClient(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = settings.Origins };
-        var requests = new PerHostLimiter(int.MaxValue, settings.MaxConcurrentPerHost);
+        var originClient = new OriginClient(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = options.Origins };
+        var requests = new PerHostLimiter(int.MaxValue, options.MaxConcurrentPerHost);
         var downloads = new PerHostLimiter(MostDownloads, MostDownloadsPerHost);
-        Replicas = new ReplicaList(settings, _peers, time, logs.CreateLogger<ReplicaList>());
+        Replicas = new ReplicaList(options, _peers, time, logs.CreateLogger<ReplicaList>());
         Owners = new RendezvousRing(Replicas, time, logs.CreateLogger<RendezvousRing>());
         Ask = new OwnerClient(_peers, Owners, time);
         PeerSpools = new PeerSpools(_peers, _client, Owners, time);
@@ -53,9 +53,9 @@ internal sealed class Engine : IDisposable
         var writers = new CacheWriters(needs);
         var checksumWriter = new ChecksumWriter(_cache, writers, logs.CreateLogger<ChecksumWriter>(), stopping);
         BlobCopier = new BlobCopier(_cache, Spool, originClient, requests, downloads, Owners, Ask, PeerSpools, checksumWriter, needs.ShareCache, metrics, time, stopping);
-        var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, settings);
+        var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, options);
         var followers = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
-        ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, followers, writers, settings, time, stopping);
+        ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, followers, writers, options, time, stopping);
         RepositorySweeper = new RepositorySweeper(_cache, writers, logs.CreateLogger<RepositorySweeper>());
         TagEviction = new TagEviction(_cache, writers, RepositorySweeper, logs.CreateLogger<TagEviction>());
         Forward = new OwnerForwarder(_peers, Owners, metrics, time);
@@ -64,7 +64,7 @@ internal sealed class Engine : IDisposable
         TagRevalidator = new TagRevalidator(ManifestFetcher, ManifestPullEndpoint, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
         BlobPullEndpoint = new BlobPullEndpoint(_cache, BlobCopier, originClient, needs.ShareCache, time, logs.CreateLogger<BlobPullEndpoint>(), stopping);
-        Drain = new Drain(Spool, Owners, Ask, settings.DrainLimit, time, logs.CreateLogger<Drain>());
+        Drain = new Drain(Spool, Owners, Ask, options.DrainLimit, time, logs.CreateLogger<Drain>());
     }
 
     public TimeProvider Time { get; }

@@ -16,7 +16,7 @@ namespace Kuik.ImageFetcher;
 /// exactly this image is used. Only if <c>Kuik:Fetch:OpenTagsWithoutPostgres</c> is true, and only while connections are refused or broken,
 /// a tag is pulled with the remembered secrets of other images of its repository: new pods are unknown then.</para>
 /// </summary>
-public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOptions settings, TimeProvider time,
+public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOptions options, TimeProvider time,
     ILogger<PullSecretCache> logger) : IDisposable
 {
     /// <summary>How long a result is used: a pod's pull may come a moment after the pod.</summary>
@@ -42,7 +42,7 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
     private volatile bool isDisconnected;
 
     /// <summary>True while tags are pulled with the secrets of other images of their repositories.</summary>
-    public bool OpensTags => settings.OpenTagsWithoutPostgres && isDisconnected;
+    public bool OpensTags => options.OpenTagsWithoutPostgres && isDisconnected;
 
     /// <summary>The secrets for an image; empty when its pods have none, or none is known.</summary>
     /// <param name="image">By its tag; or by a digest: its own, or that of one of its manifests or blobs.</param>

@@ -16,9 +16,9 @@ internal static partial class ListenOnNode
     /// </summary>
     private const int MostConnections = 4096;
 
-    public static void Configure(WebApplicationBuilder builder, ProxyOptions settings)
+    public static void Configure(WebApplicationBuilder builder, ProxyOptions options)
     {
-        var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
+        var metrics = options.MetricsUrls.Select(ReadUrl).ToList();
         builder.Services.AddSingleton<SocketHandover>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SocketHandover>());
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);   // it would begin an activity for each request, only to log what RegistryRequestHandler does
@@ -40,8 +40,8 @@ internal static partial class ListenOnNode
             kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
             var logger = kestrel.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ListenOnNode));
             var socketHandover = kestrel.ApplicationServices.GetRequiredService<SocketHandover>();
-            var addresses = settings.ListenAddresses.Count > 0 ? settings.ListenAddresses : LoopbackAddresses(logger);
-            foreach (var port in settings.OwnPorts)
+            var addresses = options.ListenAddresses.Count > 0 ? options.ListenAddresses : LoopbackAddresses(logger);
+            foreach (var port in options.OwnPorts)
                 foreach (var address in addresses)
                     kestrel.Listen(address, port, MarkPulls);
             foreach (var (address, port) in metrics)

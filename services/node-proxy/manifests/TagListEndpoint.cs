@@ -10,7 +10,7 @@ namespace Kuik.NodeProxy;
 /// <summary>
 /// Answers <c>/v2/…/tags/list</c> from the cache; from the origin when the cache holds no tag of the repository or does not answer.
 /// </summary>
-internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource origin, ProxyOptions settings, TimeProvider time)
+internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource origin, ProxyOptions options, TimeProvider time)
 {
     /// <summary>Longest list that is read, in bytes.</summary>
     public const int LargestList = 4 << 20;
@@ -85,7 +85,7 @@ internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource
         using var answered = answer;
         if ((int)answer.StatusCode != 200)
             return (null, (int)answer.StatusCode == 404 ? "not cached" : $"it answered {(int)answer.StatusCode}");
-        using var read = new BodyReader(settings.CacheLimit, time, stop);
+        using var read = new BodyReader(options.CacheLimit, time, stop);
         try
         {
             return await read.Whole(answer, LargestList) is { } list

@@ -10,7 +10,7 @@ namespace Kuik.PodWatcher;
 /// it without noticing, so every decision is also made against the version of its stream.
 /// </summary>
 internal sealed partial class LeaderElectionService(
-    IKubernetes client, ControllerManager cluster, WatcherOptions settings, TimeProvider time, ILogger<LeaderElectionService> logger)
+    IKubernetes client, ControllerManager cluster, WatcherOptions options, TimeProvider time, ILogger<LeaderElectionService> logger)
     : BackgroundService, ILeader
 {
     /// <summary>The Lease's name.</summary>
@@ -30,14 +30,14 @@ internal sealed partial class LeaderElectionService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var lease = new LeaseLock(client, settings.Namespace, LeaseName, identity);
+        var lease = new LeaseLock(client, options.Namespace, LeaseName, identity);
         lease.OnHttpError += Report;   // for failed writes; failed reads come from the elector
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 await RunTerm(lease, stoppingToken);
-                await Task.Delay(settings.LeaseDuration / 7, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(options.LeaseDuration / 7, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception fault) when (EventLogFault.MeansUnreadable(fault))
             {
@@ -45,7 +45,7 @@ internal sealed partial class LeaderElectionService(
                 problem = $"the log holds an event that this version cannot read: {fault.Message}";
                 LogUnreadable(fault.Message);
                 await Release(lease);
-                await Task.Delay(settings.LeaseDuration * 2, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(options.LeaseDuration * 2, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
         await Release(lease);
@@ -58,9 +58,9 @@ internal sealed partial class LeaderElectionService(
         var work = Task.CompletedTask;
         using var elector = new LeaderElector(new LeaderElectionConfig(lease)
         {
-            LeaseDuration = settings.LeaseDuration,
-            RenewDeadline = settings.LeaseDuration * 2 / 3,
-            RetryPeriod = settings.LeaseDuration / 7,
+            LeaseDuration = options.LeaseDuration,
+            RenewDeadline = options.LeaseDuration * 2 / 3,
+            RetryPeriod = options.LeaseDuration / 7,
         });
         elector.OnStartedLeading += () =>
         {
@@ -133,14 +133,14 @@ internal sealed partial class LeaderElectionService(
         var reason = fault switch
         {
             k8s.Autorest.HttpOperationException { Response.StatusCode: System.Net.HttpStatusCode.NotFound } =>
-                $"the namespace {settings.Namespace} does not exist: create it, or set Kuik:Namespace",
+                $"the namespace {options.Namespace} does not exist: create it, or set Kuik:Namespace",
             k8s.Autorest.HttpOperationException refusal => $"{(int)refusal.Response.StatusCode} {refusal.Response.ReasonPhrase}",
             _ => fault.Message,
         };
         if (fault is k8s.Autorest.HttpOperationException { Response.StatusCode: System.Net.HttpStatusCode.Conflict })
             return;   // another replica has created it
         if (problem != reason)
-            LogNoLease(LeaseName, settings.Namespace, client.BaseUri, reason);
+            LogNoLease(LeaseName, options.Namespace, client.BaseUri, reason);
         problem = reason;
     }
 

@@ -24,7 +24,7 @@ internal sealed record ConfigMap(string ApiVersion, string Kind, ObjectMeta Meta
 /// (docs/decisions/0008-node-proxy-addresses.md). Every replica does it, leading or not, with Postgres or without: all write the same,
 /// and only on a change. If a Service does not exist, its last address is kept.
 /// </summary>
-internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOptions settings, TimeProvider time, ILogger<EndpointsReconciler> logger) : BackgroundService
+internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOptions options, TimeProvider time, ILogger<EndpointsReconciler> logger) : BackgroundService
 {
     /// <summary>The ConfigMap, in Kuik's namespace.</summary>
     public const string Name = "kuik-node-proxy-endpoints";
@@ -50,7 +50,7 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
         var wanted = string.Concat(lines);
         if (lines.Count == 0 || (await api.TryGet(PathOf($"configmaps/{Name}"), EndpointsJson.Default.ConfigMap, ct))?.Data?.GetValueOrDefault(Key) == wanted)
             return;
-        var map = new ConfigMap("v1", "ConfigMap", new ObjectMeta { Name = Name, Namespace = settings.Namespace }, new Dictionary<string, string> { [Key] = wanted });
+        var map = new ConfigMap("v1", "ConfigMap", new ObjectMeta { Name = Name, Namespace = options.Namespace }, new Dictionary<string, string> { [Key] = wanted });
         await api.Apply(PathOf($"configmaps/{Name}"), map, "kuik-pod-watcher", EndpointsJson.Default.ConfigMap, ct);
         LogWritten(Name, string.Join(", ", lines.Select(line => line.TrimEnd())));
     }
@@ -84,7 +84,7 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
         }
     }
 
-    private string PathOf(string path) => $"api/v1/namespaces/{settings.Namespace}/{path}";
+    private string PathOf(string path) => $"api/v1/namespaces/{options.Namespace}/{path}";
 
     [LoggerMessage(LogLevel.Information, "wrote ConfigMap {Name}: {Endpoints}")]
     private partial void LogWritten(string name, string endpoints);

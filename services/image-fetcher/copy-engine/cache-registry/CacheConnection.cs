@@ -7,23 +7,23 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// The connection to the cache registry: its own address, TLS with a verified certificate unless that is <c>http://</c>,
 /// and its credential.
 /// </summary>
-internal sealed class CacheConnection(CopyEngineOptions settings, TimeProvider time) : IDisposable
+internal sealed class CacheConnection(CopyEngineOptions options, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan[] PausesOfRetries = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
 
-    private readonly PasswordFileCredential _credential = new(settings.CacheCredential, settings.CachePasswordFile, time);
+    private readonly PasswordFileCredential _credential = new(options.CacheCredential, options.CachePasswordFile, time);
 
-    public RegistryClient Client { get; } = new(RegistryEndpoints.At(settings.CacheEndpoint), settings.Roots, time, RegistryNetwork.Own);
+    public RegistryClient Client { get; } = new(RegistryEndpoints.At(options.CacheEndpoint), options.Roots, time, RegistryNetwork.Own);
 
     /// <summary>Host and port.</summary>
-    public string Host { get; } = RegistryEndpoints.HostOf(settings.CacheEndpoint);
+    public string Host { get; } = RegistryEndpoints.HostOf(options.CacheEndpoint);
 
     /// <summary>The current credential; null for anonymous. Read it again for each call.</summary>
     public RegistryCredential? Credential => _credential.Current;
 
     /// <summary>True for an address with the registry's own scheme, host and port; the credential is sent only there.</summary>
     public bool IsOwn(Uri address) =>
-        address.GetLeftPart(UriPartial.Authority) == settings.CacheEndpoint.GetLeftPart(UriPartial.Authority);
+        address.GetLeftPart(UriPartial.Authority) == options.CacheEndpoint.GetLeftPart(UriPartial.Authority);
 
     public RegistryRepository At(string repository) => new(Host, repository);
 

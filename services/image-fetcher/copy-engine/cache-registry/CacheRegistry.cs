@@ -18,9 +18,9 @@ internal sealed class CacheRegistry : IDisposable
     private readonly CacheUploads _uploads;
     private volatile string? _emptyBlobIn;
 
-    public CacheRegistry(CopyEngineOptions settings, TimeProvider time)
+    public CacheRegistry(CopyEngineOptions options, TimeProvider time)
     {
-        _cache = new CacheConnection(settings, time);
+        _cache = new CacheConnection(options, time);
         _uploads = new CacheUploads(_cache);
     }
 

@@ -20,19 +20,19 @@ public sealed class ImageCopier : IDisposable
     private readonly ImagePlanReader _imagePlanReader;
     private readonly ReferrerCopier _followers;
     private readonly CacheWriters _writers;
-    private readonly CopyEngineOptions _settings;
+    private readonly CopyEngineOptions _options;
     private readonly TimeProvider _time;
     private readonly PerHostLimiter _copies;
     // Apart from copies, which may take hours: checks run under the repository's lock.
     private readonly SemaphoreSlim _checks = new(MostChecks);
 
     internal ImageCopier(CacheRegistry cache, BlobCopier blobCopier, ImagePlanReader imagePlanReader, ReferrerCopier followers, CacheWriters writers,
-        CopyEngineOptions settings, TimeProvider time, CancellationToken stopping)
+        CopyEngineOptions options, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
-        (_cache, _blobCopier, _imagePlanReader, _followers, _writers, _settings, _time) =
-            (cache, blobCopier, imagePlanReader, followers, writers, settings, time);
-        _copies = new PerHostLimiter(settings.MaxConcurrentBlobs);
+        (_cache, _blobCopier, _imagePlanReader, _followers, _writers, _options, _time) =
+            (cache, blobCopier, imagePlanReader, followers, writers, options, time);
+        _copies = new PerHostLimiter(options.MaxConcurrentBlobs);
     }
 
     /// <summary>Copies an image, or joins its running copy. A caller that cancels does not stop the copy.</summary>
@@ -65,7 +65,7 @@ public sealed class ImageCopier : IDisposable
         using var plan = await _imagePlanReader.Read(image, stop);
         var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, stop);
         var result = Result(plan, copied, _time.GetElapsedTime(started));
-        if (_settings.Referrers)
+        if (_options.Referrers)
             await _followers.Copy(image, plan, (follower, its, tag, ct) => Store(follower, its, tag, isWanted, ct), stop);
         return result;
     }
@@ -156,7 +156,7 @@ public sealed class ImageCopier : IDisposable
     private async Task PutManifest(string repository, string tag, Manifest manifest, CacheWriter writer, CancellationToken stop)
     {
         // 1. In which form: an index that the registry would refuse goes into a wrapper.
-        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_settings.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
+        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_options.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
         var (bytes, type) = wrapper is null ? (manifest.Bytes, manifest.MediaType) : (wrapper.ToManifest(), MediaTypes.OciManifest);
 
         // 2. Unless it is there. An interrupted eviction may have left its tombstone, which no garbage collection removes once nothing

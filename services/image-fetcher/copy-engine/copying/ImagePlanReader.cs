@@ -4,7 +4,7 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>Reads the manifests of an image: from the cache where it has them, otherwise from the origin.</summary>
-internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manifestFetcher, PerHostLimiter requests, CopyEngineOptions settings)
+internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manifestFetcher, PerHostLimiter requests, CopyEngineOptions options)
 {
     private readonly PlanMemory _memory = new();
 
@@ -13,7 +13,7 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
     /// its origin is denied.</exception>
     public async Task<ImagePlan> Read(ImageReference image, CancellationToken stop)
     {
-        settings.Origins.ThrowIfDenied(image);   // also when the cache has all of it
+        options.Origins.ThrowIfDenied(image);   // also when the cache has all of it
         return await Read(image, await Root(image, stop), stop);
     }
 
@@ -79,7 +79,7 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         var entries = ReadManifest.Entries(manifest);
         plan.Budget.CheckIndex(manifest, entries.Count, depth);
 
-        var byPlatform = settings.Platforms.Distinct()
+        var byPlatform = options.Platforms.Distinct()
             .Select(wanted => (Wanted: wanted, Fitting: Platform.Choose(wanted, entries, entry => entry.Platform))).ToList();
         var chosen = byPlatform.SelectMany(platform => platform.Fitting).DistinctBy(entry => entry.Digest).ToList();
         var missing = byPlatform.Where(platform => platform.Fitting.Count == 0).Select(platform => platform.Wanted.ToString()).ToList();

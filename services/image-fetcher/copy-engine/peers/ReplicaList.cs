@@ -16,7 +16,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// The replicas of <c>Kuik:Fetcher:Peers</c> and their names. A DNS name is resolved again every five seconds, in the background: requests
 /// use the last list meanwhile.
 /// </summary>
-internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
+internal sealed partial class ReplicaList(CopyEngineOptions options, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
 {
     private const string Path = "/kuik/replica";
 
@@ -55,7 +55,7 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
         {
             if (_refresh is null or { IsCompleted: true } && _goodUntil <= time.GetUtcNow())
                 _refresh = Task.Run(Refresh, CancellationToken.None);
-            refresh = _addresses.Count == 0 && settings.Peers.Count > 0 ? _refresh : null;
+            refresh = _addresses.Count == 0 && options.Peers.Count > 0 ? _refresh : null;
         }
         if (refresh is not null)
             await refresh.WaitAsync(ct);
@@ -72,7 +72,7 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
 
     /// <summary>Maps the endpoint that returns the name.</summary>
     public void Map(IEndpointRouteBuilder routes) => routes.MapGet(Path, () => TypedResults.Json(
-        new ReplicaAnswer(settings.Name, Identity), ReplicaJson.Default.ReplicaAnswer));
+        new ReplicaAnswer(options.Name, Identity), ReplicaJson.Default.ReplicaAnswer));
 
     private async Task Refresh()
     {
@@ -101,8 +101,8 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
     /// <summary>Resolves the addresses; a single name stands for all of its addresses.</summary>
     private async Task<IReadOnlyList<Uri>> Find()
     {
-        if (settings.Peers is not [{ HostNameType: UriHostNameType.Dns } name])
-            return settings.Peers;
+        if (options.Peers is not [{ HostNameType: UriHostNameType.Dns } name])
+            return options.Peers;
         try
         {
             var all = await AddressResolver.Shared.Find(name.Host, CancellationToken.None).WaitAsync(FirstPatience.Addresses, time);
