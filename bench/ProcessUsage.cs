@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Kuik.Bench;
 
-/// <summary>What processes have used, from the kernel.</summary>
+/// <summary>The resource use of processes, from the kernel.</summary>
 internal static class ProcessUsage
 {
     private const int OfEndedChildren = -1;

@@ -6,9 +6,9 @@ namespace Kuik.Bench;
 
 /// <summary>One line of <c>results.json</c>.</summary>
 /// <param name="Suite">For example <c>copy</c>.</param>
-/// <param name="Case">What was done.</param>
-/// <param name="Subject">Who did it: <c>kuik</c>, a peer, or <c>kuik/PEER</c> for the ratio of the two in the same run.</param>
-/// <param name="Metric">What was measured.</param>
+/// <param name="Case">The measured operation.</param>
+/// <param name="Subject">The measured program: <c>kuik</c>, a peer, or <c>kuik/PEER</c> for the ratio of the two in the same run.</param>
+/// <param name="Metric">The name of the measurement.</param>
 /// <param name="Unit">Of median, minimum and maximum.</param>
 /// <param name="Median">Over all runs.</param>
 /// <param name="Min">Over all runs.</param>
@@ -16,7 +16,7 @@ namespace Kuik.Bench;
 /// <param name="Runs">How many; 0 for what is quoted.</param>
 internal sealed record Result(string Suite, string Case, string Subject, string Metric, string Unit, double Median, double Min, double Max, int Runs);
 
-/// <summary>What all suites measured.</summary>
+/// <summary>The results of all suites.</summary>
 internal sealed class Results
 {
     /// <summary>The subject that the others are compared with.</summary>

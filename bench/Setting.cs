@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Kuik.Bench;
 
-/// <summary>What a run is told, in the environment (README.md lists it), and what it tells a person meanwhile.</summary>
+/// <summary>The settings of a run, from the environment (README.md lists them), and its progress messages.</summary>
 internal static class Setting
 {
     /// <summary>CASE: part of a case's name; empty for all cases.</summary>

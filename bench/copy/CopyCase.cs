@@ -4,7 +4,7 @@ using Kuik.Testing;
 
 namespace Kuik.Bench.Copy;
 
-/// <summary>What is copied in a run, and the two who do it.</summary>
+/// <summary>The images to copy in a run, and the two programs that do it.</summary>
 internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, CopySet warmUp)
 {
     /// <summary>As many images at a time as image-fetcher takes by default (<c>Kuik:Fetch:MaxConcurrentImages</c>).</summary>
@@ -65,7 +65,7 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
         return new CopyUse(seconds, ProcessUsage.CpuSecondsOfEndedChildren() - cpu, CpuSecondsOfRegistries(cache) - registries, peak, IdleMemory: null);
     }
 
-    /// <summary>What the origin's own log says about the run that has just ended.</summary>
+    /// <summary>The origin's own log of the run that has just ended.</summary>
     public (long All, long OfOldLayers) BytesSent()
     {
         var sent = origin.Requests().Skip(requestsSeen).Where(request => request.Method == "GET").ToList();

@@ -45,7 +45,7 @@ internal sealed record CopySet(string Name, IReadOnlyList<(string Name, string D
         return cache;
     }
 
-    /// <summary>Does the cache serve every image exactly?</summary>
+    /// <summary>True when the cache serves every image exactly.</summary>
     /// <exception cref="InvalidOperationException">It does not: what was measured is not a copy.</exception>
     public async Task Check(Registry cache)
     {

@@ -3,7 +3,7 @@ using Kuik.Testing;
 
 namespace Kuik.Bench.Copy;
 
-/// <summary>What one run used.</summary>
+/// <summary>The resource use of one run.</summary>
 /// <param name="Seconds">From the order to the end of the last copy.</param>
 /// <param name="CpuSeconds">Of the subject's processes.</param>
 /// <param name="RegistriesCpuSeconds">Of origin and cache.</param>

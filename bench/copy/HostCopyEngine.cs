@@ -47,7 +47,7 @@ internal sealed class HostCopyEngine
     }
 
     /// <summary>Starts one.</summary>
-    /// <param name="cache">What it copies into.</param>
+    /// <param name="cache">The registry that it copies into.</param>
     /// <param name="origins">Hosts it copies from, by plain HTTP.</param>
     /// <param name="blobsAtOnce"><c>Kuik:Fetch:MaxConcurrentBlobs</c>.</param>
     /// <param name="port">Default any.</param>

@@ -19,7 +19,7 @@ internal sealed class PullClient(HttpClient replica)
 
     /// <summary>Pulls an image by its tag.</summary>
     /// <param name="name">Its name at its origin.</param>
-    /// <param name="image">What has to come.</param>
+    /// <param name="image">The expected image.</param>
     /// <returns>Seconds from the first request to the last byte; null when it could not be pulled.</returns>
     public async Task<double?> Pull(string name, TestImage image)
     {

@@ -183,7 +183,7 @@ internal static class SlowOriginCase
     /// <summary>An image at an origin.</summary>
     /// <param name="Origin">1 to 5; 5 is the slow one.</param>
     /// <param name="Name">With its origin.</param>
-    /// <param name="Image">What it is.</param>
+    /// <param name="Image">The image.</param>
     /// <param name="IsSlow">Of the slow origin.</param>
     /// <param name="IsWarmUp">Pulled before the time is taken.</param>
     private sealed record PulledImage(int Origin, string Name, TestImage Image, bool IsSlow, bool IsWarmUp);

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Kuik.Bench.Pull;
 
-/// <summary>What was to be reached, and whether it was.</summary>
+/// <summary>The targets, and their comparison with the results.</summary>
 internal static class JudgePulls
 {
     private const double MegabytesOfMebibyte = 1.048576;

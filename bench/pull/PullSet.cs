@@ -10,7 +10,10 @@ namespace Kuik.Bench.Pull;
 /// <param name="Size">In bytes.</param>
 internal sealed record PullItem(string Path, long Size);
 
-/// <summary>What is pulled, and where it lies: manifests in a registry, blobs as files of an nginx that asks the registry for everything else.</summary>
+/// <summary>
+/// The images to pull, and their storage: manifests in a registry, blobs as files of an nginx that forwards
+/// everything else to the registry.
+/// </summary>
 /// <param name="Registry">Docker's, with the manifest and the small blob.</param>
 /// <param name="Store">That nginx: the cache that the proxies stand before.</param>
 /// <param name="Manifest">By tag, some 10 KB.</param>

@@ -82,7 +82,7 @@ internal sealed class PullSuite
         await Each(SlowBlobs, run, proxies, TakeSlowly);
     }
 
-    // Whoever was first is last in the next run.
+    // The order rotates: the first one is last in the next run.
     private static async Task Each(string @case, int run, PullServer[] servers, Func<PullServer, Task> measure)
     {
         if (!@case.Contains(Setting.Wanted, StringComparison.Ordinal))

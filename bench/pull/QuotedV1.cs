@@ -1,8 +1,8 @@
 namespace Kuik.Bench.Pull;
 
 /// <summary>
-/// What kube-image-keeper v1's own proxy did on a machine like this one, before the same registry: quoted, not measured here, so that only its ratio to the registry of
-/// its own run can be compared. Lowest and highest of its runs.
+/// Results of kube-image-keeper v1's own proxy on a machine like this one, before the same registry: quoted, not measured here, so that
+/// only its ratio to the registry of its own run can be compared. Lowest and highest of its runs.
 /// </summary>
 internal static class QuotedV1
 {

@@ -5,7 +5,7 @@ using Kuik.Testing;
 
 namespace Kuik.Bench.Pull;
 
-/// <summary>What a server bore.</summary>
+/// <summary>The result of a load test of a server.</summary>
 /// <param name="RequestsPerSecond">Answered with 200.</param>
 /// <param name="MedianMilliseconds">Of the latency.</param>
 /// <param name="P99Milliseconds">Of the latency.</param>

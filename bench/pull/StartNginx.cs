@@ -23,7 +23,7 @@ internal static class StartNginx
     public static readonly string CacheInMemory = $"/dev/shm/kuik-bench-{Environment.ProcessId}";
 
     /// <summary>A caching proxy as one would tune it: manifests from a cache in memory that is as fresh as node-proxy's, blobs through 16 buffers of 64 KB.</summary>
-    /// <param name="store">What it stands before.</param>
+    /// <param name="store">The registry behind it.</param>
     public static Task<PullServer> Proxy(PullServer store) => Start("nginx", port => $$"""
           proxy_cache_path {{CacheInMemory}} keys_zone=manifests:10m;
           proxy_http_version 1.1;

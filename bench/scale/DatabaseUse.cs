@@ -3,7 +3,7 @@ using Kuik.Testing;
 
 namespace Kuik.Bench.Scale;
 
-/// <summary>What the event log costs Postgres.</summary>
+/// <summary>The event log's load on Postgres.</summary>
 internal sealed class DatabaseUse(ScriptedCluster cluster)
 {
     /// <summary>Statements slower than these are not shown.</summary>

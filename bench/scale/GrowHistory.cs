@@ -6,7 +6,7 @@ namespace Kuik.Bench.Scale;
 /// are gone. No service may run meanwhile.</summary>
 internal static class GrowHistory
 {
-    /// <param name="cluster">Whose log.</param>
+    /// <param name="cluster">The cluster with the log.</param>
     /// <param name="times">How long it is to be, in lengths of now.</param>
     public static async Task Run(ScriptedCluster cluster, int times)
     {

@@ -1,6 +1,6 @@
 namespace Kuik.Bench.Scale;
 
-/// <summary>How large the cluster is, and for how long pods come and go.</summary>
+/// <summary>The size of the cluster, and the time for which pods come and go.</summary>
 /// <param name="Pods">PODS: alive at any time. Default 100,000.</param>
 /// <param name="Images">IMAGES: different images of the pods' own containers; each pod has one sidecar beside, of the same image in all.
 /// Default 20,000.</param>

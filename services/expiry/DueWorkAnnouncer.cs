@@ -5,24 +5,27 @@ using MassTransit;
 namespace Kuik.Expiry;
 
 /// <summary>
-/// Announces what is due: a request whose message was lost, a copy or an eviction whose replica has ended, a failed copy whose next attempt
-/// has come. What is open is in the work table; the broker's queues may be deleted at any time.
+/// Announces work that is due: a request whose message was lost, a copy or an eviction whose replica has ended, the next attempt of a
+/// failed copy. Open work is in the work table; the broker's queues may be deleted at any time.
 /// </summary>
 public sealed class DueWorkAnnouncer(Npgsql.NpgsqlDataSource postgres, IBus bus, SchedulingOptions scheduling, ExpiryMetrics metrics, TimeProvider time)
 {
-    /// <summary>How many are announced at a time.</summary>
+    /// <summary>The number of announcements in one batch.</summary>
     private const int PageSize = 500;
 
-    /// <summary>How long RabbitMQ may take to confirm a page.</summary>
+    /// <summary>The time limit for RabbitMQ's confirms of a batch.</summary>
     private static readonly TimeSpan ConfirmTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// When work is due again that could not be announced: another sweep finds it once RabbitMQ answers, not only after the request lease.
+    /// When unannounced work becomes due again: another sweep finds it once RabbitMQ answers, not only after the request lease.
     /// </summary>
     private static readonly TimeSpan Unannounced = ConfirmTimeout * 2;
 
-    /// <summary>Announces all that is due now. What reaches a queue is announced again after the request lease, other work with another sweep.</summary>
-    /// <returns>How many.</returns>
+    /// <summary>
+    /// Announces everything that is due now. Work that reaches a queue is announced again after the request
+    /// lease, other work by another sweep.
+    /// </summary>
+    /// <returns>The number of announcements.</returns>
     /// <exception cref="TimeoutException">RabbitMQ has not confirmed in time.</exception>
     public async Task<int> Announce(CancellationToken ct)
     {
@@ -40,7 +43,7 @@ public sealed class DueWorkAnnouncer(Npgsql.NpgsqlDataSource postgres, IBus bus,
     }
 
     /// <summary>Publishes announcements.</summary>
-    /// <returns>Those that a queue has taken.</returns>
+    /// <returns>The work that was queued.</returns>
     private async Task<IReadOnlyList<DueWork>> Publish(IReadOnlyList<DueWork> due, CancellationToken ct)
     {
         using var timeout = new CancellationTokenSource(ConfirmTimeout, time);
@@ -66,7 +69,7 @@ public sealed class DueWorkAnnouncer(Npgsql.NpgsqlDataSource postgres, IBus bus,
         }
     }
 
-    // A broker that has lost its data confirms what it drops, until image-fetcher has made its queue again.
+    // A broker that has lost its data confirms messages that it drops, until image-fetcher has declared its queue again.
     private async Task<bool> IsTaken<T>(T announcement, CancellationToken ct) where T : class
     {
         try

@@ -4,14 +4,14 @@ using Kuik.EventLog;
 
 namespace Kuik.Expiry;
 
-/// <summary>Counts what this service decides and announces, and shows what is due. Injected as a singleton.</summary>
+/// <summary>The metrics of this service's decisions, announcements and due work. A singleton.</summary>
 public sealed class ExpiryMetrics
 {
     private readonly Counter<long> decisions;
     private readonly Counter<long> announced;
     private volatile IReadOnlyList<(WorkKind Kind, long Due, long Overdue)> work = [];
 
-    /// <summary>Counts on expiry's meter.</summary>
+    /// <summary>Creates the instruments on expiry's meter.</summary>
     public ExpiryMetrics(IMeterFactory meters)
     {
         var meter = meters.Create("Kuik.Expiry");
@@ -25,18 +25,18 @@ public sealed class ExpiryMetrics
             description: "Work that has been due for more than a minute and that no replica has claimed, by kind");
     }
 
-    /// <summary>A decision was recorded.</summary>
+    /// <summary>Counts a recorded decision.</summary>
     /// <param name="outcome"><c>unused</c>.</param>
     public void CountDecision(string outcome) => decisions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
-    /// <summary>Work was announced.</summary>
-    /// <param name="kind">A copy or a removal.</param>
-    /// <param name="isQueued">False when RabbitMQ returned it: no image-fetcher has made its queue yet.</param>
-    /// <param name="count">How often.</param>
+    /// <summary>Counts announced work.</summary>
+    /// <param name="kind">A copy or an eviction.</param>
+    /// <param name="isQueued">False when RabbitMQ returned it: no image-fetcher has declared its queue yet.</param>
+    /// <param name="count">The number of announcements.</param>
     public void CountAnnounced(WorkKind kind, bool isQueued, int count) =>
         announced.Add(count, Tag(kind), KeyValuePair.Create<string, object?>("outcome", isQueued ? "queued" : "returned"));
 
-    /// <summary>What is due now; empty when this replica does not lead.</summary>
+    /// <summary>Sets the amount of due work; empty when this replica does not lead.</summary>
     public void Show(IReadOnlyList<(WorkKind Kind, long Due, long Overdue)> counts) => work = counts;
 
     private IEnumerable<Measurement<long>> Measure(Func<(WorkKind Kind, long Due, long Overdue), long> value) =>

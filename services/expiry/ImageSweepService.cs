@@ -4,16 +4,16 @@ using Npgsql;
 namespace Kuik.Expiry;
 
 /// <summary>
-/// Looks for what has become due because time passed. One replica does it: the one that leads by the lock in Postgres (no Kubernetes Lease:
-/// expiry has no rights there, and what it works on is in Postgres). If two do for a moment, each decision is still made once: it is made on
-/// the image's stream, and work is taken under row locks.
+/// Finds images and work that have become due with time. Only the replica that leads by the lock in Postgres does it (no Kubernetes Lease:
+/// expiry has no permissions there, and everything it works on is in Postgres). If two lead for a moment, each decision is still made once:
+/// decisions are appended to the image's stream, and work is taken under row locks.
 /// </summary>
 public sealed partial class ImageSweepService(
     NoteUnused noteUnused, DueWorkAnnouncer dueWorkAnnouncer, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready,
-    ExpiryOptions settings, SchedulingOptions scheduling, ExpiryMetrics metrics, TimeProvider time, ILogger<ImageSweepService> logger)
+    ExpiryOptions options, SchedulingOptions scheduling, ExpiryMetrics metrics, TimeProvider time, ILogger<ImageSweepService> logger)
     : BackgroundService
 {
-    /// <summary>Images that one sweep looks at, of all that would become unused: the next sweep goes on from there.</summary>
+    /// <summary>The number of candidates that one sweep checks: the next sweep continues from there.</summary>
     private const int PageSize = 1000;
 
     private string _after = "";
@@ -23,7 +23,7 @@ public sealed partial class ImageSweepService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Wait(stoppingToken);
-        using var timer = new PeriodicTimer(settings.SweepInterval, time);
+        using var timer = new PeriodicTimer(options.SweepInterval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
             if (leadership.IsHeld)
                 await Sweep(stoppingToken);
@@ -31,7 +31,7 @@ public sealed partial class ImageSweepService(
                 metrics.Show([]);
     }
 
-    /// <summary>One sweep. While Postgres or RabbitMQ is away it does nothing: the next one finds the same.</summary>
+    /// <summary>Runs one sweep. Does nothing while Postgres or RabbitMQ is unreachable: the next one finds the same.</summary>
     public async Task Sweep(CancellationToken ct)
     {
         try
@@ -62,17 +62,17 @@ public sealed partial class ImageSweepService(
         }
         catch (Exception e) when (EventLogFault.MeansUnreadable(e))
         {
-            // One stream that a newer version wrote must not keep all other images from being looked at.
+            // A stream with events of a newer version must not block all other images.
             LogUnreadable(image, e.Message);
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "nothing expires and nothing is announced again until this is over: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "No image expires and no work is announced until this is resolved: {Reason}")]
     private partial void LogAway(string reason);
 
     [LoggerMessage(LogLevel.Information, "sweeping again")]
     private partial void LogGoesOn();
 
-    [LoggerMessage(LogLevel.Error, "{Image} is left as it is: {Reason}")]
+    [LoggerMessage(LogLevel.Error, "Skipped {Image} in this sweep: {Reason}")]
     private partial void LogUnreadable(string image, string reason);
 }

@@ -3,11 +3,11 @@ using Kuik.Expiry;
 using Kuik.Hosting;
 using MassTransit;
 
-// Everything that happens because time passed: images that no pod uses, and work that is due.
+// Everything that becomes due with time: unused images, and work.
 var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("expiry");
 builder.AddKuikEventLog("expiry");
-builder.AddKuikImageStates();   // keeps snapshots and work up to date where an earlier version writes
+builder.AddKuikImageStates();   // keeps snapshots and work up to date while an earlier version writes
 builder.AddKuikBus(bus => bus.AddConsumer<NoteUnused, NoteUnusedDefinition>());
 builder.Services.AddSingleton(ExpiryOptions.From(builder.Configuration));
 builder.Services.AddSingleton<ExpiryMetrics>();

@@ -5,7 +5,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Does the cache registry answer? Degraded when not: pulls still get their bytes through this service, and copies are tried again.
+/// The health check of the cache registry. Degraded while it does not answer: pulls are still served by this service, and
+/// copies are retried.
 /// </summary>
 internal sealed class CacheHealth(IConfiguration configuration, IHttpClientFactory http) : IHealthCheck
 {

@@ -3,7 +3,7 @@ using Kuik.ImageFetcher.CopyEngine;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Counts what became of announced work. Injected as a singleton.</summary>
+/// <summary>Counters of the outcomes of announced work. A singleton.</summary>
 public sealed class FetcherMetrics
 {
     private readonly Counter<long> copies;
@@ -30,25 +30,25 @@ public sealed class FetcherMetrics
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.01, 0.1, 1, 5, 30, 120, 600] });
     }
 
-    /// <summary>A copy ended.</summary>
+    /// <summary>Counts a finished copy.</summary>
     /// <param name="outcome"><c>cached</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountCopy(string outcome) => copies.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
-    /// <summary>A sweep ended.</summary>
+    /// <summary>Counts a finished sweep.</summary>
     /// <param name="outcome"><c>swept</c>, <c>doubt</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountSweep(string outcome) => sweeps.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
-    /// <summary>Work goes on without a lock.</summary>
+    /// <summary>Counts work that continues without a lock.</summary>
     /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>
     public void CountWithoutLock(string kind) => withoutLock.Add(1, KeyValuePair.Create<string, object?>("lock", kind));
 
-    /// <summary>The wait for a lock is over, whatever ended it.</summary>
+    /// <summary>Records the wait for a lock, whether it was taken or not.</summary>
     /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>
-    /// <param name="wait">How long it was.</param>
+    /// <param name="wait">The duration.</param>
     public void MeasureLockWait(string kind, TimeSpan wait) =>
         lockWaits.Record(wait.TotalSeconds, KeyValuePair.Create<string, object?>("lock", kind));
 
-    /// <summary>An eviction ended.</summary>
+    /// <summary>Counts a finished eviction.</summary>
     /// <param name="outcome"><c>evicted</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountEviction(string outcome) => evictions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 }

@@ -7,10 +7,10 @@ using Npgsql;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Wires what this service has of its own.</summary>
+/// <summary>Registration of the service's own parts: consumers, credentials and the hooks of the copy engine.</summary>
 internal static class FetcherSetup
 {
-    /// <summary>Adds what the consumers need, and how they end.</summary>
+    /// <summary>Registers the consumers' dependencies and shutdown limits.</summary>
     public static WebApplicationBuilder AddFetching(this WebApplicationBuilder builder)
     {
         var roots = TrustedCertificates.From(builder.Configuration);
@@ -23,12 +23,13 @@ internal static class FetcherSetup
         builder.Services.AddHostedService<PendingSweepController>();
         builder.Services.AddSingleton<PullRecorder>();
         builder.Services.AddSingleton<FetcherMetrics>();
-        // When the process is to stop, copies end at once and give their leases back; a second later their messages go back to the queue. That
-        // comes before the engine's drain, which is registered before this one: another replica takes the images, and joins what is under way here.
+        // On shutdown, copies end at once and release their leases; a second later their messages return to the queue. This runs
+        // before the engine's drain, which is registered earlier: another replica takes the images over and joins the downloads that are
+        // still running here.
         builder.Services.AddHostedService<ConsumerShutdown>();
         builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
         builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2))
-            .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler   // as CacheRegistry reaches it
+            .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler   // the same connection as CacheRegistry's
             {
                 UseProxy = false,
                 AllowAutoRedirect = false,
@@ -38,7 +39,10 @@ internal static class FetcherSetup
         return builder;
     }
 
-    /// <summary>Adds the credentials of pods: which secrets fit, from the usage table; what they hold, from Kubernetes. And those that clouds give this workload.</summary>
+    /// <summary>
+    /// Registers the credentials: names of pull secrets from the usage table, their contents from Kubernetes, and the
+    /// cloud identities of this workload.
+    /// </summary>
     public static WebApplicationBuilder AddCredentials(this WebApplicationBuilder builder)
     {
         builder.AddKuikKubernetes();
@@ -62,7 +66,7 @@ internal static class FetcherSetup
         return builder;
     }
 
-    /// <summary>What the copy engine gets from this service.</summary>
+    /// <summary>The service's implementation of the copy engine's hooks.</summary>
     public static CopyEngineHooks Needs(IServiceProvider services)
     {
         var credentials = services.GetRequiredService<CredentialCollector>();

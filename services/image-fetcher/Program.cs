@@ -7,16 +7,16 @@ using MassTransit;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using EvictImage = Kuik.ImageFetcher.EvictImage;
 
-if (args is ["collect-garbage", ..])   // a CronJob: the registry's own collector, while no copy writes
+if (args is ["collect-garbage", ..])   // a CronJob runs the registry's own collector while no copy writes
 {
     Environment.ExitCode = await CollectGarbageCommand.Run(args);
     return;
 }
 
-// Copies images from their origins into the cache registry: what the bus announces, and what node-proxy pulls through.
+// Copies images from their origins into the cache registry: those announced on the bus, and those that node-proxy pulls through.
 var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("image-fetcher");
-builder.AddKuikEventLog("image-fetcher", whenUnreachable: HealthStatus.Degraded);   // pulls go on without it
+builder.AddKuikEventLog("image-fetcher", whenUnreachable: HealthStatus.Degraded);   // pulls continue without Postgres
 builder.AddKuikBus(bus =>
 {
     bus.AddConsumer<FetchImage, FetchImageDefinition>();

@@ -6,25 +6,25 @@ namespace Kuik.NodeProxy;
 internal static class AddPulls
 {
     /// <exception cref="Kuik.Hosting.InvalidSettingException">A setting about origins cannot be used.</exception>
-    public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxyOptions settings)
+    public static WebApplicationBuilder AddPullChain(this WebApplicationBuilder builder, ProxyOptions options)
     {
         var services = builder.Services;
         var roots = TrustedCertificates.From(builder.Configuration);
-        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, settings.Origins.DenialReason);
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit);
+        var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, options.Origins.DenialReason);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainLimit);
         services.AddHttpForwarder();
         services.AddHealthChecks().AddCheck<SourcesHealth>("upstreams");
-        services.AddSingleton(settings);
-        services.AddSingleton(new SourceAddresses(new SourceAddress(settings.Cache), new SourceAddress(settings.Fetcher)));
+        services.AddSingleton(options);
+        services.AddSingleton(new SourceAddresses(new SourceAddress(options.Cache), new SourceAddress(options.Fetcher)));
         services.AddSingleton(provider => SourceCredentials.Open(
             builder.Configuration, provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<SourceCredentials>>()));
         services.AddSingleton<ProxyMetrics>();
-        services.AddSingleton(provider => SourceEndpoint.MakeClient(settings.ConnectLimit, roots));
-        services.AddSingleton(provider => new CircuitBreaker(settings.BreakerPause, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => SourceEndpoint.MakeClient(options.ConnectLimit, roots));
+        services.AddSingleton(provider => new CircuitBreaker(options.BreakerPause, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(origins);
         services.AddSingleton<SourceDependencies>();
-        services.AddSingleton(provider => new CacheSource(Cache(provider), settings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new CacheSource(Cache(provider), options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<OriginSource>();
         services.AddSingleton<IReadOnlyList<IPullSource>>(Sources);
         services.AddSingleton(ManifestCacheOptions.From(builder.Configuration));
@@ -33,10 +33,10 @@ internal static class AddPulls
         services.AddSingleton<ManifestEndpoint>();
         services.AddSingleton(provider => new BlobEndpoint(
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
-            new BlobRelay(settings.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
-            new CircuitBreaker(settings.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
+            new BlobRelay(options.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
+            new CircuitBreaker(options.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
         services.AddSingleton(provider => new TagListEndpoint(
-            Cache(provider), provider.GetRequiredService<OriginSource>(), settings, provider.GetRequiredService<TimeProvider>()));
+            Cache(provider), provider.GetRequiredService<OriginSource>(), options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ReferrerPages>();
         services.AddSingleton<ReferrersEndpoint>();
         services.AddSingleton<TagResolver>();
@@ -50,13 +50,13 @@ internal static class AddPulls
     // The order of the chain.
     private static IReadOnlyList<IPullSource> Sources(IServiceProvider provider)
     {
-        var settings = provider.GetRequiredService<ProxyOptions>();
+        var options = provider.GetRequiredService<ProxyOptions>();
         var time = provider.GetRequiredService<TimeProvider>();
         List<IPullSource> sources = [provider.GetRequiredService<CacheSource>()];
-        if (settings.Fetcher is not null || settings.EndpointsFile is not null)
+        if (options.Fetcher is not null || options.EndpointsFile is not null)
         {
-            var fetcher = At(provider, "fetcher", Addresses(provider).Fetcher, settings.FetcherLimit, Credentials(provider).Fetcher);
-            sources.Add(new FetcherSource(fetcher, settings, time));
+            var fetcher = At(provider, "fetcher", Addresses(provider).Fetcher, options.FetcherLimit, Credentials(provider).Fetcher);
+            sources.Add(new FetcherSource(fetcher, options, time));
         }
         sources.Add(provider.GetRequiredService<OriginSource>());
         var metrics = provider.GetRequiredService<ProxyMetrics>();
@@ -65,8 +65,8 @@ internal static class AddPulls
 
     private static SourceEndpoint Cache(IServiceProvider provider)
     {
-        var settings = provider.GetRequiredService<ProxyOptions>();
-        return At(provider, "cache", Addresses(provider).Cache, settings.CacheLimit, Credentials(provider).Cache);
+        var options = provider.GetRequiredService<ProxyOptions>();
+        return At(provider, "cache", Addresses(provider).Cache, options.CacheLimit, Credentials(provider).Cache);
     }
 
     private static SourceAddresses Addresses(IServiceProvider provider) => provider.GetRequiredService<SourceAddresses>();

@@ -7,9 +7,9 @@ using Kuik.NodeProxy;
 Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
 var builder = WebApplication.CreateSlimBuilder(args);
 builder.AddKuikDefaults("node-proxy", largest: ProxyMetrics.Requests);   // by origin
-var settings = ProxyOptions.From(builder.Configuration);
-ListenOnNode.Configure(builder, settings);   // 127.0.0.1 and ::1 for pulls, Kuik:Metrics:Urls for health and metrics
-builder.AddPullChain(settings);              // ManifestEndpoint (ManifestCache), BlobEndpoint, TagListEndpoint, ReferrersEndpoint over CacheSource, FetcherSource, OriginSource
+var options = ProxyOptions.From(builder.Configuration);
+ListenOnNode.Configure(builder, options);   // 127.0.0.1 and ::1 for pulls, Kuik:Metrics:Urls for health and metrics
+builder.AddPullChain(options);              // ManifestEndpoint (ManifestCache), BlobEndpoint, TagListEndpoint, ReferrersEndpoint over CacheSource, FetcherSource, OriginSource
 
 var app = builder.Build();
 var answer = app.Services.GetRequiredService<RegistryRequestHandler>();

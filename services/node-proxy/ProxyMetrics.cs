@@ -33,10 +33,11 @@ internal sealed class ProxyMetrics
     {
         var meter = meters.Create("Kuik.NodeProxy");
         _requests = meter.CreateCounter<long>(Requests, description: "Pull requests by origin, status and whether the cache had it");
-        _pulls = meter.CreateCounter<long>("kuik_proxy_pulls", description: "Pull requests by what was asked for and who answered");
-        _bytes = meter.CreateCounter<long>("kuik_proxy_sent_bytes", description: "Bytes of bodies passed on to clients, by who they came from");
-        _misses = meter.CreateCounter<long>("kuik_proxy_misses", description: "Sources that did not give what was asked for, by reason");
-        _turnedAway = meter.CreateCounter<long>("kuik_proxy_turned_away", description: "Requests answered without asking anybody, by status");
+        _pulls = meter.CreateCounter<long>("kuik_proxy_pulls", description: "Pull requests by kind of request and source of the answer");
+        _bytes = meter.CreateCounter<long>("kuik_proxy_sent_bytes", description: "Bytes of bodies passed on to clients, by source");
+        _misses = meter.CreateCounter<long>("kuik_proxy_misses", description: "Requests that a source did not serve, by reason");
+        _turnedAway = meter.CreateCounter<long>(
+            "kuik_proxy_turned_away", description: "Requests answered without asking a source, by status");
         _seconds = meter.CreateHistogram("kuik_proxy_seconds", description: "Time from request to the end of the answer", advice: new InstrumentAdvice<double>
         {
             HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],

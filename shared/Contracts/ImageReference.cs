@@ -124,10 +124,10 @@ public sealed partial record ImageReference
         return true;
     }
 
-    /// <summary>Is this text a digest that Kuik can verify: <c>sha256:</c> and 64, or <c>sha512:</c> and 128, lower-case hex digits?</summary>
+    /// <summary>True for a digest that Kuik can verify: <c>sha256:</c> and 64, or <c>sha512:</c> and 128, lower-case hex digits.</summary>
     public static bool IsDigest(string text) => Digests().IsMatch(text);
 
-    /// <summary>Is this text a tag?</summary>
+    /// <summary>True for a tag.</summary>
     public static bool IsTag(string text) => Tags().IsMatch(text);
 
     private static (string Host, string Repository) SplitHost(string name)

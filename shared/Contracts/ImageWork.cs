@@ -1,18 +1,5 @@
 namespace Kuik.Contracts;
 
-/// <summary>The kind of work on an image.</summary>
-public enum WorkKind
-{
-    /// <summary>Copy it into the cache: an image-fetcher.</summary>
-    Fetch,
-
-    /// <summary>Remove its tag from the cache: an image-fetcher.</summary>
-    Evict,
-
-    /// <summary>Decide whether it expires: pod-watcher's leader, which can look at the cluster.</summary>
-    Expire,
-}
-
 /// <summary>Open work on an image, derived from its state: scheduling, which is no fact and is not in the log.</summary>
 /// <param name="Kind">Copy, evict, or decide on expiry.</param>
 /// <param name="Due">UTC: when. For <see cref="WorkKind.Expire"/> from when the expiry delay counts. Null for at once.</param>

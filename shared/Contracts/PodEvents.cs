@@ -1,6 +1,7 @@
 namespace Kuik.Contracts;
 
-// Stream pod/{uid}: who uses what. Pods have streams of their own, so that an image that ten thousand pods use does not record each of them.
+// Stream pod/{uid}: the images that a pod uses. Pods have streams of their own, so that an image with ten thousand
+// pods does not record each of them.
 
 /// <summary>A managed pod exists and uses these images. Recorded again, whole, when its images change. Written by pod-watcher.</summary>
 /// <param name="PodUid">The pod's uid; the stream is <c>pod/{uid}</c>.</param>

@@ -2,13 +2,13 @@ using System.Diagnostics.Metrics;
 
 namespace Kuik.EventLog;
 
-/// <summary>What each service measures of the event log. Injected as a singleton.</summary>
+/// <summary>The metrics of the event log in each service. A singleton.</summary>
 internal sealed class EventLogMetrics
 {
     private readonly Meter _meter;
     private readonly Counter<long> _transactions;
 
-    /// <summary>Measures on the meter <c>Kuik.EventLog</c>.</summary>
+    /// <summary>Creates the instruments on the meter <c>Kuik.EventLog</c>.</summary>
     public EventLogMetrics(IMeterFactory meters, PostgresAvailability availability)
     {
         _meter = meters.Create("Kuik.EventLog");
@@ -18,8 +18,8 @@ internal sealed class EventLogMetrics
             description: "How long Postgres could not be used by a part of this process, in seconds");
     }
 
-    /// <summary>Measures how far behind the log this replica's projections and subscriptions are, while it leads.</summary>
-    /// <param name="progress">Asked at each measurement.</param>
+    /// <summary>Adds the gauges of the lag of this replica's projections and subscriptions, while it leads.</summary>
+    /// <param name="progress">Called at each measurement.</param>
     public void ObserveShards(Func<IReadOnlyList<ShardProgress>> progress)
     {
         _meter.CreateObservableGauge("kuik_event_log_lag_events", () => progress().Select(shard =>
@@ -30,13 +30,13 @@ internal sealed class EventLogMetrics
             description: "Age of the oldest event that a projection or the relay has before it, in seconds, by shard; 0 when there is none");
     }
 
-    /// <summary>An attempt was committed.</summary>
+    /// <summary>Counts a committed attempt.</summary>
     public void CountCommitted() => Count("committed", "");
 
-    /// <summary>An attempt lost against another writer, or was a deadlock's victim; it is made again.</summary>
+    /// <summary>Counts an attempt that had a conflict with another writer, or was a deadlock's victim; it is repeated.</summary>
     public void CountConflict() => Count("conflict", "");
 
-    /// <summary>An attempt failed.</summary>
+    /// <summary>Counts a failed attempt.</summary>
     public void CountFailed(Exception fault) =>
         Count(EventLogFault.MeansAway(fault) ? "away" : "fault", EventLogFault.KindOf(fault) ?? fault.GetType().Name);
 

@@ -1,14 +1,14 @@
 namespace Kuik.Hosting;
 
-/// <summary>How processes of Kuik end that have not done their work, in the numbers of sysexits.h. 0 is a good end.</summary>
+/// <summary>The exit codes of processes that failed, with the numbers of sysexits.h. 0 is success.</summary>
 public static class ExitCodes
 {
-    /// <summary>EX_SOFTWARE: a fault, or something that a person has to change first; the log says what.</summary>
+    /// <summary>EX_SOFTWARE: a fault, or a condition that an operator has to change first; the log has the cause.</summary>
     public const int Failed = 70;
 
-    /// <summary>EX_TEMPFAIL: a server was away for too long; the same command may succeed later.</summary>
+    /// <summary>EX_TEMPFAIL: a server was unreachable for too long; the same command may succeed later.</summary>
     public const int TryAgain = 75;
 
-    /// <summary>EX_CONFIG: a setting cannot be used.</summary>
+    /// <summary>EX_CONFIG: a setting is invalid.</summary>
     public const int WrongSetting = 78;
 }

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Hosting;
 namespace Kuik.Hosting;
 
 /// <summary>
-/// Makes a process that a fault of one of its background services has ended say so with its exit code: the host stops then as if it had been told
-/// to, and would exit with 0, which an init system, a Job or a person takes for a good end.
+/// Sets the exit code of a process that was stopped by an exception of a background service: the host then stops as on a signal, and would
+/// exit with 0, which an init system, a Job or an operator takes for success.
 /// </summary>
 internal sealed class FaultExitCode(IServiceProvider services, IHostApplicationLifetime lifetime) : IHostedService
 {

@@ -16,26 +16,27 @@ using OpenTelemetry.Resources;
 
 namespace Kuik.Hosting;
 
-/// <summary>What every service has: logs of one line, health, metrics, and an end with one clear line when a setting is wrong.</summary>
+/// <summary>The defaults of every service: one-line logs, health checks, metrics, and one clear line when a setting is invalid.</summary>
 public static class KuikDefaults
 {
     /// <summary>
-    /// How long a client may stand still in the middle of an answer: a runtime that unpacks what it has onto a slow disk does not read for a while. Kestrel's own limit, 240 bytes a second,
-    /// does not count what is written through <c>BodyWriter</c>, and so cuts off whoever does not read for five seconds.
+    /// The limit for a client that stops reading in the middle of a response: a runtime that unpacks onto a slow disk does not read
+    /// for a while. Kestrel's own limit, 240 bytes a second, ignores data written through <c>BodyWriter</c>, and so aborts clients
+    /// that do not read for five seconds.
     /// </summary>
     private static readonly MinDataRate SlowestReader = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
 
     /// <summary>
-    /// Series that a metric may have. OpenTelemetry sets room aside for them when the metric is made: its own default, 2,000, is 16 MiB
-    /// of each service's heap (dotnet-gcdump). No metric has a label with more values than this, but for what
-    /// <see cref="AddKuikDefaults"/> is told.
+    /// The limit of series of a metric. OpenTelemetry allocates them when the metric is created: its own default, 2,000, is
+    /// 16 MiB of each service's heap (dotnet-gcdump). No metric has a label with more values than this, except the one named
+    /// in <see cref="AddKuikDefaults"/>.
     /// </summary>
     private const int MostSeries = 128;
 
-    /// <summary>The tag of health checks that <c>/healthz</c> asks too: unhealthy means that only a restart helps.</summary>
+    /// <summary>The tag of health checks that <c>/healthz</c> runs too: unhealthy means that only a restart helps.</summary>
     public const string Live = "live";
 
-    /// <summary>How long the last line may take: it must not keep a process that has failed from being restarted.</summary>
+    /// <summary>The time limit for writing the last line: it must not delay the restart of a failed process.</summary>
     private static readonly TimeSpan LastLineLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>Adds logs, health checks, OpenTelemetry and the clock.</summary>
@@ -51,8 +52,10 @@ public static class KuikDefaults
         builder.Services.AddSingleton<ILoggerProvider, LineLoggerProvider>();
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Information);
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);   // a start that fails is said by EndWithOneLine
-        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);   // whoever asks reads the answer; each probe would repeat it
+        // EndWithOneLine reports a failed start.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
+        // The prober reads the answer; each probe would repeat it.
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
 
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MinResponseDataRate = SlowestReader);
@@ -70,7 +73,9 @@ public static class KuikDefaults
         return builder;
     }
 
-    /// <summary>Answers <c>/healthz</c> (the process is not stuck), <c>/readyz</c> (it can do its work; says what is wrong) and <c>/metrics</c>.</summary>
+    /// <summary>
+    /// Maps <c>/healthz</c> (the process is not stuck), <c>/readyz</c> (it can do its work, or the cause why not) and <c>/metrics</c>.
+    /// </summary>
     public static WebApplication MapKuikHealth(this WebApplication app)
     {
         app.UseHealthChecks("/healthz", new HealthCheckOptions { Predicate = check => check.Tags.Contains(Live) });
@@ -89,7 +94,7 @@ public static class KuikDefaults
         return app;
     }
 
-    // Kestrel takes these only when it starts to listen, and its faults do not name the setting.
+    // Kestrel parses these only when it starts to listen, and its errors do not name the setting.
     private static void CheckUrls(string? urls)
     {
         foreach (var url in urls?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? [])
@@ -115,7 +120,7 @@ public static class KuikDefaults
 
     private static void EndWithOneLine(string service, Exception fault, string? urls)
     {
-        // Only what a person can act on ends here quietly; any other fault keeps its stack trace.
+        // Only failures that an operator can act on end without a stack trace.
         var line = fault switch
         {
             IOException { InnerException: AddressInUseException or SocketException } cannotBind => cannotBind.Message,

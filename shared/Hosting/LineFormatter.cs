@@ -5,15 +5,15 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.Hosting;
 
 /// <summary>
-/// One line an entry: time (UTC), level, category, message, and of an exception its messages from the outside in.
-/// The stack trace follows only when the category's level is Debug or lower: a message is for the person who runs Kuik.
+/// Formats a log entry as one line: time (UTC), level, category, message, and the messages of an exception from the outside in. The stack
+/// trace follows only when the category's level is Debug or lower: messages are for operators.
 /// </summary>
 internal static class LineFormatter
 {
     /// <summary>The line with its line end.</summary>
-    /// <param name="level">Of the entry.</param>
-    /// <param name="category">Of the logger; only what follows its last dot is written.</param>
-    /// <param name="message">Third parties may have written part of it.</param>
+    /// <param name="level">The entry's level.</param>
+    /// <param name="category">The logger's category; only the part after its last dot is written.</param>
+    /// <param name="message">May contain text of third parties.</param>
     /// <param name="exception">Null for none.</param>
     public static string Format(LogLevel level, string category, string message, Exception? exception)
     {
@@ -36,8 +36,9 @@ internal static class LineFormatter
         return line.ToString();
     }
 
-    // A registry or a client may have written part of it: no line of its own, and nothing that a terminal obeys.
+    // It may contain text of a registry or a client: no line breaks, and no control characters that a terminal interprets.
     private static string OneLine(string text) => text.Any(IsUnfit) ? new string([.. text.Select(c => IsUnfit(c) ? ' ' : c)]) : text;
 
-    private static bool IsUnfit(char c) => char.IsControl(c) || c is '\u2028' or '\u2029' or '\u202e';   // separators, and what turns the line around
+    // Separators, and the right-to-left override.
+    private static bool IsUnfit(char c) => char.IsControl(c) || c is '\u2028' or '\u2029' or '\u202e';
 }

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.Hosting;
 
 /// <summary>
-/// Logs to standard output, one line an entry, without ever blocking the code that logs. Configured like the console's provider
-/// (<c>Logging:Console</c>).
+/// The logger provider for standard output, one line an entry, which never blocks its callers. Configured like the console's
+/// provider (<c>Logging:Console</c>).
 /// </summary>
 [ProviderAlias("Console")]
 internal sealed class LineLoggerProvider : ILoggerProvider
@@ -19,7 +19,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     }
 
     /// <param name="meters">As above.</param>
-    /// <param name="output">Where the lines go.</param>
+    /// <param name="output">The stream to write to.</param>
     internal LineLoggerProvider(IMeterFactory meters, Stream output)
     {
         _lines = new LogLineQueue(output, sentence => LineFormatter.Format(LogLevel.Warning, nameof(LogLineQueue), sentence, null));

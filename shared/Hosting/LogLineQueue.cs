@@ -4,16 +4,16 @@ using System.Text;
 namespace Kuik.Hosting;
 
 /// <summary>
-/// Log lines on their way to standard output, written by a thread of its own. While standard output is not read (a stuck container runtime,
-/// a full disk), at most <see cref="Capacity"/> lines wait and further ones are dropped and counted: <see cref="Add"/> never blocks.
-/// AddConsole would either block its callers or drop without a count that a metric can show.
+/// The queue of log lines for standard output, written by a thread of its own. While standard output is not read (a stuck container
+/// runtime, a full disk), at most <see cref="Capacity"/> lines wait and further ones are dropped and counted: <see cref="Add"/> never
+/// blocks. AddConsole would either block its callers or drop lines without a metric.
 /// </summary>
 internal sealed class LogLineQueue : IDisposable
 {
-    /// <summary>Lines that wait at most: the default of AddConsole.</summary>
+    /// <summary>The limit of waiting lines: the default of AddConsole.</summary>
     public const int Capacity = 2500;
 
-    /// <summary>How long <see cref="Dispose"/> waits for the lines that are left, as AddConsole does.</summary>
+    /// <summary>How long <see cref="Dispose"/> waits for the remaining lines, as AddConsole does.</summary>
     private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(1.5);
 
     // Not a BlockingCollection: its consumer spins before it waits, which cost the webhook 0.1 ms of CPU a review.
@@ -27,7 +27,7 @@ internal sealed class LogLineQueue : IDisposable
     private long _reported;
 
     /// <param name="output">Standard output; used by one thread only.</param>
-    /// <param name="report">Makes a log line of a sentence: the one that says how many lines were dropped.</param>
+    /// <param name="report">Formats a sentence as a log line: the report of dropped lines.</param>
     public LogLineQueue(Stream output, Func<string, string> report)
     {
         (_output, _report) = (output, report);
@@ -55,7 +55,7 @@ internal sealed class LogLineQueue : IDisposable
         Interlocked.Increment(ref _dropped);
     }
 
-    /// <summary>Writes what is left, for 1.5 seconds at most.</summary>
+    /// <summary>Writes the remaining lines, for 1.5 seconds at most.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -73,13 +73,13 @@ internal sealed class LogLineQueue : IDisposable
         {
             if (!TryWrite(line))
                 Interlocked.Increment(ref _dropped);
-            if (IsEmpty() || ++sinceReport >= 4 * Capacity)   // the latter: more is logged than is ever read
+            if (IsEmpty() || ++sinceReport >= 4 * Capacity)   // the latter: more is logged than standard output takes
                 (_, sinceReport) = (Report(), 0);
         }
         Report();
     }
 
-    /// <summary>The next line; null when there will be none.</summary>
+    /// <summary>The next line; null at the end.</summary>
     private string? TakeNext()
     {
         lock (_lock)
@@ -117,7 +117,7 @@ internal sealed class LogLineQueue : IDisposable
         }
         catch (IOException)
         {
-            return false;   // a full disk, say: counted by the caller
+            return false;   // for example a full disk: counted by the caller
         }
     }
 }

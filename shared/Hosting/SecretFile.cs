@@ -5,25 +5,24 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.Hosting;
 
 /// <summary>
-/// A password or token in a file, which is read at start and again when it changes: a Secret that Kubernetes mounts is rotated by writing
-/// the file anew, on each node
-/// at another time. No request waits for the file. The previous value is remembered in memory for <see cref="PreviousIsAccepted"/>.
+/// A password or token in a file, read at start and again when it changes: a mounted Secret is rotated by writing the file anew, on each
+/// node at another time. No request waits for the file. The previous value is kept in memory for <see cref="PreviousIsAccepted"/>.
 /// </summary>
 /// <remarks>
-/// The file is read every few seconds instead of watched: Kubernetes swaps a symbolic link two levels above it, which a watch of the file
-/// does not see.
+/// The file is polled every few seconds instead of watched: Kubernetes swaps a symbolic link two levels above it, which a
+/// watch of the file does not notice.
 /// </remarks>
 public sealed partial class SecretFile : IDisposable
 {
-    /// <summary>Between two reads.</summary>
+    /// <summary>The time between two reads.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long after a change <see cref="Matches"/> still accepts the value before it.</summary>
+    /// <summary>How long after a change <see cref="Matches"/> still accepts the previous value.</summary>
     public static readonly TimeSpan PreviousIsAccepted = TimeSpan.FromMinutes(15);
 
     /// <summary>
-    /// How long after a change <see cref="ToSend"/> is still the value before it: the kubelet takes up to two minutes to write a Secret
-    /// on every node.
+    /// How long after a change <see cref="ToSend"/> still returns the previous value: the kubelet takes up to two minutes
+    /// to write a Secret on every node.
     /// </summary>
     public static readonly TimeSpan PreviousIsSent = TimeSpan.FromMinutes(3);
 
@@ -40,11 +39,12 @@ public sealed partial class SecretFile : IDisposable
     /// <summary>Reads the file.</summary>
     /// <param name="key">The setting that names the file, for errors and logs.</param>
     /// <param name="path">The file. Its last line break is not part of the secret.</param>
-    /// <param name="kind">What it may hold.</param>
+    /// <param name="kind">The accepted content.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="logger">Told of changes and of a file that cannot be read any more, never of its content.</param>
-    /// <param name="mayBeMissing">A file that does not exist is no error: the value is empty until it does. Default false.</param>
-    /// <exception cref="InvalidSettingException">The file cannot be read, or holds something else.</exception>
+    /// <param name="logger">Gets changes and read errors, never the content.</param>
+    /// <param name="mayBeMissing">True: a file that does not exist is not an error, and the value is empty until
+    /// it exists. Default false.</param>
+    /// <exception cref="InvalidSettingException">The file cannot be read, or its content is not accepted.</exception>
     public SecretFile(string key, string path, SecretKind kind, TimeProvider time, ILogger logger, bool mayBeMissing = false)
     {
         (_path, _kind, _time, _logger) = (path, kind, time, logger);
@@ -59,11 +59,12 @@ public sealed partial class SecretFile : IDisposable
         _timer = time.CreateTimer(_ => Reload(), null, Interval, Interval);
     }
 
-    /// <summary>The newest value; empty while a file that may be missing has not been there.</summary>
+    /// <summary>The newest value; empty until a file that may be missing exists.</summary>
     public string Current => Volatile.Read(ref _secrets).Current.Text;
 
-    /// <summary>The value to show to another process, which may not have read the newest one yet; empty as <see cref="Current"/>
-    /// is.</summary>
+    /// <summary>
+    /// The value to send to another process, which may not have read the newest one yet; empty when <see cref="Current"/> is.
+    /// </summary>
     public string ToSend
     {
         get
@@ -75,7 +76,7 @@ public sealed partial class SecretFile : IDisposable
         }
     }
 
-    /// <summary>Is this the secret, or the one before it shortly after a change? Takes the same time whatever the difference.</summary>
+    /// <summary>True for the secret, and shortly after a change for the previous one. Takes constant time.</summary>
     public bool Matches(string shown)
     {
         var secrets = Volatile.Read(ref _secrets);
@@ -87,16 +88,18 @@ public sealed partial class SecretFile : IDisposable
         return isCurrent || (isPrevious && _time.GetUtcNow() - secrets.Since < PreviousIsAccepted);
     }
 
-    /// <summary>Reads the file again. One that cannot be read, or holds no secret, leaves everything as it is and is logged once.</summary>
+    /// <summary>
+    /// Reads the file again. If it cannot be read, or holds no secret, the last value is kept and the error is logged once.
+    /// </summary>
     public void Reload()
     {
         var read = TryRead();
         if (read.Problem is { } problem && problem != _problem)
-            LogNotUsed(_path, problem, Current.Length == 0 ? "there is none yet" : "the secret read from it before is kept");
+            LogNotUsed(_path, problem, Current.Length == 0 ? "there is none yet" : "the previous secret is kept");
         _problem = read.Problem;
         if (read.Secret is not { } secret || secret == Current)
             return;
-        // None before is nothing that another process could know.
+        // An absent value cannot be known to another process.
         var previous = Current.Length == 0 ? null : _secrets.Current;
         Volatile.Write(ref _secrets, new Secrets(Value.Of(secret), previous, _time.GetUtcNow()));
         if (previous is null)
@@ -134,19 +137,19 @@ public sealed partial class SecretFile : IDisposable
     // token68 of RFC 9110, section 11.2.
     private static bool IsOfToken(char c) => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_' or '~' or '+' or '/' or '=';
 
-    [LoggerMessage(LogLevel.Information, "{File} has changed: the new secret is used; the one before it is accepted for a while")]
+    [LoggerMessage(LogLevel.Information, "{File} has changed: the new secret is used; the previous one is accepted for a while")]
     private partial void LogChanged(string file);
 
     [LoggerMessage(LogLevel.Warning, "{File} is not used: {Problem}; {Instead}")]
     private partial void LogNotUsed(string file, string problem, string instead);
 
-    [LoggerMessage(LogLevel.Warning, "{File} ({Key}) does not exist: it goes on without, and reads it when it is there")]
+    [LoggerMessage(LogLevel.Warning, "{File} ({Key}) does not exist: continuing without it until it does")]
     private partial void LogMissing(string file, string key);
 
-    [LoggerMessage(LogLevel.Information, "{File} is there: its secret is used")]
+    [LoggerMessage(LogLevel.Information, "{File} exists now: its secret is used")]
     private partial void LogIsThere(string file);
 
-    /// <summary>One of secret and problem is null.</summary>
+    /// <summary>The result of a read; either secret or problem is null.</summary>
     private readonly record struct ReadResult(string? Secret, string? Problem, bool IsMissing);
 
     private sealed record Secrets(Value Current, Value? Previous, DateTimeOffset Since);
@@ -159,17 +162,7 @@ public sealed partial class SecretFile : IDisposable
 
         public static Value Of(string text) => new(text, HashOf(text));
 
-        // All hashes have the same length, so that a comparison says nothing about the secret's.
+        // All hashes have the same length, so that a comparison reveals nothing about the secret's.
         public static byte[] HashOf(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
     }
-}
-
-/// <summary>What a <see cref="SecretFile"/> holds.</summary>
-public enum SecretKind
-{
-    /// <summary>Any text on one line.</summary>
-    Password,
-
-    /// <summary>What may stand behind <c>Authorization: Bearer</c>.</summary>
-    Token,
 }

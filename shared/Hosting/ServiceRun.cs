@@ -2,11 +2,13 @@ using Microsoft.AspNetCore.Builder;
 
 namespace Kuik.Hosting;
 
-/// <summary>How a service runs.</summary>
+/// <summary>Runs a service.</summary>
 public static class ServiceRun
 {
-    /// <summary>Runs the service until it is told to stop, also before it has started: then Kestrel's start throws, which is no fault and would
-    /// end the process with exit code 134.</summary>
+    /// <summary>
+    /// Runs the service until it is told to stop, also during its start: Kestrel's start then throws, which is not a fault and would
+    /// end the process with exit code 134.
+    /// </summary>
     public static async Task RunUntilStoppedAsync(this WebApplication app)
     {
         var stopping = app.Lifetime.ApplicationStopping;

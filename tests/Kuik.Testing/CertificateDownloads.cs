@@ -5,7 +5,7 @@ namespace Kuik.Testing;
 
 /// <summary>
 /// The address that certificates name for the download of their issuer's certificate (AIA), on a loopback port: it accepts every
-/// connection, counts it and never answers. A fake, because no real server is silent on command.
+/// connection, counts it and never answers. A fake, because no real server is silent on demand.
 /// </summary>
 public sealed class CertificateDownloads : IDisposable
 {

@@ -4,7 +4,7 @@ namespace Kuik.Testing;
 public static class Checkout
 {
     /// <summary>Its top folder.</summary>
-    /// <exception cref="DirectoryNotFoundException">This does not run below one.</exception>
+    /// <exception cref="DirectoryNotFoundException">The process does not run below a working copy.</exception>
     public static string Root { get; } = Find();
 
     private static string Find()

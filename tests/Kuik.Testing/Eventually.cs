@@ -1,10 +1,10 @@
 namespace Kuik.Testing;
 
-/// <summary>Waiting for what another process does: polls a condition, up to a deadline that only a failure reaches.</summary>
+/// <summary>Waits for effects of other processes: polls a condition, up to a deadline that only a failure reaches.</summary>
 public static class Eventually
 {
     /// <summary>Polls until the condition holds.</summary>
-    /// <param name="condition">Asked every 50 ms.</param>
+    /// <param name="condition">Checked every 50 ms.</param>
     /// <param name="what">The sentence that was not true in time, for the failure.</param>
     /// <param name="within">Default 60 seconds.</param>
     /// <exception cref="TimeoutException">It did not hold in time.</exception>

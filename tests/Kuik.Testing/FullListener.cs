@@ -3,8 +3,7 @@ using System.Net.Sockets;
 
 namespace Kuik.Testing;
 
-/// <summary>A port whose queue of connections is full: Linux drops what else comes, as a network drops packets to an address that nothing
-/// has.</summary>
+/// <summary>A port with a full queue of connections: Linux drops further ones, as a network drops packets to an unused address.</summary>
 public sealed class FullListener : IDisposable
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMilliseconds(500);

@@ -7,12 +7,12 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Kuik.Testing;
 
-/// <summary>Where a server in a test's own process listens.</summary>
+/// <summary>The address of a server in a test's own process.</summary>
 public static class ListenOnLoopback
 {
-    /// <summary>On a free port of 127.0.0.1.</summary>
+    /// <summary>Listens on a free port of 127.0.0.1.</summary>
     /// <param name="builder">The server's.</param>
-    /// <param name="tls">What it shows to speak TLS; null for plain HTTP.</param>
+    /// <param name="tls">The certificate for TLS; null for plain HTTP.</param>
     public static void ListenOnFreePort(this WebApplicationBuilder builder, PemPair? tls) =>
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {

@@ -18,7 +18,7 @@ public sealed record OriginRequest(string Method, string Path, string? Range, st
 {
     private long sent;
 
-    /// <summary>What is asked for: the path's last part, a tag or a digest.</summary>
+    /// <summary>The path's last part, a tag or a digest.</summary>
     public string Target => Path[(Path.LastIndexOf('/') + 1)..];
 
     public bool IsBlobDownload => Method == "GET" && Path.Contains("/blobs/", StringComparison.Ordinal);
@@ -26,34 +26,32 @@ public sealed record OriginRequest(string Method, string Path, string? Range, st
     /// <summary>The client's TCP port, by which its process can be found.</summary>
     public int ClientPort { get; init; }
 
-    /// <summary>When it came. UTC.</summary>
+    /// <summary>When it arrived. UTC.</summary>
     public DateTimeOffset At { get; } = DateTimeOffset.UtcNow;
 
-    /// <summary>When its answer ended, whole or not; null while it is being answered. UTC.</summary>
+    /// <summary>When its response ended, complete or not; null before that. UTC.</summary>
     public DateTimeOffset? EndedAt { get; internal set; }
 
     /// <summary>
-    /// Body bytes that the connection has taken so far. What the receiver has of a connection that broke may be less, by the buffers
-    /// between the two.
+    /// Body bytes that the connection has taken so far. The receiver of a broken connection may have fewer, by the buffers in between.
     /// </summary>
     public long Sent => Interlocked.Read(ref sent);
 
-    /// <summary>The first byte that is asked for: of the range, else 0.</summary>
+    /// <summary>The first requested byte: of the range, otherwise 0.</summary>
     public long From => Range is null ? 0
         : long.Parse(Range["bytes=".Length..Range.IndexOf('-', StringComparison.Ordinal)], CultureInfo.InvariantCulture);
 
     internal void CountSent(int bytes) => Interlocked.Add(ref sent, bytes);
 }
 
-/// <summary>How a request is answered: with what the origin would have answered, if it behaved.</summary>
-/// <param name="http">The request and its answer.</param>
-/// <param name="body">What it asks for, in full; empty when the origin does not have it.</param>
+/// <summary>A misbehaving response to a request.</summary>
+/// <param name="http">The request and its response.</param>
+/// <param name="body">The correct body, in full; empty when the origin does not have it.</param>
 public delegate Task Misbehaviour(HttpContext http, byte[] body);
 
 /// <summary>
 /// A registry in this process, real on the wire, that misbehaves on a script and keeps a ledger of every request. A fake because no real
-/// registry can
-/// be made to truncate, lie or stall at a given byte.
+/// registry can be made to truncate, lie or stall at a given byte.
 /// </summary>
 public sealed class ScriptedOrigin : IAsyncDisposable
 {
@@ -66,17 +64,17 @@ public sealed class ScriptedOrigin : IAsyncDisposable
     /// <summary>Host and port as an image's name holds them: <c>127.0.0.1:PORT</c>.</summary>
     public string Host => new Uri(app.Urls.First()).Authority;
 
-    /// <summary>Says how a request is answered; null (the default, and the result for most) for as a registry does.</summary>
+    /// <summary>Selects the response to a request; null (the default, and the result for most) for a registry's.</summary>
     public Func<OriginRequest, Misbehaviour?> Script { get; set; } = _ => null;
 
-    /// <summary>Headers of every answer, misbehaving ones too: a registry's rate limit, say.</summary>
+    /// <summary>Headers of every response, misbehaving ones included: a registry's rate limit, for example.</summary>
     public ConcurrentDictionary<string, string> Headers { get; } = new();
 
     /// <summary>Every request so far, in order.</summary>
     public IReadOnlyList<OriginRequest> Ledger => [.. ledger];
 
     /// <summary>Starts one on a free port of 127.0.0.1.</summary>
-    /// <param name="tls">What it shows to speak TLS; null for plain HTTP.</param>
+    /// <param name="tls">The certificate for TLS; null for plain HTTP.</param>
     public static async Task<ScriptedOrigin> Start(PemPair? tls = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());   // no file is watched: a test may start a hundred of these, and watches are few
@@ -90,7 +88,7 @@ public sealed class ScriptedOrigin : IAsyncDisposable
         return origin;
     }
 
-    /// <summary>Puts an image there.</summary>
+    /// <summary>Adds an image.</summary>
     /// <returns>Its name.</returns>
     public string Add(string repository, string tag, TestImage image)
     {
@@ -109,7 +107,7 @@ public sealed class ScriptedOrigin : IAsyncDisposable
         return AddManifest(repository, tag, index.MediaType, index.Bytes);
     }
 
-    /// <summary>Puts any bytes there as a manifest.</summary>
+    /// <summary>Adds any bytes as a manifest.</summary>
     /// <returns>Its name.</returns>
     public string AddManifest(string repository, string target, string mediaType, byte[] bytes)
     {
@@ -168,7 +166,7 @@ public static class Misbehave
     /// <summary>A status with a body of its own.</summary>
     /// <param name="status">HTTP's.</param>
     /// <param name="body">Text.</param>
-    /// <param name="mediaType">Of the body.</param>
+    /// <param name="mediaType">The body's media type.</param>
     public static Misbehaviour Say(int status, string body, string mediaType = "application/json") => async (http, _) =>
     {
         http.Response.StatusCode = status;
@@ -176,7 +174,7 @@ public static class Misbehave
         await http.Response.WriteAsync(body);
     };
 
-    /// <summary>Sends so many bytes of what it says to be the whole, and drops the connection.</summary>
+    /// <summary>Sends part of the body under the full Content-Length, and drops the connection.</summary>
     public static Misbehaviour Truncate(int after) => async (http, body) =>
     {
         http.Response.ContentLength = body.Length;
@@ -194,14 +192,14 @@ public static class Misbehave
         await http.Response.Body.WriteAsync(wrong);
     };
 
-    /// <summary>Sends fewer bytes than there are, and says that these are all.</summary>
+    /// <summary>Sends part of the body, with a Content-Length to match.</summary>
     public static Misbehaviour Shorten(int to) => async (http, body) =>
     {
         http.Response.ContentLength = to;
         await http.Response.Body.WriteAsync(body.AsMemory(0, to));
     };
 
-    /// <summary>Sends so many bytes, and the rest when a gate opens.</summary>
+    /// <summary>Sends part of the body, and the rest when a gate opens.</summary>
     public static Misbehaviour HoldAt(int at, Task gate) => async (http, body) =>
     {
         http.Response.ContentLength = body.Length;
@@ -211,7 +209,7 @@ public static class Misbehave
         await http.Response.Body.WriteAsync(body.AsMemory(at));
     };
 
-    /// <summary>Answers nothing until a gate opens, then as it should.</summary>
+    /// <summary>Sends nothing until a gate opens, then the correct response.</summary>
     public static Misbehaviour Delay(Task gate, string mediaType) => async (http, body) =>
     {
         await gate.WaitAsync(http.RequestAborted);

@@ -12,8 +12,8 @@ namespace Kuik.Testing;
 public sealed record ProxyRequest(string Method, string Target, string? Authorization);
 
 /// <summary>
-/// A forward proxy in this process, real on the wire, that keeps a ledger of every request. A fake because it has to lead names that exist nowhere to servers of
-/// the test, and to show what it was sent.
+/// A forward proxy in this process, real on the wire, that keeps a ledger of every request. A fake because it has to resolve names that do
+/// not exist to servers of the test, and to record its requests.
 /// </summary>
 public sealed class ScriptedProxy : IAsyncDisposable
 {
@@ -32,14 +32,14 @@ public sealed class ScriptedProxy : IAsyncDisposable
     /// <summary>Every request so far, in order.</summary>
     public IReadOnlyList<ProxyRequest> Ledger => [.. ledger];
 
-    /// <summary>Starts one on a free port of 127.0.0.1 that anybody may use.</summary>
+    /// <summary>Starts one on a free port of 127.0.0.1, without authentication.</summary>
     public static ScriptedProxy Start() => Start(null);
 
-    /// <summary>Starts one that answers 407 to everybody who does not show this by Basic.</summary>
+    /// <summary>Starts one that answers 407 to clients without these credentials (Basic).</summary>
     public static ScriptedProxy Start(string user, string password) =>
         Start("Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
 
-    /// <summary>Says where a host is; others it cannot reach (502).</summary>
+    /// <summary>Sets the server of a name; other names are unreachable (502).</summary>
     /// <param name="name">Host and port as clients name them.</param>
     /// <param name="host">Host and port of the server.</param>
     public void Leads(string name, string host) => leads[name] = host;
@@ -74,7 +74,7 @@ public sealed class ScriptedProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>One request a connection: each answer says that it is the last.</summary>
+    /// <summary>Serves one request for each connection: each response closes it.</summary>
     private async Task Serve(TcpClient connection)
     {
         using var _ = connection;
@@ -94,7 +94,7 @@ public sealed class ScriptedProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)
         {
-            // One of the two is gone; the other one sees its connection closed.
+            // One of the two has disconnected; the other one sees its connection closed.
         }
     }
 

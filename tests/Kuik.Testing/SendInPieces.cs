@@ -3,22 +3,22 @@ using Microsoft.AspNetCore.Http;
 
 namespace Kuik.Testing;
 
-/// <summary>Is called before each piece of a body; what it waits for holds the body up.</summary>
-/// <param name="http">The request and its answer.</param>
+/// <summary>Called before each piece of a body, which waits for the result.</summary>
+/// <param name="http">The request and its response.</param>
 /// <param name="at">Offset of the piece in the whole blob.</param>
 public delegate Task BeforePiece(HttpContext http, int at);
 
 /// <summary>
-/// An origin's right answer, ranges included, sent piece by piece: for origins that are slow, or break off, rather than wrong.
+/// An origin's correct response, ranges included, sent piece by piece: for origins that are slow, or break off, rather than wrong.
 /// </summary>
 public static class SendInPieces
 {
-    /// <summary>In bytes. An origin that is held at a multiple of it has sent exactly so much.</summary>
+    /// <summary>In bytes. An origin that is held at a multiple of it has sent exactly that much.</summary>
     public const int PieceSize = 16 << 10;
 
-    /// <summary>Sends it.</summary>
+    /// <summary>Sends the response.</summary>
     /// <param name="before">Called before each piece.</param>
-    /// <param name="beforeHead">Is waited for before the answer's head; null for not at all.</param>
+    /// <param name="beforeHead">Awaited before the headers; null for none.</param>
     public static Misbehaviour Each(BeforePiece before, Func<HttpContext, Task>? beforeHead = null) => async (http, body) =>
     {
         try
@@ -41,15 +41,15 @@ public static class SendInPieces
         }
         catch (OperationCanceledException)
         {
-            // The client has left, or the script has broken it off.
+            // The client has disconnected, or the script has broken it off.
         }
     };
 
-    /// <summary>Sends it with so many bytes a second.</summary>
+    /// <summary>Sends it at a number of bytes a second.</summary>
     public static Misbehaviour Paced(int bytesPerSecond) =>
         Each((http, _) => Task.Delay(TimeSpan.FromSeconds((double)PieceSize / bytesPerSecond), http.RequestAborted));
 
-    /// <summary>Sends so many bytes, and the rest when a gate opens.</summary>
+    /// <summary>Sends part of the body, and the rest when a gate opens.</summary>
     /// <param name="at">A multiple of <see cref="PieceSize"/>.</param>
     /// <param name="gate">Opens.</param>
     public static Misbehaviour HoldAt(int at, Task gate) =>
@@ -66,7 +66,7 @@ public static class SendInPieces
         throw new OperationCanceledException();
     });
 
-    /// <summary>Status, length and range of a right answer.</summary>
+    /// <summary>Sets status, length and range of a correct response.</summary>
     /// <returns>The offset of its first byte.</returns>
     internal static int WriteHead(HttpContext http, byte[] body)
     {

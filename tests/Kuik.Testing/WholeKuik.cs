@@ -3,19 +3,19 @@ using System.Text.Json;
 
 namespace Kuik.Testing;
 
-/// <summary>What a whole Kuik is started with.</summary>
+/// <summary>The options of a whole Kuik.</summary>
 public sealed record WholeKuikOptions
 {
-    /// <summary>Where everything belongs; default the shared one. <c>make run</c> keeps its own.</summary>
+    /// <summary>The sandbox of all processes; default the shared one. <c>make run</c> keeps its own.</summary>
     public Sandbox? Sandbox { get; init; }
 
-    /// <summary>Told of each step that takes more than a second. Default: nobody.</summary>
+    /// <summary>Called for each step that takes more than a second. Default: none.</summary>
     public Action<string> Progress { get; init; } = _ => { };
 
     /// <summary>node-proxy's port. Default: any free one.</summary>
     public int? ProxyPort { get; init; }
 
-    /// <summary>Registries that are asked over plain HTTP, as <c>http://host:port</c>.</summary>
+    /// <summary>Registries that are accessed over plain HTTP, as <c>http://host:port</c>.</summary>
     public IReadOnlyList<string> PlainHttpRegistries { get; init; } = [];
 
     /// <summary>How many image-fetchers. Default one.</summary>
@@ -65,7 +65,7 @@ public sealed class WholeKuik
 
     public IReadOnlyList<KuikService> ImageFetchers { get; private set; } = [];
 
-    /// <summary>Where this machine's pods would pull: <c>localhost:PORT</c>.</summary>
+    /// <summary>The address from which this machine's pods would pull: <c>localhost:PORT</c>.</summary>
     public string Proxy => $"localhost:{NodeProxy.Port}";
 
     /// <summary>All services of the control plane.</summary>
@@ -135,7 +135,7 @@ public sealed class WholeKuik
             return new KuikServiceOptions { Settings = settings, Port = port, Sandbox = options.Sandbox };
         }
 
-        // The event log's tables first, as the init container of pod-watcher makes them.
+        // The event log's tables first, as the init container of pod-watcher creates them.
         options.Progress("making the event log's tables (pod-watcher migrate)");
         await KuikService.Migrate(With(null));
 
@@ -143,7 +143,7 @@ public sealed class WholeKuik
         var fetchers = fetcherPorts.Select(port => KuikService.Start("ImageFetcher", With(port, peers.Length > 1 ? peers : []))).ToList();
         var podWatcher = KuikService.Start("PodWatcher", With(null));
         var expiry = KuikService.Start("Expiry", With(null));
-        // The data plane gets what it may know, and nothing of the rest.
+        // The data plane gets only the settings that it may know.
         var nodeProxy = KuikService.Start("NodeProxy", With(
             proxyPort, ("Kuik:Cache:ReadEndpoint", CacheForReading.Endpoint.ToString()), ("Kuik:Cache:Endpoint", null),
             ("Kuik:Fetcher:Endpoint", $"http://127.0.0.1:{fetcherPorts[0]}"),
@@ -154,7 +154,7 @@ public sealed class WholeKuik
         await Task.WhenAll(ControlPlane.Select(TakesPart));
     }
 
-    /// <summary>A service is ready for what it can do without the bus; this waits for the bus too.</summary>
+    /// <summary>Waits until a service is ready, and its bus too: it is ready for its other work without the bus.</summary>
     private static async Task TakesPart(KuikService service)
     {
         using var http = new HttpClient { BaseAddress = service.Health };

@@ -9,7 +9,7 @@ namespace Kuik.CommandLine;
 /// <summary>The options of every command that talks to a cluster, named as those of kubectl.</summary>
 internal sealed class ClusterOptions
 {
-    /// <summary>A person waits: 10 s until an answer begins, 10 s without a byte, a minute for a list.</summary>
+    /// <summary>For interactive use: 10 s until a response begins, 10 s without a byte, a minute for a list.</summary>
     private static readonly KubernetesLimits _limits = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1));
 
     private readonly Option<string?> _kubeconfig = new("--kubeconfig")
@@ -42,8 +42,8 @@ internal sealed class ClusterOptions
     /// <summary>Kuik's namespace.</summary>
     public string NamespaceOf(ParseResult arguments) => arguments.GetValue(_namespace)!;
 
-    /// <summary>A client for the cluster. Nothing is asked of the API yet.</summary>
-    /// <exception cref="InvalidSettingException">There is no kubeconfig file that can be used, and no cluster around this process.</exception>
+    /// <summary>A client for the cluster. Sends no request yet.</summary>
+    /// <exception cref="InvalidSettingException">There is no usable kubeconfig file, and the process runs outside of a cluster.</exception>
     public KubernetesApi Connect(ParseResult arguments)
     {
         var (given, context) = (arguments.GetValue(_kubeconfig), arguments.GetValue(_context));

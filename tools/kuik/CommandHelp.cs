@@ -4,15 +4,7 @@ using System.CommandLine.Invocation;
 
 namespace Kuik.CommandLine;
 
-/// <summary>A command whose help ends with more than its options: exit codes, examples.</summary>
-internal interface IExplained
-{
-    /// <summary>Lines that follow the options.</summary>
-    string Explanation { get; }
-}
-
-/// <summary>The usual help, followed by a command's <see cref="IExplained.Explanation"/>, which has no place in the list of all
-/// commands.</summary>
+/// <summary>The usual help, followed by a command's <see cref="IExplained.Explanation"/>, which the list of all commands omits.</summary>
 /// <param name="usual">The help that it follows.</param>
 internal sealed class CommandHelp(HelpAction usual) : SynchronousCommandLineAction
 {

@@ -4,7 +4,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine;
 
-/// <summary><c>kuik doctor</c>: checks an installation and says what to do. docs/operations/doctor.md.</summary>
+/// <summary><c>kuik doctor</c>: checks an installation and recommends actions. docs/operations/doctor.md.</summary>
 internal sealed class DoctorCommand : Command, IExplained
 {
     private const string About =
@@ -45,7 +45,7 @@ internal sealed class DoctorCommand : Command, IExplained
         DefaultValueFactory = _ => "docker.io/library/nginx:1.27",
     };
 
-    /// <summary>With its options.</summary>
+    /// <summary>Creates the command with its options.</summary>
     public DoctorCommand() : base("doctor", About)
     {
         _cluster.AddTo(this);

@@ -1,6 +1,6 @@
 namespace Kuik.CommandLine;
 
-/// <summary>How every command ends. Scripts rely on these numbers.</summary>
+/// <summary>The exit codes of every command. Scripts rely on these numbers.</summary>
 internal static class ExitCode
 {
     /// <summary>The command did its work, and found no error.</summary>

@@ -6,10 +6,10 @@ using Kuik.Kubernetes;
 
 namespace Kuik.CommandLine;
 
-/// <summary>The command line: its commands, and how every one of them ends.</summary>
+/// <summary>The root command: its subcommands and their common error handling.</summary>
 internal sealed class KuikCommand : RootCommand
 {
-    /// <summary>With all commands.</summary>
+    /// <summary>Creates all commands.</summary>
     public KuikCommand() : base("Looks after Kuik in a Kubernetes cluster. Also reached as kubectl kuik, when kubectl-kuik is on the PATH.")
     {
         Subcommands.Add(new DoctorCommand());
@@ -17,8 +17,9 @@ internal sealed class KuikCommand : RootCommand
         help.Action = new CommandHelp((HelpAction)help.Action!);
     }
 
-    /// <summary>Runs a command's work; a cluster that cannot be reached is one line on standard error and
-    /// <see cref="ExitCode.Fault"/>.</summary>
+    /// <summary>
+    /// Runs a command's work; an unreachable cluster becomes one line on standard error and <see cref="ExitCode.Fault"/>.
+    /// </summary>
     /// <param name="work">Returns an exit code.</param>
     public static async Task<int> Run(Func<Task<int>> work)
     {
@@ -37,14 +38,14 @@ internal sealed class KuikCommand : RootCommand
         }
         catch (Exception fault)
         {
-            // The command's own fault: the stack is for its developers.
+            // A defect of the command: the stack is for its developers.
             await Console.Error.WriteLineAsync(
                 $"kuik failed unexpectedly: {fault.GetType().Name}: {Redaction.Of(fault.Message)}\n{fault.StackTrace}");
             return ExitCode.Fault;
         }
     }
 
-    // "The SSL connection could not be established, see inner exception." does not say the cause.
+    // "The SSL connection could not be established, see inner exception." does not state the cause.
     private static string Innermost(Exception failure)
     {
         var cause = failure.GetBaseException().Message;

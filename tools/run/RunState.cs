@@ -4,21 +4,23 @@ using Npgsql;
 
 namespace Kuik.Run;
 
-/// <summary>What <c>make run</c> has left running, kept in <c>artifacts/run</c>, so that <c>make stop</c> ends that and nothing else.</summary>
+/// <summary>
+/// The processes and data of <c>make run</c>, recorded in <c>artifacts/run</c>, so that <c>make stop</c> ends them and nothing else.
+/// </summary>
 /// <param name="folder">artifacts/run.</param>
 internal sealed class RunState(string folder)
 {
     private string SandboxFile => Path.Combine(folder, "sandbox");
 
-    /// <summary>Was anything started that <see cref="Stop"/> has not ended?</summary>
+    /// <summary>True when an earlier run has not been stopped.</summary>
     public bool HasStarted => File.Exists(SandboxFile);
 
     private string EnvFile => Path.Combine(folder, "env");
 
-    /// <summary>A place for the servers' data, remembered before the first of them starts.</summary>
+    /// <summary>A folder for the servers' data, recorded before the first of them starts.</summary>
     public Sandbox NewSandbox()
     {
-        // Not in the checkout: Postgres runs as a user of its own, who may not be able to enter it.
+        // Not in the checkout: Postgres runs as a user of its own, which may not be able to enter it.
         var sandbox = Sandbox.Kept(Path.Combine(Path.GetTempPath(), $"kuik-run-{Path.GetRandomFileName()[..8]}"));
         Directory.CreateDirectory(folder);
         File.WriteAllText(SandboxFile, sandbox.Root);
@@ -64,7 +66,7 @@ internal sealed class RunState(string folder)
         File.WriteAllText(EnvFile, text.ToString());
     }
 
-    /// <summary>Prints the addresses, what to try and how to stop it.</summary>
+    /// <summary>Prints the addresses, commands to try and how to stop it.</summary>
     public void Tell(Started started)
     {
         var kuik = started.Kuik;

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace Kuik.Run;
 
-/// <summary>Shows, as it happens, what Kuik is for: a pod's image is rewritten, cached, and pulled with its registry gone.</summary>
+/// <summary>Demonstrates Kuik's purpose: a pod's image is rewritten, cached, and pulled while its registry is unreachable.</summary>
 internal static class ShowMainJob
 {
     public static async Task Run(Started started)

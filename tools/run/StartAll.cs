@@ -5,28 +5,10 @@ using Kuik.Testing;
 
 namespace Kuik.Run;
 
-/// <summary>What is running, and the image that it is shown with.</summary>
-/// <param name="Kuik">All of it.</param>
-/// <param name="Origin">A registry that holds images built here.</param>
-/// <param name="Image">As a pod names it.</param>
-/// <param name="IsOurs">False for an image of the internet, whose registry cannot be stopped from here.</param>
-internal sealed record Started(WholeKuik Kuik, Registry Origin, string Image, bool IsOurs)
-{
-    /// <summary>Where its pods are.</summary>
-    public const string Namespace = "demo";
-
-    /// <summary>Short, so that one can watch an image expire.</summary>
-    public const string ExpiryDelay = "00:02:00";
-
-    /// <summary>Where node-proxy serves the image.</summary>
-    public string Local =>
-        LocalReference.TryWrite(Image, Kuik.NodeProxy.Port, out var local, out var problem) ? local : throw new ServerFailedException($"{Image}: {problem}");
-}
-
 /// <summary>Starts everything, with a line before each step that takes a while.</summary>
 internal static class StartAll
 {
-    /// <exception cref="ServerFailedException">A part does not start, or node-proxy's port is taken.</exception>
+    /// <exception cref="ServerFailedException">A part does not start, or node-proxy's port is in use.</exception>
     public static async Task<Started> Run(RunState runState)
     {
         var clock = Stopwatch.StartNew();

@@ -7,13 +7,13 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Azure Container Registry. What the workload is to Microsoft Entra (workload identity as its webhook sets it up: <c>AZURE_TENANT_ID</c>,
-/// <c>AZURE_CLIENT_ID</c>, <c>AZURE_FEDERATED_TOKEN_FILE</c>, <c>AZURE_AUTHORITY_HOST</c>; else the node's managed identity, <c>AZURE_CLIENT_ID</c> saying
-/// which) is exchanged at the registry for a refresh token, which docker calls an identity token.
+/// Azure Container Registry. The workload's Microsoft Entra identity (workload identity as its webhook sets it up: <c>AZURE_TENANT_ID</c>,
+/// <c>AZURE_CLIENT_ID</c>, <c>AZURE_FEDERATED_TOKEN_FILE</c>, <c>AZURE_AUTHORITY_HOST</c>; otherwise the node's managed identity, selected
+/// by <c>AZURE_CLIENT_ID</c>) is exchanged at the registry for a refresh token, which docker calls an identity token.
 /// </summary>
 internal sealed partial class AzureIdentity : ICloudIdentity
 {
-    // What the registry wants as the user's name beside an identity token.
+    // The user name that the registry requires beside an identity token.
     private const string NoUser = "00000000-0000-0000-0000-000000000000";
 
     private readonly IConfiguration configuration;
@@ -21,7 +21,7 @@ internal sealed partial class AzureIdentity : ICloudIdentity
     private readonly TimeProvider time;
     private readonly Uri authority;
 
-    /// <exception cref="InvalidSettingException">AZURE_AUTHORITY_HOST is no address over TLS: it is sent a token.</exception>
+    /// <exception cref="InvalidSettingException">AZURE_AUTHORITY_HOST is not an address with TLS: a token is sent to it.</exception>
     public AzureIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time)
     {
         (this.configuration, this.connections, this.time) = (configuration, connections, time);
@@ -75,7 +75,7 @@ internal sealed partial class AzureIdentity : ICloudIdentity
 
     private static HttpRequestMessage Post(Uri address, Dictionary<string, string> form) => new(HttpMethod.Post, address) { Content = new FormUrlEncodedContent(form) };
 
-    // The answer does not say it, the token does. One that does not lives for three hours, by the registry's documentation.
+    // The token states its expiry, the answer does not. By the registry's documentation, a token without one is valid for three hours.
     private static DateTimeOffset? ExpiryOf(string token)
     {
         try

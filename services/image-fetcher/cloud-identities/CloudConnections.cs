@@ -1,20 +1,15 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using System.Text.RegularExpressions;
-using System.Xml;
-using System.Xml.Linq;
 using Kuik.Hosting;
 using Kuik.Oci;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>How clouds are reached.</summary>
-/// <param name="Metadata">What answers on the node or in the cluster's network only: never through a proxy.</param>
-/// <param name="Services">The clouds' public services: as registries are, through the proxies and with the certificate authorities of the settings.</param>
+/// <summary>The HTTP connections to clouds.</summary>
+/// <param name="Metadata">To servers on the node or in the cluster's network only: never through a proxy.</param>
+/// <param name="Services">To the clouds' public services: as to registries, through the configured proxies and with the configured
+/// certificate authorities.</param>
 public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageInvoker Services) : IDisposable
 {
-    /// <summary>Real ones.</summary>
+    /// <summary>Opens the real connections.</summary>
     public static CloudConnections Open(IConfiguration configuration)
     {
         var roots = TrustedCertificates.From(configuration);
@@ -39,107 +34,4 @@ public sealed record CloudConnections(HttpMessageInvoker Metadata, HttpMessageIn
         ConnectCallback = AddressResolver.Connect,
         SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
     };
-}
-
-/// <summary>An answer of a cloud.</summary>
-/// <param name="From">What was asked, for errors.</param>
-/// <param name="Text">The body.</param>
-internal sealed partial record CloudAnswer(string From, string Text)
-{
-    private const int LongestBody = 1024 * 1024;
-
-    // Added to the year 1970 or to now, it is a time that DateTimeOffset can hold.
-    private const double MostSeconds = 2e11;
-
-    /// <summary>Sends a request and reads the answer.</summary>
-    /// <exception cref="CloudIdentityException">There is none, or it is not a success.</exception>
-    public static async Task<CloudAnswer> To(HttpMessageInvoker connections, HttpRequestMessage request, CancellationToken ct)
-    {
-        // Without the query: it may hold a token.
-        var from = $"{request.Method} {request.RequestUri!.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)}";
-        try
-        {
-            using var answer = await connections.SendAsync(request, ct);
-            await answer.Content.LoadIntoBufferAsync(LongestBody, ct);
-            // Not ReadAsStringAsync: that throws for an unknown charset.
-            var text = Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct));
-            return answer.IsSuccessStatusCode
-                ? new CloudAnswer(from, text)
-                : throw new CloudIdentityException($"{from}: {(int)answer.StatusCode}{CodesIn(text)}");
-        }
-        catch (Exception error) when (error is HttpRequestException or IOException)
-        {
-            throw new CloudIdentityException($"{from}: {error.GetBaseException().Message}", error);
-        }
-        catch (OperationCanceledException)
-        {
-            throw new CloudIdentityException($"{from}: no answer in time");
-        }
-    }
-
-    /// <summary>A text of an answer in JSON.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
-    public string this[string field] => Field(field) is { ValueKind: JsonValueKind.String } value && value.GetString() is { Length: > 0 } text ? text : throw Without(field);
-
-    /// <summary>A number of seconds of an answer in JSON, none or a few thousand years; some write it as text.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
-    public double Seconds(string field)
-    {
-        var seconds = Field(field) switch
-        {
-            { ValueKind: JsonValueKind.Number } value when value.TryGetDouble(out var number) => number,
-            { ValueKind: JsonValueKind.String } value
-                when double.TryParse(value.GetString(), CultureInfo.InvariantCulture, out var number) => number,
-            _ => double.NaN,
-        };
-        return seconds is >= 0 and < MostSeconds ? seconds : throw Without(field);
-    }
-
-    /// <summary>The first object in a list of an answer in JSON.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
-    public CloudAnswer First(string field) =>
-        Field(field) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0 ? this with { Text = list[0].GetRawText() } : throw Without(field);
-
-    /// <summary>The text of an element, wherever it is, of an answer in XML.</summary>
-    /// <exception cref="CloudIdentityException">It is not there.</exception>
-    public string Element(string name)
-    {
-        try
-        {
-            return XElement.Parse(Text).Descendants().FirstOrDefault(element => element.Name.LocalName == name)?.Value is { Length: > 0 } text ? text : throw Without(name);
-        }
-        catch (XmlException)
-        {
-            throw Without(name);
-        }
-    }
-
-    /// <summary>The error of an answer that lacks something.</summary>
-    public CloudIdentityException Without(string what) => new($"{From}: the answer holds no usable {what}");
-
-    private JsonElement Field(string name)
-    {
-        try
-        {
-            using var json = LenientJson.Parse(Text);
-            return json.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty(name, out var value) ? value.Clone() : default;
-        }
-        catch (JsonException)
-        {
-            return default;
-        }
-    }
-
-    // Only codes: messages may quote what was sent (AWS does, when a signature does not match).
-    private static string CodesIn(string body)
-    {
-        var codes = Codes().Matches(body).Select(match => match.Groups["code"].Value).Distinct().Take(3).ToList();
-        return codes.Count == 0 ? "" : " " + string.Join(' ', codes);
-    }
-
-    // AWS in JSON, Azure's registry, Azure's and Google's OAuth2; AWS in XML; the number in Azure's messages that people search for.
-    [GeneratedRegex("""
-        "(?:__type|code|error)"\s*:\s*"(?<code>[A-Za-z0-9_.#]{1,60})"|<Code>(?<code>[A-Za-z0-9_.]{1,60})</Code>|(?<code>AADSTS[0-9]{1,9})
-        """)]
-    private static partial Regex Codes();
 }

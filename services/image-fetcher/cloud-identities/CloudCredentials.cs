@@ -4,30 +4,34 @@ using Kuik.ImageFetcher.CopyEngine;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// The credentials that clouds give this workload. Each is kept until shortly before it expires and asked for once however many wait; a failure is
-/// remembered for a moment, and a token that is still good is used meanwhile. Injected as a singleton.
+/// The cloud credentials of this workload. Each is kept until shortly before it expires and requested in single flight; a failure is
+/// remembered for a moment, and a token that is still valid is used meanwhile. A singleton.
 /// </summary>
 public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> identities, TimeProvider time, ILogger<CloudCredentials> logger)
 {
-    /// <summary>How long a cloud may take: a pull waits for this.</summary>
+    /// <summary>The time limit of a cloud's answer: a pull waits for this.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a cloud that gave nothing is left alone.</summary>
+    /// <summary>The pause after a failure of a cloud.</summary>
     public static readonly TimeSpan FailureIsGoodFor = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long before it expires a token is renewed. Less than 5 minutes: until then Google's metadata server gives the same one again.</summary>
+    /// <summary>
+    /// How long before its expiry a token is renewed. Less than 5 minutes: until then Google's metadata server returns the same one.
+    /// </summary>
     public static readonly TimeSpan Margin = TimeSpan.FromMinutes(3);
 
-    // Whoever can pull can make up hosts of a cloud.
+    // Any client that can pull can invent hosts of a cloud.
     private const int MostHosts = 256;
 
     private static readonly CredentialsFound Nothing = new([], []);
 
     private readonly ConcurrentDictionary<string, Lazy<Task<Known>>> known = new();
 
-    /// <summary>What opens this registry, and what kept the cloud from giving it; nothing when it is no cloud's whose identity is switched on.</summary>
+    /// <summary>
+    /// The credential for this registry, and a problem if the cloud issued none; nothing for a host that belongs to no enabled cloud.
+    /// </summary>
     /// <param name="host">As references name it.</param>
-    /// <param name="ct">Ends the waiting, not the asking, which others may wait for too.</param>
+    /// <param name="ct">Cancels the wait, not the request, which others may wait for too.</param>
     public async Task<CredentialsFound> For(string host, CancellationToken ct)
     {
         var ask = identities.Select(identity => identity.For(host)).FirstOrDefault(found => found is not null);
@@ -55,7 +59,7 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
             var token = await ask(limit.Token);
             var left = token.ExpiresAt - time.GetUtcNow();
             if (left <= TimeSpan.Zero)
-                throw new CloudIdentityException("what the cloud gave has expired already: is the clock right?");
+                throw new CloudIdentityException("the cloud's token has expired already; check the clock");
             return new Known(token, null, time.GetUtcNow() + (left > 2 * Margin ? left - Margin : left / 2));
         }
         catch (CloudIdentityException refusal)
@@ -64,7 +68,7 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
         }
         catch (Exception error)
         {
-            // What the pods bring is used all the same.
+            // The pods' pull secrets are used all the same.
             LogUnforeseen(host, ExceptionSummary.WithStack(error));
             return Failed(host, ExceptionSummary.Of(error), last);
         }
@@ -79,7 +83,7 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
         return new Known(stillGood, problem, time.GetUtcNow() + FailureIsGoodFor);
     }
 
-    [LoggerMessage(LogLevel.Error, "the cloud gave no token for {Host}: {Fault}")]
+    [LoggerMessage(LogLevel.Error, "Cloud token for {Host} not available: {Fault}")]
     private partial void LogUnforeseen(string host, string fault);
 
     [LoggerMessage(LogLevel.Warning, "{Problem}")]

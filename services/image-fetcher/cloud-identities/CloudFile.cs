@@ -1,13 +1,13 @@
 namespace Kuik.ImageFetcher;
 
-/// <summary>Files in which Kubernetes keeps a token of this workload fresh.</summary>
+/// <summary>Files in which Kubernetes keeps a current token of this workload.</summary>
 internal static class CloudFile
 {
-    /// <summary>What it holds now.</summary>
-    /// <param name="variable">What names it, for errors.</param>
+    /// <summary>Reads the current token.</summary>
+    /// <param name="variable">The environment variable with the path, for errors.</param>
     /// <param name="file">Its path.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <exception cref="CloudIdentityException">It cannot be read.</exception>
+    /// <param name="ct">Cancels the reading.</param>
+    /// <exception cref="CloudIdentityException">The file cannot be read.</exception>
     public static async Task<string> Read(string variable, string file, CancellationToken ct)
     {
         try

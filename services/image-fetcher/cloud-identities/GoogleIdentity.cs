@@ -4,8 +4,9 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Google's Artifact Registry and Container Registry, by the access token that the metadata server gives the workload (on GKE: Workload Identity).
-/// <c>GCE_METADATA_HOST</c> names another metadata server: host, or host:port; default 169.254.169.254, which needs no DNS.
+/// Google's Artifact Registry and Container Registry, with the access token that the metadata server issues to the workload (on GKE:
+/// Workload Identity). <c>GCE_METADATA_HOST</c> names another metadata server: host, or host:port; default 169.254.169.254, which
+/// needs no DNS.
 /// </summary>
 internal sealed partial class GoogleIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time) : ICloudIdentity
 {

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>The engine's settings, read once at start.</summary>
+/// <summary>The engine's options, read once at start.</summary>
 internal sealed record CopyEngineOptions
 {
     /// <summary><c>Kuik:Cache:Endpoint</c>: the cache registry, read and written. Default http://localhost:5000.</summary>
@@ -16,43 +16,48 @@ internal sealed record CopyEngineOptions
     /// <summary><c>Kuik:Cache:Username</c> with <c>:Password</c> or <c>:PasswordFile</c>. Null: none.</summary>
     public RegistryCredential? CacheCredential { get; init; }
 
-    /// <summary><c>Kuik:Cache:PasswordFile</c>, which is read again when it changes. Null: none, or no user name.</summary>
+    /// <summary><c>Kuik:Cache:PasswordFile</c>, read again when it changes. Null: none, or no user name.</summary>
     public string? CachePasswordFile { get; init; }
 
-    /// <summary><c>Kuik:RootCertificateAuthorities</c>: whose certificates registries may show beside those that the system trusts, the cache too. Default none.</summary>
+    /// <summary>
+    /// <c>Kuik:RootCertificateAuthorities</c>: certificate authorities trusted for registries, the cache included, in addition to the
+    /// system's. Default none.
+    /// </summary>
     public X509Certificate2Collection Roots { get; init; } = [];
 
-    /// <summary><c>Kuik:Cache:AcceptsSparseIndexes</c>: true for a registry that takes an index whose children are not all there. Default false.</summary>
+    /// <summary>
+    /// <c>Kuik:Cache:AcceptsSparseIndexes</c>: true for a registry that accepts an index without all of its children. Default false.
+    /// </summary>
     public bool AcceptsSparseIndexes { get; init; }
 
     /// <summary>
-    /// <c>Kuik:Platforms</c>: what is fetched ahead of an index: <c>os/arch[/variant]</c>; <c>windows(10.0.20348)/amd64</c>, which means every entry whose
-    /// <c>os.version</c> is or begins with that version (without one: all of Windows); an architecture alone is Linux's. Each platform
-    /// once, whatever its spelling.
-    /// Default linux/amd64.
+    /// <c>Kuik:Platforms</c>: the platforms of an index that are copied ahead of pulls: <c>os/arch[/variant]</c>;
+    /// <c>windows(10.0.20348)/amd64</c>, which matches every entry whose <c>os.version</c> is or begins with that version (without one: all
+    /// of Windows); an architecture alone is Linux's. Duplicates in another spelling are removed. Default linux/amd64.
     /// </summary>
     public required IReadOnlyList<Platform> Platforms { get; init; }
 
     /// <summary>
-    /// <c>Kuik:Fetch:Referrers</c>: true or false, whether the referrers of an image are copied with it: signatures, attestations and SBOMs, found by the
-    /// origin's referrers API or the tags that stand for it, and by cosign's tags. Costs the origin four or five requests for each manifest of an image. Default false.
-    /// The old key <c>Kuik:Fetch:Followers</c> counts, where the new one is not set, until the next minor version.
+    /// <c>Kuik:Fetch:Referrers</c>: true or false, whether the referrers of an image are copied with it: signatures, attestations and
+    /// SBOMs, found by the origin's referrers API or its fallback tags, and by cosign's tags. Costs the origin four or five requests for
+    /// each manifest of an image. Default false. The old key <c>Kuik:Fetch:Followers</c> is read where the new one is not set, until the
+    /// next minor version.
     /// </summary>
     public bool Referrers { get; init; }
 
     /// <summary>
-    /// <c>Kuik:Fetch:MaxConcurrentBlobs</c>: how many blobs this replica asks for at once, for all its images; an origin host of which it asks for none may always
-    /// have one more. 1 to 64, default 4.
+    /// <c>Kuik:Fetch:MaxConcurrentBlobs</c>: blobs this replica downloads at once for copies, all images together; an origin host without a
+    /// running download is always allowed one more. 1 to 64, default 4.
     /// </summary>
     public int MaxConcurrentBlobs { get; init; } = 4;
 
     /// <summary>
-    /// <c>Kuik:Fetch:MaxConcurrentPerHost</c>: requests that this replica has under way at one origin host for background copies, the other replicas' blobs that it
-    /// owns among them. Pulls, for which somebody waits, are not counted. 1 to 64; default 8, two replicas' worth of blobs.
+    /// <c>Kuik:Fetch:MaxConcurrentPerHost</c>: concurrent requests of this replica to one origin host for background copies, including
+    /// blobs that it downloads as their owner for other replicas. Pulls are not counted. 1 to 64; default 8, two replicas' worth of blobs.
     /// </summary>
     public int MaxConcurrentPerHost { get; init; } = 8;
 
-    /// <summary><c>Kuik:Fetch:SpoolPath</c>: a folder for blobs under way. Default: one in the temporary folder.</summary>
+    /// <summary><c>Kuik:Fetch:SpoolPath</c>: a folder for blobs that are being downloaded. Default: one in the temporary folder.</summary>
     public required string SpoolPath { get; init; }
 
     /// <summary>
@@ -61,29 +66,32 @@ internal sealed record CopyEngineOptions
     public long SpoolLimitInBytes { get; init; } = 20L << 30;
 
     /// <summary>
-    /// <c>Kuik:Fetch:LargestBlob</c>: a longer blob of which no manifest says the size fails. In bytes, or with Ki, Mi, Gi, Ti. Default
-    /// 128 GiB.
+    /// <c>Kuik:Fetch:LargestBlob</c>: the limit for a blob whose size no manifest states; a longer one fails. In bytes, or with Ki, Mi, Gi,
+    /// Ti. Default 128 GiB.
     /// </summary>
     public long LargestBlobInBytes { get; init; } = 128L << 30;
 
     /// <summary>
-    /// <c>Kuik:Fetch:DrainLimit</c>: how long after SIGTERM downloads and uploads under way go on; then they are handed over to the next
-    /// replica. A duration of 0 to 1 hour, at least 15 seconds less than the pod's <c>terminationGracePeriodSeconds</c>. Default 15 seconds.
+    /// <c>Kuik:Fetch:DrainLimit</c>: how long downloads and uploads continue after SIGTERM before they are handed over to the next replica.
+    /// A duration of 0 to 1 hour, at least 15 seconds less than the pod's <c>terminationGracePeriodSeconds</c>. Default 15 seconds.
     /// </summary>
     public TimeSpan DrainLimit { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// <c>Kuik:Fetcher:Name</c>: what this replica is ranked by among the others; the same after a restart. Default: the machine's name (in
-    /// Kubernetes the pod's), a colon and the port that it listens on.
+    /// <c>Kuik:Fetcher:Name</c>: the name by which this replica is ranked among the others; the same after a restart. Default: the
+    /// machine's name (in Kubernetes the pod's), a colon and the port that it listens on.
     /// </summary>
     public string Name { get; init; } = Environment.MachineName;
 
-    /// <summary><c>Kuik:Fetcher:Peers</c>: addresses of all replicas, this one among them, or one name whose addresses they are. None: alone.</summary>
+    /// <summary>
+    /// <c>Kuik:Fetcher:Peers</c>: the addresses of all replicas, this one included, or one name that resolves to them.
+    /// Default: none, a single replica.
+    /// </summary>
     public IReadOnlyList<Uri> Peers { get; init; } = [];
 
     /// <summary>
-    /// <c>Kuik:Fetcher:TokenFile</c>: a file with the token that node-proxies and other replicas have to show (<see
-    /// cref="FetcherToken"/>). Null: none is required.
+    /// <c>Kuik:Fetcher:TokenFile</c>: a file with the token that node-proxies and other replicas must send (<see cref="FetcherToken"/>).
+    /// Null: no token is required.
     /// </summary>
     public string? TokenFile { get; init; }
 
@@ -92,7 +100,8 @@ internal sealed record CopyEngineOptions
     /// </summary>
     public OriginRules Origins { get; init; } = OriginRules.AllowAll;
 
-    /// <exception cref="InvalidSettingException">One of them is not accepted.</exception>
+    /// <summary>Parses the options from the configuration.</summary>
+    /// <exception cref="InvalidSettingException">A value is invalid.</exception>
     public static CopyEngineOptions From(IConfiguration configuration) => new()
     {
         CacheEndpoint = configuration.ReadEndpoint("Kuik:Cache:Endpoint", "http://localhost:5000")!,
@@ -134,7 +143,7 @@ internal sealed record CopyEngineOptions
     }
 
     /// <summary>The first port that the process listens on.</summary>
-    /// <exception cref="InvalidSettingException"><c>Urls</c> is no address.</exception>
+    /// <exception cref="InvalidSettingException"><c>Urls</c> is not an address.</exception>
     internal static string PortOf(IConfiguration configuration)
     {
         var address = configuration["urls"]?.Split(';')[0];

@@ -1,25 +1,23 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The end of a replica: it takes nothing new on and goes on with what is under way for <c>Kuik:Fetch:DrainLimit</c>; then each blob that
-/// is not in the cache yet is taken over by the next replica, which reads here what has arrived and goes on at the origin from there.
+/// The shutdown of a replica. It accepts no new work and continues the running downloads for <c>Kuik:Fetch:DrainLimit</c>; then the next
+/// replica takes over each blob that is not in the cache yet: it reads the bytes that have arrived from here and the rest from the origin.
 /// </summary>
 internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerClient ask, TimeSpan limit, TimeProvider time, ILogger<Drain> logger)
 {
-    /// <summary>What ending may take beyond the limit.</summary>
+    /// <summary>The time for shutdown beyond the limit.</summary>
     public static readonly TimeSpan LastSteps = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a successor may take to begin to read, and how long to have read what is here.</summary>
+    /// <summary>How long to wait for a successor to begin reading, and then to finish.</summary>
     private static readonly (TimeSpan Begin, TimeSpan Read) SuccessorPatience = (TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(8));
 
-    /// <summary>How long answers to successors may take to end after what they had to say.</summary>
+    /// <summary>How long to wait for responses to successors to end after their last byte.</summary>
     private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
@@ -27,8 +25,8 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
     private readonly ConcurrentDictionary<Request, bool> _requests = new();
 
     /// <summary>
-    /// Counts a request until the result is disposed. While the replica ends, each answer closes its connection: the next request goes to
-    /// another one.
+    /// Counts a request until the result is disposed. During shutdown each response closes its connection, so that the next
+    /// request reaches another replica.
     /// </summary>
     public IDisposable Begin(HttpContext http)
     {
@@ -44,7 +42,7 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
         return request;
     }
 
-    /// <summary>Takes nothing new on, and returns when nothing is under way or all of it has been handed over.</summary>
+    /// <summary>Stops accepting work, and returns when nothing is running or everything has been handed over.</summary>
     /// <param name="ct">Ends it at once.</param>
     public async Task Complete(CancellationToken ct)
     {
@@ -65,8 +63,8 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
     }
 
     /// <summary>
-    /// Breaks off the answers that have begun and do not end within a second, those that are relayed from another replica or the cache too:
-    /// the host would wait for their ends. An answer that has not begun comes within a second.
+    /// Aborts responses that have begun and do not end within a second, including those relayed from another replica or from the cache: the
+    /// host would wait for them. A response that has not begun is sent within a second.
     /// </summary>
     public async Task CutRequests(CancellationToken ct)
     {
@@ -84,7 +82,7 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
             {
                 await ask.HandOver(successor, wanted, ct).WaitAsync(SuccessorPatience.Begin, time, ct);
                 await Eventually(() => blob.Peers > 0 || blob.IsStored, SuccessorPatience.Begin, ct);
-                await blob.Stopping.CancelAsync();   // what has arrived stays readable
+                await blob.Stopping.CancelAsync();   // the bytes that have arrived stay readable
                 await Eventually(() => blob.Peers == 0, SuccessorPatience.Read, ct);
                 return;
             }
@@ -102,13 +100,13 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
             await look.WaitForNextTickAsync(ct);
     }
 
-    [LoggerMessage(LogLevel.Information, "the drain limit is over: {Count} blobs are handed over to other replicas")]
+    [LoggerMessage(LogLevel.Information, "Drain limit reached: {Count} blobs are handed over to other replicas")]
     private partial void LogHandingOver(int count);
 
-    [LoggerMessage(LogLevel.Warning, "blob {Digest} is not taken over by {Successor}: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "Handover of blob {Digest} to {Successor} failed: {Reason}")]
     private partial void LogRefused(string digest, Uri successor, string reason);
 
-    // The features are the connection's own: unlike the context, they may be used when the request has just ended.
+    // The features belong to the connection: unlike the context, they remain valid when the request has just ended.
     private sealed class Request(Drain drain, IHttpResponseFeature response, IHttpRequestLifetimeFeature lifetime) : IDisposable
     {
         public void CutIfStarted()
@@ -118,44 +116,5 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
         }
 
         public void Dispose() => drain._requests.TryRemove(this, out _);
-    }
-}
-
-/// <summary>Drains the engine before the host closes its listener, and stops it after that.</summary>
-internal sealed class EngineShutdown(Engine engine) : IHostedLifecycleService
-{
-    public async Task StoppingAsync(CancellationToken cancellationToken)
-    {
-        await engine.Drain.Complete(cancellationToken);
-        engine.Stop();
-        await engine.Drain.CutRequests(cancellationToken);
-    }
-
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-}
-
-/// <summary>Does the spool have room? Degraded when not: pulls go through what each blob has, at the pace of the slowest reader.</summary>
-internal sealed class SpoolHealth(Engine engine) : IHealthCheck
-{
-    /// <summary>A spool is full now and then; for so long, it is worth to be known.</summary>
-    private static readonly TimeSpan FullFor = TimeSpan.FromMinutes(1);
-
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
-    {
-        var use = engine.Spool.Use;
-        return Task.FromResult(
-            engine.Owners.IsDraining ? HealthCheckResult.Unhealthy("the process is ending")
-            : use.FullFor > FullFor ? HealthCheckResult.Degraded(
-                $"full for {use.FullFor.Value.TotalMinutes:0} min: {use.Used} of {use.Limit} bytes in {use.Blobs} blobs; "
-                + "raise Kuik:Fetch:SpoolLimit, or look for a full disk or a slow cache registry")
-            : HealthCheckResult.Healthy());
     }
 }

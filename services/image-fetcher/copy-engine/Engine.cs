@@ -1,52 +1,19 @@
 using System.Diagnostics.Metrics;
 using Kuik.Hosting;
 using Kuik.Oci;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>Makes the copy engine's parts known to a service.</summary>
-public static class CopyEngineSetup
-{
-    /// <summary>Adds <see cref="ImageCopier"/> and <see cref="TagEviction"/>, and what <see cref="PullThrough.MapPullThrough"/> serves.</summary>
-    /// <param name="services">The service's.</param>
-    /// <param name="configuration">Read here, at once.</param>
-    /// <param name="needs">What comes from outside.</param>
-    /// <exception cref="Hosting.InvalidSettingException">A setting is not accepted.</exception>
-    public static IServiceCollection AddCopyEngine(this IServiceCollection services, IConfiguration configuration, Func<IServiceProvider, CopyEngineHooks> needs)
-    {
-        var settings = CopyEngineOptions.From(configuration);
-        var endpoints = RegistryEndpoints.From(configuration);
-        var network = RegistryNetwork.From(configuration) with { Denied = settings.Origins.DenialReason };
-        services.AddSingleton(provider => new Engine(
-            settings, time => new RegistryClient(endpoints, settings.Roots, time, network), needs(provider), provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<IMeterFactory>(), provider.GetRequiredService<ILoggerFactory>()));
-        services.AddHostedService(provider => new EngineShutdown(provider.GetRequiredService<Engine>()));
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.DrainLimit + Drain.LastSteps);
-        services.AddHealthChecks()
-            .Add(new HealthCheckRegistration("work", provider => provider.GetRequiredService<Engine>().Watchdog, failureStatus: null, [KuikDefaults.Live]))
-            .Add(new HealthCheckRegistration("spool", provider => new SpoolHealth(provider.GetRequiredService<Engine>()), failureStatus: null, tags: null));
-        services.AddSingleton(provider => provider.GetRequiredService<Engine>().ImageCopier);
-        services.AddSingleton(provider => provider.GetRequiredService<Engine>().TagEviction);
-        services.AddSingleton(provider => provider.GetRequiredService<Engine>().RepositorySweeper);
-        return services;
-    }
-
-    /// <inheritdoc cref="CopyEngineOptions.PortOf"/>
-    public static string PortOf(IConfiguration configuration) => CopyEngineOptions.PortOf(configuration);
-}
-
-/// <summary>The engine's parts, put together.</summary>
+/// <summary>The object graph of the copy engine.</summary>
 internal sealed class Engine : IDisposable
 {
-    /// <summary>Downloads from origins at a time; a host from which there is none may always have one more.</summary>
+    /// <summary>Concurrent downloads from origins; a host without one is always allowed one more.</summary>
     private const int MostDownloads = 128;
 
-    /// <summary>The same from one host: fewer than its connections for bodies, so that none is waited for.</summary>
+    /// <summary>
+    /// Concurrent downloads from one host: fewer than its connections for bodies, so that no download waits for a connection.
+    /// </summary>
     private const int MostDownloadsPerHost = 48;
 
     private readonly CancellationTokenSource _stopping = new();
@@ -57,28 +24,28 @@ internal sealed class Engine : IDisposable
     private readonly ManifestReadLimiter _manifestReads;
 
     public Engine(
-        CopyEngineOptions settings, Func<TimeProvider, RegistryClient> client, CopyEngineHooks needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
+        CopyEngineOptions options, Func<TimeProvider, RegistryClient> client, CopyEngineHooks needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
     {
-        (Time, OriginRules) = (time, settings.Origins);
+        (Time, OriginRules) = (time, options.Origins);
         var stopping = _stopping.Token;
         var metrics = new EngineMetrics(meters, time);
         Watchdog = new WorkWatchdog(time);
         metrics.Watch(Watchdog);
-        _token = settings.TokenFile is { } file
+        _token = options.TokenFile is { } file
             ? new SecretFile(FetcherToken.FileKey, file, SecretKind.Token, time, logs.CreateLogger<TokenAuthentication>())
             : null;
         _peers = new HttpMessageInvoker(new PeerTokenHandler(_token) { InnerHandler = new PeerConnectionHandler() });
         Authentication = new TokenAuthentication(_token, time, meters, logs.CreateLogger<TokenAuthentication>());
         _client = client(time);
-        _cache = new CacheRegistry(settings, time);
-        Spool = new Spool(settings.SpoolPath, settings.SpoolLimitInBytes, settings.LargestBlobInBytes, metrics, Watchdog, time, stopping);
+        _cache = new CacheRegistry(options, time);
+        Spool = new Spool(options.SpoolPath, options.SpoolLimitInBytes, options.LargestBlobInBytes, metrics, Watchdog, time, stopping);
         var limits = new RateLimits(time, meters);
         _client.Answered = limits.Saw;
         _manifestReads = new ManifestReadLimiter(time, metrics);
-        var originClient = new OriginClient(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = settings.Origins };
-        var requests = new PerHostLimiter(int.MaxValue, settings.MaxConcurrentPerHost);
+        var originClient = new OriginClient(_client, needs.Credentials, limits) { Reads = _manifestReads, Rules = options.Origins };
+        var requests = new PerHostLimiter(int.MaxValue, options.MaxConcurrentPerHost);
         var downloads = new PerHostLimiter(MostDownloads, MostDownloadsPerHost);
-        Replicas = new ReplicaList(settings, _peers, time, logs.CreateLogger<ReplicaList>());
+        Replicas = new ReplicaList(options, _peers, time, logs.CreateLogger<ReplicaList>());
         Owners = new RendezvousRing(Replicas, time, logs.CreateLogger<RendezvousRing>());
         Ask = new OwnerClient(_peers, Owners, time);
         PeerSpools = new PeerSpools(_peers, _client, Owners, time);
@@ -86,9 +53,9 @@ internal sealed class Engine : IDisposable
         var writers = new CacheWriters(needs);
         var checksumWriter = new ChecksumWriter(_cache, writers, logs.CreateLogger<ChecksumWriter>(), stopping);
         BlobCopier = new BlobCopier(_cache, Spool, originClient, requests, downloads, Owners, Ask, PeerSpools, checksumWriter, needs.ShareCache, metrics, time, stopping);
-        var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, settings);
+        var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, options);
         var followers = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
-        ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, followers, writers, settings, time, stopping);
+        ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, followers, writers, options, time, stopping);
         RepositorySweeper = new RepositorySweeper(_cache, writers, logs.CreateLogger<RepositorySweeper>());
         TagEviction = new TagEviction(_cache, writers, RepositorySweeper, logs.CreateLogger<TagEviction>());
         Forward = new OwnerForwarder(_peers, Owners, metrics, time);
@@ -97,7 +64,7 @@ internal sealed class Engine : IDisposable
         TagRevalidator = new TagRevalidator(ManifestFetcher, ManifestPullEndpoint, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
         BlobPullEndpoint = new BlobPullEndpoint(_cache, BlobCopier, originClient, needs.ShareCache, time, logs.CreateLogger<BlobPullEndpoint>(), stopping);
-        Drain = new Drain(Spool, Owners, Ask, settings.DrainLimit, time, logs.CreateLogger<Drain>());
+        Drain = new Drain(Spool, Owners, Ask, options.DrainLimit, time, logs.CreateLogger<Drain>());
     }
 
     public TimeProvider Time { get; }
@@ -121,7 +88,7 @@ internal sealed class Engine : IDisposable
     public BlobPullEndpoint BlobPullEndpoint { get; }
     public PullFailures PullFailures { get; }
 
-    /// <summary>Ends all work; transfers that are left break off, and their clients go on at another replica.</summary>
+    /// <summary>Ends all work; running transfers are aborted, and their clients resume at another replica.</summary>
     public void Stop()
     {
         _stopping.Cancel();

@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>What the engine waits for, downloads and holds, on the meter <c>Kuik.ImageFetcher</c>.</summary>
+/// <summary>The metrics of the engine's waits, downloads and spool, on the meter <c>Kuik.ImageFetcher</c>.</summary>
 internal sealed class EngineMetrics
 {
     private readonly TimeProvider _time;
@@ -28,9 +28,9 @@ internal sealed class EngineMetrics
         _forwards = _meter.CreateCounter<long>("kuik_fetcher_forwards", description: "Pulls passed on to another replica, by outcome");
     }
 
-    /// <summary>Waits, and counts the wait.</summary>
+    /// <summary>Awaits work, and records the wait.</summary>
     /// <param name="what">A fixed word: <c>turn</c> or <c>manifest</c>.</param>
-    /// <param name="wait">Begins it.</param>
+    /// <param name="wait">Starts the work.</param>
     public async Task<T> While<T>(string what, Func<Task<T>> wait)
     {
         var tag = KeyValuePair.Create<string, object?>("for", what);
@@ -47,7 +47,7 @@ internal sealed class EngineMetrics
         }
     }
 
-    /// <summary>A download has begun; disposing the result ends it.</summary>
+    /// <summary>Counts a running download until the result is disposed.</summary>
     public IDisposable BeginDownload(bool isPeer)
     {
         var tag = KeyValuePair.Create<string, object?>("source", isPeer ? "peer" : "origin");
@@ -55,22 +55,22 @@ internal sealed class EngineMetrics
         return new Ended(() => _downloads.Add(-1, tag));
     }
 
-    /// <summary>A source is not used any more for a blob.</summary>
+    /// <summary>Counts a source that is no longer used for a blob.</summary>
     /// <param name="source"><c>origin</c> or <c>peer</c>.</param>
     /// <param name="reason"><c>slow</c>, <c>rate</c>, <c>break</c>, <c>digest</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountSourceLeft(string source, string reason) =>
         _sourcesLeft.Add(1, KeyValuePair.Create<string, object?>("source", source), KeyValuePair.Create<string, object?>("reason", reason));
 
-    /// <summary>A blob goes through memory.</summary>
+    /// <summary>Counts a blob that is kept in memory because the spool's disk took no file.</summary>
     public void CountInMemory() => _inMemory.Add(1);
 
-    /// <summary>Work under way was joined.</summary>
+    /// <summary>Counts a request that joined running work.</summary>
     public void CountJoin(string work) => _joins.Add(1, KeyValuePair.Create<string, object?>("work", work));
 
-    /// <summary>A pull was passed on.</summary>
+    /// <summary>Counts a pull that was forwarded to another replica.</summary>
     public void CountForward(string outcome) => _forwards.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
-    /// <summary>Shows what a spool holds.</summary>
+    /// <summary>Adds the gauges of a spool.</summary>
     public void Watch(Spool spool)
     {
         _meter.CreateObservableGauge("kuik_spool_used", () => spool.Use.Used, "By", "Bytes of the spool that are taken");
@@ -79,7 +79,7 @@ internal sealed class EngineMetrics
         _meter.CreateObservableGauge("kuik_spool_full", () => spool.Use.FullFor?.TotalSeconds ?? 0, "s", "How long no blob could grow; 0 while one can");
     }
 
-    /// <summary>Shows the oldest work.</summary>
+    /// <summary>Adds the gauge of the oldest running work.</summary>
     public void Watch(WorkWatchdog watchdog) =>
         _meter.CreateObservableGauge("kuik_fetcher_oldest_work", () => watchdog.Oldest?.Age.TotalSeconds ?? 0, "s", "Age of the oldest work without progress");
 

@@ -3,15 +3,15 @@ using System.Net.Sockets;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Text for an exception that was not foreseen. Its message is left out, because many quote the value that could not be used (a header, a
-/// line of JSON), which may be a credential. Only those that come from the operating system are told.
+/// Text for an unexpected exception. Messages are left out because many of them quote the invalid value (a header, a line of JSON), which
+/// may be a credential; only messages of the operating system are included.
 /// </summary>
 public static class ExceptionSummary
 {
-    /// <summary>One phrase for a person: <c>FormatException</c>, <c>IOException: No space left on device</c>.</summary>
+    /// <summary>One phrase for users: <c>FormatException</c>, <c>IOException: No space left on device</c>.</summary>
     public static string Of(Exception error) => string.Join(" < ", Chain(error).Select(Describe));
 
-    /// <summary>The same, each with its stack: for the log.</summary>
+    /// <summary>The same with stack traces, for the log.</summary>
     public static string WithStack(Exception error) =>
         string.Join("\n < ", Chain(error).Select(inner => $"{Describe(inner)}\n{inner.StackTrace}"));
 

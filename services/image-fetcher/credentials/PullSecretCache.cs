@@ -5,37 +5,33 @@ using Npgsql;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Reads which secrets pods bring: for an image by tag, those of the pods that use this tag; for one by digest, those of the pods
-/// that use its repository.</summary>
-/// <exception cref="NpgsqlException">Postgres is unreachable, or did not answer.</exception>
-public delegate Task<IReadOnlyList<PullSecret>> ReadPullSecretNames(ImageReference image, CancellationToken ct);
-
 /// <summary>
-/// Which secrets fit which image, as the usage table says: one indexed query for each image that is asked for, its answer used for a
-/// second. Injected as a singleton.
-/// <para>A tag is opened by the secrets of the pods that use this very tag, and by no other: a pod that names another tag of a repository gets nothing by
-/// the secrets of another namespace, as without Kuik. (What is cached is served to all, as an image on a node is.) A digest, which cannot
-/// be guessed and which is all that a runtime names of an image's parts, is opened by what pods bring for the repository.</para>
-/// <para>A Postgres that is slow is waited for, in the background too; what comes late is taken. While there is no answer, the last one for
-/// exactly this image counts. Only where <c>Kuik:Fetch:OpenTagsWithoutPostgres</c> says so, and only while connections are refused or
-/// broken, a tag is opened by what is remembered for other images of its repository: new pods cannot be seen then.</para>
+/// The names of the pull secrets for an image, from the usage table: one indexed query for each image, with its result used for a
+/// second. A singleton.
+/// <para>A tag is pulled with the secrets of the pods that use this very tag, and no others: a pod that names another tag of a repository
+/// gains nothing from the secrets of another namespace, as without Kuik. (Cached content is served to all, as an image on a node is.) A
+/// digest, which cannot be guessed and which is the only name by which a runtime requests parts of an image, is pulled with the secrets of
+/// all pods that use the repository.</para>
+/// <para>A slow query is waited for, and continues in the background; late results are used. While there is no result, the last one for
+/// exactly this image is used. Only if <c>Kuik:Fetch:OpenTagsWithoutPostgres</c> is true, and only while connections are refused or broken,
+/// a tag is pulled with the remembered secrets of other images of its repository: new pods are unknown then.</para>
 /// </summary>
-public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOptions settings, TimeProvider time,
+public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOptions options, TimeProvider time,
     ILogger<PullSecretCache> logger) : IDisposable
 {
-    /// <summary>How long an answer is good: a pod's pull may come a moment after the pod.</summary>
+    /// <summary>How long a result is used: a pod's pull may come a moment after the pod.</summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a caller waits for Postgres.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long Postgres is not asked again about an image after it did not answer.</summary>
+    /// <summary>How long Postgres is not asked again about an image after a failure.</summary>
     public static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long an answer is waited for in the background.</summary>
+    /// <summary>The time limit of a query in the background.</summary>
     internal static readonly TimeSpan LongestRead = TimeSpan.FromMinutes(1);
 
-    /// <summary>Images whose answers are remembered; those not asked for the longest time are forgotten.</summary>
+    /// <summary>The limit of images whose results are kept; the least recently requested are removed.</summary>
     internal const int MostKept = 20_000;
 
     private const int MostReads = 8;
@@ -45,12 +41,12 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
     private readonly SemaphoreSlim reads = new(MostReads);
     private volatile bool isDisconnected;
 
-    /// <summary>Are tags opened by the secrets of their repositories now?</summary>
-    public bool OpensTags => settings.OpenTagsWithoutPostgres && isDisconnected;
+    /// <summary>True while tags are pulled with the secrets of other images of their repositories.</summary>
+    public bool OpensTags => options.OpenTagsWithoutPostgres && isDisconnected;
 
-    /// <summary>The secrets that fit; none when no pod brings any, or none is known for this image.</summary>
-    /// <param name="image">By its tag; or by a digest, its own or that of something it consists of.</param>
-    /// <param name="ct">Ends the waiting, not the reading, which others may wait for too.</param>
+    /// <summary>The secrets for an image; empty when its pods have none, or none is known.</summary>
+    /// <param name="image">By its tag; or by a digest: its own, or that of one of its manifests or blobs.</param>
+    /// <param name="ct">Cancels the wait, not the query, which others may wait for too.</param>
     public async Task<IReadOnlyList<PullSecret>> For(ImageReference image, CancellationToken ct)
     {
         var (entry, reading) = Begin(image);
@@ -85,7 +81,7 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
         }
     }
 
-    /// <summary>What is remembered of a repository's images: for a digest, a part of the answer that is not there yet.</summary>
+    /// <summary>The remembered secrets of a repository's images: for a digest, a substitute for a missing result.</summary>
     private IReadOnlyList<PullSecret> OfRepository(string name) =>
         [.. known.Values.Where(one => one.Image.Name == name).SelectMany(one => one.Secrets ?? []).Distinct()];
 
@@ -120,7 +116,7 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
         }
         catch (Exception error)
         {
-            // Unlike an unreachable Postgres this is no reason to open tags by the secrets of other pods.
+            // Unlike an unreachable Postgres this is no reason to use the secrets of other images of the repository.
             Unanswered(entry, isDisconnected);
             LogUnforeseen(entry.Image, ExceptionSummary.WithStack(error));
         }
@@ -139,15 +135,15 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
     }
 
     [LoggerMessage(LogLevel.Warning,
-        "Postgres has not said within {Seconds} s which pull secrets fit {Image}: the last answer is used, if there was one")]
+        "Query of the pull secrets of {Image} took longer than {Seconds} s; the last known ones are used")]
     private partial void LogLate(ImageReference image, double seconds);
 
     [LoggerMessage(LogLevel.Warning,
-        "Postgres did not say which pull secrets fit {Image} ({Reason}): the last answer is used, if there was one")]
+        "Query of the pull secrets of {Image} failed ({Reason}); the last known ones are used")]
     private partial void LogKept(ImageReference image, string reason);
 
     [LoggerMessage(LogLevel.Error,
-        "which pull secrets fit {Image} could not be read, and the last answer is used, if there was one: {Fault}")]
+        "Query of the pull secrets of {Image} failed unexpectedly; the last known ones are used: {Fault}")]
     private partial void LogUnforeseen(ImageReference image, string fault);
 
     private sealed class Known(ImageReference image)

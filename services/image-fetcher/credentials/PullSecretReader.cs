@@ -1,47 +1,29 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Kuik.EventLog;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.Kubernetes;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>The fields of a Secret that matter here.</summary>
-/// <param name="Type">For example <c>kubernetes.io/dockerconfigjson</c>.</param>
-/// <param name="Data">Decoded; null for none.</param>
-public sealed record SecretContent(string? Type, Dictionary<string, byte[]>? Data);
-
-/// <summary>Asks Kubernetes for one Secret.</summary>
-/// <exception cref="KubernetesApiException">Kubernetes refuses, or there is no such Secret (404).</exception>
-public delegate Task<SecretContent> GetSecret(PullSecret secret, CancellationToken ct);
-
-/// <summary>What some secrets hold.</summary>
-/// <param name="Entries">Secret by secret.</param>
-/// <param name="Problems">
-/// A sentence for each secret that is missing or could not be read, and for each entry that cannot be used as it is; each names the
-/// secret and nothing of its content.
-/// </param>
-public sealed record SecretsRead(IReadOnlyList<PullSecretEntry> Entries, IReadOnlyList<string> Problems);
-
 /// <summary>
-/// Reads pull secrets when they are needed, which is image-fetcher's only right in Kubernetes. A secret is kept in memory for half a minute, so that
-/// a rotated one works without a restart. While Kubernetes is silent, what it said last is used for an hour; that it forbids a secret, or
-/// has none, is an answer. What is not asked for any more is dropped from memory. Injected as a singleton.
+/// Reads pull secrets on demand, which is image-fetcher's only permission in Kubernetes. A secret is cached for half a minute, so that a
+/// rotated one works without a restart. While Kubernetes does not answer, the last content is used for an hour; 403 and 404 are answers.
+/// Secrets that are no longer requested are removed from memory. A singleton.
 /// </summary>
 public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, ILogger<PullSecretReader> logger) : IDisposable
 {
-    /// <summary>How long a secret is taken to be what it was.</summary>
+    /// <summary>How long a secret is used without reading it again.</summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long Kubernetes may take, and how long it is left alone after it did not answer: a pull waits for this.</summary>
+    /// <summary>The time limit of a request, and the pause after a failed one: a pull waits for this.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long a secret is used that Kubernetes says nothing about, and kept that is not asked for.</summary>
+    /// <summary>How long a secret is used while Kubernetes does not answer, and kept without being requested.</summary>
     public static readonly TimeSpan Kept = TimeSpan.FromHours(1);
 
-    /// <summary>Secrets whose contents are kept; those not asked for the longest time are dropped first.</summary>
+    /// <summary>The limit of cached secrets; the least recently requested are removed first.</summary>
     internal const int MostKept = 10_000;
 
     private const int MostRequests = 16;
@@ -51,15 +33,15 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
     private readonly SemaphoreSlim requests = new(MostRequests);
     private DateTimeOffset dropAgainAt = DateTimeOffset.MinValue;
 
-    /// <summary>How many secrets are in memory.</summary>
+    /// <summary>The number of secrets in memory.</summary>
     internal int Count => known.Count;
 
     /// <summary>
-    /// What the secrets hold. Missing and unreadable ones are left out and named among the problems: whatever is wrong with one of them,
-    /// the others are used. Throws <see cref="OperationCanceledException"/> and nothing else.
+    /// Reads secrets. Missing and unreadable ones are left out and named among the problems; a problem with one does not affect the others.
+    /// Throws <see cref="OperationCanceledException"/> and nothing else.
     /// </summary>
     /// <param name="secrets">In the order in which they are to be tried.</param>
-    /// <param name="ct">Ends the reading.</param>
+    /// <param name="ct">Cancels the reading.</param>
     public async Task<SecretsRead> Read(IReadOnlyList<PullSecret> secrets, CancellationToken ct)
     {
         DropUnused();
@@ -67,7 +49,7 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
         return new SecretsRead([.. read.SelectMany(one => one.Entries)], [.. read.SelectMany(one => one.Problems)]);
     }
 
-    /// <summary>A registry rejected what these hold: they are not used again without a look.</summary>
+    /// <summary>Notes that a registry rejected their credentials: they are read again before their next use.</summary>
     public void Doubt(IReadOnlyList<PullSecret> secrets)
     {
         foreach (var secret in secrets)
@@ -160,7 +142,7 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
         return new Known(read.Entries, read.Problems, AnsweredAt: now, FreshUntil: now + Fresh) { AskedAt = now };
     }
 
-    // That Kubernetes is down does not mean that the secret is no longer what it was, for a while.
+    // An unreachable Kubernetes does not mean that the secret has changed, for a while.
     private Known Unanswered(Known? last, string problem)
     {
         var now = time.GetUtcNow();
@@ -169,7 +151,7 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
         return new Known(entries, [problem], last?.AnsweredAt ?? DateTimeOffset.MinValue, now + Patience) { AskedAt = now };
     }
 
-    [LoggerMessage(LogLevel.Error, "{Secret} could not be read: {Fault}")]
+    [LoggerMessage(LogLevel.Error, "Reading {Secret} failed: {Fault}")]
     private partial void LogUnforeseen(string secret, string fault);
 
     [LoggerMessage(LogLevel.Warning, "{Problem}")]
@@ -180,13 +162,4 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
     {
         public DateTimeOffset AskedAt { get; set; }
     }
-}
-
-/// <summary>The one kind of object that image-fetcher reads.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-[JsonSerializable(typeof(SecretContent))]
-internal sealed partial class SecretJson : JsonSerializerContext
-{
-    public static GetSecret From(KubernetesApi kubernetes) => (secret, ct) => kubernetes.Get(
-        $"api/v1/namespaces/{Uri.EscapeDataString(secret.Namespace)}/secrets/{Uri.EscapeDataString(secret.Name)}", Default.SecretContent, ct);
 }

@@ -2,7 +2,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>Degraded while tags are opened by the secrets of their repositories.</summary>
+/// <summary>
+/// The health check of pull secrets. Degraded while tags are pulled with the secrets of other images of their repositories.
+/// </summary>
 internal sealed class PullSecretsHealth(PullSecretCache known) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>

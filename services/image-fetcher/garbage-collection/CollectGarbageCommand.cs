@@ -5,16 +5,15 @@ using Kuik.Hosting;
 namespace Kuik.ImageFetcher.GarbageCollection;
 
 /// <summary>
-/// The command <c>collect-garbage</c>, as a CronJob or a person runs it. In a container it has to be the first process, so that the
-/// kernel ends the collector together with
-/// it: the lease ends with this process.
+/// The command <c>collect-garbage</c>, for a CronJob or an operator. In a container it must be the first process, so that the kernel ends
+/// the collector together with it: the lease ends with this process.
 /// </summary>
 internal static class CollectGarbageCommand
 {
-    /// <summary>Runs it.</summary>
+    /// <summary>Runs the command.</summary>
     /// <param name="args">The command line; settings may follow the verb.</param>
     /// <returns>The exit code of <see cref="RegistryCollector.Collect"/>.</returns>
-    /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">A setting is invalid.</exception>
     public static async Task<int> Run(string[] args)
     {
         var builder = WebApplication.CreateBuilder(args);
@@ -22,7 +21,7 @@ internal static class CollectGarbageCommand
         builder.AddKuikEventLog("image-fetcher");
         builder.Services.AddSingleton(GarbageCollectionOptions.From(builder.Configuration));
         builder.Services.AddSingleton<RegistryCollector>();
-        await using var app = builder.Build();   // nothing of it is started
+        await using var app = builder.Build();   // none of its hosted services is started
         using var stop = new CancellationTokenSource();
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
@@ -30,7 +29,7 @@ internal static class CollectGarbageCommand
 
         void End(PosixSignalContext signal)
         {
-            signal.Cancel = true;   // the collector is ended first
+            signal.Cancel = true;   // the collector is stopped first
             stop.Cancel();
         }
     }

@@ -2,21 +2,17 @@ using Kuik.Hosting;
 
 namespace Kuik.ImageFetcher.GarbageCollection;
 
-/// <summary>How the cache registry's garbage is collected.</summary>
-/// <param name="Command">
-/// <c>Kuik:GarbageCollection:Command</c>: the registry's own collector as a program and its arguments, for example
-/// <c>registry,garbage-collect,/etc/docker/registry/config.yml</c>. Required.
-/// </param>
-/// <param name="Patience"><c>Kuik:GarbageCollection:Patience</c>: how long copies under way are waited for, while new ones wait. Default
-/// 10 minutes, at most 6 hours.</param>
-/// <param name="Limit">
-/// <c>Kuik:GarbageCollection:Limit</c>: how long the collector may run, while copies wait. Then it is killed; what it has freed stays
-/// freed. Default 1 hour, at most 1 day.
-/// </param>
+/// <summary>The options of the cache registry's garbage collection.</summary>
+/// <param name="Command"><c>Kuik:GarbageCollection:Command</c>: the registry's own collector as a program and its arguments, for example
+/// <c>registry,garbage-collect,/etc/docker/registry/config.yml</c>. Required.</param>
+/// <param name="Patience"><c>Kuik:GarbageCollection:Patience</c>: the longest wait for running copies, while new ones wait. Default 10
+/// minutes, at most 6 hours.</param>
+/// <param name="Limit"><c>Kuik:GarbageCollection:Limit</c>: the time limit of the collector, while copies wait. Then it is killed; freed
+/// space stays freed. Default 1 hour, at most 1 day.</param>
 internal sealed record GarbageCollectionOptions(IReadOnlyList<string> Command, TimeSpan Patience, TimeSpan Limit)
 {
-    /// <summary>Reads them.</summary>
-    /// <exception cref="InvalidSettingException">One cannot be used.</exception>
+    /// <summary>Parses the options from the configuration.</summary>
+    /// <exception cref="InvalidSettingException">A value is invalid.</exception>
     public static GarbageCollectionOptions From(IConfiguration configuration)
     {
         const string CommandKey = "Kuik:GarbageCollection:Command";

@@ -7,17 +7,15 @@ using Npgsql;
 namespace Kuik.ImageFetcher.GarbageCollection;
 
 /// <summary>
-/// Runs the cache registry's own garbage collector while no one writes: it holds <see cref="GarbageCollectionLease"/> exclusively, so
-/// copies and evictions wait, and pulls
-/// are served meanwhile. The collector is killed when the lease is lost, when its time is over and when this process is told to stop;
-/// what has been freed stays freed, and
-/// what is referenced is never touched, so that the next run goes on from there.
+/// Runs the cache registry's own garbage collector while no replica writes: it holds <see cref="GarbageCollectionLease"/> exclusively, so
+/// copies and evictions wait, while pulls are served. The collector is killed when the lease is lost, at its time limit and on shutdown;
+/// freed space stays freed, and referenced content is never removed, so that the next run continues from there.
 /// </summary>
 internal sealed partial class RegistryCollector(
     GarbageCollectionLease lease, GarbageCollectionOptions options, TimeProvider time, ILogger<RegistryCollector> logger)
 {
-    /// <summary>Collects once.</summary>
-    /// <returns>0; <see cref="ExitCodes.TryAgain"/> when the lease could not be had or was lost, or the time was over;
+    /// <summary>Runs one collection.</summary>
+    /// <returns>0; <see cref="ExitCodes.TryAgain"/> when the lease was not available or was lost, or the time limit was reached;
     /// <see cref="ExitCodes.Failed"/> when the collector failed.</returns>
     public async Task<int> Collect(CancellationToken ct)
     {
@@ -70,7 +68,7 @@ internal sealed partial class RegistryCollector(
         return code == 0 ? 0 : ExitCodes.Failed;
     }
 
-    /// <summary>The collector's output is this process's own. It has ended when this returns or throws.</summary>
+    /// <summary>Runs the collector, whose output is this process's own. It has ended when this returns or throws.</summary>
     private async Task<int> RunCommand(CancellationToken stop)
     {
         using var collector = Process.Start(new ProcessStartInfo(options.Command[0], options.Command.Skip(1)) { UseShellExecute = false })!;
@@ -88,30 +86,30 @@ internal sealed partial class RegistryCollector(
     }
 
     [LoggerMessage(LogLevel.Information,
-        "asks for the garbage collection lease: new copies wait, those under way are waited for up to {Patience}")]
+        "Waiting for the garbage collection lease: new copies wait; running ones may take up to {Patience}")]
     private partial void LogAsks(TimeSpan patience);
 
-    [LoggerMessage(LogLevel.Information, "garbage collection starts, copies wait: {Command}")]
+    [LoggerMessage(LogLevel.Information, "Garbage collection started, copies wait: {Command}")]
     private partial void LogStarts(string command);
 
-    [LoggerMessage(LogLevel.Information, "garbage collection ended after {Seconds:0.0} s")]
+    [LoggerMessage(LogLevel.Information, "Garbage collection finished after {Seconds:0.0} s")]
     private partial void LogCollected(double seconds);
 
     [LoggerMessage(LogLevel.Warning,
-        "nothing is collected: copies under way took longer than {Patience} (Kuik:GarbageCollection:Patience); it is to be run again")]
+        "Garbage collection skipped: running copies took longer than {Patience} (Kuik:GarbageCollection:Patience); run it again")]
     private partial void LogBusy(TimeSpan patience);
 
     [LoggerMessage(LogLevel.Warning,
-        "garbage collection is stopped, because the lease in Postgres cannot be had or is lost ({Reason}); it is to be run again")]
+        "Garbage collection stopped: the lease in Postgres is not available or was lost ({Reason}); run it again")]
     private partial void LogLost(string reason);
 
     [LoggerMessage(LogLevel.Warning,
-        "garbage collection is stopped after {Limit} (Kuik:GarbageCollection:Limit); what was freed stays freed, it is to be run again")]
+        "Garbage collection stopped after {Limit} (Kuik:GarbageCollection:Limit); freed space stays freed; run it again")]
     private partial void LogTooLong(TimeSpan limit);
 
-    [LoggerMessage(LogLevel.Warning, "garbage collection is stopped by a signal; what was freed stays freed, it is to be run again")]
+    [LoggerMessage(LogLevel.Warning, "Garbage collection stopped by a signal; freed space stays freed; run it again")]
     private partial void LogStopped();
 
-    [LoggerMessage(LogLevel.Error, "the collector {Program} failed: {Reason}")]
+    [LoggerMessage(LogLevel.Error, "Collector {Program} failed: {Reason}")]
     private partial void LogFailed(string program, string reason);
 }

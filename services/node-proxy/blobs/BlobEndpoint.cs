@@ -9,14 +9,15 @@ namespace Kuik.NodeProxy;
 /// </summary>
 /// <param name="sources">In the order they are asked.</param>
 /// <param name="relay">Moves the bytes.</param>
-/// <param name="distrust">Which source sent wrong bytes for which digest a while ago.</param>
+/// <param name="distrust">Circuit breakers by source and digest: sources that sent wrong bytes for a digest a while ago.</param>
 /// <param name="metrics">Counts bytes and broken bodies of each source.</param>
 internal sealed class BlobEndpoint(IReadOnlyList<IPullSource> sources, BlobRelay relay, CircuitBreaker distrust, ProxyMetrics metrics)
 {
     /// <summary>How often a source that has replicas is asked to continue a body that one of them broke off.</summary>
     private const int MostTimesAgain = 2;
 
-    /// <returns>How it ended; the response is written, or broken.</returns>
+    /// <summary>Serves a blob.</summary>
+    /// <returns>The outcome of the pull; the response is written, or broken off.</returns>
     public async Task<PullOutcome> Serve(HttpContext http, ImageReference image)
     {
         var passed = new PassedSources();

@@ -2,31 +2,6 @@ using System.Buffers;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>How passing on one source's body ended.</summary>
-internal abstract record RelayEnd
-{
-    /// <summary>The client has the right bytes, all of them.</summary>
-    public sealed record Complete : RelayEnd;
-
-    /// <summary>The source broke off; the bytes that the client has so far are not known to be wrong.</summary>
-    public sealed record Broken(string Why) : RelayEnd
-    {
-        public override string ToString() => Why;
-    }
-
-    /// <summary>All bytes came and they are not the blob; the last of them were kept back.</summary>
-    public sealed record Corrupt : RelayEnd
-    {
-        public override string ToString() => "CORRUPT: its bytes are not those of the digest";
-    }
-}
-
-/// <summary>
-/// The client has disconnected in the middle of a body. Kestrel accepts later writes and drops them, and says with <c>RequestAborted</c> only when a thread is free to: a hundred
-/// clients that leave at once would have their blobs read to the end by all threads there are.
-/// </summary>
-internal sealed class ClientDisconnectedException() : OperationCanceledException("the client has left");
-
 /// <summary>
 /// Moves a blob from a source to a client through the connection's own buffers (large ones: they matter most for speed), hashing on the way. The last bytes go out
 /// only when the digest is right. A small blob is checked before its head is sent, so that the next source can still answer in its place.

@@ -34,7 +34,7 @@ internal sealed class BlobTransfer : IDisposable
     /// <summary>The part to ask the next source for; null when it is to begin anew.</summary>
     public RangeHeaderValue? Missing => Length is { } length ? new RangeHeaderValue(_first + _sent, _first + length - 1) : null;
 
-    /// <summary>Is this answer exactly the missing range?</summary>
+    /// <summary>True for a response with exactly the missing range.</summary>
     public bool IsContinuedBy(Answer.Blob next) =>
         Length is not null && next.Length == Left
         && (next.Part is { } part ? part.From == _first + _sent : _first + _sent == 0);

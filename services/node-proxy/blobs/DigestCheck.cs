@@ -20,14 +20,14 @@ internal sealed class DigestCheck(string digest, BlobChecksum? checksum = null) 
         _hash?.AppendData(bytes);
     }
 
-    /// <summary>Are the bytes so far, all together, the ones the digest names?</summary>
+    /// <summary>True when all bytes so far match the digest.</summary>
     public bool Matches() => _quick is not null
         ? BlobChecksum.Compute(_quick) == checksum!.Xxh128
         : digest.AsSpan(digest.IndexOf(':', StringComparison.Ordinal) + 1).SequenceEqual(Convert.ToHexStringLower(_hash!.GetCurrentHash()));
 
     public void Dispose() => _hash?.Dispose();
 
-    /// <summary>Are these the bytes the digest names?</summary>
+    /// <summary>True when the bytes match the digest.</summary>
     public static bool Fits(string digest, ReadOnlySpan<byte> bytes)
     {
         using var check = new DigestCheck(digest);

@@ -7,19 +7,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>A connection that came in on a pull port, as opposed to the one for health and metrics.</summary>
-internal sealed class PullConnection(SocketHandover socketHandover)
-{
-    private int _hasSpoken;
-
-    /// <summary>It has asked for something, or is gone.</summary>
-    public void Spoke()
-    {
-        if (Interlocked.Exchange(ref _hasSpoken, 1) == 0)
-            socketHandover.Spoke();
-    }
-}
-
 /// <summary>Where node-proxy listens: the node's own loopback, both families, or the addresses that are configured, on every pull port; health and metrics apart.</summary>
 internal static partial class ListenOnNode
 {
@@ -29,9 +16,9 @@ internal static partial class ListenOnNode
     /// </summary>
     private const int MostConnections = 4096;
 
-    public static void Configure(WebApplicationBuilder builder, ProxyOptions settings)
+    public static void Configure(WebApplicationBuilder builder, ProxyOptions options)
     {
-        var metrics = settings.MetricsUrls.Select(ReadUrl).ToList();
+        var metrics = options.MetricsUrls.Select(ReadUrl).ToList();
         builder.Services.AddSingleton<SocketHandover>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SocketHandover>());
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);   // it would begin an activity for each request, only to log what RegistryRequestHandler does
@@ -53,8 +40,8 @@ internal static partial class ListenOnNode
             kestrel.ConfigureEndpointDefaults(listen => listen.Protocols = HttpProtocols.Http1);
             var logger = kestrel.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ListenOnNode));
             var socketHandover = kestrel.ApplicationServices.GetRequiredService<SocketHandover>();
-            var addresses = settings.ListenAddresses.Count > 0 ? settings.ListenAddresses : LoopbackAddresses(logger);
-            foreach (var port in settings.OwnPorts)
+            var addresses = options.ListenAddresses.Count > 0 ? options.ListenAddresses : LoopbackAddresses(logger);
+            foreach (var port in options.OwnPorts)
                 foreach (var address in addresses)
                     kestrel.Listen(address, port, MarkPulls);
             foreach (var (address, port) in metrics)

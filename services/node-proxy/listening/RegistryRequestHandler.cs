@@ -6,12 +6,12 @@ namespace Kuik.NodeProxy;
 
 /// <summary>Handles every request on the pull ports: parses it, calls the endpoint, counts it, and logs all but plain hits.</summary>
 internal sealed partial class RegistryRequestHandler(
-    ManifestEndpoint manifests, BlobEndpoint blobs, TagListEndpoint tags, ReferrersEndpoint referrers, TagResolver tagResolver, V1Paths v1Paths, SocketHandover socketHandover, ProxyOptions settings,
+    ManifestEndpoint manifests, BlobEndpoint blobs, TagListEndpoint tags, ReferrersEndpoint referrers, TagResolver tagResolver, V1Paths v1Paths, SocketHandover socketHandover, ProxyOptions options,
     ProxyMetrics metrics, TimeProvider time, ILogger<RegistryRequestHandler> logger)
 {
     private const int MostKnownRoutes = 1000;
 
-    private readonly int[] _ownPorts = [.. settings.OwnPorts];
+    private readonly int[] _ownPorts = [.. options.OwnPorts];
     private readonly ConcurrentDictionary<(string Path, string? Origin), Route.ManifestRoute> _known = new();   // a tag is asked for again and again
 
     public Task Handle(HttpContext http)
@@ -26,7 +26,7 @@ internal sealed partial class RegistryRequestHandler(
         if (named.Count > 1)
             return TurnAway(http, new Route.Refused(400, "NAME_INVALID", "ns names one origin"));
         var path = http.Request.Path.Value ?? "";
-        return settings.AcceptsV1Paths && origin is null && V1Paths.TryTranslate(path, out var host, out var translated)
+        return options.AcceptsV1Paths && origin is null && V1Paths.TryTranslate(path, out var host, out var translated)
             ? RunV1(http, path, host, translated)
             : Handle(http, ParseRoute(http.Request.Method, path, origin), origin);
     }
@@ -74,7 +74,7 @@ internal sealed partial class RegistryRequestHandler(
     {
         if (method is "GET" or "HEAD" && _known.TryGetValue((path, origin), out var known))
             return known;
-        var route = RouteParser.Parse(method, path, origin, _ownPorts, settings.ListenAddresses);
+        var route = RouteParser.Parse(method, path, origin, _ownPorts, options.ListenAddresses);
         if (route is Route.ManifestRoute manifest)
         {
             if (_known.Count >= MostKnownRoutes)
@@ -107,7 +107,7 @@ internal sealed partial class RegistryRequestHandler(
             Route.Referrers(var asked) => asked,
             _ => null,
         };
-        return image is not null && settings.Origins.DenialReason(image.Host) is { } denied
+        return image is not null && options.Origins.DenialReason(image.Host) is { } denied
             ? new Route.Refused(403, "DENIED", denied)
             : null;
     }

@@ -98,8 +98,9 @@ internal sealed partial class SocketHandover(TimeProvider time, ILogger<SocketHa
     Task IHostedLifecycleService.StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>
-    /// Has the kernel hand connections to the second of the listeners on this address, by a program of one instruction ("return 1"). The one that leaves is
-    /// taken out and the other becomes the first; while there is no second, the answer is out of range and the kernel goes on as without a program.
+    /// Makes the kernel hand connections to the second of the listeners on this address, by a program of one instruction ("return
+    /// 1"). When the first one is closed, the other becomes the first; while there is no second, the result is out of range and the
+    /// kernel continues as without a program.
     /// </summary>
     private void GiveToNewest(Socket listener)
     {

@@ -34,17 +34,6 @@ internal sealed class KnownManifest
         set => Volatile.Write(ref _freshness, value);
     }
 
-    /// <summary>Is there enough of it to answer this way of asking? Of a manifest that was only asked for with HEAD the bytes are not known.</summary>
+    /// <summary>True when it can answer the request: if it was only requested with HEAD, its bytes are not known.</summary>
     public bool CanAnswer(bool onlyHead) => onlyHead || Manifest is not { Bytes: null };
-}
-
-/// <summary>Where an answer stands, in time since the start of the memory.</summary>
-/// <param name="Source">The source that gave it.</param>
-/// <param name="AskedAt">When its source was asked: the answer is as of then.</param>
-/// <param name="GoodUntil">Until then it is given without asking.</param>
-/// <param name="Note">The note of the last lookup; empty for none.</param>
-internal sealed record Freshness(string Source, TimeSpan AskedAt, TimeSpan GoodUntil, string Note)
-{
-    /// <summary>How a pull ends that is answered with it from memory.</summary>
-    public PullOutcome FromMemory => Note.Length == 0 ? PullOutcome.PlainMemory : new PullOutcome(PullOutcome.Memory, Note);
 }

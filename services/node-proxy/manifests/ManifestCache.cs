@@ -9,15 +9,15 @@ namespace Kuik.NodeProxy;
 /// source was asked, manifests by digest too: an evicted image is not to be served. If the source is unreachable, the last known
 /// manifest is served (stale-if-error); if it answers 404, the entry is removed.
 /// </summary>
-internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions settings, TimeProvider time)
+internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions options, TimeProvider time)
 {
     /// <summary>The overhead of an entry besides bytes and text, roughly.</summary>
     private const int Overhead = 700;
 
     private static readonly PullOutcome TooSlow = new(PullOutcome.Memory, "as last known; its source takes its time");
 
-    private readonly SizeBoundedCache<ImageReference, KnownManifest> _manifests = new(settings.LimitInBytes);
-    private readonly SizeBoundedCache<Question, KnownManifest> _misses = new(settings.LimitInBytes / 16);
+    private readonly SizeBoundedCache<ImageReference, KnownManifest> _manifests = new(options.LimitInBytes);
+    private readonly SizeBoundedCache<Question, KnownManifest> _misses = new(options.LimitInBytes / 16);
     private readonly ConcurrentDictionary<Question, SingleFlightLookup> _underWay = new();
     private readonly long _start = time.GetTimestamp();
 
@@ -55,7 +55,7 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions se
             try
             {
                 // 1. Where an older answer can be served, the new one is waited for only a moment, counted from the first waiter.
-                var wait = last is null ? Timeout.InfiniteTimeSpan : settings.StaleWait - (Now - lookup.Begun);
+                var wait = last is null ? Timeout.InfiniteTimeSpan : options.StaleWait - (Now - lookup.Begun);
                 if (last is not null && wait <= TimeSpan.Zero && !lookup.Answer.IsCompleted)
                     return (last, TooSlow);
                 var known = await lookup.Answer.WaitAsync(wait, time, stop);
@@ -80,7 +80,7 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions se
 
     /// <summary>The entry to serve when its source does not answer.</summary>
     private KnownManifest? Last(ImageReference image, bool onlyHead) =>
-        _manifests.Find(image) is { } known && known.CanAnswer(onlyHead) && Now - known.Freshness.AskedAt < settings.StaleTime ? known : null;
+        _manifests.Find(image) is { } known && known.CanAnswer(onlyHead) && Now - known.Freshness.AskedAt < options.StaleTime ? known : null;
 
     private SingleFlightLookup Join(Question question, KnownManifest? last)
     {
@@ -104,10 +104,10 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions se
             switch (sourceResult.Answer)
             {
                 case null:
-                    last!.Freshness = last.Freshness with { GoodUntil = Now + settings.ManifestTime, Note = $"as last known; {sourceResult.Note}" };
+                    last!.Freshness = last.Freshness with { GoodUntil = Now + options.ManifestTime, Note = $"as last known; {sourceResult.Note}" };
                     return last;
                 case Answer.ManifestAnswer manifest:
-                    var freshness = new Freshness(sourceResult.Source, own.Begun, own.Begun + settings.ManifestTime, "");
+                    var freshness = new Freshness(sourceResult.Source, own.Begun, own.Begun + options.ManifestTime, "");
                     if (question.Image.Digest is null)
                         Keep(question.Image.With(manifest.Digest), manifest, freshness);
                     Keep(question.Image, manifest, freshness);
@@ -135,8 +135,8 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions se
     {
         var goodFor = refused.Status switch
         {
-            401 or 403 or 404 => settings.MissTime,
-            429 => Shorter(settings.MissTime, refused.RetryAfter),
+            401 or 403 or 404 => options.MissTime,
+            429 => Shorter(options.MissTime, refused.RetryAfter),
             _ => TimeSpan.Zero,
         };
         var miss = new KnownManifest(refused, freshness with { GoodUntil = freshness.AskedAt + goodFor });

@@ -8,7 +8,8 @@ namespace Kuik.NodeProxy;
 /// <summary>Answers <c>/v2/…/manifests/&lt;tag or digest&gt;</c> from memory, else from the first source that has it.</summary>
 internal sealed class ManifestEndpoint(ManifestCache memory)
 {
-    /// <returns>How it ended; the response is written.</returns>
+    /// <summary>Serves a manifest.</summary>
+    /// <returns>The outcome of the pull; the response is written.</returns>
     public async Task<PullOutcome> Serve(HttpContext http, ImageReference image)
     {
         var isHead = HttpMethods.IsHead(http.Request.Method);
@@ -43,7 +44,7 @@ internal sealed class ManifestEndpoint(ManifestCache memory)
         return isHead ? Task.CompletedTask : response.BodyWriter.WriteAsync(manifest.Bytes, http.RequestAborted).AsTask();
     }
 
-    /// <summary>Does the client have these bytes already, by its <c>If-None-Match</c>?</summary>
+    /// <summary>True when the client has these bytes already, by its <c>If-None-Match</c>.</summary>
     public static bool IsKnown(StringValues ifNoneMatch, string digest)
     {
         foreach (var line in ifNoneMatch)

@@ -7,11 +7,11 @@ namespace Kuik.NodeProxy;
 /// Relays a list of referrers that the cache registry pages itself (distribution-spec, "Listing Referrers"; distribution has no such API, others have). One page a request, with the
 /// client's query and the registry's Link.
 /// </summary>
-internal sealed class ReferrerPages(SourceAddresses addresses, IHttpForwarder forwarder, HttpMessageInvoker client, ProxyOptions settings)
+internal sealed class ReferrerPages(SourceAddresses addresses, IHttpForwarder forwarder, HttpMessageInvoker client, ProxyOptions options)
 {
-    private readonly ForwarderRequestConfig _limits = new() { ActivityTimeout = settings.CacheLimit };
+    private readonly ForwarderRequestConfig _limits = new() { ActivityTimeout = options.CacheLimit };
 
-    /// <returns>How it ended; the response is written.</returns>
+    /// <returns>The outcome of the pull; the response is written.</returns>
     public async Task<PullOutcome> Relay(HttpContext http, ImageReference image)
     {
         if (addresses.Cache.Current is not { } cache)

@@ -8,9 +8,8 @@ namespace Kuik.NodeProxy;
 
 /// <summary>
 /// Answers <c>/v2/…/referrers/&lt;digest&gt;</c> with an index (distribution-spec, "Listing Referrers"): the first that a source has; an
-/// empty one when those that could be asked have none
-/// or show none to an anonymous client. Only where it is not known whether there are any (429, or no origin that answers) it is an error:
-/// "none" would be read as "not signed".
+/// empty one when those that could be asked have none or show none to an anonymous client. Only where it is not known whether there are any
+/// (429, or no origin that answers) it is an error: "none" would be read as "not signed".
 /// </summary>
 /// <param name="sources">In the order they are asked.</param>
 /// <param name="pages">Relays a list of several pages.</param>
@@ -19,7 +18,7 @@ internal sealed class ReferrersEndpoint(IReadOnlyList<IPullSource> sources, Refe
     private static readonly byte[] None =
         Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[]}""");
 
-    /// <returns>How it ended; the response is written.</returns>
+    /// <returns>The outcome of the pull; the response is written.</returns>
     public async Task<PullOutcome> Serve(HttpContext http, ImageReference image)
     {
         var passed = new PassedSources();
@@ -78,10 +77,10 @@ internal sealed class ReferrersEndpoint(IReadOnlyList<IPullSource> sources, Refe
             (entry as JsonObject)?["artifactType"] is JsonValue value && value.TryGetValue<string>(out var type) && type == artifactType;
     }
 
-    /// <summary>Is this an index that can be served as a list of referrers?</summary>
+    /// <summary>True for an index that can be served as a list of referrers.</summary>
     public static bool IsList(ReadOnlySpan<byte> bytes) => Entries(bytes) is not null;
 
-    /// <summary>Is this such an index, and not an empty one?</summary>
+    /// <summary>True for such an index with entries.</summary>
     public static bool HasEntries(ReadOnlySpan<byte> bytes) => Entries(bytes) > 0;
 
     private static int? Entries(ReadOnlySpan<byte> bytes)

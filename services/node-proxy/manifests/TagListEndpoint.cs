@@ -7,16 +7,10 @@ using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>One page of a repository's tags.</summary>
-/// <param name="Json">As the specification has it, without Kuik's own tags.</param>
-/// <param name="IsEmpty">There is no tag on it.</param>
-/// <param name="Next">Query of the next page; null on the last one.</param>
-internal sealed record TagPage(string Json, bool IsEmpty, string? Next);
-
 /// <summary>
 /// Answers <c>/v2/…/tags/list</c> from the cache; from the origin when the cache holds no tag of the repository or does not answer.
 /// </summary>
-internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource origin, ProxyOptions settings, TimeProvider time)
+internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource origin, ProxyOptions options, TimeProvider time)
 {
     /// <summary>Longest list that is read, in bytes.</summary>
     public const int LargestList = 4 << 20;
@@ -24,7 +18,7 @@ internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource
     private static readonly Answer.Refused WrongNumber =
         new(400, RegistryErrors.Body("PAGINATION_NUMBER_INVALID", "n is the number of tags asked for, from 0"), null);
 
-    /// <returns>How it ended; the response is written.</returns>
+    /// <returns>The outcome of the pull; the response is written.</returns>
     public async Task<PullOutcome> Serve(HttpContext http, ImageReference image)
     {
         // 1. The page the client asks for; a query that a page's link gave it is the source's own matter.
@@ -91,7 +85,7 @@ internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource
         using var answered = answer;
         if ((int)answer.StatusCode != 200)
             return (null, (int)answer.StatusCode == 404 ? "not cached" : $"it answered {(int)answer.StatusCode}");
-        using var read = new BodyReader(settings.CacheLimit, time, stop);
+        using var read = new BodyReader(options.CacheLimit, time, stop);
         try
         {
             return await read.Whole(answer, LargestList) is { } list

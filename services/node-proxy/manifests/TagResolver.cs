@@ -8,7 +8,7 @@ namespace Kuik.NodeProxy;
 /// nothing is known, or nothing young enough, is looked up with one HEAD at its origin, by image-fetcher for all nodes. An origin that fails or is slow changes nothing:
 /// the tag resolves to the cached manifest.
 /// </summary>
-internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCache memory, ProxyOptions settings, TimeProvider time, IHostApplicationLifetime lifetime)
+internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCache memory, ProxyOptions options, TimeProvider time, IHostApplicationLifetime lifetime)
 {
     private const int Most = 4096;
 
@@ -19,7 +19,7 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
     /// <param name="stop">The client is gone; the question goes on for the next one.</param>
     public async Task<ImageReference> Resolve(ImageReference image, CancellationToken stop)
     {
-        if (settings.TagFreshness == TimeSpan.Zero)
+        if (options.TagFreshness == TimeSpan.Zero)
             return image;
 
         // 1. Known, being asked, or failed a moment ago; else it is asked now, once for all waiters.
@@ -33,7 +33,7 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
 
         // 2. The wait is counted from the start of the lookup: a later request waits less or not at all.
         var answer = look.Answer.Value;
-        if (settings.TagPatience - time.GetElapsedTime(look.Begun) is { Ticks: > 0 } left)
+        if (options.TagPatience - time.GetElapsedTime(look.Begun) is { Ticks: > 0 } left)
             await ((Task)answer).WaitAsync(left, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         stop.ThrowIfCancellationRequested();
         return answer.IsCompletedSuccessfully && await answer is { } digest ? image.With(digest) : image;
@@ -43,7 +43,7 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
     {
         var answer = look.Answer.Value;
         var isKnown = answer.IsCompletedSuccessfully && answer.Result is not null;
-        return answer.IsCompleted && time.GetElapsedTime(look.Begun) >= (isKnown ? settings.TagFreshness / 2 : settings.BreakerPause);   // half: image-fetcher's answer may be as old already
+        return answer.IsCompleted && time.GetElapsedTime(look.Begun) >= (isKnown ? options.TagFreshness / 2 : options.BreakerPause);   // half: image-fetcher's answer may be as old already
     }
 
     /// <summary>The digest; null when no source answered, or no source has that manifest: a tag never resolves to a digest that cannot be pulled. The manifest is cached for the pull.</summary>

@@ -13,7 +13,7 @@ namespace Kuik.NodeProxy;
 /// The file is read again and again instead of watched: Kubernetes swaps a symbolic link two levels above it, which a watch of the file
 /// does not see.
 /// </remarks>
-internal sealed class EndpointsFile(ProxyOptions settings, SourceAddresses addresses, TimeProvider time, ILogger<EndpointsFile> logger)
+internal sealed class EndpointsFile(ProxyOptions options, SourceAddresses addresses, TimeProvider time, ILogger<EndpointsFile> logger)
     : BackgroundService
 {
     /// <summary>Between two looks.</summary>
@@ -23,7 +23,7 @@ internal sealed class EndpointsFile(ProxyOptions settings, SourceAddresses addre
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (settings.EndpointsFile is not null)
+        if (options.EndpointsFile is not null)
             await Reload(cancellationToken);   // before the first request
         if (addresses.Cache.Current is null)
             logger.LogWarning(
@@ -33,7 +33,7 @@ internal sealed class EndpointsFile(ProxyOptions settings, SourceAddresses addre
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (settings.EndpointsFile is null)
+        if (options.EndpointsFile is null)
             return;
         using var timer = new PeriodicTimer(Interval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
@@ -49,14 +49,14 @@ internal sealed class EndpointsFile(ProxyOptions settings, SourceAddresses addre
         string text;
         try
         {
-            text = await File.ReadAllTextAsync(settings.EndpointsFile!, stop);
+            text = await File.ReadAllTextAsync(options.EndpointsFile!, stop);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             if (e is not (FileNotFoundException or DirectoryNotFoundException) && _read != e.Message)
             {
                 _read = e.Message;
-                logger.LogWarning("{File} cannot be read: {Why}; the addresses stay as they are", settings.EndpointsFile, e.Message);
+                logger.LogWarning("{File} cannot be read: {Why}; the addresses stay as they are", options.EndpointsFile, e.Message);
             }
             return;
         }
@@ -78,7 +78,7 @@ internal sealed class EndpointsFile(ProxyOptions settings, SourceAddresses addre
         {
             logger.LogWarning(
                 "{File}: \"{Value}\" is not an address of the {Name} such as http://10.96.0.7:5000; it stays {Address}",
-                settings.EndpointsFile, value, name, address.Current);
+                options.EndpointsFile, value, name, address.Current);
             return;
         }
         if (now == address.Current)

@@ -71,7 +71,7 @@ internal sealed record ProxyOptions
     /// <summary>How long a source that sent wrong bytes for a digest is not asked for that digest. Default 5 minutes.</summary>
     public TimeSpan DistrustPause { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>Which origins may be pulled from. Default all.</summary>
+    /// <summary>The allowed origins. Default all.</summary>
     public OriginRules Origins { get; init; } = OriginRules.AllowAll;
 
     /// <summary>
@@ -84,8 +84,8 @@ internal sealed record ProxyOptions
     public TimeSpan TagPatience { get; init; } = TimeSpan.FromSeconds(0.7);
 
     /// <summary>
-    /// How many blobs come directly from one origin host at a time. Default 3, as many as containerd and Docker ask for of one image; 1 to
-    /// 100.
+    /// How many blobs come directly from one origin host at a time. Default 3, as many as containerd and
+    /// Docker ask for of one image; 1 to 100.
     /// </summary>
     public int OriginBlobs { get; init; } = 3;
 
@@ -99,10 +99,9 @@ internal sealed record ProxyOptions
     public TimeSpan OriginWait { get; init; } = TimeSpan.FromSeconds(50);
 
     /// <summary>
-    /// Bytes a second, or with a unit (k, M, G; Ki, Mi, Gi): a blob that an origin sends more slowly, averaged over 30 seconds of waiting
-    /// for the origin, is
-    /// given up, so that origins that trickle do not hold
-    /// all turns. A slow client does not count. Default 1 KiB; at least 1.
+    /// Bytes a second, or with a unit (k, M, G; Ki, Mi, Gi): a blob that an origin sends more slowly, averaged over 30 seconds
+    /// of waiting for the origin, is given up, so that origins that trickle do not hold all turns. A slow client does not
+    /// count. Default 1 KiB; at least 1.
     /// </summary>
     public long OriginRate { get; init; } = 1 << 10;
 

@@ -1,44 +1,7 @@
 using System.Net.Http.Headers;
-using Kuik.Contracts;
 using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
-
-/// <summary>Where bytes may come from, asked in this order: the cache registry, image-fetcher, the origin.</summary>
-internal interface IPullSource
-{
-    /// <summary>For logs and metrics: <c>cache</c>, <c>fetcher</c> or <c>origin</c>.</summary>
-    string Name { get; }
-
-    /// <summary>The source has replicas: another one may answer the next request, and can continue a body that the first one broke off.</summary>
-    bool HasReplicas => false;
-
-    /// <summary>Asks for a manifest. The bytes, where there are any, are verified.</summary>
-    /// <param name="image">By tag or digest.</param>
-    /// <param name="onlyHead">The client asked with HEAD: bytes are not needed.</param>
-    /// <param name="stop">The client is gone.</param>
-    Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop);
-
-    /// <summary>Resolves a tag at its origin: a manifest without bytes. The cache cannot do that.</summary>
-    /// <param name="image">By tag.</param>
-    /// <param name="stop">This process ends.</param>
-    Task<Answer> AskTag(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
-
-    /// <summary>
-    /// Asks for the referrers of a manifest: a manifest with bytes, which are an index with its <c>manifests</c>, or (only the
-    /// cache) <see cref="Answer.Pages"/>. Passed when there is none here.
-    /// </summary>
-    /// <param name="image">By digest.</param>
-    /// <param name="stop">The client is gone.</param>
-    Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Task.FromResult<Answer>(new Answer.Passed("cannot say"));
-
-    /// <summary>Asks for a blob; the caller verifies the bytes.</summary>
-    /// <param name="image">By digest.</param>
-    /// <param name="onlyHead">The client asked with HEAD.</param>
-    /// <param name="range">A part of it; null: all.</param>
-    /// <param name="stop">The client is gone.</param>
-    Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop);
-}
 
 /// <summary>The answer of a source.</summary>
 internal abstract record Answer
@@ -128,7 +91,7 @@ internal abstract record Answer
         /// <summary>Bytes in the body; null when the source does not say.</summary>
         public long? Length => Response.Content.Headers.ContentLength;
 
-        /// <summary>Which part of the blob the body is; null when it is all of it.</summary>
+        /// <summary>The range of the blob in the body; null when it is all of it.</summary>
         public ContentRangeHeaderValue? Part => (int)Response.StatusCode == 206 ? Response.Content.Headers.ContentRange : null;
 
         public void Dispose()

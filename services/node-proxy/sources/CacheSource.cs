@@ -9,7 +9,7 @@ namespace Kuik.NodeProxy;
 /// The cache registry, anonymously. An index that it could not hold as a manifest lies in a wrapper (see <see cref="IndexWrapper"/>) and is taken out here;
 /// wrappers and tombstones themselves are never served.
 /// </summary>
-internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions settings, TimeProvider time) : IPullSource
+internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, TimeProvider time) : IPullSource
 {
     /// <summary>Registries take no larger manifest than 4 MiB; an index in a wrapper could be larger.</summary>
     private const int LargestManifest = 8 << 20;
@@ -24,7 +24,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions settings, T
 
     public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
     {
-        using var read = new BodyReader(settings.NoProgressLimit, time, stop);
+        using var read = new BodyReader(options.NoProgressLimit, time, stop);
         var path = $"/v2/{CachePath.Of(image)}";
         try
         {
@@ -99,7 +99,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions settings, T
                 if (Resolve(target, location) is not { } next)
                     return new Answer.Passed("it redirects to no address");
                 target = next;
-                if (settings.PassesRedirects)
+                if (options.PassesRedirects)
                     return new Answer.Elsewhere((int)answer.StatusCode, target);
             }
         }
@@ -115,7 +115,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions settings, T
         if (CacheTags.OfReferrers(image.Digest!) is [var kept, ..]
             && await AskManifest(image.With(kept), onlyHead: false, stop) is Answer.ManifestAnswer { MediaType: MediaTypes.OciIndex } list)
             return list;
-        using var read = new BodyReader(settings.NoProgressLimit, time, stop);
+        using var read = new BodyReader(options.NoProgressLimit, time, stop);
         try
         {
             var (found, problem) = await Get($"/v2/{CachePath.Of(image)}/referrers/{image.Digest}", [MediaTypes.OciIndex], read, stop);
@@ -134,7 +134,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions settings, T
     {
         using var tooLate = new CancellationTokenSource(ChecksumPatience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
-        using var read = new BodyReader(settings.NoProgressLimit, time, either.Token);
+        using var read = new BodyReader(options.NoProgressLimit, time, either.Token);
         try
         {
             var (found, _) = await Get($"/v2/{CachePath.Of(image)}/manifests/{CacheTags.OfChecksum(image.Digest!)}", [MediaTypes.OciManifest], read, either.Token);

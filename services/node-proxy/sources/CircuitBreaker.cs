@@ -33,10 +33,10 @@ internal sealed class CircuitBreaker(TimeSpan pause, TimeProvider time)
         return true;   // also when it was closed just now
     }
 
-    /// <summary>It ran into a limit. True when it was not open before.</summary>
-    /// <param name="upstream">Which.</param>
-    /// <param name="askedAt">When the request was sent that ran into it. An upstream that has answered another one since is not dead: only
-    /// this one was slow. Null: it opens in any case.</param>
+    /// <summary>Notes that a request exceeded a limit. True when the breaker was not open before.</summary>
+    /// <param name="upstream">The key of the breaker.</param>
+    /// <param name="askedAt">When that request was sent. A server that has answered another one since is not dead: only this request was
+    /// slow. Null: it opens in any case.</param>
     public bool Trip(string upstream, DateTimeOffset? askedAt = null)
     {
         if (askedAt is { } asked && _answeredAt.TryGetValue(upstream, out var answered) && answered >= asked.UtcTicks)

@@ -12,7 +12,7 @@ namespace Kuik.NodeProxy;
 /// 504) is not: it may have another
 /// DNS, proxy or network policy than the node. Then, and where it is unreachable, silent or unable, the next source is asked.
 /// </summary>
-internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions settings, TimeProvider time) : IPullSource
+internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options, TimeProvider time) : IPullSource
 {
     /// <summary>The header of a 202 that means: ask again.</summary>
     public const string Working = "Kuik-Working";
@@ -39,7 +39,7 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions setting
 
     public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => AskManifest(image, onlyHead, fresh: null, stop);
 
-    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, settings.TagFreshness / 2, stop);
+    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, options.TagFreshness / 2, stop);
 
     /// <summary>
     /// It has no such API; but the list may be under the tag that stands in for it, which it can ask for with credentials.
@@ -63,7 +63,7 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions setting
         if (response is null)
             return otherwise!;
         using (response)
-        using (var read = new BodyReader(settings.NoProgressLimit, time, stop))
+        using (var read = new BodyReader(options.NoProgressLimit, time, stop))
         {
             var type = response.Content.Headers.ContentType?.MediaType ?? MediaTypes.OciManifest;
             var named = response.Headers.TryGetValues("Docker-Content-Digest", out var values) ? values.First() : null;
@@ -127,7 +127,7 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions setting
                 if (!isStopping && ((int)response.StatusCode != 202 || !response.Headers.Contains(Working)))
                     return (null, await Judge(response, stop));
             }
-            if (time.GetElapsedTime(begun) >= settings.FetcherPatience)
+            if (time.GetElapsedTime(begun) >= options.FetcherPatience)
                 return (null, new Answer.Refused(504, RegistryErrors.Body("UNAVAILABLE", "image-fetcher is still copying this: ask again"), "5"));
             if (time.GetElapsedTime(asked) is var took && took < Pace)
                 await Task.Delay(Pace - took, time, stop);
@@ -158,7 +158,7 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions setting
     {
         if (response.Content.Headers.ContentType?.MediaType != RegistryErrors.MediaType)
             return null;
-        using var read = new BodyReader(settings.FetcherLimit, time, stop);
+        using var read = new BodyReader(options.FetcherLimit, time, stop);
         try
         {
             return await read.Whole(response, LargestError) is { Length: > 0 } bytes ? Encoding.UTF8.GetString(bytes) : null;

@@ -7,12 +7,11 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// The origin itself, anonymously, when neither cache nor image-fetcher could answer: public images stay pullable with everything of Kuik down.
-/// Few blobs at a time of each origin, so that a node without an image-fetcher does not use up an origin's patience. A HEAD is a hint:
-/// whatever an origin
-/// answers to it but a usable 200 or a 429, it is asked again with GET.
+/// The origin itself, anonymously, when neither cache nor image-fetcher could answer: public images can be pulled while all other parts of
+/// Kuik are down. Few blobs at a time of each origin, so that a node without an image-fetcher does not exhaust an origin's rate limit. HEAD
+/// is a hint: after any status except a usable 200 or a 429, the request is repeated with GET.
 /// </summary>
-internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings, CircuitBreaker circuitBreaker, TimeProvider time, ILogger<OriginSource> logger)
+internal sealed class OriginSource(RegistryClient origins, ProxyOptions options, CircuitBreaker circuitBreaker, TimeProvider time, ILogger<OriginSource> logger)
     : IPullSource
 {
     /// <summary>Requests whose answers are small, at a time: for one host, and in total.</summary>
@@ -25,8 +24,8 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
     /// <summary>A failure that took longer than this is not waited for again at once.</summary>
     private static readonly TimeSpan Costly = TimeSpan.FromSeconds(1);
 
-    private readonly OriginLimiter _blobs = new(settings.OriginBlobs, settings.MostOriginBlobs, settings.OriginWait, time);
-    private readonly OriginLimiter _questions = new(MostQuestions, MostQuestionsInTotal, settings.OriginWait, time);
+    private readonly OriginLimiter _blobs = new(options.OriginBlobs, options.MostOriginBlobs, options.OriginWait, time);
+    private readonly OriginLimiter _questions = new(MostQuestions, MostQuestionsInTotal, options.OriginWait, time);
 
     public string Name => "origin";
 
@@ -71,7 +70,7 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
     private async Task<Answer> GetTags(ImageReference image, string query, CancellationToken limit)
     {
         using var answer = await origins.Send(new RegistryCall(HttpMethod.Get, RegistryRepository.From(image), "tags/list" + query), limit);
-        using var read = new BodyReader(settings.NoProgressLimit, time, limit);
+        using var read = new BodyReader(options.NoProgressLimit, time, limit);
         try
         {
             return await read.Whole(answer, TagListEndpoint.LargestList) is { } list
@@ -121,7 +120,7 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
     {
         var call = new RegistryCall(HttpMethod.Get, RegistryRepository.From(image), "blobs/" + image.Digest) { Range = range };
         return Answer.Blob.From(await origins.Send(call, limit), range, slot) is Answer.Blob blob
-            ? blob with { MinRate = settings.OriginRate }
+            ? blob with { MinRate = options.OriginRate }
             : new Answer.Passed(Answer.Blob.AnotherPart);
     }
 
@@ -146,7 +145,7 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
     /// <summary>Asks with HEAD, for a part of the time only; null when that says nothing: the GET that follows finds out why.</summary>
     private async Task<Answer?> Hint(Func<CancellationToken, Task<Answer?>> ask, CancellationToken stop)
     {
-        using var tooLate = new CancellationTokenSource(settings.OriginLimit / 3, time);
+        using var tooLate = new CancellationTokenSource(options.OriginLimit / 3, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
         try
         {
@@ -168,7 +167,7 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
         if (!circuitBreaker.MayAsk(key))
             return Failed("passed over: it did not answer a moment ago");
         var (begun, asked) = (time.GetTimestamp(), time.GetUtcNow());
-        using var tooLate = new CancellationTokenSource(settings.OriginLimit, time);
+        using var tooLate = new CancellationTokenSource(options.OriginLimit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
         string why;
         try
@@ -188,7 +187,7 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            why = $"it did not answer within {settings.OriginLimit.TotalSeconds} s";
+            why = $"it did not answer within {options.OriginLimit.TotalSeconds} s";
         }
         if (time.GetElapsedTime(begun) >= Costly && circuitBreaker.Trip(key, asked))
             logger.LogWarning("origin {Origin} is passed over for now: {Why}", image.Host, why);
@@ -200,8 +199,8 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
     }
 
     /// <summary>
-    /// The refusal that the client gets for an origin's answer: the statuses that clients act on. Null for anything else, which is no answer to what was
-    /// asked.
+    /// The refusal that the client gets for an origin's answer: the statuses that clients act on. Null for anything else,
+    /// which is no answer to what was asked.
     /// </summary>
     public static Answer.Refused? Verdict(RegistryException error, string unknown)
     {
@@ -221,5 +220,5 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions settings
     }
 
     private Answer.Refused Busy(ImageReference image) => new(503, RegistryErrors.Body("UNAVAILABLE",
-        $"too many transfers from {image.Host} are under way on this node: none ended within {settings.OriginWait.TotalSeconds} s"), "5");
+        $"too many transfers from {image.Host} are under way on this node: none ended within {options.OriginWait.TotalSeconds} s"), "5");
 }

@@ -5,14 +5,6 @@ using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>The dependencies of every source inside the cluster.</summary>
-/// <param name="Client">Follows nothing, remembers nothing, sends no credentials.</param>
-/// <param name="CircuitBreaker">Keyed by scheme, host and port of the request: storage that a registry redirects to has its
-/// own.</param>
-/// <param name="Time">The clock.</param>
-/// <param name="Logger">Is told when an upstream stops and starts answering.</param>
-internal sealed record SourceDependencies(HttpMessageInvoker Client, CircuitBreaker CircuitBreaker, TimeProvider Time, ILogger<SourceEndpoint> Logger);
-
 /// <summary>A server inside the cluster, asked over HTTP with a time limit and a circuit breaker.</summary>
 /// <param name="name">For logs: <c>cache</c>, <c>fetcher</c>.</param>
 /// <param name="address">Where it is.</param>

@@ -3,24 +3,24 @@ using Marten;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Which cluster the log is about: recorded by the first replica that ever led.</summary>
+/// <summary>The cluster that the log is about: recorded by the first leader.</summary>
 /// <param name="Id">Always <see cref="TheOnly"/>.</param>
-/// <param name="NamespaceUid">The uid of the namespace <c>kube-system</c>, which a cluster keeps for life.</param>
+/// <param name="NamespaceUid">The uid of the namespace <c>kube-system</c>, which a cluster never changes.</param>
 public sealed record ClusterIdentity(string Id, string NamespaceUid)
 {
     public const string TheOnly = "cluster";
 }
 
-/// <summary>The cluster cannot be told to be the log's own, so nothing may be concluded from what is not in it.</summary>
+/// <summary>The cluster is not known to be the log's own, so nothing may be concluded from objects that are missing in it.</summary>
 internal sealed class ClusterCheckException(string message) : Exception(message);
 
 /// <summary>
-/// Makes sure that the log is about this very cluster. In another one every pod of the log would be missing, and every image would expire.
+/// Checks that the log is about this very cluster. In another one every pod of the log would be missing, and every image would expire.
 /// </summary>
 internal static class CheckCluster
 {
-    /// <summary>Is this the cluster of the log?</summary>
-    /// <exception cref="ClusterCheckException">It is another one, or the API does not say; the message says what to do.</exception>
+    /// <summary>Compares the cluster with the recorded one.</summary>
+    /// <exception cref="ClusterCheckException">It is another one, or the API does not answer; the message states the action.</exception>
     public static async Task Run(KubernetesApi api, IDocumentStore store, CancellationToken ct)
     {
         var here = await ReadUid(api, ct);

@@ -1,8 +1,8 @@
 namespace Kuik.PodWatcher;
 
-/// <summary>Whether this replica is the one that leads.</summary>
+/// <summary>The state of leader election.</summary>
 internal interface ILeader
 {
-    /// <summary>True while it does.</summary>
+    /// <summary>True while this replica leads.</summary>
     bool IsLeading { get; }
 }

@@ -6,11 +6,11 @@ using Kuik.EventLog;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// One replica at a time watches the cluster: the one that holds the Lease <c>kuik-pod-watcher</c>. A Lease cannot stop a replica that has lost it
-/// without noticing, so every decision is also made against the version of its stream.
+/// Leader election by the Lease <c>kuik-pod-watcher</c>: only the leader watches the cluster. A Lease cannot stop a replica that has lost
+/// it without noticing, so every decision is also made against the version of its stream.
 /// </summary>
 internal sealed partial class LeaderElectionService(
-    IKubernetes client, ControllerManager cluster, WatcherOptions settings, TimeProvider time, ILogger<LeaderElectionService> logger)
+    IKubernetes client, ControllerManager cluster, WatcherOptions options, TimeProvider time, ILogger<LeaderElectionService> logger)
     : BackgroundService, ILeader
 {
     /// <summary>The Lease's name.</summary>
@@ -19,48 +19,48 @@ internal sealed partial class LeaderElectionService(
     private readonly string identity = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
     private string? problem;
 
-    /// <summary>This replica leads.</summary>
+    /// <summary>True while this replica leads.</summary>
     public bool IsLeading { get; private set; }
 
-    /// <summary>Who leads, as far as this replica knows; null for nobody.</summary>
+    /// <summary>The leader, as far as this replica knows; null for none.</summary>
     public string? Leader { get; private set; }
 
-    /// <summary>Why the Lease can be neither held nor seen; null while it can.</summary>
+    /// <summary>Why the Lease can be neither held nor read; null while it can.</summary>
     public string? Problem => problem;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var lease = new LeaseLock(client, settings.Namespace, LeaseName, identity);
-        lease.OnHttpError += Report;   // writing it failed; what goes wrong while reading it comes from the elector
+        var lease = new LeaseLock(client, options.Namespace, LeaseName, identity);
+        lease.OnHttpError += Report;   // for failed writes; failed reads come from the elector
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 await RunTerm(lease, stoppingToken);
-                await Task.Delay(settings.LeaseDuration / 7, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(options.LeaseDuration / 7, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception fault) when (EventLogFault.MeansUnreadable(fault))
             {
-                // A newer replica may know what this one does not: it gets the time to take the Lease.
+                // A newer replica may know the event: it gets the time to take the Lease.
                 problem = $"the log holds an event that this version cannot read: {fault.Message}";
                 LogUnreadable(fault.Message);
                 await Release(lease);
-                await Task.Delay(settings.LeaseDuration * 2, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(options.LeaseDuration * 2, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
         await Release(lease);
     }
 
-    /// <summary>Waits for the Lease, works while it is held, and ends the work before it asks for the Lease again.</summary>
+    /// <summary>Waits for the Lease, works while it is held, and ends the work before it requests the Lease again.</summary>
     private async Task RunTerm(LeaseLock lease, CancellationToken ct)
     {
         using var term = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var work = Task.CompletedTask;
         using var elector = new LeaderElector(new LeaderElectionConfig(lease)
         {
-            LeaseDuration = settings.LeaseDuration,
-            RenewDeadline = settings.LeaseDuration * 2 / 3,
-            RetryPeriod = settings.LeaseDuration / 7,
+            LeaseDuration = options.LeaseDuration,
+            RenewDeadline = options.LeaseDuration * 2 / 3,
+            RetryPeriod = options.LeaseDuration / 7,
         });
         elector.OnStartedLeading += () =>
         {
@@ -72,18 +72,18 @@ internal sealed partial class LeaderElectionService(
         elector.OnNewLeader += leader => (Leader, problem) = (leader, null);
         elector.OnError += Report;
 
-        // The work ends with the term, and a fault of the work ends the term.
+        // The work ends with the term, and an exception of the work ends the term.
         try
         {
             await elector.RunUntilLeadershipLostAsync(term.Token);
         }
         catch (OperationCanceledException) when (term.IsCancellationRequested)
         {
-            // The service ends, or the work has.
+            // Shutdown, or the end of the work.
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException or k8s.Autorest.HttpOperationException)
         {
-            Report(fault);   // the elector lets fly what keeps it from the API
+            Report(fault);   // LeaderElector rethrows API connection errors
         }
         await term.CancelAsync();
         if (IsLeading)
@@ -100,7 +100,7 @@ internal sealed partial class LeaderElectionService(
         }
         catch (OperationCanceledException) when (term.IsCancellationRequested)
         {
-            return;   // the lead is lost, or the service ends
+            return;   // the lease is lost, or shutdown
         }
         finally
         {
@@ -108,7 +108,9 @@ internal sealed partial class LeaderElectionService(
         }
     }
 
-    /// <summary>Gives the Lease back if it is this replica's, so that the next one need not wait until it has run out. If that fails, it does.</summary>
+    /// <summary>
+    /// Releases the Lease if it is this replica's, so that the next leader need not wait for its expiry. If that fails, it does wait.
+    /// </summary>
     private async Task Release(LeaseLock lease)
     {
         using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(2), time);
@@ -117,7 +119,7 @@ internal sealed partial class LeaderElectionService(
             var record = await lease.GetAsync(soon.Token);
             if (record.HolderIdentity != identity)
                 return;
-            record.HolderIdentity = "";   // with null, the elector would take the Lease for one that it has to create
+            record.HolderIdentity = "";   // with null, the elector would try to create the Lease
             await lease.UpdateAsync(record, soon.Token);
         }
         catch (Exception fault) when (fault is HttpRequestException or k8s.Autorest.HttpOperationException or OperationCanceledException)
@@ -131,14 +133,14 @@ internal sealed partial class LeaderElectionService(
         var reason = fault switch
         {
             k8s.Autorest.HttpOperationException { Response.StatusCode: System.Net.HttpStatusCode.NotFound } =>
-                $"the namespace {settings.Namespace} does not exist: create it, or set Kuik:Namespace",
+                $"the namespace {options.Namespace} does not exist: create it, or set Kuik:Namespace",
             k8s.Autorest.HttpOperationException refusal => $"{(int)refusal.Response.StatusCode} {refusal.Response.ReasonPhrase}",
             _ => fault.Message,
         };
         if (fault is k8s.Autorest.HttpOperationException { Response.StatusCode: System.Net.HttpStatusCode.Conflict })
-            return;   // another replica was quicker
+            return;   // another replica has created it
         if (problem != reason)
-            LogNoLease(LeaseName, settings.Namespace, client.BaseUri, reason);
+            LogNoLease(LeaseName, options.Namespace, client.BaseUri, reason);
         problem = reason;
     }
 

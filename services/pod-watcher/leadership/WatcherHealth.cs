@@ -2,7 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Ready when this replica leads and has listed everything, or when another one leads.</summary>
+/// <summary>The health check of leadership. Ready when this replica leads and has listed everything, or when another one leads.</summary>
 internal sealed class WatcherHealth(LeaderElectionService lead, ControllerManager cluster, ClusterObservation observation) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

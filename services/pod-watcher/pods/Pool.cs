@@ -2,9 +2,10 @@ using System.Collections.Concurrent;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>One instance of each value, so that what a hundred thousand pods have in common is in memory once. Forgets everything when it
-/// has grown large. Thread safe.</summary>
-/// <param name="comparer">Which values are equal; default their own equality.</param>
+/// <summary>
+/// Deduplicates values, so that values common to a hundred thousand pods are in memory once. Cleared when it has grown large. Thread-safe.
+/// </summary>
+/// <param name="comparer">Equality of values; default their own.</param>
 internal sealed class Pool<T>(IEqualityComparer<T>? comparer = null)
     where T : notnull
 {
@@ -20,7 +21,7 @@ internal sealed class Pool<T>(IEqualityComparer<T>? comparer = null)
             return known;
         if (Interlocked.Increment(ref _count) > Most)
         {
-            _values.Clear();   // those that are in use stay where they are; later ones are others
+            _values.Clear();   // values in use stay in memory; equal ones added later are other instances
             Volatile.Write(ref _count, 0);
         }
         return _values.GetOrAdd(value, value);

@@ -6,15 +6,15 @@ using Npgsql;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Compares the usage table with what the active replica knows of it, and has the differences reconciled. The table is read once when a
-/// replica begins to lead; a transaction of the one that led before may end after that.
+/// Compares the usage table with the leader's memory of it, and queues the differences. The table is read once when a replica begins to
+/// lead; a transaction of the previous leader may end after that.
 /// </summary>
-/// <param name="known">What is known.</param>
-/// <param name="queue">Where pods are queued.</param>
+/// <param name="known">The leader's memory.</param>
+/// <param name="queue">The queue of pods.</param>
 /// <param name="postgres">The event log.</param>
-/// <param name="first">How long after the start the first comparison is; the others follow every ten minutes.</param>
+/// <param name="first">The time from the start to the first comparison; the others follow every ten minutes.</param>
 /// <param name="time">The clock.</param>
-/// <param name="logger">Where differences and faults are logged.</param>
+/// <param name="logger">Logs differences and failures.</param>
 internal sealed partial class UsageResync(
     PodUsageCache known, WorkQueue queue, NpgsqlDataSource postgres, TimeSpan first, TimeProvider time, ILogger<UsageResync> logger)
 {
@@ -43,7 +43,7 @@ internal sealed partial class UsageResync(
 
     private async Task Compare(CancellationToken ct)
     {
-        // A pod that is recorded between the two reads is among the differences: the log is asked once more than needed.
+        // A pod that is recorded between the two reads is among the differences: one superfluous read of the log.
         await using var connection = await postgres.OpenConnectionAsync(ct);
         var recorded = await ImageUsers.PodUids(connection, ct);
         var different = known.Uids().ToHashSet();

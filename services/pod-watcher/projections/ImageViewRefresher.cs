@@ -5,18 +5,19 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Keeps the image views in memory up to date and queues what changes. While Postgres is away it tries again with growing
-/// pauses.</summary>
+/// <summary>
+/// Keeps the image views in memory up to date and queues changes. While Postgres is unreachable it retries with growing pauses.
+/// </summary>
 internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue images, WorkQueue repositories, TimeProvider time, ILogger<ImageViewRefresher> logger)
 {
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
 
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Completes when all views have been read, as new as the log was when this replica began to lead.</summary>
+    /// <summary>Completes when all views have been read, as of the start of this replica's leadership.</summary>
     public Task First => _first.Task;
 
-    /// <summary>Why the views may be out of date; null while they are not.</summary>
+    /// <summary>Why the views may be outdated; null while they are current.</summary>
     public string? Problem { get; private set; } = "images are not read yet";
 
     /// <summary>Refreshes until cancelled.</summary>
@@ -33,7 +34,7 @@ internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue ima
                 var news = await views.Refresh(ct);
                 images.Add(news);
                 repositories.Add(news.Select(image => ImageReference.Parse(image).Name).Distinct());
-                if (hasFailed)   // in the middle, perhaps: then some have been read and not queued
+                if (hasFailed)   // perhaps half-way: then some have been read and not queued
                     images.Add(views.All.Select(view => view.Image), isUrgent: false);
                 (hasFailed, Problem) = (false, areCurrent ? null : "images are being projected from the log");
                 backOff.Reset();

@@ -4,31 +4,32 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>A Service, as far as its address goes.</summary>
+/// <summary>A Service, only its address.</summary>
 internal sealed record Service(ServiceSpec? Spec);
 
 /// <param name="ClusterIP">An address; <c>None</c> of a headless Service; null or empty while it has none.</param>
-/// <param name="Ports">The first one is the one that counts.</param>
+/// <param name="Ports">Only the first one is used.</param>
 internal sealed record ServiceSpec(string? ClusterIP, IReadOnlyList<ServicePort>? Ports);
 
-/// <param name="Name">Null where there is only one; <c>https</c> for TLS.</param>
+/// <param name="Name">Null if it is the only one; <c>https</c> for TLS.</param>
 /// <param name="Port">1 to 65535.</param>
 internal sealed record ServicePort(string? Name, int Port);
 
-/// <summary>A ConfigMap as server-side apply writes it.</summary>
+/// <summary>A ConfigMap for server-side apply.</summary>
 internal sealed record ConfigMap(string ApiVersion, string Kind, ObjectMeta Metadata, IReadOnlyDictionary<string, string>? Data);
 
 /// <summary>
-/// Keeps the ConfigMap <c>kuik-node-proxy-endpoints</c> at the addresses that the Services of the cache and of image-fetcher have now: node-proxy has no cluster DNS, and its
-/// environment keeps the addresses of when it was started (docs/decisions/0008-node-proxy-addresses.md). Every replica does it, leading or not, with Postgres or without: all write the
-/// same, and only when it changes. A Service that is not there leaves what was last written.
+/// Reconciles the ConfigMap <c>kuik-node-proxy-endpoints</c> with the current addresses of the Services of the cache and of
+/// image-fetcher: node-proxy has no cluster DNS, and its environment keeps the addresses of its start
+/// (docs/decisions/0008-node-proxy-addresses.md). Every replica does it, leading or not, with Postgres or without: all write the same,
+/// and only on a change. If a Service does not exist, its last address is kept.
 /// </summary>
-internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOptions settings, TimeProvider time, ILogger<EndpointsReconciler> logger) : BackgroundService
+internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOptions options, TimeProvider time, ILogger<EndpointsReconciler> logger) : BackgroundService
 {
     /// <summary>The ConfigMap, in Kuik's namespace.</summary>
     public const string Name = "kuik-node-proxy-endpoints";
 
-    /// <summary>Its key: a file of that name for node-proxy.</summary>
+    /// <summary>The ConfigMap's key: a file of that name for node-proxy.</summary>
     public const string Key = "endpoints";
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
@@ -37,9 +38,9 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
 
     private string? _problem;
 
-    /// <summary>Compares once, and writes what differs.</summary>
-    /// <exception cref="KubernetesApiException">The API said no.</exception>
-    /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
+    /// <summary>Compares once, and writes differences.</summary>
+    /// <exception cref="KubernetesApiException">The API refused.</exception>
+    /// <exception cref="HttpRequestException">The API is unreachable.</exception>
     public async Task Reconcile(CancellationToken ct)
     {
         var lines = new List<string>();
@@ -49,7 +50,7 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
         var wanted = string.Concat(lines);
         if (lines.Count == 0 || (await api.TryGet(PathOf($"configmaps/{Name}"), EndpointsJson.Default.ConfigMap, ct))?.Data?.GetValueOrDefault(Key) == wanted)
             return;
-        var map = new ConfigMap("v1", "ConfigMap", new ObjectMeta { Name = Name, Namespace = settings.Namespace }, new Dictionary<string, string> { [Key] = wanted });
+        var map = new ConfigMap("v1", "ConfigMap", new ObjectMeta { Name = Name, Namespace = options.Namespace }, new Dictionary<string, string> { [Key] = wanted });
         await api.Apply(PathOf($"configmaps/{Name}"), map, "kuik-pod-watcher", EndpointsJson.Default.ConfigMap, ct);
         LogWritten(Name, string.Join(", ", lines.Select(line => line.TrimEnd())));
     }
@@ -79,11 +80,11 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
         {
             if (_problem != failure.Message)
                 LogFailed(Name, failure.Message);
-            _problem = failure.Message;   // node-proxy goes on with what it has; the next pass tries again
+            _problem = failure.Message;   // node-proxy keeps its addresses; the next pass retries
         }
     }
 
-    private string PathOf(string path) => $"api/v1/namespaces/{settings.Namespace}/{path}";
+    private string PathOf(string path) => $"api/v1/namespaces/{options.Namespace}/{path}";
 
     [LoggerMessage(LogLevel.Information, "wrote ConfigMap {Name}: {Endpoints}")]
     private partial void LogWritten(string name, string endpoints);
@@ -92,7 +93,7 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
     private partial void LogFailed(string name, string reason);
 }
 
-/// <summary>How these objects are read and written.</summary>
+/// <summary>The JSON serialisation of these objects.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Service))]
 [JsonSerializable(typeof(ConfigMap))]

@@ -3,17 +3,16 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>CachedImages that this service deletes itself, so that it does not take it for a person's wish when it sees them go. Thread
-/// safe.</summary>
+/// <summary>The CachedImages that this service deletes itself, so that their deletion is not taken for a user's. Thread-safe.</summary>
 internal sealed class OwnDeletions
 {
     private readonly ConcurrentDictionary<string, bool> _uids = new();
 
-    /// <summary>Deletes a resource. One that was not deleted by this is a person's to delete.</summary>
+    /// <summary>Deletes a resource. All other deletions are users'.</summary>
     public async Task Delete(RateLimitedApi api, CachedImage resource, CancellationToken ct)
     {
         var uid = resource.Metadata.Uid!;
-        _uids[uid] = true;   // before: the watch may be quicker than the answer
+        _uids[uid] = true;   // before the call: the watch may be faster than the response
         var isDeleted = false;
         try
         {
@@ -26,9 +25,9 @@ internal sealed class OwnDeletions
         }
     }
 
-    /// <summary>Is it one of ours?</summary>
+    /// <summary>True for a deletion of this service.</summary>
     public bool Contains(string uid) => _uids.ContainsKey(uid);
 
-    /// <summary>It has been seen to go.</summary>
+    /// <summary>Removes an entry after its deletion was seen.</summary>
     public void Remove(string uid) => _uids.TryRemove(uid, out _);
 }

@@ -3,28 +3,30 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What a person can decide on a CachedImage. While it stays the same, nothing follows from a change of the resource.</summary>
+/// <summary>A user's decisions in a CachedImage. While they stay the same, a change of the resource has no consequences.</summary>
 internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain)
 {
-    /// <summary>That of a resource.</summary>
+    /// <summary>The intent of a resource.</summary>
     public static ImageIntent From(CachedImage resource) => new(resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true);
 }
 
-/// <summary>The wishes that have been recorded, by name of the resource. Thread safe.</summary>
+/// <summary>The recorded intents, by name of the resource. Thread-safe.</summary>
 internal sealed class RecordedIntents
 {
     private readonly ConcurrentDictionary<string, ImageIntent> _byName = new();
 
-    /// <summary>The last one that was recorded; null for none.</summary>
+    /// <summary>The last recorded intent; null for none.</summary>
     public ImageIntent? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>It has been recorded.</summary>
+    /// <summary>Notes a recorded intent.</summary>
     public void Record(string name, ImageIntent imageIntent) => _byName[name] = imageIntent;
 
-    /// <summary>The resource is gone.</summary>
+    /// <summary>Removes the entry of a deleted resource.</summary>
     public void Forget(string name) => _byName.TryRemove(name, out _);
 
-    /// <summary>Kuik may write into the resource: it made it, or what a person asked for with it is recorded. Written to before, it could
-    /// no longer be told from Kuik's own.</summary>
+    /// <summary>
+    /// True when Kuik may write into the resource: it created it, or the user's intent is recorded. Written to before, it would be
+    /// indistinguishable from Kuik's own.
+    /// </summary>
     public bool MayWrite(CachedImage resource) => resource.Managers.IsTakenUp || Find(resource.Metadata.Name!)?.Uid == resource.Metadata.Uid;
 }

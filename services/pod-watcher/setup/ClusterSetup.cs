@@ -6,15 +6,15 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher.Setup;
 
 /// <summary>
-/// What an installation needs before its services can start, step by step: 1. the credentials Secret, 2. the webhook's certificate, 3. a
-/// Postgres that accepts the credentials; 4. is the migration. Repeatable at any point. The first two do not wait for Postgres, which
-/// itself waits for the Secret.
+/// Prepares an installation, step by step, before its services can start: 1. the credentials Secret, 2. the webhook's certificate, 3.
+/// a Postgres that accepts the credentials; 4. is the migration. Repeatable at any point. The first two do not wait for Postgres,
+/// which itself waits for the Secret.
 /// </summary>
 internal sealed partial class ClusterSetup(
     CredentialsReconciler credentials, WebhookCertificateReconciler certificates, SetupOptions options,
     TimeProvider time, ILogger<ClusterSetup> logger)
 {
-    /// <summary>How long the Kubernetes API and Postgres may take to answer.</summary>
+    /// <summary>How long to wait for the Kubernetes API and for Postgres.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private static readonly TimeSpan _pause = TimeSpan.FromSeconds(2);
@@ -22,7 +22,7 @@ internal sealed partial class ClusterSetup(
     /// <summary>The event log's connection string; empty until <see cref="Prepare"/> has returned 0.</summary>
     public string Postgres { get; private set; } = "";
 
-    /// <summary>Steps 1 to 3.</summary>
+    /// <summary>Runs steps 1 to 3.</summary>
     /// <returns>0, <see cref="ExitCodes.TryAgain"/> or <see cref="ExitCodes.Failed"/>; the log has the reason.</returns>
     public async Task<int> Prepare(CancellationToken ct)
     {
@@ -82,7 +82,7 @@ internal sealed partial class ClusterSetup(
         }
     }
 
-    /// <summary>What to do about a refusal that waiting does not change; null for one that it may.</summary>
+    /// <summary>The advice for a refusal that a retry does not change; null for one that it may.</summary>
     private string? AdviceFor(KubernetesApiException refusal) => refusal.Status switch
     {
         HttpStatusCode.Unauthorized => "The token of the service account is not accepted: check that the pod mounts it",

@@ -4,17 +4,19 @@ using Npgsql;
 
 namespace Kuik.PodWatcher.Setup;
 
-/// <summary>The content of the Secret <c>kuik-credentials</c>. Pure but for randomness.</summary>
+/// <summary>Computes the content of the Secret <c>kuik-credentials</c>. Pure except for randomness.</summary>
 internal static class Credentials
 {
     /// <summary>The only key whose value is also on a volume: in the database of the installation's own Postgres.</summary>
     public const string PostgresPassword = "postgres-password";
 
-    /// <summary>Connection string with that password.</summary>
+    /// <summary>The key of the connection string with that password.</summary>
     public const string Postgres = "postgres";
 
-    /// <summary>bcrypt runs on every request of the registry: 2 to 3 ms at this cost, 80 to 105 at 10. The passwords are random, so that
-    /// a hash cannot be guessed.</summary>
+    /// <summary>
+    /// bcrypt runs on every request of the registry: 2 to 3 ms at this cost, 80 to 105 at 10. The passwords are random,
+    /// so that a hash cannot be guessed.
+    /// </summary>
     private const int BcryptCost = 4;
 
     private static readonly string[] _random =
@@ -32,13 +34,14 @@ internal static class Credentials
         new("registry-read-htpasswd", "registry-read-password", (password, _) => Htpasswd("node-proxy", password)),
     ];
 
-    /// <summary>What is to be added to a Secret: 32 random bytes as base64url for passwords, and what is made of passwords. Nothing that
-    /// is there is
-    /// changed.</summary>
-    /// <param name="present">By key; empty for a Secret that is not there.</param>
-    /// <param name="postgresHost">Of the connection string.</param>
-    /// <exception cref="SetupRefusedException">A password is missing and what was made of it is there, so that a new one would not
-    /// fit.</exception>
+    /// <summary>
+    /// The keys to add to a Secret: passwords of 32 random bytes as base64url, and the values derived from
+    /// passwords. Existing keys are not changed.
+    /// </summary>
+    /// <param name="present">By key; empty for a Secret that does not exist.</param>
+    /// <param name="postgresHost">The host of the connection string.</param>
+    /// <exception cref="SetupRefusedException">A password is missing while a value derived from it exists, so that a new
+    /// one would not match.</exception>
     public static IReadOnlyDictionary<string, string> MissingOf(IReadOnlyDictionary<string, string> present, string postgresHost)
     {
         foreach (var (key, password, _) in _derived)

@@ -3,9 +3,9 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher.Setup;
 
 /// <summary>
-/// Creates the Secret <c>kuik-credentials</c>, and adds keys that a newer version needs. A database and its password live and die
-/// together: the claim of the database's volume is annotated once the password has been used, and then a Secret that is gone is refused
-/// and not made anew. Several at once are safe (<see cref="SecretClient"/>).
+/// Creates the Secret <c>kuik-credentials</c>, and adds keys that a newer version needs. A database is lost without its password: the claim
+/// of the database's volume is annotated once the password has been used, and a Secret that is missing after that is reported and not
+/// created again. Concurrent runs are safe (<see cref="SecretClient"/>).
 /// </summary>
 internal sealed partial class CredentialsReconciler(
     SecretClient secrets, KubernetesApi api, SetupOptions options, ILogger<CredentialsReconciler> logger)
@@ -28,14 +28,16 @@ internal sealed partial class CredentialsReconciler(
 
     /// <summary>Creates what is missing.</summary>
     /// <returns>The content, decoded.</returns>
-    /// <exception cref="SetupRefusedException">The password of a database that exists is gone.</exception>
-    /// <exception cref="KubernetesApiException">The API said no.</exception>
-    /// <exception cref="HttpRequestException">The API cannot be reached.</exception>
+    /// <exception cref="SetupRefusedException">The password of an existing database is missing.</exception>
+    /// <exception cref="KubernetesApiException">The API refused.</exception>
+    /// <exception cref="HttpRequestException">The API is unreachable.</exception>
     public Task<IReadOnlyDictionary<string, string>> Reconcile(CancellationToken ct) =>
         SecretClient.RetryOnConflict(() => ReconcileOnce(ct));
 
-    /// <summary>Notes on the claim that its volume holds a database with the Secret's password. Nothing where there is no claim, or the
-    /// database is external.</summary>
+    /// <summary>
+    /// Annotates the claim: its volume holds a database with the Secret's password. Does nothing without a
+    /// claim, or with an external database.
+    /// </summary>
     /// <inheritdoc cref="Reconcile"/>
     public async Task MarkVolume(CancellationToken ct)
     {
@@ -55,7 +57,7 @@ internal sealed partial class CredentialsReconciler(
             return secret.Data;
         if (missing.ContainsKey(Credentials.PostgresPassword) && await ProblemOfDatabase(isNew, ct) is { } problem)
         {
-            // Another replica may have made the Secret, and Postgres have started, since it was read.
+            // Another replica may have created the Secret, and Postgres have started, since it was read.
             var isMade = isNew && (await secrets.Read(SecretName, ct)).Version is not null;
             return isMade ? await ReconcileOnce(ct) : throw new SetupRefusedException(problem);
         }
@@ -67,7 +69,7 @@ internal sealed partial class CredentialsReconciler(
         return secret.Data.Concat(missing).ToDictionary();
     }
 
-    /// <summary>Why no new password may be made; null when there is no database yet.</summary>
+    /// <summary>Why no new password may be created; null when there is no database yet.</summary>
     private async Task<string?> ProblemOfDatabase(bool isGone, CancellationToken ct)
     {
         if (options.ExternalPostgres is not null)
@@ -76,7 +78,7 @@ internal sealed partial class CredentialsReconciler(
         var advice = $"restore the Secret from a backup; if the database may be lost, delete the claim {options.PostgresClaim} and its pod";
         if (await api.TryGet(ClaimPath, SetupJson.Default.VolumeClaim, ct) is { } claim && IsMarked(claim))
             return $"{gone}, and the volume of claim {options.PostgresClaim} holds a database with the password that was in it: {advice}";
-        // Postgres starts only with the Secret, so one that answers has been given a password before.
+        // Postgres starts only with the Secret, so one that answers already has a password.
         return await DatabaseLogin.Answers(options.PostgresHost, ct)
             ? $"{gone}, and Postgres answers at {options.PostgresHost} with the password that was in it: {advice}"
             : null;

@@ -3,12 +3,12 @@ using Npgsql;
 
 namespace Kuik.PodWatcher.Setup;
 
-/// <summary>Whether a Postgres answers, and whether it accepts a password.</summary>
+/// <summary>Checks whether a Postgres answers, and whether it accepts a password.</summary>
 internal static class DatabaseLogin
 {
     private const int TimeoutInSeconds = 3;
 
-    /// <summary>True when a server answers there, whatever it says of the login.</summary>
+    /// <summary>True when a server answers, with any result of the login.</summary>
     public static async Task<bool> Answers(string host, CancellationToken ct)
     {
         try
@@ -27,11 +27,11 @@ internal static class DatabaseLogin
     }
 
     /// <summary>Logs in once.</summary>
-    /// <param name="connectionString">Of the event log.</param>
+    /// <param name="connectionString">The event log's.</param>
     /// <param name="source">Where it comes from, for the message.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <param name="ct">Cancels it.</param>
     /// <exception cref="SetupRefusedException">The server refuses the user or the password.</exception>
-    /// <exception cref="NpgsqlException">It cannot be reached, or starts up.</exception>
+    /// <exception cref="NpgsqlException">The server is unreachable, or starts up.</exception>
     public static async Task LogIn(string connectionString, string source, CancellationToken ct)
     {
         var connection = new NpgsqlConnectionStringBuilder(connectionString);

@@ -4,31 +4,20 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher.Setup;
 
-/// <summary>What a Secret is created with.</summary>
-/// <param name="Name">In Kuik's namespace.</param>
-/// <param name="Type"><c>Opaque</c> or <c>kubernetes.io/tls</c>.</param>
-/// <param name="Labels">By key.</param>
-internal sealed record SecretTemplate(string Name, string Type, IReadOnlyDictionary<string, string> Labels);
-
-/// <summary>A Secret as it was read.</summary>
-/// <param name="Version">Its resourceVersion; null: it does not exist.</param>
-/// <param name="Data">By key, decoded; empty for none.</param>
-internal sealed record StoredSecret(string? Version, IReadOnlyDictionary<string, string> Data);
-
 /// <summary>
-/// Reads and writes Secrets of Kuik's namespace. A write is bound to the version that was read: of several at once one succeeds, and the
-/// others are refused with <c>Conflict</c> and read again.
+/// Reads and writes Secrets of Kuik's namespace. A write is bound to the version that was read: of several concurrent ones one succeeds,
+/// and the others are refused with <c>Conflict</c> and read again.
 /// </summary>
-/// <exception cref="KubernetesApiException">The API said no.</exception>
-/// <exception cref="HttpRequestException">The API cannot be reached.</exception>
+/// <exception cref="KubernetesApiException">The API refused.</exception>
+/// <exception cref="HttpRequestException">The API is unreachable.</exception>
 internal sealed class SecretClient(KubernetesApi api, SetupOptions options)
 {
     private const int MaxAttempts = 10;
 
     private string Path => $"api/v1/namespaces/{options.Namespace}/secrets";
 
-    /// <summary>Runs a pass of reads and writes, again where another writer was quicker, at most ten times.</summary>
-    /// <exception cref="KubernetesApiException">The API said no, or the tenth time <c>Conflict</c>.</exception>
+    /// <summary>Runs a pass of reads and writes, again after a conflict, at most ten times.</summary>
+    /// <exception cref="KubernetesApiException">The API refused, the tenth time with <c>Conflict</c>.</exception>
     public static async Task<T> RetryOnConflict<T>(Func<Task<T>> pass)
     {
         for (var attempt = 1; ; attempt++)
@@ -39,12 +28,12 @@ internal sealed class SecretClient(KubernetesApi api, SetupOptions options)
             }
             catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Conflict && attempt < MaxAttempts)
             {
-                // What the other one wrote is read.
+                // The other writer's version is read.
             }
         }
     }
 
-    /// <summary>Reads a Secret, or that there is none.</summary>
+    /// <summary>Reads a Secret; without a version when it does not exist.</summary>
     public async Task<StoredSecret> Read(string name, CancellationToken ct) =>
         await api.TryGet($"{Path}/{name}", SetupJson.Default.Secret, ct) is not { } secret
             ? new StoredSecret(null, new Dictionary<string, string>())
@@ -54,10 +43,10 @@ internal sealed class SecretClient(KubernetesApi api, SetupOptions options)
                     .ToDictionary(one => one.Key, one => Encoding.UTF8.GetString(Convert.FromBase64String(one.Value))));
 
     /// <summary>Creates a Secret that did not exist when it was read, or sets these keys in the version that was read.</summary>
-    /// <param name="template">Its name, and what a new one has beside its data.</param>
-    /// <param name="read">As it was read.</param>
+    /// <param name="template">Its name, and the other fields of a new one.</param>
+    /// <param name="read">The result of the read.</param>
     /// <param name="data">By key, not encoded. Other keys stay.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <param name="ct">Cancels it.</param>
     public async Task Write(SecretTemplate template, StoredSecret read, IReadOnlyDictionary<string, string> data, CancellationToken ct)
     {
         var encoded = data.ToDictionary(one => one.Key, one => Convert.ToBase64String(Encoding.UTF8.GetBytes(one.Value)));

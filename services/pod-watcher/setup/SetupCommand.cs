@@ -4,14 +4,15 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher.Setup;
 
-/// <summary>The command <c>setup</c>, as pod-watcher's init container runs it: <see cref="ClusterSetup"/>, then the migration of the
-/// event log.</summary>
+/// <summary>
+/// The command <c>setup</c> of pod-watcher's init container: <see cref="ClusterSetup"/>, then the migration of the event log.
+/// </summary>
 internal static class SetupCommand
 {
-    /// <summary>Runs it.</summary>
+    /// <summary>Runs the command.</summary>
     /// <param name="args">The command line; settings may follow the verb.</param>
-    /// <returns>0 when everything is there; 75: try again; 70: a person has to change something, the log says what.</returns>
-    /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
+    /// <returns>0 on success; 75: retry; 70: an operator has to act first, the log has the cause.</returns>
+    /// <exception cref="InvalidSettingException">A setting is invalid.</exception>
     public static async Task<int> Run(string[] args)
     {
         var builder = NewBuilder(args);
@@ -25,7 +26,7 @@ internal static class SetupCommand
                 return code;
             postgres = setup.Postgres;
         }
-        // The event log is configured by the connection string, which was in a Secret that did not exist before.
+        // The event log is configured by the connection string, whose Secret did not exist before.
         builder = NewBuilder(args);
         builder.Configuration["ConnectionStrings:Postgres"] = postgres;
         builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);
@@ -33,7 +34,7 @@ internal static class SetupCommand
         return await migration.MigrateAsync();
     }
 
-    /// <summary>Adds the parts of setup.</summary>
+    /// <summary>Registers the parts of setup.</summary>
     public static IServiceCollection AddSetup(this IServiceCollection services, IConfiguration configuration) => services
         .AddSingleton(SetupOptions.From(configuration))
         .AddSingleton<SecretClient>()

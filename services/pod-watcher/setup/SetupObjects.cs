@@ -13,12 +13,13 @@ namespace Kuik.PodWatcher.Setup;
 internal sealed record Secret(
     string? ApiVersion, string? Kind, ObjectMeta Metadata, string? Type, IReadOnlyDictionary<string, string>? Data);
 
-/// <summary>A PersistentVolumeClaim, as far as its metadata goes.</summary>
+/// <summary>A PersistentVolumeClaim, only its metadata.</summary>
 internal sealed record VolumeClaim(ObjectMeta Metadata);
 
-/// <summary>How these objects are read and written. The webhook configuration stays JSON: a patch of a list replaces the list, fields
-/// unknown here
-/// included.</summary>
+/// <summary>
+/// The JSON serialisation of these objects. The webhook configuration stays JSON: a patch of a list replaces the list,
+/// including fields that are unknown here.
+/// </summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Secret))]

@@ -1,4 +1,4 @@
 namespace Kuik.PodWatcher.Setup;
 
-/// <summary>Waiting does not help: a person has to change something. The message says what.</summary>
+/// <summary>A retry does not help: an operator has to act first. The message states the action.</summary>
 internal sealed class SetupRefusedException(string message) : Exception(message);

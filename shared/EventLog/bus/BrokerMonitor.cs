@@ -5,7 +5,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.EventLog;
 
-/// <summary>Says once that the broker does not answer, and once that it does: MassTransit, which reconnects by itself, would repeat it at every try.</summary>
+/// <summary>
+/// Logs once that the broker is unreachable, and once that it answers again: MassTransit, which reconnects by
+/// itself, would log every attempt.
+/// </summary>
 internal sealed partial class BrokerMonitor(IBusControl bus, string address, TimeProvider time, ILogger<BrokerMonitor> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
@@ -19,7 +22,7 @@ internal sealed partial class BrokerMonitor(IBusControl bus, string address, Tim
             Look(bus.CheckHealth());
     }
 
-    /// <summary>One look.</summary>
+    /// <summary>Checks the bus once.</summary>
     internal void Look(BusHealthResult health)
     {
         var isAway = health.Status != BusHealthStatus.Healthy;
@@ -38,7 +41,8 @@ internal sealed partial class BrokerMonitor(IBusControl bus, string address, Tim
         return fault?.Message ?? health.Description;
     }
 
-    [LoggerMessage(LogLevel.Warning, "RabbitMQ at {Address} does not answer ({Reason}); connecting again every few seconds, what is recorded meanwhile is published then")]
+    [LoggerMessage(LogLevel.Warning,
+        "RabbitMQ at {Address} does not answer ({Reason}); retrying every few seconds; events recorded meanwhile are published then")]
     private partial void LogDoesNotAnswer(string address, string reason);
 
     [LoggerMessage(LogLevel.Information, "RabbitMQ at {Address} answers")]

@@ -12,30 +12,31 @@ namespace Kuik.EventLog;
 /// <summary>The bus: MassTransit on the RabbitMQ of <c>ConnectionStrings:RabbitMq</c>. It carries the log's events and may lose them.</summary>
 public static class BusSetup
 {
-    /// <summary>Messages a replica takes ahead of its consumers. Small, so that replicas share a backlog instead of one hoarding it.</summary>
+    /// <summary>Messages a replica prefetches. Small, so that replicas share a backlog.</summary>
     private const ushort Prefetch = 4;
 
     /// <summary>
-    /// Adds the bus. Every event of the log arrives as a message of its own type whose id is the event's id, at least once and in no order:
-    /// a consumer folds the stream and returns if the work is done. The service starts without the broker and connects when it is there.
+    /// Adds the bus. Every event of the log arrives as a message of its own type with the event's id as message id, at least
+    /// once and in no order: a consumer folds the stream and returns if the work is done. The service starts without the broker
+    /// and connects when it is reachable.
     /// </summary>
     /// <remarks>
-    /// Queues are durable, named <c>kuik-</c> and the consumer's name in kebab case; replicas compete for them. They are quorum queues only when
-    /// <c>Kuik:Bus:QuorumQueues</c> says so (default false; for a broker of three nodes or more): one that a single node recovers after a crash may never
-    /// elect its leader again, and then takes and gives nothing until a person helps. A failed consumer is run again
-    /// after 0.2, 1 and 3 seconds, then its message is discarded with one line in the log (<see cref="DiscardedMessageLog"/>): whatever takes longer is
-    /// state, and announced again by expiry. There are no <c>_error</c> and <c>_skipped</c> queues, which only grow, and no <c>Fault</c> messages, which
-    /// hold what cannot be serialised (an exception of Npgsql).
-    /// Limits of a consumer's own belong into its <c>ConsumerDefinition</c>.
+    /// Queues are durable, named <c>kuik-</c> and the consumer's name in kebab case; replicas are competing consumers. They are quorum
+    /// queues only if <c>Kuik:Bus:QuorumQueues</c> is true (default false; for a broker of three nodes or more): a quorum queue that a
+    /// single node recovers after a crash may never elect its leader again, and then accepts and delivers nothing until an operator
+    /// intervenes. A failed consumer is retried after 0.2, 1 and 3 seconds, then its message is discarded with one line in the log
+    /// (<see cref="DiscardedMessageLog"/>): work that takes longer is state, and announced again by expiry. There are no <c>_error</c> and
+    /// <c>_skipped</c> queues, which only grow, and no <c>Fault</c> messages, which contain exceptions that cannot be serialised (Npgsql's,
+    /// for example). Limits of a single consumer belong into its <c>ConsumerDefinition</c>.
     /// </remarks>
     /// <param name="builder">The service's builder.</param>
     /// <param name="configure">Adds the service's consumers: <c>bus.AddConsumer&lt;FetchImage, FetchImageDefinition&gt;()</c>.</param>
-    /// <exception cref="InvalidSettingException">The connection string is missing or cannot be read.</exception>
+    /// <exception cref="InvalidSettingException">The connection string is missing or invalid.</exception>
     public static WebApplicationBuilder AddKuikBus(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? configure = null)
     {
         var broker = ReadConnectionString(builder.Configuration);
         var isCluster = builder.Configuration.Read("Kuik:Bus:QuorumQueues", false, "true or false");
-        // BrokerMonitor says that the broker is away, whoever publishes gets an exception, and DiscardedMessageLog says which message failed for good.
+        // BrokerMonitor logs an unreachable broker, publishers get an exception, and DiscardedMessageLog logs discarded messages.
         builder.Logging.AddFilter("MassTransit", LogLevel.None);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddHostedService(services => new BrokerMonitor(
@@ -55,7 +56,7 @@ public static class BusSetup
                     queue.SetQuorumQueue();
                 endpoint.UseMessageRetry(retry => retry.Intervals(200, 1000, 3000));
             });
-            // What a service does without the broker goes on: degraded, not unready.
+            // A service continues the work that does not need the broker: degraded, not unready.
             bus.ConfigureHealthCheckOptions(health => health.MinimalFailureStatus = HealthStatus.Degraded);
             configure?.Invoke(bus);
             bus.UsingRabbitMq((registration, rabbit) =>
@@ -88,7 +89,7 @@ public static class BusSetup
     }
 
     /// <param name="Address">Without credentials.</param>
-    /// <param name="Username">As the broker knows it.</param>
+    /// <param name="Username">The broker's user.</param>
     /// <param name="Password">Never logged.</param>
     internal sealed record Broker(Uri Address, string Username, string Password);
 }

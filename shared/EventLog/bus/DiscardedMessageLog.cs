@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Says in one line why a message is discarded after its retries. What it was for is not lost: it is in the event log and in the work table, and
-/// announced again.
+/// Logs in one line why a message is discarded after its retries. Its work is not lost: it is in the event log and in the
+/// work table, and is announced again.
 /// </summary>
 internal sealed partial class DiscardedMessageLog(ILogger<DiscardedMessageLog> logger) : IFilter<ExceptionReceiveContext>
 {
@@ -26,7 +26,7 @@ internal sealed partial class DiscardedMessageLog(ILogger<DiscardedMessageLog> l
     /// <inheritdoc/>
     public void Probe(ProbeContext context) => context.CreateFilterScope("discardedMessageLog");
 
-    /// <summary>The image or the pod that the message is about, from MassTransit's envelope.</summary>
+    /// <summary>The message's image or pod, from MassTransit's envelope.</summary>
     private static string SubjectOf(MessageBody body)
     {
         try
@@ -43,9 +43,10 @@ internal sealed partial class DiscardedMessageLog(ILogger<DiscardedMessageLog> l
 
     private static Exception Cause(Exception fault) => fault is MassTransitException { InnerException: { } inner } ? Cause(inner) : fault;
 
-    [LoggerMessage(LogLevel.Warning, "a message of {Queue} about {Subject} is discarded, what it was for is announced again: Postgres fails ({Reason})")]
+    [LoggerMessage(LogLevel.Warning,
+        "A message of {Queue} about {Subject} is discarded, its work is announced again: Postgres fails ({Reason})")]
     private partial void LogPostgres(string queue, string subject, string reason);
 
-    [LoggerMessage(LogLevel.Error, "a message of {Queue} about {Subject} is discarded, what it was for is announced again: {Fault}")]
+    [LoggerMessage(LogLevel.Error, "A message of {Queue} about {Subject} is discarded, its work is announced again: {Fault}")]
     private partial void LogFault(Exception exception, string queue, string subject, string fault);
 }

@@ -11,24 +11,27 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Publishes every event of the log on the bus, at least once: in each stream's order, as a message of the event's own type, with the event's id
-/// as message id. One replica at a time does it, by a lock in Postgres, so that it goes on while the Kubernetes API is down.
+/// Publishes every event of the log on the bus, at least once: in each stream's order, as a message of the event's own
+/// type, with the event's id as message id. One replica at a time runs it, by a lock in Postgres, so that it works while
+/// the Kubernetes API is unreachable.
 /// </summary>
-/// <param name="bus">Resolved when the first event is there: the bus knows consumers that know the store that knows this.</param>
+/// <param name="bus">Resolved at the first event: the bus depends on consumers, which depend on the store, which depends on this.</param>
 public sealed class Relay(Func<IBus> bus) : SubscriptionBase
 {
-    /// <summary>The name under which the log keeps how far the relay has come.</summary>
+    /// <summary>The name of the relay's progress in the log.</summary>
     public const string ShardName = "relay";
 
     private static readonly ActivitySource _activities = new("Kuik.EventLog");
 
-    /// <summary>What the writer recorded of itself. <c>kuik-version</c> is the event's version in its stream.</summary>
+    /// <summary>The headers that identify the writer. <c>kuik-version</c> is the event's version in its stream.</summary>
     private static readonly (string Header, string Name)[] _ofWriter =
     [
         ("service", "kuik-service"), ("replica", "kuik-replica"), ("version", "kuik-writer-version"), ("traceparent", "traceparent"),
     ];
 
-    /// <summary>How long the broker may take to confirm a page. It blocks publishers while it is away or out of memory or disk.</summary>
+    /// <summary>
+    /// The time limit for the broker's confirms of a page. It blocks publishers while it is unreachable or out of memory or disk.
+    /// </summary>
     private static readonly TimeSpan ConfirmTimeout = TimeSpan.FromSeconds(10);
 
     /// <inheritdoc/>
@@ -43,7 +46,7 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // The daemon takes a cancellation for its own end and would stop this shard for good, without a word.
+            // The daemon takes a cancellation for its own end and would stop this shard silently and for good.
             throw new TimeoutException($"RabbitMQ has not confirmed {page.Events.Count} events within {ConfirmTimeout.TotalSeconds} s");
         }
         return NullChangeListener.Instance;
@@ -58,7 +61,7 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
         }
     }
 
-    /// <summary>The bus takes the trace from the activity that is current: that of the event's writer goes on in its consumers.</summary>
+    /// <summary>The bus takes the trace from the current activity: the trace of the event's writer continues in its consumers.</summary>
     private static Activity? Continue(IEvent fact) =>
         ActivityContext.TryParse(fact.GetHeader("traceparent")?.ToString(), null, isRemote: true, out var writer)
             ? _activities.StartActivity($"relay {fact.EventTypeName}", ActivityKind.Producer, writer)
@@ -79,12 +82,12 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
     }
 }
 
-/// <summary>Hosts the relay.</summary>
+/// <summary>Registration of the relay.</summary>
 public static class RelaySetup
 {
     /// <summary>
-    /// Adds the relay from the log to the bus. Only pod-watcher hosts it; all its replicas may, one of them leads.
-    /// Call it with <see cref="EventLogSetup.AddKuikEventLog"/> and <see cref="BusSetup.AddKuikBus"/>.
+    /// Adds the relay from the log to the bus. Only pod-watcher hosts it; of its replicas, the leader runs it. Call it with
+    /// <see cref="EventLogSetup.AddKuikEventLog"/> and <see cref="BusSetup.AddKuikBus"/>.
     /// </summary>
     public static WebApplicationBuilder AddKuikRelay(this WebApplicationBuilder builder)
     {
@@ -93,7 +96,7 @@ public static class RelaySetup
             subscription =>
             {
                 subscription.Name = Relay.ShardName;
-                subscription.IncludeArchivedEvents = true;   // a stream that lives for a moment may be archived before we get to it
+                subscription.IncludeArchivedEvents = true;   // a short-lived stream may be archived before the relay reaches it
                 subscription.Options.BatchSize = 200;
             }));
         return builder;

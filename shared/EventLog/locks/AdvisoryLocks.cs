@@ -5,18 +5,20 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>Advisory locks of Postgres by name. Those taken here end with their transaction; <see cref="SessionLock"/> is the other kind.</summary>
+/// <summary>
+/// Advisory locks of Postgres by name, held until the end of the transaction; <see cref="SessionLock"/> is the other kind.
+/// </summary>
 internal static class AdvisoryLocks
 {
-    /// <summary>Waits until nobody else holds any of them.</summary>
+    /// <summary>Takes locks exclusively, waiting for them.</summary>
     /// <param name="connection">In a transaction, which must be a short one.</param>
-    /// <param name="names">Taken in one order, so that two who take several never wait for each other.</param>
-    /// <param name="ct">Ends the waiting.</param>
+    /// <param name="names">Taken in one order, so that transactions with several locks do not deadlock.</param>
+    /// <param name="ct">Cancels the wait.</param>
     public static Task Take(NpgsqlConnection connection, IEnumerable<string> names, CancellationToken ct) =>
         Take(connection, "pg_advisory_xact_lock", names, ct);
 
     /// <inheritdoc cref="Take(NpgsqlConnection, IEnumerable{string}, CancellationToken)"/>
-    /// <summary>Waits until nobody holds any of them alone; others may share them.</summary>
+    /// <summary>Takes shared locks, waiting for exclusive ones to end.</summary>
     public static Task Share(NpgsqlConnection connection, IEnumerable<string> names, CancellationToken ct) =>
         Take(connection, "pg_advisory_xact_lock_shared", names, ct);
 

@@ -3,19 +3,19 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The order between writing to the cache registry and its garbage collection: every writer shares one lock from its first upload to its
-/// last PUT, a collection holds it exclusively. A process holds it once, however many writers it has. Once a collection has asked, new
-/// writers wait; those that have begun go on, for as long as the collection is ready to wait. Injected as a singleton.
+/// The lock between writing to the cache registry and its garbage collection: every writer holds it shared from its first upload to its
+/// last PUT, a collection holds it exclusively. A process holds one share, however many writers it has. Once a collection waits, new
+/// writers wait; running ones continue, for as long as the collection is prepared to wait. A singleton.
 /// </summary>
 /// <remarks>
-/// A writer must not wait for a second share while it has one, nor for another process that does: a collection that has asked in between
-/// would wait for the first. What a process does on behalf of a writer of another process is covered by that writer's share.
+/// A writer must not wait for a second share while it has one, nor for another process that does: a collection that has come in between
+/// would wait for the first. Work of a process on behalf of a writer of another process is covered by that writer's share.
 /// </remarks>
 public sealed class GarbageCollectionLease(LockSession session, TimeProvider time) : IDisposable
 {
     private const string Name = "garbage-collection";
 
-    /// <summary>How often a process that shares the lock looks whether a collection has asked.</summary>
+    /// <summary>How often a process with a share checks for a waiting collection.</summary>
     internal static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _line = new(1);
@@ -24,12 +24,12 @@ public sealed class GarbageCollectionLease(LockSession session, TimeProvider tim
     private Shared? _current;
     private DateTimeOffset _lookAgainAt;
 
-    /// <summary>Waits while a collection runs or has asked, then shares the lock until the result is disposed.</summary>
-    /// <param name="ct">Ends the waiting, which has no other limit.</param>
-    /// <exception cref="NpgsqlException">Postgres cannot be reached.</exception>
+    /// <summary>Waits while a collection runs or waits, then takes a share until the result is disposed.</summary>
+    /// <param name="ct">Cancels the wait, which has no other limit.</param>
+    /// <exception cref="NpgsqlException">Postgres is unreachable.</exception>
     public async Task<WriteShare> ShareForWriting(CancellationToken ct)
     {
-        await _line.WaitAsync(ct);   // one of them asks Postgres
+        await _line.WaitAsync(ct);   // only one of them asks Postgres
         try
         {
             using var timer = new PeriodicTimer(LockQueue.Interval, time);
@@ -48,14 +48,16 @@ public sealed class GarbageCollectionLease(LockSession session, TimeProvider tim
         }
     }
 
-    /// <summary>Takes the lock exclusively, for a garbage collection. To be called by a process that is no writer: locks of one session do
-    /// not exclude each other.</summary>
-    /// <param name="patience">How long writers that have begun are waited for, while new ones wait. A copy of a very large image can take
-    /// longer: try again later.</param>
-    /// <param name="ct">Ends the waiting.</param>
+    /// <summary>
+    /// Takes the lock exclusively, for a garbage collection. To be called by a process that does not write: locks of one
+    /// session do not exclude each other.
+    /// </summary>
+    /// <param name="patience">The longest wait for running writers, while new ones wait. A copy of a very large image can
+    /// take longer: retry later.</param>
+    /// <param name="ct">Cancels the wait.</param>
     /// <returns>The lock, to be checked (<see cref="HeldLock.EnsureHeld"/>, <see cref="HeldLock.RunWhileHeld"/>) before each deletion; null
     /// when the writers took longer.</returns>
-    /// <exception cref="NpgsqlException">Postgres cannot be reached: nothing may be collected.</exception>
+    /// <exception cref="NpgsqlException">Postgres is unreachable: nothing may be collected.</exception>
     public async Task<HeldLock?> TakeForCollection(TimeSpan patience, CancellationToken ct)
     {
         using var late = new CancellationTokenSource(patience, time);
@@ -70,7 +72,7 @@ public sealed class GarbageCollectionLease(LockSession session, TimeProvider tim
         }
     }
 
-    /// <summary>Ends nothing: a share and a lock are disposed by themselves.</summary>
+    /// <summary>Releases nothing: shares and locks are disposed of separately.</summary>
     public void Dispose() => _line.Dispose();
 
     private Shared? Current()
@@ -113,7 +115,7 @@ public sealed class GarbageCollectionLease(LockSession session, TimeProvider tim
         return isOpen;
     }
 
-    /// <summary>A lost lock is left to the writers that had it, each of which notices by itself; those that come take it anew.</summary>
+    /// <summary>A lost lock is left to its writers, each of which notices it; new writers take it again.</summary>
     private async Task<bool> IsHeld(Shared current, CancellationToken ct)
     {
         try

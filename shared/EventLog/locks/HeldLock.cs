@@ -17,13 +17,15 @@ public sealed class HeldLock : IAsyncDisposable
     internal HeldLock(LockSession session, NpgsqlConnection connection, string unlock, long key) =>
         (_session, _connection, _unlock, _key) = (session, connection, unlock, key);
 
-    /// <summary>Makes sure that the lock is still held; call it right before each step that it protects.</summary>
+    /// <summary>Checks that the lock is still held; call it right before each step that it protects.</summary>
     /// <exception cref="NpgsqlException">The connection is lost, and the lock with it.</exception>
     public Task EnsureHeld(CancellationToken ct) => _session.ExecuteOn(_connection, "select 1", [], ct);
 
-    /// <summary>Runs work that cannot call <see cref="EnsureHeld"/> itself, such as another process: its token is cancelled within two
-    /// seconds after the lock is lost (and <see cref="LockSession.Silence"/> where Postgres just stops answering).</summary>
-    /// <param name="work">Ends at once when its token is cancelled.</param>
+    /// <summary>
+    /// Runs work that cannot call <see cref="EnsureHeld"/> itself, such as another process: its token is cancelled within two seconds after
+    /// the lock is lost (and <see cref="LockSession.Silence"/> if Postgres stops answering).
+    /// </summary>
+    /// <param name="work">Must end at once when its token is cancelled.</param>
     /// <param name="time">The clock of the checks, one a second.</param>
     /// <param name="ct">Cancels the work too.</param>
     /// <exception cref="NpgsqlException">The lock was lost before the work had ended.</exception>
@@ -48,10 +50,10 @@ public sealed class HeldLock : IAsyncDisposable
             throw;
         }
         await working;
-        await EnsureHeld(ct);   // what it did last was protected as well
+        await EnsureHeld(ct);   // the last step was protected as well
     }
 
-    /// <summary>Releases it; nothing is to be released any more when the connection is lost.</summary>
+    /// <summary>Releases the lock, unless the connection is lost.</summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _isReleased, 1) == 1)

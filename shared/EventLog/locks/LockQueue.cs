@@ -3,27 +3,29 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Takes one advisory lock for one waiter of this process at a time, in turn with other processes: a second lock, the queue, is held while
-/// the first one is waited for and given up with it. A process that has just released the lock finds the queue taken by the process that
-/// waits, and comes after it.
+/// Takes one advisory lock for one caller of this process at a time, in turn with other processes: a second lock, the queue, is held
+/// while waiting for the first one and released with it. A process that has just released the lock finds the queue held by the
+/// waiting process, and comes after it.
 /// </summary>
 internal sealed class LockQueue(LockSession session, string name, bool isShared, TimeProvider time)
 {
-    /// <summary>Between two attempts, while another process holds the lock.</summary>
+    /// <summary>The time between two attempts, while another process holds the lock.</summary>
     internal static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
     private readonly long _key = AdvisoryLocks.KeyOf(name);
     private readonly long _queue = AdvisoryLocks.KeyOf(name + "/queue");
     private readonly string _suffix = isShared ? "_shared" : "";
 
-    /// <summary>Is no process waiting for the lock in a way that excludes this one? Asked by one that shares the lock already.</summary>
-    /// <exception cref="NpgsqlException">Postgres cannot be reached.</exception>
+    /// <summary>
+    /// True when no process waits for the lock in a way that excludes this one. Called by a process that shares the lock already.
+    /// </summary>
+    /// <exception cref="NpgsqlException">Postgres is unreachable.</exception>
     public async Task<bool> IsOpen(CancellationToken ct) =>
         (await session.Execute(
             $"select case when pg_try_advisory_lock{_suffix}($1) then pg_advisory_unlock{_suffix}($1) else false end", [_queue], ct)).Value is true;
 
-    /// <summary>Waits for the lock. Not for several callers at once.</summary>
-    /// <exception cref="NpgsqlException">Postgres cannot be reached.</exception>
+    /// <summary>Takes the lock, waiting for it. Not for concurrent callers.</summary>
+    /// <exception cref="NpgsqlException">Postgres is unreachable.</exception>
     public async Task<HeldLock> Take(CancellationToken ct)
     {
         using var timer = new PeriodicTimer(Interval, time);
@@ -46,7 +48,7 @@ internal sealed class LockQueue(LockSession session, string name, bool isShared,
         }
     }
 
-    /// <returns>Null: not even the queue was free. False: the queue is held. True: the lock is held, and the queue given up.</returns>
+    /// <returns>Null: not even the queue was free. False: the queue is held. True: the lock is held, and the queue released.</returns>
     private async Task<(bool? IsTaken, NpgsqlConnection? On)> TryBoth(CancellationToken ct)
     {
         var sql = $"select case when pg_try_advisory_lock{_suffix}($2) then {TryLock} end";

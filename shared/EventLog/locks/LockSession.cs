@@ -4,21 +4,21 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The one Postgres session on which this process holds its advisory locks, however many: it never takes a connection of the pool, and a
-/// full pool does not touch it. Connects when the first lock is wanted; a lost connection loses all of them
-/// (<see cref="HeldLock.EnsureHeld"/>), and the next one is taken on a new connection. Injected as a singleton.
+/// The single Postgres session for all advisory locks of this process: it never takes a connection of the pool, and a full pool does not
+/// affect it. Connects for the first lock; a lost connection loses all locks (<see cref="HeldLock.EnsureHeld"/>), and the next one is taken
+/// on a new connection. A singleton.
 /// </summary>
 /// <remarks>
-/// Locks are tried, never waited for inside Postgres: a session that waits for one looks to Marten's daemon as if it might still fill a gap
-/// in the event sequence, and the daemon would wait for it. The order among processes comes from a second lock, the queue
-/// (<see cref="LockQueue"/>).
+/// Locks are only tried, never waited for inside Postgres: to Marten's daemon a session that waits for one looks as if it might
+/// still fill a gap in the event sequence, and the daemon would wait for it. The order among processes comes from a second lock, the
+/// queue (<see cref="LockQueue"/>).
 /// </remarks>
 public sealed class LockSession : IAsyncDisposable
 {
-    /// <summary>How long a connection attempt may take, and how long a statement: then Postgres counts as unreachable.</summary>
+    /// <summary>The time limit of a connection attempt, and of a statement: then Postgres counts as unreachable.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
 
-    /// <summary>After a failed attempt to connect, callers fail at once for this long and three times as long as it took.</summary>
+    /// <summary>After a failed attempt to connect, callers fail at once for this long plus three times as long as it took.</summary>
     internal static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
 
     private readonly NpgsqlDataSource _postgres;
@@ -28,7 +28,7 @@ public sealed class LockSession : IAsyncDisposable
     private Exception? _failure;
     private DateTimeOffset _pausedUntil;
 
-    /// <param name="connectionString">Of <c>ConnectionStrings:Postgres</c>; pooling is switched off here.</param>
+    /// <param name="connectionString">The value of <c>ConnectionStrings:Postgres</c>; pooling is switched off here.</param>
     /// <param name="time">The clock of the pause after a failure.</param>
     public LockSession(string connectionString, TimeProvider time)
     {
@@ -43,7 +43,7 @@ public sealed class LockSession : IAsyncDisposable
         _time = time;
     }
 
-    /// <summary>False when no connection can be had now.</summary>
+    /// <summary>False when no connection can be opened now.</summary>
     public async Task<bool> IsReachable(CancellationToken ct)
     {
         try
@@ -67,10 +67,10 @@ public sealed class LockSession : IAsyncDisposable
     /// <summary>Runs a statement that takes locks, on a new connection if the last one is lost.</summary>
     /// <param name="sql">Returns one value.</param>
     /// <param name="keys">Its parameters.</param>
-    /// <param name="ct">Ends the waiting for other statements; a statement that has begun is completed, so that what it takes is
-    /// known.</param>
+    /// <param name="ct">Cancels the wait for other statements; a statement that has begun is completed, so
+    /// that its locks are known.</param>
     /// <returns>The value, null for SQL's null, and the connection on which it ran.</returns>
-    /// <exception cref="NpgsqlException">Postgres cannot be reached, or does not answer in time.</exception>
+    /// <exception cref="NpgsqlException">Postgres is unreachable, or does not answer in time.</exception>
     internal async Task<(object? Value, NpgsqlConnection On)> Execute(string sql, long[] keys, CancellationToken ct)
     {
         await _oneStatement.WaitAsync(ct);
@@ -84,7 +84,7 @@ public sealed class LockSession : IAsyncDisposable
                 }
                 catch (NpgsqlException) when (_connection is null)
                 {
-                    // The last connection is lost, or silent since a failover, which says nothing about Postgres now.
+                    // The last connection is lost, or silent since a failover, which proves nothing about Postgres now.
                 }
             }
             var connection = await Connect();
@@ -146,7 +146,7 @@ public sealed class LockSession : IAsyncDisposable
         }
         catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
         {
-            // What Postgres itself refuses leaves the connection as it was. After a time-out it is not known what the statement did.
+            // An error of Postgres itself leaves the connection as it was. After a time-out the effect of the statement is unknown.
             if (e is not PostgresException || connection.State != ConnectionState.Open)
                 await Drop();
             throw e as NpgsqlException ?? new NpgsqlException("the connection that held the lock is lost", e);

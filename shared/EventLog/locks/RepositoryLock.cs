@@ -1,7 +1,8 @@
 namespace Kuik.EventLog;
 
-/// <summary>The lock of a repository, held. Released by disposing it, by the end of the process, or when the connection to Postgres is
-/// lost.</summary>
+/// <summary>
+/// A held lock of a repository. Released by disposing of it, by the end of the process, or when the connection to Postgres is lost.
+/// </summary>
 public sealed class RepositoryLock : IAsyncDisposable
 {
     private readonly HeldLock _held;

@@ -3,18 +3,18 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The order between copying into a cache repository and evicting from it: the last check of an image's parts with the PUT of its tag, and
-/// an eviction with its sweep, hold the repository's lock. Within this process callers wait in one line for each repository; only the first
-/// of them asks Postgres. Injected as a singleton.
+/// The locks between copying into a cache repository and evicting from it: held for the last check of an image's parts with the
+/// PUT of its tag, and for an eviction with its sweep. Within this process callers queue for each repository; only the first of
+/// them asks Postgres. A singleton.
 /// </summary>
 public sealed class RepositoryLocks(LockSession session, TimeProvider time)
 {
     private readonly Dictionary<string, Line> _lines = [];
 
-    /// <summary>Waits for the lock; disposing of the result releases it.</summary>
+    /// <summary>Takes the lock, waiting for it; disposing of the result releases it.</summary>
     /// <param name="repository">The path in the cache registry, <c>docker.io/library/nginx</c>.</param>
-    /// <param name="ct">Ends the waiting, which has no other limit.</param>
-    /// <exception cref="NpgsqlException">Postgres cannot be reached.</exception>
+    /// <param name="ct">Cancels the wait, which has no other limit.</param>
+    /// <exception cref="NpgsqlException">Postgres is unreachable.</exception>
     public async Task<RepositoryLock> Take(string repository, CancellationToken ct)
     {
         var line = Enter(repository);

@@ -2,9 +2,11 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>An advisory lock that belongs to a Postgres session of its own, outside of any transaction, until it is disposed or its connection breaks.</summary>
+/// <summary>
+/// An advisory lock with a Postgres session of its own, outside of any transaction, held until it is disposed of or its connection breaks.
+/// </summary>
 /// <remarks>
-/// It is only ever tried, never waited for: a session that waits for it, or holds it in a transaction, looks to Marten's daemon as if it might
+/// It is only tried, never waited for: to Marten's daemon a session that waits for it, or holds it in a transaction, looks as if it might
 /// still fill a gap in the event sequence, and the daemon would wait for it.
 /// </remarks>
 internal sealed class SessionLock : IAsyncDisposable
@@ -33,7 +35,7 @@ internal sealed class SessionLock : IAsyncDisposable
         }
     }
 
-    /// <exception cref="NpgsqlException">The connection is gone, and the lock with it.</exception>
+    /// <exception cref="NpgsqlException">The connection is lost, and the lock with it.</exception>
     public async Task EnsureHeld(CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select 1", connection) { CommandTimeout = 5 };
@@ -44,13 +46,13 @@ internal sealed class SessionLock : IAsyncDisposable
     {
         try
         {
-            // A session that goes back to the pool keeps its locks until somebody uses it: unlock by hand.
+            // A session that returns to the pool keeps its locks until its next use: release it explicitly.
             await using var command = new NpgsqlCommand("select pg_advisory_unlock($1)", connection) { Parameters = { new() { Value = key } }, CommandTimeout = 5 };
             await command.ExecuteNonQueryAsync();
         }
         catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
         {
-            // The connection is gone or closed, and Postgres has released the lock with it.
+            // The connection is lost or closed, and Postgres has released the lock with it.
         }
         finally
         {

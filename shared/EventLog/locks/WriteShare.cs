@@ -1,6 +1,6 @@
 namespace Kuik.EventLog;
 
-/// <summary>One writer's share of the lock that keeps a garbage collection away.</summary>
+/// <summary>A writer's share of the lock that keeps garbage collection away.</summary>
 public sealed class WriteShare : IAsyncDisposable
 {
     private readonly HeldLock _held;

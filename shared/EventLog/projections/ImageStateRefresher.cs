@@ -9,14 +9,14 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Follows the log and brings snapshots and work up to their streams where they are behind: an earlier version, which runs beside this one
-/// during an upgrade, appends without them. After a change of <see cref="ImageState.FoldVersion"/>, and on a log that has no snapshots yet,
-/// it goes through the whole log once.
+/// Follows the log and brings outdated snapshots and work up to their streams: an earlier version, which runs beside this one
+/// during an upgrade, appends without them. After a change of <see cref="ImageState.FoldVersion"/>, and on a log without
+/// snapshots, it reads the whole log once.
 /// </summary>
-/// <param name="transactions">Resolved when the first event is there: they know the store that knows this.</param>
+/// <param name="transactions">Resolved at the first event: they depend on the store, which depends on this.</param>
 public sealed class ImageStateRefresher(Func<EventLogTransactions> transactions) : SubscriptionBase
 {
-    /// <summary>The name under which the log keeps how far it has come: another one for each fold.</summary>
+    /// <summary>The name of its progress in the log: another one for each fold version.</summary>
     public static readonly string ShardName = $"image-states-{ImageState.FoldVersion}";
 
     internal static readonly Type[] Facts =
@@ -36,10 +36,12 @@ public sealed class ImageStateRefresher(Func<EventLogTransactions> transactions)
     }
 }
 
-/// <summary>Hosts it.</summary>
+/// <summary>Registration of the refresher.</summary>
 public static class ImageStateRefresherSetup
 {
-    /// <summary>Only expiry hosts it; all its replicas may, one of them leads. Call it with <see cref="EventLogSetup.AddKuikEventLog"/>.</summary>
+    /// <summary>
+    /// Adds it. Only expiry hosts it; of its replicas, the leader runs it. Call it with <see cref="EventLogSetup.AddKuikEventLog"/>.
+    /// </summary>
     public static WebApplicationBuilder AddKuikImageStates(this WebApplicationBuilder builder)
     {
         builder.Services.ConfigureMarten((services, options) => options.Projections.Subscribe(

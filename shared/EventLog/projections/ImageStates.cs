@@ -7,9 +7,9 @@ using Weasel.Postgresql.Tables;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The snapshots of <see cref="ImageState"/>: one row an image, written in the transaction that appends to the image's stream. A snapshot is
-/// the state at a version; events after it are read from the stream, and one of another fold is not used at all. So a writer of an earlier
-/// version, which does not know the table, makes a snapshot old and never wrong.
+/// The snapshots of <see cref="ImageState"/>: one row an image, written in the transaction that appends to the image's stream. A snapshot
+/// is the state at a version; events after it are read from the stream, and a snapshot of another fold version is not used at all. So a
+/// writer of an earlier version, which does not know the table, makes a snapshot outdated, never wrong.
 /// </summary>
 public static class ImageStates
 {
@@ -41,14 +41,12 @@ public static class ImageStates
         where image_states.version < excluded.version or image_states.fold <> excluded.fold
         """;
 
-    /// <summary>
-    /// A page of the images that become unused when no pod uses them, in the order of their names.
-    /// </summary>
+    /// <summary>A page of the images that become unused when no pod uses them, in the order of their names.</summary>
     /// <param name="postgres">The event log.</param>
-    /// <param name="after">The last image of the page before; empty for the first page.</param>
-    /// <param name="size">How many images a page has at most.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <returns>The last image of the page, empty after the last page; and those of the page that no pod uses.</returns>
+    /// <param name="after">The last image of the previous page; empty for the first page.</param>
+    /// <param name="size">The limit of images in a page.</param>
+    /// <param name="ct">Cancels it.</param>
+    /// <returns>The last image of the page, empty after the last page; and the page's images without users.</returns>
     public static async Task<(string Last, IReadOnlyList<string> Unused)> PageOfUnused(NpgsqlDataSource postgres, string after, int size,
         CancellationToken ct)
     {
@@ -66,7 +64,7 @@ public static class ImageStates
         return (count < size ? "" : last, unused);
     }
 
-    /// <summary>The table, for the migration to create with Marten's own.</summary>
+    /// <summary>The table, created by the migration together with Marten's own.</summary>
     internal static Table Table()
     {
         var table = new Table("kuik.image_states");
@@ -79,7 +77,7 @@ public static class ImageStates
         return table;
     }
 
-    /// <summary>What is stored of these streams.</summary>
+    /// <summary>The stored states of these streams.</summary>
     internal static async Task<IReadOnlyList<StoredState>> Read(NpgsqlConnection connection, IReadOnlyCollection<string> streams,
         CancellationToken ct)
     {
@@ -114,9 +112,9 @@ public static class ImageStates
     };
 }
 
-/// <summary>What is stored of an image's stream.</summary>
+/// <summary>The stored state of an image's stream.</summary>
 /// <param name="Stream">Its key.</param>
-/// <param name="StreamVersion">How many events it has; 0 when it does not exist.</param>
-/// <param name="Version">How many of them are in <paramref name="State"/>.</param>
+/// <param name="StreamVersion">The number of its events; 0 when it does not exist.</param>
+/// <param name="Version">The number of events in <paramref name="State"/>.</param>
 /// <param name="State">The snapshot.</param>
 internal sealed record StoredState(string Stream, long StreamVersion, long Version, ImageState State);

@@ -3,10 +3,10 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Which replica of a service does what only one may do: the one whose Postgres session holds an advisory lock named for the service.
-/// Injected as a singleton. It ends with the process, with its connection, or when the host stops; another replica takes it within seconds.
+/// Leader election among the replicas of a service: the leader's Postgres session holds an advisory lock named for the service. A
+/// singleton. Leadership ends with the process, with its connection, or when the host stops; another replica takes it within seconds.
 /// </summary>
-/// <remarks>Whoever leads may not notice at once that it no longer does: what it does must be safe when another does it too.</remarks>
+/// <remarks>A leader may not notice at once that it no longer leads: its work must be safe when another replica does it too.</remarks>
 public sealed class Leadership(NpgsqlDataSource postgres, string service)
 {
     private SessionLock? held;
@@ -14,8 +14,8 @@ public sealed class Leadership(NpgsqlDataSource postgres, string service)
     /// <summary>True while this replica leads, as far as it knows.</summary>
     public bool IsHeld => held is not null;
 
-    /// <summary>Takes the lead if nobody has it; makes sure of it if this replica does. Not for several callers at once.</summary>
-    /// <exception cref="NpgsqlException">Postgres is not there; the lead is lost, if this replica had it.</exception>
+    /// <summary>Takes leadership if it is free; checks it if this replica has it. Not for concurrent callers.</summary>
+    /// <exception cref="NpgsqlException">Postgres is unreachable; leadership is lost, if this replica had it.</exception>
     internal async Task<bool> TryHold(CancellationToken ct)
     {
         if (held is null)
@@ -32,7 +32,7 @@ public sealed class Leadership(NpgsqlDataSource postgres, string service)
         }
     }
 
-    /// <summary>Lets another replica lead.</summary>
+    /// <summary>Releases leadership.</summary>
     internal async Task GiveUp()
     {
         if (Interlocked.Exchange(ref held, null) is { } old)

@@ -3,9 +3,9 @@ using Weasel.Postgresql.Tables;
 
 namespace Kuik.EventLog;
 
-/// <summary>A repository of the cache that is to be swept.</summary>
+/// <summary>A repository of the cache with a pending sweep.</summary>
 /// <param name="Repository">The path in the cache registry.</param>
-/// <param name="Version">Changes with each eviction that is noted.</param>
+/// <param name="Version">Changes with each recorded eviction.</param>
 public sealed record PendingSweep(string Repository, long Version);
 
 /// <summary>
@@ -14,16 +14,16 @@ public sealed record PendingSweep(string Repository, long Version);
 /// </summary>
 public static class PendingSweeps
 {
-    /// <summary>A repository is swept when nothing has been evicted from it for this long.</summary>
+    /// <summary>A sweep is due when nothing has been evicted from the repository for this long.</summary>
     public static readonly TimeSpan Quiet = TimeSpan.FromSeconds(10);
 
-    /// <summary>It is swept at the latest this long after its first eviction.</summary>
+    /// <summary>A sweep is due at the latest this long after the first eviction.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
-    /// <summary>A tag was removed from the repository.</summary>
-    /// <param name="connection">Of the transaction that records the eviction.</param>
+    /// <summary>Records that a tag was removed from the repository.</summary>
+    /// <param name="connection">The connection of the transaction that records the eviction.</param>
     /// <param name="repository">The path in the cache registry.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <param name="ct">Cancels it.</param>
     public static async Task Note(NpgsqlConnection connection, string repository, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
@@ -35,8 +35,8 @@ public static class PendingSweeps
     }
 
     /// <summary>
-    /// A repository whose sweep is due, the one that has waited longest; null for none. It is left to the caller for ten minutes, and after
-    /// each attempt that is not followed by <see cref="Done"/> for twice as long, up to six hours.
+    /// Claims the repository whose sweep has been due the longest; null for none. The claim lasts ten minutes, and after each attempt
+    /// without <see cref="Done"/> twice as long, up to six hours.
     /// </summary>
     public static async Task<PendingSweep?> Claim(NpgsqlConnection connection, CancellationToken ct)
     {
@@ -53,7 +53,7 @@ public static class PendingSweeps
         return await row.ReadAsync(ct) ? new PendingSweep(row.GetString(0), row.GetInt64(1)) : null;
     }
 
-    /// <summary>The repository was swept. Evictions that were noted meanwhile are followed by another sweep.</summary>
+    /// <summary>Records a completed sweep. Evictions recorded meanwhile are followed by another sweep.</summary>
     public static async Task Done(NpgsqlConnection connection, PendingSweep sweep, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
@@ -64,7 +64,7 @@ public static class PendingSweeps
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>The table, for Marten to create with its own.</summary>
+    /// <summary>The table, created by Marten with its own.</summary>
     internal static Table Table()
     {
         var table = new Table("kuik.pending_sweeps");

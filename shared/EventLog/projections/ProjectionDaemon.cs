@@ -9,10 +9,10 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Runs this service's async projections and subscriptions in the one replica that leads, and keeps them running: what has failed is
-/// started again, so that it goes on as soon as its cause is gone; what stands still without an error is started again too.
+/// Runs this service's async projections and subscriptions in the leader, and keeps them running: failed shards are restarted, so that they
+/// continue as soon as the cause is gone; shards that make no progress without an error are restarted too.
 /// </summary>
-/// <remarks>It is Marten's daemon under a lead of our own: see docs/decisions/0002-relay-and-high-water.md for why.</remarks>
+/// <remarks>Marten's daemon with our own leader election: docs/decisions/0002-relay-and-high-water.md explains why.</remarks>
 internal sealed partial class ProjectionDaemon(
     IDocumentStore store, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready, PostgresAvailability availability,
     EventLogMetrics metrics, TimeProvider time,
@@ -22,13 +22,15 @@ internal sealed partial class ProjectionDaemon(
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a shard rests after a failure before it is started again; after each further one in a row of Postgres, which may be that
-    /// its progress cannot be written, twice as long.</summary>
+    /// <summary>
+    /// The pause before a failed shard is restarted; twice as long after each consecutive failure of Postgres, which may
+    /// be unable to store its progress.
+    /// </summary>
     private static readonly TimeSpan RestAfterFailure = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long a shard may stand still with events before it, before it is reported and started again.</summary>
+    /// <summary>How long a shard with pending events may make no progress before it is reported and restarted.</summary>
     internal static readonly TimeSpan StandsStillAfter = TimeSpan.FromSeconds(60);
 
     private readonly Dictionary<string, ShardProgress> progress = [];
@@ -36,10 +38,10 @@ internal sealed partial class ProjectionDaemon(
     private readonly BackOff backOff = new(time, EventLogWorker.LongestPause);
     private IProjectionDaemon? daemon;
 
-    /// <summary>How each shard gets on in this replica; empty when it does not lead.</summary>
+    /// <summary>The progress of each shard in this replica; empty when it does not lead.</summary>
     public IReadOnlyList<ShardProgress> Progress { get { lock (progress) return [.. progress.Values]; } }
 
-    /// <summary>Names of what this service projects and subscribes.</summary>
+    /// <summary>The names of this service's projections and subscriptions.</summary>
     private IReadOnlyList<string> Shards { get; } = [.. ((DocumentStore)store).Options.Projections.AllShards().Select(shard => shard.Name.Identity)];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -57,7 +59,7 @@ internal sealed partial class ProjectionDaemon(
         await leadership.GiveUp();
     }
 
-    /// <summary>One pass: lead if possible, then look at every shard.</summary>
+    /// <summary>Runs one pass: leads if possible, then checks every shard.</summary>
     /// <returns>The pause before the next pass.</returns>
     internal async Task<TimeSpan> KeepRunning(CancellationToken ct)
     {
@@ -65,7 +67,7 @@ internal sealed partial class ProjectionDaemon(
         {
             if (await leadership.TryHold(ct))
             {
-                // A shard that works and cannot write its progress would do the same page again and again.
+                // A working shard that cannot store its progress would process the same page again and again.
                 if (await PostgresHealth.ReadOnlyBecause(postgres, ct) is { } cause)
                     throw new NpgsqlException($"takes no writes: {cause}");
                 daemon ??= await store.BuildProjectionDaemonAsync(logger: loggers.CreateLogger("Marten.Daemon"));
@@ -79,7 +81,7 @@ internal sealed partial class ProjectionDaemon(
         }
         catch (Exception e) when (EventLogFault.MeansAway(e) && !ct.IsCancellationRequested)
         {
-            // The lead may have gone with the connection: another replica may have it already.
+            // Leadership may be lost with the connection: another replica may have it already.
             if (daemon is not null)
                 LogLostLead(PostgresHealth.AddressOf(postgres), EventLogFault.ReasonOf(e));
             availability.ReportFailure(Part, e, isSilent: daemon is not null);
@@ -126,8 +128,10 @@ internal sealed partial class ProjectionDaemon(
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>The age of the first event after a position that has a time. A tombstone, which Marten writes for a number that a failed
-    /// append has used, has none (<c>-infinity</c>).</summary>
+    /// <summary>
+    /// The age of the first event with a time after a position. A tombstone, which Marten writes for the number of a failed
+    /// append, has none (<c>-infinity</c>).
+    /// </summary>
     private async Task<TimeSpan> LagOf(long position, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand($"""
@@ -153,38 +157,12 @@ internal sealed partial class ProjectionDaemon(
 
     private ShardProgress Set(ShardProgress next) { lock (progress) return progress[next.Shard] = next; }
 
-    [LoggerMessage(LogLevel.Error, "{Shard} has stopped and is tried again every few seconds: {Failure}")]
+    [LoggerMessage(LogLevel.Error, "Shard {Shard} stopped; retrying every few seconds: {Failure}")]
     private partial void LogFailed(string shard, string failure);
 
-    [LoggerMessage(LogLevel.Warning, "{Shard} has stood still at event {Position} of {Last} since {Since:O}: starting it again")]
+    [LoggerMessage(LogLevel.Warning, "Shard {Shard} has made no progress at event {Position} of {Last} since {Since:O}; restarting it")]
     private partial void LogStandsStill(string shard, long position, long last, DateTimeOffset since);
 
-    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} does not answer as it should ({Reason}): its projections stop, and start again when it does")]
+    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} fails ({Reason}); projections are stopped until it answers")]
     private partial void LogLostLead(string address, string reason);
-}
-
-/// <summary>How far one projection or subscription has come.</summary>
-/// <param name="Shard">Its name.</param>
-/// <param name="Position">The sequence number of the last event it is done with.</param>
-/// <param name="Last">The sequence number of the last event in the log.</param>
-/// <param name="Since">UTC: when <paramref name="Position"/> last changed, or the shard was last seen to have nothing to do.</param>
-/// <param name="Failure">Why it does not get past <paramref name="Position"/>; null as long as it does.</param>
-internal sealed record ShardProgress(string Shard, long Position, long Last, DateTimeOffset Since, ShardFailure? Failure)
-{
-    /// <summary>The age of the oldest event after <see cref="Position"/>.</summary>
-    public TimeSpan Lag { get; init; }
-
-    /// <summary>What has been seen now.</summary>
-    /// <param name="position">-1 when the shard has not started.</param>
-    /// <param name="last">The last event in the log.</param>
-    /// <param name="failure">Null also just after it was started again: a failure is over when the shard has got past it.</param>
-    /// <param name="now">UTC.</param>
-    public ShardProgress After(long position, long last, ShardFailure? failure, DateTimeOffset now)
-    {
-        var hasMoved = position > Position || position >= last;
-        return new ShardProgress(Shard, Math.Max(position, Position), last, hasMoved ? now : Since, failure ?? (hasMoved ? null : Failure));
-    }
-
-    /// <summary>Since when it has had events before it and not moved, when that is too long; null when it is not.</summary>
-    public DateTimeOffset? StandsStill(DateTimeOffset now) => Position < Last && now - Since >= ProjectionDaemon.StandsStillAfter ? Since : null;
 }

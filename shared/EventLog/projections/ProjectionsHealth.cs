@@ -3,8 +3,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Not ready when an event cannot be read or applied, naming it, or when a shard stands still for no reason that it gives. Degraded while something
-/// outside is in the way, for example the broker. A replica that does not lead is healthy.
+/// The health check of projections. Unhealthy, with the event's name, when an event cannot be read or applied, or when a
+/// shard makes no progress without a failure. Degraded while an external cause stops a shard, for example the broker. A
+/// replica that does not lead is healthy.
 /// </summary>
 internal sealed class ProjectionsHealth(ProjectionDaemon projections, TimeProvider time) : IHealthCheck
 {
@@ -23,7 +24,7 @@ internal sealed class ProjectionsHealth(ProjectionDaemon projections, TimeProvid
     {
         { Failure: { Event: { } fact } failure } => (HealthStatus.Unhealthy, $"{shard.Shard} cannot get past {fact}: {failure.Message}"),
         { Failure: { } failure } => (HealthStatus.Degraded, $"{shard.Shard} stopped at event {shard.Position} of {shard.Last}: {failure.Message}"),
-        _ when shard.StandsStill(now) is { } since => (HealthStatus.Unhealthy, $"{shard.Shard} stands still at event {shard.Position} of {shard.Last} since {since:O}"),
+        _ when shard.StandsStill(now) is { } since => (HealthStatus.Unhealthy, $"{shard.Shard} has made no progress at event {shard.Position} of {shard.Last} since {since:O}"),
         _ => (HealthStatus.Healthy, ""),
     };
 }

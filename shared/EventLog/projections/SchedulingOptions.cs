@@ -3,10 +3,10 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.EventLog;
 
-/// <summary>When work on images is due: the same in every service.</summary>
-/// <param name="ExpiryDelay"><c>Kuik:ExpiryDelay</c>: how long an image stays cached after its last use ended. Default 30 days, at least
-/// 1 second. A changed one holds for images that are waiting too.</param>
-/// <param name="RequestLease"><c>Kuik:RequestLease</c>: how long an announced copy or removal may stay unclaimed before it is announced
+/// <summary>The options of due work on images: the same in every service.</summary>
+/// <param name="ExpiryDelay"><c>Kuik:ExpiryDelay</c>: how long an image stays cached after its last use ended. Default 30 days, at least 1
+/// second. A change applies to images that are already unused, too.</param>
+/// <param name="RequestLease"><c>Kuik:RequestLease</c>: how long an announced copy or eviction may stay unclaimed before it is announced
 /// again. Default 10 minutes, at least 1 second.</param>
 public sealed record SchedulingOptions(TimeSpan ExpiryDelay, TimeSpan RequestLease)
 {
@@ -18,7 +18,7 @@ public sealed record SchedulingOptions(TimeSpan ExpiryDelay, TimeSpan RequestLea
     /// </summary>
     public TimeSpan Announcement => FirstAnnouncement < RequestLease ? FirstAnnouncement : RequestLease;
 
-    /// <exception cref="InvalidSettingException">One of them cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">A value is invalid.</exception>
     public static SchedulingOptions From(IConfiguration configuration) => new(
         configuration.Read("Kuik:ExpiryDelay", TimeSpan.FromDays(30),
             "a time span of at least 1 second, such as 30.00:00:00 (days.hours:minutes:seconds)", IsPossible),

@@ -4,31 +4,9 @@ using Weasel.Postgresql.Tables;
 
 namespace Kuik.EventLog;
 
-/// <summary>The lease on a piece of work, by the database's clock.</summary>
-/// <param name="Attempt">The claim that it belongs to.</param>
-/// <param name="By">The replica that holds it; null when it was given back.</param>
-/// <param name="IsLive">It has not expired.</param>
-public sealed record WorkLease(long Attempt, string? By, bool IsLive)
-{
-    /// <summary>Whether a replica is at the image's current claim and has been heard of recently. A claim of an earlier version has no lease
-    /// in the work table, only the one in its event.</summary>
-    /// <param name="image">Its state.</param>
-    /// <param name="lease">The lease on that work; null for none.</param>
-    /// <param name="now">UTC, by the database's clock.</param>
-    public static bool IsHeld(ImageState image, WorkLease? lease, DateTimeOffset now) =>
-        lease is { By: not null } && lease.Attempt == image.Attempt ? lease.IsLive : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
-}
-
-/// <summary>Work that is to be announced.</summary>
-/// <param name="Kind">A copy or a removal.</param>
-/// <param name="Image">The normalised reference.</param>
-/// <param name="DueSince">UTC: when it became due.</param>
-/// <param name="DueAgain">UTC: when it is due again unless it changes.</param>
-public sealed record DueWork(WorkKind Kind, string Image, DateTimeOffset DueSince, DateTimeOffset DueAgain);
-
 /// <summary>
-/// The work table: what is open about each image and when it is due (<see cref="ImageWork"/>), changed in the transaction that records the
-/// fact which opens or ends it. Scheduling is no fact: announcements and leases change here and not in the log.
+/// The work table: open work on each image and when it is due (<see cref="ImageWork"/>), changed in the transaction that records the event
+/// which starts or ends it. Scheduling is not a fact: announcements and leases change here and not in the log.
 /// </summary>
 public static class WorkTable
 {
@@ -64,8 +42,10 @@ public static class WorkTable
             lease_until = excluded.lease_until, leased_by = excluded.leased_by
         """;
 
-    /// <summary>The lease on a piece of work; null when there is no such work. Not locked: of two claims, the version of the image's stream
-    /// lets one pass.</summary>
+    /// <summary>
+    /// The lease on a piece of work; null when there is no such work. Not locked: of two concurrent claims, the version
+    /// of the image's stream admits one.
+    /// </summary>
     public static async Task<WorkLease?> FindLease(NpgsqlConnection connection, WorkKind kind, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
@@ -75,12 +55,12 @@ public static class WorkTable
         return await row.ReadAsync(ct) ? new WorkLease(row.GetInt64(0), row.IsDBNull(1) ? null : row.GetString(1), row.GetBoolean(2)) : null;
     }
 
-    /// <summary>Takes a piece of work for a claim that is recorded in the same transaction.</summary>
+    /// <summary>Claims a piece of work; the claim is recorded in the same transaction.</summary>
     public static Task Claim(NpgsqlConnection connection, WorkKind kind, string image, long attempt, string by, TimeSpan lease,
         CancellationToken ct) =>
         Execute(connection, Lease, [NameOf(kind), image, lease, attempt, by], ct);
 
-    /// <summary>Extends a lease from now on. False when the claim is no longer the current one.</summary>
+    /// <summary>Renews a lease. False when the claim is no longer the current one.</summary>
     public static async Task<bool> Renew(NpgsqlDataSource postgres, WorkKind kind, string image, long attempt, TimeSpan lease,
         CancellationToken ct)
     {
@@ -91,7 +71,9 @@ public static class WorkTable
             """, [NameOf(kind), image, attempt, lease], ct) == 1;
     }
 
-    /// <summary>Ends a lease: the work is due again after the pause, for any replica. Nothing when the claim is not the current one.</summary>
+    /// <summary>
+    /// Releases a lease: the work is due again after the pause, for any replica. Does nothing when the claim is not the current one.
+    /// </summary>
     public static async Task GiveBack(NpgsqlDataSource postgres, WorkKind kind, string image, long attempt, TimeSpan pause, CancellationToken ct)
     {
         await using var connection = await postgres.OpenConnectionAsync(ct);
@@ -100,13 +82,11 @@ public static class WorkTable
             """, [NameOf(kind), image, attempt, pause], ct);
     }
 
-    /// <summary>
-    /// Takes what is due of copies and removals, longest waiting first: no replica has a live lease on it. It is due again after the pause.
-    /// </summary>
+    /// <summary>Takes due copies and evictions without a live lease, longest waiting first. They are due again after the pause.</summary>
     /// <param name="postgres">The event log.</param>
-    /// <param name="limit">How many at most.</param>
-    /// <param name="pause">How long announcing it may take.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <param name="limit">The limit of results.</param>
+    /// <param name="pause">The time limit for announcing them.</param>
+    /// <param name="ct">Cancels it.</param>
     public static async Task<IReadOnlyList<DueWork>> TakeDue(NpgsqlDataSource postgres, int limit, TimeSpan pause, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand(TakeDueQuery);
@@ -122,7 +102,9 @@ public static class WorkTable
         return due;
     }
 
-    /// <summary>Work that was taken has been announced: it is due again after the pause. What has been claimed or has ended since is left alone.</summary>
+    /// <summary>
+    /// Postpones announced work: it is due again after the pause. Work that was claimed or has ended since is not changed.
+    /// </summary>
     public static async Task Postpone(NpgsqlDataSource postgres, IReadOnlyList<DueWork> work, TimeSpan pause, CancellationToken ct)
     {
         await using var connection = await postgres.OpenConnectionAsync(ct);
@@ -131,7 +113,7 @@ public static class WorkTable
             work.Select(taken => taken.DueAgain).ToArray()], ct);
     }
 
-    /// <summary>Images whose expiry is due: unused for the whole delay, or forgotten; those that have waited longest first.</summary>
+    /// <summary>Images whose expiry is due: unused for the whole delay, or forgotten; the longest waiting first.</summary>
     public static async Task<IReadOnlyList<string>> Expiring(NpgsqlDataSource postgres, TimeSpan expiryDelay, int limit, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand(ExpiringQuery);
@@ -144,7 +126,7 @@ public static class WorkTable
         return images;
     }
 
-    /// <summary>How many pieces of work are due, and how many of them have been for more than a minute, by kind.</summary>
+    /// <summary>The number of due pieces of work, and of those due for more than a minute, by kind.</summary>
     public static async Task<IReadOnlyList<(WorkKind Kind, long Due, long Overdue)>> Count(NpgsqlDataSource postgres, TimeSpan expiryDelay,
         CancellationToken ct)
     {
@@ -157,7 +139,7 @@ public static class WorkTable
         return counts;
     }
 
-    /// <summary>The table, for the migration to create with Marten's own.</summary>
+    /// <summary>The table, created by the migration together with Marten's own.</summary>
     internal static Table Table()
     {
         var table = new Table("kuik.work");
@@ -171,10 +153,10 @@ public static class WorkTable
         return table;
     }
 
-    /// <summary>What has to change in the table when an image goes from one state to another.</summary>
+    /// <summary>The changes of the table when an image goes from one state to another.</summary>
     /// <param name="before">The state that the table agrees with.</param>
-    /// <param name="after">The state that it is to agree with.</param>
-    /// <param name="announcement">How long the message of the fact may take to be acted upon before the work is announced again.</param>
+    /// <param name="after">The state that it will agree with.</param>
+    /// <param name="announcement">How long the event's own message may stay without effect before the work is announced again.</param>
     internal static IEnumerable<NpgsqlBatchCommand> Update(ImageState before, ImageState after, TimeSpan announcement)
     {
         var (was, open) = (ImageWork.From(before), ImageWork.From(after));
@@ -187,7 +169,7 @@ public static class WorkTable
                 yield return Claimed(work, after.Image);
     }
 
-    /// <summary>Makes the table agree with a state whatever it says now: a writer of an earlier version did not change it.</summary>
+    /// <summary>Makes the table agree with a state, whatever its content: a writer of an earlier version did not change it.</summary>
     internal static IEnumerable<NpgsqlBatchCommand> Repair(ImageState state)
     {
         var open = ImageWork.From(state);

@@ -7,17 +7,19 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Command-line verbs, as an init container or a person runs them. <c>migrate</c>: makes the event log's tables and ends. <c>rebuild-usage</c>: makes the
-/// usage table anew from the log and ends.
+/// Command-line verbs, for an init container or an operator. <c>migrate</c>: creates the event log's tables and ends. <c>rebuild-usage</c>:
+/// rebuilds the usage table from the log and ends.
 /// </summary>
 public static partial class EventLogCommands
 {
-    /// <summary>How long Postgres may take to answer.</summary>
+    /// <summary>How long to wait for Postgres.</summary>
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
 
-    /// <summary>Runs the service, or the verb that is the first argument: exit code 0 when it has done its work, 75 when Postgres could not be
-    /// used for five minutes (try again), 70 when the tables cannot become those of this version.</summary>
-    /// <param name="app">The built service; nothing of it is started to migrate.</param>
+    /// <summary>
+    /// Runs the service, or the verb in the first argument: exit code 0 after success, 75 when Postgres was not usable for five minutes
+    /// (retry), 70 when the tables cannot become those of this version.
+    /// </summary>
+    /// <param name="app">The built service; for a verb, none of its hosted services is started.</param>
     /// <param name="args">The command line.</param>
     public static async Task RunServiceOrCommandAsync(this WebApplication app, string[] args)
     {
@@ -27,10 +29,10 @@ public static partial class EventLogCommands
             return;
         }
         Environment.ExitCode = await Run(app.Services, args[0] == "migrate" ? Migrate : RebuildUsage, CancellationToken.None);
-        await app.DisposeAsync();   // the log's last lines
+        await app.DisposeAsync();   // flushes the log
     }
 
-    /// <summary>Makes the event log's tables, as the verb <c>migrate</c> does.</summary>
+    /// <summary>Creates the event log's tables, as the verb <c>migrate</c> does.</summary>
     /// <returns>The exit code: 0, 75 or 70.</returns>
     public static Task<int> MigrateAsync(this WebApplication app) => Run(app.Services, Migrate, CancellationToken.None);
 
@@ -71,12 +73,12 @@ public static partial class EventLogCommands
         }
     }
 
-    [LoggerMessage(LogLevel.Information, "the usage table is what the log says: {Missing} rows were missing, {Surplus} were too many")]
+    [LoggerMessage(LogLevel.Information, "Usage table rebuilt from the log: {Missing} rows were missing, {Surplus} were surplus")]
     private static partial void LogRebuilt(ILogger logger, long missing, long surplus);
 
-    [LoggerMessage(LogLevel.Warning, "Postgres cannot be used yet: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "Postgres cannot be used yet, retrying: {Reason}")]
     private static partial void LogWaits(ILogger logger, string reason);
 
-    [LoggerMessage(LogLevel.Error, "the event log's tables cannot be made: {Reason}")]
+    [LoggerMessage(LogLevel.Error, "The event log's tables cannot be created: {Reason}")]
     private static partial void LogRefused(ILogger logger, string reason);
 }

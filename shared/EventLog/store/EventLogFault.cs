@@ -4,12 +4,12 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>What an exception of the event log means.</summary>
+/// <summary>Classifies exceptions of the event log.</summary>
 public static class EventLogFault
 {
     /// <summary>
-    /// What Postgres says only of a statement or a schema that this program has wrong. Everything else it says may end without a change of the
-    /// program: a full disk, a standby, a missing right, a statement that was cancelled.
+    /// Errors of Postgres that only a wrong statement or schema of this program causes. Every other error may end without a change of the
+    /// program: a full disk, a standby, a missing permission, a cancelled statement.
     /// </summary>
     private static readonly HashSet<string> _faultsOfTheProgram =
     [
@@ -18,7 +18,7 @@ public static class EventLogFault
         PostgresErrorCodes.IndeterminateDatatype, PostgresErrorCodes.InvalidTextRepresentation, PostgresErrorCodes.NotNullViolation,
     ];
 
-    /// <summary>What an SQLSTATE means, for messages that do not say it or say it in the server's language.</summary>
+    /// <summary>The meaning of an SQLSTATE, for messages that lack it or are in the server's language.</summary>
     private static readonly Dictionary<string, string> _meanings = new()
     {
         [PostgresErrorCodes.ReadOnlySqlTransaction] = "read-only",
@@ -34,22 +34,24 @@ public static class EventLogFault
     };
 
     /// <summary>
-    /// True when waiting may help: no connection, a server that starts up, shuts down, is read-only, has no disk space or no free slot, refuses credentials or
-    /// rights; however Marten has wrapped it. False for a fault of the program (an unknown table, column or function, a value that cannot be
-    /// read) and for what does not come from Postgres.
+    /// True when waiting may help: no connection; a server that starts up, shuts down, is read-only, has no disk space or no free slot,
+    /// refuses credentials or permissions; also when Marten has wrapped it. False for a defect of the program (an unknown table, column or
+    /// function, a value that cannot be read) and for exceptions of other origin.
     /// </summary>
     public static bool MeansAway(Exception e) => SqlStateOf(e) is { } state ? !_faultsOfTheProgram.Contains(state) : IsOfPostgres(e);
 
-    /// <summary>True when the server itself says that it takes no sessions yet, or no longer: it starts up, shuts down, or has ended this
-    /// one to do so.</summary>
+    /// <summary>
+    /// True when the server reports that it accepts no sessions yet, or no longer: it starts up, shuts down, or
+    /// has ended this session to do so.
+    /// </summary>
     public static bool MeansStarting(Exception e) => e is PostgresException
     {
         SqlState: PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown,
     };
 
     /// <summary>
-    /// True when a connection was refused or has broken, or the server starts up or shuts down. False for one that is only slow: a
-    /// statement that takes too long, a pool or a server without a free connection.
+    /// True when a connection was refused or has broken, or the server starts up or shuts down. False for a slow server: a statement that
+    /// takes too long, a pool or a server without a free connection.
     /// </summary>
     public static bool MeansDisconnected(Exception e) => e switch
     {
@@ -61,19 +63,23 @@ public static class EventLogFault
         _ => false,
     };
 
-    /// <summary>True for an exception of Postgres, whatever it means and however it is wrapped.</summary>
+    /// <summary>True for any exception of Postgres, also a wrapped one.</summary>
     public static bool IsOfPostgres(Exception e) => Chain(e).Any(IsOfServer);
 
-    /// <summary>True when an event could not be read: this version does not know its type, or not what is in it. A newer version may.</summary>
+    /// <summary>True when an event could not be read: this version does not know its type or its content. A newer version may.</summary>
     public static bool MeansUnreadable(Exception e) => !IsOfPostgres(e) && Chain(e).Any(inner => inner is IEventFailureContext);
 
-    /// <summary>True when the server answers and refuses to write: it is read-only, out of disk space or memory, or the role has no right to.</summary>
+    /// <summary>
+    /// True when the server answers and refuses to write: it is read-only, out of disk space or memory, or the role lacks permission.
+    /// </summary>
     internal static bool MeansNoWrites(Exception e) => SqlStateOf(e) is { } state
         && (state is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.DiskFull
             or PostgresErrorCodes.OutOfMemory || state.StartsWith("58", StringComparison.Ordinal));
 
-    /// <summary>One phrase for a person, of an exception that <see cref="MeansAway"/>: what the server or the network said, with the meaning of the
-    /// SQLSTATE where the message does not hold it.</summary>
+    /// <summary>
+    /// One phrase for users, for an exception with <see cref="MeansAway"/>: the message of the server or the network, with the meaning of
+    /// the SQLSTATE if the message lacks it.
+    /// </summary>
     public static string ReasonOf(Exception e)
     {
         if (Chain(e).OfType<PostgresException>().FirstOrDefault() is { } said)
@@ -83,12 +89,14 @@ public static class EventLogFault
         return (Chain(e).OfType<SocketException>().FirstOrDefault() ?? Chain(e).Last()).Message;
     }
 
-    /// <summary>The SQLSTATE, <c>unreachable</c> for a connection that failed without one, null for what is not of Postgres. For metrics.</summary>
+    /// <summary>
+    /// The SQLSTATE, <c>unreachable</c> for a connection that failed without one, null for exceptions of other origin. For metrics.
+    /// </summary>
     internal static string? KindOf(Exception e) => SqlStateOf(e) ?? (IsOfPostgres(e) ? "unreachable" : null);
 
     private static string? SqlStateOf(Exception e) => Chain(e).OfType<PostgresException>().FirstOrDefault()?.SqlState;
 
-    // Npgsql says of a connection that has broken between two statements that it "is not open", with an exception of .NET's own.
+    // For a connection that broke between two statements, Npgsql throws an exception of .NET: it "is not open".
     private static bool IsOfServer(Exception e) => e switch
     {
         NpgsqlOperationInProgressException or ObjectDisposedException => false,

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// At the start: waits until Postgres answers and the tables have the version that this service needs (<see cref="EventLogSchema"/>). Changes
-/// nothing. Does not hold up the host: until then the service answers that it is not ready.
+/// At the start, waits until Postgres answers and the tables have the version that this service needs (<see cref="EventLogSchema"/>).
+/// Changes nothing. Does not delay the host: until then the service is not ready.
 /// </summary>
 internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time, ILogger<EventLogInitializer> logger)
     : BackgroundService
@@ -23,7 +23,7 @@ internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, Eve
         ready.Set();
     }
 
-    /// <summary>One look. False when Postgres is not there, or its tables are not.</summary>
+    /// <summary>Checks once. False when Postgres is unreachable, or the tables do not exist.</summary>
     internal async Task<bool> TryPrepare(CancellationToken ct)
     {
         var address = PostgresHealth.AddressOf(postgres);
@@ -48,10 +48,11 @@ internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, Eve
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} does not answer ({Reason}); trying again every {Seconds} s, nothing is recorded until it does")]
+    [LoggerMessage(LogLevel.Warning,
+        "Postgres at {Address} does not answer ({Reason}); retrying every {Seconds} s, nothing is recorded until it does")]
     private partial void LogDoesNotAnswer(string address, string reason, int seconds);
 
-    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} cannot be used yet: {Problem}; looking again every {Seconds} s")]
+    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} cannot be used yet: {Problem}; retrying every {Seconds} s")]
     private partial void LogWaits(string address, string problem, int seconds);
 
     [LoggerMessage(LogLevel.Information, "Postgres at {Address} answers: the event log is ready")]

@@ -1,14 +1,14 @@
 namespace Kuik.EventLog;
 
-/// <summary>Whether Postgres has answered and the event log's tables exist. Injected as a singleton.</summary>
+/// <summary>The readiness of the event log: Postgres has answered and the tables exist. A singleton.</summary>
 public sealed class EventLogReady
 {
     private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>True once the log can be used. It stays true when Postgres goes away later.</summary>
+    /// <summary>True once the log can be used. It stays true when Postgres becomes unreachable later.</summary>
     public bool IsReady => ready.Task.IsCompletedSuccessfully;
 
-    /// <summary>Why it cannot be used yet, as far as is known; null when it can, or nothing is known.</summary>
+    /// <summary>Why it cannot be used yet, as far as known; null when it can, or the cause is unknown.</summary>
     internal string? Problem { get; set; }
 
     /// <summary>Completes when the log can be used: at once, unless Postgres has not answered since this process started.</summary>

@@ -6,12 +6,12 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// One Postgres transaction in which a decision is made: take locks (<see cref="ImageLocks"/>), read and write the usage table
+/// A Postgres transaction for one decision: take locks (<see cref="ImageLocks"/>), read and write the usage table
 /// (<see cref="ImageUsers"/>), read streams, append to them. All of it is committed at once, or none of it.
 /// </summary>
 /// <remarks>
-/// Isolation is read committed: each statement sees what was committed before it began. A lock that is taken first therefore orders
-/// everything read after it. Not thread safe. Made by <see cref="EventLogTransactions"/>.
+/// The isolation level is read committed: each statement sees the data committed before it began. A lock that is taken first therefore
+/// orders everything read after it. Not thread-safe. Created by <see cref="EventLogTransactions"/>.
 /// </remarks>
 public sealed class EventLogTransaction
 {
@@ -25,21 +25,21 @@ public sealed class EventLogTransaction
     internal EventLogTransaction(IDocumentSession session, NpgsqlConnection connection, TimeSpan announcement) =>
         (Session, Connection, this.announcement) = (session, connection, announcement);
 
-    /// <summary>For SQL of your own, in this transaction. Do not close it and do not commit.</summary>
+    /// <summary>For other SQL in this transaction. Do not close it and do not commit.</summary>
     public NpgsqlConnection Connection { get; }
 
     /// <summary>Marten's session in this transaction, for documents. Append through <see cref="EventStream{TState}"/>; do not save changes.</summary>
     public IDocumentSession Session { get; }
 
     /// <summary>
-    /// Reads the state of an image: its snapshot and the events after it. If it is appended to, the transaction fails with a conflict (and
-    /// runs again) when the image has changed since; the snapshot and the work table change with it.
+    /// Reads the state of an image: its snapshot and the events after it. If events are appended to it, the transaction fails with a
+    /// conflict (and runs again) when the image has changed since; the snapshot and the work table change with it.
     /// </summary>
     /// <param name="image">The normalised reference.</param>
-    /// <param name="ct">Ends the reading.</param>
+    /// <param name="ct">Cancels it.</param>
     public async Task<EventStream<ImageState>> ReadImage(string image, CancellationToken ct) => (await ReadImages([image], ct))[0];
 
-    /// <summary>The same for several images, in one question.</summary>
+    /// <summary>The same for several images, in one query.</summary>
     public async Task<IReadOnlyList<EventStream<ImageState>>> ReadImages(IReadOnlyCollection<string> images, CancellationToken ct)
     {
         var unread = images.Select(StreamName.OfImage).Where(name => !streams.ContainsKey(name)).Distinct().ToList();
@@ -58,14 +58,15 @@ public sealed class EventLogTransaction
         return [.. images.Select(image => (EventStream<ImageState>)streams[StreamName.OfImage(image)])];
     }
 
-    /// <summary>Makes the work table agree with an image's state: for work that turned out to be none.</summary>
+    /// <summary>Makes the work table agree with an image's state: for announced work that turned out not to be due.</summary>
     public async Task RepairWork(string image, CancellationToken ct) =>
         await Execute([.. WorkTable.Repair((await ReadImage(image, ct)).State)], ct);
 
     /// <summary>
-    /// Brings the snapshots and the work of these images up to their streams, where a writer of an earlier version has appended without.
+    /// Brings the snapshots and the work of these images up to their streams, after a writer of an earlier
+    /// version has appended without them.
     /// </summary>
-    /// <returns>How many were not up to date.</returns>
+    /// <returns>The number of outdated images.</returns>
     internal async Task<int> Refresh(IReadOnlyCollection<string> images, CancellationToken ct)
     {
         var read = await ReadImages(images, ct);
@@ -77,13 +78,13 @@ public sealed class EventLogTransaction
     }
 
     /// <summary>
-    /// Reads a stream and folds it. If it is appended to, the transaction fails with a conflict (and runs again) when
-    /// anybody else has appended to it since.
+    /// Reads a stream and folds it. If events are appended to it, the transaction fails with a conflict (and runs again) when another
+    /// writer has appended to it since.
     /// </summary>
     /// <param name="name">From <see cref="StreamName"/>. A stream that does not exist yet is read as one without events.</param>
     /// <param name="nothing">The state before the first event.</param>
-    /// <param name="fold">The state after one more event; pure, and the same state for events that it does not know.</param>
-    /// <param name="ct">Ends the reading.</param>
+    /// <param name="fold">The state after one more event; pure, and the same state for unknown events.</param>
+    /// <param name="ct">Cancels it.</param>
     /// <exception cref="InvalidCastException">The stream has been read in this transaction with another type of state.</exception>
     public async Task<EventStream<TState>> Read<TState>(string name, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
     {
@@ -92,7 +93,7 @@ public sealed class EventLogTransaction
         return Keep(name, await Session.Events.FetchStreamAsync(name, token: ct), nothing, fold);
     }
 
-    /// <summary>Reads several streams, with two questions.</summary>
+    /// <summary>Reads several streams, with two queries.</summary>
     /// <inheritdoc cref="Read"/>
     public async Task<IReadOnlyDictionary<string, EventStream<TState>>> ReadAll<TState>(
         IReadOnlyCollection<string> names, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
@@ -120,18 +121,18 @@ public sealed class EventLogTransaction
         return stream;
     }
 
-    /// <summary>Postgres' clock, as of the beginning of this transaction: the one clock by which replicas compare leases.</summary>
+    /// <summary>Postgres' clock, at the beginning of this transaction: the common clock by which replicas compare leases.</summary>
     public async Task<DateTimeOffset> Now(CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select now()", Connection);
         return new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync(ct))!);
     }
 
-    /// <summary>Records in the log which message made us append, for audit.</summary>
+    /// <summary>Records in the log the message that caused the append, for audit.</summary>
     /// <param name="messageId">The message's id, which is the id of the event it carried; null changes nothing.</param>
     public void CausedBy(Guid? messageId) => Session.CausationId = messageId?.ToString() ?? Session.CausationId;
 
-    /// <summary>The names of the streams that are appended to.</summary>
+    /// <summary>The names of the streams with appended events.</summary>
     internal IReadOnlyList<string> Appended => [.. Changed.Select(stream => stream.Name)];
 
     // In one order, so that two transactions which append to the same streams wait for each other and do not deadlock.
@@ -156,44 +157,6 @@ public sealed class EventLogTransaction
         foreach (var command in commands)
             batch.BatchCommands.Add(command);
         await batch.ExecuteNonQueryAsync(ct);
-    }
-}
-
-/// <summary>A stream as it was read in a transaction, and what is about to be appended to it.</summary>
-public sealed class EventStream<TState> : IPendingStream
-{
-    private readonly List<object> pending = [];
-    private readonly Func<TState, object, TState> fold;
-
-    internal EventStream(string name, long version, TState state, Func<TState, object, TState> fold)
-    {
-        (Name, Version, State) = (name, version, state);
-        this.fold = fold;
-    }
-
-    /// <summary>The stream's key.</summary>
-    public string Name { get; }
-
-    /// <summary>How many events it had when it was read; 0 when it did not exist.</summary>
-    public long Version { get; }
-
-    /// <summary>The fold of all of its events, including those appended here.</summary>
-    public TState State { get; private set; }
-
-    IReadOnlyList<object> IPendingStream.Pending => pending;
-
-    /// <summary>The last event that is appended here; null for none.</summary>
-    public object? LastAppended => pending.Count == 0 ? null : pending[^1];
-
-    /// <summary>How many events are appended here.</summary>
-    internal int Appended => pending.Count;
-
-    /// <summary>Appends when the transaction commits.</summary>
-    /// <param name="fact">An event of Kuik.Contracts.</param>
-    public void Append(object fact)
-    {
-        pending.Add(fact);
-        State = fold(State, fact);
     }
 }
 

@@ -22,17 +22,20 @@ namespace Kuik.EventLog;
 /// </summary>
 public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource postgres, EventLogReady ready, string service)
 {
-    /// <summary>Told when Postgres refuses to write, and when it does again; null for none.</summary>
+    /// <summary>Gets failures and successes of writes; null for none.</summary>
     internal PostgresAvailability? Availability { get; init; }
 
     /// <summary>Counts the attempts; null for none.</summary>
     internal EventLogMetrics? Metrics { get; init; }
 
-    /// <summary>How long the message of a new request, or of an expiry, may take to be acted upon before it is announced again. Default one
-    /// minute.</summary>
+    /// <summary>
+    /// How long the message of a new request, or of an expiry, may stay without effect before it is announced again. Default one minute.
+    /// </summary>
     public TimeSpan Announcement { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How often a decision is made anew when others were first. Far more than is ever needed: who lost once waits in line.</summary>
+    /// <summary>
+    /// Maximum attempts after write conflicts. After the first conflict, attempts are serialised per stream, so this limit is a backstop.
+    /// </summary>
     private const int Attempts = 20;
 
     /// <inheritdoc cref="Execute{T}"/>
@@ -40,12 +43,14 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         Execute(async transaction => { await decide(transaction); return true; }, ct);
 
     /// <summary>
-    /// Runs a decision in one transaction and commits it. After a conflict with another writer, or a deadlock, everything is read and
-    /// decided again: the decision must not do anything outside the transaction. Waits for Postgres when it has not answered since this process started.
+    /// Runs a decision in one transaction and commits it. After a conflict with another writer, or a deadlock, everything is
+    /// read and decided again: the decision must have no effects outside the transaction. Waits for Postgres when it has not
+    /// answered since this process started.
     /// </summary>
-    /// <param name="decide">Reads, locks, appends. Its result is that of the attempt that was committed.</param>
-    /// <param name="ct">Ends it; nothing is committed then.</param>
-    /// <exception cref="NpgsqlException">Postgres is unreachable or fails; Marten may wrap it. Ask <see cref="EventLogFault.MeansAway"/>.</exception>
+    /// <param name="decide">Reads, locks, appends. The result is that of the committed attempt.</param>
+    /// <param name="ct">Cancels it; nothing is committed then.</param>
+    /// <exception cref="NpgsqlException">Postgres is unreachable or fails; Marten may wrap it. Check
+    /// <see cref="EventLogFault.MeansAway"/>.</exception>
     public async Task<T> Execute<T>(Func<EventLogTransaction, Task<T>> decide, CancellationToken ct)
     {
         await ready.Wait(ct);
@@ -57,7 +62,7 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         {
             Metrics?.CountFailed(e);
             if (EventLogFault.MeansNoWrites(e))
-                Availability?.ReportFailure("transactions", e, isSilent: true);   // the caller says what it could not do
+                Availability?.ReportFailure("transactions", e, isSilent: true);   // the caller logs it
             throw;
         }
     }
@@ -94,7 +99,7 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         }
     }
 
-    /// <summary>Records who appends: the program, which of its processes, its version, and the trace that it is part of.</summary>
+    /// <summary>Records the writer: the program, its process, its version, and the current trace.</summary>
     private void Sign(IDocumentSession session)
     {
         session.SetHeader("service", service);
@@ -104,12 +109,12 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
             session.SetHeader("traceparent", traceParent);
     }
 
-    // Those who lost the race for a stream go one after the other, and meet only who comes to it for the first time. Without this the last of
-    // many is overtaken by all of them. Taken before any other lock, so that nobody holds one while waiting here.
+    // After a conflict, attempts for a stream run one after the other, and conflict only with first attempts. Without this, the last of
+    // many is overtaken by all of them. Taken before any other lock, so that no lock is held during this wait.
     private static Task WaitInLine(NpgsqlConnection connection, IReadOnlyList<string> lost, CancellationToken ct) =>
         lost.Count == 0 ? Task.CompletedTask : AdvisoryLocks.Take(connection, lost.Select(stream => "again/" + stream), ct);
 
-    // Marten has several ways to say that another writer of the stream was first; two of its exceptions share one name.
+    // Marten has several exceptions for a conflict with another writer of the stream; two of them share one name.
     private static bool IsConflict(Exception e) => e switch
     {
         EventStreamUnexpectedMaxEventIdException => true,
@@ -123,7 +128,7 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         _ => false,
     };
 
-    // A pod may come back after its stream was archived: its label was taken off for days.
+    // A pod may return after its stream was archived, if its label was removed for days.
     private static bool MeansArchived(Exception e) =>
         e is InvalidStreamOperationException or PostgresException { SqlState: "MT001" } || (e.InnerException is { } inner && MeansArchived(inner));
 }

@@ -4,13 +4,13 @@ using Microsoft.Extensions.Hosting;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// A hosted service that makes one pass after another over the event log. While Postgres fails, whatever the cause, it waits longer after each
-/// pass, says the cause once (<see cref="PostgresAvailability"/>) and goes on by itself. Any other exception ends the process.
+/// A hosted service that runs passes over the event log. While Postgres fails, for whatever cause, it waits longer after each pass, logs
+/// the cause once (<see cref="PostgresAvailability"/>) and continues by itself. Any other exception ends the process.
 /// </summary>
-/// <param name="name">What it is, for the log and readiness: <c>image sweep</c>.</param>
-/// <param name="interval">From one pass to the next.</param>
+/// <param name="name">Its name for the log and readiness: <c>image sweep</c>.</param>
+/// <param name="interval">The time from one pass to the next.</param>
 /// <param name="ready">Awaited before the first pass.</param>
-/// <param name="availability">Told of each pass.</param>
+/// <param name="availability">Gets the outcome of each pass.</param>
 /// <param name="time">The clock of the pauses.</param>
 public abstract class EventLogWorker(
     string name, TimeSpan interval, EventLogReady ready, PostgresAvailability availability, TimeProvider time) : BackgroundService
@@ -20,10 +20,10 @@ public abstract class EventLogWorker(
 
     private readonly BackOff _backOff = new(time, LongestPause);
 
-    /// <summary>One pass. What it throws when Postgres fails is handled by the caller.</summary>
+    /// <summary>Runs one pass. Exceptions of Postgres are handled by the caller.</summary>
     protected abstract Task RunPass(CancellationToken ct);
 
-    /// <summary>One pass, with what follows from its failure.</summary>
+    /// <summary>Runs one pass, and handles its failure.</summary>
     /// <returns>The pause before the next one.</returns>
     internal async Task<TimeSpan> RunPassOrBackOff(CancellationToken ct)
     {
@@ -36,7 +36,7 @@ public abstract class EventLogWorker(
         }
         catch (Exception fault) when (ct.IsCancellationRequested)
         {
-            throw new OperationCanceledException("the service ends", fault, ct);   // what breaks off in the middle says so in many ways
+            throw new OperationCanceledException("the service ends", fault, ct);   // an interrupted call may throw various exceptions
         }
         catch (Exception fault) when (EventLogFault.MeansAway(fault))
         {

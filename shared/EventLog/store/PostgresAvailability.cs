@@ -4,19 +4,19 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// What this process last saw of Postgres, by part: its transactions, its projections, each of its workers. For readiness, metrics, and one log
-/// line for each cause. Injected as a singleton.
+/// The availability of Postgres as last seen by each part of this process: its transactions, its projections, its workers. For readiness,
+/// metrics, and one log line for each cause. A singleton.
 /// </summary>
 public sealed partial class PostgresAvailability(NpgsqlDataSource postgres, TimeProvider time, ILogger<PostgresAvailability> logger)
 {
-    /// <summary>A failure that is not repeated counts for this long: the part may have nothing to do, and so nothing to succeed with.</summary>
+    /// <summary>How long an unrepeated failure counts: the part may have no work, and so no success to report.</summary>
     internal static readonly TimeSpan Memory = TimeSpan.FromMinutes(2);
 
     private readonly Dictionary<string, Failure> _failures = [];
     private TimeSpan _awayBefore;
     private DateTimeOffset? _awaySince;
 
-    /// <summary>Why Postgres cannot be used as it should, of the part that failed first; null while all parts succeed.</summary>
+    /// <summary>The failure of the part that failed first; null while all parts succeed.</summary>
     public string? Reason
     {
         get
@@ -39,10 +39,10 @@ public sealed partial class PostgresAvailability(NpgsqlDataSource postgres, Time
         }
     }
 
-    /// <summary>A part could not do its work.</summary>
+    /// <summary>Notes a part's failure.</summary>
     /// <param name="part">Its name, for the log.</param>
-    /// <param name="fault"><see cref="EventLogFault.MeansAway"/> of it is true.</param>
-    /// <param name="isSilent">True when its caller says so itself.</param>
+    /// <param name="fault">An exception with <see cref="EventLogFault.MeansAway"/>.</param>
+    /// <param name="isSilent">True when the caller logs it.</param>
     public void ReportFailure(string part, Exception fault, bool isSilent = false)
     {
         var reason = EventLogFault.ReasonOf(fault);
@@ -59,7 +59,7 @@ public sealed partial class PostgresAvailability(NpgsqlDataSource postgres, Time
             LogFails(PostgresHealth.AddressOf(postgres), part, reason);
     }
 
-    /// <summary>A part did its work.</summary>
+    /// <summary>Notes a part's success.</summary>
     public void ReportSuccess(string part)
     {
         lock (_failures)
@@ -70,7 +70,7 @@ public sealed partial class PostgresAvailability(NpgsqlDataSource postgres, Time
         }
     }
 
-    /// <summary>Those that count; the time away ends with the last of them.</summary>
+    /// <summary>The current failures; the outage ends with the last of them.</summary>
     private Dictionary<string, Failure>.ValueCollection Current()
     {
         var now = time.GetUtcNow();
@@ -87,6 +87,6 @@ public sealed partial class PostgresAvailability(NpgsqlDataSource postgres, Time
 
     private sealed record Failure(string Reason, DateTimeOffset Since, DateTimeOffset LastSeen);
 
-    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} cannot be used by the {Part}: {Reason}; it waits and tries again until it can")]
+    [LoggerMessage(LogLevel.Warning, "Postgres at {Address} cannot be used by the {Part}: {Reason}; retrying")]
     private partial void LogFails(string address, string part, string reason);
 }

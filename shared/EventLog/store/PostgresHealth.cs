@@ -3,7 +3,10 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>Ready when the event log's tables exist and Postgres answers now, takes writes, and has failed no part of this process.</summary>
+/// <summary>
+/// The health check of Postgres. Ready when the event log's tables exist, Postgres answers now, accepts writes, and no
+/// part of this process has failed.
+/// </summary>
 internal sealed class PostgresHealth(NpgsqlDataSource postgres, EventLogReady ready, PostgresAvailability availability) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -24,7 +27,7 @@ internal sealed class PostgresHealth(NpgsqlDataSource postgres, EventLogReady re
         HealthCheckResult Failed(string description) => new(context.Registration.FailureStatus, description);
     }
 
-    /// <summary>Why the server takes no writes; null when it does.</summary>
+    /// <summary>Why the server accepts no writes; null when it does.</summary>
     internal static async Task<string?> ReadOnlyBecause(NpgsqlDataSource postgres, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand("""

@@ -7,11 +7,13 @@ using Microsoft.Extensions.Hosting;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>How a service reaches the Kubernetes API: as the file named by <c>KUBECONFIG</c> says, else as a pod in its cluster.</summary>
+/// <summary>
+/// Registers the connection to the Kubernetes API: from the file in <c>KUBECONFIG</c>, otherwise as a pod in its cluster.
+/// </summary>
 public static class KubernetesAccess
 {
-    /// <summary>Adds the client and <see cref="KubernetesApi"/>. Nothing is asked of the API yet.</summary>
-    /// <exception cref="InvalidSettingException">KUBECONFIG names no file that can be used, or is not set outside a cluster.</exception>
+    /// <summary>Adds the client and <see cref="KubernetesApi"/>. Sends no request yet.</summary>
+    /// <exception cref="InvalidSettingException">KUBECONFIG names no usable file, or is not set outside a cluster.</exception>
     public static IHostApplicationBuilder AddKuikKubernetes(this IHostApplicationBuilder builder)
     {
         var settings = Read(builder.Configuration["KUBECONFIG"]);
@@ -21,9 +23,9 @@ public static class KubernetesAccess
         return builder;
     }
 
-    /// <summary>A client for the cluster that a kubeconfig file names.</summary>
+    /// <summary>A client for the cluster of a kubeconfig file.</summary>
     /// <param name="kubeconfig">Path of the file.</param>
-    /// <exception cref="InvalidSettingException">The file is missing or cannot be used.</exception>
+    /// <exception cref="InvalidSettingException">The file is missing or invalid.</exception>
     public static k8s.Kubernetes Connect(string kubeconfig) => Connect(Read(kubeconfig));
 
     private static KubernetesClientConfiguration Read(string? kubeconfig)
@@ -42,7 +44,7 @@ public static class KubernetesAccess
 
     private static k8s.Kubernetes Connect(KubernetesClientConfiguration settings)
     {
-        // The API server is never behind the proxy that images are pulled through, and .NET does not know CIDRs in no_proxy.
+        // The API server is never behind the proxy for image pulls, and .NET does not support CIDRs in no_proxy.
         settings.FirstMessageHandlerSetup = handler => handler.UseProxy = false;
         return new k8s.Kubernetes(settings);
     }

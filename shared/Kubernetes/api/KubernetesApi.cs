@@ -7,13 +7,12 @@ using System.Text.Json.Serialization.Metadata;
 namespace Kuik.Kubernetes;
 
 /// <summary>
-/// Plain requests to the Kubernetes API with types of our own: a full typed list of 5,000 pods allocates 78 MiB, this 4 MiB.
-/// Every method throws <see cref="KubernetesApiException"/> for an answer other than 2xx and <see cref="HttpRequestException"/> when there is
-/// none, or
-/// when it makes no progress (<see cref="KubernetesLimits"/>).
+/// A client of the Kubernetes API with resource types of our own: a full typed list of 5,000 pods allocates 78 MiB, this 4 MiB. Every
+/// method throws <see cref="KubernetesApiException"/> for a status other than 2xx and <see cref="HttpRequestException"/> when there is no
+/// response, or when it makes no progress (<see cref="KubernetesLimits"/>).
 /// </summary>
 /// <param name="client">Address, credentials and connections.</param>
-/// <param name="limits">How long a call may make no progress; null: <see cref="KubernetesLimits.Default"/>.</param>
+/// <param name="limits">The limits of calls without progress; null: <see cref="KubernetesLimits.Default"/>.</param>
 /// <param name="time">The clock of these limits; null: the system's.</param>
 public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limits = null, TimeProvider? time = null)
 {
@@ -25,17 +24,17 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     /// <summary>The API server's address.</summary>
     public Uri Address => client.BaseUri;
 
-    /// <summary>Reads one object, or one page of a list.</summary>
+    /// <summary>Gets one object, or one page of a list.</summary>
     /// <param name="path">Path and query below the server's address, without a leading slash.</param>
-    /// <param name="type">How to read the answer.</param>
-    /// <param name="ct">Ends the request.</param>
+    /// <param name="type">The type of the response.</param>
+    /// <param name="ct">Cancels the request.</param>
     public async Task<T> Get<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
     {
         using var response = await Send(HttpMethod.Get, path, null, ct);
         return await Read(response, type, ct);
     }
 
-    /// <summary>Reads one object; null when it is not there.</summary>
+    /// <summary>Gets one object; null when it does not exist.</summary>
     /// <inheritdoc cref="Get"/>
     public async Task<T?> TryGet<T>(string path, JsonTypeInfo<T> type, CancellationToken ct) where T : class
     {
@@ -49,18 +48,17 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         }
     }
 
-    /// <summary>Reads a complete list, page by page: a quorum read, so what is not in it does not exist.</summary>
+    /// <summary>Gets a complete list, page by page: a quorum read, so an object that is not in it does not exist.</summary>
     public async Task<IReadOnlyList<TState>> ListAll<TResource, TState>(WatchedResource<TResource, TState> watchedResource, CancellationToken ct)
         where TResource : IResource
         where TState : class =>
         (await List(watchedResource, (_, kept) => kept, ct)).Kept;
 
-    /// <summary>Reads a complete list, page by page. When the server forgets the list's version between two pages (410), it is read
-    /// anew.</summary>
-    /// <param name="watchedResource">What is listed.</param>
-    /// <param name="take">What is kept of an object; null for nothing.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <returns>What was kept, and the version that the list is a snapshot of.</returns>
+    /// <summary>Gets a complete list, page by page. If the list's version expires between two pages (410), it is read again.</summary>
+    /// <param name="watchedResource">The kind of object.</param>
+    /// <param name="take">Selects the kept part of an object; null for nothing.</param>
+    /// <param name="ct">Cancels it.</param>
+    /// <returns>The kept parts, and the version of the list.</returns>
     public async Task<(List<TKept> Kept, string Version)> List<TResource, TState, TKept>(
         WatchedResource<TResource, TState> watchedResource, Func<TResource, TState, TKept> take, CancellationToken ct)
         where TResource : IResource
@@ -76,7 +74,7 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
             }
             catch (KubernetesApiException refusal) when (refusal.NeedsNewList && attempt < ListAttempts)
             {
-                // Only a later page can be answered like this: the first one asks for no version.
+                // Only a later page can have this status: the first one requests no version.
             }
             catch (OperationCanceledException) when (deadline.IsCancellationRequested && !ct.IsCancellationRequested)
             {
@@ -103,10 +101,12 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         return (kept, at.ResourceVersion);
     }
 
-    /// <summary>Reads an answer as text: a pod's own, by the API server's proxy, or its log. At most <paramref name="limit"/> bytes of it.</summary>
+    /// <summary>
+    /// Gets a response as text: a pod's own, through the API server's proxy, or its log. At most <paramref name="limit"/> bytes of it.
+    /// </summary>
     /// <param name="path">Path and query below the server's address, without a leading slash.</param>
-    /// <param name="limit">Bytes that are read; the rest is left.</param>
-    /// <param name="ct">Ends the request.</param>
+    /// <param name="limit">The number of bytes read; the rest is ignored.</param>
+    /// <param name="ct">Cancels the request.</param>
     public async Task<string> GetText(string path, int limit, CancellationToken ct)
     {
         using var response = await Send(HttpMethod.Get, path, null, ct);
@@ -117,37 +117,43 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         return Encoding.UTF8.GetString(bytes, 0, length);
     }
 
-    /// <summary>Opens a watch; the caller reads its lines and disposes the answer.</summary>
+    /// <summary>Opens a watch; the caller reads its lines and disposes of the response.</summary>
     public Task<HttpResponseMessage> Watch(string path, CancellationToken ct) => Send(HttpMethod.Get, path, null, ct);
 
-    /// <summary>Creates an object; one of that name already there is a <see cref="KubernetesApiException"/> with <c>AlreadyExists</c>.</summary>
-    /// <param name="path">Of the collection.</param>
+    /// <summary>
+    /// Creates an object; if one of that name exists, throws <see cref="KubernetesApiException"/> with <c>AlreadyExists</c>.
+    /// </summary>
+    /// <param name="path">The path of the collection.</param>
     /// <param name="body">The object, with its name.</param>
-    /// <param name="type">How to write the body and to read the answer.</param>
-    /// <param name="ct">Ends the request.</param>
-    /// <returns>The object as it is now.</returns>
+    /// <param name="type">The type of body and response.</param>
+    /// <param name="ct">Cancels the request.</param>
+    /// <returns>The created object.</returns>
     public Task<T> Create<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Post, path, body, type, "application/json", ct);
 
-    /// <summary>Server-side apply: creates the object or sets the fields of the body, and takes back fields set so before that are no
-    /// longer in it.</summary>
+    /// <summary>
+    /// Server-side apply: creates the object or sets the fields of the body, and removes fields applied earlier that are no longer in it.
+    /// </summary>
     /// <param name="path">The object's path, or that of its status.</param>
     /// <param name="body">The object, with exactly the fields that the field manager wants to own.</param>
-    /// <param name="fieldManager">Whose fields these are.</param>
-    /// <param name="type">How to write the body and to read the answer.</param>
-    /// <param name="ct">Ends the request.</param>
-    /// <returns>The object as it is now.</returns>
+    /// <param name="fieldManager">The owner of the fields.</param>
+    /// <param name="type">The type of body and response.</param>
+    /// <param name="ct">Cancels the request.</param>
+    /// <returns>The object after the change.</returns>
     public Task<T> Apply<T>(string path, T body, string fieldManager, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Patch, $"{path}?fieldManager={fieldManager}&force=true", body, type, "application/apply-patch+yaml", ct);
 
-    /// <summary>Merges a few fields into an object (RFC 7396). With <c>metadata.resourceVersion</c> in the body, a change in between is a
-    /// <see cref="KubernetesApiException"/> with <c>Conflict</c>.</summary>
-    /// <returns>The object as it is now.</returns>
+    /// <summary>
+    /// Merges a few fields into an object (RFC 7396). With <c>metadata.resourceVersion</c> in the body, a concurrent change is a
+    /// <see cref="KubernetesApiException"/> with <c>Conflict</c>.
+    /// </summary>
+    /// <returns>The object after the change.</returns>
     public Task<T> Merge<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Patch, path, body, type, "application/merge-patch+json", ct);
 
-    /// <summary>Deletes an object if it is still the one with this uid; that it is already gone, or is another one by now, is no
-    /// error.</summary>
+    /// <summary>
+    /// Deletes an object if it still has this uid; it is no error when it does not exist, or has been replaced by another one.
+    /// </summary>
     /// <returns>False when there was nothing to delete.</returns>
     public async Task<bool> Delete(string path, string uid, CancellationToken ct)
     {
@@ -159,7 +165,7 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         }
         catch (KubernetesApiException refusal) when (refusal.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
         {
-            return false;   // what was to be deleted is not there any more
+            return false;   // the object does not exist any more
         }
     }
 

@@ -4,11 +4,11 @@ using System.Text.Json;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>The Kubernetes API answered, and it was no.</summary>
+/// <summary>An error status of the Kubernetes API.</summary>
 /// <param name="status">The HTTP status, also of an ERROR line inside a watch.</param>
-/// <param name="reason">The API's word for it, for example <c>AlreadyExists</c>; null when it gave none.</param>
-/// <param name="message">What was asked and what came back, in one line.</param>
-/// <param name="retryAfter">How long the API asks to be left alone; null when it does not say.</param>
+/// <param name="reason">The API's reason, for example <c>AlreadyExists</c>; null for none.</param>
+/// <param name="message">The request and the response, in one line.</param>
+/// <param name="retryAfter">The wait that the API asks for; null for none.</param>
 public sealed class KubernetesApiException(HttpStatusCode status, string? reason, string message, TimeSpan? retryAfter = null) : Exception(message)
 {
     private const int LongestBody = 64 * 1024;
@@ -16,17 +16,19 @@ public sealed class KubernetesApiException(HttpStatusCode status, string? reason
     /// <summary>The HTTP status.</summary>
     public HttpStatusCode Status { get; } = status;
 
-    /// <summary>The API's word for it; null when it gave none.</summary>
+    /// <summary>The API's reason; null for none.</summary>
     public string? Reason { get; } = reason;
 
-    /// <summary>How long the API asks to be left alone (<c>Retry-After</c> of a 429 or 503); null when it does not say.</summary>
+    /// <summary>The wait that the API asks for (<c>Retry-After</c> of a 429 or 503); null for none.</summary>
     public TimeSpan? RetryAfter { get; } = retryAfter;
 
-    /// <summary>The answer's body where it is none of the API's own, for example that of a pod behind its proxy; null for the API's own. At
-    /// most 64 KiB.</summary>
+    /// <summary>
+    /// The body of a response that is not the API's own, for example that of a pod behind its proxy; null
+    /// for the API's own. At most 64 KiB.
+    /// </summary>
     public string? Text { get; private init; }
 
-    /// <summary>The state that a watch was to go on from is no longer known: only a new list helps.</summary>
+    /// <summary>True when a watch cannot continue from its version: only a new list helps.</summary>
     public bool NeedsNewList => Status == HttpStatusCode.Gone || Reason is "Expired" or "Gone";
 
     internal static async Task<KubernetesApiException> From(HttpRequestMessage request, HttpResponseMessage response, DateTimeOffset now, CancellationToken ct)
@@ -61,7 +63,7 @@ public sealed class KubernetesApiException(HttpStatusCode status, string? reason
         }
         catch (JsonException)
         {
-            return null;   // something in between answered, not the API: the status has to do
+            return null;   // the response is a proxy's, not the API's: only the status is known
         }
     }
 }

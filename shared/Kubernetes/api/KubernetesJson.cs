@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>How this project's types are read and written.</summary>
+/// <summary>The JSON serialisation of the resource types.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ApiStatus))]
 [JsonSerializable(typeof(WatchLineType))]

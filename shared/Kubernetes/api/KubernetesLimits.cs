@@ -1,8 +1,8 @@
 namespace Kuik.Kubernetes;
 
-/// <summary>How long a call of the Kubernetes API may make no progress.</summary>
-/// <param name="Headers">Until the answer's headers are there. Default 30 s.</param>
-/// <param name="Silence">Without one more byte of the body; a watch is silent by nature and has a length instead. Default 30 s.</param>
+/// <summary>The limits of calls without progress.</summary>
+/// <param name="Headers">Until the response headers arrive. Default 30 s.</param>
+/// <param name="Silence">Without one more byte of the body; a watch may be silent and has a maximum length instead. Default 30 s.</param>
 /// <param name="List">For all pages of a list together. Default 5 minutes.</param>
 public sealed record KubernetesLimits(TimeSpan Headers, TimeSpan Silence, TimeSpan List)
 {

@@ -5,9 +5,9 @@ using System.Text.Json.Serialization;
 namespace Kuik.Kubernetes;
 
 /// <summary>
-/// Times as Kubernetes writes them: UTC, whole seconds, <c>2026-01-31T12:00:00Z</c>. A person may write others: a
-/// CustomResourceDefinition's <c>date-time</c> takes <c>2026-01-31t12:00:00z</c> and an offset of 99 hours. What is no time for .NET is
-/// read as absent, because an exception would end the whole list.
+/// Converts times in Kubernetes' format: UTC, whole seconds, <c>2026-01-31T12:00:00Z</c>. Users may write other formats: a
+/// CustomResourceDefinition's <c>date-time</c> accepts <c>2026-01-31t12:00:00z</c> and an offset of 99 hours. Values that .NET cannot parse
+/// are read as absent, because an exception would fail the whole list.
 /// </summary>
 public sealed class KubernetesTime : JsonConverter<DateTimeOffset?>
 {

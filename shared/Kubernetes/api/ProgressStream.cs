@@ -1,9 +1,9 @@
 namespace Kuik.Kubernetes;
 
-/// <summary>The body of an answer, of which every read has to bring something within a time.</summary>
+/// <summary>A response body with a time limit for each read.</summary>
 /// <param name="body">The body; disposed with this.</param>
-/// <param name="silence">How long a read may take.</param>
-/// <param name="asked">What was asked, for the exception.</param>
+/// <param name="silence">The time limit of a read.</param>
+/// <param name="asked">The request, for the exception.</param>
 /// <param name="time">The clock.</param>
 internal sealed class ProgressStream(Stream body, TimeSpan silence, string asked, TimeProvider time) : Stream
 {
@@ -17,7 +17,7 @@ internal sealed class ProgressStream(Stream body, TimeSpan silence, string asked
 
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    /// <exception cref="HttpRequestException">Nothing came in time.</exception>
+    /// <exception cref="HttpRequestException">The time limit was exceeded.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         using var deadline = new CancellationTokenSource(silence, time);

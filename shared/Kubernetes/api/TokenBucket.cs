@@ -1,9 +1,8 @@
 namespace Kuik.Kubernetes;
 
-/// <summary>The pace of calls: so many a second, and a number of them at once after a pause. Callers get their turn in order. Thread
-/// safe.</summary>
-/// <param name="perSecond">How many a second in the long run.</param>
-/// <param name="burst">How many at once.</param>
+/// <summary>A rate limiter: a number of calls a second, and bursts after a pause. Callers are served in order. Thread-safe.</summary>
+/// <param name="perSecond">Calls a second in the long run.</param>
+/// <param name="burst">Calls at once.</param>
 /// <param name="time">The clock.</param>
 public sealed class TokenBucket(double perSecond, int burst, TimeProvider time)
 {
@@ -11,7 +10,7 @@ public sealed class TokenBucket(double perSecond, int burst, TimeProvider time)
     private double _tokens = burst;
     private long _filled = time.GetTimestamp();
 
-    /// <summary>Waits for the caller's turn.</summary>
+    /// <summary>Waits for a permit.</summary>
     public async Task Take(CancellationToken ct)
     {
         var wait = Reserve();

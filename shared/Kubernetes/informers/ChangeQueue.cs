@@ -2,7 +2,7 @@ using System.Threading.Channels;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>Collects changes until somebody takes them: at most one entry a key, however long that takes.</summary>
+/// <summary>Collects changes until they are taken: at most one entry a key, however long that takes.</summary>
 internal sealed class ChangeQueue<TState>
 {
     private readonly Lock gate = new();

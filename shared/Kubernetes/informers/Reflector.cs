@@ -8,10 +8,10 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.Kubernetes;
 
 /// <summary>
-/// Follows a kind of object: a complete list (a quorum read), then a watch that goes on from there through timeouts and lost connections.
-/// Level-triggered: <see cref="State"/> is what is, <see cref="TakeChanges"/> only says where to look.
-/// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version is forgotten (410):
-/// list again.</para>
+/// Follows a kind of object: a complete list (a quorum read), then a watch that continues from there through timeouts and lost connections.
+/// Level-triggered: <see cref="State"/> is the current state, <see cref="TakeChanges"/> only hints at changes.
+/// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version has
+/// expired (410): list again.</para>
 /// </summary>
 public sealed partial class Reflector<TResource, TState>(WatchedResource<TResource, TState> watchedResource, KubernetesApi api, TimeProvider time, ILogger logger)
     where TResource : IResource
@@ -27,35 +27,35 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
     private volatile bool mustList;
     private volatile CancellationTokenSource? watching;
 
-    /// <summary>What is kept of every object, by key. Empty before the first list.</summary>
+    /// <summary>The kept parts of every object, by key. Empty before the first list.</summary>
     public IReadOnlyDictionary<string, TState> State => Volatile.Read(ref state);
 
-    /// <summary>Has a complete list been taken?</summary>
+    /// <summary>True after the first complete list.</summary>
     public bool IsListed => firstList.Task.IsCompleted;
 
     /// <summary>Completes with the first complete list.</summary>
     public Task FirstList => firstList.Task;
 
-    /// <summary>How many complete lists have been taken: one, as long as every watch could go on.</summary>
+    /// <summary>The number of complete lists: one, as long as every watch could continue.</summary>
     public int Lists { get; private set; }
 
-    /// <summary>Why the state may be out of date; null while it is not.</summary>
+    /// <summary>Why the state may be outdated; null while it is current.</summary>
     public string? Problem { get; private set; } = "not listed yet";
 
     /// <summary>UTC: the state is known to be that of the API at this moment or later; null before the first list.</summary>
     public DateTimeOffset? CurrentAt { get; private set; }
 
-    /// <summary>Waits until something has changed, and takes all of it.</summary>
+    /// <summary>Waits for a change, and takes all changes.</summary>
     public Task<ChangeSet<TState>> TakeChanges(CancellationToken ct) => pending.Take(ct);
 
-    /// <summary>Its state has turned out to be wrong: a new list is taken, and the watch goes on from there.</summary>
+    /// <summary>Requests a new list, when the state has turned out to be wrong; the watch continues from there.</summary>
     public void ListAgain()
     {
         mustList = true;
         watching?.Cancel();
     }
 
-    /// <summary>Follows until cancelled. Faults are logged once each and retried; they never end it.</summary>
+    /// <summary>Runs until cancelled. Each failure is logged once and retried; failures never end it.</summary>
     public async Task Run(CancellationToken ct)
     {
         var backOff = new BackOff(time);
@@ -104,7 +104,7 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
 
     private async Task Watch(BackOff backOff, CancellationToken ct)
     {
-        // A connection that died without a word ends with the deadline; a healthy one ends before it, by the server.
+        // A connection that died silently ends with the deadline; a healthy one is ended earlier by the server.
         using var deadline = new CancellationTokenSource(WatchLength + Grace, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(either.Token);
@@ -132,9 +132,9 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
             backOff.Reset();
             isSilent = false;
         }
-        CurrentAt = time.GetUtcNow();   // the server ended it, so there was nothing more until now
+        CurrentAt = time.GetUtcNow();   // the server ended it, so there were no more changes until now
         if (isSilent)
-            await backOff.Wait(ct);   // or a server that ends every watch at once would be asked without a pause
+            await backOff.Wait(ct);   // or a server that ends every watch at once would get requests without a pause
     }
 
     private void Take(ReadOnlySequence<byte> line)
@@ -142,7 +142,7 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
         switch (Parse(line, KubernetesJson.Default.WatchLineType).Type)
         {
             case "ERROR":
-                // A 410 comes like this, inside a 200.
+                // A 410 arrives like this, inside a 200.
                 var status = Parse(line, KubernetesJson.Default.WatchLineApiStatus).Object;
                 throw KubernetesApiException.From("watch of " + watchedResource.Path, (HttpStatusCode)(status.Code ?? 500), status);
             case "BOOKMARK":
@@ -172,9 +172,10 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
     [LoggerMessage(Level = LogLevel.Information, Message = "{What}: {Count} listed")]
     private partial void LogListed(string what, int count);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{What}: listing again, because the watch cannot go on ({Reason})")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "{What}: listing again, because the watch cannot continue ({Reason})")]
     private partial void LogListsAgain(string what, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{What}: Kubernetes at {Address} cannot be followed ({Reason}); trying again, at least every 30 s, until it can")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "{What}: list or watch of Kubernetes at {Address} failed ({Reason}); retrying at least every 30 s")]
     private partial void LogFault(string what, Uri address, string reason);
 }

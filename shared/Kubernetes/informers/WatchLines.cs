@@ -6,7 +6,7 @@ namespace Kuik.Kubernetes;
 /// <summary>Splits the body of a watch into its lines, without copying them.</summary>
 internal static class WatchLines
 {
-    /// <summary>The lines as they come; each is valid until the next one is asked for. Ends when the server ends the watch.</summary>
+    /// <summary>The lines as they arrive; each is valid until the next one is requested. Ends when the server ends the watch.</summary>
     public static async IAsyncEnumerable<ReadOnlySequence<byte>> Read(
         Stream body, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
@@ -24,7 +24,7 @@ internal static class WatchLines
                 }
                 pipe.AdvanceTo(rest.Start, rest.End);
                 if (read.IsCompleted)
-                    yield break;   // half a line at the end is no line
+                    yield break;   // an incomplete line at the end is ignored
             }
         }
         finally

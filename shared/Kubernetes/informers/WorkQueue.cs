@@ -2,25 +2,11 @@ using Kuik.Hosting;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>How a <see cref="WorkQueue"/> waits.</summary>
-public sealed record WorkQueueOptions
-{
-    /// <summary>How long a new key waits, so that many changes of one object are one piece of work. Default 0.</summary>
-    public TimeSpan Gather { get; init; }
-
-    /// <summary>The first wait of a key that failed; each further one is twice as long. Default 1 s.</summary>
-    public TimeSpan FirstRetry { get; init; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>The longest wait of a key that failed. Default 1 minute: after an outage no key waits longer than that.</summary>
-    public TimeSpan LongestRetry { get; init; } = TimeSpan.FromMinutes(1);
-}
-
 /// <summary>
-/// Keys of objects to look at, as client-go's work queue has them: first in, first out; each key is in it at most once and is never taken
-/// twice at the same time (a key that is
-/// added while it is taken is queued again when it is done); a key that failed waits, twice as long each time, and others go ahead of it
-/// meanwhile. Keys that are added as urgent
-/// go before the others, of which every fourth turn takes one all the same. Thread safe.
+/// The keys of objects to reconcile, with the semantics of client-go's work queue: first in, first out; each key is queued at most
+/// once and never taken twice at the same time (a key that is added while it is taken is queued again when it is done); a failed
+/// key waits, twice as long each time, while others are processed. Urgent keys go before the others, of which every fourth turn
+/// takes one all the same. Thread-safe.
 /// </summary>
 public sealed class WorkQueue : IDisposable
 {
@@ -47,7 +33,7 @@ public sealed class WorkQueue : IDisposable
         _timer = time.CreateTimer(_ => TakeInWhatIsDue(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>How many keys are queued, waiting or taken.</summary>
+    /// <summary>The number of keys that are queued, waiting or taken.</summary>
     public int Depth
     {
         get
@@ -57,7 +43,7 @@ public sealed class WorkQueue : IDisposable
         }
     }
 
-    /// <summary>How many of them failed the last time.</summary>
+    /// <summary>The number of keys that failed the last time.</summary>
     public int Failing
     {
         get
@@ -67,7 +53,7 @@ public sealed class WorkQueue : IDisposable
         }
     }
 
-    /// <summary>UTC: since when the oldest of them is not done; null when there is none.</summary>
+    /// <summary>UTC: the time since which the oldest key is not done; null when there is none.</summary>
     public DateTimeOffset? OldestSince
     {
         get
@@ -77,9 +63,9 @@ public sealed class WorkQueue : IDisposable
         }
     }
 
-    /// <summary>Queues a key unless it is queued. A key that failed keeps waiting.</summary>
-    /// <param name="key">What to look at.</param>
-    /// <param name="isUrgent">It goes before those that are not.</param>
+    /// <summary>Queues a key unless it is queued. A failed key keeps waiting.</summary>
+    /// <param name="key">The object to reconcile.</param>
+    /// <param name="isUrgent">True: it goes before keys that are not urgent.</param>
     public void Add(string key, bool isUrgent = true)
     {
         lock (_gate)
@@ -98,22 +84,23 @@ public sealed class WorkQueue : IDisposable
             {
                 entry.IsUrgent = true;
                 if (entry.Place == Place.Queued)
-                    _urgent.Enqueue(key);   // what it leaves in the other line is passed over
+                    _urgent.Enqueue(key);   // its entry in the other queue is skipped
             }
         }
     }
 
-    /// <summary>Queues several.</summary>
+    /// <summary>Queues several keys.</summary>
     public void Add(IEnumerable<string> keys, bool isUrgent = true)
     {
         foreach (var key in keys)
             Add(key, isUrgent);
     }
 
-    /// <summary>Waits for keys and takes them: each has to be given to <see cref="Done"/> or <see cref="Retry"/>. A key that failed comes
-    /// alone.</summary>
-    /// <param name="atMost">How many; at least 1.</param>
-    /// <param name="ct">Ends the waiting.</param>
+    /// <summary>
+    /// Waits for keys and takes them: each has to be passed to <see cref="Done"/> or <see cref="Retry"/>. A failed key is taken alone.
+    /// </summary>
+    /// <param name="atMost">The limit of keys; at least 1.</param>
+    /// <param name="ct">Cancels the wait.</param>
     public async Task<IReadOnlyList<string>> Take(int atMost, CancellationToken ct)
     {
         while (true)
@@ -131,7 +118,7 @@ public sealed class WorkQueue : IDisposable
         }
     }
 
-    /// <summary>A taken key has been dealt with: its next failure is the first one again.</summary>
+    /// <summary>Marks a taken key as processed: its next failure is the first one again.</summary>
     public void Done(string key)
     {
         lock (_gate)
@@ -150,10 +137,10 @@ public sealed class WorkQueue : IDisposable
         }
     }
 
-    /// <summary>A taken key has failed: it is queued again later.</summary>
+    /// <summary>Marks a taken key as failed: it is queued again later.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="notBefore">At least so much later, as the other side asked (<see cref="KubernetesApiException.RetryAfter"/>); null when it
-    /// did not.</param>
+    /// <param name="notBefore">The minimum wait, if the server named one
+    /// (<see cref="KubernetesApiException.RetryAfter"/>); otherwise null.</param>
     public void Retry(string key, TimeSpan? notBefore = null)
     {
         lock (_gate)

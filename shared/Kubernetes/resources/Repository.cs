@@ -23,7 +23,7 @@ public sealed record Repository : IResource
     public RepositoryStatus? Status { get; init; }
 }
 
-/// <summary>Which repository it is, and what a person wants of it.</summary>
+/// <summary>The identity of the repository, and the user's choices for it.</summary>
 public sealed record RepositorySpec
 {
     /// <summary>With its host: <c>docker.io/library/nginx</c>.</summary>
@@ -37,19 +37,19 @@ public sealed record RepositorySpec
 
     public IReadOnlyList<string>? UpdateFilters { get; init; }
 
-    /// <summary>Nobody has written anything into it but its name.</summary>
+    /// <summary>True when only its name is set.</summary>
     [JsonIgnore]
     public bool IsOnlyName =>
         PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null && UpdateFilters is not { Count: > 0 };
 }
 
-/// <summary>How its images are.</summary>
-/// <param name="Images">How many CachedImages come from it.</param>
+/// <summary>The state of its images.</summary>
+/// <param name="Images">The number of its CachedImages.</param>
 /// <param name="Phase"><c>Ready</c>, <c>Pulling</c> or <c>ErrImagePull</c>.</param>
 /// <param name="Conditions">One, of type <c>Ready</c>.</param>
 public sealed record RepositoryStatus(int? Images, string? Phase, IReadOnlyList<ResourceCondition>? Conditions);
 
-/// <summary>A condition as all of Kubernetes has them.</summary>
+/// <summary>A condition in Kubernetes' common format.</summary>
 /// <param name="Type">For example <c>Ready</c>.</param>
 /// <param name="Status"><c>True</c>, <c>False</c> or <c>Unknown</c>.</param>
 /// <param name="LastTransitionTime">UTC: when the status last changed.</param>

@@ -4,8 +4,9 @@ using Kuik.Hosting;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Which requests go through a proxy: <c>http_proxy</c>, <c>https_proxy</c> and <c>no_proxy</c>, in lower or upper case (lower wins), read as Go's httpproxy
-/// package does, which the other tools of a cluster follow. .NET's own reading knows no CIDRs. This machine and the cluster are never behind a proxy.
+/// Decides which requests use a proxy: <c>http_proxy</c>, <c>https_proxy</c> and <c>no_proxy</c>, in lower or upper case (lower wins),
+/// parsed as by Go's httpproxy package, which the other tools of a cluster use. .NET's own parser supports no CIDRs. This machine and the
+/// cluster are never behind a proxy.
 /// </summary>
 public sealed class ProxyRules : IWebProxy, ICredentials
 {

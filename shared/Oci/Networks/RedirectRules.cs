@@ -90,6 +90,3 @@ public sealed class RedirectRules
 
     private bool IsAllowed(string host, IPAddress address) => _names.Contains(host.TrimEnd('.')) || _ranges.Any(range => range.Contains(address));
 }
-
-/// <summary>A connection that <see cref="RedirectRules"/> object to. The message is the objection.</summary>
-internal sealed class ForbiddenAddressException(string objection) : Exception(objection);

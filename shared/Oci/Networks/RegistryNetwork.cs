@@ -14,7 +14,7 @@ public sealed record RegistryNetwork
     /// </summary>
     public static readonly RegistryNetwork Own = new() { Redirects = null, MaxTransfers = 256, ConnectLimit = TimeSpan.FromSeconds(2) };
 
-    /// <summary>Which requests go through a proxy. Default none.</summary>
+    /// <summary>The proxies. Default none.</summary>
     public ProxyRules Proxies { get; init; } = ProxyRules.None;
 
     /// <summary>Where a registry may send us. Default: as with nothing allowed; null: anywhere.</summary>
@@ -61,10 +61,7 @@ public sealed record RegistryNetwork
         }
     }
 
-    /// <summary>
-    /// A connection whose other end is gone without a word is noticed after 75 s, and one that waits for its next request is not forgotten
-    /// by a firewall.
-    /// </summary>
+    /// <summary>Enables keep-alive: a silently broken connection is noticed after 75 s, and a firewall does not drop an idle one.</summary>
     private static void KeepAlive(Socket socket)
     {
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);

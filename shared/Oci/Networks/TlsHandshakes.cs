@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Kuik.Oci;
 
 /// <summary>
-/// Has the thread pool do TLS handshakes. A handshake checks certificates, and every few minutes that reads all of the system's authorities
-/// from files: a quarter of a second in which the thread that completes socket operations (docs/decisions/0009-nothing-blocks.md) would
-/// answer nothing.
+/// Runs TLS handshakes on the thread pool. A handshake checks certificates, and every few minutes that reads all of the system's
+/// authorities from files: for a quarter of a second the thread that completes socket operations
+/// (docs/decisions/0009-nothing-blocks.md) would serve nothing.
 /// </summary>
 public static class TlsHandshakes
 {

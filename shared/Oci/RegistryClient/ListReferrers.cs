@@ -75,7 +75,7 @@ public static partial class ListReferrers
         }
     }
 
-    /// <summary>Would a server that resolves dot segments leave the repository?</summary>
+    /// <summary>True when a server that resolves dot segments would leave the repository.</summary>
     private static bool HasDots(string path) =>
         path.Replace("%2e", ".", StringComparison.OrdinalIgnoreCase).Split('/').Any(segment => segment is "." or "..");
 

@@ -3,27 +3,6 @@ using System.Net.Http.Headers;
 
 namespace Kuik.Oci;
 
-/// <summary>A manifest or index, byte for byte.</summary>
-/// <param name="Bytes">As served.</param>
-/// <param name="MediaType">Of a manifest, in its usual spelling; else as served.</param>
-/// <param name="Digest">Of the manifest (see <see cref="ManifestDigest"/>): the one asked for, or a sha256.</param>
-public sealed record Manifest(byte[] Bytes, string MediaType, string Digest);
-
-/// <summary>The headers of a manifest, from a HEAD request.</summary>
-/// <param name="Digest">Null when it did not say.</param>
-/// <param name="MediaType">Null when it did not say, or named a type that is no manifest's.</param>
-/// <param name="SizeInBytes">Null when it did not say, or said 0.</param>
-public sealed record ManifestHead(string? Digest, string? MediaType, long? SizeInBytes);
-
-/// <summary>A blob on its way.</summary>
-/// <param name="Body">The bytes, unverified. A break is a <see cref="RegistryException"/>.</param>
-/// <param name="Length">Of this body in bytes; null when the registry did not say.</param>
-/// <param name="Range">The range of the body; null for the whole blob, also where a range was requested.</param>
-public sealed record BlobBody(Stream Body, long? Length, ContentRangeHeaderValue? Range) : IAsyncDisposable
-{
-    public ValueTask DisposeAsync() => Body.DisposeAsync();
-}
-
 /// <summary>Reading from a registry.</summary>
 public static class PullFromRegistry
 {
@@ -41,8 +20,8 @@ public static class PullFromRegistry
     /// <param name="target">A tag or a digest.</param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
-    /// <exception cref="RegistryException">It could not be had, is larger than 4 MiB, is no manifest, or is not what its digest
-    /// says.</exception>
+    /// <exception cref="RegistryException">It could not be had, is larger than 4 MiB, is no manifest, or is not
+    /// what its digest says.</exception>
     public static async Task<Manifest> GetManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
         var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.OriginManifests };
@@ -88,7 +67,7 @@ public static class PullFromRegistry
             : null;
     }
 
-    /// <summary>A HEAD of a tag or digest, at a registry whose answers to HEAD are as good as those to GET: the cache.</summary>
+    /// <summary>Sends HEAD for a tag or digest, at a registry whose HEAD is as reliable as its GET: the cache.</summary>
     /// <inheritdoc cref="GetManifest"/>
     public static async Task<ManifestHead> ResolveManifest(
         this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
@@ -101,11 +80,9 @@ public static class PullFromRegistry
     /// <summary>Begins to get a blob; the caller verifies and disposes of it.</summary>
     /// <param name="client">The client.</param>
     /// <param name="repository">Where.</param>
-    /// <param name="digest">Which.</param>
-    /// <param name="range">
-    /// One part of it; null for all. A registry may answer with the whole or with less, from where the part begins: see <see
-    /// cref="BlobBody.Range"/>.
-    /// </param>
+    /// <param name="digest">The blob's digest.</param>
+    /// <param name="range">One part of it; null for all. A registry may answer with the whole or with less, from where the part begins:
+    /// see <see cref="BlobBody.Range"/>.</param>
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
     /// <exception cref="RegistryException">It could not be had, or another part came.</exception>
@@ -157,7 +134,7 @@ public static class PullFromRegistry
         }
     }
 
-    /// <summary>Is a blob there, at a registry whose answers to HEAD are as good as those to GET?</summary>
+    /// <summary>Checks whether a blob exists, at a registry whose HEAD is as reliable as its GET.</summary>
     /// <inheritdoc cref="OpenBlob"/>
     public static async Task<bool> HasBlob(
         this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
@@ -174,8 +151,8 @@ public static class PullFromRegistry
     }
 
     /// <summary>
-    /// The answer to a HEAD that GET can replace; null when there is none, and at once when the host has left one without an answer a short
-    /// while ago.
+    /// The answer to a HEAD that GET can replace; null when there is none, and at once when the host has left one
+    /// without an answer a short while ago.
     /// </summary>
     private static async Task<HttpResponseMessage?> TryHead(RegistryClient client, RegistryCall call, CancellationToken stop)
     {
@@ -193,9 +170,7 @@ public static class PullFromRegistry
         }
     }
 
-    /// <summary>
-    /// Some servers answer every HEAD with 0: nothing that has a digest here is empty, but for a blob, whose GET says so.
-    /// </summary>
+    /// <summary>Some servers answer every HEAD with 0: nothing with a digest here is empty, except a blob, whose GET states it.</summary>
     private static long? LengthOf(HttpResponseMessage head) => head.Content.Headers.ContentLength is > 0 and var length ? length : null;
 
     private static string? DigestOf(HttpResponseMessage answer) =>

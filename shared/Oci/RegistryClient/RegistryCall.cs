@@ -23,7 +23,7 @@ public sealed record RegistryCall(HttpMethod Method, RegistryRepository Reposito
     /// <summary>Media types, in order; none to accept any.</summary>
     public IReadOnlyList<string> Accept { get; init; } = [];
 
-    /// <summary>Which bytes; null for all.</summary>
+    /// <summary>The range of bytes; null for all.</summary>
     public RangeHeaderValue? Range { get; init; }
 
     /// <summary>Makes the body, anew for each time it is sent; null for none.</summary>

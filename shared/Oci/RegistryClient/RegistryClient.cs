@@ -6,9 +6,9 @@ using Microsoft.Extensions.Configuration;
 namespace Kuik.Oci;
 
 /// <summary>
-/// A client of OCI registries (distribution-spec): finds the host, answers challenges, follows redirects without carrying credentials to
-/// another host, and turns every failure into a <see cref="RegistryException"/>. One for a whole process: it pools connections and keeps
-/// tokens.
+/// A client of OCI registries (distribution-spec): finds the host, answers challenges, follows redirects without carrying
+/// credentials to another host, and turns every failure into a <see cref="RegistryException"/>. One for a whole process: it
+/// pools connections and keeps tokens.
 /// </summary>
 public sealed class RegistryClient : IDisposable
 {
@@ -52,18 +52,18 @@ public sealed class RegistryClient : IDisposable
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Whether a host has left a HEAD without an answer a short while ago: the next one would only cost its limit again.</summary>
+    /// <summary>True when a host did not answer a HEAD a short while ago: the next one would only cost its time limit again.</summary>
     internal bool HangsOnHead(string host) => _hangsOnHead.TryGet(host, out _);
 
-    /// <summary>A host has left a HEAD without an answer.</summary>
+    /// <summary>Notes that a host did not answer a HEAD.</summary>
     internal void SawHangOnHead(string host) => _hangsOnHead.Set(host, true);
 
-    /// <summary>Sees status and headers of every call's last answer, successes and refusals alike; null for none.</summary>
+    /// <summary>Called with status and headers of every call's last response, successes and refusals alike; null for none.</summary>
     public Action<RegistryCall, HttpResponseMessage>? Answered { get; set; }
 
     /// <summary>
-    /// Sends a call and returns a successful answer, whose body has not been read; the caller disposes of it. 1. Redirects of GET and HEAD
-    /// are followed. 2. Challenges are answered, as <see cref="CallAuthorization"/> says. 3. Anything but a success is an error.
+    /// Sends a call and returns a successful response with an unread body; the caller disposes of it. 1. Redirects of GET and HEAD are
+    /// followed. 2. Challenges are answered by <see cref="CallAuthorization"/>. 3. Any other status is an error.
     /// </summary>
     /// <exception cref="RegistryException">No answer, or none that is a success.</exception>
     public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
@@ -140,7 +140,7 @@ public sealed class RegistryClient : IDisposable
         }
     }
 
-    /// <summary>Is a registry on a private network, as far as is known from asking it?</summary>
+    /// <summary>True for a registry on a private network, as far as known from requests to it.</summary>
     /// <param name="host">As references name it.</param>
     public bool IsOnPrivateNetwork(string host) => _connections.IsPrivate(_endpoints.Of(host).Address);
 

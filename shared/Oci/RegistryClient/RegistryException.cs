@@ -4,25 +4,6 @@ using System.Text.Json;
 
 namespace Kuik.Oci;
 
-/// <summary>The kind of a failed request, as far as callers distinguish it.</summary>
-public enum RegistryErrorKind
-{
-    /// <summary>It has no such repository, manifest or blob (404, 410).</summary>
-    Gone,
-
-    /// <summary>Denied to this caller, or to all, until a person changes something (401, 402, 403, Harbor's policies with 412, 451; a rejected token with 400).</summary>
-    Refused,
-
-    /// <summary>It wants fewer requests (429, or another status with that code).</summary>
-    RateLimited,
-
-    /// <summary>It answered, but not with what it has to (5xx, a wrong digest, a truncated body).</summary>
-    Broken,
-
-    /// <summary>No connection, no TLS, or no answer in time.</summary>
-    Unreachable,
-}
-
 /// <summary>
 /// A failed request to a registry. The message has the request, its address, and the answer; it holds no credentials, and of an address
 /// neither user nor query (signed links are secrets).
@@ -60,8 +41,8 @@ public sealed class RegistryException : Exception
     public RegistryErrorKind Kind { get; }
 
     /// <summary>
-    /// The HTTP status that came back; null when none did or when it was a success. Forbidden also where our own rules forbid the
-    /// registry's address.
+    /// The HTTP status that came back; null when none did or when it was a success. Forbidden also where our own
+    /// rules forbid the registry's address.
     /// </summary>
     public HttpStatusCode? Status { get; }
 
@@ -72,8 +53,8 @@ public sealed class RegistryException : Exception
     public bool IsTransient { get; }
 
     /// <summary>
-    /// The error of an answer that is no success. Of its body 64 KiB are read at most, and for 5 seconds at most; what has come by then is
-    /// quoted.
+    /// The error of an answer that is no success. Of its body 64 KiB are read at most, and for 5 seconds at most;
+    /// what has come by then is quoted.
     /// </summary>
     /// <param name="method">The method of the request.</param>
     /// <param name="address">The address of the request.</param>
@@ -109,8 +90,8 @@ public sealed class RegistryException : Exception
     internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
 
     /// <summary>
-    /// What Retry-After asks for. A time is read by the answer's own clock, as ours may be another; so are seconds that are a Unix time.
-    /// More than a day is a mistake and counts as not said.
+    /// The wait of Retry-After. A time is interpreted by the response's own clock, which may differ from ours; so are seconds that are a
+    /// Unix time. More than a day is a mistake and is ignored.
     /// </summary>
     private static TimeSpan? WaitOf(HttpResponseMessage answer, TimeProvider time)
     {

@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace Kuik.Oci;
 
 /// <summary>
-/// The checksum that image-fetcher stores beside a large blob whose digest it has verified; it takes a tenth of the time. With it node-proxy notices that the cache's copy has
-/// rotted without hashing every byte once more on every node. It is no protection against an attacker with write access to the cache; runtimes verify the digest for that.
+/// The checksum that image-fetcher stores beside a large blob whose digest it has verified; it takes a tenth of the time. With it
+/// node-proxy detects damaged storage of the cache without hashing every byte again on every node. It is no protection against an attacker
+/// with write access to the cache; runtimes verify the digest for that.
 /// </summary>
 /// <param name="Digest">Of the blob.</param>
 /// <param name="Size">Of the blob, in bytes.</param>

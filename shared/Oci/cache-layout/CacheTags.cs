@@ -27,10 +27,10 @@ public static partial class CacheTags
     /// <summary>Where the checksum of a large blob lies: see <see cref="BlobChecksum"/>.</summary>
     public static string OfChecksum(string digest) => Checking + Hex(digest);
 
-    /// <summary>Is this a tag of <see cref="OfChecksum"/>?</summary>
+    /// <summary>True for a tag of <see cref="OfChecksum"/>.</summary>
     public static bool IsChecksum(string tag) => tag.StartsWith(Checking, StringComparison.Ordinal);
 
-    /// <summary>Does this tag only keep a manifest, without being the name of an image?</summary>
+    /// <summary>True for a tag that only keeps a manifest, without being the name of an image.</summary>
     public static bool IsHold(string tag) => tag.StartsWith(Held, StringComparison.Ordinal);
 
     /// <summary>The digest behind a tag of <see cref="OfManifest"/> or <see cref="OfPin"/>; null for any other tag.</summary>
@@ -54,7 +54,7 @@ public static partial class CacheTags
     public static string? SubjectOf(string tag) =>
         tag.StartsWith(Following, StringComparison.Ordinal) && OfFollower(tag[Following.Length..]) is not null ? $"sha256:{tag.AsSpan(Following.Length + 7, 64)}" : null;
 
-    /// <summary>Is this one of Kuik's own tags, which no listing shows and no client can pull?</summary>
+    /// <summary>True for one of Kuik's own tags, which no listing shows and no client can pull.</summary>
     public static bool IsOurs(string tag) => DigestOf(tag) is not null || SubjectOf(tag) is not null || IsChecksum(tag);
 
     // A tag has at most 128 characters: a sha512 (128 hex digits) is told apart by its first 100, after "512-".

@@ -3,9 +3,8 @@ using System.Net;
 namespace Kuik.Oci;
 
 /// <summary>
-/// The token that node-proxies and image-fetcher's replicas show to image-fetcher, as <c>Authorization: Bearer …</c>. It is not an
-/// origin's credential, and a refusal
-/// is not an origin's answer: it is a 401 with a challenge, which image-fetcher never passes on from an origin.
+/// The token that node-proxies and image-fetcher's replicas show to image-fetcher, as <c>Authorization: Bearer …</c>. It is not an origin's
+/// credential, and a refusal is not an origin's answer: it is a 401 with a challenge, which image-fetcher never passes on from an origin.
 /// </summary>
 public static class FetcherToken
 {
@@ -21,7 +20,7 @@ public static class FetcherToken
     /// <summary>The challenge of a refusal.</summary>
     public const string Challenge = "Bearer realm=\"image-fetcher\"";
 
-    /// <summary>Does an answer of image-fetcher refuse the caller, and say nothing about an origin?</summary>
+    /// <summary>True when a response of image-fetcher refuses the caller, which says nothing about an origin.</summary>
     public static bool IsRefusal(HttpResponseMessage answer) =>
         answer.StatusCode == HttpStatusCode.Unauthorized && answer.Headers.NonValidated.Contains("WWW-Authenticate");
 }

@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace Kuik.Oci;
 
 /// <summary>
-/// An index as a registry keeps it that refuses indexes with missing children (distribution 2.8): a small artifact manifest whose one layer is
-/// the index, byte for byte. image-fetcher writes it, node-proxy unwraps it. Nothing else makes a blob be served as a manifest.
+/// The wrapper of an index in a registry that refuses indexes with missing children (distribution 2.8): a small artifact manifest whose
+/// only layer is the index, byte for byte. image-fetcher writes it, node-proxy unwraps it. No other blob is served as a manifest.
 /// </summary>
 /// <param name="Digest">Digest of the index.</param>
 /// <param name="MediaType">The index's own media type.</param>

@@ -9,7 +9,7 @@ namespace Kuik.Oci;
 /// </summary>
 public static class ManifestDigest
 {
-    /// <summary>Are these the bytes that the digest names?</summary>
+    /// <summary>True when the bytes match the digest.</summary>
     public static bool Fits(string digest, ReadOnlySpan<byte> manifest) =>
         Digest.Compute(manifest, digest) == digest || (Payload(manifest) is { } payload && Digest.Compute(payload, digest) == digest);
 

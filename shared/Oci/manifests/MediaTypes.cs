@@ -27,10 +27,10 @@ public static partial class MediaTypes
     /// </summary>
     public static readonly IReadOnlyList<string> OriginManifests = [.. Manifests, DockerSchema1Signed, DockerSchema1];
 
-    /// <summary>Does this type name an index of manifests (an OCI index or a Docker manifest list)?</summary>
+    /// <summary>True for the type of an index of manifests (an OCI index or a Docker manifest list).</summary>
     public static bool IsIndex(string? mediaType) => mediaType is OciIndex or DockerManifestList;
 
-    /// <summary>Does this type name a manifest of schema 1?</summary>
+    /// <summary>True for the type of a manifest of schema 1.</summary>
     public static bool IsSchema1(string? mediaType) => mediaType is DockerSchema1 or DockerSchema1Signed;
 
     /// <summary>
@@ -46,7 +46,7 @@ public static partial class MediaTypes
         return null;
     }
 
-    /// <summary>Is this a media type at all: <c>type/subtype</c> of restricted names (RFC 6838 section 4.2), without parameters?</summary>
+    /// <summary>True for a media type: <c>type/subtype</c> of restricted names (RFC 6838 section 4.2), without parameters.</summary>
     public static bool IsWellFormed(string mediaType) => RestrictedNames().IsMatch(mediaType);
 
     [GeneratedRegex("^[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}\\z")]

@@ -22,7 +22,7 @@ public class BusTests
 
         await Eventually.True(() => Lines(host).Length > 0, "it is in the log");
         Assert.Equal(
-            "Warning Kuik.EventLog.DiscardedMessageLog: a message of kuik-fails about nginx:1 is discarded, what it was for is announced again: "
+            "Warning Kuik.EventLog.DiscardedMessageLog: A message of kuik-fails about nginx:1 is discarded, its work is announced again: "
             + "Postgres fails (cannot execute INSERT in a read-only transaction) ", Assert.Single(Lines(host)));
         Assert.Equal(4, host.Services.GetRequiredService<Failure>().Runs);
         await Eventually.True(async () => (await Queue(rabbit)).Contains("\"messages\":0", StringComparison.Ordinal), "the queue is empty");

@@ -23,7 +23,7 @@ public class StartTests
         Assert.Equal(200, (await host.Ready()).Status);
         var lines = host.Log.Where(line => line.Contains("Postgres", StringComparison.Ordinal)).ToList();
         Assert.Equal(2, lines.Count);
-        Assert.Matches(@"^Warning .*: Postgres at 127\.0\.0\.1:\d+/\S+ does not answer \(.+\); trying again every 2 s, nothing is recorded until it does $", lines[0]);
+        Assert.Matches(@"^Warning .*: Postgres at 127\.0\.0\.1:\d+/\S+ does not answer \(.+\); retrying every 2 s, nothing is recorded until it does $", lines[0]);
         Assert.DoesNotContain(host.Log, line => line.Contains("   at ", StringComparison.Ordinal));
     }
 

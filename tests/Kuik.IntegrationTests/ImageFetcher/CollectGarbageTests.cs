@@ -38,7 +38,7 @@ public sealed class CollectGarbageTests
         for (var run = 2; run < 6; run++)
         {
             var collector = await StartCollector(world);
-            await Eventually.True(() => collector.Log.Contains("garbage collection starts", StringComparison.Ordinal), "it has the lease");
+            await Eventually.True(() => collector.Log.Contains("Garbage collection started", StringComparison.Ordinal), "it has the lease");
             await Task.Delay(random.Next(120), Stop);
             collector.Kill();
             var killed = Stopwatch.GetTimestamp();
@@ -64,7 +64,7 @@ public sealed class CollectGarbageTests
         await using var world = await FetcherWorld.Start();
         await world.StartFetcher();
         var collector = await StartCollector(world, "sleep,600");
-        await Eventually.True(() => collector.Log.Contains("garbage collection starts", StringComparison.Ordinal), "it has the lease");
+        await Eventually.True(() => collector.Log.Contains("Garbage collection started", StringComparison.Ordinal), "it has the lease");
         var (name, _) = await Request(world, 0);
         await world.Recorded<ImageFetchStarted>(name);
         Assert.DoesNotContain(await world.Events(name), fact => fact is ImageCached);

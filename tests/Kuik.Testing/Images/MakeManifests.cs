@@ -8,7 +8,7 @@ namespace Kuik.Testing;
 /// <param name="random">Seeded.</param>
 public sealed class MakeManifests(Random random)
 {
-    /// <summary>The media type of what buildkit attaches to an index: such a child is listed for the platform unknown/unknown.</summary>
+    /// <summary>The media type of buildkit's attachments to an index: such a child is listed for the platform unknown/unknown.</summary>
     public const string Attestation = "application/vnd.in-toto+json";
 
     private readonly List<byte[]> shared = [];
@@ -40,9 +40,9 @@ public sealed class MakeManifests(Random random)
     public CorpusManifest Image(ImageFormat format = ImageFormat.Oci, Action<JsonObject>? change = null) => Image(null, null, format, change);
 
     /// <summary>An index or manifest list.</summary>
-    /// <param name="entries">What it lists.</param>
+    /// <param name="entries">Its entries.</param>
     /// <param name="format">Media types.</param>
-    /// <param name="change">Of the index before it is written.</param>
+    /// <param name="change">Changes the index before it is written.</param>
     public CorpusManifest Index(IReadOnlyList<CorpusEntry> entries, ImageFormat format = ImageFormat.Oci, Action<JsonObject>? change = null)
     {
         var mediaType = format == ImageFormat.Oci ? MediaTypes.OciIndex : MediaTypes.DockerManifestList;
@@ -91,7 +91,7 @@ public sealed class MakeManifests(Random random)
         return new TestBlob(mediaType, bytes);
     }
 
-    /// <summary>So many of them.</summary>
+    /// <summary>A number of random bytes.</summary>
     public byte[] RandomBytes(int count)
     {
         var bytes = new byte[count];

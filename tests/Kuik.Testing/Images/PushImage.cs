@@ -7,10 +7,10 @@ namespace Kuik.Testing;
 public static class PushImage
 {
     /// <summary>Pushes an image of one platform.</summary>
-    /// <param name="registry">Where to.</param>
+    /// <param name="registry">The registry.</param>
     /// <param name="repository">For example <c>team/web</c>.</param>
     /// <param name="tag">Null: under its digest alone.</param>
-    /// <param name="image">What.</param>
+    /// <param name="image">The image.</param>
     /// <returns>Its name: <c>127.0.0.1:PORT/team/web:tag</c>, or with <c>@digest</c>.</returns>
     /// <exception cref="HttpRequestException">The registry refused a part.</exception>
     public static async Task<string> Push(this Registry registry, string repository, string? tag, TestImage image)
@@ -33,7 +33,7 @@ public static class PushImage
         return Name(registry, repository, tag, image.Digest);
     }
 
-    /// <summary>Pushes images of a corpus, several at a time, to a registry that lets everybody in.</summary>
+    /// <summary>Pushes images of a corpus, several at a time, to a registry without authentication.</summary>
     /// <exception cref="HttpRequestException">The registry refused a part.</exception>
     public static async Task Push(this Registry registry, IEnumerable<CorpusImage> images)
     {
@@ -49,7 +49,7 @@ public static class PushImage
         });
     }
 
-    /// <summary>Pushes any manifest as it is; what it refers to must be there.</summary>
+    /// <summary>Pushes any manifest unchanged; the content it refers to must exist.</summary>
     /// <exception cref="HttpRequestException">The registry refused it.</exception>
     public static async Task PushManifest(HttpClient http, string repository, string reference, string mediaType, byte[] bytes)
     {

@@ -4,7 +4,7 @@ using Kuik.Oci;
 
 namespace Kuik.Testing;
 
-/// <summary>Which of the two families of media types an image uses.</summary>
+/// <summary>The families of media types of images.</summary>
 public enum ImageFormat
 {
     Oci,

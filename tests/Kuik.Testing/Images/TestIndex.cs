@@ -4,9 +4,9 @@ using Kuik.Oci;
 namespace Kuik.Testing;
 
 /// <summary>A real multi-platform image: an OCI index or a Docker manifest list, with the exact bytes that a registry must serve.</summary>
-/// <param name="MediaType">Of the index.</param>
+/// <param name="MediaType">The index's media type.</param>
 /// <param name="Bytes">The index.</param>
-/// <param name="Children">What it lists, in order.</param>
+/// <param name="Children">Its images, in order.</param>
 public sealed record TestIndex(string MediaType, byte[] Bytes, IReadOnlyList<TestImage> Children)
 {
     public string Digest { get; } = TestBlob.DigestOf(Bytes);

@@ -4,9 +4,8 @@ using System.Text.Json.Nodes;
 namespace Kuik.Testing;
 
 /// <summary>
-/// <c>metadata.managedFields</c> of an object: which manager set which fields, as server-side apply keeps it. Lists and values are owned
-/// whole, as in a resource definition that says
-/// nothing else.
+/// <c>metadata.managedFields</c> of an object: the managers of fields, as server-side apply keeps them. Lists and values are owned whole,
+/// as by default in a resource definition.
 /// </summary>
 internal sealed class FieldOwnership
 {
@@ -19,7 +18,7 @@ internal sealed class FieldOwnership
 
     private readonly List<Entry> _entries = [];
 
-    /// <summary>Reads what the object says.</summary>
+    /// <summary>Reads them from the object.</summary>
     public FieldOwnership(JsonObject? stored)
     {
         foreach (var entry in stored?["metadata"]?["managedFields"] as JsonArray ?? [])
@@ -31,7 +30,7 @@ internal sealed class FieldOwnership
         }
     }
 
-    /// <summary>The paths of everything that an object says, but for what the server sets.</summary>
+    /// <summary>The paths of all fields of an object, except those that the server sets.</summary>
     public static HashSet<string> PathsOf(JsonObject content)
     {
         var paths = new HashSet<string>();
@@ -40,12 +39,12 @@ internal sealed class FieldOwnership
         return paths;
     }
 
-    /// <summary>Makes <paramref name="target"/> what it is after an apply, and the manager the owner of what it applied.</summary>
-    /// <param name="target">The object as it is; changed.</param>
+    /// <summary>Applies fields to <paramref name="target"/>, and makes the manager their owner.</summary>
+    /// <param name="target">The current object; changed.</param>
     /// <param name="applied">The fields that the manager wants to own.</param>
     /// <param name="manager">Its name.</param>
     /// <param name="subresource">Null for the object itself.</param>
-    /// <param name="force">Take fields from other managers.</param>
+    /// <param name="force">Takes fields from other managers.</param>
     /// <returns>The managers that own a field with another value; empty when it was applied.</returns>
     public IReadOnlyList<string> Apply(JsonObject target, JsonObject applied, string manager, string? subresource, bool force)
     {
@@ -66,7 +65,9 @@ internal sealed class FieldOwnership
         return [];
     }
 
-    /// <summary>The manager is the owner of what an ordinary write has changed; what it has removed has no owner any more.</summary>
+    /// <summary>
+    /// Makes the manager the owner of the fields that an ordinary write has changed; removed fields have no owner any more.
+    /// </summary>
     public void Update(JsonObject? before, JsonObject after, string manager, string? subresource)
     {
         var now = PathsOf(after);
@@ -82,7 +83,7 @@ internal sealed class FieldOwnership
         Replace(own, new Entry(manager, "Update", subresource, Now(), [.. changed.Union(own?.Paths ?? [])]));
     }
 
-    /// <summary>Writes it into the object.</summary>
+    /// <summary>Writes them into the object.</summary>
     public void WriteTo(JsonObject content)
     {
         var written = new JsonArray();

@@ -6,16 +6,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Kuik.Testing;
 
-/// <summary>How a <see cref="ScriptedKubernetes"/> answers reads: an object, a page of a list, a watch.</summary>
+/// <summary>Answers reads of a <see cref="ScriptedKubernetes"/>: an object, a page of a list, a watch.</summary>
 internal sealed class ObjectReader(ObjectStore store)
 {
-    /// <summary>Lists that can still be gone on with; an older one's token is expired, as after a compaction.</summary>
+    /// <summary>The number of lists that can be continued; an older one's token is expired, as after a compaction.</summary>
     private const int KeptLists = 50;
 
     private readonly ConcurrentDictionary<int, OpenList> _lists = new();
     private int _tokens;
 
-    /// <summary>How often a watch on which nothing happens gets a bookmark, if it asked for them.</summary>
+    /// <summary>The interval of bookmarks in a watch without events, if it requested them.</summary>
     public TimeSpan BookmarkInterval { get; set; } = TimeSpan.FromSeconds(1);
 
     public async Task Get(HttpContext http, ScriptedRequest request)
@@ -76,14 +76,14 @@ internal sealed class ObjectReader(ObjectStore store)
         }
     }
 
-    /// <summary>The line of a watch whose version is forgotten, inside a 200.</summary>
+    /// <summary>The line of a watch with an expired version, inside a 200.</summary>
     public static async Task SendExpired(HttpContext http)
     {
         http.Response.ContentType = "application/json";
         await SendLine(http, "ERROR", json => WriteStatus(json, 410, "Expired", "too old resource version", null));
     }
 
-    /// <summary>The API's account of an error.</summary>
+    /// <summary>Sends an error as the API does.</summary>
     public static Task SendStatus(HttpContext http, int status, string reason, string message, TimeSpan? retryAfter = null) =>
         Send(http, status, json => WriteStatus(json, status, reason, message, retryAfter));
 
@@ -151,7 +151,7 @@ internal sealed class ObjectReader(ObjectStore store)
         }
     }
 
-    // An object that leaves the selection is deleted for this watch, and is shown as it last was in it.
+    // An object that leaves the selection is deleted for this watch, in its last state within it.
     private static Task SendChange(HttpContext http, ObjectChange change, Func<StoredObject, bool> selected)
     {
         var (was, isNow) = (change.Before is not null && selected(change.Before), change.After is not null && selected(change.After));

@@ -2,14 +2,15 @@ using System.Threading.Channels;
 
 namespace Kuik.Testing;
 
-/// <summary>What one write did.</summary>
-/// <param name="Version">The resourceVersion that it made.</param>
+/// <summary>The effect of one write.</summary>
+/// <param name="Version">Its resourceVersion.</param>
 /// <param name="Before">Null when the object was created.</param>
 /// <param name="After">Null when it was deleted.</param>
 internal sealed record ObjectChange(long Version, StoredObject? Before, StoredObject? After);
 
-/// <summary>The objects of a <see cref="ScriptedKubernetes"/> by kind (<c>group/resource</c>), and the changes that a watch can go on
-/// from.</summary>
+/// <summary>
+/// The objects of a <see cref="ScriptedKubernetes"/> by kind (<c>group/resource</c>), and the changes from which a watch can continue.
+/// </summary>
 internal sealed class ObjectStore
 {
     /// <summary>Changes kept of each kind; a watch from before them gets 410, as of a real server after a compaction.</summary>
@@ -50,11 +51,11 @@ internal sealed class ObjectStore
             return ([.. Of(kind).Objects.Values], _version);
     }
 
-    /// <summary>Decides and stores in one step; what <paramref name="decide"/> throws leaves everything as it was.</summary>
-    /// <param name="kind">Of the object.</param>
-    /// <param name="key">Of the object.</param>
-    /// <param name="decide">From the object as it is to the one to store; the same one changes nothing, null deletes.</param>
-    /// <returns>What is stored now; of a deletion, what was stored before.</returns>
+    /// <summary>Decides and stores in one step; an exception of <paramref name="decide"/> changes nothing.</summary>
+    /// <param name="kind">The object's kind.</param>
+    /// <param name="key">The object's key.</param>
+    /// <param name="decide">From the current object to the one to store; the same one changes nothing, null deletes.</param>
+    /// <returns>The stored object; of a deletion, the one that was stored before.</returns>
     public StoredObject? Change(string kind, string key, Func<StoredObject?, StoredObject?> decide)
     {
         lock (_gate)
@@ -79,9 +80,10 @@ internal sealed class ObjectStore
         }
     }
 
-    /// <summary>Follows a kind from after a version. Ended by disposing, or by <see cref="EndWatches"/>, which completes the
-    /// channel.</summary>
-    /// <returns>Null when that version is forgotten.</returns>
+    /// <summary>
+    /// Follows a kind from after a version. Ended by disposing, or by <see cref="EndWatches"/>, which completes the channel.
+    /// </summary>
+    /// <returns>Null when that version has expired.</returns>
     public ObjectWatch? Watch(string kind, long from)
     {
         lock (_gate)
@@ -105,7 +107,7 @@ internal sealed class ObjectStore
                 watcher.TryComplete();
     }
 
-    /// <summary>Forgets all changes so far: a watch from before now gets 410.</summary>
+    /// <summary>Discards all changes so far: a watch from before now gets 410.</summary>
     public void ForgetChanges()
     {
         lock (_gate)

@@ -3,11 +3,14 @@ using System.Text.Json.Nodes;
 
 namespace Kuik.Testing;
 
-/// <summary>What writes do to the objects of a <see cref="ScriptedKubernetes"/>: create, update, apply, merge, delete, with the checks of a
-/// real server.</summary>
+/// <summary>
+/// Writes objects of a <see cref="ScriptedKubernetes"/>: create, update, apply, merge, delete, with the checks of a real server.
+/// </summary>
 internal sealed class ObjectWriter(ObjectStore store)
 {
-    /// <summary>Kinds of which an ordinary write leaves the status alone, and a write of the status everything else.</summary>
+    /// <summary>
+    /// Kinds with a status subresource: an ordinary write does not change the status, and a write of the status nothing else.
+    /// </summary>
     private static readonly HashSet<string> WithStatus =
         ["kuik.enix.io/cachedimages", "kuik.enix.io/repositories", "/pods", "apps/replicasets", "apps/deployments", "batch/jobs"];
 
@@ -153,7 +156,7 @@ internal sealed class ObjectWriter(ObjectStore store)
         return Finished(request, before, old, target);
     }
 
-    // What changes nothing is no write; what takes the last finalizer of a deleted object away ends it.
+    // A write without a change is none; a write that removes the last finalizer of a deleted object deletes it.
     private static StoredObject? Finished(ScriptedRequest request, StoredObject before, JsonObject old, JsonObject target)
     {
         if (old["metadata"]!["managedFields"] is null && before is PodStoredObject)
@@ -168,8 +171,9 @@ internal sealed class ObjectWriter(ObjectStore store)
         return new JsonStoredObject(target);
     }
 
-    /// <summary>Takes over what a client sends of an object: of a status its status only, of the object everything else; never what the
-    /// server sets.</summary>
+    /// <summary>
+    /// Takes over a client's fields: of a status the status only, of the object everything else; never fields that the server sets.
+    /// </summary>
     private static void Take(JsonObject content, JsonObject sent, ScriptedRequest request)
     {
         var isOfStatus = request.Subresource == "status";

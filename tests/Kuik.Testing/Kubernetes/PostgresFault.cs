@@ -1,9 +1,9 @@
 namespace Kuik.Testing;
 
-/// <summary>A way in which Postgres refuses or delays while it answers.</summary>
+/// <summary>A fault of a running Postgres.</summary>
 /// <param name="Name">For messages.</param>
-/// <param name="Begin">Makes it so.</param>
-/// <param name="End">Makes it well again.</param>
+/// <param name="Begin">Starts it.</param>
+/// <param name="End">Ends it.</param>
 public sealed record PostgresFault(string Name, Func<ScriptedCluster, Task> Begin, Func<ScriptedCluster, Task> End)
 {
     /// <summary>No event can be stored: 53100.</summary>

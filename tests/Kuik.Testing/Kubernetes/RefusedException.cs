@@ -1,9 +1,9 @@
 namespace Kuik.Testing;
 
-/// <summary>A <see cref="ScriptedKubernetes"/> refuses a request, as a real server would.</summary>
+/// <summary>A refusal of a <see cref="ScriptedKubernetes"/>, as of a real server.</summary>
 /// <param name="status">HTTP's.</param>
-/// <param name="reason">The API's word for it: <c>NotFound</c>, <c>Conflict</c>.</param>
-/// <param name="message">For a person.</param>
+/// <param name="reason">The API's reason: <c>NotFound</c>, <c>Conflict</c>.</param>
+/// <param name="message">For users.</param>
 internal sealed class RefusedException(int status, string reason, string message) : Exception(message)
 {
     public int Status => status;

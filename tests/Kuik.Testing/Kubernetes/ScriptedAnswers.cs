@@ -3,18 +3,18 @@ using Microsoft.AspNetCore.Http;
 
 namespace Kuik.Testing;
 
-/// <summary>How a request to a <see cref="ScriptedKubernetes"/> is answered instead of, or around, the right answer.</summary>
-/// <param name="http">The request and its answer.</param>
-/// <param name="answer">Answers as a real server would.</param>
+/// <summary>A response of a <see cref="ScriptedKubernetes"/> instead of, or around, the correct one.</summary>
+/// <param name="http">The request and its response.</param>
+/// <param name="answer">Sends the response of a real server.</param>
 public delegate Task ScriptedAnswer(HttpContext http, Func<Task> answer);
 
 /// <summary>Answers for <see cref="ScriptedKubernetes.Script"/>.</summary>
 public static class ScriptedAnswers
 {
-    /// <summary>Another status than 2xx, with a <c>Status</c> body. Nothing is written.</summary>
+    /// <summary>An error status, with a <c>Status</c> body. Nothing is written.</summary>
     /// <param name="status">HTTP's.</param>
-    /// <param name="reason">The API's word for it: <c>Forbidden</c>, <c>TooManyRequests</c>.</param>
-    /// <param name="message">For a person; null for the reason.</param>
+    /// <param name="reason">The API's reason: <c>Forbidden</c>, <c>TooManyRequests</c>.</param>
+    /// <param name="message">For users; null for the reason.</param>
     /// <param name="retryAfter">The header, in whole seconds; null for none.</param>
     public static ScriptedAnswer Refuse(int status, string reason, string? message = null, TimeSpan? retryAfter = null) => (http, _) =>
     {
@@ -23,7 +23,7 @@ public static class ScriptedAnswers
         return ObjectReader.SendStatus(http, status, reason, message ?? reason, retryAfter);
     };
 
-    /// <summary>A status with a body of its own: what a proxy in front of the API says.</summary>
+    /// <summary>A status with a body of its own: the response of a proxy in front of the API.</summary>
     public static ScriptedAnswer Say(int status, string body, string mediaType = "text/html") => async (http, _) =>
     {
         http.Response.StatusCode = status;
@@ -31,21 +31,21 @@ public static class ScriptedAnswers
         await http.Response.WriteAsync(body);
     };
 
-    /// <summary>Not a byte until a gate opens, then the right answer. The request takes effect only then.</summary>
+    /// <summary>No byte until a gate opens, then the correct response. The request takes effect only then.</summary>
     public static ScriptedAnswer StallInHeaders(Task until) => async (http, answer) =>
     {
         await until.WaitAsync(http.RequestAborted);
         await answer();
     };
 
-    /// <summary>So many bytes of the right answer, and the rest when a gate opens. Also in a watch.</summary>
+    /// <summary>Part of the correct response, and the rest when a gate opens. Also in a watch.</summary>
     public static ScriptedAnswer StallAfter(int bytes, Task until) => async (http, answer) =>
     {
         http.Response.Body = new InterruptedStream(http.Response.Body, bytes, () => until.WaitAsync(http.RequestAborted));
         await answer();
     };
 
-    /// <summary>So many bytes of the right answer, then the connection is reset. A write has taken effect.</summary>
+    /// <summary>Part of the correct response, then the connection is reset. A write has taken effect.</summary>
     public static ScriptedAnswer BreakOffAfter(int bytes) => async (http, answer) =>
     {
         http.Response.Body = new InterruptedStream(http.Response.Body, bytes, () =>
@@ -56,7 +56,7 @@ public static class ScriptedAnswers
         await answer();
     };
 
-    /// <summary>The right answer, later.</summary>
+    /// <summary>The correct response, delayed.</summary>
     public static ScriptedAnswer Slow(TimeSpan by) => async (http, answer) =>
     {
         await Task.Delay(by, http.RequestAborted);
@@ -70,7 +70,7 @@ public static class ScriptedAnswers
         return Task.CompletedTask;
     };
 
-    /// <summary>A watch whose version is forgotten: 200, and an ERROR line with 410.</summary>
+    /// <summary>A watch with an expired version: 200, and an ERROR line with 410.</summary>
     public static ScriptedAnswer ExpireWatch() => (http, _) => ObjectReader.SendExpired(http);
 
     /// <summary>A watch that ends at once, without a line.</summary>
@@ -81,7 +81,7 @@ public static class ScriptedAnswers
     };
 }
 
-/// <summary>A body that stops at a byte, and goes on after what happens there.</summary>
+/// <summary>A body that pauses at a byte for an interruption.</summary>
 internal sealed class InterruptedStream(Stream body, int after, Func<Task> interruption) : WriteOnlyStream(body)
 {
     private int _left = after;

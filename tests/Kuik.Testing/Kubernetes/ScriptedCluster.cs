@@ -19,7 +19,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
     /// <summary>Address of the bus.</summary>
     public required string Bus { get; init; }
 
-    /// <summary>Every service that was started, those included that have ended.</summary>
+    /// <summary>Every service that was started, including those that have ended.</summary>
     public IReadOnlyList<KuikService> Services => _services;
 
     /// <param name="postgres">Default: the shared one.</param>
@@ -38,7 +38,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
         return cluster;
     }
 
-    /// <summary>Makes this version's tables, as the init container of pod-watcher does.</summary>
+    /// <summary>Creates this version's tables, as the init container of pod-watcher does.</summary>
     public Task Migrate() => KuikService.Migrate(Options([]));
 
     /// <summary>Starts a service: a Lease lasts 5 s, sweeps come each second.</summary>
@@ -52,7 +52,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
         return service;
     }
 
-    /// <summary>Where services are started from: see <see cref="KuikServiceOptions.Binaries"/>.</summary>
+    /// <summary>The folder of the services' binaries: see <see cref="KuikServiceOptions.Binaries"/>.</summary>
     public string? Binaries { get; set; }
 
     private KuikServiceOptions Options((string Key, string? Value)[] settings)
@@ -70,7 +70,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
         return new KuikServiceOptions { Settings = all };
     }
 
-    /// <summary>Runs SQL on the log's database as an administrator, whom no default of the database keeps from it.</summary>
+    /// <summary>Runs SQL on the log's database as an administrator, unaffected by the database's defaults.</summary>
     /// <returns>The first value as text; null for none.</returns>
     public Task<string?> Execute(string sql) => Execute(Database, sql);
 
@@ -83,13 +83,13 @@ public sealed class ScriptedCluster : IAsyncDisposable
     public Task EndSessions() => ExecuteBeside(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = 'DATABASE' and pid <> pg_backend_pid()");
 
-    /// <summary>How many events of a type the log holds, of one stream or of all.</summary>
+    /// <summary>The number of events of a type in the log, of one stream or of all.</summary>
     public async Task<int> Count(string type, string? stream = null) => int.Parse(
         (await Execute(
             $"select count(*) from kuik.mt_events where type = '{type}' {(stream is null ? "" : $"and stream_id = '{stream}'")}"))!,
         System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>Live pods without a row in the usage table, and rows of pods that are gone; empty when the log says what is.</summary>
+    /// <summary>Live pods without a row in the usage table, and rows of deleted pods; empty when the table is correct.</summary>
     public async Task<IReadOnlyList<string>> UsageProblems()
     {
         var live = Kubernetes.Pods.Where(pod => pod.Pod.IsManaged)
@@ -103,7 +103,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
         ];
     }
 
-    /// <summary>Waits until the usage table says exactly which pods live.</summary>
+    /// <summary>Waits until the usage table has exactly the live pods.</summary>
     /// <param name="within">Default 60 s.</param>
     public async Task UsageIsRight(TimeSpan? within = null)
     {
@@ -119,7 +119,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>What a service says of itself.</summary>
+    /// <summary>The text of a service's <c>/readyz</c>.</summary>
     public static async Task<string> Readiness(KuikService service)
     {
         using var http = new HttpClient();

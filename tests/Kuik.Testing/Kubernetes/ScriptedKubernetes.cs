@@ -10,10 +10,9 @@ namespace Kuik.Testing;
 
 /// <summary>
 /// A Kubernetes API server in this process, real on the wire: lists in pages, watches with bookmarks, server-side apply with field
-/// managers, updates by resourceVersion, and pods by
-/// the hundred thousand. It refuses, stalls and breaks off on a script, and keeps a ledger of every request. A fake because no real API
-/// server does that on command; the same
-/// conformance tests run against this one and against a real one. It asks for no credentials and validates nothing.
+/// managers, updates by resourceVersion, and pods by the hundred thousand. It refuses, stalls and breaks off on a script, and keeps a
+/// ledger of every request. A fake because no real API server does that on demand; the same conformance tests run against this one and
+/// against a real one. It requires no credentials and validates nothing.
 /// </summary>
 public sealed class ScriptedKubernetes : IAsyncDisposable
 {
@@ -37,17 +36,18 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
     /// <summary>Its address, without a path.</summary>
     public Uri Address => new(_app.Urls.First());
 
-    /// <summary>Says how a request is answered; null (the default, and the result for most) for as a real server does.</summary>
+    /// <summary>Selects the response to a request; null (the default, and the result for most) for a real server's.</summary>
     public Func<ScriptedRequest, ScriptedAnswer?> Script { get; set; } = _ => null;
 
-    /// <summary>Is every request kept in <see cref="Ledger"/>? Default yes; a benchmark counts only.</summary>
+    /// <summary>True: every request is kept in <see cref="Ledger"/>. Default true; a benchmark only counts.</summary>
     public bool KeepsLedger { get; set; } = true;
 
     /// <summary>Every request so far, in order of arrival.</summary>
     public IReadOnlyList<ScriptedRequest> Ledger => [.. _ledger];
 
-    /// <summary>How often a watch on which nothing happens gets a bookmark, if it asked for them. Default 1 s (a real server: about a
-    /// minute).</summary>
+    /// <summary>
+    /// The interval of bookmarks in a watch without events, if it requested them. Default 1 s (a real server: about a minute).
+    /// </summary>
     public TimeSpan BookmarkInterval
     {
         get => _reader.BookmarkInterval;
@@ -72,11 +72,11 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
         return kubernetes;
     }
 
-    /// <summary>How many requests there were with a verb and a resource: of a list, first pages only.</summary>
+    /// <summary>The number of requests with a verb and a resource: of a list, first pages only.</summary>
     public int Requests(string verb, string resource) => _counts.GetValueOrDefault((verb, resource, false));
 
-    /// <summary>Makes a namespace with its ServiceAccount <c>default</c>, if it is not there.</summary>
-    /// <returns>Its uid. That of <c>kube-system</c> is what tells clusters apart.</returns>
+    /// <summary>Creates a namespace with its ServiceAccount <c>default</c>, unless it exists.</summary>
+    /// <returns>Its uid. That of <c>kube-system</c> identifies the cluster.</returns>
     public string AddNamespace(string name)
     {
         lock (_writer)
@@ -89,7 +89,7 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes a pod.</summary>
+    /// <summary>Creates a pod.</summary>
     /// <returns>Its uid.</returns>
     public string AddPod(ScriptedPod pod)
     {
@@ -99,7 +99,7 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
             : throw new InvalidOperationException($"there is a pod {pod.Namespace}/{pod.Name} already"))!.Uid;
     }
 
-    /// <summary>Makes a pod with one container for each image.</summary>
+    /// <summary>Creates a pod with one container for each image.</summary>
     /// <returns>Its uid.</returns>
     public string AddPod(string @namespace, string name, params string[] images) => AddPod(new ScriptedPod(@namespace, name, images));
 
@@ -107,7 +107,7 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
     public void ChangePod(string @namespace, string name, Func<ScriptedPod, ScriptedPod> change) =>
         _store.Change("/pods", ObjectStore.KeyOf(@namespace, name), before => ((PodStoredObject)before!).With(change));
 
-    /// <summary>Removes a pod, as when its kubelet has let go of it. One that is not there is no error.</summary>
+    /// <summary>Removes a pod, as after its kubelet has ended it. No error when it does not exist.</summary>
     public void RemovePod(string @namespace, string name) => _store.Change("/pods", ObjectStore.KeyOf(@namespace, name), _ => null);
 
     /// <summary>All pods, in no order that a caller may rely on.</summary>
@@ -147,8 +147,8 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
                 yield return after.ToJson();
     }
 
-    /// <summary>Creates an object, or changes the fields that are given, as a person does with kubectl. No script applies.</summary>
-    /// <param name="path">Of the object.</param>
+    /// <summary>Creates an object, or changes the given fields, as a user does with kubectl. No script applies.</summary>
+    /// <param name="path">The object's path.</param>
     /// <param name="json">The fields.</param>
     /// <param name="manager">The field manager.</param>
     public void Apply(string path, string json, string manager = "kubectl")
@@ -160,7 +160,7 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
         _writer.Apply(request, body);
     }
 
-    /// <summary>Deletes an object as a person does. One that is not there is no error. No script applies.</summary>
+    /// <summary>Deletes an object as a user does. No error when it does not exist. No script applies.</summary>
     public void Delete(string path)
     {
         var request = RequestTo("DELETE", path);
@@ -168,10 +168,10 @@ public sealed class ScriptedKubernetes : IAsyncDisposable
             _writer.Delete(request, null);
     }
 
-    /// <summary>Ends every open watch; the resourceVersion stays known, so that each can go on.</summary>
+    /// <summary>Ends every open watch; the resourceVersion stays valid, so that each can continue.</summary>
     public void EndWatches() => _store.EndWatches();
 
-    /// <summary>Forgets every change so far: a watch from before now is answered 410.</summary>
+    /// <summary>Discards every change so far: a watch from before now is answered 410.</summary>
     public void ForgetChanges() => _store.ForgetChanges();
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();

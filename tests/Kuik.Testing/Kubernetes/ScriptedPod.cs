@@ -10,7 +10,7 @@ namespace Kuik.Testing;
 /// <param name="Images">References as the pod's author wrote them; the containers are <c>c0</c>, <c>c1</c> and so on.</param>
 public sealed record ScriptedPod(string Namespace, string Name, IReadOnlyList<string> Images)
 {
-    /// <summary>Has it the label of pods that the webhook has seen? Default yes.</summary>
+    /// <summary>True for a pod with the label of rewritten pods. Default true.</summary>
     public bool IsManaged { get; init; } = true;
 
     /// <summary>Its ServiceAccount. Default <c>default</c>.</summary>

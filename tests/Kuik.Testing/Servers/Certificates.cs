@@ -10,9 +10,9 @@ public sealed class CertificateAuthority
     private readonly ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private readonly X509Certificate2 certificate;
 
-    /// <summary>Makes a new one.</summary>
+    /// <summary>Creates an authority.</summary>
     /// <param name="name">Its common name.</param>
-    /// <param name="above">Who signs it; null for itself.</param>
+    /// <param name="above">The authority that signs it; null for itself.</param>
     public CertificateAuthority(string name, CertificateAuthority? above = null)
     {
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
@@ -25,10 +25,10 @@ public sealed class CertificateAuthority
             : request.Create(above.certificate, from, above.certificate.NotAfter, RandomNumberGenerator.GetBytes(16)).CopyWithPrivateKey(key);
     }
 
-    /// <summary>Where the certificates it issues say that its own can be downloaded (AIA, caIssuers); null: they do not say.</summary>
+    /// <summary>The address in issued certificates from which its own can be downloaded (AIA, caIssuers); null: none.</summary>
     public Uri? DownloadAddress { get; init; }
 
-    /// <summary>What clients must trust.</summary>
+    /// <summary>Its certificate, for the trust store of clients.</summary>
     public string Pem => certificate.ExportCertificatePem();
 
     /// <summary>A certificate for a server or a client, signed by it.</summary>

@@ -36,18 +36,19 @@ public sealed class Containerd
     }
 
     /// <summary>Pulls an image and unpacks it.</summary>
-    /// <param name="image">As a kubelet would name it, for example <c>localhost:7439/docker.io/library/nginx:1.27</c>; plain HTTP to this machine.</param>
+    /// <param name="image">As a kubelet would name it, for example <c>localhost:7439/docker.io/library/nginx:1.27</c>;
+    /// plain HTTP to this machine.</param>
     /// <param name="platform">Default: this machine's.</param>
-    /// <returns>What ctr printed.</returns>
+    /// <returns>The output of ctr.</returns>
     /// <exception cref="ServerFailedException">The pull failed.</exception>
     public Task<string> Pull(string image, string? platform = null) => Ctr(
         ["images", "pull", "--snapshotter", "native", "--plain-http", .. platform is null ? Array.Empty<string>() : ["--platform", platform], image]);
 
     /// <summary>Runs ctr against it.</summary>
-    /// <returns>What it printed.</returns>
+    /// <returns>The output of ctr.</returns>
     /// <exception cref="ServerFailedException">It failed.</exception>
     public Task<string> Ctr(params string[] arguments) => RunTool.Run("ctr", ["--address", Socket, .. arguments]);
 
-    /// <summary>Runs ctr against it, whatever comes of it.</summary>
+    /// <summary>Runs ctr against it, and returns failures too.</summary>
     public Task<ToolResult> TryCtr(params string[] arguments) => RunTool.Try("ctr", ["--address", Socket, .. arguments]);
 }

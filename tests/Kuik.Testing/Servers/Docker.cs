@@ -4,13 +4,13 @@ using DotNet.Testcontainers.Containers;
 
 namespace Kuik.Testing;
 
-/// <summary>Whether containers can be started here.</summary>
+/// <summary>The availability of containers.</summary>
 public static class Docker
 {
     private static readonly Lazy<bool> Answer = new(Ask);
 
     /// <summary>
-    /// True when a Docker engine answers: the one that <c>DOCKER_HOST</c> names, else the one on its usual socket. False with
+    /// True when a Docker engine answers: the one in <c>DOCKER_HOST</c>, otherwise the one on its usual socket. False with
     /// <c>KUIK_TEST_DOCKER=no</c>: Debian's packages are used then.
     /// </summary>
     public static bool IsThere => Answer.Value;
@@ -23,7 +23,7 @@ public static class Docker
         {
             await container.StartAsync();
         }
-        catch (Exception e)   // whatever the engine or Testcontainers throws: the person needs to know what else there is
+        catch (Exception e)   // any exception of the engine or of Testcontainers: the message names the alternative
         {
             throw new ServerFailedException($"Docker does not start {container.Image.FullName}: {e.Message} (KUIK_TEST_DOCKER=no does without Docker)");
         }

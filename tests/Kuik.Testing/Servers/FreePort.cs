@@ -5,7 +5,7 @@ using System.Security.Cryptography;
 
 namespace Kuik.Testing;
 
-/// <summary>Ports that nobody listens on.</summary>
+/// <summary>Unused ports.</summary>
 public static class FreePort
 {
     private static readonly ConcurrentDictionary<int, bool> Given = new();
@@ -24,7 +24,7 @@ public static class FreePort
         }
     }
 
-    /// <summary>Whether a server could listen there now.</summary>
+    /// <summary>True when a server could listen there now.</summary>
     public static bool IsFree(IPAddress address, int port)
     {
         using var listener = new TcpListener(address, port);
@@ -35,7 +35,7 @@ public static class FreePort
         }
         catch (SocketException e)
         {
-            return e.SocketErrorCode is not SocketError.AddressAlreadyInUse;   // without IPv6 nobody listens on it
+            return e.SocketErrorCode is not SocketError.AddressAlreadyInUse;   // without IPv6 there is no listener
         }
     }
 }

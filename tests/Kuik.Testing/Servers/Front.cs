@@ -13,9 +13,9 @@ namespace Kuik.Testing;
 public sealed record FrontRequest(string Method, string Path, int Status, long BytesSent, string Range, string UserAgent);
 
 /// <summary>
-/// A real nginx before an origin: its access log says how many bytes each client took, and it can slow every answer down, so
-/// that a test can kill a process in the middle of a blob. Before several servers it is what a Kubernetes Service is: each connection goes to
-/// one of those that live.
+/// A real nginx before an origin: its access log has the bytes that each client took, and it can limit the speed of every response, so
+/// that a test can kill a process in the middle of a blob. Before several servers it acts as a Kubernetes Service: each connection
+/// goes to one of those that are alive.
 /// </summary>
 public sealed class Front
 {
@@ -36,8 +36,8 @@ public sealed class Front
     public Uri Endpoint => new($"{(tls is null ? "http" : "https")}://{Host}/");
 
     /// <summary>Starts one.</summary>
-    /// <param name="origin">What it passes requests to.</param>
-    /// <param name="bytesPerSecond">The speed of each answer's body; null for no limit.</param>
+    /// <param name="origin">The registry behind it.</param>
+    /// <param name="bytesPerSecond">The speed of each response body; null for no limit.</param>
     public static async Task<Front> Start(Registry origin, int? bytesPerSecond = null)
     {
         var front = new Front([origin.Host]) { bytesPerSecond = bytesPerSecond };
@@ -45,10 +45,10 @@ public sealed class Front
         return front;
     }
 
-    /// <summary>Starts one that ends TLS.</summary>
-    /// <param name="registry">What it passes requests to, without TLS.</param>
-    /// <param name="tls">What it shows.</param>
-    /// <param name="saysScheme">Whether the registry is told (X-Forwarded-Proto) that its clients use TLS.</param>
+    /// <summary>Starts one that terminates TLS.</summary>
+    /// <param name="registry">The registry behind it, without TLS.</param>
+    /// <param name="tls">Its certificate.</param>
+    /// <param name="saysScheme">True: sends X-Forwarded-Proto, so that the registry knows that its clients use TLS.</param>
     public static async Task<Front> StartTls(Registry registry, PemPair tls, bool saysScheme = true)
     {
         var front = new Front([registry.Host]) { tls = tls, saysScheme = saysScheme };
@@ -65,7 +65,7 @@ public sealed class Front
         return front;
     }
 
-    /// <summary>Changes the speed of answers that begin from now on; those under way keep theirs.</summary>
+    /// <summary>Changes the speed of new responses; running ones keep theirs.</summary>
     /// <param name="bytesPerSecond">Null for no limit.</param>
     public async Task Limit(int? bytesPerSecond)
     {
@@ -102,10 +102,10 @@ public sealed class Front
         });
     }
 
-    /// <summary>What it complained about.</summary>
+    /// <summary>Its error log.</summary>
     public string Log => process!.Log;
 
-    /// <summary>What it has finished answering so far, in the order in which answers ended.</summary>
+    /// <summary>The finished requests so far, in the order in which their responses ended.</summary>
     public IReadOnlyList<FrontRequest> Requests() =>
         File.Exists(AccessLog) ? [.. File.ReadAllLines(AccessLog).Select(line => line.Split('\t')).Where(fields => fields.Length == 6).Select(Read)] : [];
 
@@ -125,7 +125,7 @@ public sealed class Front
         }
         catch (IOException)
         {
-            return true;   // it has left
+            return true;   // it has ended
         }
     }
 

@@ -17,10 +17,13 @@ public sealed class KubernetesApi
     /// <summary>A file with the address and an administrator's credentials.</summary>
     public string Kubeconfig { get; }
 
-    /// <summary>The one that all tests of this process share, started by the first who asks. Never stop it, and make nothing cluster-wide that would disturb others.</summary>
+    /// <summary>
+    /// The one shared by all tests of this process, started by the first of them. Never stop it, and create no cluster-wide
+    /// object that would disturb others.
+    /// </summary>
     public static Task<KubernetesApi> Shared() => OfThisProcess.Value;
 
-    /// <summary>One that nobody else uses. Takes about 5 seconds.</summary>
+    /// <summary>One for a single test. Takes about 5 seconds.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
     /// <exception cref="ServerFailedException">It does not start.</exception>
     public static async Task<KubernetesApi> StartOwn(Sandbox? sandbox = null)
@@ -32,8 +35,8 @@ public sealed class KubernetesApi
         return api;
     }
 
-    /// <summary>A new namespace with a <c>default</c> ServiceAccount, so that pods can be made in it.</summary>
-    /// <param name="name">Default: one nobody else has.</param>
+    /// <summary>A new namespace with a <c>default</c> ServiceAccount, so that pods can be created in it.</summary>
+    /// <param name="name">Default: a unique one.</param>
     public async Task<string> NewNamespace(string? name = null)
     {
         name ??= $"kuik-test-{Environment.ProcessId}-{Interlocked.Increment(ref namespaces)}";
@@ -44,12 +47,12 @@ public sealed class KubernetesApi
     }
 
     /// <summary>Runs kubectl against it.</summary>
-    /// <returns>What it printed.</returns>
+    /// <returns>The output of kubectl.</returns>
     /// <exception cref="ServerFailedException">kubectl failed; the message is its own.</exception>
     public Task<string> Kubectl(params string[] arguments) => RunTool.Run(KubectlProgram.Path, arguments, Variables);
 
-    /// <summary>Runs kubectl against it, whatever comes of it.</summary>
-    /// <param name="arguments">Of kubectl.</param>
+    /// <summary>Runs kubectl against it, and returns failures too.</summary>
+    /// <param name="arguments">The arguments of kubectl.</param>
     /// <param name="input">Its standard input, for example a manifest for <c>apply -f -</c>.</param>
     public Task<ToolResult> TryKubectl(IEnumerable<string> arguments, string? input = null) =>
         RunTool.Try(KubectlProgram.Path, arguments, Variables, input);
@@ -72,8 +75,8 @@ public sealed class KubernetesApi
     /// <exception cref="NotSupportedException">It is not ours.</exception>
     public Task Restart() => Own.StartServer();
 
-    /// <summary>What ServiceAccounts have asked of it, oldest first. A request is in it shortly after its answer.</summary>
-    /// <exception cref="NotSupportedException">It is not ours.</exception>
+    /// <summary>The requests of ServiceAccounts, oldest first. A request is listed shortly after its response.</summary>
+    /// <exception cref="NotSupportedException">It was not started here.</exception>
     public IReadOnlyList<ApiCall> CallsOfAccounts() => AuditLog.Read(Own.AuditLogFile);
 
     private OwnKubernetesApi Own =>

@@ -2,29 +2,34 @@ using System.Globalization;
 
 namespace Kuik.Testing;
 
-/// <summary>How one of our services is started.</summary>
+/// <summary>The options of a service process.</summary>
 public sealed record KuikServiceOptions
 {
-    /// <summary>Settings as in appsettings.json, <c>Kuik:ExpiryDelay</c> for example; null leaves one out. They win over what is set here by itself.</summary>
+    /// <summary>
+    /// Settings as in appsettings.json, for example <c>Kuik:ExpiryDelay</c>; null removes one. They override the defaults set here.
+    /// </summary>
     public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
 
-    /// <summary>Default: any free one. For node-proxy, the one of pulls.</summary>
+    /// <summary>Default: any free one. For node-proxy, the port of pulls.</summary>
     public int? Port { get; init; }
 
-    /// <summary>What <see cref="KuikService.Start"/> waits for: <c>readyz</c> (default), <c>healthz</c> (it need not be able to work), or null: not at all.</summary>
+    /// <summary>
+    /// The endpoint that <see cref="KuikService.Start"/> waits for: <c>readyz</c> (default), <c>healthz</c> (it need not
+    /// be able to work), or null: none.
+    /// </summary>
     public string? WaitFor { get; init; } = "readyz";
 
     /// <summary>The folder with a folder for each built project, of another version for example. Default: what was built with this assembly.</summary>
     public string? Binaries { get; init; }
 
-    /// <summary>Where it belongs; default the shared one.</summary>
+    /// <summary>Its sandbox; default the shared one.</summary>
     public Sandbox? Sandbox { get; init; }
 
     /// <summary>Its command line: <c>migrate</c> for example. Default: none.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 }
 
-/// <summary>One of our services as a real process, as it runs in a cluster: built, with settings in its environment.</summary>
+/// <summary>A service of Kuik as a real process, as it runs in a cluster: built, with settings in its environment.</summary>
 public sealed class KuikService
 {
     private readonly string project;
@@ -43,16 +48,16 @@ public sealed class KuikService
 
     public int Port { get; }
 
-    /// <summary>Where it serves: pulls for node-proxy, everything for the others.</summary>
+    /// <summary>The address of its service: pulls for node-proxy, everything for the others.</summary>
     public Uri Endpoint => new($"http://127.0.0.1:{Port}/");
 
-    /// <summary>Where it answers <c>/healthz</c>, <c>/readyz</c> and <c>/metrics</c>.</summary>
+    /// <summary>The address of <c>/healthz</c>, <c>/readyz</c> and <c>/metrics</c>.</summary>
     public Uri Health => new($"http://127.0.0.1:{healthPort}/");
 
-    /// <summary>What it has logged, restarts included.</summary>
+    /// <summary>Its log, restarts included.</summary>
     public string Log => process!.Log;
 
-    /// <summary>Where it logs.</summary>
+    /// <summary>The file of its log.</summary>
     public string LogFile => process!.LogFile;
 
     /// <summary>Its process.</summary>
@@ -71,9 +76,9 @@ public sealed class KuikService
         return service;
     }
 
-    /// <summary>Makes the event log's tables, as an init container of pod-watcher does.</summary>
+    /// <summary>Creates the event log's tables, as an init container of pod-watcher does.</summary>
     /// <param name="options">As for pod-watcher itself.</param>
-    /// <exception cref="ServerFailedException">It has not ended with exit code 0; the message holds the last lines of its log.</exception>
+    /// <exception cref="ServerFailedException">Its exit code was not 0; the message holds the last lines of its log.</exception>
     public static async Task Migrate(KuikServiceOptions options)
     {
         var migration = await Start("PodWatcher", options with { Arguments = ["migrate"], WaitFor = null });
@@ -90,7 +95,7 @@ public sealed class KuikService
             await Ready(path);
     }
 
-    /// <summary>Waits until <c>/readyz</c> or <c>/healthz</c> says yes.</summary>
+    /// <summary>Waits until <c>/readyz</c> or <c>/healthz</c> answers 200.</summary>
     /// <exception cref="ServerFailedException">As for <see cref="Start"/>.</exception>
     public async Task Ready(string path = "readyz")
     {

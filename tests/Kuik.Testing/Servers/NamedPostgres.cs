@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace Kuik.Testing;
 
-/// <summary>A Postgres that somebody else runs. Only databases made here are touched; they are dropped at the end.</summary>
+/// <summary>An external Postgres. Only databases created here are touched; they are dropped at the end.</summary>
 internal sealed class NamedPostgres : IPostgresEngine
 {
     private readonly ConcurrentQueue<string> made = [];
@@ -18,7 +18,7 @@ internal sealed class NamedPostgres : IPostgresEngine
 
     public void Created(string database) => made.Enqueue(database);
 
-    /// <summary>Drops what was made; says on standard error what could not be.</summary>
+    /// <summary>Drops the created databases; reports failures on standard error.</summary>
     public void DropMade()
     {
         while (made.TryDequeue(out var database))

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Kuik.Testing;
 
-/// <summary>A RabbitMQ that somebody else runs. Only virtual hosts made here are touched; they are deleted at the end.</summary>
+/// <summary>An external RabbitMQ. Only virtual hosts created here are touched; they are deleted at the end.</summary>
 internal sealed class NamedRabbitMq : IRabbitMqEngine
 {
     private readonly ConcurrentQueue<string> made = [];
@@ -26,7 +26,7 @@ internal sealed class NamedRabbitMq : IRabbitMqEngine
 
     public void Created(string virtualHost) => made.Enqueue(virtualHost);
 
-    /// <summary>Deletes what was made; says on standard error what could not be.</summary>
+    /// <summary>Deletes the created virtual hosts; reports failures on standard error.</summary>
     public void DeleteMade()
     {
         using var http = new HttpClient();

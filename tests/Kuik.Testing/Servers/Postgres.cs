@@ -14,12 +14,14 @@ public sealed class Postgres
 
     internal Postgres(IPostgresEngine engine) => this.engine = engine;
 
-    /// <summary>The one that all tests of this process share, started by the first who asks. Never stop it: take <see cref="StartOwn"/>.</summary>
+    /// <summary>
+    /// The one shared by all tests of this process, started by the first of them. Never stop it: use <see cref="StartOwn"/>.
+    /// </summary>
     public static Task<Postgres> Shared() => OfThisProcess.Value;
 
-    /// <summary>One that nobody else uses, to be stopped and started at will.</summary>
+    /// <summary>One for a single test, which may stop and start it.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
-    /// <param name="settings">Of postgresql.conf, as <c>name=value</c>. Default none beside those of all tests.</param>
+    /// <param name="settings">Settings of postgresql.conf, as <c>name=value</c>, besides those of all tests. Default none.</param>
     public static async Task<Postgres> StartOwn(Sandbox? sandbox = null, params string[] settings) => new(Docker.IsThere
         ? await DockerPostgres.Create(sandbox ?? Sandbox.Shared, settings)
         : await DebianPostgres.Create(sandbox ?? Sandbox.Shared, settings));
@@ -53,8 +55,8 @@ public sealed class Postgres
     /// <summary>Starts it again on the same port with the same data.</summary>
     public Task Start() => engine.Start();
 
-    /// <summary>What it has logged so far.</summary>
-    /// <exception cref="NotSupportedException">It is not ours.</exception>
+    /// <summary>Its log so far.</summary>
+    /// <exception cref="NotSupportedException">It was not started here.</exception>
     public Task<string> Log() => engine.Log();
 
     private static async Task<Postgres> StartNamedOrOwn() =>
@@ -74,6 +76,6 @@ internal interface IPostgresEngine
 
     Task Stop();
 
-    /// <summary>What it has logged so far.</summary>
+    /// <summary>Its log so far.</summary>
     Task<string> Log();
 }

@@ -17,13 +17,15 @@ public sealed class RabbitMq
 
     internal RabbitMq(IRabbitMqEngine engine) => this.engine = engine;
 
-    /// <summary>The one that all tests of this process share, started by the first who asks. Never stop it: take <see cref="StartOwn"/>.</summary>
+    /// <summary>
+    /// The one shared by all tests of this process, started by the first of them. Never stop it: use <see cref="StartOwn"/>.
+    /// </summary>
     public static Task<RabbitMq> Shared() => OfThisProcess.Value;
 
-    /// <summary>One that nobody else uses, to be stopped and started at will. Takes about 8 seconds.</summary>
+    /// <summary>One for a single test, which may stop and start it. Takes about 8 seconds.</summary>
     /// <param name="sandbox">Where its data is; default the shared one.</param>
-    /// <param name="acknowledgementTimeout">After how long a message that is not acknowledged closes its channel (RabbitMQ's default is half an hour, looked at every
-    /// minute; here every second).</param>
+    /// <param name="acknowledgementTimeout">The time after which an unacknowledged message closes its channel (RabbitMQ's default is half
+    /// an hour, checked every minute; here every second).</param>
     public static async Task<RabbitMq> StartOwn(Sandbox? sandbox = null, TimeSpan? acknowledgementTimeout = null) => new(Docker.IsThere
         ? await DockerRabbitMq.Create(sandbox ?? Sandbox.Shared, acknowledgementTimeout)
         : await DebianRabbitMq.Create(sandbox ?? Sandbox.Shared, acknowledgementTimeout));
@@ -31,11 +33,11 @@ public sealed class RabbitMq
     /// <summary>How often it has closed a channel because a message was not acknowledged in time.</summary>
     public async Task<int> ClosedForLateAcknowledgement() => (await engine.Log()).Split("has timed out waiting for").Length - 1;
 
-    /// <summary>RabbitMQ's advanced.config: how often channels are looked at is not in the other one.</summary>
+    /// <summary>RabbitMQ's advanced.config: only there the interval of these checks can be set.</summary>
     internal static string AdvancedConfiguration(TimeSpan? acknowledgementTimeout) =>
         acknowledgementTimeout is { } timeout ? $"[{{rabbit, [{{consumer_timeout, {timeout.TotalMilliseconds:0}}}, {{channel_tick_interval, 1000}}]}}].\n" : "[].\n";
 
-    /// <summary>Its amqp address, with user and password, of the virtual host that everybody has.</summary>
+    /// <summary>Its amqp address, with user and password, of the default virtual host.</summary>
     internal Uri Address => engine.Address;
 
     /// <summary>Its management API, with user and password in it: <c>http://user:password@host:port/</c>.</summary>
@@ -57,8 +59,8 @@ public sealed class RabbitMq
     /// <summary>Starts it again on the same ports with the same data.</summary>
     public Task Start() => engine.Start();
 
-    /// <summary>Starts it again on the same ports with all data lost: users as at first, no queue, no exchange, no message.</summary>
-    /// <param name="addresses">Virtual hosts to make again, empty: what <see cref="NewVirtualHost"/> returned.</param>
+    /// <summary>Starts it again on the same ports with all data lost: the initial users, no queue, no exchange, no message.</summary>
+    /// <param name="addresses">Virtual hosts to create again, empty: results of <see cref="NewVirtualHost"/>.</param>
     public async Task StartWithoutData(params string[] addresses)
     {
         await engine.StartWithoutData();
@@ -66,8 +68,8 @@ public sealed class RabbitMq
             await MakeVirtualHost(new Uri(address).AbsolutePath[1..]);
     }
 
-    /// <summary>Deletes every queue of a virtual host, with what is in it.</summary>
-    /// <param name="address">What <see cref="NewVirtualHost"/> returned.</param>
+    /// <summary>Deletes every queue of a virtual host, with its messages.</summary>
+    /// <param name="address">A result of <see cref="NewVirtualHost"/>.</param>
     public async Task DeleteQueues(string address)
     {
         using var http = ManagementClient();
@@ -136,6 +138,6 @@ internal interface IRabbitMqEngine
 
     Task StartWithoutData();
 
-    /// <summary>What it has said since its last start.</summary>
+    /// <summary>Its log since its last start.</summary>
     Task<string> Log();
 }

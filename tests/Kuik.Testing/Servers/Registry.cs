@@ -5,31 +5,33 @@ using System.Text.RegularExpressions;
 
 namespace Kuik.Testing;
 
-/// <summary>How a registry is set up.</summary>
+/// <summary>The options of a registry.</summary>
 public sealed record RegistryOptions
 {
-    /// <summary>Who may pull and push, with basic authentication. Default null: everybody.</summary>
+    /// <summary>The user that may pull and push, with basic authentication. Default null: no authentication.</summary>
     public (string User, string Password)? Credentials { get; init; }
 
-    /// <summary>The htpasswd file of <see cref="Credentials"/>. Default null: made of them.</summary>
+    /// <summary>The htpasswd file of <see cref="Credentials"/>. Default null: created from them.</summary>
     public string? Htpasswd { get; init; }
 
-    /// <summary>Who issues bearer tokens for it. Default null: none are wanted.</summary>
+    /// <summary>The issuer of bearer tokens. Default null: none are required.</summary>
     public TokenServer? Tokens { get; init; }
 
-    /// <summary>A registry whose data it serves too, for reading only, as node-proxies' endpoint of a cache does. Default null: data of its own.</summary>
+    /// <summary>
+    /// The registry with the served data, for reading only, as node-proxies' endpoint of a cache. Default null: data of its own.
+    /// </summary>
     public Registry? ReadOnlyOver { get; init; }
 
-    /// <summary>A regular expression of the addresses that layers kept elsewhere may have. Default null: it takes no manifest with such a layer.</summary>
+    /// <summary>A regular expression of the addresses of foreign layers. Default null: it refuses manifests with such a layer.</summary>
     public string? ForeignLayersAt { get; init; }
 
-    /// <summary>Where it listens. Default loopback; in make test-cluster the node's, which pods reach.</summary>
+    /// <summary>Its listen address. Default loopback; in make test-cluster the node's, which pods reach.</summary>
     public string Address { get; init; } = "127.0.0.1";
 
     /// <summary>Default: any free one.</summary>
     public int? Port { get; init; }
 
-    /// <summary>Where it belongs; default the shared one.</summary>
+    /// <summary>Its sandbox; default the shared one.</summary>
     public Sandbox? Sandbox { get; init; }
 
     /// <summary>For messages and folders.</summary>
@@ -67,7 +69,7 @@ public sealed partial class Registry
 
     public Uri Endpoint => new($"http://{Host}/");
 
-    /// <summary>Where it keeps its bytes.</summary>
+    /// <summary>The folder of its storage.</summary>
     public string DataFolder => options.ReadOnlyOver?.DataFolder ?? Path.Combine(folder, "data");
 
     /// <summary>As in <see cref="RegistryOptions.Credentials"/>.</summary>
@@ -100,15 +102,15 @@ public sealed partial class Registry
         });
     }
 
-    /// <summary>Makes it unreachable; its data stays. <see cref="Restart"/> brings it back.</summary>
+    /// <summary>Makes it unreachable; its data stays. <see cref="Restart"/> starts it again.</summary>
     public async Task Stop() => await process!.Stop(signal: 9);   // it loses nothing, and SIGTERM would wait for its clients
 
-    /// <summary>Lets it accept connections and answer nothing (SIGSTOP), until <see cref="Resume"/>.</summary>
+    /// <summary>Freezes it (SIGSTOP) until <see cref="Resume"/>: it accepts connections and answers nothing.</summary>
     public void Freeze() => process!.Signal(19);
 
     public void Resume() => process!.Signal(18);
 
-    /// <summary>What it has answered since it was first started, oldest first, its readiness checks left out.</summary>
+    /// <summary>The requests since its first start, oldest first, without readiness checks.</summary>
     public IReadOnlyList<RegistryRequest> Requests() =>
     [
         .. AccessLine().Matches(process!.Log)
@@ -117,7 +119,7 @@ public sealed partial class Registry
             .Where(request => request.Path != "/v2/"),
     ];
 
-    /// <summary>How often the registry sent each blob's bytes (wholly or in part), by digest.</summary>
+    /// <summary>How often it sent each blob's bytes (wholly or in part), by digest.</summary>
     public IReadOnlyDictionary<string, int> BlobDownloads() => Requests()
         .Where(request => request is { Method: "GET", Status: 200 or 206 } && request.Path.Contains("/blobs/sha256:", StringComparison.Ordinal))
         .GroupBy(request => request.Path[(request.Path.LastIndexOf('/') + 1)..])
@@ -126,12 +128,12 @@ public sealed partial class Registry
     /// <summary>Its own garbage collection as a program and its arguments.</summary>
     public IReadOnlyList<string> CollectorCommand => ["docker-registry", "garbage-collect", Path.Combine(folder, "config.yml")];
 
-    /// <summary>Runs its own garbage collection; the registry may go on running, as its data is then only read.</summary>
+    /// <summary>Runs its own garbage collection; the registry may continue to run, as its data is then only read.</summary>
     public Task CollectGarbage(bool deleteUntagged = false) => RunTool.Run(
         "docker-registry", ["garbage-collect", .. deleteUntagged ? ["--delete-untagged"] : Array.Empty<string>(), Path.Combine(folder, "config.yml")]);
 
-    /// <summary>A client of it that may do everything.</summary>
-    /// <param name="repository">The one it is for; a registry with tokens gives its rights to one.</param>
+    /// <summary>A client with all permissions.</summary>
+    /// <param name="repository">Its repository; a registry with tokens grants permissions for one.</param>
     public HttpClient Client(string repository)
     {
         var http = new HttpClient { BaseAddress = Endpoint };

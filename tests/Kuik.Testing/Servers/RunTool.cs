@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Kuik.Testing;
 
-/// <summary>What a program that ran to its end left.</summary>
+/// <summary>The result of a program.</summary>
 /// <param name="ExitCode">0 for success.</param>
 /// <param name="Output">Its standard output.</param>
 /// <param name="Errors">Its standard error.</param>
@@ -11,9 +11,9 @@ public sealed record ToolResult(int ExitCode, string Output, string Errors);
 /// <summary>Runs a program to its end.</summary>
 public static class RunTool
 {
-    /// <summary>Runs it and wants success.</summary>
+    /// <summary>Runs it, and requires success.</summary>
     /// <returns>Its standard output.</returns>
-    /// <exception cref="ServerFailedException">It ended with another exit code than 0.</exception>
+    /// <exception cref="ServerFailedException">Its exit code was not 0.</exception>
     public static async Task<string> Run(string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
         var result = await Try(file, arguments, environment);
@@ -22,7 +22,7 @@ public static class RunTool
             : throw new ServerFailedException($"{file} {string.Join(' ', arguments)} ended with exit code {result.ExitCode}: {result.Errors.Trim()} {result.Output.Trim()}");
     }
 
-    /// <summary>Runs it, whatever comes of it.</summary>
+    /// <summary>Runs it, and returns failures too.</summary>
     /// <param name="file">A program, by path or found on the path.</param>
     /// <param name="arguments">Its arguments.</param>
     /// <param name="environment">Added to this process's environment.</param>

@@ -4,9 +4,9 @@ using System.Globalization;
 namespace Kuik.Testing;
 
 /// <summary>
-/// A folder for servers' data, and what sees to it that nothing is left of them. A guarded one has a small shell beside
-/// this process that kills every server in it and deletes it once this process is gone, kill -9 included. (A parent-death
-/// signal would be simpler, but Linux sends it when the thread that forked ends, and ours are pool threads.)
+/// A folder for servers' data, with a guard that removes everything at the end: a small shell beside this process kills every server in it
+/// and deletes it once this process is gone, kill -9 included. (A parent-death signal would be simpler, but Linux sends it when the thread
+/// that forked ends, and ours are pool threads.)
 /// </summary>
 public sealed class Sandbox
 {
@@ -15,13 +15,13 @@ public sealed class Sandbox
 
     private Sandbox(string root, bool isKept = false) => (Root, IsKept) = (Directory.CreateDirectory(root).FullName, isKept);
 
-    /// <summary>The guarded folder that everything in this process shares unless it says otherwise.</summary>
+    /// <summary>The guarded folder shared by everything in this process by default.</summary>
     public static Sandbox Shared => OfThisProcess.Value;
 
     /// <summary>The folder; every process in it carries <c>KUIK_SANDBOX</c> with this path in its environment.</summary>
     public string Root { get; }
 
-    /// <summary>Do its servers outlive this process?</summary>
+    /// <summary>True when its servers outlive this process.</summary>
     public bool IsKept { get; }
 
     /// <summary>A folder whose servers outlive this process: for <c>make run</c>. <see cref="End"/> is up to the caller.</summary>
@@ -33,7 +33,7 @@ public sealed class Sandbox
     }
 
     /// <summary>An empty folder in it, readable by servers that run as another user.</summary>
-    /// <param name="name">What it is for; a number is added.</param>
+    /// <param name="name">Its purpose; a number is added.</param>
     public string NewFolder(string name) =>
         Directory.CreateDirectory(Path.Combine(Root, $"{name}-{Interlocked.Increment(ref folders)}")).FullName;
 

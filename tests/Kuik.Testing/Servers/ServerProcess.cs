@@ -6,7 +6,7 @@ using System.Text;
 
 namespace Kuik.Testing;
 
-/// <summary>What to run.</summary>
+/// <summary>A program with its arguments and environment.</summary>
 /// <param name="File">A program, by path or found on the path.</param>
 /// <param name="Arguments">Its arguments.</param>
 public sealed record ServerCommand(string File, params string[] Arguments)
@@ -18,7 +18,7 @@ public sealed record ServerCommand(string File, params string[] Arguments)
     public string? User { get; init; }
 }
 
-/// <summary>A server did not do what it was asked to; the message ends with the last lines of its log.</summary>
+/// <summary>A failure of a server; the message ends with the last lines of its log.</summary>
 public sealed class ServerFailedException(string message) : Exception(message);
 
 /// <summary>A real server as a process in a session of its own, its output in a file.</summary>
@@ -35,7 +35,7 @@ public sealed class ServerProcess
     /// <summary>Its process id; it leads the process group of the same number.</summary>
     public int Id => process.Id;
 
-    /// <summary>Where its standard output and error go; appended to by each start in the same folder.</summary>
+    /// <summary>The file of its standard output and error; appended to by each start in the same folder.</summary>
     public string LogFile { get; }
 
     public bool HasExited => process.HasExited;
@@ -47,11 +47,12 @@ public sealed class ServerProcess
     public string Log => File.Exists(LogFile) ? ReadShared(LogFile) : "";
 
     /// <summary>Starts it; it may not be ready yet: see <see cref="WaitUntil"/>.</summary>
-    /// <param name="sandbox">Where it belongs; it dies with it.</param>
+    /// <param name="sandbox">Its sandbox; it is killed with it.</param>
     /// <param name="name">For messages and the log's name.</param>
-    /// <param name="folder">Its own folder in the sandbox: no other server's, as <see cref="Kill()"/> goes by it.</param>
-    /// <param name="command">What to run.</param>
-    /// <exception cref="ServerFailedException">The program is not there.</exception>
+    /// <param name="folder">Its own folder in the sandbox, not shared with another server, as <see cref="Kill()"/>
+    /// finds its processes by it.</param>
+    /// <param name="command">The program.</param>
+    /// <exception cref="ServerFailedException">The program is missing.</exception>
     public static ServerProcess Start(Sandbox sandbox, string name, string folder, ServerCommand command)
     {
         var logFile = Path.Combine(folder, name + ".log");
@@ -128,10 +129,10 @@ public sealed class ServerProcess
     /// <summary>kill -9 of it and of everything it started, daemons included; returns when they are gone.</summary>
     public void Kill()
     {
-        if (!HasExited)   // else its number may be another's by now
+        if (!HasExited)   // otherwise its number may be another process's by now
         {
             _ = Kill(-Id, 9);
-            _ = Kill(Id, 9);   // killed in its first moment, it leads no group yet
+            _ = Kill(Id, 9);   // right after its start it leads no group yet
         }
         process.WaitForExit();
         foreach (var left in StartedIn(folder))
@@ -163,7 +164,7 @@ public sealed class ServerProcess
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // Gone meanwhile, or another user's: not ours.
+                // Already gone, or another user's.
             }
             if (environment.Contains(marker, StringComparison.Ordinal))
                 yield return process;

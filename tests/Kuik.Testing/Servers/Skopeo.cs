@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Kuik.Testing;
 
-/// <summary>skopeo, the client that people inspect and copy images with.</summary>
+/// <summary>skopeo, a common client to inspect and copy images.</summary>
 public static class Skopeo
 {
     /// <summary>The bytes of a manifest or index as the registry serves them.</summary>
@@ -28,7 +28,7 @@ public static class Skopeo
     }
 
     /// <summary>Runs skopeo with any arguments.</summary>
-    /// <returns>What it printed.</returns>
+    /// <returns>Its output.</returns>
     /// <exception cref="ServerFailedException">It failed; the message is its own.</exception>
     public static Task<string> Run(params string[] arguments) => RunTool.Run("skopeo", ["--insecure-policy", .. arguments]);
 

@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.Testing;
 
 /// <summary>
-/// Issues bearer tokens for a registry, as Docker Hub's or a cloud's own server does. A fake, because no Debian package does
-/// it; it is real on the wire, and what it signs is judged by the real registry.
+/// Issues bearer tokens for a registry, as Docker Hub's or a cloud's own server does. A fake, because no Debian package does it; it is real
+/// on the wire, and its signatures are verified by the real registry.
 /// </summary>
 public sealed class TokenServer
 {
@@ -33,10 +33,10 @@ public sealed class TokenServer
             .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(365));
     }
 
-    /// <summary>Where clients ask for tokens.</summary>
+    /// <summary>The address for token requests.</summary>
     public Uri Realm => new($"http://127.0.0.1:{port}/token");
 
-    /// <summary>What the registry trusts.</summary>
+    /// <summary>The certificate that the registry trusts.</summary>
     public string CertificatePem => certificate.ExportCertificatePem();
 
     /// <summary>Repositories that may be pulled without credentials. Default none.</summary>
@@ -45,7 +45,7 @@ public sealed class TokenServer
     /// <summary>How long tokens last. Default 5 minutes.</summary>
     public TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>What was issued so far: <c>user scope</c> each, the user empty for nobody.</summary>
+    /// <summary>The tokens issued so far: <c>user scope</c> each, the user empty for anonymous.</summary>
     public IReadOnlyList<string> Issued
     {
         get
@@ -69,7 +69,7 @@ public sealed class TokenServer
         return server;
     }
 
-    /// <summary>A token as the server's own administrator would have it, for putting images into the registry.</summary>
+    /// <summary>An administrator's token, for pushing images into the registry.</summary>
     internal string TokenForEverything(string repository) =>
         Sign("administrator", [new { type = "repository", name = repository, actions = "pull push delete".Split(' ') }]);
 
@@ -83,7 +83,7 @@ public sealed class TokenServer
         return Results.Json(new { token = Sign(user, access), expires_in = (int)Lifetime.TotalSeconds });
     }
 
-    /// <summary>Empty for nobody; null for wrong credentials.</summary>
+    /// <summary>Empty for anonymous; null for wrong credentials.</summary>
     private string? UserOf(HttpRequest request)
     {
         var header = request.Headers.Authorization.ToString();

@@ -6,7 +6,7 @@ internal abstract class Check
     /// <summary>Its name in the output; scripts rely on it.</summary>
     public abstract string Name { get; }
 
-    /// <summary>What was found: at least one finding. Unknown where a part of the cluster that it needs could not be read.</summary>
+    /// <summary>The findings: at least one. Unknown when a required part of the cluster could not be read.</summary>
     public IReadOnlyList<Finding> Examine(ClusterSnapshot cluster)
     {
         var problems = Needs(cluster).Select(reading => reading.Problem).OfType<string>().Distinct().ToList();
@@ -16,22 +16,22 @@ internal abstract class Check
         return findings.Count > 0 ? findings : [new Finding(Name, Severity.Ok, Describe(cluster))];
     }
 
-    /// <summary>The parts of the cluster without which nothing can be said.</summary>
+    /// <summary>The parts of the cluster that the check requires.</summary>
     protected abstract IEnumerable<IReading> Needs(ClusterSnapshot cluster);
 
-    /// <summary>What is not as it should be; nothing when all is well.</summary>
+    /// <summary>The problems; empty when there are none.</summary>
     protected abstract IEnumerable<Finding> Decide(ClusterSnapshot cluster);
 
-    /// <summary>What was seen to be well.</summary>
+    /// <summary>The finding when there are no problems.</summary>
     protected abstract string Describe(ClusterSnapshot cluster);
 
-    /// <summary>A finding that something does not work.</summary>
+    /// <summary>A finding that a part does not work.</summary>
     protected Finding Error(string found, string action) => new(Name, Severity.Error, found, action);
 
-    /// <summary>A finding that something needs attention.</summary>
+    /// <summary>A finding that needs attention.</summary>
     protected Finding Warning(string found, string action) => new(Name, Severity.Warning, found, action);
 
-    /// <summary>A finding that something could not be determined.</summary>
+    /// <summary>A finding that could not be determined.</summary>
     protected Finding Unknown(string problem, string? action = null) => new(
         Name, Severity.Unknown, "cannot tell: " + problem,
         action ?? "Run it with the rights that docs/operations/doctor.md lists, while the API server answers.");

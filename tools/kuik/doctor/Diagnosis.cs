@@ -2,7 +2,7 @@ using Kuik.CommandLine.Doctor.Checks;
 
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>All checks, in the order of the output: what explains other findings comes first.</summary>
+/// <summary>All checks, in the order of the output: those that explain other findings come first.</summary>
 internal static class Diagnosis
 {
     /// <summary>The checks.</summary>
@@ -15,10 +15,10 @@ internal static class Diagnosis
         new RegistryCheck(), new BacklogCheck(),
     ];
 
-    /// <summary>What they find.</summary>
+    /// <summary>The findings of all checks.</summary>
     public static IReadOnlyList<Finding> Of(ClusterSnapshot cluster) => [.. Checks.SelectMany(check => check.Examine(cluster))];
 
-    /// <summary>How the command ends.</summary>
+    /// <summary>The command's exit code.</summary>
     public static int ExitCodeOf(IReadOnlyList<Finding> findings) =>
         findings.Any(finding => finding.Severity == Severity.Error) ? ExitCode.ErrorsFound
         : findings.Any(finding => finding.Severity == Severity.Unknown) ? ExitCode.Unknown

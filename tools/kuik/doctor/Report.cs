@@ -4,20 +4,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>The report as JSON.</summary>
-/// <param name="Time">When the cluster was read, UTC.</param>
-/// <param name="Namespace">Kuik's namespace.</param>
-/// <param name="Severity">The worst: <c>ok</c>, <c>warning</c>, <c>unknown</c> or <c>error</c>.</param>
-/// <param name="Counts">Findings by severity.</param>
-/// <param name="Findings">At least one of each check.</param>
-internal sealed record ReportDocument(
-    DateTimeOffset Time, string Namespace, string Severity, IReadOnlyDictionary<string, int> Counts,
-        IReadOnlyList<FindingDocument> Findings);
-
-/// <summary>A finding as JSON.</summary>
-internal sealed record FindingDocument(string Check, string Severity, string Found, string? Action);
-
-/// <summary>Writes findings for people or for scripts.</summary>
+/// <summary>Formats findings for users or for scripts.</summary>
 internal static class Report
 {
     private static readonly Severity[] _all = Enum.GetValues<Severity>();
@@ -31,9 +18,9 @@ internal static class Report
                 finding.Check, WordOf(finding.Severity), Redaction.Of(finding.Found), finding.Action))]),
         DoctorJson.Default.ReportDocument);
 
-    /// <summary>A table, what to do below each finding, and the counts in the last line.</summary>
+    /// <summary>A table with the action below each finding, and the counts in the last line.</summary>
     /// <param name="findings">All of them.</param>
-    /// <param name="hasColours">Severities are coloured.</param>
+    /// <param name="hasColours">True: severities are coloured.</param>
     public static string AsTable(IReadOnlyList<Finding> findings, bool hasColours)
     {
         var width = findings.Max(finding => finding.Check.Length);

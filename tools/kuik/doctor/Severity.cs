@@ -1,17 +1,17 @@
 namespace Kuik.CommandLine.Doctor;
 
-/// <summary>What a finding means, the better ones first.</summary>
+/// <summary>The severity of a finding, in ascending order.</summary>
 public enum Severity
 {
-    /// <summary>Checked, and as it should be.</summary>
+    /// <summary>Checked, and without problems.</summary>
     Ok,
 
     /// <summary>Works now, and needs attention.</summary>
     Warning,
 
-    /// <summary>Could not be determined: a right is missing, or a server did not answer. Never taken for <see cref="Ok"/>.</summary>
+    /// <summary>Could not be determined: a permission is missing, or a server did not answer. Never treated as <see cref="Ok"/>.</summary>
     Unknown,
 
-    /// <summary>Something does not work.</summary>
+    /// <summary>A part does not work.</summary>
     Error,
 }

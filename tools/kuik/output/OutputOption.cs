@@ -17,6 +17,6 @@ internal sealed class OutputOption : Option<string>
         this.AcceptOnlyFromAmong(Table, Json);
     }
 
-    /// <summary>JSON was asked for.</summary>
+    /// <summary>True for JSON.</summary>
     public bool IsJson(ParseResult arguments) => arguments.GetValue(this) == Json;
 }

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Kuik.CommandLine.Output;
 
-/// <summary>Takes credentials and control characters out of text that came from a server, before it is printed.</summary>
+/// <summary>Removes credentials and control characters from text of servers before it is printed.</summary>
 internal static partial class Redaction
 {
     /// <summary>The text in one line, without the credentials of addresses, connection strings and headers.</summary>

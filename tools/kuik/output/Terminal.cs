@@ -3,7 +3,7 @@ namespace Kuik.CommandLine.Output;
 /// <summary>Colours of standard output: only on a terminal, and not where <c>NO_COLOR</c> is set.</summary>
 internal static class Terminal
 {
-    /// <summary>Standard output shows colours.</summary>
+    /// <summary>True when standard output shows colours.</summary>
     public static bool HasColours { get; } = !Console.IsOutputRedirected
         && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
         && Environment.GetEnvironmentVariable("TERM") != "dumb";

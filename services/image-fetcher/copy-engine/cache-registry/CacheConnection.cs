@@ -4,34 +4,34 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// How the cache registry is asked: at its own address, over TLS with a verified certificate unless that is <c>http://</c>, with its
-/// credential.
+/// The connection to the cache registry: its own address, TLS with a verified certificate unless that is <c>http://</c>,
+/// and its credential.
 /// </summary>
-internal sealed class CacheConnection(CopyEngineOptions settings, TimeProvider time) : IDisposable
+internal sealed class CacheConnection(CopyEngineOptions options, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan[] PausesOfRetries = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
 
-    private readonly PasswordFileCredential _credential = new(settings.CacheCredential, settings.CachePasswordFile, time);
+    private readonly PasswordFileCredential _credential = new(options.CacheCredential, options.CachePasswordFile, time);
 
-    public RegistryClient Client { get; } = new(RegistryEndpoints.At(settings.CacheEndpoint), settings.Roots, time, RegistryNetwork.Own);
+    public RegistryClient Client { get; } = new(RegistryEndpoints.At(options.CacheEndpoint), options.Roots, time, RegistryNetwork.Own);
 
     /// <summary>Host and port.</summary>
-    public string Host { get; } = RegistryEndpoints.HostOf(settings.CacheEndpoint);
+    public string Host { get; } = RegistryEndpoints.HostOf(options.CacheEndpoint);
 
-    /// <summary>What to show now; null for nothing. Read it anew for each call.</summary>
+    /// <summary>The current credential; null for anonymous. Read it again for each call.</summary>
     public RegistryCredential? Credential => _credential.Current;
 
-    /// <summary>Is this at the registry's own scheme, host and port? Only there its credential goes.</summary>
+    /// <summary>True for an address with the registry's own scheme, host and port; the credential is sent only there.</summary>
     public bool IsOwn(Uri address) =>
-        address.GetLeftPart(UriPartial.Authority) == settings.CacheEndpoint.GetLeftPart(UriPartial.Authority);
+        address.GetLeftPart(UriPartial.Authority) == options.CacheEndpoint.GetLeftPart(UriPartial.Authority);
 
     public RegistryRepository At(string repository) => new(Host, repository);
 
     public RegistryCall Write(HttpMethod method, string repository, string path) =>
         new(method, At(repository), path) { Credential = Credential, Actions = "pull,push" };
 
-    /// <summary>Does something with the registry; once more where it refuses a credential that has been replaced.</summary>
-    /// <exception cref="CopyException">It failed.</exception>
+    /// <summary>Runs a call to the registry; repeats it once if a credential is refused that has been replaced meanwhile.</summary>
+    /// <exception cref="CopyException">The call failed.</exception>
     public async Task<T> Ask<T>(Func<Task<T>> work)
     {
         try
@@ -51,8 +51,8 @@ internal sealed class CacheConnection(CopyEngineOptions settings, TimeProvider t
         }
     }
 
-    /// <summary>The same of what may not be there: null then.</summary>
-    /// <exception cref="CopyException">It failed.</exception>
+    /// <summary>The same, with null for 404.</summary>
+    /// <exception cref="CopyException">The call failed.</exception>
     public async Task<T?> OrNull<T>(Func<Task<T?>> work)
     {
         try
@@ -70,10 +70,10 @@ internal sealed class CacheConnection(CopyEngineOptions settings, TimeProvider t
     }
 
     /// <summary>
-    /// A request that may be repeated; again where another replica writes a file that it needs at that moment, which distribution answers
-    /// with 500, or with 400 for a manifest that is put: the link of a blob that is read, or that a manifest names.
+    /// Retries a repeatable request that fails because another replica is writing a file that it needs: the link of a blob that is read, or
+    /// that a manifest refers to. Distribution answers it with 500, or with 400 for a manifest that is put.
     /// </summary>
-    /// <exception cref="RegistryException">It failed.</exception>
+    /// <exception cref="RegistryException">All attempts failed.</exception>
     public async Task<T> Retry<T>(Func<Task<T>> work, CancellationToken ct)
     {
         foreach (var pause in PausesOfRetries)
@@ -90,8 +90,8 @@ internal sealed class CacheConnection(CopyEngineOptions settings, TimeProvider t
 
     public void Dispose() => Client.Dispose();
 
-    // Distribution writes the link of a blob in place. A manifest that is put while another replica uploads the same blob finds the link
-    // empty, which is no digest, and is refused; one whose blob is really missing has the second code alone.
+    // Distribution writes the link of a blob in place. A manifest put while another replica uploads the same blob finds the link empty,
+    // which is not a digest, and is refused with both codes; if the blob is really missing, the second code stands alone.
     private static bool IsLinkBeingWritten(RegistryException e) =>
         e.Status == HttpStatusCode.BadRequest && e.Message.Contains("DIGEST_INVALID", StringComparison.Ordinal)
         && e.Message.Contains("MANIFEST_BLOB_UNKNOWN", StringComparison.Ordinal);

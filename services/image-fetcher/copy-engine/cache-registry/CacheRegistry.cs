@@ -6,38 +6,38 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The cache registry, as image-fetcher reads and writes it. Repositories are paths of <see cref="CachePath"/>. Whatever goes wrong with it is a
+/// The client of the cache registry, for reading and writing. Repositories are paths of <see cref="CachePath"/>. Every failure is a
 /// <see cref="CopyException"/> of the kind <c>cache</c>.
 /// </summary>
 internal sealed class CacheRegistry : IDisposable
 {
-    /// <summary>The largest page of a list of tags, in bytes: a registry that does not page gives all of them at once.</summary>
+    /// <summary>The largest page of a list of tags, in bytes: a registry without pagination returns all of them at once.</summary>
     private const int LargestPage = 8 * 1024 * 1024;
 
     private readonly CacheConnection _cache;
     private readonly CacheUploads _uploads;
     private volatile string? _emptyBlobIn;
 
-    public CacheRegistry(CopyEngineOptions settings, TimeProvider time)
+    public CacheRegistry(CopyEngineOptions options, TimeProvider time)
     {
-        _cache = new CacheConnection(settings, time);
+        _cache = new CacheConnection(options, time);
         _uploads = new CacheUploads(_cache);
     }
 
-    /// <summary>What is stored under a tag or digest; null when nothing is.</summary>
+    /// <summary>The manifest's digest and size under a tag or digest; null when there is none.</summary>
     public Task<ManifestHead?> HeadManifest(string repository, string target, CancellationToken stop) =>
         _cache.OrNull(() => _cache.Retry(
             async () => (ManifestHead?)await _cache.Client.ResolveManifest(_cache.At(repository), target, _cache.Credential, stop), stop));
 
-    /// <summary>What is stored under a tag or digest, as it is (an index may be in its wrapper); null when nothing is.</summary>
+    /// <summary>The manifest under a tag or digest as stored (an index may be in its wrapper); null when there is none.</summary>
     public Task<Manifest?> GetManifest(string repository, string target, CancellationToken stop) =>
         _cache.OrNull(() => _cache.Retry(
             async () => (Manifest?)await _cache.Client.GetManifest(_cache.At(repository), target, _cache.Credential, stop), stop));
 
-    /// <summary>The manifest or index of an origin, as the origin serves it; null when it is not stored.</summary>
-    /// <param name="repository">Where.</param>
-    /// <param name="target">A tag, also of what followed an image here; or a digest of the origin's.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <summary>The manifest or index as the origin serves it; null when it is not stored.</summary>
+    /// <param name="repository">A path of <see cref="CachePath"/>.</param>
+    /// <param name="target">A tag, also that of a copied referrer; or a digest of the origin's.</param>
+    /// <param name="stop">Cancels the call.</param>
     public async Task<Manifest?> Find(string repository, string target, CancellationToken stop)
     {
         var stored = await GetManifest(repository, target.Contains(':') ? CacheTags.OfManifest(target) : target, stop);
@@ -52,7 +52,7 @@ internal sealed class CacheRegistry : IDisposable
     public Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
         _cache.Ask(() => _cache.Retry(() => _cache.Client.HasBlob(_cache.At(repository), digest, _cache.Credential, stop), stop));
 
-    /// <summary>Begins to read a blob; null when it is not there.</summary>
+    /// <summary>Opens a blob for reading; null when it is not there.</summary>
     public Task<BlobBody?> OpenBlob(string repository, string digest, RangeHeaderValue? range, CancellationToken stop) =>
         _cache.OrNull(() => _cache.Retry(
             async () => (BlobBody?)await _cache.Client.OpenBlob(_cache.At(repository), digest, range, _cache.Credential, stop), stop));
@@ -65,10 +65,13 @@ internal sealed class CacheRegistry : IDisposable
     public Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop) =>
         _uploads.Upload(repository, digest, content, sent, stop);
 
-    /// <summary>The blob <c>{}</c>, which every repository holds: it is the configuration of wrappers, and garbage collections stumble over repositories without blobs.</summary>
+    /// <summary>
+    /// Stores the blob <c>{}</c>, which every repository holds: it is the config of wrappers, and garbage collection
+    /// fails on repositories without blobs.
+    /// </summary>
     public async Task EnsureEmptyBlob(string repository, CancellationToken stop)
     {
-        // A mount is one request, whether the repository has the blob or not, and fails when a garbage collection has taken it.
+        // A mount is one request, whether the repository has the blob or not, and fails when a garbage collection has removed it.
         if (_emptyBlobIn is { } other && other != repository && await Mount(repository, ArtifactManifest.EmptyDigest, other, stop))
             return;
         if (!await HasBlob(repository, ArtifactManifest.EmptyDigest, stop))
@@ -76,36 +79,38 @@ internal sealed class CacheRegistry : IDisposable
         _emptyBlobIn = repository;
     }
 
-    /// <summary>Stores a blob that is in memory already.</summary>
+    /// <summary>Stores a blob from memory.</summary>
     public Task UploadSmall(string repository, string digest, byte[] bytes, CancellationToken stop) =>
         Upload(repository, digest, () => new ByteArrayContent(bytes), Task.CompletedTask, stop);
 
-    /// <summary>Stores a manifest under a tag, and reads it back: a 201 alone proves nothing (reference: distribution with a blob descriptor cache).</summary>
+    /// <summary>
+    /// Stores a manifest under a tag, and reads it back: status 201 alone proves nothing (distribution with a blob descriptor cache).
+    /// </summary>
     public async Task PutManifest(string repository, string tag, byte[] bytes, string mediaType, CancellationToken stop)
     {
         var digest = Digest.Sha256(bytes);
         RegistryCall Put() => _cache.Write(HttpMethod.Put, repository, "manifests/" + tag) with { Content = () => Body(bytes, mediaType) };
         using (await _cache.Ask(() => _cache.Retry(() => _cache.Client.Send(Put(), stop), stop)))
         {
-            // Held, its connection would be missing where many manifests are stored at a time.
+            // The response is disposed of at once: held open, its connection would be missing where many manifests are stored at a time.
         }
         var stored = await GetManifest(repository, tag, stop);
         if (stored is null || stored.Digest != digest)
             throw new CopyException(CopyException.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);
     }
 
-    /// <summary>Deletes a manifest and with it all its tags; false when it was not there.</summary>
+    /// <summary>Deletes a manifest with all its tags; false when it was not there.</summary>
     public async Task<bool> DeleteManifest(string repository, string digest, CancellationToken stop) =>
         await _cache.OrNull(() => _cache.Retry(async () => (bool?)await Delete(repository, digest, stop), stop)) ?? false;
 
     /// <summary>
-    /// Removes one tag and nothing else. Distribution 3 does it; 2.8 answers 400, and others 405: there the tag is pointed at a manifest
-    /// that no other tag has, and that one is deleted.
+    /// Removes one tag and nothing else. Distribution 3 supports it; 2.8 answers 400 and other registries 405: there the tag is first
+    /// pointed at a manifest without another tag, and that manifest is deleted.
     /// </summary>
     public async Task RemoveTag(string repository, string tag, CancellationToken stop)
     {
         if (await HeadManifest(repository, tag, stop) is null)
-            return;   // and 2.8 would make a repository of that name
+            return;   // version 2.8 would create the repository
         try
         {
             await DeleteManifest(repository, tag, stop);
@@ -121,7 +126,7 @@ internal sealed class CacheRegistry : IDisposable
     }
 
     /// <summary>
-    /// Deletes what is not there: a registry whose deletion is switched off must not lose the tag's image by half of a removal.
+    /// Deletes an absent manifest, to test that deletion is enabled: otherwise a removal that fails half-way would lose the tag's image.
     /// </summary>
     private async Task EnsureDeletionWorks(string repository, string absentDigest, CancellationToken stop)
     {
@@ -137,7 +142,7 @@ internal sealed class CacheRegistry : IDisposable
         }
     }
 
-    /// <summary>Is this what stands for a removed tag (left over by a crash between two steps)?</summary>
+    /// <summary>True for the manifest that replaces a removed tag (left over by a crash between two steps).</summary>
     public static bool IsTombstone(Manifest manifest) => ArtifactManifest.TypeOf(manifest.Bytes) == Tombstone.ArtifactType;
 
     /// <summary>All tags of a repository; none when it does not exist.</summary>
@@ -151,7 +156,7 @@ internal sealed class CacheRegistry : IDisposable
                 async () => (IReadOnlyList<string>?)await TagsAfter(repository, last, PageSize, stop), stop)) ?? [];
             var before = tags.Count;
             tags.UnionWith(page);
-            if (page.Count < PageSize || tags.Count == before)   // a registry that does not page gives all, however many
+            if (page.Count < PageSize || tags.Count == before)   // a registry without pagination returns all at once
                 return [.. tags];
             last = page[^1];
         }

@@ -3,16 +3,14 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>
-/// Storing blobs in the cache registry. Whatever goes wrong with it is a <see cref="CopyException"/> of the kind <c>cache</c>.
-/// </summary>
+/// <summary>Uploads of blobs to the cache registry. Every failure is a <see cref="CopyException"/> of the kind <c>cache</c>.</summary>
 internal sealed class CacheUploads(CacheConnection cache)
 {
-    private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a store may have to copy or hash a large blob again
+    private static readonly TimeSpan CommitPatience = TimeSpan.FromMinutes(10);   // a registry may have to copy or hash a large blob again
 
     /// <summary>
-    /// Makes a blob of another repository one of this one too; false when the registry does not do that, be it that it does not have the
-    /// blob there, does not let us read there, or knows no mounts: then the blob is to be uploaded.
+    /// Mounts a blob of another repository into this one. False when the registry does not mount it, because the blob is absent there,
+    /// reading is denied, or mounts are not supported: then the blob has to be uploaded.
     /// </summary>
     public async Task<bool> Mount(string repository, string digest, string from, CancellationToken stop)
     {
@@ -22,7 +20,7 @@ internal sealed class CacheUploads(CacheConnection cache)
             var begun = await BeginUpload(() => cache.Write(HttpMethod.Post, repository, path) with { AlsoPullFrom = from }, stop);
             if (begun is not { } upload)
                 return true;
-            await Abandon(repository, upload, stop);   // it began an ordinary upload instead
+            await Abandon(repository, upload, stop);   // the registry began an ordinary upload instead
             return false;
         }
         catch (CopyException e) when ((int?)e.Status is >= 400 and < 500 and not 408 and not 429)
@@ -31,21 +29,21 @@ internal sealed class CacheUploads(CacheConnection cache)
         }
     }
 
-    /// <summary>Stores a blob from what is read anew at each call.</summary>
-    /// <param name="repository">Where.</param>
-    /// <param name="digest">What the bytes have to have: the registry verifies it too.</param>
-    /// <param name="content">Makes the body.</param>
+    /// <summary>Uploads a blob.</summary>
+    /// <param name="repository">A path of <c>CachePath</c>.</param>
+    /// <param name="digest">The expected digest; the registry verifies it too.</param>
+    /// <param name="content">Creates the body, again for each attempt.</param>
     /// <param name="sent">Completes when the whole body has been sent.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="stop">Cancels the upload.</param>
     public async Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop)
     {
-        // 1. An upload of its own.
+        // 1. Begin the upload.
         var address = await BeginUpload(() => cache.Write(HttpMethod.Post, repository, "blobs/uploads/"), stop)
             ?? throw new CopyException(
                 CopyException.Cache, $"the cache registry said 201 where an upload to {repository} was to begin", retryHelps: true);
 
-        // 2. All of it in the request that also ends it. How long the body takes says nothing; once it is sent, the registry has so long
-        // to commit it.
+        // 2. Send everything in the one request that also completes the upload. The body has no time limit; once it is sent, the registry
+        // has CommitPatience to commit it.
         using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
         _ = sent.ContinueWith(
             _ => commit.CancelAfter(CommitPatience),
@@ -79,16 +77,16 @@ internal sealed class CacheUploads(CacheConnection cache)
         }
         finally
         {
-            // 3. What did not become a blob takes room until the registry purges old uploads, a week later by default. Where it has not yet
-            // noticed that the body broke off, this comes too early and it still does.
+            // 3. Cancel a failed upload: its data takes room until the registry purges old uploads, after a week by default. If the
+            // registry has not yet noticed that the body was aborted, this comes too early, and the purge removes it.
             if (!isStored && !stop.IsCancellationRequested)
                 await Abandon(repository, address, stop);
         }
     }
 
     /// <summary>
-    /// Where to upload to; null when the blob is there already (it was mounted). The answer is disposed of at once: held, its connection
-    /// would be missing where many blobs are uploaded at a time.
+    /// The address to upload to; null when the blob is already there (it was mounted). The response is disposed of at once: held open, its
+    /// connection would be missing where many blobs are uploaded at a time.
     /// </summary>
     private async Task<Uri?> BeginUpload(Func<RegistryCall> call, CancellationToken stop)
     {
@@ -104,7 +102,7 @@ internal sealed class CacheUploads(CacheConnection cache)
         }
         catch (Exception e) when (e is RegistryException or OperationCanceledException)
         {
-            // The registry's own purge of old uploads takes it.
+            // The registry's own purge of old uploads removes it.
         }
     }
 

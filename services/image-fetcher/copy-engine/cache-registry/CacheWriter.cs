@@ -1,22 +1,21 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What everything that changes a repository of the cache holds: a share that keeps the registry's garbage collection away and, from its
-/// last checks to its last PUT or DELETE, the repository's lock. In this order; and <see cref="EnsureMayWrite"/> comes right before each
-/// PUT of a tag and each DELETE.
+/// The locks for changing one repository of the cache: a share that keeps the registry's garbage collection away and, from the last checks
+/// to the last PUT or DELETE, the repository's lock, taken in this order. Call <see cref="EnsureMayWrite"/> right before each PUT of a tag
+/// and each DELETE.
 /// </summary>
 internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shareCache, string repository) : IAsyncDisposable
 {
     private IHeldLock? _share;
     private IHeldLock? _lock;
 
-    /// <summary>Waits for a garbage collection to end; nothing when the share is held already.</summary>
-    /// <exception cref="CopyException">It took too long.</exception>
+    /// <summary>Takes the share, after waiting for a garbage collection to end; does nothing when it is already held.</summary>
+    /// <exception cref="CopyException">The wait timed out.</exception>
     public async Task Share(CancellationToken stop) => _share ??= await shareCache(repository, stop);
 
-    /// <summary>Waits for the share and then for the repository's lock; disposing of the result releases the lock and keeps the
-    /// share.</summary>
-    /// <exception cref="CopyException">It could not be had in time.</exception>
+    /// <summary>Takes the share and then the repository's lock; disposing of the result releases the lock and keeps the share.</summary>
+    /// <exception cref="CopyException">The wait timed out.</exception>
     public async Task<IAsyncDisposable> Lock(CancellationToken stop)
     {
         await Share(stop);
@@ -24,16 +23,17 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
         return new Unlock(this);
     }
 
-    /// <exception cref="LockLostException">Neither of what is held may be relied on: <see cref="Renew"/> and check again.</exception>
+    /// <summary>Checks that share and lock are still held.</summary>
+    /// <exception cref="LockLostException">One of them was lost: <see cref="Renew"/> and check again.</exception>
     public async Task EnsureMayWrite(CancellationToken stop)
     {
         await (_lock ?? throw new InvalidOperationException("the repository is not locked")).EnsureHeld(stop);
         await _share!.EnsureHeld(stop);
     }
 
-    /// <summary>The same before a deletion, for which more has to be certain.</summary>
+    /// <summary>The stricter check before a deletion.</summary>
     /// <exception cref="LockLostException">As of <see cref="EnsureMayWrite"/>.</exception>
-    /// <exception cref="CopyException">The lock could not be had, or another writer of this process goes without it.</exception>
+    /// <exception cref="CopyException">The lock is not available, or another writer of this process continues without it.</exception>
     public async Task EnsureMayDelete(CancellationToken stop)
     {
         await EnsureMayWrite(stop);
@@ -42,7 +42,7 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
                 $"nothing is deleted from {repository} while writers go without its lock, because Postgres is unreachable", retryHelps: true);
     }
 
-    /// <summary>After a lock was lost: what is left of both is given up, and taken anew when it is wanted.</summary>
+    /// <summary>Releases share and lock after one was lost; they are taken again on demand.</summary>
     public async Task Renew()
     {
         await Release(ref _lock);
@@ -58,11 +58,4 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
     {
         public ValueTask DisposeAsync() => Release(ref writer._lock);
     }
-}
-
-/// <summary>Begins writing to one repository of the cache.</summary>
-internal sealed class CacheWriters(CopyEngineHooks needs)
-{
-    /// <summary>Holds nothing yet.</summary>
-    public CacheWriter For(string repository) => new(needs.LockRepository, needs.ShareCache, repository);
 }

@@ -4,19 +4,19 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Leaves the checksum of a large blob in the cache, beside the blob, in the background: where it is missing, node-proxy hashes the blob, which is slower and nothing worse. So a
-/// copy neither waits for it nor fails with it.
+/// Stores the checksum of a large blob beside it in the cache, in the background: a copy neither waits for it nor fails with it. Without a
+/// checksum node-proxy hashes the blob, which is only slower.
 /// </summary>
 internal sealed partial class ChecksumWriter(CacheRegistry cache, CacheWriters writers, ILogger<ChecksumWriter> logger,
     CancellationToken stopping)
 {
     private readonly SingleFlight<(string Repository, string Digest), bool> _running = new(stopping);
 
-    /// <summary>Of a blob whose digest has just been verified.</summary>
+    /// <summary>Stores the checksum of a blob whose digest has just been verified.</summary>
     public void Start(string repository, BlobChecksum checksum) =>
         Begin(repository, checksum.Digest, checksum.Size, _ => Task.FromResult<BlobChecksum?>(checksum));
 
-    /// <summary>Of a blob that has been mounted from another repository: what that one says of it.</summary>
+    /// <summary>Stores the checksum of a blob that was mounted from another repository, copied from there.</summary>
     public void StartForMount(WantedBlob blob, string from) =>
         Begin(blob.Repository, blob.Digest, blob.SizeInBytes ?? 0, async stop =>
             await cache.GetManifest(from, CacheTags.OfChecksum(blob.Digest), stop) is { } stored ? BlobChecksum.Parse(stored.Bytes) : null);
@@ -35,7 +35,7 @@ internal sealed partial class ChecksumWriter(CacheRegistry cache, CacheWriters w
                 return false;
             var (tag, bytes) = (CacheTags.OfChecksum(digest), checksum.ToManifest());
             await using var writer = writers.For(repository);
-            // like every manifest: neither an eviction nor a garbage collection runs meanwhile
+            // as for every manifest: neither an eviction nor a garbage collection runs meanwhile
             await using var held = await writer.Lock(stop);
             if ((await cache.HeadManifest(repository, tag, stop))?.Digest == Digest.Sha256(bytes))
                 return true;
@@ -50,11 +50,11 @@ internal sealed partial class ChecksumWriter(CacheRegistry cache, CacheWriters w
         }
         catch (Exception e)
         {
-            LogNotKept(e, digest, repository);   // the cache's, or the lock's, whose database may be away
+            LogNotKept(e, digest, repository);   // a failure of the cache, or of Postgres for the lock
             return false;
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "the checksum of blob {Digest} is not kept in {Repository}: nodes will hash the blob instead")]
+    [LoggerMessage(LogLevel.Warning, "Checksum of blob {Digest} not stored in {Repository}; node-proxy hashes the blob instead")]
     private partial void LogNotKept(Exception fault, string digest, string repository);
 }

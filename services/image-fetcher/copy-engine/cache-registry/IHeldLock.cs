@@ -3,24 +3,12 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>A lock that is held until it is disposed, unless it is lost before.</summary>
 public interface IHeldLock : IAsyncDisposable
 {
-    /// <summary>Called right before each step that the lock protects.</summary>
-    /// <exception cref="LockLostException">What was checked under the lock does not count any more: take it again and check
-    /// again.</exception>
+    /// <summary>Checks the lock. Called right before each step that it protects.</summary>
+    /// <exception cref="LockLostException">The lock was lost: take it again and repeat the checks made under it.</exception>
     Task EnsureHeld(CancellationToken stop);
 
-    /// <summary>False when work goes on although the lock could not be had, here or elsewhere in this process: enough to write, not to
-    /// delete.</summary>
+    /// <summary>
+    /// False when the work continues without the lock, here or elsewhere in this process: enough to write, not to delete.
+    /// </summary>
     bool ExcludesOthers { get; }
-}
-
-/// <summary>Where there is nothing to be kept away.</summary>
-internal sealed class NoLock : IHeldLock
-{
-    public static readonly NoLock Instance = new();
-
-    public bool ExcludesOthers => true;
-
-    public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -3,17 +3,17 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// A credential whose password is in a file that may be replaced while the service runs, as a mounted Secret is. The file is read at most
-/// every 10 seconds, and after a refusal; where it cannot be read, or is empty, the last password stays.
+/// A credential with a password file that may be replaced while the service runs, such as a mounted Secret. The file is read at most every
+/// 10 seconds, and after a refusal; if it is unreadable or empty, the last password is kept.
 /// </summary>
-/// <param name="initial">As it was read at the start; null for none.</param>
-/// <param name="file">Holds the password; null: it never changes.</param>
+/// <param name="initial">The credential read at the start; null for none.</param>
+/// <param name="file">The password file; null: the credential never changes.</param>
 /// <param name="time">The clock.</param>
 internal sealed class PasswordFileCredential(RegistryCredential? initial, string? file, TimeProvider time)
 {
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(10);
 
-    /// <summary>How often a refusal makes the file be read.</summary>
+    /// <summary>The shortest time between reads that are caused by refusals.</summary>
     private static readonly TimeSpan RefusalFreshness = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
@@ -22,7 +22,7 @@ internal sealed class PasswordFileCredential(RegistryCredential? initial, string
 
     public RegistryCredential? Current => Read(Freshness);
 
-    /// <summary>Another credential is to be used than the one that was refused.</summary>
+    /// <summary>True when the current credential differs from the refused one.</summary>
     public bool IsReplaced(RegistryCredential? refused) => Read(RefusalFreshness) != refused;
 
     private RegistryCredential? Read(TimeSpan freshness)
@@ -42,12 +42,12 @@ internal sealed class PasswordFileCredential(RegistryCredential? initial, string
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // It is being replaced: the registry says whether the last one still holds.
+                // The file is being replaced: the last password is used, and the registry decides whether it is still valid.
             }
             return _credential;
         }
     }
 
-    /// <summary>The password in a file, without the line ends behind it.</summary>
+    /// <summary>The password in a file, without trailing line ends.</summary>
     public static string ReadPassword(string file) => File.ReadAllText(file).TrimEnd('\r', '\n');
 }

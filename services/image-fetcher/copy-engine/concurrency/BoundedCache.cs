@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>A bounded memory of things that save a question and are safe to forget: when full, half of it goes.</summary>
-/// <param name="most">How many entries are kept, give or take an eighth.</param>
+/// <summary>A cache with a bounded number of entries; when it is full, half of them are removed.</summary>
+/// <param name="most">The number of entries, give or take an eighth.</param>
 internal sealed class BoundedCache<TKey, TValue>(int most) where TKey : notnull
 {
     private readonly ConcurrentDictionary<TKey, TValue> _entries = new();
@@ -15,7 +15,7 @@ internal sealed class BoundedCache<TKey, TValue>(int most) where TKey : notnull
 
     public void Set(TKey key, TValue value)
     {
-        // Counting the entries takes all of the dictionary's locks.
+        // Counting takes all locks of the dictionary.
         if (Interlocked.Increment(ref _additions) % (uint)Math.Max(1, most / 8) == 0 && _entries.Count >= most)
             foreach (var old in _entries.Keys.Take(most / 2))
                 _entries.TryRemove(old, out _);

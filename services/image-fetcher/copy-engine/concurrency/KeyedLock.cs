@@ -1,12 +1,12 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>One lock per key, first come, first served; a key that is not held costs nothing.</summary>
+/// <summary>An asynchronous lock for each key, in order of arrival; keys that are not held take no memory.</summary>
 internal sealed class KeyedLock
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (SemaphoreSlim Semaphore, int Users)> _locks = [];
 
-    /// <summary>Waits until the key is free, then holds it; disposing the result lets it go.</summary>
+    /// <summary>Takes the lock of a key, waiting for it; disposing of the result releases it.</summary>
     public async Task<IDisposable> Enter(string key, CancellationToken ct)
     {
         SemaphoreSlim semaphore;
@@ -27,7 +27,7 @@ internal sealed class KeyedLock
         return new Held(this, key, semaphore);
     }
 
-    /// <summary>Would <see cref="Enter"/> wait at this moment?</summary>
+    /// <summary>True when <see cref="Enter"/> would wait.</summary>
     public bool IsHeld(string key)
     {
         lock (_gate)

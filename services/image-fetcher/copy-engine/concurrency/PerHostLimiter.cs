@@ -1,20 +1,21 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Who works with an origin next, so that a slow host delays only itself. So many turns are shared by all hosts; beyond them a host that has none may always
-/// take one, so that there are at most as many as the shared ones and the hosts together. Within a host the first to come is the first to go.
+/// A concurrency limiter with a shared limit and one for each host, so that a slow host delays only itself. A host without a permit is
+/// always granted one, even beyond the shared limit: there are at most as many permits as the shared limit and the hosts together. Requests
+/// of one host are served in order of arrival.
 /// </summary>
-/// <param name="shared">Turns at a time for all hosts.</param>
-/// <param name="mostPerHost">Turns at a time for one host; 1 or more.</param>
+/// <param name="shared">Permits for all hosts together.</param>
+/// <param name="mostPerHost">Permits for one host; 1 or more.</param>
 public sealed class PerHostLimiter(int shared, int mostPerHost = int.MaxValue)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Host> _hosts = new(StringComparer.OrdinalIgnoreCase);
     private int _taken;
 
-    /// <summary>Waits for a turn; disposing of it ends it.</summary>
-    /// <param name="host">As references name it.</param>
-    /// <param name="stop">Ends the waiting.</param>
+    /// <summary>Waits for a permit; disposing of the result releases it.</summary>
+    /// <param name="host">The host as references name it.</param>
+    /// <param name="stop">Cancels the wait.</param>
     public async Task<IDisposable> Enter(string host, CancellationToken stop)
     {
         var comer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -50,7 +51,7 @@ public sealed class PerHostLimiter(int shared, int mostPerHost = int.MaxValue)
         }
     }
 
-    /// <summary>What is free goes to the host that has the fewest.</summary>
+    /// <summary>The waiting host with the fewest permits that may have one more; null when there is none.</summary>
     private Host? Next() => _hosts.Values
         .Where(host => host.Waiting.Count > 0 && host.Taken < mostPerHost && (host.Taken == 0 || _taken < shared))
         .MinBy(host => host.Taken);
@@ -60,7 +61,7 @@ public sealed class PerHostLimiter(int shared, int mostPerHost = int.MaxValue)
         lock (_gate)
         {
             if (place.List is null)
-                End(host);   // it was let in at that moment
+                End(host);   // the permit was granted at that moment
             else
                 place.List.Remove(place);
             Forget(host);

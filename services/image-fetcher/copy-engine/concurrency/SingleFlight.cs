@@ -3,18 +3,18 @@ using System.Collections.Concurrent;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Work that is done once at a time for a key, however many want it: later requests join. It belongs to none of them: one that leaves ends
-/// only its own waiting; the work ends with the engine.
+/// Runs work once at a time for each key: later requests join the running work. The work is independent of its requests: a request that is
+/// cancelled ends only its own wait; the work ends with the engine.
 /// </summary>
-/// <param name="stopping">Ends all work.</param>
+/// <param name="stopping">Cancels all work.</param>
 /// <param name="sight">Counts joins, and watches work that must end within minutes; null for neither.</param>
 internal sealed class SingleFlight<TKey, TResult>(CancellationToken stopping, WorkInstrumentation? sight = null) where TKey : notnull
 {
     private readonly ConcurrentDictionary<TKey, Lazy<Task<TResult>>> _running = new();
 
-    /// <summary>The work under way for this key; begun if there is none.</summary>
-    /// <param name="key">What it is for.</param>
-    /// <param name="work">Called by the one that comes first, with a token that only the end of the engine cancels.</param>
+    /// <summary>Starts the work for a key, or joins it.</summary>
+    /// <param name="key">Identifies the work.</param>
+    /// <param name="work">Called for the first request, with a token that is cancelled only by the end of the engine.</param>
     public Task<TResult> RunOnce(TKey key, Func<CancellationToken, Task<TResult>> work)
     {
         Lazy<Task<TResult>>? own = null;
@@ -36,12 +36,6 @@ internal sealed class SingleFlight<TKey, TResult>(CancellationToken stopping, Wo
         return running.Value;
     }
 
-    /// <summary>The work under way for this key, or null.</summary>
+    /// <summary>The running work for a key, or null.</summary>
     public Task<TResult>? Find(TKey key) => _running.TryGetValue(key, out var work) ? work.Value : null;
 }
-
-/// <summary>How work is seen from outside.</summary>
-/// <param name="Name">Its metric's label: <c>manifest</c>.</param>
-/// <param name="Metrics">Counts joins.</param>
-/// <param name="Watchdog">Null for work that may take hours, whose parts are watched.</param>
-internal sealed record WorkInstrumentation(string Name, EngineMetrics Metrics, WorkWatchdog? Watchdog = null);

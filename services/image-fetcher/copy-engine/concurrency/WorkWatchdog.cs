@@ -4,22 +4,22 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The age of the oldest work without progress. Every wait in the engine has a bound of its own, the longest of them ten minutes: work
-/// that is older is stuck by a defect, and <c>/healthz</c> answers 503, so that the process is restarted.
+/// The health check for stuck work. Every wait in the engine has its own limit, the longest of ten minutes: work that makes no progress for
+/// longer than <see cref="Limit"/> is stuck by a defect, and <c>/healthz</c> answers 503, so that the process is restarted.
 /// </summary>
 internal sealed class WorkWatchdog(TimeProvider time) : IHealthCheck
 {
-    /// <summary>How old work without progress may be.</summary>
+    /// <summary>The age from which work without progress counts as stuck.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
 
     private readonly ConcurrentDictionary<Work, bool> _running = new();
 
-    /// <summary>The oldest work without progress; null when there is none.</summary>
+    /// <summary>The oldest work without progress; null when none is running.</summary>
     public (string What, TimeSpan Age)? Oldest => _running.Keys.MinBy(work => work.MovedAt) is { } oldest
         ? (oldest.What, time.GetElapsedTime(oldest.MovedAt)) : null;
 
-    /// <summary>Begins to watch; disposing the result ends it.</summary>
-    /// <param name="what">For the health check's text: <c>download of blob sha256:…</c>.</param>
+    /// <summary>Starts watching work; disposing of the result ends it.</summary>
+    /// <param name="what">The work's name in the health check's text: <c>download of blob sha256:…</c>.</param>
     public Work Begin(string what)
     {
         var work = new Work(this, what) { MovedAt = time.GetTimestamp() };
@@ -32,7 +32,7 @@ internal sealed class WorkWatchdog(TimeProvider time) : IHealthCheck
             ? HealthCheckResult.Unhealthy($"the {oldest.What} has made no progress for {oldest.Age.TotalMinutes:0} min")
             : HealthCheckResult.Healthy());
 
-    /// <summary>Work under way.</summary>
+    /// <summary>Work in progress.</summary>
     internal sealed class Work(WorkWatchdog watchdog, string what) : IDisposable
     {
         private long _movedAt;
@@ -41,7 +41,7 @@ internal sealed class WorkWatchdog(TimeProvider time) : IHealthCheck
 
         public long MovedAt { get => Interlocked.Read(ref _movedAt); init => _movedAt = value; }
 
-        /// <summary>It has made progress.</summary>
+        /// <summary>Notes progress.</summary>
         public void Progress() => Interlocked.Exchange(ref _movedAt, watchdog.Now());
 
         public void Dispose() => watchdog._running.TryRemove(this, out _);

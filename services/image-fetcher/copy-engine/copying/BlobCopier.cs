@@ -1,33 +1,19 @@
 using System.Net.Http.Headers;
-using Kuik.Contracts;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>A blob that has to be in a repository of the cache.</summary>
-/// <param name="Image">Whose, so that it says which origin has it and with what it is opened; named by the blob's own digest where that is all that is known.</param>
-/// <param name="Digest">Which.</param>
-/// <param name="SizeInBytes">What the manifest says; null when it is not known.</param>
-internal sealed record WantedBlob(ImageReference Image, string Digest, long? SizeInBytes)
-{
-    /// <summary>Where in the cache.</summary>
-    public string Repository => CachePath.Of(Image);
-
-    /// <summary>A replica that has some of it and hands it over; null for none.</summary>
-    public Uri? HeldBy { get; init; }
-}
-
 /// <summary>
-/// Brings a blob into a repository of the cache: it is there; or another repository of the cache has it and it is mounted; or its owner among the
-/// replicas downloads it once, and uploads it while it comes in.
+/// Copies a blob into a repository of the cache. It is there already; or it is mounted from another repository of the cache; or its owner
+/// among the replicas downloads it once, and uploads it during the download.
 /// </summary>
 internal sealed class BlobCopier(
     CacheRegistry cache, Spool spool, OriginClient originClient, PerHostLimiter requests, PerHostLimiter downloads, RendezvousRing owners, OwnerClient ask, PeerSpools peers,
     ChecksumWriter checksumWriter, ShareCache shareCache, EngineMetrics metrics, TimeProvider time, CancellationToken stopping)
 {
-    /// <summary>How long the cache's "not there" is good for the steps that follow the question; most follow at once.</summary>
+    /// <summary>How long a 404 of the cache is valid for the following steps; most follow at once.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long the cache may take to say whether it has got a blob meanwhile.</summary>
+    /// <summary>The time limit for asking the cache whether the blob has arrived meanwhile.</summary>
     private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(5);
 
     private readonly SingleFlight<(string Repository, string Digest), long> _running = new(stopping, new WorkInstrumentation("blob", metrics));
@@ -35,8 +21,8 @@ internal sealed class BlobCopier(
     private readonly BoundedCache<string, string> _repositoryOf = new(most: 100_000);
     private readonly BoundedCache<(string Repository, string Digest), DateTimeOffset> _missingUntil = new(most: 1000);
 
-    /// <summary>Makes sure that the cache has the blob, whoever has to fetch it.</summary>
-    /// <returns>How many bytes came from the origin for it; 0 when the cache had them.</returns>
+    /// <summary>Ensures that the cache has the blob, downloaded by this replica or another.</summary>
+    /// <returns>Bytes downloaded from the origin; 0 when the cache had the blob.</returns>
     /// <exception cref="CopyException">The cache does not have it.</exception>
     public async Task<long> Copy(WantedBlob blob, CancellationToken stop)
     {
@@ -61,16 +47,20 @@ internal sealed class BlobCopier(
         return await InTurn(blob, stop);
     }
 
-    /// <summary>The owner's part for another replica; null when this one is stopping and does not have the blob under way.</summary>
+    /// <summary>
+    /// The owner's work on behalf of another replica; null when this replica is stopping and is not downloading the blob.
+    /// </summary>
     /// <inheritdoc cref="AsOwner"/>
     public Task<long>? ForPeer(WantedBlob blob, bool isHandedOver, CancellationToken ct)
     {
         if (!owners.IsDraining)
-            return isHandedOver ? TakeOver(blob) : InTurn(blob, ct);   // the replica that asks for a copy shares the cache for it
+            return isHandedOver ? TakeOver(blob) : InTurn(blob, ct);   // the replica that asks for the copy holds the share of the cache
         return UnderWay(blob)?.WaitAsync(ct);
     }
 
-    /// <summary>The owner's part for a background copy: it waits until its host may be asked for one more. One that is under way is joined at once.</summary>
+    /// <summary>
+    /// The owner's work for a background copy: waits for a permit of the origin host. A running download is joined at once.
+    /// </summary>
     /// <inheritdoc cref="AsOwner"/>
     public async Task<long> InTurn(WantedBlob blob, CancellationToken stop)
     {
@@ -80,25 +70,27 @@ internal sealed class BlobCopier(
             throw new CopyException(CopyException.Stopping, $"blob {blob.Digest}: image-fetcher is stopping", retryHelps: true);
         var turn = await metrics.While("turn", () => requests.Enter(blob.Image.Host, stop));
         var work = AsOwner(blob);
-        _ = work.ContinueWith(_ => turn.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);   // when it ends, not when its waiter leaves
+        // Released at the work's end, not when its waiter leaves.
+        _ = work.ContinueWith(_ => turn.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return await work.WaitAsync(stop);
     }
 
-    /// <summary>The owner's part, at once. Once for all who want the same at the same time; goes on when they leave.</summary>
-    /// <param name="blob">Which, and where to.</param>
-    /// <param name="download">The download, if it has been joined already: a reader that has read nothing. The caller disposes of it.</param>
+    /// <summary>The owner's work, at once and in single flight; it continues when its callers leave.</summary>
+    /// <param name="blob">The blob and its repository.</param>
+    /// <param name="download">The download, if it has been joined already: a reader that has read nothing. The caller
+    /// disposes of it.</param>
     /// <exception cref="CopyException">The cache does not have it.</exception>
     public Task<long> AsOwner(WantedBlob blob, SpoolReader? download = null)
     {
         if (UnderWay(blob) is { } underWay)
         {
-            download?.Dispose();   // one that is not read holds up the others
+            download?.Dispose();   // a reader that does not read delays the others
             return underWay;
         }
         return _running.RunOnce((blob.Repository, blob.Digest), async stop =>
         {
-            // Two repositories that want the same blob: the second one waits, and then mounts what the first one has got. The first one's
-            // download can go on at the second one's origin.
+            // If two repositories want the same blob, the second waits, and then mounts the blob of the first. The first one's download may
+            // continue at the second one's origin.
             spool.AddSource(Source(blob));
             if (_uploads.IsHeld(blob.Digest))
             {
@@ -110,24 +102,24 @@ internal sealed class BlobCopier(
         });
     }
 
-    /// <summary>The blob in the spool, on its way from the origin if it was not there.</summary>
+    /// <summary>The blob in the spool, downloaded from the origin if it was not there.</summary>
     public SpoolReader Download(WantedBlob blob) => spool.Join(Source(blob));
 
-    /// <summary>The blob if it is in the spool or on its way; it has one more source then.</summary>
+    /// <summary>The blob if it is in the spool, complete or not; it gets one more source then.</summary>
     public SpoolReader? Find(WantedBlob blob) => spool.Find(blob.Digest, Source(blob));
 
-    /// <summary>The same for another replica: null also where this one may get it from that one.</summary>
+    /// <summary>The same for another replica: null also when this one may read it from that one.</summary>
     public SpoolReader? Find(WantedBlob blob, string asker)
     {
         var reader = spool.Find(blob.Digest, Source(blob), isPeer: true);
-        // Of two that ask each other, one goes to the origin; and no two read from each other.
+        // Of two replicas that ask each other, one goes to the origin; and no two read from each other.
         if (reader is null || reader.IsComplete || string.CompareOrdinal(owners.Identity, asker) < 0 || !reader.TryRefusePeer())
             return reader;
         reader.Dispose();
         return null;
     }
 
-    /// <summary>Bytes of a blob that have arrived; 0 when it is not under way.</summary>
+    /// <summary>Bytes of a blob that have arrived; 0 when it is not being downloaded.</summary>
     public long Progress(string digest) => spool.WrittenOf(digest);
 
     private async Task<long> TakeOver(WantedBlob blob)
@@ -146,8 +138,8 @@ internal sealed class BlobCopier(
     };
 
     /// <summary>
-    /// Another replica that has the blob; or the cache, which has got it meanwhile where it has left another replica's spool since the cache
-    /// was asked. Null when it has to come from an origin.
+    /// Another replica that has the blob; or the cache, which may have received it meanwhile, if the blob has left another replica's spool
+    /// since. Null when it has to come from an origin.
     /// </summary>
     private async Task<BlobSource?> FindElsewhere(WantedBlob blob, CancellationToken ct)
     {
@@ -174,13 +166,13 @@ internal sealed class BlobCopier(
         }
     }
 
-    /// <summary>Remembers where the cache has a blob.</summary>
+    /// <summary>Records a repository of the cache that has the blob.</summary>
     public void Saw(string repository, string digest) => _repositoryOf.Set(digest, repository);
 
-    /// <summary>Has the blob been seen in its repository? It may have left since.</summary>
+    /// <summary>True when the blob was seen in its repository; it may have been removed since.</summary>
     public bool HasSeen(WantedBlob blob) => _repositoryOf.TryGet(blob.Digest, out var repository) && repository == blob.Repository;
 
-    /// <summary>Is it in its repository, perhaps by mounting it from another one that is known to have it?</summary>
+    /// <summary>True when the blob is in its repository, or could be mounted from another one that is known to have it.</summary>
     public async Task<bool> IsThere(WantedBlob blob, CancellationToken stop)
     {
         var isThere = await cache.HasBlob(blob.Repository, blob.Digest, stop);
@@ -199,7 +191,10 @@ internal sealed class BlobCopier(
         return isThere;
     }
 
-    /// <summary>The same after <see cref="IsThere"/> has said no: asked again only if this replica has stored the blob meanwhile, or that is some time ago.</summary>
+    /// <summary>
+    /// The check after <see cref="IsThere"/> was false: repeated only if this replica has stored the blob meanwhile, or some
+    /// time has passed.
+    /// </summary>
     private async Task<bool> HasCome(WantedBlob blob, CancellationToken stop) =>
         (_repositoryOf.TryGet(blob.Digest, out _) || !_missingUntil.TryGet((blob.Repository, blob.Digest), out var until) || until < time.GetUtcNow()) && await IsThere(blob, stop);
 

@@ -3,7 +3,9 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>An image, manifest or blob could not be copied, pulled through or evicted. The message is one sentence for a person, without credentials.</summary>
+/// <summary>
+/// A failed copy, pull-through or eviction of an image, manifest or blob. The message is one sentence for users, without credentials.
+/// </summary>
 public sealed class CopyException(string kind, string message, bool retryHelps, TimeSpan? retryAfter = null, HttpStatusCode? status = null, Exception? inner = null)
     : Exception(message, inner)
 {
@@ -16,26 +18,30 @@ public sealed class CopyException(string kind, string message, bool retryHelps, 
     public const string Internal = "internal";
     public const string Stopping = "stopping";
 
-    /// <summary>The image expired while it was copied. Never recorded.</summary>
+    /// <summary>The kind of an image that expired while it was copied. Never recorded.</summary>
     public const string Unwanted = "unwanted";
 
-    /// <summary>What it was: the origin's <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>;
-    /// <c>cache</c> when it was the cache registry; <c>internal</c> for an exception that was not foreseen;
-    /// <c>stopping</c> when this process ends, which says nothing about the image: another replica is to be asked. It is never recorded.</summary>
+    /// <summary>
+    /// The kind of failure: the origin's <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>; <c>cache</c>
+    /// for the cache registry; <c>internal</c> for an unexpected exception; <c>stopping</c> when this process is shutting down, which says
+    /// nothing about the image: another replica should be asked. The last is never recorded.
+    /// </summary>
     public string Kind { get; } = kind;
 
-    /// <summary>False when another try will fail the same way until somebody changes something.</summary>
+    /// <summary>False when a retry fails in the same way until a configuration or the image changes.</summary>
     public bool RetryHelps { get; } = retryHelps;
 
-    /// <summary>How long the origin asked to wait; null when it did not say. In whole seconds, rounded up: whoever comes a millisecond too early is refused again.</summary>
+    /// <summary>
+    /// The wait that the origin asked for; null when it named none. Rounded up to whole seconds: a retry a millisecond early
+    /// is refused again.
+    /// </summary>
     public TimeSpan? RetryAfter { get; } = retryAfter is { } wait ? TimeSpan.FromSeconds(Math.Ceiling(wait.TotalSeconds)) : null;
 
     /// <summary>The origin's status; null when there was none.</summary>
     public HttpStatusCode? Status { get; } = status;
 
     /// <summary>
-    /// A failure made of an exception that was not foreseen, which is the inner exception. The message holds nothing that may be a
-    /// credential.
+    /// The failure for an unexpected exception, which becomes the inner exception. The message contains nothing that may be a credential.
     /// </summary>
     public static CopyException Unforeseen(Exception e) => new(
         Internal, $"image-fetcher failed unexpectedly ({ExceptionSummary.Of(e)}); its log has the stack", retryHelps: true, inner: e);

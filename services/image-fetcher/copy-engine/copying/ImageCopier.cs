@@ -4,12 +4,12 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Copies an image from its origin into the cache registry, byte for byte. An index is kept whole, with the children of the wanted platforms. What the
-/// cache has is found before the origin is asked for it. Run again, it costs a few HEADs.
+/// Copies an image from its origin into the cache registry, byte for byte. An index is kept whole, with the children of the wanted
+/// platforms. Parts that the cache has are found before the origin is asked. A repeated copy costs a few HEAD requests.
 /// </summary>
 public sealed class ImageCopier : IDisposable
 {
-    /// <summary>How often parts may vanish between being copied and being checked before this counts as a fault of the cache.</summary>
+    /// <summary>How often parts may disappear between copy and check before this counts as a failure of the cache.</summary>
     private const int MostRounds = 3;
 
     private const int MostChecks = 8;
@@ -20,36 +20,37 @@ public sealed class ImageCopier : IDisposable
     private readonly ImagePlanReader _imagePlanReader;
     private readonly ReferrerCopier _followers;
     private readonly CacheWriters _writers;
-    private readonly CopyEngineOptions _settings;
+    private readonly CopyEngineOptions _options;
     private readonly TimeProvider _time;
     private readonly PerHostLimiter _copies;
-    private readonly SemaphoreSlim _checks = new(MostChecks);   // apart from the copies, which may take hours: checks are made under the repository's lock
+    // Apart from copies, which may take hours: checks run under the repository's lock.
+    private readonly SemaphoreSlim _checks = new(MostChecks);
 
     internal ImageCopier(CacheRegistry cache, BlobCopier blobCopier, ImagePlanReader imagePlanReader, ReferrerCopier followers, CacheWriters writers,
-        CopyEngineOptions settings, TimeProvider time, CancellationToken stopping)
+        CopyEngineOptions options, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
-        (_cache, _blobCopier, _imagePlanReader, _followers, _writers, _settings, _time) =
-            (cache, blobCopier, imagePlanReader, followers, writers, settings, time);
-        _copies = new PerHostLimiter(settings.MaxConcurrentBlobs);
+        (_cache, _blobCopier, _imagePlanReader, _followers, _writers, _options, _time) =
+            (cache, blobCopier, imagePlanReader, followers, writers, options, time);
+        _copies = new PerHostLimiter(options.MaxConcurrentBlobs);
     }
 
-    /// <summary>Copies an image, or joins the copy of it that is under way. A caller that leaves does not stop it.</summary>
+    /// <summary>Copies an image, or joins its running copy. A caller that cancels does not stop the copy.</summary>
     /// <param name="image">By tag or by digest.</param>
-    /// <param name="stop">Ends the waiting.</param>
+    /// <param name="stop">Cancels the wait.</param>
     /// <exception cref="CopyException">The cache cannot serve it.</exception>
     public Task<CopiedImage> Copy(ImageReference image, CancellationToken stop) => Copy(image, _ => Task.FromResult(true), stop);
 
     /// <inheritdoc cref="Copy(ImageReference, CancellationToken)"/>
     /// <param name="image">By tag or by digest.</param>
-    /// <param name="isWanted">Asked under the repository's lock, right before the tag is written: when false, nothing is.</param>
-    /// <param name="stop">Ends the waiting.</param>
-    /// <exception cref="CopyException">The cache cannot serve it; of the kind <see cref="CopyException.Unwanted"/> when it is not wanted any
-    /// more.</exception>
+    /// <param name="isWanted">Called under the repository's lock, right before the tag is written; if false, nothing is written.</param>
+    /// <param name="stop">Cancels the wait.</param>
+    /// <exception cref="CopyException">The cache cannot serve it; of the kind <see cref="CopyException.Unwanted"/> when it is
+    /// no longer wanted.</exception>
     public Task<CopiedImage> Copy(ImageReference image, Func<CancellationToken, Task<bool>> isWanted, CancellationToken stop) =>
         _running.RunOnce((image, false), stopping => Copy(image, isHeldOnly: false, isWanted, stopping)).WaitAsync(stop);
 
-    /// <summary>The same for a child of an index that is in the cache: it is kept for as long as that index is, and has no tag of its own.</summary>
+    /// <summary>Copies a child of a cached index: it is kept for as long as that index, and has no tag of its own.</summary>
     internal Task<CopiedImage> RunForChild(ImageReference child, CancellationToken stop) =>
         _running.RunOnce((child, true), stopping => Copy(child, isHeldOnly: true, _ => Task.FromResult(true), stopping)).WaitAsync(stop);
 
@@ -64,15 +65,15 @@ public sealed class ImageCopier : IDisposable
         using var plan = await _imagePlanReader.Read(image, stop);
         var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, stop);
         var result = Result(plan, copied, _time.GetElapsedTime(started));
-        if (_settings.Referrers)
+        if (_options.Referrers)
             await _followers.Copy(image, plan, (follower, its, tag, ct) => Store(follower, its, tag, isWanted, ct), stop);
         return result;
     }
 
     /// <summary>
-    /// 1. Under the repository's lock: if every part is there, the manifests and at last the tag are written. 2. Otherwise what is missing is copied without
-    /// the lock, and it is looked at again. So it is when a lock is lost before the tag is written. No garbage collection of the registry
-    /// runs meanwhile.
+    /// 1. Under the repository's lock: if every part is there, write the manifests and finally the tag. 2. Otherwise copy the missing
+    /// parts without the lock, and check again; the same if a lock is lost before the tag is written. No garbage collection of the
+    /// registry runs meanwhile.
     /// </summary>
     private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, Func<CancellationToken, Task<bool>> isWanted,
         CancellationToken stop)
@@ -140,7 +141,9 @@ public sealed class ImageCopier : IDisposable
 
     private static WantedBlob Wanted(ImageReference image, Part part) => new(image, part.Digest, part.SizeInBytes);
 
-    /// <summary>Every manifest under its hold, from the leaves up, and the root under its tag last: what a tag names is always whole.</summary>
+    /// <summary>
+    /// Stores every manifest under its tag, from the leaves up, and the root last: a tag always refers to a complete image.
+    /// </summary>
     private async Task PutManifests(string repository, ImagePlan plan, string? tag, CacheWriter writer, CancellationToken stop)
     {
         await _cache.EnsureEmptyBlob(repository, stop);
@@ -152,11 +155,12 @@ public sealed class ImageCopier : IDisposable
 
     private async Task PutManifest(string repository, string tag, Manifest manifest, CacheWriter writer, CancellationToken stop)
     {
-        // 1. As what: an index that the registry would refuse goes into a wrapper.
-        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_settings.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
+        // 1. In which form: an index that the registry would refuse goes into a wrapper.
+        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_options.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
         var (bytes, type) = wrapper is null ? (manifest.Bytes, manifest.MediaType) : (wrapper.ToManifest(), MediaTypes.OciManifest);
 
-        // 2. Unless it is there. An eviction that was killed may have left its tombstone there, which no garbage collection takes once nothing names it.
+        // 2. Unless it is there. An interrupted eviction may have left its tombstone, which no garbage collection removes once nothing
+        // refers to it.
         var before = (await _cache.HeadManifest(repository, tag, stop))?.Digest;
         if (before == Digest.Sha256(bytes))
             return;
@@ -172,7 +176,7 @@ public sealed class ImageCopier : IDisposable
         }
         catch (CopyException e) when (e.Status is not null && wrapper is null && !MediaTypes.IsIndex(manifest.MediaType) && ReadManifest.Parts(manifest).Any(part => part.IsForeign))
         {
-            // Distribution 2.8 says 500 UNKNOWN, which helps nobody.
+            // Distribution 2.8 answers 500 UNKNOWN without a cause.
             throw new CopyException(CopyException.Cache,
                 $"{e.Message}. The image has layers that are kept elsewhere: the cache registry has to allow their addresses (distribution: validation.manifests.urls.allow)", retryHelps: false, inner: e);
         }

@@ -3,38 +3,21 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>What has to be in the cache for an image to be served.</summary>
-/// <param name="Root">What the image's tag or digest names.</param>
-/// <param name="Manifests">All manifests and indexes to store, children before their index, the root last.</param>
-/// <param name="Parts">All blobs, each once.</param>
-/// <param name="Platforms">Those of the root index that are stored; none for a single manifest.</param>
-/// <param name="MissingPlatforms">Those that are wanted and that the index does not name; one of its entries without a platform may still be it.</param>
-internal sealed record ImagePlan(
-    Manifest Root, IReadOnlyList<Manifest> Manifests, IReadOnlyList<Part> Parts, IReadOnlyList<string> Platforms,
-    IReadOnlyList<string> MissingPlatforms) : IDisposable
-{
-    /// <summary>What its manifests count against; null: nothing.</summary>
-    public ManifestBudget? Budget { get; init; }
-
-    /// <summary>Releases the memory that its manifests count for.</summary>
-    public void Dispose() => Budget?.Dispose();
-}
-
-/// <summary>Finds out what an image consists of: from the cache where it has the manifest, else from the origin.</summary>
-internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manifestFetcher, PerHostLimiter requests, CopyEngineOptions settings)
+/// <summary>Reads the manifests of an image: from the cache where it has them, otherwise from the origin.</summary>
+internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manifestFetcher, PerHostLimiter requests, CopyEngineOptions options)
 {
     private readonly PlanMemory _memory = new();
 
-    /// <summary>The plan of an image; to be disposed when it has been carried out.</summary>
-    /// <exception cref="CopyException">A manifest cannot be had or read, the image is over a limit of <see cref="ManifestBudget"/>, or its
-    /// origin is denied.</exception>
+    /// <summary>The plan of an image; to be disposed of when it has been carried out.</summary>
+    /// <exception cref="CopyException">A manifest is unavailable or invalid, the image is over a limit of <see cref="ManifestBudget"/>, or
+    /// its origin is denied.</exception>
     public async Task<ImagePlan> Read(ImageReference image, CancellationToken stop)
     {
-        settings.Origins.ThrowIfDenied(image);   // also when the cache has all of it
+        options.Origins.ThrowIfDenied(image);   // also when the cache has all of it
         return await Read(image, await Root(image, stop), stop);
     }
 
-    /// <summary>The same where it is known already what the image's tag or digest names.</summary>
+    /// <summary>The same, where the image's root is already known.</summary>
     /// <inheritdoc cref="Read(ImageReference, CancellationToken)"/>
     public async Task<ImagePlan> Read(ImageReference image, Manifest root, CancellationToken stop)
     {
@@ -53,7 +36,10 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         }
     }
 
-    /// <summary>The manifest that a tag names now, or a digest always. Where the cache has the tag, a HEAD decides whether it still is that one.</summary>
+    /// <summary>
+    /// The manifest of a tag now, or of a digest. If the cache has the tag, a HEAD request decides whether it still refers to
+    /// the same manifest.
+    /// </summary>
     private async Task<Manifest> Root(ImageReference image, CancellationToken stop)
     {
         var stored = await cache.Find(CachePath.Of(image), image.Target, stop);
@@ -65,7 +51,7 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         return now == stored.Digest ? stored : await Moved(image, now, stop);
     }
 
-    /// <summary>The manifest that a tag names now. A digest that HEAD named without having it is a hint that was wrong.</summary>
+    /// <summary>The manifest of a tag now. A digest that HEAD returned and that does not exist was a wrong hint.</summary>
     private async Task<Manifest> Moved(ImageReference image, string? now, CancellationToken stop)
     {
         if (now is null)
@@ -81,7 +67,7 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         }
     }
 
-    /// <summary>Adds a manifest, and before it what it lists, to a plan. Its limits are checked before the next manifest is read.</summary>
+    /// <summary>Adds a manifest to a plan, after its children. Limits are checked before the next manifest is read.</summary>
     private async Task<(IReadOnlyList<string> Platforms, IReadOnlyList<string> Missing)> Collect(
         ImageReference image, Manifest manifest, UnfinishedPlan plan, int depth, CancellationToken stop)
     {
@@ -93,11 +79,11 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         var entries = ReadManifest.Entries(manifest);
         plan.Budget.CheckIndex(manifest, entries.Count, depth);
 
-        var byPlatform = settings.Platforms.Distinct()
+        var byPlatform = options.Platforms.Distinct()
             .Select(wanted => (Wanted: wanted, Fitting: Platform.Choose(wanted, entries, entry => entry.Platform))).ToList();
         var chosen = byPlatform.SelectMany(platform => platform.Fitting).DistinctBy(entry => entry.Digest).ToList();
         var missing = byPlatform.Where(platform => platform.Fitting.Count == 0).Select(platform => platform.Wanted.ToString()).ToList();
-        var perhaps = missing.Count == 0 ? [] : entries.Where(entry => entry.MayBeAny);   // what is missing may be among them
+        var perhaps = missing.Count == 0 ? [] : entries.Where(entry => entry.MayBeAny);   // a missing platform may be among them
         var unread = chosen.Concat(perhaps).DistinctBy(entry => entry.Digest).Where(entry => plan.Seen.Add(entry.Digest)).ToList();
         plan.Budget.Announce(unread);
         foreach (var entry in unread)
@@ -112,7 +98,7 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
 
     private static void AddLeaf(ImageReference image, Manifest manifest, UnfinishedPlan plan)
     {
-        if (ArtifactManifest.TypeOf(manifest.Bytes) is { } ours)   // in the cache it would be taken for one
+        if (ArtifactManifest.TypeOf(manifest.Bytes) is { } ours)   // in the cache it would be mistaken for Kuik's own
             throw new CopyException(
                 CopyException.Broken,
                 $"manifest {manifest.Digest} of {image} is no image: it has the type {ours} of what Kuik itself writes into its cache "
@@ -139,14 +125,14 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         return await manifestFetcher.HeadAtOrigin(image, stop);
     }
 
-    /// <summary>What has been read so far.</summary>
+    /// <summary>The part of a plan that has been read so far.</summary>
     private sealed record UnfinishedPlan(ManifestBudget Budget)
     {
         public List<Manifest> Manifests { get; } = [];
 
         public List<Part> Parts { get; } = [];
 
-        /// <summary>Digests that are in the plan or being read: one that two indexes list is read once.</summary>
+        /// <summary>Digests in the plan or being read: one that two indexes list is read once.</summary>
         public HashSet<string> Seen { get; } = [];
     }
 }

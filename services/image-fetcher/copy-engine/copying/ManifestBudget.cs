@@ -4,32 +4,30 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The limits on the manifests of one image, and what has been counted against them. Without limits, an index of 24 kB whose entries are
-/// padded manifests fills
-/// the memory of one replica after the other. They apply to copies only: a pull of such an image is passed through, uncached.
+/// The limits on the manifests of one image, and the amounts counted against them. Without limits, an index of 24 kB whose entries
+/// are padded manifests fills the memory of one replica after the other. They apply to copies only: a pull of such an image is
+/// passed through, uncached.
 /// </summary>
 /// <param name="image">The image to be copied, for messages.</param>
-/// <param name="memory">What all copies hold; what this image has taken of it is released by <see cref="Dispose"/>.</param>
+/// <param name="memory">The memory of all copies; this image's share is released by <see cref="Dispose"/>.</param>
 internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : IDisposable
 {
-    /// <summary>Indexes nested in each other, the root included.</summary>
+    /// <summary>Levels of nested indexes, the root included.</summary>
     public const int MaxDepth = 4;
 
     /// <summary>Entries of one index. The largest known of an image has about 40.</summary>
     public const int MaxEntries = 1_000;
 
-    /// <summary>
-    /// Manifests and indexes of one image that have to be read: the root, and of its entries those of the wanted platforms.
-    /// </summary>
+    /// <summary>Manifests and indexes of one image that have to be read: the root, and its entries for the wanted platforms.</summary>
     public const int MaxManifests = 300;
 
-    /// <summary>Bytes of all of them together.</summary>
+    /// <summary>Total size of them, in bytes.</summary>
     public const long MaxBytes = 32L << 20;
 
-    /// <summary>Configuration and layers of one manifest. Container runtimes mount at most 127 layers; artifacts may have more.</summary>
+    /// <summary>Config and layers of one manifest. Container runtimes mount at most 127 layers; artifacts may have more.</summary>
     public const int MaxPartsOfManifest = 1_000;
 
-    /// <summary>Configurations and layers of one image.</summary>
+    /// <summary>Configs and layers of one image.</summary>
     public const int MaxParts = 10_000;
 
     private int _manifests = 1;   // the root
@@ -37,7 +35,7 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     private long _taken;
     private int _parts;
 
-    /// <summary>Checks what an index lists.</summary>
+    /// <summary>Checks the entries of an index.</summary>
     /// <param name="index">The index.</param>
     /// <param name="entries">The number of its entries.</param>
     /// <param name="depth">0 for the root.</param>
@@ -52,7 +50,7 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
 
     /// <summary>Counts the entries of an index that will be read, before the first one is.</summary>
     /// <param name="entries">The entries of the wanted platforms.</param>
-    /// <exception cref="CopyException">The image is over a limit with them, going by the sizes that the index states.</exception>
+    /// <exception cref="CopyException">The image is over a limit with them, by the sizes that the index states.</exception>
     public void Announce(IReadOnlyCollection<IndexEntry> entries)
     {
         _manifests += entries.Count;
@@ -63,8 +61,8 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
     }
 
     /// <summary>Counts a manifest or index that has been read.</summary>
-    /// <exception cref="CopyException">The image is over the limit with it; or, and then a retry helps, the copies under way hold all memory
-    /// that is meant for them.</exception>
+    /// <exception cref="CopyException">The image is over the limit with it; or the running copies use all memory for manifests,
+    /// and then a retry helps.</exception>
     public void Add(Manifest manifest)
     {
         ThrowIfTooLarge(_bytes += manifest.Bytes.Length);
@@ -75,7 +73,7 @@ internal sealed class ManifestBudget(ImageReference image, PlanMemory memory) : 
             throw new CopyException(
                 CopyException.Internal,
                 $"{image} has {_bytes} bytes of manifests or more, and the other copies under way leave no room for them in "
-                + $"image-fetcher's memory ({PlanMemory.MaxBytes} bytes): it is tried again later",
+                + $"image-fetcher's memory ({PlanMemory.MaxBytes} bytes): it is retried later",
                 retryHelps: true);
         _taken += needed;
     }

@@ -1,21 +1,20 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The bytes of manifests that all copies of this replica hold, beyond the first <see cref="FreeBytes"/> of each image. Copies that pulls
-/// begin are not limited in
-/// number, so that the limit of one image does not bound them together.
+/// The manifest bytes of all copies of this replica, beyond the first <see cref="FreeBytes"/> of each image. The number of copies that
+/// pulls begin is not limited, so the limit for one image does not bound their sum.
 /// </summary>
 internal sealed class PlanMemory
 {
-    /// <summary>Bytes of each image that do not count. The manifests of an ordinary image have some 10 kB.</summary>
+    /// <summary>Bytes of each image that are not counted. The manifests of an ordinary image have some 10 kB.</summary>
     public const long FreeBytes = 1L << 20;
 
-    /// <summary>Bytes for all images with more than that: four of the largest that <see cref="ManifestBudget"/> accepts.</summary>
+    /// <summary>Bytes for all larger images together: four of the largest that <see cref="ManifestBudget"/> accepts.</summary>
     public const long MaxBytes = 4 * ManifestBudget.MaxBytes;
 
     private long _taken;
 
-    /// <summary>False when there is no room for so many more.</summary>
+    /// <summary>Takes memory; false when there is not enough left.</summary>
     public bool TryTake(long bytes)
     {
         if (Interlocked.Add(ref _taken, bytes) <= MaxBytes)

@@ -2,20 +2,21 @@ using System.Text.RegularExpressions;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>An operating system, an architecture, and a variant of it where it has several. An index's <c>os.features</c> are not looked at.</summary>
+/// <summary>An operating system, an architecture, and its variant if it has several. An index's <c>os.features</c> are ignored.</summary>
 /// <param name="Os">For example <c>linux</c>.</param>
 /// <param name="Architecture">As Go names it: <c>amd64</c>, <c>arm64</c>.</param>
 /// <param name="Variant">For example <c>v7</c>; null for none.</param>
-/// <param name="OsVersion">For example <c>10.0.20348</c>, or the longer one that an index's entry has; null for none.</param>
+/// <param name="OsVersion">For example <c>10.0.20348</c>, or the longer one of an index's entry; null for none.</param>
 internal sealed partial record Platform(string Os, string Architecture, string? Variant = null, string? OsVersion = null)
 {
-    /// <summary>What <see cref="TryParse"/> reads, in words.</summary>
+    /// <summary>The syntax that <see cref="TryParse"/> accepts, for messages.</summary>
     public const string Accepted = "os/arch[/variant], os(version)/arch as in windows(10.0.20348)/amd64, or an architecture";
 
     public override string ToString() => $"{Os}{(OsVersion is null ? "" : $"({OsVersion})")}/{Architecture}{(Variant is null ? "" : "/" + Variant)}";
 
     /// <summary>
-    /// Reads <c>os[(version)]/arch[/variant]</c> as containerd does, or an architecture alone, which is Linux's (v1 named architectures only); null when it is neither.
+    /// Parses <c>os[(version)]/arch[/variant]</c> as containerd does, or an architecture alone, which is Linux's (v1 named architectures
+    /// only); null when it is neither.
     /// </summary>
     public static Platform? TryParse(string text)
     {
@@ -38,9 +39,9 @@ internal sealed partial record Platform(string Os, string Architecture, string? 
     };
 
     /// <summary>
-    /// Which entries of an index a wanted platform means. With a variant: those that have it, or leave it out where it is the usual one.
-    /// Without: the usual variant of the architecture; where the index does not have that, every variant. A version of Windows means those that it begins; without
-    /// one, all.
+    /// The entries of an index that match a wanted platform. With a variant: those that have it, or omit it where it is the usual one.
+    /// Without: the usual variant of the architecture; if the index does not have that, every variant. A version of Windows matches the
+    /// versions that begin with it; without one, all of them.
     /// </summary>
     public static IReadOnlyList<T> Choose<T>(Platform wanted, IReadOnlyList<T> entries, Func<T, Platform?> platformOf)
     {
@@ -51,7 +52,7 @@ internal sealed partial record Platform(string Os, string Architecture, string? 
         return exact.Count > 0 || wanted.Variant is not null ? exact : candidates;
     }
 
-    // What an architecture without a variant means (image-spec, image-index.md, "Platform Variants"; containerd's defaults).
+    // The default variant of an architecture (image-spec, image-index.md, "Platform Variants"; containerd's defaults).
     private static string? Usual(string architecture) => architecture switch
     {
         "arm64" => "v8",

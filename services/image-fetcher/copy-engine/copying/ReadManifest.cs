@@ -4,29 +4,16 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>A part that a manifest names: a configuration or a layer.</summary>
-/// <param name="Digest">Of its bytes.</param>
-/// <param name="SizeInBytes">As the manifest says.</param>
-/// <param name="IsForeign">It is not in the registry but at addresses of its own (a non-distributable layer).</param>
-internal sealed record Part(string Digest, long SizeInBytes, bool IsForeign);
-
-/// <summary>An entry of an index.</summary>
-/// <param name="Digest">Of the manifest.</param>
-/// <param name="SizeInBytes">As the index says.</param>
-/// <param name="Platform">Null where the index does not say, and for attestations (unknown/unknown).</param>
-/// <param name="MayBeAny">An image of whose platform the index says nothing: it stands in the image's configuration alone, where runtimes look for it.</param>
-internal sealed record IndexEntry(string Digest, long SizeInBytes, Platform? Platform, bool MayBeAny);
-
-/// <summary>What manifests and indexes say, Docker's and OCI's alike.</summary>
+/// <summary>Parses manifests and indexes, Docker's and OCI's alike.</summary>
 internal static class ReadManifest
 {
     /// <summary>
-    /// Of anything that a manifest describes, in bytes: no blob is that large, and the sum over all parts of an image stays a number.
+    /// The largest size of a descriptor, in bytes: no blob is that large, and the sum over all parts of an image does not overflow.
     /// </summary>
     private const long LargestSize = 1L << 48;
 
-    /// <summary>What a manifest needs: its configuration and layers, each digest once.</summary>
-    /// <exception cref="CopyException">It is no manifest of a kind that registries keep today.</exception>
+    /// <summary>The config and the layers of a manifest, each digest once.</summary>
+    /// <exception cref="CopyException">The manifest is of a kind that registries no longer store.</exception>
     public static IReadOnlyList<Part> Parts(Manifest manifest) => Read(manifest, root =>
     {
         var parts = new List<Part>();
@@ -38,7 +25,7 @@ internal static class ReadManifest
     });
 
     /// <summary>The entries of an index.</summary>
-    /// <exception cref="CopyException">It is no index.</exception>
+    /// <exception cref="CopyException">The manifest is not an index.</exception>
     public static IReadOnlyList<IndexEntry> Entries(Manifest index) => Read(index, root =>
         (IReadOnlyList<IndexEntry>)[.. Property(root, "manifests").EnumerateArray().Select(entry =>
             new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry), MayBeAny: !HasPlatform(entry) && MediaTypes.Manifests.Contains(Text(entry, "mediaType"))))]);

@@ -4,24 +4,25 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>Brings an image into the cache whose parts are known.</summary>
-/// <param name="image">Whose origin has the parts.</param>
-/// <param name="plan">What it consists of.</param>
-/// <param name="tag">The tag of the cache that is to name its root; null where an index names it that has a tag.</param>
-/// <param name="stop">Ends it.</param>
-/// <returns>How many bytes came from the origin.</returns>
+/// <summary>Stores an image whose plan has been read in the cache.</summary>
+/// <param name="image">The image, whose origin has the parts.</param>
+/// <param name="plan">Its manifests and blobs.</param>
+/// <param name="tag">The cache's tag for its root; null where a tagged index lists it.</param>
+/// <param name="stop">Cancels the copy.</param>
+/// <returns>Bytes downloaded from the origin.</returns>
 internal delegate Task<long> StoreImage(ImageReference image, ImagePlan plan, string? tag, CancellationToken stop);
 
 /// <summary>
-/// Copies what belongs to an image that has been copied: signatures, attestations, SBOMs. It is looked for as clients do: by the referrers API, else by the
-/// referrers tag, and by cosign's tags. One that is missing or cannot be copied is nothing to the image: the next copy of the image looks again.
+/// Copies the referrers of a copied image: signatures, attestations, SBOMs. They are found as clients do: by the referrers API,
+/// otherwise by the referrers tag, and by cosign's tags. A missing or failed referrer does not affect the image; the next copy of the
+/// image tries again.
 /// </summary>
 internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePlanReader imagePlanReader, ILogger<ReferrerCopier> logger)
 {
-    /// <summary>How many entries of one list are fetched ahead.</summary>
+    /// <summary>The limit of entries copied from one list.</summary>
     private const int MostReferrers = 500;
 
-    /// <summary>Looks for the followers of every manifest of an image, and copies them.</summary>
+    /// <summary>Finds the referrers of every manifest of an image, and copies them.</summary>
     public async Task Copy(ImageReference image, ImagePlan plan, StoreImage store, CancellationToken stop)
     {
         try
@@ -31,13 +32,14 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
         }
         catch (CopyException e)
         {
-            LogFailed(image, e.Message);   // an origin that wants fewer requests, or does not answer, is left alone
+            LogFailed(image, e.Message);   // the origin limits requests or does not answer: the pass ends
         }
     }
 
     private async Task CopyThoseOf(ImageReference subject, StoreImage store, CancellationToken stop)
     {
-        // 1. The registry's own list, under the tag that stands for it where there is no such API; an empty one has nothing to say.
+        // 1. The origin's referrers list, stored under the referrers tag, which stands for it where there is no API; an empty
+        // list is skipped.
         var tags = CacheTags.OfReferrers(subject.Digest!);
         Manifest? listed = null;
         if (tags.Count > 0)
@@ -49,7 +51,7 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
                     await Copy(subject.With(tags[0]), listed, store, stop);
             }, stop);
 
-        // 2. What is found under tags.
+        // 2. Referrers under tags.
         foreach (var follower in tags.Skip(listed is null ? 0 : 1).Select(subject.With))
             await Attempt(follower, async () =>
             {
@@ -58,7 +60,7 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
             }, stop);
     }
 
-    /// <summary>A list is stored before what it lists, which nothing else holds: one entry that cannot be had does not take the others along.</summary>
+    /// <summary>Stores a list before its entries, which no other manifest lists: one entry that fails does not affect the others.</summary>
     private async Task Copy(ImageReference follower, Manifest root, StoreImage store, CancellationToken stop)
     {
         var isList = MediaTypes.IsIndex(root.MediaType);
@@ -78,7 +80,7 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
             }, stop);
     }
 
-    /// <summary>Whatever happens to one is only logged, unless the next one would fare alike.</summary>
+    /// <summary>Runs a step. Failures are logged; rate limiting and unreachable origins abort the pass.</summary>
     private async Task Attempt(ImageReference follower, Func<Task> work, CancellationToken stop)
     {
         try
@@ -91,9 +93,9 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "what belongs to an image was not copied, the image itself was: {Follower}: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "Referrer {Follower} not copied, the image itself was: {Reason}")]
     private partial void LogFailed(ImageReference follower, string reason);
 
-    [LoggerMessage(LogLevel.Warning, "{Follower} lists {Count} manifests; the first {Most} are copied")]
+    [LoggerMessage(LogLevel.Warning, "Referrers list {Follower} has {Count} manifests; only the first {Most} are copied")]
     private partial void LogMany(ImageReference follower, int count, int most);
 }

@@ -3,8 +3,8 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What the indexes that the cache holds list. A digest never names something else, so each hold of a repository is read once; the list of
-/// its tags, one request, says which of them are new and which are gone.
+/// The children of the indexes in the cache. A digest never changes its meaning, so each tag of a manifest is read once; one request for
+/// the list of tags shows which are new and which are gone.
 /// </summary>
 internal sealed class IndexChildren(CacheRegistry cache, CancellationToken stopping)
 {
@@ -13,7 +13,7 @@ internal sealed class IndexChildren(CacheRegistry cache, CancellationToken stopp
     private readonly SingleFlight<string, Dictionary<string, IReadOnlySet<string>>> _reading = new(stopping);
     private readonly BoundedCache<string, Dictionary<string, IReadOnlySet<string>>> _byRepository = new(most: 32);
 
-    /// <summary>Does an index in this repository of the cache list the digest?</summary>
+    /// <summary>True when an index in this repository of the cache lists the digest.</summary>
     /// <exception cref="CopyException">The cache registry did not answer.</exception>
     public async Task<bool> Contains(string repository, string digest, CancellationToken stop)
     {
@@ -32,7 +32,7 @@ internal sealed class IndexChildren(CacheRegistry cache, CancellationToken stopp
         return now;
     }
 
-    /// <summary>None for what is no index; null for what cannot be read now, which is asked for again.</summary>
+    /// <summary>Empty for a manifest that is not an index; null for one that cannot be read now and is read again later.</summary>
     private async Task<IReadOnlySet<string>?> Children(string repository, string digest, CancellationToken stop) =>
         await cache.Find(repository, digest, stop) is not { } stored ? null
         : MediaTypes.IsIndex(stored.MediaType) ? ReadManifest.Entries(stored).Select(entry => entry.Digest).ToHashSet() : None;

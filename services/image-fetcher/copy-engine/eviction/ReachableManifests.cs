@@ -2,10 +2,10 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>What the tags of one repository of the cache need, as far as it is stored, and what is left.</summary>
-/// <param name="cache">Where.</param>
-/// <param name="repository">Of which.</param>
-/// <param name="tags">All of its tags, those of the cache itself among them.</param>
+/// <summary>The stored manifests and blobs that the tags of one repository of the cache reach, and those that are left over.</summary>
+/// <param name="cache">The cache registry.</param>
+/// <param name="repository">A repository of the cache.</param>
+/// <param name="tags">All of its tags, including the cache's internal ones.</param>
 internal sealed class ReachableManifests(CacheRegistry cache, string repository, IReadOnlyList<string> tags)
 {
     private readonly HashSet<string> _listed = [.. tags];
@@ -13,18 +13,22 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
     private readonly List<string> _tombstones = [];
     private IReadOnlyList<string> _looseReferrers = [];
 
-    /// <summary>Digests of what stands for tags that an interrupted eviction has not removed to the end.</summary>
+    /// <summary>Digests of tombstones left over by interrupted evictions.</summary>
     public IReadOnlyList<string> Tombstones => _tombstones;
 
-    /// <summary>Tags of signatures and the like whose subject no tag reaches.</summary>
+    /// <summary>Tags of referrers whose subject no tag reaches.</summary>
     public IReadOnlyList<string> LooseReferrers => _looseReferrers;
 
-    /// <summary>Tags that hold manifests and checksums which nothing reaches.</summary>
+    /// <summary>Internal tags of manifests and checksums that no tag reaches.</summary>
     public IReadOnlyList<string> LooseHolds =>
         [.. tags.Where(tag => (CacheTags.IsHold(tag) || CacheTags.IsChecksum(tag)) && !_reached.Contains(tag))];
 
-    /// <summary>1. Which digests the tags reach. 2. Referrers of what is reached are reached too, and may have referrers.</summary>
-    /// <returns>What could not be read, so that what it needs is not known; null when everything could.</returns>
+    /// <summary>
+    /// Reads the manifests. 1. Find the digests that the tags reach. 2. Referrers of a reached manifest are reached too,
+    /// and may have referrers themselves.
+    /// </summary>
+    /// <returns>A description of the first manifest that could not be read, so that its children are unknown; null when
+    /// everything was read.</returns>
     /// <exception cref="CopyException">The cache registry did not answer.</exception>
     public async Task<string?> Read(CancellationToken stop)
     {
@@ -63,7 +67,7 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
             : $"the index {wrapper.Digest} of the tag {tag} cannot be read";
     }
 
-    /// <summary>Adds the hold of a manifest, and of everything below it that is stored, down to the checksums of blobs.</summary>
+    /// <summary>Adds the internal tag of a manifest, and of everything stored below it, down to the checksums of blobs.</summary>
     private async Task<string?> Reach(Manifest manifest, CancellationToken stop)
     {
         if (!_reached.Add(CacheTags.OfManifest(manifest.Digest)))

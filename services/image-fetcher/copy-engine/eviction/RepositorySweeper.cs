@@ -3,15 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>The outcome of one sweep.</summary>
-/// <param name="Deleted">How many manifests were deleted.</param>
-/// <param name="Doubt">What could not be read completely, so that nothing was deleted; null when everything could.</param>
-public sealed record Sweep(int Deleted, string? Doubt);
-
 /// <summary>
-/// Deletes from one repository of the cache what none of its tags needs any more: manifests, checksums of blobs, tombstones. Costs a few
-/// requests for each tag, so one sweep follows many evictions. Nothing is deleted while a tag that is listed cannot be read down to its
-/// last stored manifest. Run again, it deletes what is left.
+/// Deletes the manifests, checksums and tombstones of one repository of the cache that no tag needs any more. Costs a few requests for each
+/// tag, so one sweep follows many evictions. Nothing is deleted while a listed tag cannot be read down to its last stored manifest. A
+/// repeated sweep deletes the rest.
 /// </summary>
 public sealed partial class RepositorySweeper
 {
@@ -22,10 +17,10 @@ public sealed partial class RepositorySweeper
     internal RepositorySweeper(CacheRegistry cache, CacheWriters writers, ILogger<RepositorySweeper> logger) =>
         (_cache, _writers, _logger) = (cache, writers, logger);
 
-    /// <summary>Sweeps, under the repository's lock.</summary>
+    /// <summary>Sweeps a repository, under its lock.</summary>
     /// <param name="repository">A path of <see cref="CachePath.Of"/>.</param>
-    /// <param name="stop">Ends it; what has been deleted stays deleted.</param>
-    /// <exception cref="CopyException">The cache registry did not do it, or the lock was lost.</exception>
+    /// <param name="stop">Cancels the sweep; deletions made so far are kept.</param>
+    /// <exception cref="CopyException">The cache registry failed, or the lock was lost.</exception>
     public async Task<Sweep> Sweep(string repository, CancellationToken stop)
     {
         await using var writer = _writers.For(repository);
@@ -56,7 +51,7 @@ public sealed partial class RepositorySweeper
         foreach (var tombstone in reachable.Tombstones)
         {
             await writer.EnsureMayDelete(stop);
-            await _cache.DeleteManifest(repository, tombstone, stop);   // left over by an eviction that was interrupted
+            await _cache.DeleteManifest(repository, tombstone, stop);   // left over by an interrupted eviction
         }
         foreach (var tag in reachable.LooseReferrers)
         {
@@ -73,10 +68,10 @@ public sealed partial class RepositorySweeper
         return deleted;
     }
 
-    [LoggerMessage(LogLevel.Information, "{Repository} of the cache is swept: {Count} manifests that no tag needs are deleted")]
+    [LoggerMessage(LogLevel.Information, "Swept {Repository} of the cache: deleted {Count} unreferenced manifests")]
     private partial void LogSwept(string repository, int count);
 
     [LoggerMessage(LogLevel.Warning,
-        "nothing is swept from {Repository} of the cache, because it is not certain what its tags need: {Doubt}")]
+        "Nothing swept from {Repository} of the cache, because its references could not be read completely: {Doubt}")]
     private partial void LogDoubt(string repository, string doubt);
 }

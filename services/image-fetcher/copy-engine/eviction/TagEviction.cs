@@ -5,9 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Removes an image's tag from the cache registry. Other tags keep what they name, also when it is the same manifest. What no tag needs any
-/// more goes with the next
-/// <see cref="RepositorySweeper"/>.
+/// Removes an image's tag from the cache registry. Other tags keep their manifests, even if it is the same one. Manifests that no tag needs
+/// any more are deleted by the next <see cref="RepositorySweeper"/>.
 /// </summary>
 public sealed partial class TagEviction
 {
@@ -19,12 +18,13 @@ public sealed partial class TagEviction
     internal TagEviction(CacheRegistry cache, CacheWriters writers, RepositorySweeper sweep, ILogger<TagEviction> logger) =>
         (_cache, _writers, _sweep, _logger) = (cache, writers, sweep, logger);
 
-    /// <summary>Removes the tag. Blobs go in the registry's own garbage collection, after the repository has been swept.</summary>
+    /// <summary>Removes the tag. Blobs are deleted by the registry's own garbage collection, after the repository has been swept.</summary>
     /// <param name="image">By tag or by digest.</param>
-    /// <param name="isStillExpired">Asked under the repository's lock, right before the tag is removed: when false, nothing is.</param>
-    /// <param name="stop">Ends it.</param>
-    /// <returns>False when it was not to be removed any more.</returns>
-    /// <exception cref="CopyException">The cache registry did not do it, or the lock was lost.</exception>
+    /// <param name="isStillExpired">Called under the repository's lock, right before the tag is removed; if false,
+    /// nothing is removed.</param>
+    /// <param name="stop">Cancels the eviction.</param>
+    /// <returns>False when the image was no longer expired.</returns>
+    /// <exception cref="CopyException">The cache registry failed, or the lock was lost.</exception>
     public async Task<bool> Evict(ImageReference image, Func<CancellationToken, Task<bool>> isStillExpired, CancellationToken stop)
     {
         var repository = CachePath.Of(image);
@@ -45,7 +45,7 @@ public sealed partial class TagEviction
         return true;
     }
 
-    /// <summary>Evicts an image without asking whether it is still expired, and sweeps its repository at once.</summary>
+    /// <summary>Evicts an image unconditionally, and sweeps its repository at once.</summary>
     /// <inheritdoc cref="Evict(ImageReference, Func{CancellationToken, Task{bool}}, CancellationToken)"/>
     public async Task Evict(ImageReference image, CancellationToken stop)
     {
@@ -53,6 +53,6 @@ public sealed partial class TagEviction
         await _sweep.Sweep(CachePath.Of(image), stop);
     }
 
-    [LoggerMessage(LogLevel.Information, "{Image} is evicted from the cache")]
+    [LoggerMessage(LogLevel.Information, "Evicted {Image} from the cache")]
     private partial void LogEvicted(ImageReference image);
 }

@@ -6,10 +6,11 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>The body of a registry's <c>tags/list</c>.</summary>
 internal static class TagList
 {
-    /// <summary>Its tags; none when it has no list of them.</summary>
+    /// <summary>The tags of a list; empty when the list has none.</summary>
     /// <param name="repository">For the error.</param>
-    /// <param name="body">The answer.</param>
-    /// <exception cref="RegistryException">It is not such a list: what answered with 200 may be no registry at all.</exception>
+    /// <param name="body">The response body.</param>
+    /// <exception cref="RegistryException">The body is not a list of tags: a server that answers 200 may not be a
+    /// registry at all.</exception>
     public static IReadOnlyList<string> Parse(string repository, byte[] body)
     {
         try
@@ -21,7 +22,7 @@ internal static class TagList
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            // The second one: something else than an object, than text, or text that is not Unicode.
+            // InvalidOperationException: not an object, not text, or text that is not Unicode.
             throw new RegistryException(RegistryErrorKind.Broken, $"the list of tags of {repository} is not JSON of that kind");
         }
     }

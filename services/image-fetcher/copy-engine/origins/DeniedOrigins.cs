@@ -7,8 +7,9 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>Applies <see cref="OriginRules"/> to copies and pulls.</summary>
 internal static class DeniedOrigins
 {
-    /// <exception cref="CopyException">The rules deny the image's origin: <c>refused</c>, in pulls a 403. The message names the
-    /// setting.</exception>
+    /// <summary>Checks the origin of an image.</summary>
+    /// <exception cref="CopyException">The rules deny the image's origin: <c>refused</c>, in pulls a 403. The message
+    /// names the setting.</exception>
     public static void ThrowIfDenied(this OriginRules rules, ImageReference image)
     {
         if (rules.DenialReason(image.Host) is { } reason)

@@ -1,8 +1,7 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What origins have just refused to pulls, good for the others who ask: a missing tag must not be asked for by every node. How long a rate limit holds is known
-/// to <see cref="RateLimits"/>.
+/// Recent refusals of origins, so that a missing tag is not requested for every node. Rate limits are kept in <see cref="RateLimits"/>.
 /// </summary>
 internal sealed class NegativeCache<TKey>(TimeProvider time) where TKey : notnull
 {
@@ -11,6 +10,7 @@ internal sealed class NegativeCache<TKey>(TimeProvider time) where TKey : notnul
 
     private readonly BoundedCache<TKey, (CopyException Failure, DateTimeOffset GoodUntil)> _refused = new(most: 4096);
 
+    /// <summary>Throws a remembered refusal.</summary>
     /// <exception cref="CopyException">It was refused a moment ago.</exception>
     public void ThrowIfKnown(TKey key)
     {
@@ -18,7 +18,7 @@ internal sealed class NegativeCache<TKey>(TimeProvider time) where TKey : notnul
             throw refusal.Failure;
     }
 
-    /// <summary>Remembers a refusal, for as long as the origin asked to be left alone or a moment.</summary>
+    /// <summary>Remembers a refusal, for as long as the origin asked to wait, or a moment.</summary>
     public void Remember(TKey key, CopyException failure)
     {
         if (failure.Kind is CopyException.RateLimited or CopyException.Cache or CopyException.Stopping)

@@ -6,14 +6,14 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Reading from origins with whatever credentials the image's pods have: each in order, then none. The one that was let in is tried first
-/// the next time; one that is rate limited is passed over while others are left.
+/// Reads from origins with the credentials of the image's pods: each in order, then anonymously. The last accepted credential is tried
+/// first the next time; a rate-limited one is passed over while others are left.
 /// </summary>
 internal sealed class OriginClient(RegistryClient client, FindCredentials find, RateLimits limits)
 {
     /// <summary>
-    /// How many credentials one request is refused with before it fails: an image that is used in 200 namespaces must not cost 200 requests
-    /// where its tag is missing. The next attempt begins with those that are left.
+    /// The number of refused credentials after which one request fails: an image that is used in 200 namespaces must not cost 200 requests
+    /// when its tag is missing. The next attempt begins with the remaining credentials.
     /// </summary>
     internal const int MostRefusals = 5;
 
@@ -22,18 +22,19 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
     /// <summary>The credentials that were refused last, where others have not been tried yet.</summary>
     private readonly BoundedCache<RegistryRepository, IReadOnlyList<RegistryCredential?>> _refused = new(most: 1024);
 
-    /// <summary>Bounds how many manifests are read at once; null: no bound.</summary>
+    /// <summary>The limit of concurrent manifest reads; null for none.</summary>
     public ManifestReadLimiter? Reads { get; init; }
 
-    /// <summary>The origins that may be asked. Default all.</summary>
+    /// <summary>The allowed origins. Default all.</summary>
     public OriginRules Rules { get; init; } = OriginRules.AllowAll;
 
-    /// <exception cref="CopyException">The origin did not give it.</exception>
+    /// <summary>Gets a manifest.</summary>
+    /// <exception cref="CopyException">The origin did not serve it.</exception>
     public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
         InTurn(image, ct => Try(
             image, credential => client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), stop);
 
-    /// <summary>What a tag or digest names, as a hint: null means to ask by GET, which also finds out which credential is let in.</summary>
+    /// <summary>The digest of a tag or digest, as a hint: null means to ask by GET, which also finds the accepted credential.</summary>
     /// <exception cref="CopyException">The origin is rate limited.</exception>
     public async Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken stop)
     {
@@ -51,31 +52,34 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
         }
     }
 
-    /// <summary>The size of a blob; negative when the origin does not say.</summary>
-    /// <exception cref="CopyException">The origin does not have it, or did not say.</exception>
+    /// <summary>The size of a blob; negative when the origin does not state it.</summary>
+    /// <exception cref="CopyException">The origin does not have it, or did not answer.</exception>
     public Task<long> HeadBlob(ImageReference image, string digest, CancellationToken stop) => Try(image, async credential =>
         await client.HeadBlob(RegistryRepository.From(image), digest, credential, stop)
             ?? throw new RegistryException(RegistryErrorKind.Gone, $"{image.Name} has no blob {digest}", HttpStatusCode.NotFound), stop);
 
-    /// <summary>Begins to get a blob.</summary>
-    /// <exception cref="CopyException">The origin did not give it.</exception>
+    /// <summary>Opens a blob for reading.</summary>
+    /// <exception cref="CopyException">The origin did not serve it.</exception>
     public Task<BlobBody> OpenBlob(ImageReference image, string digest, long from, CancellationToken stop) => Try(image, credential =>
         client.OpenBlob(RegistryRepository.From(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, stop), stop);
 
-    /// <summary>What refers to a manifest (an image by digest), as the origin lists it; null when it does not have that API.</summary>
-    /// <exception cref="CopyException">The origin did not say.</exception>
+    /// <summary>The referrers of a manifest (an image by digest), as the origin lists them; null when it does not have that API.</summary>
+    /// <exception cref="CopyException">The origin did not answer.</exception>
     public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind(image, credential =>
         client.GetReferrers(RegistryRepository.From(image), image.Digest!, credential, ct), ct), stop);
 
-    /// <summary>A manifest that the origin may well not have; null then. By GET at once: only that can say that there is none.</summary>
-    /// <exception cref="CopyException">The origin did not say.</exception>
+    /// <summary>A manifest that the origin often does not have; null then. By GET at once: a HEAD request does not prove absence.</summary>
+    /// <exception cref="CopyException">The origin did not answer.</exception>
     public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind<Manifest>(
         image, async credential => await client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), stop);
 
-    /// <summary>What there is now to show to this image's origin.</summary>
+    /// <summary>The current credentials for this image's origin.</summary>
     public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);
 
-    /// <summary>Whoever was let in before is believed when told that there is no such thing: what is usually not there must not be asked for with every credential.</summary>
+    /// <summary>
+    /// Tries to find something that is usually absent. A 404 for a credential that was accepted before is final: otherwise every credential
+    /// would be tried.
+    /// </summary>
     private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken stop) where T : class
     {
         var wasLetIn = _letIn.TryGet(RegistryRepository.From(image), out var letIn);
@@ -103,8 +107,8 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
         Reads is null ? read(ct) : Reads.Run(image.Host, read, ct);
 
     /// <summary>
-    /// In which order: what was let in before, if it still is among them; those that were not refused last; the pods' other ones. None
-    /// (null) comes last, but among those that are tried at all.
+    /// The credentials in order: the last accepted one, if it is still among them; those not refused last; the pods' other ones. Anonymous
+    /// access (null) comes last, but among those that are tried at all.
     /// </summary>
     private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
     {
@@ -125,7 +129,7 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
 
     private async Task<T> Try<T>(ImageReference image, Func<RegistryCredential?, Task<T>> attempt, CancellationToken stop)
     {
-        // Only "not you", "no such thing" (which some registries say instead) and "not now" are worth another credential.
+        // Only "unauthorized", "not found" (which some registries answer instead) and "too many requests" justify another credential.
         var repository = RegistryRepository.From(image);
         var refusals = new List<(RegistryCredential? Credential, RegistryException Error)>();
         CopyException? limited = null;
@@ -167,7 +171,7 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
 
     private static CopyException Sooner(CopyException? one, CopyException other) => one is null || other.RetryAfter < one.RetryAfter ? other : one;
 
-    /// <summary>What the origin said to the first one, which counts as said to all once each has been refused.</summary>
+    /// <summary>The origin's answer to the first credential, which counts for all once each has been refused.</summary>
     private CopyException Refusal(
         RegistryRepository repository, List<(RegistryCredential? Credential, RegistryException Error)> refusals, int candidates)
     {

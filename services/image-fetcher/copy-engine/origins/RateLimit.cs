@@ -3,15 +3,15 @@ using System.Net.Http.Headers;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>What an origin says about how much it still lets us have: Docker Hub's <c>RateLimit-Remaining: 76;w=21600</c>, GitLab's without a window.</summary>
-/// <param name="Limit">In its unit: pulls, requests.</param>
-/// <param name="Remaining">Of them.</param>
-/// <param name="Window">In which time; null when it does not say.</param>
+/// <summary>A rate limit as an origin reports it: Docker Hub's <c>RateLimit-Remaining: 76;w=21600</c>, GitLab's without a window.</summary>
+/// <param name="Limit">In the origin's unit: pulls or requests.</param>
+/// <param name="Remaining">In the same unit.</param>
+/// <param name="Window">Null when the origin states none.</param>
 internal sealed record RateLimit(long Limit, long Remaining, TimeSpan? Window)
 {
     private static readonly string[] Prefixes = ["RateLimit-", "X-RateLimit-"];
 
-    /// <summary>Reads an answer's headers; null when they do not say.</summary>
+    /// <summary>Parses response headers; null without a rate limit.</summary>
     public static RateLimit? From(HttpHeaders headers)
     {
         foreach (var prefix in Prefixes)
@@ -29,7 +29,7 @@ internal sealed record RateLimit(long Limit, long Remaining, TimeSpan? Window)
         _ => $"{window.TotalSeconds:0} s",
     };
 
-    // A number, perhaps its window in seconds; where a registry lists several limits, the first is the one that is nearest.
+    // A number, perhaps with its window in seconds; if a registry lists several limits, the first is the nearest.
     private static (long Number, TimeSpan? Window)? Field(HttpHeaders headers, string name)
     {
         if (!headers.NonValidated.TryGetValues(name, out var values))

@@ -5,15 +5,18 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Leaves an origin alone that has answered 429, for as long as it asked, pulls and copies alike. Kept for each host and credential: Docker Hub counts by user,
-/// and by address for those without one, so that one team's pulls must not stop another's. Others that count by repository are asked too seldom then, never too often.
+/// Pauses requests to an origin that has answered 429, for as long as it asked, pulls and copies alike. Kept for each host and credential:
+/// Docker Hub counts by user, and anonymous requests by address, so that one team's pulls must not stop another's. Registries that count by
+/// repository are asked less often than they allow, never more.
 /// </summary>
 internal sealed class RateLimits
 {
-    /// <summary>What is asked for beyond it is a slip (a date, say): Docker Hub's longest window is six hours.</summary>
+    /// <summary>
+    /// The longest accepted wait; a longer one is an error (a date, for example): Docker Hub's longest window is six hours.
+    /// </summary>
     public static readonly TimeSpan LongestAsked = TimeSpan.FromHours(24);
 
-    /// <summary>The pause after the first 429 that does not say how long. Each further one doubles it.</summary>
+    /// <summary>The pause after the first 429 without a wait. Each further one doubles it.</summary>
     public static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(30);
 
     public static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(15);
@@ -21,7 +24,7 @@ internal sealed class RateLimits
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan DefaultWindow = TimeSpan.FromHours(1);
 
-    /// <summary>How many hosts and credentials the metrics are made from; those that come after them are not shown.</summary>
+    /// <summary>The limit of hosts and credentials in the metrics; later ones are not shown.</summary>
     private const int MostShown = 100;
 
     private readonly Lock _gate = new();
@@ -37,15 +40,15 @@ internal sealed class RateLimits
         meter.CreateObservableGauge("kuik_origin_ratelimit_limit", () => Measure(limit => limit.Limit), description: "An origin's rate limit, as its last answer said");
     }
 
-    /// <summary>Goes on, unless the host is to be left alone.</summary>
-    /// <exception cref="CopyException">It is: rate-limited, with the time that remains.</exception>
+    /// <summary>Throws while the host is paused.</summary>
+    /// <exception cref="CopyException">It is paused: rate-limited, with the remaining time.</exception>
     public void Pass(string host, RegistryCredential? credential)
     {
         if (PauseOf(host, credential) is { } pause)
             throw pause;
     }
 
-    /// <summary>The failure of a request that would come now, rate-limited with the time that remains; null when it may be made.</summary>
+    /// <summary>The failure of a request made now, rate-limited with the remaining time; null when it may be made.</summary>
     public CopyException? PauseOf(string host, RegistryCredential? credential)
     {
         lock (_gate)
@@ -53,14 +56,14 @@ internal sealed class RateLimits
                 ? Limited(host, pause) : null;
     }
 
-    /// <summary>Takes note of a 429.</summary>
-    /// <returns>What to throw: what the origin said, and how long it is left alone.</returns>
+    /// <summary>Records a 429.</summary>
+    /// <returns>The exception to throw: the origin's answer and the length of the pause.</returns>
     public CopyException Saw429(string host, RegistryCredential? credential, RegistryException error)
     {
         var (key, now) = (new Key(host, credential), _time.GetUtcNow());
         lock (_gate)
         {
-            // Those that were under way together are one refusal: only one that comes after the pause doubles it.
+            // Concurrent requests count as one refusal: only one that comes after the pause doubles it.
             var before = _pauses.TryGet(key, out var known) ? known : new Pause(now, TimeSpan.Zero, "");
             var length = before.Until > now ? before.Length : before.Length == TimeSpan.Zero ? FirstPause : Shorter(before.Length * 2, LongestPause);
             var asked = error.RetryAfter is { } wait && wait <= LongestAsked ? now + Longer(wait, ShortestPause) : now + length;
@@ -71,7 +74,9 @@ internal sealed class RateLimits
         }
     }
 
-    /// <summary>Reads what an answer says about its host's limits. A GET that succeeded after a pause ends the doubling; a HEAD may be free and says nothing.</summary>
+    /// <summary>
+    /// Records the rate limit of a response. A GET that succeeded after a pause ends the doubling; a HEAD may be free and proves nothing.
+    /// </summary>
     public void Saw(RegistryCall call, HttpResponseMessage answer)
     {
         var (key, now) = (new Key(call.Repository.Host, call.Credential), _time.GetUtcNow());
@@ -82,7 +87,7 @@ internal sealed class RateLimits
             if (RateLimit.From(answer.Headers) is { } limit)
                 Show(key, limit, now);
             else if (answer.StatusCode == HttpStatusCode.TooManyRequests)
-                _shown.Remove(key);   // what it said before is not the limit that was hit
+                _shown.Remove(key);   // its last values were not those of the limit that was hit
         }
     }
 
@@ -92,7 +97,7 @@ internal sealed class RateLimits
             foreach (var old in _shown.Where(shown => shown.Value.GoodUntil <= now).Select(shown => shown.Key).ToList())
                 _shown.Remove(old);
         if (_shown.Count < MostShown || _shown.ContainsKey(key))
-            _shown[key] = (limit, now + (limit.Window ?? DefaultWindow));   // what was left in a window that has passed says nothing any more
+            _shown[key] = (limit, now + (limit.Window ?? DefaultWindow));   // the remainder of a window that has passed is meaningless
     }
 
     private CopyException Limited(string host, Pause pause, RegistryException? error = null)
@@ -103,7 +108,7 @@ internal sealed class RateLimits
             retryHelps: true, remaining, HttpStatusCode.TooManyRequests, error);
     }
 
-    /// <summary>For each host, of the credential that has the least left: a credential is no label.</summary>
+    /// <summary>The measurements for each host, of the credential with the least left: a credential is not a label.</summary>
     private List<Measurement<long>> Measure(Func<RateLimit, long> what)
     {
         lock (_gate)
@@ -118,8 +123,8 @@ internal sealed class RateLimits
 
     private sealed record Key(string Host, RegistryCredential? Credential);
 
-    /// <param name="Until">UTC: not before then.</param>
-    /// <param name="Length">Of a pause that the origin did not choose: what the next one is twice as long as.</param>
+    /// <param name="Until">UTC: the end of the pause.</param>
+    /// <param name="Length">The length of a pause that the origin did not choose; the next one is twice as long.</param>
     /// <param name="Why">The refusal.</param>
     private sealed record Pause(DateTimeOffset Until, TimeSpan Length, string Why);
 }

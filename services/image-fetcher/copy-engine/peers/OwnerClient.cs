@@ -9,14 +9,11 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>Another replica did not answer, or was gone or stopping before it had an answer.</summary>
-internal sealed class ReplicaUnreachableException(string message, Exception? inner = null) : Exception(message, inner);
-
 /// <summary>
-/// How one replica has the owner of a blob bring it into the cache, and the owner of a repository get a manifest. The answer is lines of
-/// JSON (<see cref="PeerLine"/>): one every second that says how far the work is, and the result at the end. The owner itself notices when
-/// an origin or the cache makes no progress; a dead owner is noticed by its silence, however long the blob is. No credentials cross: the
-/// owner finds its own. What is asked here is never passed on to a third replica.
+/// Asks the owner of a blob to copy it into the cache, and the owner of a repository to fetch a manifest. The response is lines of JSON
+/// (<see cref="PeerLine"/>): one every second with the progress, and the result at the end. The owner itself detects an origin or a cache
+/// without progress; a dead owner is detected by its silence, however long the blob is. No credentials are sent: the owner finds its own. A
+/// request is never forwarded to a third replica.
 /// </summary>
 internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owners, TimeProvider time)
 {
@@ -25,13 +22,13 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
 
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long the owner may say that it is working without any progress: longer than each of its own limits.</summary>
+    /// <summary>The longest time without progress of an owner that reports work: longer than each of its own limits.</summary>
     private static readonly TimeSpan LongestWithoutProgress = TimeSpan.FromMinutes(15);
 
-    /// <summary>Has it bring a blob into the cache, and waits for as long as it makes progress.</summary>
-    /// <returns>Bytes that came from the origin; null when this replica has asked itself.</returns>
-    /// <exception cref="CopyException">It tried and could not.</exception>
-    /// <exception cref="ReplicaUnreachableException">It did not try, or did not finish.</exception>
+    /// <summary>Asks the owner to copy a blob into the cache, and waits for as long as it makes progress.</summary>
+    /// <returns>Bytes downloaded from the origin; null when the owner is this replica itself.</returns>
+    /// <exception cref="CopyException">The owner failed to copy it.</exception>
+    /// <exception cref="ReplicaUnreachableException">The owner did not try, or did not finish.</exception>
     public async Task<long?> ToCopy(Uri owner, WantedBlob blob, CancellationToken ct) => await Ask(owner, Question(blob), ct) switch
     {
         null => null,
@@ -39,7 +36,7 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
         _ => throw new ReplicaUnreachableException($"{owner} answered with something else"),
     };
 
-    /// <summary>Has it take over a blob that this replica has under way, and ends when it has begun.</summary>
+    /// <summary>Asks a replica to take over a blob that this one is downloading, and returns when it has begun.</summary>
     /// <exception cref="ReplicaUnreachableException">It did not.</exception>
     public async Task HandOver(Uri successor, WantedBlob blob, CancellationToken ct)
     {
@@ -58,10 +55,10 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
         }
     }
 
-    /// <summary>Has it get a manifest from its origin.</summary>
-    /// <returns>Null when this replica has asked itself.</returns>
-    /// <exception cref="CopyException">It tried and could not.</exception>
-    /// <exception cref="ReplicaUnreachableException">It did not try, or did not finish.</exception>
+    /// <summary>Asks the owner to fetch a manifest from its origin.</summary>
+    /// <returns>Null when the owner is this replica itself.</returns>
+    /// <exception cref="CopyException">The owner failed to fetch it.</exception>
+    /// <exception cref="ReplicaUnreachableException">The owner did not try, or did not finish.</exception>
     public async Task<Manifest?> ForManifest(Uri owner, ImageReference image, CancellationToken ct) =>
         await Ask(owner, $"{ManifestsPath}?image={Uri.EscapeDataString(image.ToString())}", ct) switch
         {
@@ -71,7 +68,7 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
             _ => throw new ReplicaUnreachableException($"{owner} answered with something else"),
         };
 
-    /// <summary>Answers other replicas.</summary>
+    /// <summary>Maps the endpoints for other replicas.</summary>
     public void Map(IEndpointRouteBuilder routes, BlobCopier copy, ManifestFetcher manifestFetcher)
     {
         routes.MapPost(BlobsPath, async (string image, string digest, long? size, string? from, HttpContext http) =>
@@ -100,7 +97,7 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
         });
     }
 
-    // An empty value would be refused: it is no number.
+    // An empty value would be refused, because it is not a number.
     private static string Question(WantedBlob blob) =>
         $"{BlobsPath}?image={Uri.EscapeDataString(blob.Image.ToString())}&digest={blob.Digest}"
         + (blob.SizeInBytes is { } size ? string.Create(CultureInfo.InvariantCulture, $"&size={size}") : "");
@@ -129,7 +126,7 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new ReplicaUnreachableException($"{owner} said nothing for {RendezvousRing.Silence.TotalSeconds:0} s", e);
+            throw new ReplicaUnreachableException($"{owner} sent nothing for {RendezvousRing.Silence.TotalSeconds:0} s", e);
         }
     }
 
@@ -152,12 +149,12 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
 
     private async Task Answer<T>(HttpContext http, Task<T> work, Func<T, PeerLine> write, Func<long> progress)
     {
-        await http.Response.Body.FlushAsync(http.RequestAborted);   // the head: the work has begun
+        await http.Response.Body.FlushAsync(http.RequestAborted);   // the headers say that the work has begun
         using var beats = new PeriodicTimer(Beat, time);
         while (await Task.WhenAny(work, beats.WaitForNextTickAsync(http.RequestAborted).AsTask()) != work && !http.RequestAborted.IsCancellationRequested)
             await Write(http, new PeerLine { Working = progress() });
         if (http.RequestAborted.IsCancellationRequested)
-            return;   // the work goes on
+            return;   // the work continues
         try
         {
             await Write(http, write(await work));
@@ -168,7 +165,7 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
         }
         catch (Exception e) when (e is CopyException or OperationCanceledException)
         {
-            http.Abort();   // this replica ends: the next one is asked
+            http.Abort();   // this replica is shutting down: the client asks the next one
         }
     }
 

@@ -4,17 +4,18 @@ using Microsoft.AspNetCore.Http;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Passes a pull on to the replica that owns it. One that is gone is passed over; one that breaks off in the middle breaks the client's transfer too, and the client comes again.
-/// Like every answer here this one says within a second that it is coming: an owner that takes longer is waited for by the request that comes next.
+/// Forwards a pull to the replica that owns it. An unreachable owner is skipped; if its response breaks off, the client's transfer breaks
+/// off too, and the client retries. Like every response of this service, headers are sent within a second: if the owner takes longer, the
+/// client's next request waits for it.
 /// </summary>
 internal sealed class OwnerForwarder(HttpMessageInvoker peers, RendezvousRing owners, EngineMetrics metrics, TimeProvider time)
 {
     private const int ChunkSize = 256 * 1024;
 
-    /// <summary>How long an answer that came late is kept for the request that comes next.</summary>
+    /// <summary>How long a late response is kept for the next request.</summary>
     private static readonly TimeSpan KeptFor = TimeSpan.FromSeconds(5);
 
-    /// <summary>Answers that are kept at a time: each may hold a connection, and clients choose the headers that tell them apart.</summary>
+    /// <summary>The limit of late responses: each may hold a connection, and clients choose the headers that distinguish them.</summary>
     private const int MostLate = 256;
 
     private static readonly string[] Asked = ["Accept", "Range", PullThrough.FreshHeader];
@@ -22,9 +23,9 @@ internal sealed class OwnerForwarder(HttpMessageInvoker peers, RendezvousRing ow
 
     private readonly ConcurrentDictionary<(Uri Owner, string Question), Task<HttpResponseMessage>> _late = new();
 
-    /// <summary>True when the owner has answered; false when this replica is to do it.</summary>
+    /// <summary>Forwards a request. True when the owner has answered; false when this replica has to serve it.</summary>
     /// <param name="http">The request.</param>
-    /// <param name="key">What it is for: a digest, or an image.</param>
+    /// <param name="key">The key whose owner is asked: a digest, or an image.</param>
     public async Task<bool> TryForward(HttpContext http, string key)
     {
         await foreach (var owner in owners.InOrder(key, http.RequestAborted))
@@ -69,7 +70,7 @@ internal sealed class OwnerForwarder(HttpMessageInvoker peers, RendezvousRing ow
         return false;
     }
 
-    /// <summary>Null when it has not come yet, and 202 has been answered.</summary>
+    /// <summary>The owner's response; null when it is late, and 202 has been answered.</summary>
     private async Task<HttpResponseMessage?> AnswerOf(HttpContext http, Uri owner)
     {
         var headers = string.Join(' ', Asked.Select(name => http.Request.Headers[name].ToString()));
@@ -88,7 +89,7 @@ internal sealed class OwnerForwarder(HttpMessageInvoker peers, RendezvousRing ow
         }
     }
 
-    /// <summary>It does not end with the client: what comes late is for the next one who asks the same.</summary>
+    /// <summary>Sends the request, independently of the client: a late response is for the next identical request.</summary>
     private async Task<HttpResponseMessage> Ask(HttpRequest wanted, Uri owner)
     {
         using var silence = new CancellationTokenSource(RendezvousRing.Silence, time);
@@ -102,7 +103,7 @@ internal sealed class OwnerForwarder(HttpMessageInvoker peers, RendezvousRing ow
 
     private async Task Keep((Uri Owner, string) question, Task<HttpResponseMessage> asked)
     {
-        var isKept = _late.Count < MostLate && _late.TryAdd(question, asked);   // one is enough for the request that comes next
+        var isKept = _late.Count < MostLate && _late.TryAdd(question, asked);   // one is enough for the next request
         await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (isKept)
             await Task.Delay(KeptFor, time);

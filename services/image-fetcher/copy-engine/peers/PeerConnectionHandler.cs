@@ -3,7 +3,7 @@ using Kuik.Hosting;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>Connections between replicas: on the cluster's own network, never through a proxy.</summary>
+/// <summary>The HTTP handler for connections between replicas: on the cluster's own network, never through a proxy.</summary>
 internal sealed class PeerConnectionHandler() : DelegatingHandler(new SocketsHttpHandler
 {
     UseProxy = false,
@@ -15,9 +15,10 @@ internal sealed class PeerConnectionHandler() : DelegatingHandler(new SocketsHtt
     SslOptions = { CertificateChainPolicy = CertificateChainPolicy.WithoutDownloads() },
 })
 {
-    /// <summary>How long a replica may take to accept a connection: one that is gone may be silent, and TCP asks again after 1 s.</summary>
+    /// <summary>The time limit of a connection attempt: a replica that is gone may be silent, and TCP retries after 1 s.</summary>
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(2);
 
+    /// <summary>Sends a request.</summary>
     /// <exception cref="HttpRequestException">There is no connection, or it broke.</exception>
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
@@ -27,12 +28,12 @@ internal sealed class PeerConnectionHandler() : DelegatingHandler(new SocketsHtt
         }
         catch (OperationCanceledException e) when (e.InnerException is TimeoutException && !cancellationToken.IsCancellationRequested)
         {
-            // Without its cause: a timeout would count as a replica that is there and silent.
+            // Without its inner exception: a timeout would count as a live replica that is silent.
             throw new HttpRequestException(HttpRequestError.ConnectionError, $"no connection within {ConnectLimit.TotalSeconds:0} s");
         }
         catch (SocketException e)
         {
-            // A connection that is reset in the moment in which it is made: the handler asks it for its address outside of its own error handling.
+            // The connection is reset at the moment it is made: the handler reads its address outside of its own error handling.
             throw new HttpRequestException(HttpRequestError.ConnectionError, e.Message, e);
         }
     }

@@ -4,16 +4,16 @@ using System.Text.Json.Serialization;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>One line of what a replica answers to another: JSON with exactly one of these properties.</summary>
+/// <summary>One line of a response between replicas: JSON with exactly one of these properties.</summary>
 internal sealed record PeerLine
 {
-    /// <summary>The work goes on: bytes that have arrived, or 0.</summary>
+    /// <summary>The work continues: bytes that have arrived, or 0.</summary>
     public long? Working { get; init; }
 
-    /// <summary>The cache has the blob; bytes that came from the origin for it.</summary>
+    /// <summary>The cache has the blob; bytes downloaded from the origin.</summary>
     public long? Copied { get; init; }
 
-    /// <summary>The manifest asked for.</summary>
+    /// <summary>The requested manifest.</summary>
     public PeerManifest? Manifest { get; init; }
 
     /// <summary>The work failed.</summary>
@@ -22,12 +22,12 @@ internal sealed record PeerLine
     /// <summary>The line of a failure.</summary>
     public static PeerLine From(CopyException e) => new() { Failed = new PeerFailure(e.Kind, e.Message, e.RetryHelps, e.RetryAfter?.TotalSeconds, (int?)e.Status) };
 
-    /// <summary>The line without its end.</summary>
+    /// <summary>The line without its line end.</summary>
     public string Write() => JsonSerializer.Serialize(this, PeerJson.Default.PeerLine);
 
-    /// <summary>Reads a line.</summary>
-    /// <exception cref="CopyException">The line says that the work failed.</exception>
-    /// <exception cref="JsonException">It is none of a replica of this version.</exception>
+    /// <summary>Parses a line.</summary>
+    /// <exception cref="CopyException">The line reports a failure.</exception>
+    /// <exception cref="JsonException">The line is not one of this version.</exception>
     public static PeerLine Parse(string text)
     {
         var line = JsonSerializer.Deserialize(text, PeerJson.Default.PeerLine);

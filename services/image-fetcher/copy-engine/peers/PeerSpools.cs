@@ -10,34 +10,34 @@ using Microsoft.AspNetCore.Routing;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What other replicas have in their spools: <c>HEAD</c> and <c>GET /kuik/spool/{digest}?image=…</c>. Before a replica downloads a blob from
-/// an origin it asks the likeliest others, so that the origin sends it once although replicas come, go and disagree about owners. Only what
-/// is there is served, and nothing is begun or passed on for it, so that no two replicas wait for each other.
+/// Reads blobs from the spools of other replicas: <c>HEAD</c> and <c>GET /kuik/spool/{digest}?image=…</c>. Before a replica downloads
+/// a blob from an origin it asks the most likely other replicas, so that the origin sends it once although replicas come, go and
+/// disagree about owners. Only existing content is served, and no download is started or forwarded for it, so that no two replicas
+/// wait for each other.
 /// </summary>
 internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client, RendezvousRing owners, TimeProvider time)
 {
     private const string Path = "/kuik/spool/";
     private const string SizeHeader = "Kuik-Size";
 
-    /// <summary>Replicas that are asked, beside those that have left the list a short while ago.</summary>
+    /// <summary>The number of replicas asked, besides those that left the list a short while ago.</summary>
     private const int MostAsked = 8;
 
     /// <summary>
-    /// How long one may take to say whether it has a blob, and for how long one that did not is not asked, unless it is heard from.
-    /// One that has just started on a busy node takes more than a second for its first answer; without it the origin sends the blob
-    /// twice.
+    /// How long to wait for a replica's answer, and how long a silent one is not asked again, unless a request of it arrives. A replica
+    /// that has just started on a busy node takes more than a second for its first answer; without it the origin sends the blob twice.
     /// </summary>
     private static readonly (TimeSpan Answer, TimeSpan Pause) Patience = (TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(10));
 
-    /// <summary>How long a replica that has the blob may take until its first byte.</summary>
+    /// <summary>How long to wait for the first byte of a replica that has the blob.</summary>
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(60);
 
-    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _unanswered = new();   // when they were asked
+    private readonly ConcurrentDictionary<Uri, DateTimeOffset> _unanswered = new();   // the times of their requests
     private readonly ConcurrentDictionary<Uri, DateTimeOffset> _heard = new();
 
-    /// <summary>A replica that has the blob or some of it, as a source; null when none says so within three seconds.</summary>
-    /// <param name="blob">Which, and for what image: the other replica may have to fetch the rest from that image's origin.</param>
-    /// <param name="ct">Ends the asking.</param>
+    /// <summary>A replica that has all or part of the blob, as a source; null when none answers so within three seconds.</summary>
+    /// <param name="blob">The blob, with its image: the other replica may have to fetch the rest from that image's origin.</param>
+    /// <param name="ct">Cancels the search.</param>
     public async Task<BlobSource?> Find(WantedBlob blob, CancellationToken ct)
     {
         if (blob.HeldBy is { } holder && await owners.IsReplica(holder, ct))
@@ -58,7 +58,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         return null;
     }
 
-    /// <summary>Answers other replicas.</summary>
+    /// <summary>Maps the endpoints for other replicas.</summary>
     public void Map(IEndpointRouteBuilder routes, BlobCopier copy) => routes.MapMethods(
         Path + "{digest}", [HttpMethods.Head, HttpMethods.Get],
         (string digest, string image, HttpContext http) => Answer(copy, digest, image, http));
@@ -83,7 +83,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
             await Send(http, reader, begin);
     }
 
-    /// <summary>A process asks this one: it is not silent, whatever it has left unanswered before.</summary>
+    /// <summary>Notes that a process has sent a request: it is not silent, even if it left earlier requests unanswered.</summary>
     internal void Heard(string identity)
     {
         if (owners.AddressOf(identity) is { } address)
@@ -106,16 +106,16 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         }
         catch (CopyException) when (size is not null)
         {
-            // The answer ends short of the size that its head says, so the other replica goes on elsewhere. An abort would discard what is
-            // still on its way to it, and the origin would have to send that again.
+            // The response ends short of its Content-Length, so that the other replica continues elsewhere. An abort would discard the
+            // bytes that are still being sent, and the origin would have to send them again.
         }
         catch (CopyException)
         {
-            http.Abort();   // without a size an end would be taken for the blob's
+            http.Abort();   // without a size, an early end would look like the blob's
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
-            // It has left.
+            // It has disconnected.
         }
     }
 
@@ -134,7 +134,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         }
     }
 
-    /// <summary>Goes on when its answer is not waited for any more: it says that the replica is there again.</summary>
+    /// <summary>Asks a replica. Continues after the wait has ended: a late answer shows that the replica is reachable again.</summary>
     private async Task<bool> Ask(Uri other, WantedBlob blob, CancellationToken ct)
     {
         using var limit = new CancellationTokenSource(Patience.Answer + Patience.Pause, time);
@@ -148,7 +148,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            return false;   // one that refuses costs nothing, and may be back at once
+            return false;   // a replica that refuses costs nothing, and may be back at once
         }
     }
 

@@ -5,11 +5,10 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Shows the token of <see cref="FetcherToken.FileKey"/> to other replicas. One that refuses it counts as unreachable, so that the next
-/// replica, or this one, does the
-/// work: its 401 must not reach a client as the origin's.
+/// Sends the token of <see cref="FetcherToken.FileKey"/> to other replicas. One that refuses it counts as unreachable, so that the next
+/// replica, or this one, does the work: its 401 must not reach a client as the origin's.
 /// </summary>
-/// <param name="token">Null: none is shown.</param>
+/// <param name="token">Null: none is sent.</param>
 internal sealed class PeerTokenHandler(SecretFile? token) : DelegatingHandler
 {
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)

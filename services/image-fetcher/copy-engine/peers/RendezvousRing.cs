@@ -10,35 +10,36 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Which replica fetches a blob, and which one a repository's manifests: rendezvous hashing of the digest or the name over the names of all
-/// replicas, so that they agree without talking, and so that one that goes takes only its own blobs along. Which of them are alive is found
-/// by asking for the work itself: a replica that refuses the connection is passed over; a busy one that only takes its time keeps what it
-/// owns, or each of its blobs would be fetched twice. Two replicas that disagree for a moment cost nothing: see <see cref="PeerSpools"/>.
+/// Selects the replica that fetches a blob, or a repository's manifests: rendezvous hashing of the digest or the name over the names of all
+/// replicas, so that they agree without communication, and a replica that leaves moves only its own blobs. Liveness is found by the
+/// requests themselves: a replica that refuses the connection is skipped; a slow one keeps its blobs, or each of them would be fetched
+/// twice. A disagreement of two replicas for a moment costs nothing: see <see cref="PeerSpools"/>.
 /// </summary>
 internal sealed partial class RendezvousRing(ReplicaList replicas, TimeProvider time, ILogger<RendezvousRing> logger)
 {
-    /// <summary>On a request from another replica: which process sent it. It is never passed on again.</summary>
+    /// <summary>The header of a request from another replica: the identity of its sender. Such a request is never forwarded.</summary>
     public const string FromHeader = "Kuik-From";
 
     /// <summary>
-    /// How long a replica may be silent before it counts as gone. A dead node does not refuse, it is silent; a busy one is never silent for
-    /// so long.
+    /// The silence after which a replica counts as gone. A dead node does not refuse, it is silent; a busy one is never silent for so long.
     /// </summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
 
-    /// <summary>Asking one that refuses costs nothing; asking one that is silent costs its silence.</summary>
+    /// <summary>
+    /// How long a replica is skipped. Asking one that refuses costs nothing; asking one that is silent costs its silence.
+    /// </summary>
     private static readonly (TimeSpan Refusing, TimeSpan Silent) PassedOverFor = (TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
 
     private readonly ConcurrentDictionary<Uri, DateTimeOffset> _goneUntil = new();
     private readonly ConcurrentDictionary<Uri, DateTimeOffset> _silentUntil = new();
 
-    /// <summary>This process, anew at each start.</summary>
+    /// <summary>The identity of this process, new at each start.</summary>
     public string Identity => replicas.Identity;
 
-    /// <summary>True once this process has been told to stop: it takes nothing new on, and the others are asked before it.</summary>
+    /// <summary>True once shutdown has begun: this process accepts no new work, and the others are asked before it.</summary>
     public bool IsDraining { get; set; }
 
-    /// <summary>The replicas to ask, the owner first; null stands for this one, which is always among them.</summary>
+    /// <summary>The replicas to ask, the owner first; null is this one, which is always among them.</summary>
     public async IAsyncEnumerable<Uri?> InOrder(string key, [EnumeratorCancellation] CancellationToken ct)
     {
         foreach (var replica in Rank(key, await replicas.All(ct)))
@@ -49,14 +50,14 @@ internal sealed partial class RendezvousRing(ReplicaList replicas, TimeProvider 
                     yield return replica.Address;
             }
             else if (!IsDraining)
-                break;   // those behind it come only if this process were gone
+                break;   // those after it follow only if this process were gone
         }
         yield return null;
     }
 
     /// <summary>
-    /// The other replicas that may have a blob, the likeliest first: owners before this one, the one after it; those that refused a moment
-    /// ago, which may be back; and those that have left the list a short while ago.
+    /// The other replicas that may have a blob, the most likely first: owners before this one, the one after it; those that refused a
+    /// moment ago, which may be back; and those that left the list a short while ago.
     /// </summary>
     public async Task<IReadOnlyList<Uri>> Others(string key, int most, CancellationToken ct)
     {
@@ -66,24 +67,26 @@ internal sealed partial class RendezvousRing(ReplicaList replicas, TimeProvider 
         bool IsAsked(Uri address) => !replicas.IsSelf(address) && !IsSilent(address);
     }
 
-    /// <summary>Is there no other replica, now or a short while ago?</summary>
+    /// <summary>True when there is no other replica, now or a short while ago.</summary>
     public async Task<bool> IsAlone(CancellationToken ct) =>
         (await replicas.All(ct)).All(replica => replicas.IsSelf(replica.Address)) && !replicas.Former.Any();
 
-    /// <summary>Is this the address of a replica, now or a short while ago?</summary>
+    /// <summary>True for the address of a replica, now or a short while ago.</summary>
     public async Task<bool> IsReplica(Uri address, CancellationToken ct) =>
         (await replicas.All(ct)).Any(replica => replica.Address == address) || replicas.Former.Contains(address);
 
-    /// <summary>This replica's own address, as the others know it; null while it is not known.</summary>
+    /// <summary>This replica's own address, as the others know it; null while unknown.</summary>
     public Uri? Own => replicas.Own;
 
-    /// <summary>Where a process listens, by its <see cref="Identity"/>; null while that is not known.</summary>
+    /// <summary>The address of a process, by its <see cref="Identity"/>; null while unknown.</summary>
     public Uri? AddressOf(string identity) => replicas.AddressOf(identity);
 
-    /// <summary>Was the request sent by this process itself? The answer is 421: its own address is not known otherwise.</summary>
+    /// <summary>
+    /// True for a request that this process sent itself. Replicas do not know their own address; such a request is answered 421.
+    /// </summary>
     public bool IsFromSelf(HttpRequest request) => request.Headers[FromHeader] == Identity;
 
-    /// <summary>Does the answer say that this process asked itself?</summary>
+    /// <summary>True when the response shows that this process asked itself.</summary>
     public bool IsSelf(Uri replica, HttpResponseMessage answer)
     {
         if (answer.StatusCode != HttpStatusCode.MisdirectedRequest)
@@ -93,8 +96,7 @@ internal sealed partial class RendezvousRing(ReplicaList replicas, TimeProvider 
     }
 
     /// <summary>
-    /// A replica did not do what it was asked for. Only if that means that it is gone, it is passed over for a while: one that broke off is
-    /// asked again.
+    /// Notes a failed request. The replica is skipped for a while only if it seems to be gone; after a broken transfer it is asked again.
     /// </summary>
     public void Failed(Uri replica, Exception why)
     {
@@ -131,6 +133,6 @@ internal sealed partial class RendezvousRing(ReplicaList replicas, TimeProvider 
             yield return fault;
     }
 
-    [LoggerMessage(LogLevel.Warning, "replica {Replica} is passed over for a moment: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "Replica {Replica} is skipped for a moment: {Reason}")]
     private partial void LogPassedOver(Uri replica, string reason);
 }

@@ -12,18 +12,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>A replica of image-fetcher.</summary>
-/// <param name="Address">Where it listens.</param>
-/// <param name="Name">
-/// What it is ranked by: its <c>Kuik:Fetcher:Name</c>, which survives a restart; its host and port until it has said its name.
-/// </param>
-internal sealed record Replica(Uri Address, string Name);
-
 /// <summary>
-/// The replicas of <c>Kuik:Fetcher:Peers</c>, and the name that each has said. A DNS name is resolved again every five seconds, beside the
-/// requests: they get the last list meanwhile.
+/// The replicas of <c>Kuik:Fetcher:Peers</c> and their names. A DNS name is resolved again every five seconds, in the background: requests
+/// use the last list meanwhile.
 /// </summary>
-internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
+internal sealed partial class ReplicaList(CopyEngineOptions options, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
 {
     private const string Path = "/kuik/replica";
 
@@ -33,7 +26,7 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
     private static readonly TimeSpan AddressesAreGoodFor = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan NamesAreGoodFor = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a replica that has left the list is asked for what it has under way: as long as it may take to end.</summary>
+    /// <summary>How long a replica that left the list is asked for its running downloads: as long as its shutdown may take.</summary>
     private static readonly TimeSpan FormerFor = TimeSpan.FromMinutes(10);
 
     private readonly Lock _gate = new();
@@ -45,16 +38,16 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
     private DateTimeOffset _namesUntil;
     private Task? _refresh;
 
-    /// <summary>This process, anew at each start.</summary>
+    /// <summary>The identity of this process, new at each start.</summary>
     public string Identity { get; } = Guid.NewGuid().ToString("n");
 
-    /// <summary>This replica's own address, as the others know it; null while it is not known.</summary>
+    /// <summary>This replica's own address, as the others know it; null while unknown.</summary>
     public Uri? Own => _self.Keys.FirstOrDefault();
 
-    /// <summary>Addresses that were in the list a short while ago.</summary>
+    /// <summary>Addresses that left the list a short while ago.</summary>
     public IEnumerable<Uri> Former => _left.Where(left => left.Value > time.GetUtcNow()).Select(left => left.Key);
 
-    /// <summary>All replicas, this one among them; none when it is alone.</summary>
+    /// <summary>All replicas, this one included; empty when it is alone.</summary>
     public async Task<IReadOnlyList<Replica>> All(CancellationToken ct)
     {
         Task? refresh;
@@ -62,24 +55,24 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
         {
             if (_refresh is null or { IsCompleted: true } && _goodUntil <= time.GetUtcNow())
                 _refresh = Task.Run(Refresh, CancellationToken.None);
-            refresh = _addresses.Count == 0 && settings.Peers.Count > 0 ? _refresh : null;
+            refresh = _addresses.Count == 0 && options.Peers.Count > 0 ? _refresh : null;
         }
         if (refresh is not null)
             await refresh.WaitAsync(ct);
         return [.. _addresses.Select(address => new Replica(address, _said.GetValueOrDefault(address)?.Name ?? address.Authority))];
     }
 
-    /// <summary>Where the process of an <see cref="Identity"/> listens, as it has said last; null while that is not known.</summary>
+    /// <summary>The last known address of the process with an <see cref="Identity"/>; null while unknown.</summary>
     public Uri? AddressOf(string identity) => _said.FirstOrDefault(said => said.Value.Identity == identity).Key;
 
     public bool IsSelf(Uri address) => _self.ContainsKey(address);
 
-    /// <summary>This address is this process.</summary>
+    /// <summary>Notes that an address is this process's own.</summary>
     public void SawSelf(Uri address) => _self[address] = true;
 
-    /// <summary>Answers the others' question for the name.</summary>
+    /// <summary>Maps the endpoint that returns the name.</summary>
     public void Map(IEndpointRouteBuilder routes) => routes.MapGet(Path, () => TypedResults.Json(
-        new ReplicaAnswer(settings.Name, Identity), ReplicaJson.Default.ReplicaAnswer));
+        new ReplicaAnswer(options.Name, Identity), ReplicaJson.Default.ReplicaAnswer));
 
     private async Task Refresh()
     {
@@ -99,17 +92,17 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
         _goodUntil = time.GetUtcNow() + AddressesAreGoodFor;
     }
 
-    /// <summary>The IPv4 addresses, or else all: a dual-stack Service has each replica twice.</summary>
+    /// <summary>The IPv4 addresses, or else all: a dual-stack Service lists each replica twice.</summary>
     internal static IEnumerable<IPAddress> OneFamily(IReadOnlyList<IPAddress> all) =>
         all.Any(address => address.AddressFamily == AddressFamily.InterNetwork)
             ? all.Where(address => address.AddressFamily == AddressFamily.InterNetwork)
             : all;
 
-    /// <summary>The addresses; one name alone stands for all addresses that it has.</summary>
+    /// <summary>Resolves the addresses; a single name stands for all of its addresses.</summary>
     private async Task<IReadOnlyList<Uri>> Find()
     {
-        if (settings.Peers is not [{ HostNameType: UriHostNameType.Dns } name])
-            return settings.Peers;
+        if (options.Peers is not [{ HostNameType: UriHostNameType.Dns } name])
+            return options.Peers;
         try
         {
             var all = await AddressResolver.Shared.Find(name.Host, CancellationToken.None).WaitAsync(FirstPatience.Addresses, time);
@@ -141,17 +134,17 @@ internal sealed partial class ReplicaList(CopyEngineOptions settings, HttpMessag
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or JsonException)
         {
-            // It keeps the name that it had: what it is asked for decides whether it is gone.
+            // It keeps its last name: requests for work decide whether it is gone.
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "the addresses of {Name} cannot be found ({Reason}): the last {Count} are used")]
+    [LoggerMessage(LogLevel.Warning, "Addresses of {Name} not resolved ({Reason}); the last {Count} are used")]
     private partial void LogUnresolved(string name, string reason, int count);
 }
 
-/// <summary>What a replica says of itself.</summary>
+/// <summary>A replica's answer to a request for its name.</summary>
 /// <param name="Name"><c>Kuik:Fetcher:Name</c>.</param>
-/// <param name="Identity">Of the process, anew at each start.</param>
+/// <param name="Identity">The identity of the process, new at each start.</param>
 internal sealed record ReplicaAnswer(string Name, string Identity);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -6,28 +6,27 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Downloads one blob into the spool: from one source, or from several, each going on where the last one ended. A source that refuses,
-/// stalls, breaks off, sends wrong bytes or is slow is left for the next one; the digest of all bytes decides.
+/// Downloads one blob into the spool: from one source, or from several, each continuing where the last one ended. A source that refuses,
+/// stalls, breaks off, sends wrong bytes or is slow is replaced by the next one; the digest of all bytes decides.
 /// </summary>
 internal sealed class BlobDownload(
     SpooledBlob blob, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken ct)
 {
     /// <summary>
-    /// Breaks in a row of one source, unless so many bytes came in between: a line that drops once in a gigabyte still brings a large blob.
+    /// The limit of consecutive breaks of one source; they do not count as consecutive if enough bytes came in between: a connection that
+    /// breaks once in a gigabyte still completes a large blob.
     /// </summary>
     private const int MostBreaks = 4;
     private const int Progress = 1 << 20;
 
-    /// <summary>How often the other replicas are asked for a blob at a time, and how many of them it is read from.</summary>
+    /// <summary>The number of rounds in which other replicas are asked for a blob, and of replicas that it is read from.</summary>
     private const int MostRounds = 3;
     private const int MostPeers = 5;
 
-    /// <summary>How often a blob is begun again after wrong bytes of which it is not known which source sent them.</summary>
+    /// <summary>The number of restarts after wrong bytes of an unknown source.</summary>
     private const int MostRestarts = 8;
 
-    /// <summary>
-    /// The longest pause that is made for an origin that has sent a part. Longer ones are left to the next attempt of the whole blob.
-    /// </summary>
+    /// <summary>The longest pause for an origin that has sent a part. Longer ones are left to the next attempt of the whole blob.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
@@ -37,7 +36,7 @@ internal sealed class BlobDownload(
     private IncrementalHash _hash = Digest.Begin(blob.Digest);
     private int _restarts;
 
-    /// <summary>Gets the whole blob. Never throws: the failure is its readers'.</summary>
+    /// <summary>Downloads the whole blob. Never throws: failures are passed to its readers.</summary>
     public async Task Download(BlobSource first)
     {
         try
@@ -48,7 +47,8 @@ internal sealed class BlobDownload(
                 if (await Try(candidate))
                     return;
                 if (candidate.Source.IsPeer && ++peers < MostPeers)
-                    await AddPeer(first);   // it may have ended, and others that read from it go on as well: one of them at the origin
+                    // It may have ended, and the other replicas that read from it continue as well: one of them at the origin.
+                    await AddPeer(first);
             }
             blob.Fail(blob.Sources.FailureOf(first.Repository)!);
         }
@@ -60,7 +60,7 @@ internal sealed class BlobDownload(
         {
             blob.Fail(new CopyException(CopyException.Stopping, $"blob {blob.Digest}: image-fetcher is stopping", retryHelps: true));
         }
-        catch (Exception e)   // whatever it is: readers would wait for ever otherwise
+        catch (Exception e)   // any exception, or readers would wait for ever
         {
             var problem = $"blob {blob.Digest} could not be written to the spool: {e.Message}";
             var isDisk = e is IOException or UnauthorizedAccessException;
@@ -73,8 +73,8 @@ internal sealed class BlobDownload(
     }
 
     /// <summary>
-    /// Adds a replica that has it. One that has asked here meanwhile, and was sent to the origin, may not have begun when it was asked: it
-    /// is asked once more, or both would go to the origin.
+    /// Adds a replica that has the blob. A replica that asked here meanwhile, and was sent to the origin, may not have begun when it was
+    /// asked: it is asked once more, or both would go to the origin.
     /// </summary>
     private async Task AddPeer(BlobSource first)
     {
@@ -104,7 +104,7 @@ internal sealed class BlobDownload(
             for (var before = blob.Written; !await Receive(candidate, watch); before = blob.Written)
             {
                 candidate.Breaks = blob.Written - before >= Progress ? 1 : candidate.Breaks + 1;
-                if (candidate.Breaks > (source.IsPeer ? 0 : MostBreaks))   // two replicas must not go on from each other
+                if (candidate.Breaks > (source.IsPeer ? 0 : MostBreaks))   // two replicas must not continue from each other
                     throw Broken(
                         $"broke off {candidate.Breaks} times with next to nothing in between, the last time after {blob.Written} bytes");
                 if (blob.Sources.HasUntried)
@@ -135,10 +135,12 @@ internal sealed class BlobDownload(
         return false;
     }
 
-    /// <summary>One answer of a source, from where the last one ended; false when it broke off and going on may help.</summary>
+    /// <summary>
+    /// Reads one response of a source, from the end of the last one; false when it broke off and a continuation may help.
+    /// </summary>
     private async Task<bool> Receive(BlobSources.Candidate candidate, SourceWatch watch)
     {
-        // 1. The head. A source that cannot send a part sends it all: what is here already is skipped.
+        // 1. The headers. A source without range requests sends everything: the bytes that are here already are skipped.
         var (source, before) = (candidate.Source, blob.Written);
         if (await Open(candidate, before, watch) is not { } body)
             return false;
@@ -160,7 +162,7 @@ internal sealed class BlobDownload(
         return isEnd && blob.Written >= (blob.Size ?? 0);
     }
 
-    /// <summary>Null when a source that has sent a part does not go on now, and may after the pause that has been made.</summary>
+    /// <summary>Null when a source that has sent a part does not continue now, and may after the pause that has been made.</summary>
     private async Task<BlobBody?> Open(BlobSources.Candidate candidate, long from, SourceWatch watch)
     {
         var source = candidate.Source;
@@ -170,7 +172,7 @@ internal sealed class BlobDownload(
         }
         catch (CopyException e) when (from > 0 && e.Status == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
-            // It knows no parts, or has sent all and never said that this is the end.
+            // The source supports no ranges, or has sent everything without stating the size.
             return await watch.While(token => new ValueTask<BlobBody>(source.Open(0, token)), _ => 0);
         }
         catch (CopyException e) when (
@@ -226,8 +228,8 @@ internal sealed class BlobDownload(
         _work?.Progress();
     }
 
-    /// <summary>All bytes of a source have arrived: are they the right ones?</summary>
-    /// <returns>False when the blob begins anew.</returns>
+    /// <summary>Verifies the bytes when all of them have arrived.</summary>
+    /// <returns>False when the download starts again.</returns>
     private bool Finish(BlobSources.Candidate candidate)
     {
         if (candidate.Source.SizeInBytes is { } size && size != blob.Written)
@@ -246,7 +248,7 @@ internal sealed class BlobDownload(
         blob.Restart();
         if (isItsFault)
             throw Broken($"has the digest {digest}: the origin sent something else");
-        candidate.IsPreferred = true;   // it may be the earlier source that was wrong: this one sends all of it now
+        candidate.IsPreferred = true;   // the earlier source may be the wrong one: this one sends everything now
         return Leave(candidate, "digest");
     }
 

@@ -2,7 +2,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
 /// The sources of one blob, in the order in which they are tried: each once in the order in which they were added; then again those that
-/// were given up for being slow or for a break. A source that failed is not tried again. Thread-safe.
+/// were given up for being slow or for a break. A failed source is not tried again. Thread-safe.
 /// </summary>
 internal sealed class BlobSources
 {
@@ -28,7 +28,7 @@ internal sealed class BlobSources
             _candidates.Insert(0, new Candidate(peer));
     }
 
-    /// <summary>Is there a source that has not been tried yet?</summary>
+    /// <summary>True while a source has not been tried yet.</summary>
     public bool HasUntried
     {
         get
@@ -52,14 +52,14 @@ internal sealed class BlobSources
         }
     }
 
-    /// <summary>No further source is needed: the download is complete or was stopped.</summary>
+    /// <summary>Ends the search for sources: the download is complete or was stopped.</summary>
     public void End()
     {
         lock (_gate)
             _isEnded = true;
     }
 
-    /// <summary>What a repository's own origin said; what the first one said, where that is not known.</summary>
+    /// <summary>The failure of a repository's own origin; that of the first one, if it is not known.</summary>
     public CopyException? FailureOf(string repository)
     {
         lock (_gate)
@@ -68,21 +68,21 @@ internal sealed class BlobSources
                 ?? _candidates.Find(candidate => candidate.Failure is not null)?.Failure;
     }
 
-    /// <summary>A source and what came of it. Used by the download alone, but for <see cref="Failure"/>.</summary>
+    /// <summary>A source and its results. Used by the download alone, except for <see cref="Failure"/>.</summary>
     internal sealed class Candidate(BlobSource source)
     {
         public BlobSource Source { get; } = source;
 
-        /// <summary>It is the next one to try.</summary>
+        /// <summary>True for the next source to try.</summary>
         public bool IsPreferred { get; set; }
 
-        /// <summary>How often it was chosen.</summary>
+        /// <summary>The number of times it was chosen.</summary>
         public int Tries { get; set; }
 
-        /// <summary>Breaks in a row with next to nothing in between.</summary>
+        /// <summary>Consecutive breaks with hardly any bytes in between.</summary>
         public int Breaks { get; set; }
 
-        /// <summary>Why it is not tried again; null while it may be.</summary>
+        /// <summary>The reason why it is not tried again; null while it may be.</summary>
         public CopyException? Failure { get; set; }
     }
 }

@@ -1,9 +1,9 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>How far a blob's download is.</summary>
+/// <summary>The stage of a blob's download.</summary>
 internal enum BlobStage
 {
-    /// <summary>Other replicas are being asked whether they have it.</summary>
+    /// <summary>Other replicas are being asked for it.</summary>
     Asking,
 
     /// <summary>Another replica sends it.</summary>

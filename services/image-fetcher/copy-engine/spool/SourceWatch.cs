@@ -1,15 +1,15 @@
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Ends a download that is too slow. Only time spent waiting for the source counts, never the time that readers or the disk take. Two
-/// limits: a short one that applies while another source has not been tried, and a long one that always applies.
+/// Ends a download that is too slow. Only time spent waiting for the source counts, not the time of readers or the disk. Two limits: a
+/// short one that applies while another source has not been tried, and a long one that always applies.
 /// </summary>
 internal sealed class SourceWatch : IAsyncDisposable
 {
-    /// <summary>Below this a source is left for another one.</summary>
+    /// <summary>The speed below which a source is replaced by another one.</summary>
     private static readonly (TimeSpan Window, long Bytes) Preferred = (TimeSpan.FromSeconds(10), 10 * 16 * 1024);
 
-    /// <summary>Below this a download fails: 1 KiB/s over five minutes, as curl's speed limit.</summary>
+    /// <summary>The speed below which a download fails: 1 KiB/s over five minutes, as curl's speed limit.</summary>
     private static readonly (TimeSpan Window, long Bytes) Least = (TimeSpan.FromMinutes(5), 300 * 1024);
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -40,9 +40,9 @@ internal sealed class SourceWatch : IAsyncDisposable
     /// <summary>The source was below the limit that always applies.</summary>
     public bool HasFailed { get; private set; }
 
-    /// <summary>Runs something that waits for the source.</summary>
+    /// <summary>Awaits the source, and counts its time and bytes.</summary>
     /// <param name="wait">Gets the token that ends a wait for a slow source.</param>
-    /// <param name="count">Bytes that the result brings.</param>
+    /// <param name="count">The bytes of a result.</param>
     public async ValueTask<T> While<T>(Func<CancellationToken, ValueTask<T>> wait, Func<T, long> count)
     {
         lock (_gate)
@@ -98,7 +98,7 @@ internal sealed class SourceWatch : IAsyncDisposable
         }
     }
 
-    /// <summary>Begins a new window when the last one is over.</summary>
+    /// <summary>Begins a new window when the last one is over, and compares that one with a limit.</summary>
     private static bool IsBelow(ref (TimeSpan Spent, long Bytes) window, (TimeSpan Window, long Bytes) limit)
     {
         if (window.Spent < limit.Window)

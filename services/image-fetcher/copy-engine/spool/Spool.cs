@@ -3,10 +3,10 @@ using Kuik.Hosting;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The folder of blobs under way. Each is downloaded once at a time, into a file from which all readers read at their own pace. Room is
-/// counted in bytes that have arrived, first come, first served, and one host never has all of it; a blob that gets no more goes on in
-/// what it has (see <see cref="SpooledBlob"/>), so that no blob waits for another one. What is complete and not (yet) in the cache stays
-/// until its room is needed, so that a cache that refuses does not send each pull to the origin.
+/// The folder of blobs that are being downloaded. Each is downloaded once at a time, into a file from which all readers read at their own
+/// pace. Room is counted in bytes that have arrived, first come, first served, and one host never has all of it; a blob that gets no more
+/// room continues in the room it has (see <see cref="SpooledBlob"/>), so that no blob waits for another one. A complete blob that is not
+/// (yet) in the cache stays until its room is needed, so that a cache that refuses writes does not send each pull to the origin.
 /// </summary>
 internal sealed class Spool : IDisposable
 {
@@ -21,14 +21,14 @@ internal sealed class Spool : IDisposable
     private readonly CancellationToken _stopping;
     private long _names;
 
-    /// <summary>Takes a folder of its own, and deletes those of processes that are gone.</summary>
+    /// <summary>Creates a folder of its own, and deletes those of processes that are gone.</summary>
     /// <param name="path">Created if it does not exist.</param>
     /// <param name="limitInBytes">Every blob gets <see cref="SpooledBlob.LeastRoom"/> beyond it.</param>
-    /// <param name="largestBlob">In bytes: a longer one fails, where no manifest says its size.</param>
+    /// <param name="largestBlob">In bytes: a longer blob fails, if no manifest states its size.</param>
     /// <param name="metrics">Gets the spool's gauges.</param>
     /// <param name="watchdog">Watches downloads.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="stopping">Ends all downloads.</param>
+    /// <param name="stopping">Cancels all downloads.</param>
     /// <exception cref="InvalidSettingException">The folder cannot be used.</exception>
     public Spool(
         string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken stopping)
@@ -41,7 +41,7 @@ internal sealed class Spool : IDisposable
 
     internal TimeProvider Time { get; }
 
-    /// <summary>What it holds at this moment.</summary>
+    /// <summary>The current use of the spool.</summary>
     internal SpoolUse Use
     {
         get
@@ -51,9 +51,9 @@ internal sealed class Spool : IDisposable
         }
     }
 
-    /// <summary>The blob, if it is here or on its way: the caller holds it until it disposes of the reader.</summary>
-    /// <param name="digest">Of the blob.</param>
-    /// <param name="source">One more place that it can be fetched from; null for none.</param>
+    /// <summary>The blob, if it is here, complete or not: the caller holds it until it disposes of the reader.</summary>
+    /// <param name="digest">The blob's digest.</param>
+    /// <param name="source">One more source of the blob; null for none.</param>
     /// <param name="isPeer">The reader is another replica.</param>
     public SpoolReader? Find(string digest, BlobSource? source = null, bool isPeer = false)
     {
@@ -67,7 +67,7 @@ internal sealed class Spool : IDisposable
         }
     }
 
-    /// <summary>The blob; its download begins if it is neither here nor on its way, and has one more source if it is.</summary>
+    /// <summary>The blob; its download begins if the blob is not here, and gets one more source if it is.</summary>
     public SpoolReader Join(BlobSource source)
     {
         lock (_gate)
@@ -75,7 +75,7 @@ internal sealed class Spool : IDisposable
             if (_blobs.TryGetValue(source.Digest, out var blob) && (blob.IsComplete || blob.Sources.TryAdd(source)))
                 return Hold(blob, source.Repository, isPeer: false);
 
-            // A failed one leaves in a moment.
+            // A failed one is removed in a moment.
             _blobs[source.Digest] = blob = new SpooledBlob(this, source, _folder.NameOf(_names++));
             blob.Sources.TryAdd(source);
             blob.Holders++;   // the download's own
@@ -91,7 +91,7 @@ internal sealed class Spool : IDisposable
             return _blobs.TryGetValue(digest, out var blob) ? blob.Written : 0;
     }
 
-    /// <summary>Adds one more place to fetch a blob from that is on its way.</summary>
+    /// <summary>Adds a source to a blob that is being downloaded.</summary>
     public void AddSource(BlobSource source)
     {
         lock (_gate)
@@ -99,7 +99,7 @@ internal sealed class Spool : IDisposable
                 blob.Sources.TryAdd(source);
     }
 
-    /// <summary>The cache has the blob now: it leaves when its last reader does.</summary>
+    /// <summary>Notes that the cache has the blob: it is removed with its last reader.</summary>
     public void Stored(string digest)
     {
         SpooledBlob? removed = null;
@@ -113,7 +113,7 @@ internal sealed class Spool : IDisposable
         removed?.Dispose();
     }
 
-    /// <summary>Blobs that the cache does not have and that are still wanted.</summary>
+    /// <summary>Blobs that the cache does not have and that still have readers.</summary>
     public IReadOnlyList<SpooledBlob> Unfinished
     {
         get
@@ -123,7 +123,7 @@ internal sealed class Spool : IDisposable
         }
     }
 
-    /// <summary>Cuts all readers: the process ends.</summary>
+    /// <summary>Fails all readers, for shutdown.</summary>
     public void CutAll()
     {
         List<SpooledBlob> all;
@@ -157,7 +157,7 @@ internal sealed class Spool : IDisposable
         removed?.Dispose();
     }
 
-    /// <summary>Room that every blob gets, whatever there is; a negative number gives some back.</summary>
+    /// <summary>Takes the minimum room of a blob, beyond the limit if need be; a negative number returns some.</summary>
     internal void Take(SpooledBlob blob, long bytes)
     {
         var removed = new List<SpooledBlob>();
@@ -171,10 +171,10 @@ internal sealed class Spool : IDisposable
         removed.ForEach(idle => idle.Dispose());
     }
 
-    /// <summary>Room up to an offset, if there is any; idle blobs make some.</summary>
-    /// <param name="blob">Which wants it.</param>
-    /// <param name="end">How far it has to reach, in bytes.</param>
-    /// <param name="size">Of the blob; null when it is not known.</param>
+    /// <summary>Takes room up to an offset, if available; idle blobs are removed for it.</summary>
+    /// <param name="blob">The blob that grows.</param>
+    /// <param name="end">The offset to reach, in bytes.</param>
+    /// <param name="size">The blob's size; null when unknown.</param>
     internal bool TryGrow(SpooledBlob blob, long end, long? size)
     {
         var removed = new List<SpooledBlob>();
@@ -193,8 +193,8 @@ internal sealed class Spool : IDisposable
         return fits;
     }
 
-    /// <summary>The disk took no more bytes: all idle blobs go.</summary>
-    /// <returns>Whether any did.</returns>
+    /// <summary>Notes a full disk: all idle blobs are removed.</summary>
+    /// <returns>True if there were any.</returns>
     internal bool SawFullDisk()
     {
         var removed = new List<SpooledBlob>();
@@ -210,7 +210,7 @@ internal sealed class Spool : IDisposable
         return removed.Count > 0;
     }
 
-    /// <summary>A new file; in memory where the disk takes none.</summary>
+    /// <summary>A new file; in memory if the disk is full.</summary>
     internal SpoolFile CreateFile(string path, int size)
     {
         for (var isLastTry = false; ; isLastTry = true)
@@ -231,7 +231,7 @@ internal sealed class Spool : IDisposable
     {
         List<SpooledBlob> stored;
         lock (_gate)
-            stored = [.. _blobs.Values.Where(blob => blob.IsStored)];   // their readers go on in the cache
+            stored = [.. _blobs.Values.Where(blob => blob.IsStored)];   // their readers continue in the cache
         stored.ForEach(blob => blob.CutStalled());
     }
 
@@ -247,7 +247,7 @@ internal sealed class Spool : IDisposable
             if (!blob.IsComplete)
                 lock (_gate)
                     if (_blobs.TryGetValue(blob.Digest, out var current) && current == blob)
-                        _blobs.Remove(blob.Digest);   // the next one that wants it tries anew
+                        _blobs.Remove(blob.Digest);   // the next reader starts a new download
             Leave(blob);
         }
     }
@@ -277,9 +277,9 @@ internal sealed class Spool : IDisposable
     }
 }
 
-/// <summary>What a spool holds.</summary>
+/// <summary>The use of a spool.</summary>
 /// <param name="Used">Bytes of room taken.</param>
 /// <param name="Limit">In bytes.</param>
-/// <param name="Blobs">All of them.</param>
+/// <param name="Blobs">The number of all blobs.</param>
 /// <param name="FullFor">How long no blob could grow; null when the last one could.</param>
 internal sealed record SpoolUse(long Used, long Limit, int Blobs, TimeSpan? FullFor);

@@ -3,13 +3,13 @@ using System.Net;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>The body of an upload: a blob in the spool, from its first byte, while it comes in.</summary>
+/// <summary>The body of an upload: a blob in the spool from its first byte, sent while it arrives.</summary>
 /// <param name="blob">Held by the caller.</param>
-/// <param name="size">Null when the origin did not say.</param>
-/// <param name="sent">Completed when all of it has been sent.</param>
+/// <param name="size">Null when the origin did not state it.</param>
+/// <param name="sent">Completed when everything has been sent.</param>
 internal sealed class SpoolContent(SpoolReader blob, long? size, TaskCompletionSource sent) : HttpContent
 {
-    /// <summary>How long a registry may take no bytes before it counts as stalled.</summary>
+    /// <summary>How long a registry may accept no bytes before it counts as stalled.</summary>
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(60);
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);

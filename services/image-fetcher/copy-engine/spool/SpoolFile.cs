@@ -2,7 +2,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>The bytes of one blob in the spool: a file, or memory where the disk does not take even a small one.</summary>
+/// <summary>The bytes of one blob in the spool: a file, or memory if the disk has no room for even a small one.</summary>
 internal sealed class SpoolFile : IDisposable
 {
     private readonly SafeFileHandle? _handle;
@@ -11,18 +11,18 @@ internal sealed class SpoolFile : IDisposable
 
     private SpoolFile(SafeFileHandle? handle, string path, byte[]? memory) => (_handle, _path, _memory) = (handle, path, memory);
 
-    /// <summary>Positions from this one on do not exist; null for a file.</summary>
+    /// <summary>The size of the memory, in bytes; null for a file.</summary>
     public int? MemorySize => _memory?.Length;
 
     /// <summary>Creates the file.</summary>
     /// <param name="path">Must not exist.</param>
-    /// <param name="size">In bytes: so much is allocated at once, so that it can be written later however full the disk is then.</param>
+    /// <param name="size">In bytes, allocated at once, so that they can be written later on a full disk.</param>
     /// <exception cref="IOException">The disk is full, or cannot be written.</exception>
     public static SpoolFile Create(string path, long size) => new(
         File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete, FileOptions.Asynchronous, size),
         path, memory: null);
 
-    /// <summary>Memory in its place.</summary>
+    /// <summary>Memory in place of a file.</summary>
     public static SpoolFile InMemory(int size) => new(null, "", new byte[size]);
 
     /// <summary>Reads at a position; 0 only for an empty buffer.</summary>
@@ -34,6 +34,7 @@ internal sealed class SpoolFile : IDisposable
         return ValueTask.FromResult(buffer.Length);
     }
 
+    /// <summary>Writes at a position.</summary>
     /// <exception cref="IOException">The disk is full, or cannot be written.</exception>
     public ValueTask Write(ReadOnlyMemory<byte> bytes, long position, CancellationToken ct)
     {

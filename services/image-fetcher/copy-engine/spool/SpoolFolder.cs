@@ -2,7 +2,7 @@ using Kuik.Hosting;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>A folder of this process below <c>Kuik:Fetch:SpoolPath</c>, readable by its user alone, and gone with it.</summary>
+/// <summary>This process's folder below <c>Kuik:Fetch:SpoolPath</c>, readable by its user alone, and deleted with the process.</summary>
 internal sealed class SpoolFolder : IDisposable
 {
     private const string LockName = "lock";
@@ -11,7 +11,7 @@ internal sealed class SpoolFolder : IDisposable
     private readonly string _folder;
     private readonly FileStream _lock;
 
-    /// <summary>Creates it, and deletes those of processes that are gone.</summary>
+    /// <summary>Creates the folder, and deletes those of processes that are gone.</summary>
     /// <exception cref="InvalidSettingException">The folder cannot be used.</exception>
     public SpoolFolder(string path)
     {
@@ -42,7 +42,7 @@ internal sealed class SpoolFolder : IDisposable
         }
         catch (IOException)
         {
-            // A download that ends at this moment made a file: the next process deletes the folder.
+            // A download that ends at this moment created a file: the next process deletes the folder.
         }
     }
 
@@ -54,13 +54,13 @@ internal sealed class SpoolFolder : IDisposable
             try
             {
                 if (!File.Exists(claim))
-                    continue;   // not one of ours, or one that is being made
+                    continue;   // not a spool's folder, or one that is being created
                 using (new FileStream(claim, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
                     Directory.Delete(folder, recursive: true);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // Its process lives, or it belongs to another user.
+                // Its process is alive, or it belongs to another user.
             }
         }
     }

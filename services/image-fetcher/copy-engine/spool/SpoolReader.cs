@@ -2,20 +2,19 @@ using Kuik.Oci;
 
 namespace Kuik.ImageFetcher.CopyEngine;
 
-/// <summary>One reader of a blob in the spool; the blob stays until its last reader is disposed. Not thread-safe.</summary>
-/// <param name="blob">What is read.</param>
-/// <param name="repository">Whose origin's failure this reader gets.</param>
-/// <param name="isPeer">
-/// Another replica, which verifies the digest itself: it gets each byte at once, also the last ones before they are verified here.
-/// </param>
+/// <summary>A reader of a blob in the spool; the blob stays until its last reader is disposed. Not thread-safe.</summary>
+/// <param name="blob">The blob.</param>
+/// <param name="repository">The repository whose origin's failure this reader gets.</param>
+/// <param name="isPeer">True for another replica, which verifies the digest itself: it gets each byte at once, including the last ones
+/// before they are verified here.</param>
 internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPeer) : IDisposable
 {
     private Task<long?>? _begun;
     private bool _isDisposed;
 
     /// <summary>
-    /// The size in bytes, when the blob has begun to arrive; null when no source says it. Fails with <see cref="CopyException"/> when no
-    /// source gives it.
+    /// The size in bytes, once the blob has begun to arrive; null when no source states it. Fails with <see cref="CopyException"/> when no
+    /// source serves the blob.
     /// </summary>
     public Task<long?> Begun => _begun ??= WaitForBegin();
 
@@ -34,28 +33,28 @@ internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPe
     /// <inheritdoc cref="SpooledBlob.Checksum"/>
     public BlobChecksum Checksum => blob.Checksum;
 
-    /// <summary>Bytes that are held back from this reader until the digest has been verified.</summary>
+    /// <summary>Bytes that are withheld from this reader until the digest has been verified.</summary>
     internal int HeldBack => isPeer ? 0 : SpooledBlob.HeldBack;
 
     internal bool IsPeer => isPeer;
 
-    /// <summary>Everything before this offset has been read, and is not read again. Changed under the blob's lock.</summary>
+    /// <summary>The offset up to which everything has been read, and is not read again. Changed under the blob's lock.</summary>
     internal long Position { get; set; }
 
-    /// <summary>Everything before this offset has been handed out, or is being read. Changed under the blob's lock.</summary>
+    /// <summary>The offset up to which everything has been returned, or is being read. Changed under the blob's lock.</summary>
     internal long End { get; set; }
 
-    /// <summary>It waits for bytes, or is reading them. Changed under the blob's lock.</summary>
+    /// <summary>True while it waits for bytes, or reads them. Changed under the blob's lock.</summary>
     internal bool IsReading { get; set; }
 
-    /// <summary>When it got bytes last, as a timestamp of the spool's clock. Changed under the blob's lock.</summary>
+    /// <summary>The time of its last bytes, as a timestamp of the spool's clock. Changed under the blob's lock.</summary>
     internal long MovedAt { get; set; }
 
-    /// <summary>Why this reader gets nothing more; null while it does. Changed under the blob's lock.</summary>
+    /// <summary>The failure that ends this reader; null while it may read. Changed under the blob's lock.</summary>
     internal CopyException? Cut { get; set; }
 
-    /// <summary>Reads what has arrived at an offset, waiting for it; 0 at the end. Offsets must not go back.</summary>
-    /// <exception cref="CopyException">No source gave the blob, or this reader was too slow.</exception>
+    /// <summary>Reads bytes at an offset, waiting for them; 0 at the end. Offsets must not decrease.</summary>
+    /// <exception cref="CopyException">No source served the blob, or this reader was too slow.</exception>
     public ValueTask<int> Read(Memory<byte> buffer, long offset, CancellationToken ct) => blob.Read(this, buffer, offset, ct);
 
     public void Dispose()
@@ -66,7 +65,7 @@ internal sealed class SpoolReader(SpooledBlob blob, string repository, bool isPe
         blob.Leave(this);
     }
 
-    /// <summary>This reader's share of the blob's failure.</summary>
+    /// <summary>The blob's failure, as this reader gets it.</summary>
     internal CopyException FailureOf() => blob.FailureOf(repository);
 
     private async Task<long?> WaitForBegin() => await blob.HasBegun ? blob.Size : throw FailureOf();

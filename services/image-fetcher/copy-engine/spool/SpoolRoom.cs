@@ -5,13 +5,13 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="time">The clock.</param>
 internal sealed class SpoolRoom(long limit, TimeProvider time)
 {
-    /// <summary>Of the room, what the blobs of one host may take together.</summary>
+    /// <summary>The share of the room that the blobs of one host may take together.</summary>
     private const double ShareOfHost = 0.75;
 
-    /// <summary>Room is taken in pieces of so many bytes.</summary>
+    /// <summary>The unit in which room is taken, in bytes.</summary>
     private const long Piece = 1 << 20;
 
-    /// <summary>For how long nothing grows after the disk was full.</summary>
+    /// <summary>How long nothing grows after the disk was full.</summary>
     private static readonly TimeSpan FullDiskPause = TimeSpan.FromSeconds(10);
 
     private readonly Dictionary<string, long> _byHost = new(StringComparer.OrdinalIgnoreCase);
@@ -25,11 +25,11 @@ internal sealed class SpoolRoom(long limit, TimeProvider time)
     /// <summary>How long no blob could grow; null when the last one could.</summary>
     public TimeSpan? FullFor => _fullSince is { } since ? time.GetElapsedTime(since) : null;
 
-    /// <summary>What a blob needs to reach an offset: rounded up, but not beyond its size.</summary>
+    /// <summary>The room that a blob lacks to reach an offset: rounded up, but not beyond its size.</summary>
     public static long Missing(SpooledBlob blob, long end, long? size) =>
         Math.Max(end, Math.Min(blob.Room + Piece, size ?? long.MaxValue)) - blob.Room;
 
-    /// <summary>Takes room whatever there is; a negative number gives some back.</summary>
+    /// <summary>Takes room unconditionally; a negative number returns some.</summary>
     public void Take(SpooledBlob blob, long bytes)
     {
         blob.Room += bytes;
@@ -41,7 +41,7 @@ internal sealed class SpoolRoom(long limit, TimeProvider time)
             _byHost.Remove(blob.Host);
     }
 
-    /// <summary>Takes room, if there is so much and the blob's host has not had its share.</summary>
+    /// <summary>Takes room, if there is enough and the blob's host has not used up its share.</summary>
     public bool TryTake(SpooledBlob blob, long bytes)
     {
         var isPaused = _diskFullAt is { } at && time.GetElapsedTime(at) < FullDiskPause;
@@ -52,6 +52,6 @@ internal sealed class SpoolRoom(long limit, TimeProvider time)
         return fits;
     }
 
-    /// <summary>The disk took no more bytes, although there is room by the count.</summary>
+    /// <summary>Notes a full disk, although there is room by the count.</summary>
     public void SawFullDisk() => (_diskFullAt, _fullSince) = (time.GetTimestamp(), _fullSince ?? time.GetTimestamp());
 }

@@ -4,22 +4,23 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// One blob in the spool: what has arrived, and its readers, each at its own pace. A blob that gets no more room goes on in the room that
-/// it has, in a circle: it overwrites what all of its readers have read, at the pace of the slowest one, and so never waits for another
-/// blob. Its last bytes are handed out only when all of them have been verified: a wrong one ends as a broken transfer, never as a whole.
+/// A blob in the spool: the bytes that have arrived, and its readers, each at its own pace. A blob that gets no more room continues in the
+/// room it has, as a circular buffer: it overwrites the bytes that all of its readers have read, at the pace of the slowest one, and so
+/// never waits for another blob. Its last bytes are returned only when everything has been verified: a wrong blob ends as a broken
+/// transfer, never as a complete one.
 /// </summary>
 internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : IDisposable
 {
-    /// <summary>How much is held back until the digest is verified, in bytes.</summary>
+    /// <summary>The number of bytes withheld until the digest is verified.</summary>
     public const int HeldBack = 4096;
 
     /// <summary>In bytes. Twice as much was no faster (disk and hash take the time) and held 8 MiB more for blobs side by side.</summary>
     public const int ChunkSize = 128 * 1024;
 
-    /// <summary>The room that every blob gets, whatever the spool holds: in bytes.</summary>
+    /// <summary>The minimum room of every blob, in bytes, however full the spool is.</summary>
     public const int LeastRoom = 2 * ChunkSize;
 
-    /// <summary>How long a reader may stand still while others wait for its room.</summary>
+    /// <summary>How long a reader may make no progress while others wait for its room.</summary>
     private static readonly TimeSpan ReaderPatience = TimeSpan.FromSeconds(30);
 
     private readonly Lock _gate = new();
@@ -39,56 +40,56 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
 
     public string Host => first.Host;
 
-    /// <summary>What wanted it first.</summary>
+    /// <summary>The source that it was first requested from.</summary>
     public BlobSource First => first;
 
-    /// <summary>Where its bytes come from at the moment.</summary>
+    /// <summary>The current stage of its download.</summary>
     public BlobStage Stage { get; set; }
 
     /// <summary>How many times another replica asked for it and was sent to the origin.</summary>
     public int RefusedPeers => Volatile.Read(ref _refusedPeers);
 
-    /// <summary>Where it comes from.</summary>
+    /// <summary>The sources of the download.</summary>
     public BlobSources Sources { get; } = new();
 
-    /// <summary>True when the first bytes may be read, false when no source gave any.</summary>
+    /// <summary>True when the first bytes may be read, false when no source sent any.</summary>
     public Task<bool> HasBegun => _begun.Task;
 
-    /// <summary>In bytes; null when no source says it. Known once <see cref="HasBegun"/>.</summary>
+    /// <summary>In bytes; null when no source states it. Known once <see cref="HasBegun"/>.</summary>
     public long? Size { get; private set; }
 
     public bool IsComplete { get; private set; }
 
     public bool HasFailed => _failure is not null;
 
-    /// <summary>Can it be read from the start?</summary>
+    /// <summary>True while it can be read from the start.</summary>
     public bool IsWhole => Start == 0;
 
     /// <summary>The first offset that can be read.</summary>
     public long Start => Interlocked.Read(ref _start);
 
-    /// <summary>Of all its bytes, once it is complete.</summary>
+    /// <summary>The checksum of all bytes, once the blob is complete.</summary>
     public BlobChecksum Checksum => new(Digest, Written, BlobChecksum.Compute(_checksum));
 
     /// <summary>Bytes that have arrived.</summary>
     public long Written => Interlocked.Read(ref _written);
 
-    /// <summary>Ends the download; what has arrived stays readable. See <see cref="Spool"/>.</summary>
+    /// <summary>Cancels the download; the bytes that have arrived stay readable. See <see cref="Spool"/>.</summary>
     internal CancellationTokenSource Stopping { get; } = new();
 
     /// <summary>Bytes of room. Changed under the spool's lock.</summary>
     internal long Room { get; set; }
 
-    /// <summary>Readers, and the download itself. Changed under the spool's lock.</summary>
+    /// <summary>The number of readers, plus the download itself. Changed under the spool's lock.</summary>
     internal int Holders { get; set; }
 
-    /// <summary>The cache has it. Changed under the spool's lock.</summary>
+    /// <summary>True when the cache has it. Changed under the spool's lock.</summary>
     internal bool IsStored { get; set; }
 
-    /// <summary>Its place among those that make room when it is short. Changed under the spool's lock.</summary>
+    /// <summary>Its node in the list of blobs that are removed when room is short. Changed under the spool's lock.</summary>
     internal LinkedListNode<SpooledBlob> Idle => _idle ??= new(this);
 
-    /// <summary>Readers that are other replicas.</summary>
+    /// <summary>The number of readers that are other replicas.</summary>
     internal int Peers
     {
         get
@@ -98,8 +99,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         }
     }
 
-    /// <summary>Another replica is to get it from the origin: this one may get it from there.</summary>
-    /// <returns>False when this one is at the origin.</returns>
+    /// <summary>Sends another replica to the origin; this one may read the blob from there.</summary>
+    /// <returns>False when this replica is downloading from the origin.</returns>
     internal bool TryRefusePeer()
     {
         lock (_gate)
@@ -111,8 +112,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         }
     }
 
-    /// <summary>This replica is to get it from the origin. False when it has sent another one there since it counted those.</summary>
-    /// <param name="refused">What <see cref="RefusedPeers"/> was before the others were asked.</param>
+    /// <summary>Sends this replica to the origin. False when it has sent another one there since it counted those.</summary>
+    /// <param name="refused">The value of <see cref="RefusedPeers"/> before the others were asked.</param>
     internal bool TryGoToOrigin(int refused)
     {
         lock (_gate)
@@ -129,7 +130,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         var reader = new SpoolReader(this, repository, isPeer) { MovedAt = spool.Time.GetTimestamp() };
         lock (_gate)
         {
-            reader.Position = _start;   // one that comes late does not hold up the others
+            reader.Position = _start;   // a late reader does not delay the others
             _readers.Add(reader);
         }
         return reader;
@@ -163,12 +164,12 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
             }
             if (length > 0)
                 return await ReadFile(reader, buffer[..length], offset, ct);
-            await moved.WaitAsync(ct);   // one that is canceled here does not read again
+            await moved.WaitAsync(ct);   // a cancelled reader does not read again
         }
     }
 
-    /// <summary>Makes room for the first bytes and lets readers begin. Called again for each source that goes on or begins anew.</summary>
-    /// <param name="size">In bytes; null when the source does not say.</param>
+    /// <summary>Takes room for the first bytes and lets readers begin. Called again for each source that continues or restarts.</summary>
+    /// <param name="size">In bytes; null when the source does not state it.</param>
     internal void Begin(long? size)
     {
         if (_file is null)
@@ -182,7 +183,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     }
 
     /// <summary>Adds bytes at the end.</summary>
-    /// <exception cref="CopyException">There is no room, and no reader for which to go on.</exception>
+    /// <exception cref="CopyException">There is no room, and no reader to continue for.</exception>
     internal async ValueTask Append(ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
         var (file, end) = (_file!, _written + bytes.Length);
@@ -194,7 +195,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         {
             await file.Write(bytes, _written, ct);
         }
-        catch (IOException) when (_written < file.Capacity)   // what is overwritten is on the disk already
+        catch (IOException) when (_written < file.Capacity)   // the bytes that are overwritten are allocated already
         {
             await WriteToFullDisk(file, bytes, end, ct);
         }
@@ -203,8 +204,8 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
     }
 
     /// <summary>
-    /// Forgets what has arrived, which was wrong; the next source begins at 0. A reader goes on where it is if what it has got is what
-    /// comes now, and is cut if it is not.
+    /// Discards the bytes that have arrived, which were wrong; the next source begins at 0. A reader continues if the new bytes equal those
+    /// it has got, and fails if they do not.
     /// </summary>
     internal void Restart()
     {
@@ -219,15 +220,15 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         });
     }
 
-    /// <summary>All bytes have arrived and are what they have to be.</summary>
+    /// <summary>Marks the blob as complete and verified.</summary>
     internal void Complete()
     {
         Sources.End();
         Change(() => IsComplete = true);
     }
 
-    /// <summary>No source gives the rest.</summary>
-    /// <param name="failure">For readers whose own origin has said nothing.</param>
+    /// <summary>Fails the blob: no source serves the rest.</summary>
+    /// <param name="failure">For readers whose own origin reported no failure.</param>
     internal void Fail(CopyException failure)
     {
         Sources.End();
@@ -235,15 +236,15 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         _begun.TrySetResult(false);
     }
 
-    /// <summary>Cuts readers that have stood still for long, when room is short.</summary>
+    /// <summary>Fails readers that have made no progress for long, when room is short.</summary>
     internal void CutStalled() => CutReaders(
         reader => !reader.IsReading && spool.Time.GetElapsedTime(reader.MovedAt) >= ReaderPatience,
         $"blob {Digest}: a reader stood still for {ReaderPatience.TotalSeconds:0} s while the spool was full");
 
-    /// <summary>Cuts all readers: the process ends.</summary>
+    /// <summary>Fails all readers, for shutdown.</summary>
     internal void CutAll() => CutReaders(_ => true, $"blob {Digest}: image-fetcher is stopping");
 
-    /// <summary>Gives up the file. May take long: never call it under a lock.</summary>
+    /// <summary>Releases the file. May take long: never call it under a lock.</summary>
     public void Dispose() => _file?.Dispose();
 
     private long Available(SpoolReader reader) => reader.Cut is { } cut ? throw cut
@@ -265,7 +266,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         lock (_gate)
         {
             if (reader.Cut is { } cut)
-                throw cut;   // perhaps overwritten while it was read
+                throw cut;   // perhaps overwritten during the read
             reader.Position = offset + got;
             reader.MovedAt = spool.Time.GetTimestamp();
             reader.IsReading = false;
@@ -277,7 +278,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         return got;
     }
 
-    /// <summary>In a circle: waits until every reader has read what is to be overwritten.</summary>
+    /// <summary>In the circular buffer: waits until every reader has read the bytes to be overwritten.</summary>
     private async Task WaitForReaders(CircularFile file, long end, CancellationToken ct)
     {
         while (true)
@@ -310,7 +311,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         }
     }
 
-    /// <summary>The disk takes no more: idle blobs go; if that is not enough, this one goes on in the room that it has.</summary>
+    /// <summary>Handles a full disk: removes idle blobs; if that is not enough, the blob continues in the room it has.</summary>
     private async Task WriteToFullDisk(CircularFile file, ReadOnlyMemory<byte> bytes, long end, CancellationToken ct)
     {
         if (spool.SawFullDisk())
@@ -321,7 +322,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
             }
             catch (IOException)
             {
-                // There is still not enough.
+                // There is still not enough room.
             }
         file.Close(Math.Max(Math.Min(Room, LeastRoom), _written));
         spool.Take(this, file.Capacity - Room);
@@ -329,7 +330,7 @@ internal sealed class SpooledBlob(Spool spool, BlobSource first, string path) : 
         await file.Write(bytes, _written, ct);
     }
 
-    /// <summary>After a restart: are these the bytes that readers have got?</summary>
+    /// <summary>After a restart: compares bytes with those that readers have got.</summary>
     private async ValueTask Compare(CircularFile file, ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
         var length = (int)Math.Min(bytes.Length, _compareUntil - _written);

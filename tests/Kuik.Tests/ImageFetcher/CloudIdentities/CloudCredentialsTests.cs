@@ -154,7 +154,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     {
         Gives("late", TimeSpan.Zero);
 
-        Assert.Equal([$"the cloud gave no token for {Host} (what the cloud gave has expired already: is the clock right?)"], await Find());
+        Assert.Equal([$"the cloud gave no token for {Host} (the cloud's token has expired already; check the clock)"], await Find());
     }
 
     [Fact]

@@ -2,15 +2,16 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>Work is done in time: the relay and the projections are at the end of the log, queues are short, and nothing is
-/// overdue.</summary>
+/// <summary>
+/// Checks that work is done in time: the relay and the projections are at the end of the log, queues are short, and nothing is overdue.
+/// </summary>
 internal sealed class BacklogCheck : Check
 {
-    // Seconds. A minute is far more than any of these takes with database and broker well; ten are no peak.
+    // In seconds. A minute is far more than any of these takes with a healthy database and broker; ten minutes are not a peak.
     private const double Late = 60;
     private const double TooLate = 600;
 
-    // A watch in which nothing happens says so once a minute, or only when it ends after five: pod-watcher's own limit is six.
+    // A watch without events reports progress once a minute, or only when it ends after five: pod-watcher's own limit is six.
     private const double Unseen = 360;
 
     private static readonly (string Metric, string Label, double Late, string What, string Action)[] _ages =

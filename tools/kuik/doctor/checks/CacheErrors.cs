@@ -3,19 +3,19 @@ using Kuik.Kubernetes;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>What image-fetcher says of copies that failed.</summary>
+/// <summary>The errors of failed copies, as image-fetcher reports them.</summary>
 internal static partial class CacheErrors
 {
-    private const string Prefix = "the cache registry";   // of every error of the cache, as opposed to the origin's
+    private const string Prefix = "the cache registry";   // the prefix of every error of the cache, as opposed to the origin's
 
     /// <summary>Errors of the cache registry, one an image.</summary>
     public static IEnumerable<string> Of(IEnumerable<CachedImage> images) => Errors(images).Select(image => image.Error).Where(IsOfCache);
 
-    /// <summary>Images of which the origin refuses the credentials, or the lack of them.</summary>
+    /// <summary>Images whose origin refuses their credentials or anonymous access.</summary>
     public static IReadOnlyList<string> RefusedByOrigin(IEnumerable<CachedImage> images) =>
         [.. Errors(images).Where(image => !IsOfCache(image.Error) && IsOfCredentials(image.Error)).Select(image => image.Name)];
 
-    /// <summary>The error is a refusal of credentials.</summary>
+    /// <summary>True for a refusal of credentials.</summary>
     public static bool IsOfCredentials(string error) => Refusal().IsMatch(error);
 
     private static bool IsOfCache(string error) => error.StartsWith(Prefix, StringComparison.Ordinal);

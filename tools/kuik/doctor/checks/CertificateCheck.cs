@@ -5,10 +5,10 @@ using System.Text;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>The API server trusts the webhook's certificate, and goes on doing so for a while.</summary>
+/// <summary>Checks that the API server trusts the webhook's certificate, and will for a while.</summary>
 internal sealed class CertificateCheck : Check
 {
-    // Kuik renews when a third is left, cert-manager too: with less than a quarter left, renewing has failed for days.
+    // Kuik renews when a third is left, cert-manager too: with less than a quarter left, renewal has failed for days.
     private const int EndingShare = 4;
 
     /// <inheritdoc/>
@@ -70,7 +70,7 @@ internal sealed class CertificateCheck : Check
             yield return Warning($"{what} ends on {Day(end)} and was not renewed", RenewalOf(cluster));
     }
 
-    // Time is judged apart: a certificate that has ended is still of its authority.
+    // Validity is checked separately: an expired certificate is still issued by its authority.
     private static X509Certificate2? SignerOf(X509Certificate2Collection certificates, X509Certificate2Collection authorities)
     {
         using var chain = new X509Chain();

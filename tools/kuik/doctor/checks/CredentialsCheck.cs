@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>Kuik's parts accept each other's credentials, and origins accept those of pods.</summary>
+/// <summary>Checks that Kuik's parts accept each other's credentials, and that origins accept those of pods.</summary>
 internal sealed class CredentialsCheck : Check
 {
     private static readonly string[] _refusals = ["authentication failed", "28P01", "ACCESS_REFUSED"];

@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>Where pods are rewritten, a node-proxy is ready on every node: a rewritten pod pulls from its own node.</summary>
+/// <summary>Checks that a node-proxy is ready on every node where pods are rewritten: a rewritten pod pulls from its own node.</summary>
 internal sealed class DataPathCheck : Check
 {
     /// <inheritdoc/>

@@ -1,9 +1,9 @@
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>All parts of Kuik are there, and none is scaled to nothing.</summary>
+/// <summary>Checks that all parts of Kuik exist, and that none is scaled to zero.</summary>
 internal sealed class InstallationCheck : Check
 {
-    // Postgres and RabbitMQ may be others' (components external-postgres, cloudnative-pg …).
+    // Postgres and RabbitMQ may be external (components external-postgres, cloudnative-pg …).
     private static readonly string[] _parts = ["kuik-webhook", "kuik-node-proxy", "kuik-pod-watcher", "kuik-image-fetcher",
         "kuik-expiry", "kuik-registry"];
 

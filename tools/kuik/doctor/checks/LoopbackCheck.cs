@@ -2,9 +2,10 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>Nodes reach node-proxy's port on their loopback, over the family that <c>localhost</c> is there. Read off the pulls that
-/// fail: node-proxy's own probe asks
-/// 127.0.0.1 only.</summary>
+/// <summary>
+/// Checks that nodes reach node-proxy's port on their loopback, over the address family of <c>localhost</c> there. Derived from failed
+/// pulls: node-proxy's own probe uses 127.0.0.1 only.
+/// </summary>
 internal sealed class LoopbackCheck : Check
 {
     private static readonly string[] _unreached = ["connection refused", "i/o timeout", "no route to host", "deadline exceeded",
@@ -38,7 +39,7 @@ internal sealed class LoopbackCheck : Check
     /// <inheritdoc/>
     protected override string Describe(ClusterSnapshot cluster) => $"no pull from localhost:{cluster.ProxyPort} fails";
 
-    // Kubelets before 1.32 say only "Back-off" after the first failure; the event has the cause.
+    // Kubelets before 1.32 report only "Back-off" after the first failure; the event has the cause.
     private static string? FailureOf(Pod pod, ClusterSnapshot cluster)
     {
         var stuck = pod.Containers.FirstOrDefault(one => one.State?.Waiting?.Reason is "ErrImagePull" or "ImagePullBackOff"

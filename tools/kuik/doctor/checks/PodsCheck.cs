@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>Pods of Kuik are ready; of one that is not, why.</summary>
+/// <summary>Checks that Kuik's pods are ready, and finds the cause otherwise.</summary>
 internal sealed class PodsCheck : Check
 {
     /// <inheritdoc/>

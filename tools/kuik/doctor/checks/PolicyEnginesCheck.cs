@@ -2,8 +2,9 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>Policy engines allow what pods are rewritten to: shown by a dry run, by what was denied, and by the rules of Kyverno and
-/// Gatekeeper.</summary>
+/// <summary>
+/// Checks that policy engines allow rewritten images: by a dry run, by denied pods, and by the rules of Kyverno and Gatekeeper.
+/// </summary>
 internal sealed class PolicyEnginesCheck : Check
 {
     private const string Action = "Allow the prefix in the policy: docs/policy-engines.md says how, for each engine.";
@@ -61,7 +62,7 @@ internal sealed class PolicyEnginesCheck : Check
                 yield return Warning($"{rule.Policy} allows {Excerpt.Of(rule.Allowed)}, and not {cluster.ProxyPrefix}…", Action);
     }
 
-    // "*" and "!" at the beginning: the rule is about tags, or about what is not allowed.
+    // A leading "*" or "!": the rule is about tags, or lists denied images.
     private static bool Allows(string pattern, string prefix) =>
         pattern.Length == 0 || pattern[0] is '*' or '!' || pattern.StartsWith(prefix, StringComparison.Ordinal)
         || pattern.StartsWith("localhost:*", StringComparison.Ordinal) || pattern == "localhost*";

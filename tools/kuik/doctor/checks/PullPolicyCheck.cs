@@ -1,6 +1,6 @@
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>The admission plugin AlwaysPullImages, with which Kuik rewrites nothing by default.</summary>
+/// <summary>Checks for the admission plugin AlwaysPullImages, with which Kuik rewrites nothing by default.</summary>
 internal sealed class PullPolicyCheck : Check
 {
     /// <inheritdoc/>

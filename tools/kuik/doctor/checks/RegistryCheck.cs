@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>The cache registry takes images: it is not read-only, not full, and answers.</summary>
+/// <summary>Checks that the cache registry accepts images: it is not read-only, not full, and answers.</summary>
 internal sealed class RegistryCheck : Check
 {
     private static readonly string[] _full = ["no space left", "disk quota exceeded", "507 ", "QuotaExceeded", "insufficient storage"];

@@ -2,8 +2,10 @@ using System.Net;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>node-proxy knows the addresses that the Services of the cache and of image-fetcher have now
-/// (docs/decisions/0008-node-proxy-addresses.md).</summary>
+/// <summary>
+/// Checks that node-proxy has the current addresses of the Services of the cache and of image-fetcher
+/// (docs/decisions/0008-node-proxy-addresses.md).
+/// </summary>
 internal sealed class ServiceAddressesCheck : Check
 {
     private static readonly (string Key, string Service)[] _services = [("cache", "kuik-registry-read"), ("fetcher", "kuik-image-fetcher")];

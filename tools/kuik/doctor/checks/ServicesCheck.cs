@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>What each service says of the servers that it needs: database, broker, cache, Kubernetes.</summary>
+/// <summary>Checks each service's connections to its servers: database, broker, cache, Kubernetes.</summary>
 internal sealed class ServicesCheck : Check
 {
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>All services are of one version: other ones are half an upgrade.</summary>
+/// <summary>Checks that all services have the same version: otherwise an upgrade is incomplete.</summary>
 internal sealed class VersionsCheck : Check
 {
     private static readonly string[] _services = ["webhook", "node-proxy", "pod-watcher", "image-fetcher", "expiry"];

@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>Volume claims are bound; of one that is not, why.</summary>
+/// <summary>Checks that volume claims are bound, and finds the cause otherwise.</summary>
 internal sealed class VolumesCheck : Check
 {
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using Kuik.CommandLine.Output;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 
-/// <summary>The API server reaches the webhook, shown by a dry run of a pod.</summary>
+/// <summary>Checks that the API server reaches the webhook, by a dry run of a pod.</summary>
 internal sealed class WebhookReachCheck : Check
 {
     /// <inheritdoc/>

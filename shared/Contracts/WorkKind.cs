@@ -1,0 +1,14 @@
+namespace Kuik.Contracts;
+
+/// <summary>The kind of work on an image.</summary>
+public enum WorkKind
+{
+    /// <summary>Copy it into the cache: an image-fetcher.</summary>
+    Fetch,
+
+    /// <summary>Remove its tag from the cache: an image-fetcher.</summary>
+    Evict,
+
+    /// <summary>Decide whether it expires: pod-watcher's leader, which can look at the cluster.</summary>
+    Expire,
+}

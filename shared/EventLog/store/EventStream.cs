@@ -1,0 +1,39 @@
+namespace Kuik.EventLog;
+
+/// <summary>A stream as read in a transaction, with the events to append.</summary>
+public sealed class EventStream<TState> : IPendingStream
+{
+    private readonly List<object> pending = [];
+    private readonly Func<TState, object, TState> fold;
+
+    internal EventStream(string name, long version, TState state, Func<TState, object, TState> fold)
+    {
+        (Name, Version, State) = (name, version, state);
+        this.fold = fold;
+    }
+
+    /// <summary>The stream's key.</summary>
+    public string Name { get; }
+
+    /// <summary>The number of its events when it was read; 0 when it did not exist.</summary>
+    public long Version { get; }
+
+    /// <summary>The fold of all of its events, including those appended here.</summary>
+    public TState State { get; private set; }
+
+    IReadOnlyList<object> IPendingStream.Pending => pending;
+
+    /// <summary>The last event appended here; null for none.</summary>
+    public object? LastAppended => pending.Count == 0 ? null : pending[^1];
+
+    /// <summary>The number of events appended here.</summary>
+    internal int Appended => pending.Count;
+
+    /// <summary>Appends an event when the transaction commits.</summary>
+    /// <param name="fact">An event of Kuik.Contracts.</param>
+    public void Append(object fact)
+    {
+        pending.Add(fact);
+        State = fold(State, fact);
+    }
+}

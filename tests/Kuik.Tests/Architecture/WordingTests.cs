@@ -1,0 +1,90 @@
+using System.Text.RegularExpressions;
+using Kuik.Testing;
+using Xunit;
+
+namespace Kuik.Tests.Architecture;
+
+/// <summary>Comments and messages are plain technical English: nouns and verbs in place of persons and questions.</summary>
+public sealed partial class WordingTests
+{
+    private static readonly string[] Folders = ["services", "shared", "tools", "bench", "deploy", "tests/Kuik.Testing"];
+
+    /// <summary>Folders and files that are not rewritten yet. Take one off this list when it is.</summary>
+    private static readonly string[] Exempt =
+    [
+        "services/expiry/NoteUnused.cs",
+        "services/image-fetcher/consumers/",
+        "services/image-fetcher/copy-engine/pull-through/",
+        "services/pod-watcher/ImageExpiryService.cs",
+        "services/pod-watcher/Watcher",
+        "services/pod-watcher/leadership/",
+        "services/pod-watcher/pods/",
+        "services/pod-watcher/projections/",
+        "services/pod-watcher/reconcilers/",
+        "shared/Contracts/ImageEvents.cs",
+        "shared/Contracts/ImageState.cs",
+        "shared/EventLog/projections/Pod",
+        "shared/EventLog/usage/",
+        "shared/Kubernetes/resources/",
+    ];
+
+    private const string PersonRule = ": name the part that acts, or use the passive voice";
+
+    private const string QuestionRule = " begins a description: begin with a noun (what it is) or a verb (what it does)";
+
+    private const string QuestionWords =
+        "(What|Who|Whose|Whoever|Whether|Which|Is|Are|Does|Has|Have|Can|Would|How(?! (?:long|often|many|much|far)\\b))";
+
+    [Fact]
+    public void Comments_and_messages_are_plain_technical_English()
+    {
+        var files = Folders
+            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Checkout.Root, folder), "*", SearchOption.AllDirectories))
+            .Select(file => Path.GetRelativePath(Checkout.Root, file).Replace('\\', '/'))
+            .Where(file => Path.GetExtension(file) is ".cs" or ".csproj" or ".yaml" or ".sh")
+            .Where(file => !Exempt.Any(exempt => file.StartsWith(exempt, StringComparison.Ordinal)))
+            .ToList();
+
+        var problems = files.SelectMany(file => ProblemsOf(File.ReadAllText(Path.Combine(Checkout.Root, file)))
+            .Select(problem => $"{file}:{problem.Line}: {problem.Rule}"));
+
+        Assert.True(files.Count > 250, $"{files.Count} files");
+        Assert.Equal([], problems);
+    }
+
+    [Fact]
+    public void Every_exemption_is_of_files_that_exist() =>
+        Assert.DoesNotContain(Exempt, exempt => !Directory
+            .EnumerateFileSystemEntries(Path.Combine(Checkout.Root, Path.GetDirectoryName(exempt)!), Path.GetFileName(exempt) + "*").Any());
+
+    [Theory]
+    [InlineData("// Nobody reads it.", 1, "\"Nobody\"" + PersonRule)]
+    [InlineData("\nlog(\"somebody has edited the pod\");", 2, "\"somebody\"" + PersonRule)]
+    [InlineData("# whoever asks", 1, "\"whoever\"" + PersonRule)]
+    [InlineData("/// <summary>What a pod uses.</summary>", 1, "\"What\"" + QuestionRule)]
+    [InlineData("/// <summary>\n/// Is it there?\n/// </summary>", 1, "\"Is\"" + QuestionRule)]
+    [InlineData("/// <returns>How it ended.</returns>", 1, "\"How\"" + QuestionRule)]
+    [InlineData("/// <param name=\"use\">Whose it is.</param>", 1, "\"Whose\"" + QuestionRule)]
+    public void Persons_and_questions_are_reported_with_their_line(string text, int line, string rule) =>
+        Assert.Equal([(line, rule)], ProblemsOf(text));
+
+    [Theory]
+    [InlineData("/// <summary>How long an image stays cached. Default 30 days.</summary>")]
+    [InlineData("/// <summary>The owner of the fields.</summary>")]
+    [InlineData("/// <summary>\n/// True for a tag whose image exists.\n/// </summary>")]
+    public void Nouns_verbs_and_durations_are_not(string text) => Assert.Empty(ProblemsOf(text));
+
+    private static IEnumerable<(int Line, string Rule)> ProblemsOf(string text) =>
+    [
+        .. Person().Matches(text).Select(match => (LineOf(text, match), $"\"{match.Value}\"" + PersonRule)),
+        .. Question().Matches(text).Select(match => (LineOf(text, match), $"\"{match.Groups[1].Value}\"" + QuestionRule)),
+    ];
+
+    private static int LineOf(string text, Match match) => text.AsSpan(0, match.Index).Count('\n') + 1;
+
+    [GeneratedRegex(@"\b(?:nobody|somebody|anybody|everybody|whoever|whomever)\b", RegexOptions.IgnoreCase)]
+    private static partial Regex Person();
+
+    [GeneratedRegex(@"/// <(?:summary|param name=""\w+""|returns)>\s*(?:///\s*)?" + QuestionWords + @"\b")]
+    private static partial Regex Question();
+}
