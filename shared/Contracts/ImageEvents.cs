@@ -93,6 +93,20 @@ public sealed record ImageCached(
     public long Attempt { get; init; }
 }
 
+/// <summary>The cache registry no longer has all of an image that is recorded as cached: it is copied again. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Reason">One sentence for a person: what is missing.</param>
+/// <param name="Attempt">The claim whose copy was lost: it counts only while the image is cached by that one.</param>
+/// <param name="LostAt">UTC: when it was noticed.</param>
+public sealed record ImageLost(string Image, string Reason, long Attempt, DateTimeOffset LostAt)
+{
+    /// <summary>The digest that was recorded as cached.</summary>
+    public string? Digest { get; init; }
+
+    /// <summary>How it was noticed: by a <c>pull</c> that the cache could not answer, or by <c>verification</c>.</summary>
+    public string? NoticedBy { get; init; }
+}
+
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>,

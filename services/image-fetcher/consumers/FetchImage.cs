@@ -36,13 +36,15 @@ public enum FetchDecision
 public sealed partial class FetchImage(
     EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements, InFlightImages underWay,
     LeaseRenewer lease, FetcherOptions settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
-    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
+    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
 
     public Task Consume(ConsumeContext<RequestedByPerson> context) => Begin(context.Message.Image, context);
 
     public Task Consume(ConsumeContext<RequestedByPull> context) => Begin(context.Message.Image, context);
+
+    public Task Consume(ConsumeContext<ImageLost> context) => Begin(context.Message.Image, context);
 
     public Task Consume(ConsumeContext<FetchDue> context) => Begin(context.Message.Image, context);
 

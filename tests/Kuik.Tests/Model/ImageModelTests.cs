@@ -97,7 +97,7 @@ public sealed class ImageModelTests
     {
         world.Pass(TimeSpan.FromSeconds(random.Next(1, 40)));
         var replica = Replicas[random.Next(2)];
-        switch (random.Next(40))
+        switch (random.Next(44))
         {
             case 0 or 1: if (world.Live.Count < 3) world.PodStarts(); break;
             case 2 or 3: world.PodEnds(); break;
@@ -119,6 +119,9 @@ public sealed class ImageModelTests
             case < 27: world.Deliver(replica); break;
             case < 34: world.Step(replica, WorkKind.Fetch); break;
             case < 38: world.Step(replica, WorkKind.Evict); break;
+            case 38: if (random.Next(3) == 0) world.LoseTag(); break;
+            case 39: world.LookIntoRegistry(); break;
+            case 40 or 41: world.RecordLook(); break;
             default: world.Pass(TimeSpan.FromMinutes(random.Next(0, 60))); break;
         }
     }
@@ -135,6 +138,9 @@ public sealed class ImageModelTests
         world.AnnounceDue();
         world.ListPods();
         world.DecideExpiry();
+        world.RecordLook();
+        world.LookIntoRegistry();
+        world.RecordLook();
         for (var i = 0; i < 20; i++)
             foreach (var replica in Replicas)
             {
