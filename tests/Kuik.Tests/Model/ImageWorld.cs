@@ -29,6 +29,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private readonly List<WorkKind> messages = [];
     private string? lockedBy;
     private (long Attempt, bool HasTag)? look;
+    private bool hasLost;
     private IReadOnlySet<string>? listed;
     private int pods;
 
@@ -158,10 +159,11 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     // ---- the cache registry
 
-    public void LoseTag() => HasTag = false;
+    public void LoseTag() => (HasTag, hasLost) = (false, true);
 
-    /// <summary>The registry is looked at for an image that is recorded as cached; what follows is recorded by another step.</summary>
-    public void LookIntoRegistry() => look = State.IsCached ? (State.Attempt, HasTag) : null;
+    /// <summary>The registry is looked at for an image that is recorded as cached; what follows is recorded by another step. Only where the
+    /// registry has lost something: everywhere else the end has to be right without it.</summary>
+    public void LookIntoRegistry() => look = State.IsCached && hasLost ? (State.Attempt, HasTag) : null;
 
     public void RecordLook()
     {
