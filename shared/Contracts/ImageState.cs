@@ -90,7 +90,7 @@ public sealed record ImageState
     /// <summary>Requested, and not expired since.</summary>
     public bool IsWanted => Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Failed or ImagePhase.Cached;
 
-    /// <summary>Whether the cache registry can serve it. Not true of an expired image, whose tag may go at any moment.</summary>
+    /// <summary>True when the cache registry can serve it. False for an expired image, whose tag may go at any moment.</summary>
     public bool IsCached => Phase == ImagePhase.Cached;
 
     /// <summary>Expired, and its tag may still be there.</summary>

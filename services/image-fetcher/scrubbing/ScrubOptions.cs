@@ -2,7 +2,7 @@ using Kuik.Hosting;
 
 namespace Kuik.ImageFetcher.Scrubbing;
 
-/// <summary>What is scrubbed, and how fast.</summary>
+/// <summary>Settings of the scrubber.</summary>
 /// <param name="Folder"><c>Kuik:Scrub:Folder</c>: the root of the registry's file system storage, such as <c>/var/lib/registry</c>.
 /// Required.</param>
 /// <param name="BytesPerSecond"><c>Kuik:Scrub:BytesPerSecond</c>: read at most, so that pulls have the disk. Default 50,000,000; at least
@@ -20,7 +20,7 @@ internal sealed record ScrubOptions(string Folder, long BytesPerSecond)
     /// <summary>Where damaged blobs are moved, on the same volume.</summary>
     public string Quarantine => Path.Combine(Folder, "kuik-quarantine");
 
-    /// <summary>Is there a folder to scrub? Object stores have none.</summary>
+    /// <summary>True where a folder is set. Object stores have none.</summary>
     public static bool IsSet(IConfiguration configuration) => configuration[FolderKey] is { Length: > 0 };
 
     /// <summary>Reads them.</summary>

@@ -24,7 +24,7 @@ public sealed partial class ImageVerifier(
     /// <summary>The event to append; null when the image has been evicted or copied again since the look began.</summary>
     /// <param name="image">Its state.</param>
     /// <param name="attempt">The claim whose copy was looked for.</param>
-    /// <param name="loss">What is missing.</param>
+    /// <param name="loss">A sentence that names the missing part.</param>
     /// <param name="noticedBy">See <see cref="ImageLost.NoticedBy"/>.</param>
     /// <param name="now">UTC, by the database's clock.</param>
     public static ImageLost? Decide(ImageState image, long attempt, string loss, string noticedBy, DateTimeOffset now) =>
@@ -32,7 +32,7 @@ public sealed partial class ImageVerifier(
             ? new ImageLost(image.Image, loss, attempt, now) { Digest = image.Digest, NoticedBy = noticedBy }
             : null;
 
-    /// <summary>Which of these images are recorded as cached. The others have no verification due any more.</summary>
+    /// <summary>Selects the images that are recorded as cached. The others have no verification due any more.</summary>
     public Task<IReadOnlyList<CachedClaim>> FindCached(IReadOnlyList<string> images, CancellationToken ct) =>
         log.Execute(
             async transaction =>
@@ -47,7 +47,7 @@ public sealed partial class ImageVerifier(
             },
             ct);
 
-    /// <summary>What the cache registry lacks of an image; null for nothing, also for a reference that this version cannot read.</summary>
+    /// <summary>Names what the cache registry lacks of an image; null for nothing, also for a reference that this version cannot read.</summary>
     /// <exception cref="CopyException">It did not answer.</exception>
     public async Task<string?> FindLoss(CachedClaim image, CancellationToken ct) =>
         ImageReference.TryParse(image.Name, out var name, out _) ? await inspector().FindLoss(name, ct) : null;

@@ -137,7 +137,7 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
     /// <summary>The part of a plan that has been read so far.</summary>
     private sealed record UnfinishedPlan(ManifestBudget Budget)
     {
-        /// <summary>What the cache lacks is not read from the origin.</summary>
+        /// <summary>Manifests that the cache lacks are not read from the origin.</summary>
         public bool IsFromCache { get; init; }
 
         public List<Manifest> Manifests { get; } = [];

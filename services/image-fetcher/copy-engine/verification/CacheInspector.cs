@@ -20,7 +20,7 @@ public sealed class CacheInspector
     /// <summary>Looks at one image. A platform that has been configured since its copy counts as missing, so that it is copied.</summary>
     /// <param name="image">By tag or by digest.</param>
     /// <param name="stop">Ends it.</param>
-    /// <returns>What is missing, as a sentence; null when all is there.</returns>
+    /// <returns>A sentence that names the missing part; null when all is there.</returns>
     /// <exception cref="CopyException">The cache registry does not answer, or gives a manifest that cannot be read.</exception>
     public async Task<string?> FindLoss(ImageReference image, CancellationToken stop)
     {
