@@ -94,7 +94,7 @@ public class ReferrerCopierTests
     }
 
     [Fact]
-    public async Task Without_the_option_nobody_is_asked_for_followers()
+    public async Task Without_the_option_no_origin_is_asked_for_referrers()
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
@@ -198,7 +198,7 @@ public class ReferrerCopierTests
     }
 
     [Fact]
-    public async Task A_follower_that_somebody_asked_for_by_its_tag_lives_and_goes_apart_from_the_image()
+    public async Task A_referrer_that_was_requested_by_its_tag_is_kept_and_evicted_independently_of_the_image()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var image = TestImage.Small(seed: 159);

@@ -96,7 +96,7 @@ public sealed class Swarm : IAsyncLifetime
         return bytes;
     }
 
-    /// <summary>Waits until the image is in the cache and nobody asks for it any more.</summary>
+    /// <summary>Waits until the image is in the cache and requests for it have ended.</summary>
     public async Task IsCached(CorpusImage image)
     {
         await World.Recorded<ImageCached>(NameOf(image));

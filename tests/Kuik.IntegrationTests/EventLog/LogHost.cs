@@ -70,7 +70,7 @@ internal sealed class LogHost : IAsyncDisposable
         builder.AddKuikRelay();
     };
 
-    /// <summary>Appends one request for an image that nobody has asked for, in its own stream.</summary>
+    /// <summary>Appends one request for an image that has none yet, in its own stream.</summary>
     public Task AppendRequest(string image) => Transactions.Execute(async transaction =>
     {
         var stream = await transaction.ReadImage(image, CancellationToken.None);

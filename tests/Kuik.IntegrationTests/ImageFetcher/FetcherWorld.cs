@@ -38,7 +38,7 @@ internal sealed class FetcherWorld : IAsyncDisposable
 
     private EventLogTransactions Log => log.Services.GetRequiredService<EventLogTransactions>();
 
-    /// <param name="origin">Default: one that lets everybody in.</param>
+    /// <param name="origin">Default: one without authentication.</param>
     /// <param name="rabbit">Default: the shared one.</param>
     /// <param name="postgres">Default: the shared one.</param>
     public static async Task<FetcherWorld> Start(RegistryOptions? origin = null, RabbitMq? rabbit = null, Postgres? postgres = null)

@@ -8,7 +8,7 @@ namespace Kuik.IntegrationTests.ImageFetcher;
 public sealed class PullThroughTests
 {
     [Fact]
-    public async Task An_image_that_nobody_asked_for_is_recorded_as_pulled_and_kept()
+    public async Task An_image_that_was_not_requested_is_recorded_as_pulled_and_kept()
     {
         await using var world = await FetcherWorld.Start();
         var fetcher = await world.StartFetcher();

@@ -35,10 +35,10 @@ public sealed class BrokenSourceTests
 
     [Theory]
     [MemberData(nameof(Breaks))]
-    public async Task A_body_that_breaks_off_with_nobody_to_continue_it_breaks_the_clients_connection(int at)
+    public async Task A_body_that_breaks_off_without_a_source_to_continue_it_breaks_the_clients_connection(int at)
     {
         await using var cache = await ScriptedUpstream.Start(http => ScriptedUpstream.SendSome(http, Layer.Bytes, at));
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.Nobody()));
+        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort()));
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{Layer.Digest}"));
     }
@@ -138,7 +138,7 @@ public sealed class BrokenSourceTests
     {
         var sent = Layer.Bytes;
         await using var cache = await ScriptedUpstream.Start(http => http.Response.Body.WriteAsync(sent).AsTask());   // chunked
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.Nobody()));
+        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort()));
 
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{Layer.Digest}"));
         sent = Layer.Bytes[..^1];

@@ -40,7 +40,7 @@ public sealed class ChecksumTests
     public async Task It_is_the_checksum_that_is_looked_at_where_there_is_one()
     {
         await using var cache = await Cache(Layer.Bytes, Checksum() with { Xxh128 = new string('0', 32) });
-        using var client = await Client(cache, StartNodeProxy.Nobody());
+        using var client = await Client(cache, StartNodeProxy.ClosedPort());
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync(Path));
     }
@@ -68,7 +68,7 @@ public sealed class ChecksumTests
         await using var cache = await ScriptedUpstream.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
             ? SendUnreliable(http, kind)
             : ScriptedUpstream.Send(http, bytes));
-        using var client = await Client(cache, StartNodeProxy.Nobody());
+        using var client = await Client(cache, StartNodeProxy.ClosedPort());
 
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync(Path));
         bytes[^1] ^= 1;
@@ -85,7 +85,7 @@ public sealed class ChecksumTests
 
     private static Task SendUnreliable(HttpContext http, string kind)
     {
-        var wrong = Checksum() with { Xxh128 = new string('0', 32) };   // whoever relies on it refuses the right bytes
+        var wrong = Checksum() with { Xxh128 = new string('0', 32) };   // a client of it refuses the right bytes
         switch (kind)
         {
             case "of another blob":

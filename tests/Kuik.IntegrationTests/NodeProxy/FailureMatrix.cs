@@ -48,9 +48,10 @@ public enum Ends
 public sealed record Cell(Asked Asked, Does Cache, Does Fetcher, Does Origin)
 {
     /// <summary>
-    /// Somebody who has the right bytes is reached before it has to end otherwise. Sources are asked in order, and what one breaks off the next continues. It ends when
-    /// image-fetcher or the origin says no, or when wrong bytes have reached the client: of a large blob, and of one whose length nobody said, that is known only at its
-    /// end. Once it is begun its length is known, and a body that ends early is one that broke off; a reset may come before anybody has seen that it was begun.
+    /// True when a source with the right bytes is asked before the pull has to end otherwise. Sources are asked in order, and a body that
+    /// one breaks off is continued by the next. The pull ends when image-fetcher or the origin refuses, or when wrong bytes have reached
+    /// the client: of a large blob, and of one without a stated length, that is known only at its end. Once it has begun its length is
+    /// known, and a body that ends early is one that broke off; a reset may come before it is seen that it has begun.
     /// </summary>
     public bool HasToBeRight
     {

@@ -43,7 +43,7 @@ public sealed class FairnessTests
             http.Response.Headers.Location = $"{storage.Endpoint}bucket/blob?signature=1";
             return Task.CompletedTask;
         });
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.Nobody(), ("Kuik:Proxy:CacheLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00")));
+        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort(), ("Kuik:Proxy:CacheLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00")));
 
         using var hung = await client.GetAsync($"/v2/reg.example.com/a/blobs/{Image.Config.Digest}");
         var manifest = await client.GetByteArrayAsync("/v2/reg.example.com/a/manifests/1");

@@ -93,17 +93,17 @@ public sealed class FetcherVerdictTests
     public async Task An_origin_that_neither_it_nor_the_node_can_reach_is_told_with_both()
     {
         await using var fetcher = await ScriptedUpstream.Start(http => Refuse(http, 504, "GET https://origin/: Name or service not known"));
-        var nobody = StartNodeProxy.Nobody();
-        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, nobody));
+        var closed = StartNodeProxy.ClosedPort();
+        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, closed));
 
         foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}" })
         {
-            using var answer = await client.GetAsync($"/v2/{nobody.Authority.Replace(':', '_')}/a/{what}");
+            using var answer = await client.GetAsync($"/v2/{closed.Authority.Replace(':', '_')}/a/{what}");
             var body = await answer.Content.ReadAsStringAsync();
 
             Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
             Assert.Contains("fetcher: it answered 504", body, StringComparison.Ordinal);
-            Assert.Contains($"origin: {nobody.Authority} is on a private network", body, StringComparison.Ordinal);
+            Assert.Contains($"origin: {closed.Authority} is on a private network", body, StringComparison.Ordinal);
         }
     }
 

@@ -54,7 +54,7 @@ public sealed class MemoryTests
     }
 
     [Fact]
-    public async Task With_cache_and_origin_hanging_a_warm_tag_is_answered_and_nobody_waits_for_them()
+    public async Task With_cache_and_origin_hanging_a_warm_tag_is_answered_without_waiting_for_them()
     {
         var (cache, image) = (await Registry.Start(), TestImage.Small(seed: 52));
         await cache.Store(Path, "1", image);

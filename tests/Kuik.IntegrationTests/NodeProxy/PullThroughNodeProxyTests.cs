@@ -100,7 +100,7 @@ public sealed class PullThroughNodeProxyTests
         var origin = await Registry.Start();
         var index = TestIndex.Small(seed: 4);
         await origin.Push(Repository, "1", index);
-        var proxy = await StartNodeProxy.With(cache: null, StartNodeProxy.Nobody(), origin.Endpoint);
+        var proxy = await StartNodeProxy.With(cache: null, StartNodeProxy.ClosedPort(), origin.Endpoint);
 
         var raw = await Skopeo.InspectRaw(proxy.Local(StoreInCache.PathOf(origin, Repository), "1"));
         var folder = await Skopeo.Pull(proxy.Local(StoreInCache.PathOf(origin, Repository), "1"), all: true);
@@ -293,7 +293,7 @@ public sealed class PullThroughNodeProxyTests
     [InlineData("Kuik:AllowedOrigins:0")]
     [InlineData("Kuik:Proxy:DeniedOrigins:0")]
     [InlineData("Kuik:Proxy:AllowedOrigins:0")]
-    public async Task An_origin_that_the_lists_forbid_is_403_and_nobody_is_asked(string list)
+    public async Task A_denied_origin_is_403_and_no_source_is_asked(string list)
     {
         await using var upstream = await ScriptedUpstream.Saying(200);
         var listed = list.Contains("Denied", StringComparison.Ordinal) ? upstream.Host : "docker.io";
@@ -326,7 +326,7 @@ public sealed class PullThroughNodeProxyTests
         var (cache, origin) = (await Registry.Start(), await Registry.Start());
         var image = TestImage.Small(seed: 15, size: 2_000_000);
         await origin.Push(Repository, "1", image);
-        var proxy = await StartNodeProxy.With(cache.Endpoint, StartNodeProxy.Nobody(), origin.Endpoint);
+        var proxy = await StartNodeProxy.With(cache.Endpoint, StartNodeProxy.ClosedPort(), origin.Endpoint);
         using var http = Client(proxy);
         var layer = image.Layers[^1];
         await http.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, Repository)}/blobs/{layer.Digest}");

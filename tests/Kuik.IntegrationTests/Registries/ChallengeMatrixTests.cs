@@ -37,7 +37,7 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
 
         // Nothing is remembered and nothing cached: every pull asks the origin.
         (string, string)[] settings = [("Kuik:Proxy:MemoryLimit", "1"), .. hosts.Select((host, index) => ($"Kuik:InsecureRegistries:{index}", $"http://{host}"))];
-        _fetcher = await StartEngine.RunAt(_time, await Registry.Start(), hosts, null, ("Kuik:Cache:Endpoint", StartNodeProxy.Nobody().AbsoluteUri));
+        _fetcher = await StartEngine.RunAt(_time, await Registry.Start(), hosts, null, ("Kuik:Cache:Endpoint", StartNodeProxy.ClosedPort().AbsoluteUri));
         _alone = await StartNodeProxy.With(more: settings);
         _before = await StartNodeProxy.With(fetcher: _fetcher.Endpoint, more: settings);
     }

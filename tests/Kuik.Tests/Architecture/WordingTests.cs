@@ -53,6 +53,18 @@ public sealed partial class WordingTests
     }
 
     [Fact]
+    public void Names_of_tests_name_no_persons()
+    {
+        var names = Directory.EnumerateFiles(Path.Combine(Checkout.Root, "tests"), "*Tests.cs", SearchOption.AllDirectories)
+            .SelectMany(file => TestName().Matches(File.ReadAllText(file)))
+            .Select(match => match.Groups[1].Value)
+            .ToList();
+
+        Assert.True(names.Count > 1000, $"{names.Count} names");
+        Assert.DoesNotContain(names, name => Person().IsMatch(name.Replace('_', ' ')));
+    }
+
+    [Fact]
     public void Every_exemption_is_of_files_that_exist() =>
         Assert.DoesNotContain(Exempt, exempt => !Directory
             .EnumerateFileSystemEntries(Path.Combine(Checkout.Root, Path.GetDirectoryName(exempt)!), Path.GetFileName(exempt) + "*").Any());
@@ -81,6 +93,9 @@ public sealed partial class WordingTests
     ];
 
     private static int LineOf(string text, Match match) => text.AsSpan(0, match.Index).Count('\n') + 1;
+
+    [GeneratedRegex(@"public (?:async Task|Task|void) ([A-Z]\w*_\w+)\(")]
+    private static partial Regex TestName();
 
     [GeneratedRegex(@"\b(?:nobody|somebody|anybody|everybody|whoever|whomever)\b", RegexOptions.IgnoreCase)]
     private static partial Regex Person();

@@ -51,7 +51,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void Once_it_answers_everybody_asks_it_again()
+    public void Once_it_answers_all_requests_are_sent_to_it_again()
     {
         _circuitBreaker.Trip("cache");
         _time.Advance(TimeSpan.FromSeconds(5));

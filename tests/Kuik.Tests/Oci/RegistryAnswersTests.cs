@@ -74,7 +74,7 @@ public sealed class RegistryAnswersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_name_that_nobody_knows_is_unreachable()
+    public async Task A_name_that_does_not_resolve_is_unreachable()
     {
         using var client = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System);
 
