@@ -17,9 +17,9 @@ public sealed class FailureMatrixTests : IAsyncLifetime
     private static readonly Does[] All = Enum.GetValues<Does>();
     private readonly ConcurrentDictionary<string, (Cell Cell, byte[] Bytes)> _cells = new();
     private readonly Dictionary<(bool Cache, bool Fetcher), KuikService> _proxies = [];
-    private ScriptedUpstream _cache = null!;
-    private ScriptedUpstream _fetcher = null!;
-    private ScriptedUpstream _origin = null!;
+    private ScriptedServer _cache = null!;
+    private ScriptedServer _fetcher = null!;
+    private ScriptedServer _origin = null!;
     private Uri _closed = null!;
 
     [Theory]
@@ -46,9 +46,9 @@ public sealed class FailureMatrixTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _cache = await ScriptedUpstream.Start(http => Play(http, cell => cell.Cache));
-        _fetcher = await ScriptedUpstream.Start(http => Play(http, cell => cell.Fetcher));
-        _origin = await ScriptedUpstream.Start(http => Play(http, cell => cell.Origin));
+        _cache = await ScriptedServer.Start(http => Play(http, cell => cell.Cache));
+        _fetcher = await ScriptedServer.Start(http => Play(http, cell => cell.Fetcher));
+        _origin = await ScriptedServer.Start(http => Play(http, cell => cell.Origin));
         _closed = StartNodeProxy.ClosedPort();
         foreach (var (cache, fetcher) in new[] { (true, true), (true, false), (false, true), (false, false) })
             _proxies[(cache, fetcher)] = await StartNodeProxy.With(
@@ -108,7 +108,7 @@ public sealed class FailureMatrixTests : IAsyncLifetime
         switch (does)
         {
             case Does.Send:
-                await ScriptedUpstream.Send(http, bytes, type);
+                await ScriptedServer.Send(http, bytes, type);
                 return;
             case Does.HaveNot:
                 http.Response.StatusCode = 404;

@@ -91,7 +91,7 @@ public sealed class MemoryTests
     public async Task A_refusal_of_image_fetcher_does_not_hide_what_is_cached_then()
     {
         var (cache, image) = (await Registry.Start(), TestImage.Small(seed: 55));
-        await using var fetcher = await ScriptedUpstream.Saying(404);   // the real one would go on to a real origin
+        await using var fetcher = await ScriptedServer.Saying(404);   // the real one would go on to a real origin
         using var http = await Client(cache, fetcher.Endpoint, ("Kuik:Proxy:MissTime", Short));
         Assert.Equal(HttpStatusCode.NotFound, await Status(http, "1"));
 

@@ -23,9 +23,9 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
     {
         // Given an allowed origin that redirects every client to a forbidden one, by redirects and by token realms, and a forbidden one
         var digest = TestBlob.DigestOf("x"u8.ToArray());
-        await using var forbidden = await ScriptedUpstream.Saying(200);
-        await using var cache = await ScriptedUpstream.Saying(404);
-        await using var allowed = await ScriptedUpstream.Start(http =>
+        await using var forbidden = await ScriptedServer.Saying(200);
+        await using var cache = await ScriptedServer.Saying(404);
+        await using var allowed = await ScriptedServer.Start(http =>
         {
             http.Response.StatusCode = http.Request.Path.Value!.Contains("manifests", StringComparison.Ordinal) ? 401 : 307;
             http.Response.Headers.WWWAuthenticate = $"Bearer realm=\"{forbidden.Endpoint}token\",service=\"x\"";

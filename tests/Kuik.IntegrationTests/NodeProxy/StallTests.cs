@@ -30,13 +30,13 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
     private readonly TestImage image = TestImage.Small(seed: 90);
     private readonly TestImage large = TestImage.Small(seed: 91, size: 20_000_000);
     private readonly List<ScriptedOrigin> incomplete = [];
-    private ScriptedUpstream empty = null!;
-    private ScriptedUpstream cache = null!;
+    private ScriptedServer empty = null!;
+    private ScriptedServer cache = null!;
 
     public async ValueTask InitializeAsync()
     {
-        cache = await ScriptedUpstream.Start(AnswerAsCache);   // a real one reads from a disk that others use
-        empty = await ScriptedUpstream.Saying(404);
+        cache = await ScriptedServer.Start(AnswerAsCache);   // a real one reads from a disk that others use
+        empty = await ScriptedServer.Saying(404);
         var authority = new CertificateAuthority("Corp Intermediate", root) { DownloadAddress = downloads.Address };
         for (var i = 0; i < 4; i++)
             incomplete.Add(await ScriptedOrigin.Start(authority.Issue("CN=registry", "127.0.0.1")));
@@ -142,7 +142,7 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
         if (target == large.Layers[^1].Digest)
             return SendInPieces(http, large.Layers[^1].Bytes);
         if (path.StartsWith($"/v2/{Manifests}/manifests/", StringComparison.Ordinal))
-            return ScriptedUpstream.Send(http, image.Bytes, image.MediaType);
+            return ScriptedServer.Send(http, image.Bytes, image.MediaType);
         http.Response.StatusCode = StatusCodes.Status404NotFound;
         return Task.CompletedTask;
     }
