@@ -77,7 +77,7 @@ internal sealed class LogHost : IAsyncDisposable
         stream.Append(new RequestedByPull(image, DateTimeOffset.UtcNow));
     }, CancellationToken.None);
 
-    /// <summary>What <c>/readyz</c> answers: status code and body.</summary>
+    /// <summary>The response of <c>/readyz</c>: status code and body.</summary>
     public async Task<(int Status, string Body)> Ready()
     {
         using var http = new HttpClient();
@@ -106,7 +106,7 @@ internal sealed class LogHost : IAsyncDisposable
     }
 }
 
-/// <summary>What arrived on the bus, in order of arrival.</summary>
+/// <summary>The messages on the bus, in order of arrival.</summary>
 internal sealed class Inbox
 {
     public ConcurrentQueue<Received> Messages { get; } = new();

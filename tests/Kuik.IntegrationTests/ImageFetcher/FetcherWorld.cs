@@ -165,7 +165,7 @@ internal sealed class FetcherWorld : IAsyncDisposable
         return await command.ExecuteScalarAsync() as DateTime?;
     }
 
-    /// <summary>What pod-watcher records for the first pod of an image.</summary>
+    /// <summary>The event that pod-watcher records for the first pod of an image.</summary>
     public Task Request(string image) => Append(image, new RequestedByPod(image, image, $"pod-{Interlocked.Increment(ref counter)}", DateTimeOffset.UtcNow));
 
     /// <summary>A pod that brings pull secrets, as it stands in the usage table.</summary>

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.ImageFetcher;
 
-/// <summary>What node-proxy asks of image-fetcher, and what becomes of the image, with and without the control plane.</summary>
+/// <summary>node-proxy's requests to image-fetcher, and the recorded image, with and without the control plane.</summary>
 public sealed class PullThroughTests
 {
     [Fact]

@@ -1,6 +1,6 @@
 namespace Kuik.IntegrationTests.NodeProxy.Matrix;
 
-/// <summary>What a client asks for. A large blob is begun before all of it is there.</summary>
+/// <summary>The request of a client. A large blob is begun before all of it has arrived.</summary>
 public enum Asked
 {
     Manifest,
@@ -8,7 +8,7 @@ public enum Asked
     LargeBlob,
 }
 
-/// <summary>What a source does when it is asked.</summary>
+/// <summary>The behaviour of a source.</summary>
 public enum Does
 {
     Send,
@@ -27,7 +27,7 @@ public enum Does
     SendWrongBytes,
 }
 
-/// <summary>How it ends for the client.</summary>
+/// <summary>The result for the client.</summary>
 public enum Ends
 {
     /// <summary>With the right bytes and a clean end.</summary>
@@ -42,9 +42,9 @@ public enum Ends
 
 /// <summary>One case of the matrix.</summary>
 /// <param name="Asked">For what.</param>
-/// <param name="Cache">What the cache does.</param>
-/// <param name="Fetcher">What image-fetcher does.</param>
-/// <param name="Origin">What the origin does.</param>
+/// <param name="Cache">The cache's behaviour.</param>
+/// <param name="Fetcher">image-fetcher's behaviour.</param>
+/// <param name="Origin">The origin's behaviour.</param>
 public sealed record Cell(Asked Asked, Does Cache, Does Fetcher, Does Origin)
 {
     /// <summary>
@@ -74,6 +74,6 @@ public sealed record Cell(Asked Asked, Does Cache, Does Fetcher, Does Origin)
         }
     }
 
-    /// <summary>Is this an end that a client can live with, and the one it is owed?</summary>
+    /// <summary>True for an acceptable result, which is also the best possible one.</summary>
     public bool Accepts(Ends ended) => ended is Ends.Rightly || (ended is Ends.Honestly && !HasToBeRight);
 }

@@ -9,8 +9,9 @@ using Xunit;
 namespace Kuik.IntegrationTests.NodeProxy;
 
 /// <summary>
-/// What node-proxy makes of image-fetcher's answers. The image-fetcher is a script: a real one gives these answers only when its origin does
-/// something in particular at a particular moment. The origin is a real registry that has the image, so that asking it would be seen.
+/// node-proxy's handling of image-fetcher's responses. The image-fetcher is scripted: a real one sends these responses only
+/// after particular behaviour of its origin at a particular moment. The origin is a real registry that has the image, so
+/// that a request to it would be seen.
 /// </summary>
 public sealed class FetcherVerdictTests
 {

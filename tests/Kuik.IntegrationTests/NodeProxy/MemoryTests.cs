@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.NodeProxy;
 
-/// <summary>What node-proxy answers without asking, with a real registry as the cache.</summary>
+/// <summary>node-proxy's answers from memory, with a real registry as the cache.</summary>
 public sealed class MemoryTests
 {
     private const string Path = "reg.example.com/team/web";

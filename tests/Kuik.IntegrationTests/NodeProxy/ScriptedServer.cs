@@ -22,7 +22,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
     /// <summary>Host and port as an image's name holds them.</summary>
     public string Host => Endpoint.Authority;
 
-    /// <summary>What it was asked: method and path.</summary>
+    /// <summary>The requests so far: method and path.</summary>
     public IReadOnlyList<string> Requests => [.. _requests.Select(request => request.Line)];
 
     /// <summary>The headers of all it was asked.</summary>

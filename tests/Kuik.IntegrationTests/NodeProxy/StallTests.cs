@@ -21,7 +21,7 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
     private static readonly int Seed = Read("KUIK_TEST_SEED", 1);
     private static readonly TimeSpan Promise = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Who else uses the machine may hold one process up in one round; what the troubles do to it they do in each.</summary>
+    /// <summary>Other users of the machine may stall one process in one round; the troubles stall it in each.</summary>
     private const int Rounds = 3;
 
     private readonly CertificateDownloads downloads = new();
@@ -89,7 +89,7 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
         Assert.Equal(0, troubled.Process.ExitCode);
     }
 
-    /// <summary>What did not answer, or too late.</summary>
+    /// <summary>Missing and late responses.</summary>
     private async Task<List<string>> Measure(
         (ServerProcess Process, Uri Pulls, Uri Health) troubled, (ServerProcess Process, Uri Pulls, Uri Health) control)
     {

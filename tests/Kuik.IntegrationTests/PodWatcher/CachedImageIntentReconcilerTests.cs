@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>What a person does to CachedImages, on a real Kubernetes API and a real log.</summary>
+/// <summary>A user's changes of CachedImages, on a real Kubernetes API and a real log.</summary>
 [Collection(nameof(Cluster))]
 public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
 {

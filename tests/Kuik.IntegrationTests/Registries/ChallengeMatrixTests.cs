@@ -19,7 +19,7 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
     private KuikService _before = null!;
     private StartEngine _fetcher = null!;
 
-    /// <summary>What is asked for. A digest and a blob each have a repository of their own, so that nothing is known of it.</summary>
+    /// <summary>The kinds of requests. A digest and a blob each have a repository of their own, so that nothing is known of it.</summary>
     private static readonly string[] Kinds = ["tag", "digest", "blob"];
 
     [Fact]

@@ -4,7 +4,7 @@ using Xunit;
 namespace Kuik.Tests.Architecture;
 
 /// <summary>
-/// Who references what, read off what was built: an assembly's .deps.json lists everything that comes along with it, through any number of others.
+/// The references of assemblies, read from build output: an assembly's .deps.json lists all of its dependencies, direct or not.
 /// </summary>
 public sealed class ReferenceTests
 {

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Kuik.Tests.Contracts;
 
-/// <summary>What holds for every reference, whatever it looks like.</summary>
+/// <summary>Properties of every reference.</summary>
 [Properties(Arbitrary = [typeof(ReferenceGenerator)], MaxTest = 1000)]
 public sealed class ReferenceProperties
 {

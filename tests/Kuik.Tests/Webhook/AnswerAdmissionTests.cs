@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>What the webhook answers to a Kubernetes API, over a real socket.</summary>
+/// <summary>The webhook's responses to a Kubernetes API, over a real socket.</summary>
 public sealed class AnswerAdmissionTests : IAsyncLifetime
 {
     private readonly WebhookInProcess _webhook = new();

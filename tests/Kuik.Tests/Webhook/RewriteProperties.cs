@@ -11,7 +11,7 @@ using Outcome = Kuik.Webhook.Outcome;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>What holds for every pod, whatever it looks like.</summary>
+/// <summary>Properties of every pod.</summary>
 [Properties(Arbitrary = [typeof(PodGenerator)], MaxTest = 500)]
 public sealed class RewriteProperties
 {
