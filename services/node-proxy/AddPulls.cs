@@ -13,7 +13,7 @@ internal static class AddPulls
         var origins = RegistryClient.From(builder.Configuration, TimeProvider.System, options.Origins.DenialReason);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainLimit);
         services.AddHttpForwarder();
-        services.AddHealthChecks().AddCheck<SourcesHealth>("upstreams");
+        services.AddHealthChecks().AddCheck<SourcesHealth>("sources");
         services.AddSingleton(options);
         services.AddSingleton(new SourceAddresses(new SourceAddress(options.Cache), new SourceAddress(options.Fetcher)));
         services.AddSingleton(provider => SourceCredentials.Open(

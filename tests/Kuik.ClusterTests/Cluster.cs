@@ -110,7 +110,7 @@ public sealed class Cluster : IAsyncLifetime
         return found!;
     }
 
-    /// <summary>Does something while a registry is down.</summary>
+    /// <summary>Runs work while a registry is down.</summary>
     public static async Task Without(Registry registry, Func<Task> then)
     {
         await registry.Stop();
@@ -125,7 +125,7 @@ public sealed class Cluster : IAsyncLifetime
     }
 
     /// <summary>
-    /// Does something while the cluster's DNS refuses every question, as kube-proxy refuses what is sent to a Service without pods.
+    /// Runs work while the cluster's DNS refuses every query, as kube-proxy refuses connections to a Service without pods.
     /// </summary>
     public static async Task WithoutDns(Func<Task> then)
     {

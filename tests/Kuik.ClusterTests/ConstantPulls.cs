@@ -48,7 +48,7 @@ internal sealed class ConstantPulls : IAsyncDisposable
 
     /// <summary>Starts, and waits for the first pull.</summary>
     /// <param name="name">As a user writes it, with the registry's port and a tag.</param>
-    /// <param name="image">What it must be.</param>
+    /// <param name="image">The expected image.</param>
     public static async Task<ConstantPulls> Start(string name, TestImage image)
     {
         var colon = name.LastIndexOf(':');
@@ -73,7 +73,7 @@ internal sealed class ConstantPulls : IAsyncDisposable
         }
     }
 
-    /// <summary>What was measured, as a line.</summary>
+    /// <summary>The measurements, as a line.</summary>
     public override string ToString() => FormattableString.Invariant(
         $"{Count} pulls, {Failures} failed, longest gap {LongestGap.TotalSeconds:0.00} s{LongestGapEnd}");
 

@@ -153,7 +153,7 @@ public sealed class DisruptionTests(Cluster cluster)
     /// <summary>An image that nothing has pulled yet.</summary>
     private Task<string> Public(string repository) => cluster.Origin.Push(repository, "1", TestImage.Runnable(cluster.Seed()));
 
-    /// <summary>Whether a pod finds the address of a Service.</summary>
+    /// <summary>True when a pod resolves the address of a Service.</summary>
     private async Task<bool> Resolves(string space, string pod) => (await cluster.Kubernetes.TryKubectl(
         ["-n", space, "exec", pod, "--", "/bin/busybox", "nslookup", "kuik-registry.kuik-system.svc.cluster.local"])).ExitCode == 0;
 

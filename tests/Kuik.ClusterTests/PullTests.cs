@@ -78,6 +78,6 @@ public sealed class PullTests(Cluster cluster)
 
     private static string ImageOf(JsonNode pod) => (string)pod["spec"]!["containers"]![0]!["image"]!;
 
-    /// <summary>What the container runtime pulled: a name with a digest.</summary>
+    /// <summary>The image that the container runtime pulled: a name with a digest.</summary>
     private static string PulledBy(JsonNode pod) => (string)pod["status"]!["containerStatuses"]![0]!["imageID"]!;
 }

@@ -54,8 +54,8 @@ internal sealed class Engine : IDisposable
         var checksumWriter = new ChecksumWriter(_cache, writers, logs.CreateLogger<ChecksumWriter>(), stopping);
         BlobCopier = new BlobCopier(_cache, Spool, originClient, requests, downloads, Owners, Ask, PeerSpools, checksumWriter, needs.ShareCache, metrics, time, stopping);
         var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, options);
-        var followers = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
-        ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, followers, writers, options, time, stopping);
+        var referrerCopier = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
+        ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, referrerCopier, writers, options, time, stopping);
         CacheInspector = new CacheInspector(_cache, imagePlanReader);
         RepositorySweeper = new RepositorySweeper(_cache, writers, logs.CreateLogger<RepositorySweeper>());
         TagEviction = new TagEviction(_cache, writers, RepositorySweeper, logs.CreateLogger<TagEviction>());

@@ -1,7 +1,7 @@
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Reads upstream bodies that may take as long as they like, but neither stand still nor, where a rate is given, trickle.
+/// Reads bodies of sources without a limit on their total time, but with limits on stalls and, if a rate is given, on their speed.
 /// </summary>
 internal sealed class BodyReader : IDisposable
 {
@@ -51,7 +51,7 @@ internal sealed class BodyReader : IDisposable
         }
         finally
         {
-            _quiet.CancelAfter(Timeout.InfiniteTimeSpan);   // a slow client is not the upstream's fault
+            _quiet.CancelAfter(Timeout.InfiniteTimeSpan);   // a slow client is not the source's fault
         }
     }
 

@@ -65,7 +65,7 @@ internal sealed record ProxyOptions
     /// <summary>How long a body may stand still before its source is given up. Default 30 seconds.</summary>
     public TimeSpan NoProgressLimit { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long an upstream that ran into a limit is passed over. Default 5 seconds.</summary>
+    /// <summary>How long a source that exceeded a time limit is skipped. Default 5 seconds.</summary>
     public TimeSpan BreakerPause { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a source that sent wrong bytes for a digest is not asked for that digest. Default 5 minutes.</summary>

@@ -32,7 +32,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
             if (image.Tag is { } tag && CacheTags.IsOurs(tag))
                 return new Answer.Passed("a tag of the cache's own");
             var (found, problem) = await Get($"{path}/manifests/{image.Target}", MediaTypes.Manifests, read, stop);
-            if (problem is null && image.Tag is not null && CacheTags.OfFollower(image.Tag) is { } hidden && (found is null || KeptManifest.Parse(found.Bytes) is { IsTombstone: true }))
+            if (problem is null && image.Tag is not null && CacheTags.OfCopiedReferrer(image.Tag) is { } hidden && (found is null || KeptManifest.Parse(found.Bytes) is { IsTombstone: true }))
                 (found, problem) = await Get($"{path}/manifests/{hidden}", MediaTypes.Manifests, read, stop);
             if (found is null && (problem is not null || image.Digest is null))
                 return new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);

@@ -7,10 +7,10 @@ namespace Kuik.NodeProxy;
 
 /// <summary>A server inside the cluster, asked over HTTP with a time limit and a circuit breaker.</summary>
 /// <param name="name">For logs: <c>cache</c>, <c>fetcher</c>.</param>
-/// <param name="address">Where it is.</param>
-/// <param name="firstByte">How long an answer may take to begin, connection included.</param>
-/// <param name="means">Shared by all upstreams.</param>
-/// <param name="credential">Shown to this server only, not where it redirects; null: anonymous.</param>
+/// <param name="address">Its address.</param>
+/// <param name="firstByte">The time limit for the beginning of a response, connection included.</param>
+/// <param name="means">Shared by all sources.</param>
+/// <param name="credential">Sent to this server only, not to redirect targets; null: anonymous.</param>
 internal sealed class SourceEndpoint(
     string name, SourceAddress address, TimeSpan firstByte, SourceDependencies means, SourceCredential? credential = null)
 {
@@ -19,15 +19,15 @@ internal sealed class SourceEndpoint(
 
     private long _loggedRefusalAt;   // UTC ticks
 
-    /// <summary>Why an upstream without an address is passed over.</summary>
+    /// <summary>The problem of a source without an address.</summary>
     public const string NoAddress = "it has no address";
 
     /// <summary>Scheme, host and port; null while there is none.</summary>
     public Uri? Endpoint => address.Current;
 
-    /// <summary>Asks. One of the two results is null.</summary>
-    /// <param name="ask">To the endpoint, or to where it redirects. Disposed with the answer.</param>
-    /// <param name="stop">The client is gone; it is not counted against the upstream.</param>
+    /// <summary>Sends a request. One of the two results is null.</summary>
+    /// <param name="ask">To the endpoint, or to a redirect target. Disposed of with the response.</param>
+    /// <param name="stop">The client is gone; it does not count as a failure of the source.</param>
     public async Task<(HttpResponseMessage? Answer, string? Problem)> Ask(HttpRequestMessage ask, CancellationToken stop)
     {
         var key = ask.RequestUri!.GetLeftPart(UriPartial.Authority);
@@ -43,13 +43,13 @@ internal sealed class SourceEndpoint(
         {
             var answer = await means.Client.SendAsync(ask, either.Token);
             if (means.CircuitBreaker.Close(key))
-                means.Logger.LogInformation("{Upstream} {Endpoint} answers again", name, key);
+                means.Logger.LogInformation("{Source} {Endpoint} answers again", name, key);
             return isOwn && FetcherToken.IsRefusal(answer) ? (null, Refused(answer, key)) : (answer, null);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
             if (means.CircuitBreaker.Trip(key, asked))
-                means.Logger.LogWarning("{Upstream} {Endpoint} did not answer within {Limit} s and is passed over for now", name, key, firstByte.TotalSeconds);
+                means.Logger.LogWarning("{Source} {Endpoint} did not answer within {Limit} s and is passed over for now", name, key, firstByte.TotalSeconds);
             return (null, "it did not answer in time");
         }
         catch (HttpRequestException refused)
@@ -73,7 +73,7 @@ internal sealed class SourceEndpoint(
         var before = Interlocked.Read(ref _loggedRefusalAt);
         if (now - before >= LogInterval.Ticks && Interlocked.CompareExchange(ref _loggedRefusalAt, now, before) == before)
             means.Logger.LogWarning(
-                "{Upstream} {Endpoint} refused: credentials (401). Check {Settings}; it is passed over in each pull", name, key,
+                "{Source} {Endpoint} refused: credentials (401). Check {Settings}; it is passed over in each pull", name, key,
                 name == CacheSource.CacheName
                     ? $"{SourceCredentials.ReadUsernameKey} and {SourceCredentials.ReadPasswordFileKey}"
                     : FetcherToken.FileKey);

@@ -2,7 +2,10 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>Names in <c>/readyz</c> the upstreams that are passed over. node-proxy stays ready: the sources left can still serve.</summary>
+/// <summary>
+/// The health check of sources: lists in <c>/readyz</c> those that are skipped. node-proxy stays ready: the
+/// remaining sources can still serve.
+/// </summary>
 internal sealed class SourcesHealth(CircuitBreaker circuitBreaker) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

@@ -11,7 +11,7 @@ public static partial class CacheTags
 {
     private const string Held = "kuik-sha256-";
     private const string Pinned = "kuik-pin-sha256-";
-    private const string Following = "kuik-at-";
+    private const string CopiedReferrer = "kuik-at-";
     private const string Checking = "kuik-sum-sha256-";
     private static readonly string[] Endings = ["", ".sig", ".att", ".sbom"];
 
@@ -45,14 +45,14 @@ public static partial class CacheTags
         digest.StartsWith("sha256:", StringComparison.Ordinal) ? [.. Endings.Select(ending => digest.Replace(':', '-') + ending)] : [];
 
     /// <summary>
-    /// Where a follower is kept that came with its image, by the tag of <see cref="OfReferrers"/> that clients ask for: never under that tag itself, which is an
-    /// image of its own as soon as it is requested by name. Null for any other tag.
+    /// The tag under which a referrer is stored that was copied with its image, for the tag of <see cref="OfReferrers"/> that clients
+    /// request: never that tag itself, which is an image of its own once it is requested by name. Null for any other tag.
     /// </summary>
-    public static string? OfFollower(string tag) => Followers().IsMatch(tag) ? Following + tag : null;
+    public static string? OfCopiedReferrer(string tag) => ReferrerTag().IsMatch(tag) ? CopiedReferrer + tag : null;
 
-    /// <summary>The digest of the manifest that a tag of <see cref="OfFollower"/> belongs to; null for any other tag.</summary>
+    /// <summary>The digest of the manifest that a tag of <see cref="OfCopiedReferrer"/> belongs to; null for any other tag.</summary>
     public static string? SubjectOf(string tag) =>
-        tag.StartsWith(Following, StringComparison.Ordinal) && OfFollower(tag[Following.Length..]) is not null ? $"sha256:{tag.AsSpan(Following.Length + 7, 64)}" : null;
+        tag.StartsWith(CopiedReferrer, StringComparison.Ordinal) && OfCopiedReferrer(tag[CopiedReferrer.Length..]) is not null ? $"sha256:{tag.AsSpan(CopiedReferrer.Length + 7, 64)}" : null;
 
     /// <summary>True for one of Kuik's own tags, which no listing shows and no client can pull.</summary>
     public static bool IsOurs(string tag) => DigestOf(tag) is not null || SubjectOf(tag) is not null || IsChecksum(tag);
@@ -61,5 +61,5 @@ public static partial class CacheTags
     private static string Hex(string digest) => digest.StartsWith("sha256:", StringComparison.Ordinal) ? digest[7..] : "512-" + digest[7..107];
 
     [GeneratedRegex(@"\Asha256-[0-9a-f]{64}(\.sig|\.att|\.sbom)?\z")]
-    private static partial Regex Followers();
+    private static partial Regex ReferrerTag();
 }

@@ -100,8 +100,8 @@ public sealed class CacheCredentialsTests : IAsyncLifetime
     [Fact]
     public async Task The_storage_that_the_cache_redirects_to_gets_no_password()
     {
-        await using var storage = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, image.Layers[0].Bytes));
-        await using var redirecting = await ScriptedUpstream.Start(http =>
+        await using var storage = await ScriptedServer.Start(http => ScriptedServer.Send(http, image.Layers[0].Bytes));
+        await using var redirecting = await ScriptedServer.Start(http =>
         {
             http.Response.StatusCode = 307;
             http.Response.Headers.Location = $"{storage.Endpoint}{http.Request.Path.Value![1..]}";

@@ -3,8 +3,9 @@ using Kuik.Testing;
 
 namespace Kuik.IntegrationTests.Chaos;
 
-/// <summary>What the people of a cluster do meanwhile: pods come and go, labels are taken off and put back, resources are made and deleted
-/// by hand.</summary>
+/// <summary>
+/// The load of a cluster's users meanwhile: pods come and go, labels are removed and restored, resources are created and deleted by hand.
+/// </summary>
 internal sealed class ChaosLoad(ScriptedKubernetes kubernetes, IReadOnlyList<string> images, int seed)
 {
     private const int MostPods = 40;

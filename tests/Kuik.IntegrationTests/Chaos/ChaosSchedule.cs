@@ -16,7 +16,7 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
     private readonly Dictionary<string, Task> _running = [];
     private readonly DateTimeOffset _begun = DateTimeOffset.UtcNow;
 
-    /// <summary>What was done, and when.</summary>
+    /// <summary>The steps so far, with their times.</summary>
     public string Timeline => string.Join('\n', _timeline);
 
     /// <summary>Replicas that ended by themselves, or did not end when they were told to.</summary>

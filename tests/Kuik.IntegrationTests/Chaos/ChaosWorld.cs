@@ -29,7 +29,7 @@ internal sealed class ChaosWorld : IAsyncDisposable
 
     public IReadOnlyList<ChaosReplica> Replicas { get; private set; } = [];
 
-    /// <summary>What pods may use.</summary>
+    /// <summary>The images that pods may use.</summary>
     public IReadOnlyList<string> ImageNames { get; private set; } = [];
 
     public static async Task<ChaosWorld> Start()

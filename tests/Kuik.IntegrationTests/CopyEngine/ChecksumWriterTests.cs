@@ -85,7 +85,7 @@ public sealed class ChecksumWriterTests
     }
 
     [Fact]
-    public async Task Nobody_can_ask_for_it_as_an_image()
+    public async Task It_cannot_be_pulled_as_an_image()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var name = await origin.Push("team/web", "1", Image);

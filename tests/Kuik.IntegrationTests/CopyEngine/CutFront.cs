@@ -27,8 +27,8 @@ internal sealed class CutFront : IAsyncDisposable
     /// <summary>Was a request not passed on, since the last <see cref="Mend"/>?</summary>
     public bool HasCut => Volatile.Read(ref left) < 0;
 
-    /// <param name="server">What is behind it.</param>
-    /// <param name="tls">What it shows to speak TLS; null for plain HTTP.</param>
+    /// <param name="server">The server behind it.</param>
+    /// <param name="tls">The certificate for TLS; null for plain HTTP.</param>
     public static async Task<CutFront> Start(string server, PemPair? tls = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -60,7 +60,7 @@ internal sealed class CutFront : IAsyncDisposable
 
     /// <summary>Passes some requests on then only.</summary>
     /// <param name="then">When.</param>
-    /// <param name="isHeld">Which.</param>
+    /// <param name="isHeld">Selects requests.</param>
     public void HoldUntil(Task then, Func<HttpRequest, bool> isHeld) => gate = (isHeld, then);
 
     /// <summary>Passes everything on again.</summary>

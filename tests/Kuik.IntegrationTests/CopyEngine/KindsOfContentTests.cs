@@ -11,7 +11,7 @@ using static Kuik.IntegrationTests.CopyEngine.OddManifests;
 
 namespace Kuik.IntegrationTests.CopyEngine;
 
-/// <summary>What real origins serve besides plain images. The origin is scripted, because distribution 2.8 refuses some of it.</summary>
+/// <summary>Content of real origins besides plain images. The origin is scripted, because distribution 2.8 refuses some of it.</summary>
 public class KindsOfContentTests
 {
     [Fact]

@@ -10,7 +10,7 @@ internal static class OddManifests
 {
     /// <summary>An artifact that refers to a manifest, as cosign and oras push them: an empty configuration and one layer.</summary>
     /// <param name="subject">The digest it refers to; null for none.</param>
-    /// <param name="text">What the layer says; another one gives another artifact.</param>
+    /// <param name="text">The content of the layer; another one gives another artifact.</param>
     public static TestImage Artifact(string? subject, string text)
     {
         var config = new TestBlob(MediaTypes.Empty, "{}"u8.ToArray());
@@ -48,7 +48,7 @@ internal static class OddManifests
         new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entries) }.ToJsonString());
 
     /// <summary>An index's entry.</summary>
-    /// <param name="child">What it names.</param>
+    /// <param name="child">The listed manifest.</param>
     /// <param name="platform">As <c>os/architecture</c>; null for none.</param>
     public static JsonObject Entry(TestImage child, string? platform)
     {

@@ -104,7 +104,7 @@ public class PullThroughTests
     }
 
     [Fact]
-    public async Task A_child_whose_copy_fails_for_a_moment_is_kept_although_nobody_asks_again()
+    public async Task A_child_whose_copy_fails_for_a_moment_is_kept_without_another_request()
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
@@ -229,7 +229,7 @@ public class PullThroughTests
     [InlineData("truncated")]
     [InlineData("corrupt")]
     [InlineData("shortened")]
-    public async Task A_blob_that_is_not_what_its_digest_says_never_ends_well_for_anybody(string how)
+    public async Task A_blob_that_does_not_match_its_digest_fails_for_every_client(string how)
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
@@ -341,7 +341,7 @@ public class PullThroughTests
     [InlineData(403, HttpStatusCode.Forbidden, "DENIED")]
     [InlineData(429, HttpStatusCode.TooManyRequests, "TOOMANYREQUESTS")]
     [InlineData(500, HttpStatusCode.BadGateway, "UNKNOWN")]
-    public async Task What_an_origin_refuses_is_final_and_asked_once_for_everybody(int status, HttpStatusCode answered, string code)
+    public async Task A_refusal_of_an_origin_is_final_and_requested_once_for_all_clients(int status, HttpStatusCode answered, string code)
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();

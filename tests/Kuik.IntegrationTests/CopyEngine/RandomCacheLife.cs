@@ -35,7 +35,7 @@ internal sealed class RandomCacheLife : IAsyncDisposable
         contents = MakeContents(new MakeManifests(random));
     }
 
-    /// <summary>What happened, for a failure.</summary>
+    /// <summary>The steps so far, for a failure.</summary>
     public string Story => string.Join('\n', story);
 
     public static async Task<RandomCacheLife> Start(int seed, Registry origin, Registry cache, CutFront front)
@@ -66,7 +66,7 @@ internal sealed class RandomCacheLife : IAsyncDisposable
             await CollectGarbage(deleteUntagged: random.Next(2) == 0);
     }
 
-    /// <summary>Does again what was cut off, as expiry's announcements would have it, and sweeps each repository once.</summary>
+    /// <summary>Repeats interrupted steps, as expiry's announcements would, and sweeps each repository once.</summary>
     public async Task Settle()
     {
         foreach (var name in open.ToList())
@@ -134,7 +134,7 @@ internal sealed class RandomCacheLife : IAsyncDisposable
         ];
     }
 
-    /// <summary>What the registry has on disk for a manifest.</summary>
+    /// <summary>The registry's files of a manifest.</summary>
     private static IEnumerable<string> Stored(CorpusManifest manifest) => MediaTypes.IsIndex(manifest.MediaType)
         ? [manifest.Digest, Digest.Sha256(new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length).ToManifest())]
         : manifest.Blobs.Select(blob => blob.Digest).Append(manifest.Digest);

@@ -13,7 +13,7 @@ namespace Kuik.IntegrationTests.CopyEngine;
 /// <summary>Signatures, attestations and SBOMs follow their image into the cache, and leave it with their image.</summary>
 public class ReferrerCopierTests
 {
-    private static readonly (string Key, string Value) Following = ("Kuik:Fetch:Referrers", "true");
+    private static readonly (string Key, string Value) WithReferrers = ("Kuik:Fetch:Referrers", "true");
 
     [Fact]
     public async Task What_clients_look_for_beside_an_image_is_served_by_node_proxy_with_the_origin_stopped()
@@ -25,20 +25,20 @@ public class ReferrerCopierTests
         var attestation = await Attach(origin, index.Child("linux/amd64").Digest, ".att");
         var bom = await Attach(origin, index.Child("linux/amd64").Digest, ".sbom");
         var (list, referrers) = await Refer(origin, index.Digest, "one", "two");
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
         var proxy = await StartNodeProxy.With(cache.Endpoint);
 
         await engine.Copy(name);
         await origin.Stop();
 
-        foreach (var (subject, ending, follower) in new[] { (index.Digest, ".sig", signature), (index.Child("linux/amd64").Digest, ".att", attestation), (index.Child("linux/amd64").Digest, ".sbom", bom) })
-            Assert.Equal(follower.Bytes, await Get(proxy, name, $"manifests/{TagOf(subject)}{ending}"));
+        foreach (var (subject, ending, referrer) in new[] { (index.Digest, ".sig", signature), (index.Child("linux/amd64").Digest, ".att", attestation), (index.Child("linux/amd64").Digest, ".sbom", bom) })
+            Assert.Equal(referrer.Bytes, await Get(proxy, name, $"manifests/{TagOf(subject)}{ending}"));
         Assert.Equal(list, await Get(proxy, name, $"manifests/{TagOf(index.Digest)}"));
         Assert.Equal(list, await Get(proxy, name, $"referrers/{index.Digest}"));
-        foreach (var follower in referrers.Append(signature).Append(attestation).Append(bom))
+        foreach (var referrer in referrers.Append(signature).Append(attestation).Append(bom))
         {
-            Assert.Equal(follower.Bytes, await Get(proxy, name, $"manifests/{follower.Digest}"));
-            Assert.Equal(follower.Layers[0].Bytes, await Get(proxy, name, $"blobs/{follower.Layers[0].Digest}"));
+            Assert.Equal(referrer.Bytes, await Get(proxy, name, $"manifests/{referrer.Digest}"));
+            Assert.Equal(referrer.Layers[0].Bytes, await Get(proxy, name, $"blobs/{referrer.Layers[0].Digest}"));
         }
         Assert.Equal("""["1"]""", JsonDocument.Parse((await Get(proxy, name, "tags/list"))!).RootElement.GetProperty("tags").GetRawText());
         Assert.Empty(DigestsIn(await Get(proxy, name, $"referrers/{index.Child("linux/amd64").Digest}")));
@@ -52,7 +52,7 @@ public class ReferrerCopierTests
         var name = await origin.Push("team/web", "1", image);
         await Attach(origin, image.Digest, ".sig");
         await Refer(origin, image.Digest, "one");
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
         await engine.Copy(name);
         var attestation = await Attach(origin, image.Digest, ".att");
         var (list, referrers) = await Refer(origin, image.Digest, "one", "two");
@@ -81,7 +81,7 @@ public class ReferrerCopierTests
             request.Path == first ? Page(Index(Entry(referrers[0], null)), $"<{first}?last=1>; rel=\"next\"")
             : request.Path == first + "?last=1" ? Page(Index(Entry(referrers[1], null)))
             : null;
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
         var proxy = await StartNodeProxy.With(cache.Endpoint);
 
         await engine.Copy(name);
@@ -94,7 +94,7 @@ public class ReferrerCopierTests
     }
 
     [Fact]
-    public async Task Without_the_option_nobody_is_asked_for_followers()
+    public async Task Without_the_option_no_origin_is_asked_for_referrers()
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
@@ -110,7 +110,7 @@ public class ReferrerCopierTests
 
     // Scripted, because no real registry has a broken manifest under one tag only.
     [Fact]
-    public async Task A_follower_that_cannot_be_had_fails_neither_its_image_nor_another_follower()
+    public async Task A_referrer_that_cannot_be_had_fails_neither_its_image_nor_another_referrer()
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
@@ -126,7 +126,7 @@ public class ReferrerCopierTests
             origin.AddManifest("team/web", target, MediaTypes.OciManifest, noJson);
         origin.Add("team/web", TagOf(image.Digest) + ".sbom", bom);
         origin.Script = request => request.Target == TagOf(image.Digest) + ".att" ? Misbehave.Answer(500) : null;
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
 
         await engine.Copy(name);
 
@@ -138,14 +138,14 @@ public class ReferrerCopierTests
 
     // Scripted, because no real registry limits its rate on command.
     [Fact]
-    public async Task An_origin_that_wants_fewer_requests_is_asked_for_no_further_followers()
+    public async Task An_origin_that_wants_fewer_requests_is_asked_for_no_further_referrers()
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 155);
         var name = origin.Add("team/web", "1", image);
         origin.Script = request => request.Path.Contains("/referrers/", StringComparison.Ordinal) ? Misbehave.Answer(429) : null;
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
 
         await engine.Copy(name);
 
@@ -154,13 +154,13 @@ public class ReferrerCopierTests
     }
 
     [Fact]
-    public async Task A_follower_that_is_missing_is_not_asked_for_with_every_credential()
+    public async Task A_referrer_that_is_missing_is_not_asked_for_with_every_credential()
     {
         var origin = await Registry.Start(new RegistryOptions { Credentials = ("robot", "secret") });
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 156);
         var name = await origin.Push("team/web", "1", image);
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
         engine.Credentials.Enqueue(new RegistryCredential("robot", "secret"));
         engine.Credentials.Enqueue(new RegistryCredential("robot", "another"));
 
@@ -171,14 +171,14 @@ public class ReferrerCopierTests
     }
 
     [Fact]
-    public async Task Followers_leave_with_the_last_image_that_has_them_and_those_of_others_stay()
+    public async Task Referrers_leave_with_the_last_image_that_has_them_and_those_of_others_stay()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var (shared, own) = (TestImage.Small(seed: 157), TestImage.Small(seed: 158));
         var names = new[] { await origin.Push("team/web", "1", shared), await origin.Push("team/web", "2", shared), await origin.Push("team/web", "3", own) };
         var (ofShared, ofOwn) = (await Attach(origin, shared.Digest, ".sig"), await Attach(origin, own.Digest, ".sig"));
         var (_, referrers) = await Refer(origin, own.Digest, "of own");
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
         foreach (var name in names)
             await engine.Copy(name);
 
@@ -198,14 +198,14 @@ public class ReferrerCopierTests
     }
 
     [Fact]
-    public async Task A_follower_that_somebody_asked_for_by_its_tag_lives_and_goes_apart_from_the_image()
+    public async Task A_referrer_that_was_requested_by_its_tag_is_kept_and_evicted_independently_of_the_image()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var image = TestImage.Small(seed: 159);
         var name = await origin.Push("team/web", "1", image);
         var signature = await Attach(origin, image.Digest, ".sig");
         var byName = $"{origin.Host}/team/web:{TagOf(image.Digest)}.sig";
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
         await engine.Copy(name);
         await engine.Copy(byName);
 
@@ -221,13 +221,13 @@ public class ReferrerCopierTests
     }
 
     [Fact]
-    public async Task A_follower_is_pulled_through_from_the_cache_when_node_proxy_did_not_find_it()
+    public async Task A_referrer_is_pulled_through_from_the_cache_when_node_proxy_did_not_find_it()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var image = TestImage.Small(seed: 160);
         var name = await origin.Push("team/web", "1", image);
         var signature = await Attach(origin, image.Digest, ".sig");
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, Following);
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
         await engine.Copy(name);
         await origin.Stop();
         using var client = engine.Client();
@@ -254,16 +254,16 @@ public class ReferrerCopierTests
 
     private static string TagOf(string digest) => digest.Replace(':', '-');
 
-    private static string Hidden(string subject, string ending = "") => CacheTags.OfFollower(TagOf(subject) + ending)!;
+    private static string Hidden(string subject, string ending = "") => CacheTags.OfCopiedReferrer(TagOf(subject) + ending)!;
 
     private static Task Evict(StartEngine engine, string name) => engine.TagEviction.Evict(ImageReference.Parse(name), TestContext.Current.CancellationToken);
 
     /// <summary>Attaches as cosign does.</summary>
     private static async Task<TestImage> Attach(Registry origin, string subject, string ending)
     {
-        var follower = Artifact(null, $"{ending} of {subject}");
-        await origin.Push("team/web", TagOf(subject) + ending, follower);
-        return follower;
+        var referrer = Artifact(null, $"{ending} of {subject}");
+        await origin.Push("team/web", TagOf(subject) + ending, referrer);
+        return referrer;
     }
 
     /// <summary>Attaches as the referrers tag schema says.</summary>

@@ -144,7 +144,7 @@ public class ReplicasTests
     }
 
     [Fact]
-    public async Task A_name_stands_for_all_its_addresses_and_one_that_nobody_listens_on_is_passed_over()
+    public async Task A_name_stands_for_all_its_addresses_and_one_without_a_listener_is_skipped()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var image = TestImage.Small(seed: 96);

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.CopyEngine;
 
-/// <summary>What a sweep deletes, and when it deletes nothing, at a real registry whose storage has lost something.</summary>
+/// <summary>The deletions of a sweep, and its refusals, at a real registry with damaged storage.</summary>
 public sealed class RepositorySweeperTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

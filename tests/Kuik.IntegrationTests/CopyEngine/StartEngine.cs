@@ -32,7 +32,7 @@ public sealed class StartEngine : IAsyncDisposable
 
     public RepositorySweeper RepositorySweeper => app.Services.GetRequiredService<RepositorySweeper>();
 
-    /// <summary>What is shown to origins.</summary>
+    /// <summary>The credentials for origins.</summary>
     public ConcurrentQueue<RegistryCredential> Credentials { get; } = new();
 
     /// <summary>Thrown when credentials are looked for; null for none.</summary>
@@ -44,7 +44,7 @@ public sealed class StartEngine : IAsyncDisposable
     /// <summary>When a garbage collection of the cache, for which writers wait, is over. Default: it is.</summary>
     public Task CollectionEnds { get; set; } = Task.CompletedTask;
 
-    /// <summary>Which images the engine said were pulled through.</summary>
+    /// <summary>The images that the engine reported as pulled through.</summary>
     public ConcurrentQueue<string> Pulls { get; } = new();
 
     public string SpoolPath { get; private init; } = null!;
@@ -104,13 +104,13 @@ public sealed class StartEngine : IAsyncDisposable
     /// <summary>A client of its pull-through.</summary>
     public HttpClient Client() => new() { BaseAddress = Endpoint };
 
-    /// <summary>What SIGTERM does to the service.</summary>
+    /// <summary>Stops the service as SIGTERM does.</summary>
     public Task StopGracefully() => app.StopAsync();
 
     /// <summary>Asks the other replicas for their names, as the first request would.</summary>
     public Task LearnNames() => app.Services.GetRequiredService<Engine>().Replicas.All(TestContext.Current.CancellationToken);
 
-    /// <summary>Which of some replicas, by their ports, owns a digest, or a repository's manifests.</summary>
+    /// <summary>The owner of a digest, or of a repository's manifests, among some replicas by their ports.</summary>
     public static int OwnerOf(string key, params int[] ports) => RendezvousRing.Rank(key, ports.Select(port => new Uri($"http://127.0.0.1:{port}")).Select(address => new Replica(address, address.Authority)))[0].Address.Port;
 
     public async ValueTask DisposeAsync()

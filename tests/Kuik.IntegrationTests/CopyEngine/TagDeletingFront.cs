@@ -24,7 +24,7 @@ internal sealed partial class TagDeletingFront : IAsyncDisposable
 
     public string Endpoint => app.Urls.First();
 
-    /// <summary>Which tags were deleted.</summary>
+    /// <summary>The deleted tags.</summary>
     public IReadOnlyList<string> Deleted => [.. deleted];
 
     public static async Task<TagDeletingFront> Start(Registry registry)

@@ -7,7 +7,9 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.DataPath;
 
-/// <summary>What node-proxy serves is what the origin serves: a real node-proxy, the copy engine and two real registries, over a corpus of every kind of image.</summary>
+/// <summary>
+/// node-proxy serves the origin's bytes: a real node-proxy, the copy engine and two real registries, over a corpus of every kind of image.
+/// </summary>
 public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<CorpusOrigin>
 {
     private const string Platform = "linux/amd64";
@@ -85,7 +87,7 @@ public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<Corpu
 
     /// <summary>Asks the origin, the first time, and a node-proxy for every part of every image.</summary>
     /// <param name="proxy">Null: the origin only.</param>
-    /// <param name="manifests">Which ones of an image.</param>
+    /// <param name="manifests">Selects manifests of an image.</param>
     /// <returns>One sentence each.</returns>
     private async Task<IReadOnlyList<string>> Differences(KuikService? proxy, Func<CorpusImage, IEnumerable<CorpusManifest>> manifests)
     {

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.DataPath;
 
-/// <summary>What a registry answers, as far as a client goes by it.</summary>
+/// <summary>The parts of a registry's response that clients rely on.</summary>
 /// <param name="Status">HTTP status.</param>
 /// <param name="Type">Content-Type.</param>
 /// <param name="Named">Docker-Content-Digest.</param>
@@ -27,7 +27,7 @@ internal sealed record Served(int Status, string? Type, string? Named, long? Len
         return new Served((int)answer.StatusCode, answer.Content.Headers.ContentType?.ToString(), named, answer.Content.Headers.ContentLength, TestBlob.DigestOf(body));
     }
 
-    /// <summary>What there is to ask about an image: its tag, and every manifest and blob of these by digest.</summary>
+    /// <summary>All requests for an image: its tag, and every manifest and blob by digest.</summary>
     public static IEnumerable<string> PartsOf(CorpusImage image, IEnumerable<CorpusManifest> manifests)
     {
         yield return $"HEAD manifests/{image.Tag}";

@@ -96,7 +96,7 @@ public sealed class Swarm : IAsyncLifetime
         return bytes;
     }
 
-    /// <summary>Waits until the image is in the cache and nobody asks for it any more.</summary>
+    /// <summary>Waits until the image is in the cache and requests for it have ended.</summary>
     public async Task IsCached(CorpusImage image)
     {
         await World.Recorded<ImageCached>(NameOf(image));
@@ -109,7 +109,7 @@ public sealed class Swarm : IAsyncLifetime
         .GroupBy(request => request.Path[(request.Path.LastIndexOf('/') + 1)..] is var target && target == image.Tag ? image.Root.Digest : target)
         .ToDictionary(requests => requests.Key, requests => requests.Sum(request => request.BytesSent));
 
-    /// <summary>What was asked of the origin, and who said what, for a failure.</summary>
+    /// <summary>The requests to the origin and their responses, for a failure.</summary>
     public string Story(CorpusImage image) => string.Join('\n',
     [
         .. Origin.Requests().Where(request => request.Path.StartsWith($"/v2/{image.Repository}/", StringComparison.Ordinal)).Select(request => $"origin: {request}"),

@@ -7,7 +7,7 @@ namespace Kuik.IntegrationTests.Doctor;
 /// <summary><c>kuik doctor</c> as a process, on a real kube-apiserver that calls the real webhook.</summary>
 public sealed class DoctorCommandTests(DoctorWorld world) : IClassFixture<DoctorWorld>
 {
-    /// <summary>What no kubelet runs here for: the services and the registry.</summary>
+    /// <summary>The parts that need a kubelet, which does not run here: the services and the registry.</summary>
     private static readonly string[] _needRunningPods = ["services", "registry", "backlog"];
 
     [Fact]

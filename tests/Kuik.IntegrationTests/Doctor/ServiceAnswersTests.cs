@@ -9,8 +9,10 @@ using KubernetesApi = Kuik.Kubernetes.KubernetesApi;
 
 namespace Kuik.IntegrationTests.Doctor;
 
-/// <summary>What doctor reads of a real service. In place of the API server's proxy, which does not lead to loopback addresses, the path is
-/// changed here.</summary>
+/// <summary>
+/// Doctor's readings of a real service. In place of the API server's proxy, which does not lead to loopback
+/// addresses, the path is changed here.
+/// </summary>
 [Collection(nameof(Cluster))]
 public sealed class ServiceAnswersTests(Cluster cluster)
 {

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
 
-/// <summary>What becomes of messages that cannot be handled.</summary>
+/// <summary>Messages that cannot be handled.</summary>
 public class BusTests
 {
     [Fact]
@@ -88,7 +88,7 @@ public class BusTests
     private static async Task<string> Ask(string rabbit, string path) =>
         await RunTool.Run("curl", ["-sf", new Uri((await RabbitMq.Shared()).Management, $"api/queues/{new Uri(rabbit).AbsolutePath[1..]}{path}").ToString()]);
 
-    /// <summary>What the consumer throws; null for nothing.</summary>
+    /// <summary>The consumer's exception; null for none.</summary>
     internal sealed class Failure(Exception? exception)
     {
         private int _runs;

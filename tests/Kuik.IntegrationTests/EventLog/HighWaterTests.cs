@@ -8,7 +8,10 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
 
-/// <summary>What the daemon does about gaps in the event sequence: an append that has its number and is not committed, and numbers that nobody will ever use.</summary>
+/// <summary>
+/// The daemon's handling of gaps in the event sequence: an append that has its number and is not committed,
+/// and numbers that are never used.
+/// </summary>
 public class HighWaterTests
 {
     /// <summary>Far longer than the threshold after which the daemon looks at a gap, and than any append of ours.</summary>

@@ -70,14 +70,14 @@ internal sealed class LogHost : IAsyncDisposable
         builder.AddKuikRelay();
     };
 
-    /// <summary>Appends one request for an image that nobody has asked for, in its own stream.</summary>
+    /// <summary>Appends one request for an image that has none yet, in its own stream.</summary>
     public Task AppendRequest(string image) => Transactions.Execute(async transaction =>
     {
         var stream = await transaction.ReadImage(image, CancellationToken.None);
         stream.Append(new RequestedByPull(image, DateTimeOffset.UtcNow));
     }, CancellationToken.None);
 
-    /// <summary>What <c>/readyz</c> answers: status code and body.</summary>
+    /// <summary>The response of <c>/readyz</c>: status code and body.</summary>
     public async Task<(int Status, string Body)> Ready()
     {
         using var http = new HttpClient();
@@ -106,7 +106,7 @@ internal sealed class LogHost : IAsyncDisposable
     }
 }
 
-/// <summary>What arrived on the bus, in order of arrival.</summary>
+/// <summary>The messages on the bus, in order of arrival.</summary>
 internal sealed class Inbox
 {
     public ConcurrentQueue<Received> Messages { get; } = new();

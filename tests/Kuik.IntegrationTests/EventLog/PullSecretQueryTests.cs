@@ -8,8 +8,9 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
 
-/// <summary>Which secrets fit one image or one repository, in a usage table of a large cluster. <c>KUIK_TEST_PODS</c> names another number
-/// of pods.</summary>
+/// <summary>
+/// The pull secrets of one image or one repository, in a usage table of a large cluster. <c>KUIK_TEST_PODS</c> sets another number of pods.
+/// </summary>
 public sealed class PullSecretQueryTests
 {
     private const string Index = "image_users_repository";

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
 
-/// <summary>Who makes the event log's tables, and what stays of those that a newer version made.</summary>
+/// <summary>The creation of the event log's tables, and the preservation of those that a newer version created.</summary>
 public class SchemaTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

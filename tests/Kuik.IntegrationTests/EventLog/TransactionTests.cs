@@ -27,7 +27,7 @@ public class TransactionTests
     }
 
     [Fact]
-    public async Task Whoever_lost_a_race_waits_for_those_who_lost_before()
+    public async Task An_attempt_after_a_conflict_waits_for_earlier_ones()
     {
         await using var host = await Start();
         var (lateHasRead, lateMayGo) = (new TaskCompletionSource(), new TaskCompletionSource());
@@ -99,7 +99,7 @@ public class TransactionTests
     }
 
     [Fact]
-    public async Task Whoever_waited_for_a_lock_sees_what_its_holder_committed()
+    public async Task A_transaction_that_waited_for_a_lock_sees_the_data_its_holder_committed()
     {
         await using var host = await Start();
         var isHeld = new TaskCompletionSource();

@@ -6,8 +6,9 @@ using Xunit;
 namespace Kuik.IntegrationTests.EventLog;
 
 /// <summary>
-/// The order that protects a used image, on the event log alone, with the smallest decisions that follow the rule: whoever adds a usage row shares the image's lock;
-/// whoever decides that nothing uses it holds it alone, counts, and appends in the same transaction.
+/// The order that protects a used image, on the event log alone, with the smallest decisions that follow the rule: a transaction
+/// that adds a usage row holds the image's lock shared; the decision that nothing uses it holds it exclusively, counts, and
+/// appends in the same transaction.
 /// </summary>
 public class UseAgainstExpiryTests
 {
@@ -37,7 +38,7 @@ public class UseAgainstExpiryTests
             var isExpired = await host.Transactions.Execute(async transaction => (await Read(transaction, image)).State, Any);
             await using var connection = await host.Postgres.OpenConnectionAsync();
             Assert.Equal(2, await ImageUsers.Count(connection, image, Any));
-            Assert.False(isExpired, $"{image} is used and expired, and nobody has asked for it since");
+            Assert.False(isExpired, $"{image} is used and expired, and has not been requested since");
         }
         Assert.NotEqual(0L, await host.Ask<long>("select count(*) from kuik.mt_events where type = 'ImageExpired'"));
     }

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Flow;
 
-/// <summary>What an operator's dashboard reads of pod-watcher and expiry, as processes.</summary>
+/// <summary>The metrics of pod-watcher and expiry for an operator's dashboard, as processes.</summary>
 public sealed partial class ControlPlaneMetricsTests
 {
     private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:01")];

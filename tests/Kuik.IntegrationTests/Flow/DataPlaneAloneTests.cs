@@ -28,9 +28,9 @@ public sealed class DataPlaneAloneTests
     }
 
     [Fact]
-    public async Task Node_proxy_is_ready_and_says_honestly_that_nobody_answered()
+    public async Task Node_proxy_is_ready_and_reports_that_no_source_answered()
     {
-        var origin = StartNodeProxy.Nobody();
+        var origin = StartNodeProxy.ClosedPort();
         var settings = Nowhere();
         settings["Kuik:InsecureRegistries:0"] = origin.AbsoluteUri;
         var proxy = await KuikService.Start("NodeProxy", new KuikServiceOptions { Settings = settings });
@@ -60,16 +60,16 @@ public sealed class DataPlaneAloneTests
 
     private static Dictionary<string, string?> Nowhere()
     {
-        var nobody = StartNodeProxy.Nobody();
+        var closed = StartNodeProxy.ClosedPort();
         return new Dictionary<string, string?>
         {
-            ["Kuik:Cache:ReadEndpoint"] = nobody.AbsoluteUri,
-            ["Kuik:Cache:Endpoint"] = nobody.AbsoluteUri,
-            ["Kuik:Fetcher:Endpoint"] = nobody.AbsoluteUri,
-            ["ConnectionStrings:Postgres"] = $"Host=127.0.0.1;Port={nobody.Port};Database=kuik;Username=kuik",
-            ["ConnectionStrings:RabbitMq"] = $"amqp://127.0.0.1:{nobody.Port}/kuik",
+            ["Kuik:Cache:ReadEndpoint"] = closed.AbsoluteUri,
+            ["Kuik:Cache:Endpoint"] = closed.AbsoluteUri,
+            ["Kuik:Fetcher:Endpoint"] = closed.AbsoluteUri,
+            ["ConnectionStrings:Postgres"] = $"Host=127.0.0.1;Port={closed.Port};Database=kuik;Username=kuik",
+            ["ConnectionStrings:RabbitMq"] = $"amqp://127.0.0.1:{closed.Port}/kuik",
             ["KUBERNETES_SERVICE_HOST"] = "127.0.0.1",
-            ["KUBERNETES_SERVICE_PORT"] = $"{nobody.Port}",
+            ["KUBERNETES_SERVICE_PORT"] = $"{closed.Port}",
             ["KUBECONFIG"] = "/nowhere",
         };
     }

@@ -15,7 +15,7 @@ public sealed class LostBrokerTests(FlowFixture flow)
             images.Add(await flow.PushImage($"backlog/image-{i}", "1", TestImage.Small(flow.Seed())));
         var fetchers = flow.Kuik.ImageFetchers;
 
-        // Given a backlog: everything is announced and nobody takes it.
+        // Given a backlog: everything is announced and no consumer takes it.
         foreach (var fetcher in fetchers)
             fetcher.Kill();
         for (var i = 0; i < 20; i++)

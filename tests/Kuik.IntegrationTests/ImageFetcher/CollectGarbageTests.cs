@@ -15,7 +15,7 @@ namespace Kuik.IntegrationTests.ImageFetcher;
 /// <summary>The registry's own collector under the writers' lease, with real servers.</summary>
 public sealed class CollectGarbageTests
 {
-    /// <summary>How soon after the end of a collection, however it ended, copies go on: docs/decisions/0016-setup.md.</summary>
+    /// <summary>The time limit for copies to continue after the end of a collection: docs/decisions/0016-setup.md.</summary>
     private static readonly TimeSpan Promised = TimeSpan.FromSeconds(30);
 
     private static readonly int Seed =

@@ -126,7 +126,7 @@ public sealed class FetchImageTests
 
     /// <summary>The origin is scripted: a real one does not hold a blob until it is told to go on.</summary>
     [Fact]
-    public async Task A_slow_origin_is_copied_under_a_lease_that_is_renewed_and_nobody_else_takes_it()
+    public async Task A_slow_origin_is_copied_under_a_lease_that_is_renewed_and_no_other_replica_takes_it()
     {
         await using var world = await FetcherWorld.Start();
         await using var origin = await ScriptedOrigin.Start();

@@ -38,7 +38,7 @@ internal sealed class FetcherWorld : IAsyncDisposable
 
     private EventLogTransactions Log => log.Services.GetRequiredService<EventLogTransactions>();
 
-    /// <param name="origin">Default: one that lets everybody in.</param>
+    /// <param name="origin">Default: one without authentication.</param>
     /// <param name="rabbit">Default: the shared one.</param>
     /// <param name="postgres">Default: the shared one.</param>
     public static async Task<FetcherWorld> Start(RegistryOptions? origin = null, RabbitMq? rabbit = null, Postgres? postgres = null)
@@ -165,7 +165,7 @@ internal sealed class FetcherWorld : IAsyncDisposable
         return await command.ExecuteScalarAsync() as DateTime?;
     }
 
-    /// <summary>What pod-watcher records for the first pod of an image.</summary>
+    /// <summary>The event that pod-watcher records for the first pod of an image.</summary>
     public Task Request(string image) => Append(image, new RequestedByPod(image, image, $"pod-{Interlocked.Increment(ref counter)}", DateTimeOffset.UtcNow));
 
     /// <summary>A pod that brings pull secrets, as it stands in the usage table.</summary>

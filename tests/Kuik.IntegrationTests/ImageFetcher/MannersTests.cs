@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.ImageFetcher;
 
-/// <summary>What one origin does to the images of others, and how long copies and the broker get on.</summary>
+/// <summary>The effects of one origin on the images of others, and of long copies on the broker.</summary>
 public sealed class MannersTests
 {
     /// <summary>The slow origin is scripted: it has to hang for exactly as long as the test looks.</summary>

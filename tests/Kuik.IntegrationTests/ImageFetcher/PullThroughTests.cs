@@ -4,11 +4,11 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.ImageFetcher;
 
-/// <summary>What node-proxy asks of image-fetcher, and what becomes of the image, with and without the control plane.</summary>
+/// <summary>node-proxy's requests to image-fetcher, and the recorded image, with and without the control plane.</summary>
 public sealed class PullThroughTests
 {
     [Fact]
-    public async Task An_image_that_nobody_asked_for_is_recorded_as_pulled_and_kept()
+    public async Task An_image_that_was_not_requested_is_recorded_as_pulled_and_kept()
     {
         await using var world = await FetcherWorld.Start();
         var fetcher = await world.StartFetcher();

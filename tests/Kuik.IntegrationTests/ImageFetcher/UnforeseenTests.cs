@@ -73,7 +73,7 @@ public sealed class UnforeseenTests
         });
     });
 
-    /// <summary>What image-fetcher's counter of copies counted in this process.</summary>
+    /// <summary>The value of image-fetcher's counter of copies in this process.</summary>
     private sealed class Outcomes : IDisposable
     {
         private readonly MeterListener listener = new();

@@ -23,7 +23,7 @@ public sealed class BrokenSourceTests
     public async Task A_body_that_breaks_off_is_continued_from_the_origin_and_the_client_never_notices(int at)
     {
         var origin = await OriginWithTheImage();
-        await using var cache = await ScriptedUpstream.Start(http => ScriptedUpstream.SendSome(http, Layer.Bytes, at));
+        await using var cache = await ScriptedServer.Start(http => ScriptedServer.SendSome(http, Layer.Bytes, at));
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
         var bytes = await client.GetByteArrayAsync(PathOf(origin, Layer));
@@ -35,10 +35,10 @@ public sealed class BrokenSourceTests
 
     [Theory]
     [MemberData(nameof(Breaks))]
-    public async Task A_body_that_breaks_off_with_nobody_to_continue_it_breaks_the_clients_connection(int at)
+    public async Task A_body_that_breaks_off_without_a_source_to_continue_it_breaks_the_clients_connection(int at)
     {
-        await using var cache = await ScriptedUpstream.Start(http => ScriptedUpstream.SendSome(http, Layer.Bytes, at));
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.Nobody()));
+        await using var cache = await ScriptedServer.Start(http => ScriptedServer.SendSome(http, Layer.Bytes, at));
+        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort()));
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{Layer.Digest}"));
     }
@@ -51,9 +51,9 @@ public sealed class BrokenSourceTests
         var origin = await OriginWithTheImage();
         var before = origin.Requests().Count;
         var asked = 0;
-        await using var fetcher = await ScriptedUpstream.Start(http => Interlocked.Increment(ref asked) == 1
-            ? ScriptedUpstream.SendSome(http, Layer.Bytes, at)
-            : ScriptedUpstream.Send(http, Layer.Bytes));
+        await using var fetcher = await ScriptedServer.Start(http => Interlocked.Increment(ref asked) == 1
+            ? ScriptedServer.SendSome(http, Layer.Bytes, at)
+            : ScriptedServer.Send(http, Layer.Bytes));
         using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint));
 
         var bytes = await client.GetByteArrayAsync(PathOf(origin, Layer));
@@ -67,7 +67,7 @@ public sealed class BrokenSourceTests
     public async Task What_every_image_fetcher_breaks_off_comes_from_the_origin()
     {
         var origin = await OriginWithTheImage();
-        await using var fetcher = await ScriptedUpstream.Start(http => ScriptedUpstream.SendSome(http, Layer.Bytes, 1_000_000));
+        await using var fetcher = await ScriptedServer.Start(http => ScriptedServer.SendSome(http, Layer.Bytes, 1_000_000));
         using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint));
 
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync(PathOf(origin, Layer)));
@@ -78,8 +78,8 @@ public sealed class BrokenSourceTests
     {
         var origin = await OriginWithTheImage();
         var before = origin.Requests().Count;
-        await using var cache = await ScriptedUpstream.Start(http => ScriptedUpstream.SendSome(http, Layer.Bytes, 1_000_000));
-        await using var fetcher = await ScriptedUpstream.Saying(429);
+        await using var cache = await ScriptedServer.Start(http => ScriptedServer.SendSome(http, Layer.Bytes, 1_000_000));
+        await using var fetcher = await ScriptedServer.Saying(429);
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin.Endpoint));
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync(PathOf(origin, Layer)));
@@ -91,11 +91,11 @@ public sealed class BrokenSourceTests
     public async Task A_part_that_breaks_off_is_continued_too()
     {
         var origin = await OriginWithTheImage();
-        await using var cache = await ScriptedUpstream.Start(http =>
+        await using var cache = await ScriptedServer.Start(http =>
         {
             http.Response.StatusCode = 206;
             http.Response.Headers.ContentRange = $"bytes 1000-1999999/{Layer.Bytes.Length}";
-            return ScriptedUpstream.SendSome(http, Layer.Bytes[1000..2_000_000], 1_500_000);
+            return ScriptedServer.SendSome(http, Layer.Bytes[1000..2_000_000], 1_500_000);
         });
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
@@ -113,7 +113,7 @@ public sealed class BrokenSourceTests
         var origin = await OriginWithTheImage();
         var wrong = Layer.Bytes.ToArray();
         wrong[at] ^= 1;
-        await using var cache = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, wrong));
+        await using var cache = await ScriptedServer.Start(http => ScriptedServer.Send(http, wrong));
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync(PathOf(origin, Layer)));
@@ -125,7 +125,7 @@ public sealed class BrokenSourceTests
     public async Task A_blob_that_is_cut_short_in_the_cache_is_never_served()
     {
         var origin = await OriginWithTheImage();
-        await using var cache = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, Layer.Bytes[..2_000_000]));
+        await using var cache = await ScriptedServer.Start(http => ScriptedServer.Send(http, Layer.Bytes[..2_000_000]));
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync(PathOf(origin, Layer)));
@@ -137,8 +137,8 @@ public sealed class BrokenSourceTests
     public async Task A_body_without_a_length_never_ends_cleanly_when_it_is_wrong()
     {
         var sent = Layer.Bytes;
-        await using var cache = await ScriptedUpstream.Start(http => http.Response.Body.WriteAsync(sent).AsTask());   // chunked
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.Nobody()));
+        await using var cache = await ScriptedServer.Start(http => http.Response.Body.WriteAsync(sent).AsTask());   // chunked
+        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort()));
 
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{Layer.Digest}"));
         sent = Layer.Bytes[..^1];
@@ -150,7 +150,7 @@ public sealed class BrokenSourceTests
     public async Task A_small_blob_that_is_wrong_in_the_cache_comes_from_the_origin_at_once()
     {
         var origin = await OriginWithTheImage();
-        await using var cache = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, new byte[Image.Config.Bytes.Length + 1]));
+        await using var cache = await ScriptedServer.Start(http => ScriptedServer.Send(http, new byte[Image.Config.Bytes.Length + 1]));
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
         Assert.Equal(Image.Config.Bytes, await client.GetByteArrayAsync(PathOf(origin, Image.Config)));
@@ -160,7 +160,7 @@ public sealed class BrokenSourceTests
     public async Task A_body_that_stands_still_is_continued_from_the_origin()
     {
         var origin = await OriginWithTheImage();
-        await using var cache = await ScriptedUpstream.Start(async http =>
+        await using var cache = await ScriptedServer.Start(async http =>
         {
             http.Response.ContentLength = Layer.Bytes.Length;
             await http.Response.Body.WriteAsync(Layer.Bytes.AsMemory(0, 1_000_000));
@@ -176,10 +176,10 @@ public sealed class BrokenSourceTests
     public async Task A_manifest_with_wrong_bytes_in_the_cache_comes_from_the_origin()
     {
         var origin = await OriginWithTheImage();
-        await using var cache = await ScriptedUpstream.Start(http =>
+        await using var cache = await ScriptedServer.Start(http =>
         {
             http.Response.Headers["Docker-Content-Digest"] = Image.Digest;
-            return ScriptedUpstream.Send(http, [.. Image.Bytes, (byte)' '], Image.MediaType);
+            return ScriptedServer.Send(http, [.. Image.Bytes, (byte)' '], Image.MediaType);
         });
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
         var path = $"/v2/{StoreInCache.PathOf(origin, "a/b")}/manifests";
@@ -191,8 +191,8 @@ public sealed class BrokenSourceTests
     [Fact]
     public async Task A_redirect_of_the_cache_to_its_storage_is_followed_or_passed_on()
     {
-        await using var storage = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, Layer.Bytes));
-        await using var cache = await ScriptedUpstream.Start(http =>
+        await using var storage = await ScriptedServer.Start(http => ScriptedServer.Send(http, Layer.Bytes));
+        await using var cache = await ScriptedServer.Start(http =>
         {
             http.Response.StatusCode = 307;
             http.Response.Headers.Location = $"{storage.Endpoint}bucket/blob?signature=1";

@@ -40,7 +40,7 @@ public sealed class ChecksumTests
     public async Task It_is_the_checksum_that_is_looked_at_where_there_is_one()
     {
         await using var cache = await Cache(Layer.Bytes, Checksum() with { Xxh128 = new string('0', 32) });
-        using var client = await Client(cache, StartNodeProxy.Nobody());
+        using var client = await Client(cache, StartNodeProxy.ClosedPort());
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetByteArrayAsync(Path));
     }
@@ -50,9 +50,9 @@ public sealed class ChecksumTests
     {
         var origin = await Registry.Start();
         await origin.Push("a/b", "1", Image);
-        await using var cache = await ScriptedUpstream.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
+        await using var cache = await ScriptedServer.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
             ? SendChecksum(http, Checksum().ToManifest())
-            : ScriptedUpstream.SendSome(http, Layer.Bytes, 2_000_000));
+            : ScriptedServer.SendSome(http, Layer.Bytes, 2_000_000));
         using var client = await Client(cache, origin.Endpoint);
 
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, "a/b")}/blobs/{Layer.Digest}"));
@@ -65,10 +65,10 @@ public sealed class ChecksumTests
     public async Task Without_a_checksum_to_rely_on_the_digest_decides(string kind)
     {
         var bytes = Layer.Bytes.ToArray();
-        await using var cache = await ScriptedUpstream.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
+        await using var cache = await ScriptedServer.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
             ? SendUnreliable(http, kind)
-            : ScriptedUpstream.Send(http, bytes));
-        using var client = await Client(cache, StartNodeProxy.Nobody());
+            : ScriptedServer.Send(http, bytes));
+        using var client = await Client(cache, StartNodeProxy.ClosedPort());
 
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync(Path));
         bytes[^1] ^= 1;
@@ -80,12 +80,12 @@ public sealed class ChecksumTests
 
     private static BlobChecksum Checksum() => new(Layer.Digest, Layer.Bytes.Length, Convert.ToHexStringLower(XxHash128.Hash(Layer.Bytes)));
 
-    private static Task<ScriptedUpstream> Cache(byte[] blob, BlobChecksum checksum) => ScriptedUpstream.Start(http =>
-        http.Request.Path.Value!.EndsWith(CacheTags.OfChecksum(Layer.Digest), StringComparison.Ordinal) ? SendChecksum(http, checksum.ToManifest()) : ScriptedUpstream.Send(http, blob));
+    private static Task<ScriptedServer> Cache(byte[] blob, BlobChecksum checksum) => ScriptedServer.Start(http =>
+        http.Request.Path.Value!.EndsWith(CacheTags.OfChecksum(Layer.Digest), StringComparison.Ordinal) ? SendChecksum(http, checksum.ToManifest()) : ScriptedServer.Send(http, blob));
 
     private static Task SendUnreliable(HttpContext http, string kind)
     {
-        var wrong = Checksum() with { Xxh128 = new string('0', 32) };   // whoever relies on it refuses the right bytes
+        var wrong = Checksum() with { Xxh128 = new string('0', 32) };   // a client of it refuses the right bytes
         switch (kind)
         {
             case "of another blob":
@@ -97,7 +97,7 @@ public sealed class ChecksumTests
             case "other bytes than its digest says":
                 return SendChecksum(http, wrong.ToManifest(), Checksum().ToManifest());
             case "broken off":
-                return ScriptedUpstream.SendSome(http, wrong.ToManifest(), 10);
+                return ScriptedServer.SendSome(http, wrong.ToManifest(), 10);
             case "silent":
                 return Task.Delay(Timeout.Infinite, http.RequestAborted);
             default:
@@ -109,9 +109,9 @@ public sealed class ChecksumTests
     private static Task SendChecksum(HttpContext http, byte[] manifest, byte[]? named = null)
     {
         http.Response.Headers["Docker-Content-Digest"] = DigestCheck.Compute(named ?? manifest);
-        return ScriptedUpstream.Send(http, manifest, MediaTypes.OciManifest);
+        return ScriptedServer.Send(http, manifest, MediaTypes.OciManifest);
     }
 
-    private static async Task<HttpClient> Client(ScriptedUpstream cache, Uri origin) =>
+    private static async Task<HttpClient> Client(ScriptedServer cache, Uri origin) =>
         new() { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin)).Endpoint };
 }

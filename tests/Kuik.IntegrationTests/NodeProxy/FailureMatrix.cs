@@ -1,6 +1,6 @@
 namespace Kuik.IntegrationTests.NodeProxy.Matrix;
 
-/// <summary>What a client asks for. A large blob is begun before all of it is there.</summary>
+/// <summary>The request of a client. A large blob is begun before all of it has arrived.</summary>
 public enum Asked
 {
     Manifest,
@@ -8,7 +8,7 @@ public enum Asked
     LargeBlob,
 }
 
-/// <summary>What a source does when it is asked.</summary>
+/// <summary>The behaviour of a source.</summary>
 public enum Does
 {
     Send,
@@ -27,7 +27,7 @@ public enum Does
     SendWrongBytes,
 }
 
-/// <summary>How it ends for the client.</summary>
+/// <summary>The result for the client.</summary>
 public enum Ends
 {
     /// <summary>With the right bytes and a clean end.</summary>
@@ -42,15 +42,16 @@ public enum Ends
 
 /// <summary>One case of the matrix.</summary>
 /// <param name="Asked">For what.</param>
-/// <param name="Cache">What the cache does.</param>
-/// <param name="Fetcher">What image-fetcher does.</param>
-/// <param name="Origin">What the origin does.</param>
+/// <param name="Cache">The cache's behaviour.</param>
+/// <param name="Fetcher">image-fetcher's behaviour.</param>
+/// <param name="Origin">The origin's behaviour.</param>
 public sealed record Cell(Asked Asked, Does Cache, Does Fetcher, Does Origin)
 {
     /// <summary>
-    /// Somebody who has the right bytes is reached before it has to end otherwise. Sources are asked in order, and what one breaks off the next continues. It ends when
-    /// image-fetcher or the origin says no, or when wrong bytes have reached the client: of a large blob, and of one whose length nobody said, that is known only at its
-    /// end. Once it is begun its length is known, and a body that ends early is one that broke off; a reset may come before anybody has seen that it was begun.
+    /// True when a source with the right bytes is asked before the pull has to end otherwise. Sources are asked in order, and a body that
+    /// one breaks off is continued by the next. The pull ends when image-fetcher or the origin refuses, or when wrong bytes have reached
+    /// the client: of a large blob, and of one without a stated length, that is known only at its end. Once it has begun its length is
+    /// known, and a body that ends early is one that broke off; a reset may come before it is seen that it has begun.
     /// </summary>
     public bool HasToBeRight
     {
@@ -73,6 +74,6 @@ public sealed record Cell(Asked Asked, Does Cache, Does Fetcher, Does Origin)
         }
     }
 
-    /// <summary>Is this an end that a client can live with, and the one it is owed?</summary>
+    /// <summary>True for an acceptable result, which is also the best possible one.</summary>
     public bool Accepts(Ends ended) => ended is Ends.Rightly || (ended is Ends.Honestly && !HasToBeRight);
 }

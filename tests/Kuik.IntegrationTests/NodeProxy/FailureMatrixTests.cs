@@ -17,10 +17,10 @@ public sealed class FailureMatrixTests : IAsyncLifetime
     private static readonly Does[] All = Enum.GetValues<Does>();
     private readonly ConcurrentDictionary<string, (Cell Cell, byte[] Bytes)> _cells = new();
     private readonly Dictionary<(bool Cache, bool Fetcher), KuikService> _proxies = [];
-    private ScriptedUpstream _cache = null!;
-    private ScriptedUpstream _fetcher = null!;
-    private ScriptedUpstream _origin = null!;
-    private Uri _nobody = null!;
+    private ScriptedServer _cache = null!;
+    private ScriptedServer _fetcher = null!;
+    private ScriptedServer _origin = null!;
+    private Uri _closed = null!;
 
     [Theory]
     [InlineData(Asked.Manifest)]
@@ -46,14 +46,14 @@ public sealed class FailureMatrixTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _cache = await ScriptedUpstream.Start(http => Play(http, cell => cell.Cache));
-        _fetcher = await ScriptedUpstream.Start(http => Play(http, cell => cell.Fetcher));
-        _origin = await ScriptedUpstream.Start(http => Play(http, cell => cell.Origin));
-        _nobody = StartNodeProxy.Nobody();
+        _cache = await ScriptedServer.Start(http => Play(http, cell => cell.Cache));
+        _fetcher = await ScriptedServer.Start(http => Play(http, cell => cell.Fetcher));
+        _origin = await ScriptedServer.Start(http => Play(http, cell => cell.Origin));
+        _closed = StartNodeProxy.ClosedPort();
         foreach (var (cache, fetcher) in new[] { (true, true), (true, false), (false, true), (false, false) })
             _proxies[(cache, fetcher)] = await StartNodeProxy.With(
-                cache ? _cache.Endpoint : _nobody, fetcher ? _fetcher.Endpoint : _nobody, origin: null,
-                ("Kuik:InsecureRegistries:0", _origin.Endpoint.AbsoluteUri), ("Kuik:InsecureRegistries:1", _nobody.AbsoluteUri),
+                cache ? _cache.Endpoint : _closed, fetcher ? _fetcher.Endpoint : _closed, origin: null,
+                ("Kuik:InsecureRegistries:0", _origin.Endpoint.AbsoluteUri), ("Kuik:InsecureRegistries:1", _closed.AbsoluteUri),
                 ("Kuik:Proxy:CacheLimit", "00:00:03"), ("Kuik:Proxy:FetcherLimit", "00:00:03"), ("Kuik:Proxy:OriginLimit", "00:00:03"), ("Kuik:Proxy:NoProgressLimit", "00:00:03"),
                 ("Kuik:Proxy:BreakerPause", "00:00:00.0000001"), ("Kuik:Proxy:OriginBlobs", "100"));   // no cell is to feel the one before it
     }
@@ -74,7 +74,7 @@ public sealed class FailureMatrixTests : IAsyncLifetime
         RandomNumberGenerator.Fill(bytes.AsSpan(0, 16));   // no two cells share a digest, which a source may be distrusted for
         var digest = TestBlob.DigestOf(bytes);
         _cells[digest] = (cell, bytes);
-        var host = cell.Origin == Does.Refuse ? _nobody.Authority : _origin.Host;
+        var host = cell.Origin == Does.Refuse ? _closed.Authority : _origin.Host;
         using var client = new HttpClient { BaseAddress = _proxies[(cell.Cache != Does.Refuse, cell.Fetcher != Does.Refuse)].Endpoint };
         try
         {
@@ -108,7 +108,7 @@ public sealed class FailureMatrixTests : IAsyncLifetime
         switch (does)
         {
             case Does.Send:
-                await ScriptedUpstream.Send(http, bytes, type);
+                await ScriptedServer.Send(http, bytes, type);
                 return;
             case Does.HaveNot:
                 http.Response.StatusCode = 404;

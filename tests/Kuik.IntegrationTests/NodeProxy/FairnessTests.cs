@@ -16,8 +16,8 @@ public sealed class FairnessTests
     [Fact]
     public async Task Blobs_that_trickle_from_one_origin_hold_up_none_of_another()
     {
-        await using var slow = await ScriptedUpstream.Start(Trickle);
-        await using var quick = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, "12345"u8.ToArray()));
+        await using var slow = await ScriptedServer.Start(Trickle);
+        await using var quick = await ScriptedServer.Start(http => ScriptedServer.Send(http, "12345"u8.ToArray()));
         using var client = Client(await StartNodeProxy.With(cache: null, fetcher: null, slow.Endpoint,
             ("Kuik:InsecureRegistries:1", quick.Endpoint.AbsoluteUri), ("Kuik:Proxy:OriginBlobs", "2"), ("Kuik:Proxy:OriginWait", "00:00:01")));
         using var one = await client.GetAsync(BlobAt(slow, Image.Layers[0].Digest), HttpCompletionOption.ResponseHeadersRead);
@@ -34,16 +34,16 @@ public sealed class FairnessTests
     [Fact]
     public async Task Storage_that_hangs_behind_the_cache_does_not_pass_the_cache_over()
     {
-        await using var storage = await ScriptedUpstream.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
-        await using var cache = await ScriptedUpstream.Start(http =>
+        await using var storage = await ScriptedServer.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
+        await using var cache = await ScriptedServer.Start(http =>
         {
             if (http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal))
-                return ScriptedUpstream.Send(http, Image.Bytes, Image.MediaType);
+                return ScriptedServer.Send(http, Image.Bytes, Image.MediaType);
             http.Response.StatusCode = 307;
             http.Response.Headers.Location = $"{storage.Endpoint}bucket/blob?signature=1";
             return Task.CompletedTask;
         });
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.Nobody(), ("Kuik:Proxy:CacheLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00")));
+        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort(), ("Kuik:Proxy:CacheLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00")));
 
         using var hung = await client.GetAsync($"/v2/reg.example.com/a/blobs/{Image.Config.Digest}");
         var manifest = await client.GetByteArrayAsync("/v2/reg.example.com/a/manifests/1");
@@ -100,7 +100,7 @@ public sealed class FairnessTests
         }
     }
 
-    private static string BlobAt(ScriptedUpstream origin, string digest) => $"/v2/{origin.Host.Replace(':', '_')}/a/blobs/{digest}";
+    private static string BlobAt(ScriptedServer origin, string digest) => $"/v2/{origin.Host.Replace(':', '_')}/a/blobs/{digest}";
 
     private static async Task Trickle(HttpContext http)
     {

@@ -9,8 +9,9 @@ using Xunit;
 namespace Kuik.IntegrationTests.NodeProxy;
 
 /// <summary>
-/// What node-proxy makes of image-fetcher's answers. The image-fetcher is a script: a real one gives these answers only when its origin does
-/// something in particular at a particular moment. The origin is a real registry that has the image, so that asking it would be seen.
+/// node-proxy's handling of image-fetcher's responses. The image-fetcher is scripted: a real one sends these responses only
+/// after particular behaviour of its origin at a particular moment. The origin is a real registry that has the image, so
+/// that a request to it would be seen.
 /// </summary>
 public sealed class FetcherVerdictTests
 {
@@ -25,7 +26,7 @@ public sealed class FetcherVerdictTests
         var image = TestImage.Small(seed: 20);
         await origin.Push("a/b", "1", image);
         var before = origin.Requests().Count;
-        await using var fetcher = await ScriptedUpstream.Start(http =>
+        await using var fetcher = await ScriptedServer.Start(http =>
         {
             http.Response.StatusCode = status;
             http.Response.Headers.RetryAfter = "17";
@@ -56,7 +57,7 @@ public sealed class FetcherVerdictTests
         var origin = await Registry.Start();
         var image = TestImage.Small(seed: 21);
         await origin.Push("a/b", "1", image);
-        await using var fetcher = await ScriptedUpstream.Start(http => Refuse(http, status, "GET https://origin/: Name or service not known"));
+        await using var fetcher = await ScriptedServer.Start(http => Refuse(http, status, "GET https://origin/: Name or service not known"));
         var proxy = await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint);
         using var client = Client(proxy);
 
@@ -70,7 +71,7 @@ public sealed class FetcherVerdictTests
     {
         var image = TestImage.Small(seed: 24);
         var asked = 0;
-        await using var fetcher = await ScriptedUpstream.Start(http =>
+        await using var fetcher = await ScriptedServer.Start(http =>
         {
             if (Interlocked.Increment(ref asked) <= 3)
             {
@@ -92,18 +93,18 @@ public sealed class FetcherVerdictTests
     [Fact]
     public async Task An_origin_that_neither_it_nor_the_node_can_reach_is_told_with_both()
     {
-        await using var fetcher = await ScriptedUpstream.Start(http => Refuse(http, 504, "GET https://origin/: Name or service not known"));
-        var nobody = StartNodeProxy.Nobody();
-        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, nobody));
+        await using var fetcher = await ScriptedServer.Start(http => Refuse(http, 504, "GET https://origin/: Name or service not known"));
+        var closed = StartNodeProxy.ClosedPort();
+        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, closed));
 
         foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}" })
         {
-            using var answer = await client.GetAsync($"/v2/{nobody.Authority.Replace(':', '_')}/a/{what}");
+            using var answer = await client.GetAsync($"/v2/{closed.Authority.Replace(':', '_')}/a/{what}");
             var body = await answer.Content.ReadAsStringAsync();
 
             Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
             Assert.Contains("fetcher: it answered 504", body, StringComparison.Ordinal);
-            Assert.Contains($"origin: {nobody.Authority} is on a private network", body, StringComparison.Ordinal);
+            Assert.Contains($"origin: {closed.Authority} is on a private network", body, StringComparison.Ordinal);
         }
     }
 
@@ -112,10 +113,10 @@ public sealed class FetcherVerdictTests
     {
         var image = TestImage.Small(seed: 22);
         var asked = 0;
-        await using var fetcher = await ScriptedUpstream.Start(http =>
+        await using var fetcher = await ScriptedServer.Start(http =>
         {
             if (Interlocked.Increment(ref asked) > 3)
-                return ScriptedUpstream.Send(http, image.Bytes, image.MediaType);
+                return ScriptedServer.Send(http, image.Bytes, image.MediaType);
             http.Response.StatusCode = 202;
             http.Response.Headers[FetcherSource.Working] = "1";
             http.Response.Headers.RetryAfter = "0";
@@ -132,8 +133,8 @@ public sealed class FetcherVerdictTests
     [Fact]
     public async Task One_that_works_for_too_long_ends_in_504_and_the_origin_is_left_alone()
     {
-        await using var origin = await ScriptedUpstream.Saying(500);
-        await using var fetcher = await ScriptedUpstream.Start(http =>
+        await using var origin = await ScriptedServer.Saying(500);
+        await using var fetcher = await ScriptedServer.Start(http =>
         {
             http.Response.StatusCode = 202;
             http.Response.Headers[FetcherSource.Working] = "1";
@@ -153,7 +154,7 @@ public sealed class FetcherVerdictTests
         var origin = await Registry.Start();
         var image = TestImage.Small(seed: 23);
         await origin.Push("a/b", "1", image);
-        await using var fetcher = await ScriptedUpstream.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
+        await using var fetcher = await ScriptedServer.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
         var proxy = await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint, ("Kuik:Proxy:FetcherLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00"));
         using var client = Client(proxy);
         var path = $"/v2/{StoreInCache.PathOf(origin, "a/b")}/manifests/1";
@@ -172,7 +173,7 @@ public sealed class FetcherVerdictTests
         var origin = await Registry.Start();
         var image = TestImage.Small(seed: 24);
         await origin.Push("a/b", "1", image);
-        await using var fetcher = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, [1, 2, 3], image.MediaType));
+        await using var fetcher = await ScriptedServer.Start(http => ScriptedServer.Send(http, [1, 2, 3], image.MediaType));
         using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint));
         var path = $"/v2/{StoreInCache.PathOf(origin, "a/b")}";
 
@@ -183,7 +184,7 @@ public sealed class FetcherVerdictTests
     [Fact]
     public async Task Everything_silent_ends_in_an_error_within_the_limits()
     {
-        await using var silent = await ScriptedUpstream.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
+        await using var silent = await ScriptedServer.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
         using var client = Client(await StartNodeProxy.With(silent.Endpoint, silent.Endpoint, silent.Endpoint,
             ("Kuik:Proxy:CacheLimit", "00:00:01"), ("Kuik:Proxy:FetcherLimit", "00:00:01"), ("Kuik:Proxy:OriginLimit", "00:00:01")));
         var clock = Stopwatch.StartNew();

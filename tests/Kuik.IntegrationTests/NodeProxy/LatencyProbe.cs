@@ -17,7 +17,7 @@ internal sealed class LatencyProbe(string name, Uri address, Func<int, string> p
     private readonly HttpClient client = new() { BaseAddress = address, Timeout = TimeSpan.FromSeconds(30) };
     private TimeSpan[] times = [];
 
-    /// <summary>What did not answer 200, or not within 30 seconds, each once.</summary>
+    /// <summary>Responses other than 200, or later than 30 seconds, each once.</summary>
     public IReadOnlyCollection<string> Failures { get; private set; } = [];
 
     /// <summary>99 of 100 requests are answered within it.</summary>

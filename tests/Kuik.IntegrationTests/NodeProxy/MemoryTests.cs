@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.NodeProxy;
 
-/// <summary>What node-proxy answers without asking, with a real registry as the cache.</summary>
+/// <summary>node-proxy's answers from memory, with a real registry as the cache.</summary>
 public sealed class MemoryTests
 {
     private const string Path = "reg.example.com/team/web";
@@ -54,7 +54,7 @@ public sealed class MemoryTests
     }
 
     [Fact]
-    public async Task With_cache_and_origin_hanging_a_warm_tag_is_answered_and_nobody_waits_for_them()
+    public async Task With_cache_and_origin_hanging_a_warm_tag_is_answered_without_waiting_for_them()
     {
         var (cache, image) = (await Registry.Start(), TestImage.Small(seed: 52));
         await cache.Store(Path, "1", image);
@@ -91,7 +91,7 @@ public sealed class MemoryTests
     public async Task A_refusal_of_image_fetcher_does_not_hide_what_is_cached_then()
     {
         var (cache, image) = (await Registry.Start(), TestImage.Small(seed: 55));
-        await using var fetcher = await ScriptedUpstream.Saying(404);   // the real one would go on to a real origin
+        await using var fetcher = await ScriptedServer.Saying(404);   // the real one would go on to a real origin
         using var http = await Client(cache, fetcher.Endpoint, ("Kuik:Proxy:MissTime", Short));
         Assert.Equal(HttpStatusCode.NotFound, await Status(http, "1"));
 

@@ -82,7 +82,7 @@ public sealed class MirrorModeTests
     [Fact]
     public async Task An_origin_that_is_silent_is_waited_for_once()
     {
-        await using var origin = await ScriptedUpstream.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));   // a real one cannot be black-holed on one machine
+        await using var origin = await ScriptedServer.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));   // a real one cannot be black-holed on one machine
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 86);
         await cache.Store($"{origin.Host.Replace(':', '_')}/{Repository}", "1", image);
@@ -97,7 +97,7 @@ public sealed class MirrorModeTests
     [Fact]
     public async Task Where_freshness_is_off_and_in_rewritten_pods_a_tag_is_what_the_cache_has()
     {
-        await using var origin = await ScriptedUpstream.Saying(500);
+        await using var origin = await ScriptedServer.Saying(500);
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 87);
         var path = $"{origin.Host.Replace(':', '_')}/{Repository}";

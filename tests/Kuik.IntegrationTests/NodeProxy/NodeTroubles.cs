@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Kuik.IntegrationTests.NodeProxy;
 
-/// <summary>What can make a node-proxy stand still, all at once, against one process.</summary>
+/// <summary>Everything that can stall a node-proxy, all at once, against one process.</summary>
 /// <param name="pulls">Where it answers pulls.</param>
 /// <param name="incomplete">Origins that do not send their intermediate certificate, as in a path: <c>127.0.0.1_PORT</c>.</param>
 /// <param name="empty">An origin that has nothing, as in a path: each pull is a log line.</param>

@@ -28,7 +28,7 @@ public sealed class OddCacheTests
     {
         var origin = await Registry.Start();
         await origin.Push("a/b", "1", Image);
-        await using var cache = await ScriptedUpstream.Start(http =>
+        await using var cache = await ScriptedServer.Start(http =>
         {
             http.Response.ContentType = type;
             return http.Response.WriteAsync(body);
@@ -46,7 +46,7 @@ public sealed class OddCacheTests
     [Fact]
     public async Task Manifests_without_a_length_do_not_take_eight_megabytes_each()
     {
-        await using var cache = await ScriptedUpstream.Start(async http =>
+        await using var cache = await ScriptedServer.Start(async http =>
         {
             http.Response.ContentType = Image.MediaType;
             await http.Response.StartAsync();   // chunked
@@ -115,7 +115,7 @@ public sealed class OddCacheTests
     {
         var entry = new JsonObject { ["mediaType"] = MediaTypes.OciManifest, ["digest"] = Image.Digest, ["size"] = 1, ["artifactType"] = "application/a" };
         var list = Encoding.UTF8.GetBytes(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) }.ToJsonString());
-        await using var origin = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, list, MediaTypes.OciIndex));
+        await using var origin = await ScriptedServer.Start(http => ScriptedServer.Send(http, list, MediaTypes.OciIndex));
         using var client = Client(await StartNodeProxy.With((await Registry.Start()).Endpoint, fetcher: null, origin.Endpoint));
         var path = $"/v2/{origin.Host.Replace(':', '_')}/a/referrers/{Image.Digest}";
 
@@ -132,7 +132,7 @@ public sealed class OddCacheTests
     public async Task Pages_of_a_cache_that_lists_referrers_itself_are_relayed_one_by_one_without_the_clients_credentials()
     {
         var path = $"/v2/reg.example.com/a/referrers/{Image.Digest}";
-        await using var cache = await ScriptedUpstream.Start(async http =>
+        await using var cache = await ScriptedServer.Start(async http =>
         {
             var isReferrers = http.Request.Path.Value == path;
             http.Response.StatusCode = isReferrers ? 200 : 404;
@@ -158,8 +158,8 @@ public sealed class OddCacheTests
     [Fact]
     public async Task Addresses_that_a_file_moves_are_followed_without_a_restart()
     {
-        await using var before = await ScriptedUpstream.Saying(404);
-        await using var after = await ScriptedUpstream.Start(http => ScriptedUpstream.Send(http, Image.Bytes, Image.MediaType));
+        await using var before = await ScriptedServer.Saying(404);
+        await using var after = await ScriptedServer.Start(http => ScriptedServer.Send(http, Image.Bytes, Image.MediaType));
         var file = Path.Combine(Sandbox.Shared.NewFolder("endpoints"), "endpoints");
         await File.WriteAllTextAsync(file, $"cache={before.Endpoint}\nfetcher={before.Endpoint}\n");
         using var client = Client(await StartNodeProxy.With(cache: null, fetcher: null, origin: null, ("Kuik:Endpoints:File", file)));

@@ -17,7 +17,7 @@ internal static class PublishedNodeProxy
 
     /// <summary>Starts one and waits until it is ready.</summary>
     /// <param name="settings">As in appsettings.json.</param>
-    /// <param name="isolation">What is different about its surroundings; null for nothing.</param>
+    /// <param name="isolation">The difference of its environment; null for none.</param>
     /// <returns>It, the address of pulls and that of health and metrics.</returns>
     public static async Task<(ServerProcess Process, Uri Pulls, Uri Health)> Start(
         IReadOnlyDictionary<string, string> settings, NodeIsolation? isolation = null)
@@ -80,7 +80,7 @@ internal static class PublishedNodeProxy
 /// takes root.</param>
 internal sealed record NodeIsolation(string NameServer)
 {
-    /// <summary>What comes before the program's own command.</summary>
+    /// <summary>The command in front of the program's own.</summary>
     public string[] Wrap(string folder)
     {
         File.WriteAllText(Path.Combine(folder, "resolv.conf"), $"nameserver {NameServer}\n");

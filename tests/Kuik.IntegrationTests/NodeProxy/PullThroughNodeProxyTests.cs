@@ -100,7 +100,7 @@ public sealed class PullThroughNodeProxyTests
         var origin = await Registry.Start();
         var index = TestIndex.Small(seed: 4);
         await origin.Push(Repository, "1", index);
-        var proxy = await StartNodeProxy.With(cache: null, StartNodeProxy.Nobody(), origin.Endpoint);
+        var proxy = await StartNodeProxy.With(cache: null, StartNodeProxy.ClosedPort(), origin.Endpoint);
 
         var raw = await Skopeo.InspectRaw(proxy.Local(StoreInCache.PathOf(origin, Repository), "1"));
         var folder = await Skopeo.Pull(proxy.Local(StoreInCache.PathOf(origin, Repository), "1"), all: true);
@@ -258,34 +258,34 @@ public sealed class PullThroughNodeProxyTests
     }
 
     [Fact]
-    public async Task Nothing_but_GET_and_HEAD_reaches_an_upstream()
+    public async Task Nothing_but_GET_and_HEAD_reaches_a_source()
     {
-        await using var upstream = await ScriptedUpstream.Saying(200);
-        using var http = Client(await StartNodeProxy.With(upstream.Endpoint, upstream.Endpoint, upstream.Endpoint));
+        await using var server = await ScriptedServer.Saying(200);
+        using var http = Client(await StartNodeProxy.With(server.Endpoint, server.Endpoint, server.Endpoint));
 
         foreach (var method in new[] { "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "INVENTED" })
         {
-            using var answer = await http.SendAsync(new HttpRequestMessage(new HttpMethod(method), $"/v2/{upstream.Host.Replace(':', '_')}/a/manifests/1"));
+            using var answer = await http.SendAsync(new HttpRequestMessage(new HttpMethod(method), $"/v2/{server.Host.Replace(':', '_')}/a/manifests/1"));
             Assert.Equal((HttpStatusCode.MethodNotAllowed, "GET, HEAD"), (answer.StatusCode, string.Join(", ", answer.Content.Headers.Allow)));
         }
 
-        Assert.Empty(upstream.Requests);
+        Assert.Empty(server.Requests);
     }
 
     [Fact]
     public async Task Credentials_of_clients_stay_here()
     {
-        await using var upstream = await ScriptedUpstream.Saying(404);
-        using var http = Client(await StartNodeProxy.With(upstream.Endpoint, fetcher: null, upstream.Endpoint));
+        await using var server = await ScriptedServer.Saying(404);
+        using var http = Client(await StartNodeProxy.With(server.Endpoint, fetcher: null, server.Endpoint));
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes("user:password")));
         http.DefaultRequestHeaders.Add("Cookie", "session=1");
-        var path = $"/v2/{upstream.Host.Replace(':', '_')}/a";
+        var path = $"/v2/{server.Host.Replace(':', '_')}/a";
 
         foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
             (await http.GetAsync($"{path}/{what}")).Dispose();
 
-        Assert.Equal(12, upstream.Requests.Count);   // referrers: two tags and the API of the cache, the API and a tag of the origin; the origin's /v2/ once
-        Assert.All(upstream.Headers, headers => Assert.False(headers.ContainsKey("Authorization") || headers.ContainsKey("Cookie")));
+        Assert.Equal(12, server.Requests.Count);   // referrers: two tags and the API of the cache, the API and a tag of the origin; the origin's /v2/ once
+        Assert.All(server.Headers, headers => Assert.False(headers.ContainsKey("Authorization") || headers.ContainsKey("Cookie")));
     }
 
     [Theory]
@@ -293,21 +293,21 @@ public sealed class PullThroughNodeProxyTests
     [InlineData("Kuik:AllowedOrigins:0")]
     [InlineData("Kuik:Proxy:DeniedOrigins:0")]
     [InlineData("Kuik:Proxy:AllowedOrigins:0")]
-    public async Task An_origin_that_the_lists_forbid_is_403_and_nobody_is_asked(string list)
+    public async Task A_denied_origin_is_403_and_no_source_is_asked(string list)
     {
-        await using var upstream = await ScriptedUpstream.Saying(200);
-        var listed = list.Contains("Denied", StringComparison.Ordinal) ? upstream.Host : "docker.io";
-        using var http = Client(await StartNodeProxy.With(upstream.Endpoint, upstream.Endpoint, upstream.Endpoint, (list, listed)));
-        var path = $"/v2/{upstream.Host.Replace(':', '_')}/a";
+        await using var server = await ScriptedServer.Saying(200);
+        var listed = list.Contains("Denied", StringComparison.Ordinal) ? server.Host : "docker.io";
+        using var http = Client(await StartNodeProxy.With(server.Endpoint, server.Endpoint, server.Endpoint, (list, listed)));
+        var path = $"/v2/{server.Host.Replace(':', '_')}/a";
 
         foreach (var what in new[] { "manifests/1", $"manifests/{ArtifactManifest.EmptyDigest}", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
-            foreach (var named in new[] { $"{path}/{what}", $"/v2/a/{what}?ns={upstream.Host}" })
+            foreach (var named in new[] { $"{path}/{what}", $"/v2/a/{what}?ns={server.Host}" })
             {
                 using var answer = await http.GetAsync(named);
                 Assert.Equal((HttpStatusCode.Forbidden, "DENIED"), (answer.StatusCode, await CodeOf(answer)));
             }
 
-        Assert.Empty(upstream.Requests);
+        Assert.Empty(server.Requests);
     }
 
     [Fact]
@@ -326,7 +326,7 @@ public sealed class PullThroughNodeProxyTests
         var (cache, origin) = (await Registry.Start(), await Registry.Start());
         var image = TestImage.Small(seed: 15, size: 2_000_000);
         await origin.Push(Repository, "1", image);
-        var proxy = await StartNodeProxy.With(cache.Endpoint, StartNodeProxy.Nobody(), origin.Endpoint);
+        var proxy = await StartNodeProxy.With(cache.Endpoint, StartNodeProxy.ClosedPort(), origin.Endpoint);
         using var http = Client(proxy);
         var layer = image.Layers[^1];
         await http.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, Repository)}/blobs/{layer.Digest}");

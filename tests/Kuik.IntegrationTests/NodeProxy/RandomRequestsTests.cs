@@ -7,8 +7,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.NodeProxy;
 
 /// <summary>
-/// Random requests, well formed and not, against a running node-proxy: nothing escapes, nobody is asked whom the lists forbid, nothing grows.
-/// KUIK_TEST_REQUESTS says how many (default 20,000; memory is judged from 200,000 on), KUIK_TEST_SEED which.
+/// Random requests, well formed and not, against a running node-proxy: no exception escapes, no denied origin is asked, nothing grows.
+/// KUIK_TEST_REQUESTS sets their number (default 20,000; memory is judged from 200,000 on), KUIK_TEST_SEED the seed.
 /// </summary>
 public sealed class RandomRequestsTests(ITestOutputHelper output)
 {
@@ -21,11 +21,11 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
     [Fact]
     public async Task Random_requests_do_no_harm()
     {
-        // Given an allowed origin that sends everybody on to a forbidden one, by redirects and by token realms, and a forbidden one
+        // Given an allowed origin that redirects every client to a forbidden one, by redirects and by token realms, and a forbidden one
         var digest = TestBlob.DigestOf("x"u8.ToArray());
-        await using var forbidden = await ScriptedUpstream.Saying(200);
-        await using var cache = await ScriptedUpstream.Saying(404);
-        await using var allowed = await ScriptedUpstream.Start(http =>
+        await using var forbidden = await ScriptedServer.Saying(200);
+        await using var cache = await ScriptedServer.Saying(404);
+        await using var allowed = await ScriptedServer.Start(http =>
         {
             http.Response.StatusCode = http.Request.Path.Value!.Contains("manifests", StringComparison.Ordinal) ? 401 : 307;
             http.Response.Headers.WWWAuthenticate = $"Bearer realm=\"{forbidden.Endpoint}token\",service=\"x\"";

@@ -47,7 +47,7 @@ public sealed class RuntimeAndShutdownTests
     }
 
     [Fact]
-    public async Task A_client_that_goes_away_harms_nobody()
+    public async Task A_client_that_disconnects_does_not_affect_the_others()
     {
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 62, size: 20_000_000);

@@ -21,7 +21,7 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
     private static readonly int Seed = Read("KUIK_TEST_SEED", 1);
     private static readonly TimeSpan Promise = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Who else uses the machine may hold one process up in one round; what the troubles do to it they do in each.</summary>
+    /// <summary>Other users of the machine may stall one process in one round; the troubles stall it in each.</summary>
     private const int Rounds = 3;
 
     private readonly CertificateDownloads downloads = new();
@@ -30,13 +30,13 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
     private readonly TestImage image = TestImage.Small(seed: 90);
     private readonly TestImage large = TestImage.Small(seed: 91, size: 20_000_000);
     private readonly List<ScriptedOrigin> incomplete = [];
-    private ScriptedUpstream empty = null!;
-    private ScriptedUpstream cache = null!;
+    private ScriptedServer empty = null!;
+    private ScriptedServer cache = null!;
 
     public async ValueTask InitializeAsync()
     {
-        cache = await ScriptedUpstream.Start(AnswerAsCache);   // a real one reads from a disk that others use
-        empty = await ScriptedUpstream.Saying(404);
+        cache = await ScriptedServer.Start(AnswerAsCache);   // a real one reads from a disk that others use
+        empty = await ScriptedServer.Saying(404);
         var authority = new CertificateAuthority("Corp Intermediate", root) { DownloadAddress = downloads.Address };
         for (var i = 0; i < 4; i++)
             incomplete.Add(await ScriptedOrigin.Start(authority.Issue("CN=registry", "127.0.0.1")));
@@ -89,7 +89,7 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
         Assert.Equal(0, troubled.Process.ExitCode);
     }
 
-    /// <summary>What did not answer, or too late.</summary>
+    /// <summary>Missing and late responses.</summary>
     private async Task<List<string>> Measure(
         (ServerProcess Process, Uri Pulls, Uri Health) troubled, (ServerProcess Process, Uri Pulls, Uri Health) control)
     {
@@ -142,7 +142,7 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
         if (target == large.Layers[^1].Digest)
             return SendInPieces(http, large.Layers[^1].Bytes);
         if (path.StartsWith($"/v2/{Manifests}/manifests/", StringComparison.Ordinal))
-            return ScriptedUpstream.Send(http, image.Bytes, image.MediaType);
+            return ScriptedServer.Send(http, image.Bytes, image.MediaType);
         http.Response.StatusCode = StatusCodes.Status404NotFound;
         return Task.CompletedTask;
     }

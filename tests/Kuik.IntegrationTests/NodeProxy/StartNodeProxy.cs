@@ -5,7 +5,7 @@ namespace Kuik.IntegrationTests.NodeProxy;
 /// <summary>A node-proxy with everything it is not told about refusing connections.</summary>
 internal static class StartNodeProxy
 {
-    /// <param name="cache">Null: nobody listens there.</param>
+    /// <param name="cache">Null: a closed port.</param>
     /// <param name="fetcher">Null: there is none.</param>
     /// <param name="origin">Reached over plain HTTP; null: none is.</param>
     /// <param name="more">Further settings.</param>
@@ -13,7 +13,7 @@ internal static class StartNodeProxy
     {
         var settings = new Dictionary<string, string?>
         {
-            ["Kuik:Cache:ReadEndpoint"] = (cache ?? Nobody()).AbsoluteUri,
+            ["Kuik:Cache:ReadEndpoint"] = (cache ?? ClosedPort()).AbsoluteUri,
             ["Kuik:Fetcher:Endpoint"] = fetcher?.AbsoluteUri,
             ["Kuik:InsecureRegistries:0"] = origin?.AbsoluteUri,
         };
@@ -23,7 +23,7 @@ internal static class StartNodeProxy
     }
 
     /// <summary>An address where connections are refused.</summary>
-    public static Uri Nobody() => new($"http://127.0.0.1:{FreePort.Next()}/");
+    public static Uri ClosedPort() => new($"http://127.0.0.1:{FreePort.Next()}/");
 
     /// <summary>An image's name through this proxy, as a rewritten pod has it.</summary>
     public static string Local(this KuikService proxy, string path, string reference) =>

@@ -28,7 +28,7 @@ internal static class StoreInCache
         await PushImage.PushArtifact(http, path, wrapper, tag, CacheTags.OfManifest(index.Digest));
     }
 
-    /// <summary>What an eviction leaves under a tag of a registry that cannot delete one.</summary>
+    /// <summary>The manifest that an eviction leaves under a tag of a registry that cannot delete one.</summary>
     public static async Task Bury(this Registry cache, string path, string tag)
     {
         using var http = cache.Client(path);

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>What a person does to CachedImages, on a real Kubernetes API and a real log.</summary>
+/// <summary>A user's changes of CachedImages, on a real Kubernetes API and a real log.</summary>
 [Collection(nameof(Cluster))]
 public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
 {
@@ -70,7 +70,7 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
     }
 
     [Fact]
-    public async Task An_image_that_nobody_can_parse_gets_an_error_in_its_status_and_nothing_else()
+    public async Task An_image_that_cannot_be_parsed_gets_an_error_in_its_status_and_nothing_else()
     {
         await using var watchers = await Watchers.In(cluster);
         await watchers.Start();

@@ -143,7 +143,7 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
         return await command.ExecuteScalarAsync();
     }
 
-    /// <summary>What a replica says of itself.</summary>
+    /// <summary>A replica's response of <c>/readyz</c>.</summary>
     public static async Task<string> Readiness(KuikService service)
     {
         using var http = new HttpClient();

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>Which images expire, decided on a real cluster. The test writes the events of the services that are not there.</summary>
+/// <summary>Decisions about expiry, on a real cluster. The test writes the events of the services that do not run.</summary>
 [Collection(nameof(Cluster))]
 public sealed class ImageExpiryServiceTests(Cluster cluster)
 {

@@ -55,7 +55,7 @@ public sealed class ReflectorTests : IAsyncDisposable
         Assert.Equal("two", Keys());
         var changeSet = await reflector.TakeChanges(CancellationToken.None);
         Assert.True(changeSet.Listed);
-        Assert.Empty(changeSet.Deleted);   // absence in a list is not a deletion that somebody saw
+        Assert.Empty(changeSet.Deleted);   // absence in a list is not a deletion that was seen
         await Make("three");
         await Eventually.True(() => Keys() == "three two", "it watches again");
     }

@@ -19,7 +19,7 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
     private KuikService _before = null!;
     private StartEngine _fetcher = null!;
 
-    /// <summary>What is asked for. A digest and a blob each have a repository of their own, so that nothing is known of it.</summary>
+    /// <summary>The kinds of requests. A digest and a blob each have a repository of their own, so that nothing is known of it.</summary>
     private static readonly string[] Kinds = ["tag", "digest", "blob"];
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
 
         // Nothing is remembered and nothing cached: every pull asks the origin.
         (string, string)[] settings = [("Kuik:Proxy:MemoryLimit", "1"), .. hosts.Select((host, index) => ($"Kuik:InsecureRegistries:{index}", $"http://{host}"))];
-        _fetcher = await StartEngine.RunAt(_time, await Registry.Start(), hosts, null, ("Kuik:Cache:Endpoint", StartNodeProxy.Nobody().AbsoluteUri));
+        _fetcher = await StartEngine.RunAt(_time, await Registry.Start(), hosts, null, ("Kuik:Cache:Endpoint", StartNodeProxy.ClosedPort().AbsoluteUri));
         _alone = await StartNodeProxy.With(more: settings);
         _before = await StartNodeProxy.With(fetcher: _fetcher.Endpoint, more: settings);
     }

@@ -5,7 +5,7 @@ using static Kuik.IntegrationTests.Registries.Answers;
 
 namespace Kuik.IntegrationTests.Registries;
 
-/// <summary>How a registry answers HEAD.</summary>
+/// <summary>A registry's response to HEAD.</summary>
 public enum HeadAnswer
 {
     AsGet,
@@ -18,7 +18,7 @@ public enum HeadAnswer
     Hang,
 }
 
-/// <summary>How a registry asks for a token.</summary>
+/// <summary>A registry's request for a token.</summary>
 public enum ChallengeStyle
 {
     None,

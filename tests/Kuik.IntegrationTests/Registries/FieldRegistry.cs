@@ -12,7 +12,7 @@ namespace Kuik.IntegrationTests.Registries;
 /// <param name="isSecond">The request came to the second registry.</param>
 internal delegate Misbehaviour? FieldScript(FieldRegistry registry, OriginRequest request, bool isSecond);
 
-/// <summary>Which clients get the image of a case.</summary>
+/// <summary>The clients that get the image of a case.</summary>
 internal enum PulledBy
 {
     /// <summary>skopeo or containerd, directly; so Kuik has to.</summary>
@@ -33,7 +33,7 @@ internal sealed record FieldCase(string Name, FieldScript Script)
     /// <summary>The image opens only with <see cref="FieldRegistry.Credential"/>.</summary>
     public bool NeedsCredential { get; init; }
 
-    /// <summary>Which clients get the image. Default: those of today.</summary>
+    /// <summary>The clients that get the image. Default: today's.</summary>
     public PulledBy By { get; init; }
 
     /// <summary>The image's own registry names the second one's token server.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>Which process has a TCP connection, from /proc.</summary>
+/// <summary>Finds the process of a TCP connection, from /proc.</summary>
 internal static class ConnectionOwner
 {
     private static readonly string[] Tables = ["tcp", "tcp6"];

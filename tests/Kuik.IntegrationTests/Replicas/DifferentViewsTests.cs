@@ -11,7 +11,7 @@ public class DifferentViewsTests
     private const int Replicas = 3;
     private const int Images = 8;
 
-    /// <summary>Who knows whom, by a name for the test's.</summary>
+    /// <summary>The replicas known to each replica, by a name for the test's.</summary>
     private static readonly Dictionary<string, Func<int, int, bool>> Views = new()
     {
         ["a newer one knows all, an older one only those before it"] = (own, peer) => peer <= own,

@@ -1,6 +1,6 @@
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>What may cost an origin a blob's bytes once more.</summary>
+/// <summary>An event after which an origin may send a blob's bytes once more.</summary>
 /// <param name="From">UTC.</param>
 /// <param name="Until">UTC; null while it lasts.</param>
 /// <param name="IsPartition">False: a kill -9, which loses what was in that replica's spool.</param>

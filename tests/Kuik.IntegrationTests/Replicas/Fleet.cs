@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>What the replicas of a <see cref="Fleet"/> have in common.</summary>
+/// <summary>The common options of the replicas of a <see cref="Fleet"/>.</summary>
 /// <param name="Cache">The registry that they keep images in.</param>
 /// <param name="Origins">Hosts reached by plain HTTP.</param>
 internal sealed record FleetOptions(Registry Cache, IReadOnlyList<string> Origins)
@@ -15,7 +15,7 @@ internal sealed record FleetOptions(Registry Cache, IReadOnlyList<string> Origin
     /// <summary>True: each replica reaches each other one by a <see cref="PeerLink"/>. Default directly.</summary>
     public bool HasLinks { get; init; }
 
-    /// <summary>Whether one replica has another one, or itself, in its list. Default always.</summary>
+    /// <summary>Decides whether one replica has another one, or itself, in its list. Default always.</summary>
     public Func<int, int, bool> Knows { get; init; } = (_, _) => true;
 
     /// <summary>Further settings.</summary>

@@ -14,10 +14,9 @@ internal static class OriginBytes
     private const int OtherReplicas = 4;
 
     /// <summary>
-    /// What was sent more often than allowed, a line for each blob. A blob's bytes, from all origins and repositories together, are
-    /// allowed once; once more for each kill -9 between its
-    /// first request and its last one; and once more for each partition in that time, up to one for each other replica (each side may own
-    /// the blob).
+    /// The blobs that were sent more often than allowed, a line for each. A blob's bytes, from all origins and repositories together, are
+    /// allowed once; once more for each kill -9 between its first request and its last one; and once more for each partition in that time,
+    /// up to one for each other replica (each side may own the blob).
     /// </summary>
     /// <param name="origins">All that have any of the blobs.</param>
     /// <param name="images">Their blobs are looked at.</param>

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>What a network does with the connections that one replica opens to another.</summary>
+/// <summary>The network's treatment of the connections that one replica opens to another.</summary>
 internal enum LinkState
 {
     Open,

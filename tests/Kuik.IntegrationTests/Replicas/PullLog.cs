@@ -6,10 +6,10 @@ namespace Kuik.IntegrationTests.Replicas;
 /// <summary>A pull that ended without the image.</summary>
 /// <param name="Image">Its name.</param>
 /// <param name="Status">HTTP's, of the answer that ended it; 0 when there was none.</param>
-/// <param name="Message">What was asked, and what came back.</param>
+/// <param name="Message">The request and its response.</param>
 internal sealed record PullFailure(string Image, int Status, string Message);
 
-/// <summary>What clients have seen.</summary>
+/// <summary>The observations of clients.</summary>
 internal sealed class PullLog
 {
     private readonly Stopwatch clock = Stopwatch.StartNew();
@@ -28,7 +28,7 @@ internal sealed class PullLog
     /// <summary>Images that came whole.</summary>
     public int Pulls => Volatile.Read(ref pulls);
 
-    /// <summary>What happened, one line each with the seconds since the beginning.</summary>
+    /// <summary>The events, one line each with the seconds since the beginning.</summary>
     public string Timeline => string.Join('\n', timeline.Select(line => $"{line.At.TotalSeconds,7:0.00} {line.What}"));
 
     public void Note(string what) => timeline.Enqueue((clock.Elapsed, what));

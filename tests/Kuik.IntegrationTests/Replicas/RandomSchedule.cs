@@ -3,9 +3,8 @@ using System.Globalization;
 namespace Kuik.IntegrationTests.Replicas;
 
 /// <summary>
-/// What happens to the replicas of a fleet: a seeded sequence of starts, stops, kills, freezes, partitions and heals, one every second or
-/// two. Two replicas at least are always able to
-/// answer to clients, and a freeze ends after at most ten seconds.
+/// A seeded schedule of events for the replicas of a fleet: starts, stops, kills, freezes, partitions and heals, one every second or two.
+/// At least two replicas are always able to answer clients, and a freeze ends after at most ten seconds.
 /// </summary>
 internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
 {

@@ -4,17 +4,17 @@ using Kuik.Testing;
 
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>What a <see cref="Replica"/> is started with.</summary>
+/// <summary>The options of a <see cref="Replica"/>.</summary>
 /// <param name="Name"><c>Kuik:Fetcher:Name</c>, the same after a restart.</param>
 /// <param name="Port">Where it listens on 127.0.0.1.</param>
 /// <param name="Settings">All others.</param>
 internal sealed record ReplicaOptions(string Name, int Port, IReadOnlyDictionary<string, string> Settings)
 {
-    /// <summary>What comes before the program in the command: <c>unshare</c> with its arguments, for example. Default nothing.</summary>
+    /// <summary>The command in front of the program: <c>unshare</c> with its arguments, for example. Default none.</summary>
     public IReadOnlyList<string> Wrapper { get; init; } = [];
 }
 
-/// <summary>How a background copy ended at a replica.</summary>
+/// <summary>The outcome of a background copy at a replica.</summary>
 /// <param name="IsCopied">The image is in the cache.</param>
 /// <param name="Verdict"><c>kind message</c>, what would be recorded about the image; null for no verdict: another replica is to take
 /// it.</param>

@@ -4,7 +4,7 @@ namespace Kuik.IntegrationTests.Replicas;
 
 /// <summary>An image of a <see cref="ScheduleOrigins"/>.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Image">What a client has to get.</param>
+/// <param name="Image">The expected image.</param>
 /// <param name="MayBeRefused">Its origin refuses now and then: a failure of a pull is the origin's.</param>
 internal sealed record ScheduledImage(string Name, TestImage Image, bool MayBeRefused);
 

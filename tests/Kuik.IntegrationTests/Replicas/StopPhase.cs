@@ -1,6 +1,6 @@
 namespace Kuik.IntegrationTests.Replicas;
 
-/// <summary>What a replica is in the middle of when it is told to stop.</summary>
+/// <summary>The work of a replica at the moment it is told to stop.</summary>
 public enum StopPhase
 {
     /// <summary>The origin has not answered for the manifest.</summary>

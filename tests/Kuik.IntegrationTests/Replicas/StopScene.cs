@@ -60,7 +60,7 @@ internal sealed class StopScene : IAsyncDisposable
     }
 
     /// <summary>A pull of the image by one client, or a background copy of it, as the phase has it.</summary>
-    /// <returns>What went wrong; null for nothing.</returns>
+    /// <returns>The problem; null for none.</returns>
     public async Task<string?> Use(CancellationToken stop)
     {
         if (Phase is StopPhase.WaitingForTurn or StopPhase.MidBodyWithCopy or StopPhase.CacheUpload)
@@ -80,7 +80,7 @@ internal sealed class StopScene : IAsyncDisposable
         return busy!;
     }
 
-    /// <summary>What was held goes on.</summary>
+    /// <summary>Releases held transfers.</summary>
     public void LetGo() => gate.TrySetResult();
 
     public async ValueTask DisposeAsync()

@@ -8,7 +8,7 @@ public abstract class StopTests
 {
     public static TheoryData<StopPhase> Phases => [.. Enum.GetValues<StopPhase>()];
 
-    /// <param name="phase">What it is in the middle of.</param>
+    /// <param name="phase">The work at that moment.</param>
     /// <param name="isLetGo">True: what is under way goes on before the replica's time is up. False: not at all, and another replica
     /// takes over.</param>
     private protected static async Task Stop(StopPhase phase, bool isLetGo)

@@ -11,8 +11,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.Servers;
 
 /// <summary>
-/// What Kuik relies on in a Kubernetes API, by its own client: the same for a real kube-apiserver and for the scripted one, so that what is
-/// tested on the scripted one holds on the real one.
+/// The properties of a Kubernetes API that Kuik relies on, by its own client: the same for a real kube-apiserver and for the scripted one,
+/// so that a test with the scripted one is valid for the real one.
 /// </summary>
 public abstract class KubernetesConformance : IDisposable
 {

@@ -40,7 +40,7 @@ public class PostgresAndRabbitMqTests
     }
 
     [Fact]
-    public async Task Of_a_server_that_somebody_else_runs_only_what_is_made_here_is_touched_and_it_is_never_stopped()
+    public async Task Of_an_external_server_only_objects_created_here_are_touched_and_it_is_never_stopped()
     {
         var (theirPostgres, theirRabbit) = (await Postgres.Shared(), await RabbitMq.Shared());
         var namedPostgres = new NamedPostgres(theirPostgres.AdminConnection);

@@ -44,7 +44,7 @@ public class RegistryTests
     }
 
     [Fact]
-    public async Task With_credentials_only_who_has_them_may_pull()
+    public async Task With_credentials_only_their_user_may_pull()
     {
         var registry = await Registry.Start(new RegistryOptions { Credentials = ("robot", "secret:with:colons") });
         var name = await registry.Push("team/private", "1", TestImage.Small(seed: 3));
@@ -55,7 +55,7 @@ public class RegistryTests
     }
 
     [Fact]
-    public async Task With_tokens_a_public_repository_is_for_everybody_and_a_private_one_for_who_has_credentials()
+    public async Task With_tokens_a_public_repository_is_pulled_anonymously_and_a_private_one_with_credentials()
     {
         var tokens = await TokenServer.Start(new Dictionary<string, string> { ["robot"] = "secret" });
         tokens.Public.Add("team/public");

@@ -89,7 +89,7 @@ public sealed class ScriptedCluster : IAsyncDisposable
             $"select count(*) from kuik.mt_events where type = '{type}' {(stream is null ? "" : $"and stream_id = '{stream}'")}"))!,
         System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>Live pods without a row in the usage table, and rows of deleted pods; empty when the table is correct.</summary>
+    /// <summary>Live pods without a row in the usage table, and rows of pods that are gone; empty when the log says what is.</summary>
     public async Task<IReadOnlyList<string>> UsageProblems()
     {
         var live = Kubernetes.Pods.Where(pod => pod.Pod.IsManaged)

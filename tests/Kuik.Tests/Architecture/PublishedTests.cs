@@ -3,8 +3,8 @@ using Xunit;
 namespace Kuik.Tests.Architecture;
 
 /// <summary>
-/// Which assemblies a publish of the data plane takes, from the list that MSBuild's own targets for publishing make (Directory.Build.targets). What is
-/// published as native code is compiled from these and the framework's.
+/// The assemblies in a publish of the data plane, from the list of MSBuild's own publish targets (Directory.Build.targets). Native code is
+/// compiled from these and the framework's.
 /// </summary>
 public sealed class PublishedTests
 {

@@ -4,7 +4,7 @@ using Xunit;
 namespace Kuik.Tests.Architecture;
 
 /// <summary>
-/// Who references what, read off what was built: an assembly's .deps.json lists everything that comes along with it, through any number of others.
+/// The references of assemblies, read from build output: an assembly's .deps.json lists all of its dependencies, direct or not.
 /// </summary>
 public sealed class ReferenceTests
 {
@@ -20,7 +20,7 @@ public sealed class ReferenceTests
     [InlineData("Contracts")]
     [InlineData("Oci")]
     [InlineData("Hosting")]
-    public void What_must_work_alone_has_no_database_no_bus_and_no_Kubernetes(string project) =>
+    public void The_data_plane_and_its_libraries_reference_no_database_no_bus_and_no_Kubernetes(string project) =>
         Assert.DoesNotContain(Closure(project), package => ControlPlaneOnly.Any(one => package == one || package.StartsWith(one + ".", StringComparison.Ordinal)));
 
     [Fact]

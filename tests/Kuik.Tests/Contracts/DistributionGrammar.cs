@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Kuik.Tests.Contracts;
 
-/// <summary>What distribution/reference accepts (ParseNormalizedNamed), from its published grammar, line by line. It knows of Docker Hub's short names only.</summary>
+/// <summary>
+/// The grammar of distribution/reference (ParseNormalizedNamed), as published, line by line. It knows Docker Hub's short names only.
+/// </summary>
 internal static class DistributionGrammar
 {
     private const string DomainComponent = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Kuik.Tests.Contracts;
 
-/// <summary>What holds for every reference, whatever it looks like.</summary>
+/// <summary>Properties of every reference.</summary>
 [Properties(Arbitrary = [typeof(ReferenceGenerator)], MaxTest = 1000)]
 public sealed class ReferenceProperties
 {
@@ -58,7 +58,7 @@ public sealed class ReferenceProperties
 
         Assert.All(images.GroupBy(image => (CachePath.Of(image), image.Target)), same => Assert.Single(same.Distinct()));
         Assert.All(images.GroupBy(image => image.ToString()), same => Assert.Single(same.Select(image => (CachePath.Of(image), image.Target)).Distinct()));
-        // Those that would have one object name: whoever comes first takes it, and each of the others has one of its own.
+        // Those that would have one object name: the first one takes it, and each of the others has one of its own.
         Assert.All(images.Distinct().GroupBy(ObjectName.Of), same => Assert.Equal(same.Count() + 1, same.Select(ObjectName.Distinct).Append(same.Key).Distinct().Count()));
     }
 

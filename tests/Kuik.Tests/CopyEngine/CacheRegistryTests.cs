@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Kuik.Tests.CopyEngine;
 
-/// <summary>Who gets the password of the cache registry, and when.</summary>
+/// <summary>The recipients of the cache registry's password.</summary>
 public sealed class CacheRegistryTests : IDisposable
 {
     private static readonly string Right = BasicOf("kuik", "writes-everything");

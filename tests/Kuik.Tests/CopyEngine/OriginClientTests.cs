@@ -144,6 +144,6 @@ public sealed class OriginClientTests : IAsyncLifetime
 
     private static string UserOf(string basic) => Encoding.UTF8.GetString(Convert.FromBase64String(basic["Basic ".Length..])).Split(':')[0];
 
-    /// <summary>Whose credentials the origin was shown, in order.</summary>
+    /// <summary>The credentials that the origin got, in order.</summary>
     private List<string> Shown() => [.. origin.Ledger.Select(request => request.Authorization).OfType<string>().Select(UserOf)];
 }

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace Kuik.Tests.CopyEngine;
 
-/// <summary>Whether another replica is asked for what it has in its spool, where it does not answer at once.</summary>
+/// <summary>Requests for another replica's spool, when it does not answer at once.</summary>
 public sealed class PeerSpoolsTests : IDisposable
 {
     private static readonly Uri Other = new("http://127.0.0.1:8080/");

@@ -22,7 +22,7 @@ public sealed class RateLimitsTests : IDisposable
     public void Dispose() => services.Dispose();
 
     [Fact]
-    public void Whoever_waits_for_what_remains_does_not_come_too_early()
+    public void A_retry_after_the_remaining_time_is_not_too_early()
     {
         limits.Saw429(Hub, null, TooMany(retryAfter: 60));
         time.Advance(TimeSpan.FromSeconds(59.9999));

@@ -129,7 +129,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_dead_process_left_goes_and_what_a_living_one_has_stays()
+    public async Task The_folder_of_a_dead_process_is_deleted_and_that_of_a_live_one_is_kept()
     {
         using var living = NewSpool(1 << 20);
         var dead = Directory.CreateDirectory(Path.Combine(folder, "1-dead"));

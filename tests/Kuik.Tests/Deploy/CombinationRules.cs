@@ -2,7 +2,7 @@ using k8s.Models;
 
 namespace Kuik.Tests.Deploy;
 
-/// <summary>What an overlay and its components cannot be together.</summary>
+/// <summary>The combinations of an overlay and components that are not allowed.</summary>
 internal static class CombinationRules
 {
     private const string LostCache = "the event log would call images cached that a restarted registry has lost";

@@ -5,7 +5,7 @@ namespace Kuik.Tests.Deploy;
 /// <summary>The ServiceAccounts, Secrets and ConfigMaps that pods need are made by something.</summary>
 internal static class ConfigurationRules
 {
-    /// <summary>What pod-watcher's setup makes: Secrets and their keys.</summary>
+    /// <summary>The objects that pod-watcher's setup creates: Secrets and their keys.</summary>
     private static readonly Dictionary<string, string[]> OfSetup = new()
     {
         ["kuik-credentials"] =
@@ -17,14 +17,14 @@ internal static class ConfigurationRules
         ["kuik-webhook-tls"] = ["tls.crt", "tls.key", "ca.crt"],
     };
 
-    /// <summary>What a user makes before the component is applied, as docs/operations/install.md says.</summary>
+    /// <summary>The objects that a user creates before the component is applied, according to docs/operations/install.md.</summary>
     private static readonly string[] OfUsers =
     [
         "Secret kuik-postgres", "Secret kuik-rabbitmq", "Secret kuik-registry-s3", "Secret kuik-registry-gcs", "Secret kuik-registry-azure",
         "ConfigMap kuik-certificate-authorities", "Secret kuik-image-pull",
     ];
 
-    /// <summary>What an operator makes of an object that is there.</summary>
+    /// <summary>The objects that an operator derives from another one.</summary>
     private static readonly Dictionary<string, string> OfOperators = new()
     {
         ["Secret kuik-postgres-app"] = "Cluster kuik-postgres",

@@ -18,7 +18,7 @@ internal sealed record Manifest(string Kind, V1ObjectMeta Metadata, object? Valu
 /// <summary>A workload's pods.</summary>
 /// <param name="Owner">For example <c>Deployment kuik-webhook</c>.</param>
 /// <param name="Replicas">How many at a time; 1 for a DaemonSet and a CronJob.</param>
-/// <param name="Template">What they are made from.</param>
+/// <param name="Template">The template of its pods.</param>
 internal sealed record PodTemplate(string Owner, int Replicas, V1PodTemplateSpec Template)
 {
     public V1PodSpec Spec => Template.Spec;
@@ -55,7 +55,7 @@ internal sealed partial record ManifestSet(IReadOnlyList<Manifest> Manifests)
     /// <summary>All objects of a type.</summary>
     public IEnumerable<T> All<T>() => Manifests.Select(manifest => manifest.Value).OfType<T>();
 
-    /// <summary>Whether there is such an object.</summary>
+    /// <summary>True when the object exists.</summary>
     public bool Has(string kind, string name) => Manifests.Any(manifest => manifest.Kind == kind && manifest.Metadata.Name == name);
 
     /// <summary>Reads YAML documents. A field that a kind does not have is an error.</summary>

@@ -2,7 +2,7 @@ using k8s.Models;
 
 namespace Kuik.Tests.Deploy;
 
-/// <summary>How every pod is: small rights, bounded, and not in the way of the cluster.</summary>
+/// <summary>Rules for every pod: small permissions, resource limits, and no obstacle for the cluster.</summary>
 internal static class PodRules
 {
     /// <summary>The services that speak to the Kubernetes API.</summary>

@@ -2,7 +2,7 @@ using k8s.Models;
 
 namespace Kuik.Tests.Deploy;
 
-/// <summary>What one object names, another one is.</summary>
+/// <summary>Every object that another one names exists.</summary>
 internal static class ReferenceRules
 {
     /// <summary>A sentence for each name that leads nowhere.</summary>

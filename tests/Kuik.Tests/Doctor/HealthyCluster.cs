@@ -115,7 +115,7 @@ internal static class HealthyCluster
     public static ObjectMeta Meta(string name) => new() { Name = name };
 }
 
-/// <summary>What a check finds, in a form that a test can compare.</summary>
+/// <summary>The findings of a check, in a form that a test can compare.</summary>
 internal static class Examination
 {
     /// <summary>Severity and text of the only finding.</summary>

@@ -19,7 +19,7 @@ public class EventLogFaultTests
     [InlineData("25P02", "current transaction is aborted", "current transaction is aborted (an earlier statement of this transaction failed)")]
     [InlineData("42501", "permission denied for table mt_events", "permission denied for table mt_events")]
     [InlineData("XX000", "what no list holds", "what no list holds")]
-    public void What_Postgres_says_is_a_reason_to_wait_and_is_named(string state, string message, string reason)
+    public void An_error_of_Postgres_is_a_reason_to_wait_and_is_named(string state, string message, string reason)
     {
         var said = new PostgresException(message, "ERROR", "ERROR", state);
         var wrapped = new InvalidOperationException("Marten Command Failure:\nselect 1", new AggregateException(said));
@@ -44,7 +44,7 @@ public class EventLogFaultTests
     }
 
     [Fact]
-    public void A_connection_that_fails_without_a_word_of_the_server_is_a_reason_to_wait()
+    public void A_connection_that_fails_without_an_error_of_the_server_is_a_reason_to_wait()
     {
         var refused = new NpgsqlException("Failed to connect to 127.0.0.1:5432", new SocketException((int)SocketError.ConnectionRefused));
         var notOpen = new InvalidOperationException("Connection is not open") { Source = "Npgsql" };

@@ -27,7 +27,7 @@ public sealed class FetchImageTests
     }
 
     [Fact]
-    public void An_image_that_nobody_asked_for_is_not_fetched() => Assert.Equal(FetchDecision.NotWanted, Decide(Noon));
+    public void An_image_that_was_not_requested_is_not_fetched() => Assert.Equal(FetchDecision.NotWanted, Decide(Noon));
 
     [Fact]
     public void The_same_request_delivered_twice_is_done_once() => Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddSeconds(5), Requested, Started(Us, Noon), Cached));
@@ -106,7 +106,7 @@ public sealed class FetchImageTests
     }
 
     [Fact]
-    public void Somebody_who_asks_does_not_wait_for_the_back_off() =>
+    public void A_new_request_does_not_wait_for_the_back_off() =>
         Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(1), Requested, Failed(Noon, retryAt: Noon.AddMinutes(5)), new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon.AddMinutes(1))));
 
     [Fact]
@@ -202,7 +202,7 @@ public sealed class FetchImageTests
     }
 
     [Fact]
-    public void A_pull_of_an_image_that_nobody_asked_for_is_a_request()
+    public void A_pull_of_an_image_that_was_not_requested_is_a_request()
     {
         Assert.Equal(new RequestedByPull(Nginx, Noon), PullRecorder.Decide(Given(), Nginx, Noon));
         Assert.Equal(new RequestedByPull(Nginx, Noon), PullRecorder.Decide(Given(Requested, Cached, new ImageExpired(Nginx, Noon)), Nginx, Noon));

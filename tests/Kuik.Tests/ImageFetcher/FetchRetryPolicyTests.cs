@@ -38,7 +38,7 @@ public sealed class FetchRetryPolicyTests
         Assert.InRange(FetchRetryPolicy.At(Nginx, "rate-limited", 1, TimeSpan.FromDays(365), Noon), Noon.AddDays(1), Noon.AddDays(1.25));
 
     [Fact]
-    public void Images_that_failed_together_do_not_come_back_together_but_each_at_the_same_time_whoever_computes_it()
+    public void Retries_of_images_that_failed_together_are_spread_and_every_replica_computes_the_same_time()
     {
         var times = Enumerable.Range(0, 100).Select(i => FetchRetryPolicy.At($"docker.io/library/image:{i}", "unreachable", 5, null, Noon)).ToList();
 

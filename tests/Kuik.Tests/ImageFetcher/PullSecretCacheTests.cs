@@ -62,7 +62,7 @@ public sealed class PullSecretCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_slow_Postgres_says_in_the_end_is_taken()
+    public async Task A_late_result_of_a_slow_Postgres_is_used()
     {
         var answer = new TaskCompletionSource<PullSecret[]>();
         postgres = () => answer.Task;

@@ -48,7 +48,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public bool IsOriginUp { get; set; } = true;
 
-    /// <summary>What must never happen and did; null for nothing.</summary>
+    /// <summary>The violated invariant; null for none.</summary>
     public string? Violation { get; private set; }
 
     public bool HasOpenWork => work.Count > 0 || jobs.Count > 0 || messages.Count > 0;
@@ -187,7 +187,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
             ClaimEviction(replica);
     }
 
-    /// <summary>What a replica does goes on by one step.</summary>
+    /// <summary>Continues a replica's work by one step.</summary>
     public void Step(string replica, WorkKind kind)
     {
         if (!jobs.TryGetValue((replica, kind), out var job))

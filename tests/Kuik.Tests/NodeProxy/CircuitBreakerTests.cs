@@ -12,7 +12,7 @@ public sealed class CircuitBreakerTests
     public CircuitBreakerTests() => _circuitBreaker = new CircuitBreaker(TimeSpan.FromSeconds(5), _time);
 
     [Fact]
-    public void An_upstream_that_never_failed_is_asked() => Assert.True(_circuitBreaker.MayAsk("cache"));
+    public void A_server_that_never_failed_is_asked() => Assert.True(_circuitBreaker.MayAsk("cache"));
 
     [Fact]
     public void One_that_ran_into_a_limit_is_passed_over_until_the_pause_ends()
@@ -51,7 +51,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public void Once_it_answers_everybody_asks_it_again()
+    public void Once_it_answers_all_requests_are_sent_to_it_again()
     {
         _circuitBreaker.Trip("cache");
         _time.Advance(TimeSpan.FromSeconds(5));
@@ -83,7 +83,7 @@ public sealed class CircuitBreakerTests
         Assert.Equal([true, false, false], Enumerable.Range(0, 3).Select(_ => _circuitBreaker.Trip("cache")));
 
     [Fact]
-    public void Upstreams_named_by_requests_do_not_pile_up()
+    public void Keys_of_requests_do_not_accumulate()
     {
         for (var i = 0; i < 10_000; i++)
         {

@@ -74,7 +74,7 @@ public sealed class ManifestCacheTests
     }
 
     [Fact]
-    public async Task An_evicted_image_is_forgotten_by_tag_and_by_digest_also_for_the_time_when_nobody_answers()
+    public async Task An_evicted_image_is_removed_by_tag_and_by_digest_also_while_no_source_answers()
     {
         _cache.Says(Old);
         await Get(Tag);
@@ -123,7 +123,7 @@ public sealed class ManifestCacheTests
     [Theory]
     [InlineData(502)]
     [InlineData(504)]
-    public async Task That_nobody_could_look_is_not_remembered(int status)
+    public async Task A_lookup_that_no_source_answered_is_not_cached(int status)
     {
         _cache.Says(new Answer.Refused(status, "{}", null));
 
@@ -143,7 +143,7 @@ public sealed class ManifestCacheTests
     }
 
     [Fact]
-    public async Task When_the_cache_falls_silent_the_last_known_is_given_and_nobody_behind_it_is_asked()
+    public async Task While_the_cache_is_silent_the_last_known_manifest_is_served_and_no_later_source_is_asked()
     {
         _cache.Says(Old);
         await Get(Tag);
@@ -175,7 +175,7 @@ public sealed class ManifestCacheTests
     }
 
     [Fact]
-    public async Task What_came_from_the_origin_stands_when_the_origin_is_dead_and_the_cache_still_lacks_it()
+    public async Task A_manifest_of_the_origin_is_served_while_the_origin_is_unreachable_and_the_cache_does_not_have_it()
     {
         _origin.Says(Old);
         await Get(Tag);
@@ -219,7 +219,7 @@ public sealed class ManifestCacheTests
     }
 
     [Fact]
-    public async Task Whoever_asks_the_same_at_the_same_time_shares_one_question_and_leaving_does_not_end_it_for_others()
+    public async Task Concurrent_requests_share_one_lookup_and_a_cancelled_one_does_not_end_it_for_others()
     {
         var answer = Hold(_cache);
         using var leaves = new CancellationTokenSource();
@@ -280,7 +280,7 @@ public sealed class ManifestCacheTests
     }
 
     [Fact]
-    public async Task What_was_odd_when_it_was_found_is_said_once()
+    public async Task A_note_about_a_lookup_is_logged_once()
     {
         _cache.Says(new Answer.Passed("CORRUPT"));
         _origin.Says(Old);

@@ -6,7 +6,7 @@ using Xunit;
 namespace Kuik.Tests.NodeProxy;
 
 /// <summary>
-/// The user that the DaemonSet's processes run as: whoever shares it can share the port (docs/decisions/0005-take-over.md).
+/// The user of the DaemonSet's processes: any process of the same user can share the port (docs/decisions/0005-take-over.md).
 /// </summary>
 public sealed class NodeProxyUserTests
 {

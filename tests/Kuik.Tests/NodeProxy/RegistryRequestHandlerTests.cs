@@ -14,7 +14,7 @@ using Xunit;
 
 namespace Kuik.Tests.NodeProxy;
 
-/// <summary>What no part foresaw ends as an answer, a line in the log and a count, never as an empty 500.</summary>
+/// <summary>Unexpected exceptions end as a response, a line in the log and a count, never as an empty 500.</summary>
 public sealed class RegistryRequestHandlerTests : IDisposable
 {
     private static readonly string Digest = "sha256:" + new string('1', 64);

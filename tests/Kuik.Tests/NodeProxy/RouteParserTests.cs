@@ -37,7 +37,7 @@ public sealed class RouteParserTests
     [Theory]
     [InlineData("GET")]
     [InlineData("HEAD")]
-    public void The_version_is_told_to_whoever_asks(string method) => Assert.IsType<Route.Version>(Read("/v2/", method));
+    public void The_version_check_is_answered_for_every_client(string method) => Assert.IsType<Route.Version>(Read("/v2/", method));
 
     [Theory]
     [InlineData("PUT", "/v2/ghcr.io/a/b/manifests/1")]
@@ -75,7 +75,7 @@ public sealed class RouteParserTests
     [InlineData("/v2/reg.io/x/manifests/sha256:12", "TAG_INVALID")]
     [InlineData("/v2/reg.io/x/blobs/latest", "DIGEST_INVALID")]
     [InlineData("/v2/reg.io/x/referrers/latest", "DIGEST_INVALID")]
-    public void What_does_not_parse_is_400_and_says_what(string path, string code)
+    public void An_invalid_path_is_answered_400_with_the_cause(string path, string code)
     {
         var refused = Assert.IsType<Route.Refused>(Read(path));
 

@@ -9,13 +9,13 @@ internal sealed class ScriptedSource(string name) : IPullSource
 {
     public string Name => name;
 
-    /// <summary>What it answers from now on.</summary>
+    /// <summary>Its answer from now on.</summary>
     public Func<CancellationToken, Task<Answer>> Script { get; set; } = _ => Task.FromResult<Answer>(new Answer.Passed("not here"));
 
-    /// <summary>What it answers to a question for referrers.</summary>
+    /// <summary>Its answer to a request for referrers.</summary>
     public Answer Referrers { get; init; } = new Answer.Passed("cannot say");
 
-    /// <summary>What it was asked for.</summary>
+    /// <summary>The requests so far.</summary>
     public List<string> Asked { get; } = [];
 
     /// <summary>It answers this from now on.</summary>

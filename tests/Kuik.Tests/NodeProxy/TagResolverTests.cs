@@ -48,7 +48,7 @@ public sealed class TagResolverTests
     }
 
     [Fact]
-    public async Task A_tag_is_not_followed_to_what_nobody_has()
+    public async Task A_tag_is_not_followed_to_a_manifest_that_no_source_has()
     {
         var follow = Follow();
         _origin.Says(First);
@@ -58,7 +58,7 @@ public sealed class TagResolverTests
     }
 
     [Fact]
-    public async Task Nobody_waits_for_a_silent_origin_longer_than_the_patience_and_a_late_answer_counts()
+    public async Task No_request_waits_for_a_silent_origin_longer_than_the_patience_and_a_late_answer_counts()
     {
         var follow = Follow();
         var silent = _origin.SaysLater();
@@ -75,7 +75,7 @@ public sealed class TagResolverTests
     }
 
     [Fact]
-    public async Task Those_who_come_at_once_share_one_question()
+    public async Task Concurrent_requests_share_one_request_to_the_origin()
     {
         var follow = Follow();
         var later = _origin.SaysLater();

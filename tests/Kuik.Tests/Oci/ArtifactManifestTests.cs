@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Kuik.Tests.Oci;
 
-/// <summary>What caches hold was written with these bytes; others would have other digests.</summary>
+/// <summary>The exact bytes of manifests in existing caches; others would have other digests.</summary>
 public sealed class ArtifactManifestTests
 {
     [Fact]

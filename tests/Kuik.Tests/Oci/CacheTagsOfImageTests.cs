@@ -29,21 +29,21 @@ public class CacheTagsOfImageTests
     }
 
     [Fact]
-    public void Followers_are_looked_for_under_the_referrers_tag_and_cosigns_tags()
+    public void Referrers_are_looked_for_under_the_referrers_tag_and_cosigns_tags()
     {
         Assert.Equal([$"sha256-{Hex}", $"sha256-{Hex}.sig", $"sha256-{Hex}.att", $"sha256-{Hex}.sbom"], CacheTags.OfReferrers("sha256:" + Hex));
         Assert.Empty(CacheTags.OfReferrers("sha512:" + Hex + Hex));
     }
 
     [Fact]
-    public void A_followers_tag_is_hidden_says_its_subject_and_is_one_that_registries_take() => Assert.All(CacheTags.OfReferrers("sha256:" + Hex), tag =>
+    public void A_referrers_tag_is_hidden_says_its_subject_and_is_one_that_registries_take() => Assert.All(CacheTags.OfReferrers("sha256:" + Hex), tag =>
     {
-        var hidden = CacheTags.OfFollower(tag)!;
+        var hidden = CacheTags.OfCopiedReferrer(tag)!;
 
         Assert.Equal("sha256:" + Hex, CacheTags.SubjectOf(hidden));
         Assert.True(CacheTags.IsOurs(hidden) && ImageReference.IsTag(hidden));
         Assert.False(CacheTags.IsHold(hidden) || CacheTags.IsOurs(tag));
-        Assert.Null(CacheTags.OfFollower(hidden));
+        Assert.Null(CacheTags.OfCopiedReferrer(hidden));
     });
 
     [Theory]
@@ -51,9 +51,9 @@ public class CacheTagsOfImageTests
     [InlineData("sha256-abc.sig")]
     [InlineData("sha256-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.other")]
     [InlineData("kuik-at-1")]
-    public void Any_other_tag_is_no_followers(string tag)
+    public void Any_other_tag_is_not_a_referrers_tag(string tag)
     {
-        Assert.Null(CacheTags.OfFollower(tag));
+        Assert.Null(CacheTags.OfCopiedReferrer(tag));
         Assert.Null(CacheTags.SubjectOf(tag));
         Assert.False(CacheTags.IsOurs(tag));
     }

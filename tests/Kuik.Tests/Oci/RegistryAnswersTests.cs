@@ -6,8 +6,8 @@ using Xunit;
 namespace Kuik.Tests.Oci;
 
 /// <summary>
-/// What registries answer when they do not give a manifest, and what is made of it. The answers are theirs, from their documentation and from reports of users;
-/// scripted, because no real registry gives them on command.
+/// Responses of registries other than a manifest, and their handling. The responses are real ones, from documentation and from reports of
+/// users; scripted, because no real registry sends them on demand.
 /// </summary>
 public sealed class RegistryAnswersTests : IAsyncLifetime
 {
@@ -74,7 +74,7 @@ public sealed class RegistryAnswersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_name_that_nobody_knows_is_unreachable()
+    public async Task A_name_that_does_not_resolve_is_unreachable()
     {
         using var client = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System);
 

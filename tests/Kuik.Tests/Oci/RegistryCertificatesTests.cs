@@ -9,7 +9,7 @@ namespace Kuik.Tests.Oci;
 public sealed class RegistryCertificatesTests : IAsyncLifetime
 {
     private static readonly CertificateAuthority Ours = new("Corp Root");
-    private static readonly CertificateAuthority Other = new("Somebody Else");
+    private static readonly CertificateAuthority Other = new("Another Authority");
 
     private readonly TestImage image = TestImage.Small(seed: 1);
     private ScriptedOrigin tls = null!;
@@ -57,7 +57,7 @@ public sealed class RegistryCertificatesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_certificate_for_another_name_is_refused_whoever_signed_it()
+    public async Task A_certificate_for_another_name_is_refused_with_any_issuer()
     {
         using var client = Client([Ours]);
 

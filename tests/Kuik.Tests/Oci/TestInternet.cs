@@ -14,7 +14,7 @@ internal sealed class TestInternet
     private readonly ConcurrentDictionary<string, string[]> names = new();
     private readonly ConcurrentQueue<IPAddress> connected = new();
 
-    /// <summary>What was connected to, in order.</summary>
+    /// <summary>The connections, in order.</summary>
     public IReadOnlyList<string> Connected => [.. connected.Select(address => address.ToString())];
 
     /// <summary>Says what a name's addresses are from now on.</summary>

@@ -58,7 +58,7 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
     [Theory]
     [InlineData("tls.example")]
     [InlineData("plain.example")]
-    public async Task Credentials_that_the_proxy_refuses_are_not_shown_to_anybody(string host)
+    public async Task Credentials_that_the_proxy_refuses_are_not_sent_to_any_server(string host)
     {
         using var client = Client($"http://clerk:wrong@{proxy.Host}");
 

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Kuik.Tests.Oci;
 
-/// <summary>What registries write, on its way to logs, events, the status of resources and terminals.</summary>
+/// <summary>Text of registries in logs, events, the status of resources and terminals.</summary>
 public sealed class UntrustedTextTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Kuik.Tests.Oci;
 
-/// <summary>Who is shown a pod's credentials, by the ledgers of all who could be.</summary>
+/// <summary>The recipients of a pod's credentials, by the ledgers of all possible ones.</summary>
 public sealed class WhereCredentialsGoTests : IAsyncLifetime
 {
     private static readonly RegistryCredential Robot = new("robot", "secret");

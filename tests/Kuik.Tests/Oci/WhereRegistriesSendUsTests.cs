@@ -54,7 +54,7 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
     [InlineData("http://metadata.google.internal")]
     [InlineData("http://METADATA.google.internal.")]
     [InlineData("http://rebound.test")]
-    public async Task Nobody_may_send_us_to_link_local_or_metadata_addresses_however_they_are_written(string address)
+    public async Task No_registry_may_redirect_to_link_local_or_metadata_addresses_in_any_notation(string address)
     {
         internet.Name("rebound.test", "169.254.169.254");
         internet.Name("169.254.169.254.", "169.254.169.254");

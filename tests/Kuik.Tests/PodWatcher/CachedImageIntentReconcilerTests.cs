@@ -58,7 +58,7 @@ public sealed class CachedImageIntentReconcilerTests
         Assert.Empty(Decide(New() with { Metadata = new ObjectMeta { Name = "mine" } }, Requested, Named, new ImageRetained(Nginx, Noon)));
 
     [Fact]
-    public void A_deletion_forgets_the_wish_and_decides_nothing_about_the_image() =>
+    public void A_deletion_withdraws_the_request_and_decides_nothing_about_the_image() =>
         Assert.Equal(new ImageForgotten(Nginx, Noon) { FieldManager = "kubectl-create" }, Deleted(New(), ByPerson, Named));
 
     [Fact]

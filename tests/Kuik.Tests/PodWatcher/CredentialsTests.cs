@@ -31,7 +31,7 @@ public sealed class CredentialsTests
         Assert.Empty(Credentials.MissingOf(Credentials.MissingOf(new Dictionary<string, string>(), "kuik-postgres"), "kuik-postgres"));
 
     [Fact]
-    public void What_is_made_of_a_persons_password_holds_it_whatever_its_characters()
+    public void Values_derived_from_a_users_password_contain_it_with_any_characters()
     {
         const string odd = "a;b'c\"d @/:%";
         var present = new Dictionary<string, string> { ["postgres-password"] = odd, ["rabbitmq-password"] = odd };
@@ -43,7 +43,7 @@ public sealed class CredentialsTests
     }
 
     [Fact]
-    public void A_password_is_not_made_anew_where_something_was_made_of_it()
+    public void A_password_is_not_created_again_where_a_value_was_derived_from_it()
     {
         var present = new Dictionary<string, string> { ["registry-htpasswd"] = "x" };
 

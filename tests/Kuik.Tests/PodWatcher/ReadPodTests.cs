@@ -81,7 +81,7 @@ public sealed class ReadPodTests
     }
 
     [Fact]
-    public void An_annotation_that_nobody_can_parse_leaves_the_other_images()
+    public void An_annotation_that_cannot_be_parsed_does_not_affect_the_other_images()
     {
         var pod = Pod(new() { ["original-image-a"] = "no such:::thing", ["original-image-b"] = "nginx" }, containers: [new("a", "x"), new("b", "x")]);
 

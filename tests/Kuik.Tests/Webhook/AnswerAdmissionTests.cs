@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>What the webhook answers to a Kubernetes API, over a real socket.</summary>
+/// <summary>The webhook's responses to a Kubernetes API, over a real socket.</summary>
 public sealed class AnswerAdmissionTests : IAsyncLifetime
 {
     private readonly WebhookInProcess _webhook = new();
@@ -178,7 +178,7 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task TheLog_says_no_more_of_a_pod_than_fits_in_a_line()
+    public async Task A_log_entry_about_a_pod_fits_in_a_line()
     {
         var containers = new JsonArray([.. Enumerable.Range(0, 5000).Select(i => new JsonObject { ["name"] = $"evil\n{i}\u001b[31m", ["image"] = "A" + new string('b', 500) })]);
         var review = new JsonObject

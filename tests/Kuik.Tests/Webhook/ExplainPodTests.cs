@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>What the webhook answers to a person.</summary>
+/// <summary>The webhook's explanations for users.</summary>
 public sealed class ExplainPodTests : IAsyncLifetime
 {
     private readonly WebhookInProcess _webhook = new();

@@ -11,8 +11,8 @@ using Xunit;
 namespace Kuik.Tests.Webhook;
 
 /// <summary>
-/// What holds for any JSON that is sent as a pod. FsCheck chooses seeds; a failure names its seed, from which <see cref="RandomPod"/> writes the same text again.
-/// <see cref="RewriteProperties"/> has the same properties for pods that a Kubernetes would take.
+/// Properties of any JSON that is sent as a pod. FsCheck chooses seeds; a failure names its seed, from which <see cref="RandomPod"/> writes
+/// the same text again. <see cref="RewriteProperties"/> has the same properties for pods that Kubernetes would accept.
 /// </summary>
 [Properties(Arbitrary = [typeof(Seeds)], MaxTest = 300)]
 public sealed class FuzzTests
@@ -150,7 +150,7 @@ public sealed class FuzzTests
         }
     }
 
-    /// <summary>What a pod is written from.</summary>
+    /// <summary>The source of a random pod.</summary>
     public sealed record Seed(int Value);
 
     /// <summary>All seeds alike; an int by itself would be a small one.</summary>

@@ -20,7 +20,7 @@ internal static class JsonPatch
         return patched;
     }
 
-    /// <summary>What stands at a JSON Pointer; null where nothing does.</summary>
+    /// <summary>The value at a JSON Pointer; null for none.</summary>
     public static JsonNode? At(JsonNode? document, string path) => KeysOf(path).Aggregate(document, (node, key) => node is null ? null : Member(node, key));
 
     private static void Apply(JsonNode document, string op, string path, JsonNode? value)

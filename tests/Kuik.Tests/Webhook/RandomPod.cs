@@ -104,7 +104,7 @@ internal sealed class RandomPod(int seed)
         _text.Append(']');
     }
 
-    // Members in any order, some left out, some twice, some that nobody knows in between.
+    // Members in any order, some left out, some twice, some unknown ones in between.
     private void Object(params (string Key, Action Value)[] members)
     {
         var all = members.Where(_ => !OneIn(6)).ToList();

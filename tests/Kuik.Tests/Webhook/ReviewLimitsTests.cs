@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>What clients may take of the webhook at once, over real sockets.</summary>
+/// <summary>The limits on clients of the webhook, over real sockets.</summary>
 public sealed class ReviewLimitsTests : IAsyncLifetime
 {
     private const string Path = "/mutate-core-v1-pod";

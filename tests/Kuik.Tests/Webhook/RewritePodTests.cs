@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>What the golden folders do not show: requests of odd shapes.</summary>
+/// <summary>Cases that the golden folders do not cover: unusual requests.</summary>
 public sealed class RewritePodTests
 {
     private static readonly RewriteOptions Options = new();

@@ -11,7 +11,7 @@ using Outcome = Kuik.Webhook.Outcome;
 
 namespace Kuik.Tests.Webhook;
 
-/// <summary>What holds for every pod, whatever it looks like.</summary>
+/// <summary>Properties of every pod.</summary>
 [Properties(Arbitrary = [typeof(PodGenerator)], MaxTest = 500)]
 public sealed class RewriteProperties
 {
@@ -51,7 +51,7 @@ public sealed class RewriteProperties
     });
 
     [Property]
-    public void What_is_rewritten_says_its_origin_in_itself_and_in_its_annotation(GeneratedChange change) => Assert.All(Settings, options =>
+    public void A_rewritten_image_has_its_original_in_its_name_and_in_its_annotation(GeneratedChange change) => Assert.All(Settings, options =>
     {
         var decision = change.Decide(options);
         var patched = JsonPatch.Apply(change.Pod, decision.Patch);
@@ -125,7 +125,7 @@ public sealed class RewriteProperties
         private IEnumerable<JsonNode?> List(string name) => Pod["spec"]![name] as JsonArray ?? [];
     }
 
-    /// <summary>Pods with containers of every kind, some of them rewritten before, some marked, with fields that nobody knows.</summary>
+    /// <summary>Pods with containers of every kind, some of them rewritten before, some marked, with unknown fields.</summary>
     public static class PodGenerator
     {
         public static Arbitrary<GeneratedChange> Changes() => Gen.OneOf(Pods(), Ephemeral()).ToArbitrary();

@@ -16,7 +16,7 @@ internal sealed class WebhookInProcess : IAsyncDisposable
 
     public ConcurrentQueue<string> Log { get; } = new();
 
-    /// <summary>What became of each container, as it is counted.</summary>
+    /// <summary>The outcome of each container, as counted.</summary>
     public ConcurrentQueue<string> Counted { get; } = new();
 
     public HttpClient Http { get; } = new();

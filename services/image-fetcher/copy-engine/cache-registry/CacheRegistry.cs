@@ -42,7 +42,7 @@ internal sealed class CacheRegistry : IDisposable
     {
         var stored = await GetManifest(repository, target.Contains(':') ? CacheTags.OfManifest(target) : target, stop);
         if (stored is null || IsTombstone(stored))
-            return CacheTags.OfFollower(target) is { } hidden ? await Find(repository, hidden, stop) : null;
+            return CacheTags.OfCopiedReferrer(target) is { } hidden ? await Find(repository, hidden, stop) : null;
         if (IndexWrapper.Parse(stored.Bytes) is not { } wrapper)
             return !target.Contains(':') ? stored : Digest.Compute(stored.Bytes, target) == target ? stored with { Digest = target } : null;
         var index = await _cache.OrNull(() => _cache.Retry(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop), stop));

@@ -18,7 +18,7 @@ public sealed class ImageCopier : IDisposable
     private readonly CacheRegistry _cache;
     private readonly BlobCopier _blobCopier;
     private readonly ImagePlanReader _imagePlanReader;
-    private readonly ReferrerCopier _followers;
+    private readonly ReferrerCopier _referrerCopier;
     private readonly CacheWriters _writers;
     private readonly CopyEngineOptions _options;
     private readonly TimeProvider _time;
@@ -26,12 +26,12 @@ public sealed class ImageCopier : IDisposable
     // Apart from copies, which may take hours: checks run under the repository's lock.
     private readonly SemaphoreSlim _checks = new(MostChecks);
 
-    internal ImageCopier(CacheRegistry cache, BlobCopier blobCopier, ImagePlanReader imagePlanReader, ReferrerCopier followers, CacheWriters writers,
+    internal ImageCopier(CacheRegistry cache, BlobCopier blobCopier, ImagePlanReader imagePlanReader, ReferrerCopier referrerCopier, CacheWriters writers,
         CopyEngineOptions options, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
-        (_cache, _blobCopier, _imagePlanReader, _followers, _writers, _options, _time) =
-            (cache, blobCopier, imagePlanReader, followers, writers, options, time);
+        (_cache, _blobCopier, _imagePlanReader, _referrerCopier, _writers, _options, _time) =
+            (cache, blobCopier, imagePlanReader, referrerCopier, writers, options, time);
         _copies = new PerHostLimiter(options.MaxConcurrentBlobs);
     }
 
@@ -66,7 +66,7 @@ public sealed class ImageCopier : IDisposable
         var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, stop);
         var result = Result(plan, copied, _time.GetElapsedTime(started));
         if (_options.Referrers)
-            await _followers.Copy(image, plan, (follower, its, tag, ct) => Store(follower, its, tag, isWanted, ct), stop);
+            await _referrerCopier.Copy(image, plan, (referrer, its, tag, ct) => Store(referrer, its, tag, isWanted, ct), stop);
         return result;
     }
 

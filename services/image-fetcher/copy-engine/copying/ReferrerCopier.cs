@@ -52,27 +52,27 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
             }, stop);
 
         // 2. Referrers under tags.
-        foreach (var follower in tags.Skip(listed is null ? 0 : 1).Select(subject.With))
-            await Attempt(follower, async () =>
+        foreach (var referrer in tags.Skip(listed is null ? 0 : 1).Select(subject.With))
+            await Attempt(referrer, async () =>
             {
-                if (await originClient.FindManifest(follower, stop) is { } found)
-                    await Copy(follower, found, store, stop);
+                if (await originClient.FindManifest(referrer, stop) is { } found)
+                    await Copy(referrer, found, store, stop);
             }, stop);
     }
 
     /// <summary>Stores a list before its entries, which no other manifest lists: one entry that fails does not affect the others.</summary>
-    private async Task Copy(ImageReference follower, Manifest root, StoreImage store, CancellationToken stop)
+    private async Task Copy(ImageReference referrer, Manifest root, StoreImage store, CancellationToken stop)
     {
         var isList = MediaTypes.IsIndex(root.MediaType);
-        using var plan = isList ? new ImagePlan(root, [root], [], [], []) : await imagePlanReader.Read(follower, root, stop);
-        await store(follower, plan, CacheTags.OfFollower(follower.Tag!), stop);
+        using var plan = isList ? new ImagePlan(root, [root], [], [], []) : await imagePlanReader.Read(referrer, root, stop);
+        await store(referrer, plan, CacheTags.OfCopiedReferrer(referrer.Tag!), stop);
         if (!isList)
             return;
 
         var entries = ReadManifest.Entries(root);
         if (entries.Count > MostReferrers)
-            LogMany(follower, entries.Count, MostReferrers);
-        foreach (var entry in entries.Take(MostReferrers).Select(entry => follower.With(entry.Digest)))
+            LogMany(referrer, entries.Count, MostReferrers);
+        foreach (var entry in entries.Take(MostReferrers).Select(entry => referrer.With(entry.Digest)))
             await Attempt(entry, async () =>
             {
                 using var found = await imagePlanReader.Read(entry, stop);
@@ -81,7 +81,7 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
     }
 
     /// <summary>Runs a step. Failures are logged; rate limiting and unreachable origins abort the pass.</summary>
-    private async Task Attempt(ImageReference follower, Func<Task> work, CancellationToken stop)
+    private async Task Attempt(ImageReference referrer, Func<Task> work, CancellationToken stop)
     {
         try
         {
@@ -89,13 +89,13 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
         }
         catch (Exception e) when (!stop.IsCancellationRequested && e is not CopyException { Kind: CopyException.RateLimited or CopyException.Unreachable })
         {
-            LogFailed(follower, e.Message);
+            LogFailed(referrer, e.Message);
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "Referrer {Follower} not copied, the image itself was: {Reason}")]
-    private partial void LogFailed(ImageReference follower, string reason);
+    [LoggerMessage(LogLevel.Warning, "Referrer {Referrer} not copied, the image itself was: {Reason}")]
+    private partial void LogFailed(ImageReference referrer, string reason);
 
-    [LoggerMessage(LogLevel.Warning, "Referrers list {Follower} has {Count} manifests; only the first {Most} are copied")]
-    private partial void LogMany(ImageReference follower, int count, int most);
+    [LoggerMessage(LogLevel.Warning, "Referrers list {Referrer} has {Count} manifests; only the first {Most} are copied")]
+    private partial void LogMany(ImageReference referrer, int count, int most);
 }

@@ -19,7 +19,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
 
     private readonly FakeTimeProvider time = new();
     private readonly ConcurrentQueue<string> log = new();
-    private RequestCloudToken cloud = _ => throw new InvalidOperationException("nobody said what the cloud gives");
+    private RequestCloudToken cloud = _ => throw new InvalidOperationException("the cloud's answer is not set");
     private int asked;
 
     private CloudCredentials Clouds => field ??= new CloudCredentials([this], time, new Lines(log));

@@ -29,7 +29,7 @@ internal sealed class ScriptedCloud : IAsyncDisposable
         Connections = new CloudConnections(To("direct"), To("services"));
     }
 
-    /// <summary>What to reach it by.</summary>
+    /// <summary>The connections to it.</summary>
     public CloudConnections Connections { get; }
 
     /// <summary>Every request so far, in order.</summary>

@@ -10,19 +10,19 @@ namespace Kuik.IntegrationTests.NodeProxy;
 /// A server that plays a cache, an image-fetcher or an origin from a script: a fake, because no real one breaks off, lies or falls silent on command.
 /// Real on the wire.
 /// </summary>
-internal sealed class ScriptedUpstream : IAsyncDisposable
+internal sealed class ScriptedServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ConcurrentQueue<(string Line, IHeaderDictionary Headers)> _requests = new();
 
-    private ScriptedUpstream(WebApplication app) => _app = app;
+    private ScriptedServer(WebApplication app) => _app = app;
 
     public Uri Endpoint => new(_app.Urls.First());
 
     /// <summary>Host and port as an image's name holds them.</summary>
     public string Host => Endpoint.Authority;
 
-    /// <summary>What it was asked: method and path.</summary>
+    /// <summary>The requests so far: method and path.</summary>
     public IReadOnlyList<string> Requests => [.. _requests.Select(request => request.Line)];
 
     /// <summary>The headers of all it was asked.</summary>
@@ -30,12 +30,12 @@ internal sealed class ScriptedUpstream : IAsyncDisposable
 
     /// <summary>Starts one.</summary>
     /// <param name="answer">The script.</param>
-    public static async Task<ScriptedUpstream> Start(RequestDelegate answer)
+    public static async Task<ScriptedServer> Start(RequestDelegate answer)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        var upstream = new ScriptedUpstream(builder.Build());
+        var upstream = new ScriptedServer(builder.Build());
         upstream._app.Run(http =>
         {
             var headers = new HeaderDictionary();
@@ -49,7 +49,7 @@ internal sealed class ScriptedUpstream : IAsyncDisposable
     }
 
     /// <summary>One that answers every request with this status and nothing else.</summary>
-    public static Task<ScriptedUpstream> Saying(int status) => Start(http =>
+    public static Task<ScriptedServer> Saying(int status) => Start(http =>
     {
         http.Response.StatusCode = status;
         return Task.CompletedTask;
