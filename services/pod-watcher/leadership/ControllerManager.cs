@@ -107,7 +107,9 @@ internal sealed partial class ControllerManager(
             api, kinds, pods, accounts, known, absences, follower, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
         var observeImages = new CachedImageIntentReconciler(
             writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics, logs.CreateLogger<CachedImageIntentReconciler>());
-        var writeImages = new CachedImageReconciler(writer, resources, views, known, deletions, wishes, transactions, time);
+        var recorder = new EventRecorder(api, metrics, time, logs.CreateLogger<EventRecorder>());
+        var reporter = new ImageEventReporter(recorder, pods, known, time);
+        var writeImages = new CachedImageReconciler(writer, resources, views, known, deletions, wishes, reporter, transactions, time);
         var repositoryReconciler = new RepositoryReconciler(writer, repositories, views, repositoryQueue, time);
 
         var podController = NewController(new("pods", Workers: 4, Batch: 50), podQueue, podReconciler);
@@ -123,7 +125,8 @@ internal sealed partial class ControllerManager(
         // 4. All of it, until one part ends; then the others have to end too.
         await TaskGroup.Run(
             ct,
-            pods.Run, accounts.Run, resources.Run, repositories.Run, follower.Run, resync.Run, observeImages.Follow, repositoryReconciler.Follow, refresher.Refresh,
+            pods.Run, accounts.Run, resources.Run, repositories.Run, follower.Run, resync.Run, observeImages.Follow,
+            repositoryReconciler.Follow, refresher.Refresh, recorder.Run,
             end => After(follower.Listed, podController, end),
             end => After(Task.WhenAll(resources.FirstList, refresher.First), resourceController, end),
             end => After(Task.WhenAll(resources.FirstList, refresher.First), imageController, end),

@@ -37,9 +37,17 @@ internal sealed record LivePod(string Uid, string Namespace, string Name, IReadO
 
     /// <summary>Its node and the digests of all of its containers are known, so that it is worth while to record them.</summary>
     public bool IsDetailed =>
-        Node is not null && Images.All(image => image.Digest is not null || image.Container.StartsWith("volume ", StringComparison.Ordinal));
+        Node is not null && Images.All(image => image.Digest is not null || IsVolume(image));
+
+    /// <summary>Its node may still have to pull this image: it is not known to have started a container with it. Of an image volume nothing
+    /// is known but whether the pod runs.</summary>
+    /// <param name="image">The normalised reference.</param>
+    public bool WaitsFor(string image) => DeletedAt is null && Phase is null or "Pending" or "Running"
+        && Images.Any(use => use.Image == image && use.Digest is null && (Phase != "Running" || !IsVolume(use)));
 
     /// <summary>A resourceVersion as a number; null where it is none.</summary>
     public static long? ParseVersion(string? version) =>
         long.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+
+    private static bool IsVolume(PodImage image) => image.Container.StartsWith("volume ", StringComparison.Ordinal);
 }

@@ -95,6 +95,13 @@ internal sealed class PodUsageCache
         }
     }
 
+    /// <summary>The uids of all pods that use an image, in no order.</summary>
+    public IReadOnlyList<string> UidsOf(string image)
+    {
+        lock (gate)
+            return users.TryGetValue(image, out var all) ? [.. all] : [];
+    }
+
     private static readonly Comparer<(string Namespace, string Name)> InOrder = Comparer<(string Namespace, string Name)>.Create((a, b) =>
         string.CompareOrdinal(a.Namespace, b.Namespace) is not 0 and var byNamespace ? byNamespace : string.CompareOrdinal(a.Name, b.Name));
 

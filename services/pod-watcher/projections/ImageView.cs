@@ -40,6 +40,16 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>Why the cache registry no longer has the last copy; null unless it was lost and there is none since.</summary>
     public ImageLost? Lost { get; init; }
 
+    /// <summary>The decision that it leaves the cache; null unless it is on its way out.</summary>
+    public ImageExpired? Expired { get; init; }
+
+    /// <summary>UTC: since when the cache can serve it, or cannot: the time of the event, which no restart and no retry moves.</summary>
+    public DateTimeOffset ReadyChangedAt { get; init; }
+
+    /// <summary>UTC: the last event that says that its use began or ended. Where there is none (a retained image whose last pod went), the
+    /// last one before.</summary>
+    public DateTimeOffset UseChangedAt { get; init; }
+
     /// <summary>The state after one more event.</summary>
     /// <param name="view">Null before the first.</param>
     /// <param name="id">The stream's key.</param>
@@ -59,12 +69,15 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     {
         var view = fact switch
         {
-            RequestedByPod e => Requested(e.WrittenAs),
-            RequestedByPerson e => Requested(e.WrittenAs),
+            RequestedByPod e => Requested(e.WrittenAs, e.RequestedAt),
+            RequestedByPerson e => Requested(e.WrittenAs, e.RequestedAt),
+            RequestedByPull e => Requested(WrittenAs, e.RequestedAt),
             ImageCached e => this with { Cached = e, Failed = null, Lost = null },
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
-            ImageUnused e => this with { ExpiresAt = e.ExpiresAt },
+            ImageUnused e => this with { ExpiresAt = e.ExpiresAt, UseChangedAt = e.Since },
+            ImageUsedAgain e => this with { UseChangedAt = e.UsedAt },
+            ImageExpired e => this with { Expired = e },
             _ => this,
         };
         return view with
@@ -73,12 +86,25 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             Cached = state.Digest is null ? null : view.Cached,
             Failed = state.Phase == ImagePhase.Gone ? null : view.Failed,
             Lost = state.IsWanted ? view.Lost : null,
+            Expired = state.IsLeaving ? view.Expired : null,
+            ReadyChangedAt = (fact, State.IsCached, state.IsCached) switch
+            {
+                (ImageCached e, false, true) => e.CachedAt,
+                (ImageLost e, true, false) => e.LostAt,
+                (ImageExpired e, true, false) => e.ExpiredAt,
+                _ => view.ReadyChangedAt,
+            },
         };
     }
 
     // The first reference that a person or pod wrote stays while the image lives; one that returns is shown as it is written then.
-    private ImageView Requested(string writtenAs) =>
-        !State.IsWanted || WrittenAs == Image ? this with { WrittenAs = writtenAs } : this;
+    private ImageView Requested(string writtenAs, DateTimeOffset at)
+    {
+        var view = !State.IsWanted || WrittenAs == Image ? this with { WrittenAs = writtenAs } : this;
+        if (!State.IsWanted || UnusedSince is not null)
+            view = view with { UseChangedAt = at };
+        return State.Phase is ImagePhase.Unknown or ImagePhase.Gone ? view with { ReadyChangedAt = at } : view;
+    }
 
     private static ImageStage StageOf(ImagePhase phase, ImageStage before) => phase switch
     {
@@ -118,7 +144,7 @@ public enum ImageStage
 public sealed partial class ImageViewProjection : SingleStreamProjection<ImageView, string>
 {
     /// <summary>Its name in the log. Another one than the version before had: it is projected from the start.</summary>
-    public const string ProjectionName = "image-view-2";
+    public const string ProjectionName = "image-view-3";
 
     public ImageViewProjection()
     {

@@ -168,10 +168,11 @@ internal sealed partial class CachedImageIntentReconciler(
 
     private async Task Refuse(CachedImage resource, string problem, CancellationToken ct)
     {
+        var sentence = $"spec.sourceImage \"{resource.Spec?.SourceImage}\" is not an image reference: {problem}";
         var status = new CachedImage
         {
             Metadata = new ObjectMeta { Name = resource.Metadata.Name, Uid = resource.Metadata.Uid },
-            Status = new CachedImageStatus { LastError = $"spec.sourceImage \"{resource.Spec?.SourceImage}\" is not an image reference: {problem}" },
+            Status = ShowImage.Invalid(sentence, resource.Metadata.CreationTimestamp!.Value),
         };
         await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, CachedImageReconciler.StatusManager, KubernetesJson.Default.CachedImage, ct);
     }

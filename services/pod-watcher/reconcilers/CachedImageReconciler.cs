@@ -11,7 +11,7 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed class CachedImageReconciler(
     RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, PodUsageCache known, OwnDeletions ownDeletions, RecordedIntents wishes,
-    EventLogTransactions transactions, TimeProvider time) : IReconciler
+    ImageEventReporter reporter, EventLogTransactions transactions, TimeProvider time) : IReconciler
 {
     /// <summary>Who owns the fields of metadata and spec that this service writes.</summary>
     public const string FieldManager = "kuik";
@@ -44,20 +44,27 @@ internal sealed class CachedImageReconciler(
             return;   // a person's, and new: CachedImageIntentReconciler takes it up, and has it looked at again
         var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
         if (ShowImage.Desired(view, name, count, pods) is { } desired)
-            await Write(view, actual, desired, ct);
+        {
+            if (await Write(view, actual, desired, ct) is { } written)
+                reporter.Report(view, written);
+        }
         else if (actual?.Managers.IsTakenUp == true)   // else it is a person's and newer than the view
+        {
             await ownDeletions.Delete(api, actual, ct);
+            reporter.ReportEvicted(actual);
+        }
     }
 
-    private async Task Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
+    /// <returns>The resource as it is now; null when there is to be none.</returns>
+    private async Task<CachedImage?> Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
     {
         if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && desired.Status!.UsedBy!.Count == 0)))
-            return;   // deleted, and on its way out or about to be: nothing is to be shown any more
+            return null;   // deleted, and on its way out or about to be: nothing is to be shown any more
         if (actual is null && view.IsRetained)
             actual = (await PutBack(desired, ct))?.WithManagers();
         desired = ShowImage.BesideAPersons(desired, actual);
         if (actual is not null && ShowImage.Says(actual, desired))
-            return;
+            return actual;
         var path = $"{CachedImage.Path}/{desired.Metadata.Name}";
         if (actual is null || !ShowImage.SaysSpec(actual, desired))
         {
@@ -70,6 +77,7 @@ internal sealed class CachedImageReconciler(
             var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid }, Spec = null };
             await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
         }
+        return actual;
     }
 
     private async Task<CachedImage?> PutBack(CachedImage desired, CancellationToken ct)

@@ -7,7 +7,9 @@ namespace Kuik.PodWatcher;
 internal static class ShowImage
 {
     /// <summary>How many pods a resource names: their count has no limit, the size of an object in etcd has one.</summary>
-    public const int PodsNamed = 20;
+    public const int PodsNamed = 50;
+
+    private const int ShortDigestLength = 12;   // as docker and crictl print them
 
     /// <summary>The resource of an image that has a name, without its metadata but for name and label; null when it should have
     /// none.</summary>
@@ -30,6 +32,18 @@ internal static class ShowImage
             Status = Status(view, count, pods),
         };
     }
+
+    /// <summary>The status of a resource whose <c>spec.sourceImage</c> is no image reference.</summary>
+    /// <param name="problem">One sentence.</param>
+    /// <param name="createdAt">UTC: when the resource was created. It has been invalid since then: <see cref="CachedImageReconciler"/>
+    /// takes such an edit of a valid one back.</param>
+    public static CachedImageStatus Invalid(string problem, DateTimeOffset createdAt) => new()
+    {
+        IsCached = false,
+        Phase = CachedImagePhase.Invalid,
+        LastError = problem,
+        Conditions = CachedImageConditions.OfInvalid(problem, createdAt),
+    };
 
     /// <summary>The same without the fields of the spec that a person owns, and with a word about one that has no effect.</summary>
     /// <param name="desired">What the resource should say.</param>
@@ -64,11 +78,12 @@ internal static class ShowImage
         var cached = view.Cached;
         var failed = view.Failed;
         var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // those say nothing about the origin
+        var use = new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count);
         return new CachedImageStatus
         {
             IsCached = cached is not null,
             Phase = Phase(view.Stage),
-            UsedBy = new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count),
+            UsedBy = use,
             Digest = Hex(cached?.Digest),
             UpstreamDigest = reachedOrigin ? Hex(cached?.Digest) : null,
             UpToDate = reachedOrigin && cached is not null ? true : null,
@@ -77,12 +92,15 @@ internal static class ShowImage
             LastSeenUpstream = cached?.CachedAt,
             LastSuccessfulPull = cached?.CachedAt,
             SizeInBytes = cached?.SizeInBytes,
+            Size = cached is null ? null : ByteSize.Format(cached.SizeInBytes),
+            ShortDigest = Hex(cached?.Digest) is { } hex ? hex[..Math.Min(hex.Length, ShortDigestLength)] : null,
             MediaType = cached?.MediaType,
             Platforms = NullWhenEmpty(cached?.Platforms),
             MissingPlatforms = NullWhenEmpty(cached?.MissingPlatforms),
             LastError = failed?.Reason ?? view.Lost?.Reason,
             NextRetry = failed?.RetryAt,
             UnusedSince = view.UnusedSince,
+            Conditions = CachedImageConditions.From(view, use),
         };
     }
 

@@ -133,6 +133,12 @@ public sealed record CachedImageStatus
 
     public long? SizeInBytes { get; init; }
 
+    /// <summary><see cref="SizeInBytes"/> for people: <c>56.3MiB</c>.</summary>
+    public string? Size { get; init; }
+
+    /// <summary>The first 12 hex digits of <see cref="Digest"/>.</summary>
+    public string? ShortDigest { get; init; }
+
     public string? MediaType { get; init; }
 
     public IReadOnlyList<string>? Platforms { get; init; }
@@ -146,10 +152,13 @@ public sealed record CachedImageStatus
 
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? UnusedSince { get; init; }
+
+    /// <summary><c>Ready</c>, <c>Cached</c>, <c>UpToDate</c> and <c>InUse</c>, in this order.</summary>
+    public IReadOnlyList<ResourceCondition>? Conditions { get; init; }
 }
 
 /// <summary>Who uses an image.</summary>
-/// <param name="Pods">At most 20 of them; null for none.</param>
+/// <param name="Pods">At most 50 of them; null for none.</param>
 /// <param name="Count">How many there are.</param>
 public sealed record CachedImageUse(IReadOnlyList<PodName>? Pods, int Count);
 
@@ -157,7 +166,7 @@ public sealed record CachedImageUse(IReadOnlyList<PodName>? Pods, int Count);
 /// <param name="NamespacedName"><c>namespace/name</c>.</param>
 public sealed record PodName(string NamespacedName);
 
-/// <summary>The values of <see cref="CachedImageStatus.Phase"/>, as in v1.</summary>
+/// <summary>The values of <see cref="CachedImageStatus.Phase"/>: v1's, and <see cref="Invalid"/>.</summary>
 public static class CachedImagePhase
 {
     public const string Synchronizing = nameof(Synchronizing);
@@ -165,4 +174,7 @@ public static class CachedImagePhase
     public const string ErrImagePull = nameof(ErrImagePull);
     public const string Ready = nameof(Ready);
     public const string Terminating = nameof(Terminating);
+
+    /// <summary><c>spec.sourceImage</c> is no image reference.</summary>
+    public const string Invalid = nameof(Invalid);
 }

@@ -28,6 +28,10 @@ public sealed record ObjectMeta
 
     public IReadOnlyDictionary<string, string>? Annotations { get; init; }
 
+    /// <summary>When the object was created; never written.</summary>
+    [JsonConverter(typeof(KubernetesTime))]
+    public DateTimeOffset? CreationTimestamp { get; init; }
+
     /// <summary>Set while the object is being deleted and still there.</summary>
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? DeletionTimestamp { get; init; }

@@ -85,6 +85,7 @@ public sealed class AccessRightsTests(Cluster cluster)
         var watcher = await watchers.Start();
         await watchers.Pod("web", "nginx:1.27");
         await watchers.Shows(Resource, ".status.usedBy.count", "1");
+        await FailTwice(watchers);
         // A pod without its label is looked for by its name, as one that is deleted is not.
         await cluster.Api.Kubectl("label", "pod", "-n", "apps", "web", "kuik.enix.io/managed-");
         await watchers.Shows(Resource, ".status.usedBy.count", "0");
@@ -94,6 +95,18 @@ public sealed class AccessRightsTests(Cluster cluster)
         await Eventually.True(async () => await NoResourceIsLeft(), "the image's CachedImage and Repository are gone");
         await Eventually.True(() => watcher.Log.Contains("wrote ConfigMap", StringComparison.Ordinal), "the addresses are written");
         await watcher.Stop();   // gives the Lease back
+    }
+
+    /// <summary>An Event is created with the first failure and changed with the second.</summary>
+    private static async Task FailTwice(Watchers watchers)
+    {
+        for (var attempt = 1; attempt <= 2; attempt++)
+        {
+            var now = DateTimeOffset.UtcNow;
+            await watchers.Append(Image, new ImageFetchStarted(Image, "fetcher", now.AddMinutes(2), now) { Attempt = attempt },
+                new ImageFetchFailed(Image, "refused", $"refused {attempt}", false, now.AddHours(1), now) { Attempt = attempt });
+            await watchers.Shows(Resource, ".status.lastError", $"refused {attempt}");
+        }
     }
 
     /// <summary>The Services whose addresses pod-watcher writes for node-proxy, and nothing written yet.</summary>

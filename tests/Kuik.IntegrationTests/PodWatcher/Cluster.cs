@@ -176,10 +176,13 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
         Eventually.True(async () => await Field(name, jsonPath) == value, $"CachedImage {name} shows {jsonPath} = {value}");
 
     /// <summary>Appends events of the services that are not there to an image's stream.</summary>
-    public async Task Append(string image, params object[] facts)
+    public Task Append(string image, params object[] facts) => AppendTo(Log, image, facts);
+
+    /// <summary>The same in any log.</summary>
+    public static async Task AppendTo(string log, string image, params object[] facts)
     {
         var builder = WebApplication.CreateBuilder();
-        builder.Configuration["ConnectionStrings:Postgres"] = Log;
+        builder.Configuration["ConnectionStrings:Postgres"] = log;
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         builder.AddKuikEventLog("test");
@@ -187,9 +190,9 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
         foreach (var service in app.Services.GetServices<IHostedService>())
             await service.StartAsync(CancellationToken.None);
         await app.Services.GetRequiredService<EventLogTransactions>().Execute(
-            async log =>
+            async transaction =>
             {
-                var stream = await log.ReadImage(image, CancellationToken.None);
+                var stream = await transaction.ReadImage(image, CancellationToken.None);
                 foreach (var fact in facts)
                     stream.Append(fact);
             },

@@ -1,3 +1,4 @@
+using Kuik.Contracts;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Kuik.Testing;
@@ -41,6 +42,31 @@ public sealed class WatcherFaultTests
         Assert.DoesNotContain("   at ", watcher.Log, StringComparison.Ordinal);
         if (name == "full disk")
             Assert.Contains("No space left on device", causes, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_API_that_refuses_events_holds_up_nothing_and_is_named_once()
+    {
+        await using var cluster = await ScriptedCluster.Start();
+        cluster.Kubernetes.Script = request =>
+            request.Resource == "events" ? ScriptedAnswers.Refuse(403, "Forbidden", "events is forbidden") : null;
+        var watcher = await cluster.StartService("PodWatcher");
+        for (var i = 0; i < 3; i++)
+            cluster.Kubernetes.AddPod("apps", $"web-{i}", $"nginx:{i}");
+        await cluster.UsageIsRight();
+        for (var i = 0; i < 3; i++)
+        {
+            var (image, now) = ($"docker.io/library/nginx:{i}", DateTimeOffset.UtcNow);
+            await Watchers.AppendTo(
+                cluster.Database, image, new ImageFetchStarted(image, "fetcher", now.AddMinutes(2), now) { Attempt = 1 },
+                new ImageFetchFailed(image, "refused", "docker.io refused access", false, now.AddHours(1), now) { Attempt = 1 });
+        }
+
+        await Eventually.True(() => cluster.Kubernetes.List(Images)
+            .Count(item => (string?)item["status"]?["phase"] == "ErrImagePull") == 3, "the resources say so");
+        await Eventually.True(() => cluster.Kubernetes.Requests("create", "events") >= 3, "Events are tried");
+        Assert.Single(watcher.Log.Split('\n'), line => line.Contains("events is forbidden", StringComparison.Ordinal));
+        Assert.DoesNotContain("not up to date", await Watchers.Readiness(watcher), StringComparison.Ordinal);
     }
 
     [Fact]

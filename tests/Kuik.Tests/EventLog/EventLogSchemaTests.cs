@@ -10,7 +10,7 @@ namespace Kuik.Tests.EventLog;
 public class EventLogSchemaTests
 {
     /// <summary>Of the script that makes the schema from nothing.</summary>
-    private const string Checksum = "0b5494609310b884b896064751f3354ba61e1d46099fc0041cf2864a08f9701a";
+    private const string Checksum = "c2fba555c3c3e30f2bdf9b051390c9a1d5a7fce4f0c87c19ddc59b46539557fe";
 
     [Fact]
     public void Tables_functions_and_indexes_do_not_change_without_a_new_schema_version()

@@ -49,7 +49,7 @@ public class PersistedNamesTests
         var tables = Regex.Matches(store.Storage.ToDatabaseScript(), @"CREATE TABLE IF NOT EXISTS kuik\.(mt_doc_\w+)", RegexOptions.IgnoreCase)
             .Select(match => match.Groups[1].Value);
 
-        Assert.Equal(["mt_doc_clusteridentity", "mt_doc_deadletterevent", "mt_doc_image_view_2", "mt_doc_takenname"], tables.Order(StringComparer.Ordinal));
+        Assert.Equal(["mt_doc_clusteridentity", "mt_doc_deadletterevent", "mt_doc_image_view_3", "mt_doc_takenname"], tables.Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public class PersistedNamesTests
         await using var services = Services();
         var store = (DocumentStore)services.GetRequiredService<IDocumentStore>();
 
-        Assert.Equal(["image-states-1:All", "image-view-2:All", "relay:All"],
+        Assert.Equal(["image-states-1:All", "image-view-3:All", "relay:All"],
             store.Options.Projections.AllShards().Select(shard => shard.Name.Identity).Order(StringComparer.Ordinal));
         Assert.Contains("image-users", store.Options.Projections.AllProjectionNames().Select(name => name.Trim('\'')));   // quoted for SQL
     }
