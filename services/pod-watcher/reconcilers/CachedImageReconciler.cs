@@ -43,7 +43,8 @@ internal sealed class CachedImageReconciler(
         if (actual is not null && !wishes.MayWrite(actual))
             return;   // a person's, and new: CachedImageIntentReconciler takes it up, and has it looked at again
         var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
-        if (ShowImage.Desired(view, name, count, pods) is { } desired)
+        var (workloadCount, workloads) = known.WorkloadsOf(view.Image, ShowImage.PodsNamed);
+        if (ShowImage.Desired(view, name, count, pods, workloadCount, workloads) is { } desired)
             await Write(view, actual, desired, ct);
         else if (actual?.Managers.IsTakenUp == true)   // else it is a person's and newer than the view
             await ownDeletions.Delete(api, actual, ct);
@@ -51,7 +52,8 @@ internal sealed class CachedImageReconciler(
 
     private async Task Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
     {
-        if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && desired.Status!.UsedBy!.Count == 0)))
+        var isUsed = desired.Status!.UsedBy is not { Count: 0, WorkloadCount: null };
+        if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && !isUsed)))
             return;   // deleted, and on its way out or about to be: nothing is to be shown any more
         if (actual is null && view.IsRetained)
             actual = (await PutBack(desired, ct))?.WithManagers();

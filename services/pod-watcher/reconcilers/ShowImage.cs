@@ -15,7 +15,10 @@ internal static class ShowImage
     /// <param name="name">The resource's name.</param>
     /// <param name="count">How many pods use it.</param>
     /// <param name="pods">The first of them, as <c>namespace/name</c>.</param>
-    public static CachedImage? Desired(ImageView view, string name, int count, IReadOnlyList<string> pods)
+    /// <param name="workloadCount">How many workloads use it.</param>
+    /// <param name="workloads">The first of them; null for none.</param>
+    public static CachedImage? Desired(
+        ImageView view, string name, int count, IReadOnlyList<string> pods, int workloadCount = 0, IReadOnlyList<WorkloadName>? workloads = null)
     {
         if (view.Stage == ImageStage.Evicted)
             return null;
@@ -26,8 +29,12 @@ internal static class ShowImage
                 Name = name,
                 Labels = new Dictionary<string, string> { [Names.RepositoryLabel] = ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
             },
-            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count > 0 ? null : view.ExpiresAt },
-            Status = Status(view, count, pods),
+            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
+            Status = Status(view, new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count)
+            {
+                Workloads = NullWhenEmpty(workloads),
+                WorkloadCount = workloadCount == 0 ? null : workloadCount,
+            }),
         };
     }
 
@@ -59,7 +66,7 @@ internal static class ShowImage
         && (actual.Managers.ExpiresAt is not null || Seconds(actual.Spec?.ExpiresAt) == Seconds(desired.Spec.ExpiresAt))
         && desired.Metadata.Labels!.All(label => actual.Metadata.Labels?.GetValueOrDefault(label.Key) == label.Value);
 
-    private static CachedImageStatus Status(ImageView view, int count, IReadOnlyList<string> pods)
+    private static CachedImageStatus Status(ImageView view, CachedImageUse use)
     {
         var cached = view.Cached;
         var failed = view.Failed;
@@ -68,7 +75,7 @@ internal static class ShowImage
         {
             IsCached = cached is not null,
             Phase = Phase(view.Stage),
-            UsedBy = new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count),
+            UsedBy = use,
             Digest = Hex(cached?.Digest),
             UpstreamDigest = reachedOrigin ? Hex(cached?.Digest) : null,
             UpToDate = reachedOrigin && cached is not null ? true : null,
@@ -100,7 +107,7 @@ internal static class ShowImage
 
     private static string? Hex(string? digest) => digest?.StartsWith("sha256:", StringComparison.Ordinal) == true ? digest["sha256:".Length..] : digest;
 
-    private static IReadOnlyList<string>? NullWhenEmpty(IReadOnlyList<string>? list) => list is { Count: > 0 } ? list : null;
+    private static IReadOnlyList<T>? NullWhenEmpty<T>(IReadOnlyList<T>? list) => list is { Count: > 0 } ? list : null;
 
     private static long? Seconds(DateTimeOffset? time) => time?.ToUnixTimeSeconds();
 }

@@ -10,7 +10,7 @@ namespace Kuik.Tests.EventLog;
 public class EventLogSchemaTests
 {
     /// <summary>Of the script that makes the schema from nothing.</summary>
-    private const string Checksum = "0b5494609310b884b896064751f3354ba61e1d46099fc0041cf2864a08f9701a";
+    private const string Checksum = "e23b699f443fca1f36f6f37fd3c1b20e5a596a2f9f1c8f7bd3f2d2798fd0dcaf";
 
     [Fact]
     public void Tables_functions_and_indexes_do_not_change_without_a_new_schema_version()
@@ -22,7 +22,7 @@ public class EventLogSchemaTests
             WatcherSetup.Documents(options);
         });
 
-        var script = store.Storage.ToDatabaseScript().ReplaceLineEndings("\n") + PodArchive.Index;
+        var script = store.Storage.ToDatabaseScript().ReplaceLineEndings("\n") + PodArchive.Index + PodArchive.WorkloadIndex;
         var checksum = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(script)));
 
         Assert.True(checksum == Checksum,
