@@ -4,22 +4,29 @@ using MassTransit;
 
 namespace Kuik.Expiry;
 
-/// <summary>Records that no pod uses an image any more: from then on its expiry delay counts. Woken by PodGone; the sweep finds what that missed.</summary>
-public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOptions scheduling, ExpiryMetrics metrics) : IConsumer<PodGone>
+/// <summary>Records that nothing uses an image any more: from then on its expiry delay counts. Woken by PodGone and WorkloadGone; the sweep
+/// finds what these missed.</summary>
+public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOptions scheduling, ExpiryMetrics metrics)
+    : IConsumer<PodGone>, IConsumer<WorkloadGone>
 {
     /// <summary>
-    /// Counts from now, not from when the last pod went: late is the safe side, and an image that was requested, pulled or released in between counts
+    /// Counts from now, not from when the last user went: late is the safe side, and an image that was requested, pulled or released in between counts
     /// from then on as well. An image that a person requested by hand expires like any other.
     /// </summary>
     public static ImageUnused? Decide(ImageState image, bool isUsed, TimeSpan expiryDelay, DateTimeOffset now) =>
         image.CanBecomeUnused && !isUsed ? new ImageUnused(image.Image, now, now + expiryDelay) : null;
 
     /// <inheritdoc/>
-    public async Task Consume(ConsumeContext<PodGone> context)
+    public Task Consume(ConsumeContext<PodGone> context) => Note(context.Message.Images, context);
+
+    /// <inheritdoc/>
+    public Task Consume(ConsumeContext<WorkloadGone> context) => Note(context.Message.Images, context);
+
+    private async Task Note(IReadOnlyList<string> images, ConsumeContext context)
     {
         // Most images have other users: one question for all of them.
         var unused = await transactions.Execute(
-            log => ImageUsers.Unused(log.Connection, context.Message.Images, context.CancellationToken), context.CancellationToken);
+            log => ImageUsers.Unused(log.Connection, images, context.CancellationToken), context.CancellationToken);
         foreach (var image in unused)
             await Note(image, context.MessageId, context.CancellationToken);
     }

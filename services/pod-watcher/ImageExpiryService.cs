@@ -7,16 +7,17 @@ using Npgsql;
 namespace Kuik.PodWatcher;
 
 /// <summary>What a decision about the expiry of an image rests on.</summary>
-/// <param name="LiveUser">The uid of a pod that uses it, by a complete list of the cluster; null for none.</param>
-/// <param name="RecordedUser">The uid of a pod that uses it, by the usage table under the image's lock; null for none.</param>
+/// <param name="LiveUser">The user key of a pod or workload that uses it, by complete lists of the cluster; null for none.</param>
+/// <param name="RecordedUser">The user key of a pod or workload that uses it, by the usage table under the image's lock; null for none.</param>
 /// <param name="ExpiryDelay">The delay that holds now.</param>
 /// <param name="PodsListedAt">The resource version of that list.</param>
 internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt);
 
 /// <summary>
 /// Decides which images expire: the one decision for every path (the delay is over, the resource was deleted). Only the replica that leads
-/// and whose observation of this very cluster is complete and recent decides; a batch of what is due rests on one quorum list of pods.
-/// <para>1. Is the observation current? 2. Take what is due. 3. List the pods. 4. Decide each image under its lock.</para>
+/// and whose observation of this very cluster is complete and recent decides; a batch of what is due rests on one quorum list of pods and
+/// followed workloads.
+/// <para>1. Is the observation current? 2. Take what is due. 3. List what can use images. 4. Decide each image under its lock.</para>
 /// </summary>
 internal sealed partial class ImageExpiryService(
     ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres, EventLogReady ready,
@@ -38,7 +39,7 @@ internal sealed partial class ImageExpiryService(
         if (!image.CanExpire)
             return null;   // decided already, used again, requested, or retained since
         if ((evidence.RecordedUser ?? evidence.LiveUser) is { } user)
-            return new ImageUsedAgain(image.Image, user, now);
+            return new ImageUsedAgain(image.Image, UserKey.UidOf(user), now) { WorkloadKind = UserKey.KindOf(user) };
         if (!image.IsForgotten && image.UnusedSince + evidence.ExpiryDelay > now)
             return null;
         return new ImageExpired(image.Image, now)
@@ -123,7 +124,7 @@ internal sealed partial class ImageExpiryService(
     private static bool IsOutside(Exception fault) =>
         EventLogFault.MeansAway(fault) || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
 
-    [LoggerMessage(LogLevel.Information, "{Image} expires ({Reason}): no pod uses it")]
+    [LoggerMessage(LogLevel.Information, "{Image} expires ({Reason}): nothing uses it")]
     private partial void LogExpired(string image, string reason);
 
     [LoggerMessage(LogLevel.Warning, "no image expires until this is over: {Reason}")]

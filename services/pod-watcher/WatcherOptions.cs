@@ -13,6 +13,15 @@ namespace Kuik.PodWatcher;
 /// </param>
 internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int> ProxyPorts, TimeSpan LeaseDuration, bool FollowsAllPods = false)
 {
+    /// <summary>The kinds of workloads that can use the images of their pod templates.</summary>
+    public static readonly IReadOnlyList<string> WorkloadKinds = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"];
+
+    /// <summary>
+    /// Which kinds of workloads count as users of images, beside pods: <c>Kuik:FollowedWorkloads</c>, default <c>none</c>; <c>all</c>, or some
+    /// of <see cref="WorkloadKinds"/>, separated by commas. A recorded use by a kind that is not among them ends.
+    /// </summary>
+    public IReadOnlyList<string> FollowedWorkloads { get; init; } = [];
+
     /// <summary>Reads them.</summary>
     /// <exception cref="InvalidSettingException">One cannot be used.</exception>
     public static WatcherOptions From(IConfiguration configuration)
@@ -27,7 +36,23 @@ internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int>
                 null or "" or "managed" => false,
                 "all" => true,
                 var other => throw new InvalidSettingException("Kuik:FollowedPods", other, "managed or all"),
-            });
+            })
+        {
+            FollowedWorkloads = ReadWorkloads(configuration["Kuik:FollowedWorkloads"]),
+        };
+    }
+
+    private static IReadOnlyList<string> ReadWorkloads(string? text)
+    {
+        if (text is null or "" or "none")
+            return [];
+        if (text is "all")
+            return WorkloadKinds;
+        string[] kinds = [.. text.Split(',', StringSplitOptions.TrimEntries).Distinct()];
+        return kinds.All(WorkloadKinds.Contains)
+            ? kinds
+            : throw new InvalidSettingException(
+                "Kuik:FollowedWorkloads", text, $"none, all, or kinds separated by commas: {string.Join(", ", WorkloadKinds)}");
     }
 
     private static int PreviousPort(string text) =>

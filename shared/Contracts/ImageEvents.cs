@@ -131,11 +131,15 @@ public sealed record ImageFetchFailed(string Image, string Kind, string Reason, 
 /// <param name="ExpiresAt">UTC: when it expires if nothing changes.</param>
 public sealed record ImageUnused(string Image, DateTimeOffset Since, DateTimeOffset ExpiresAt);
 
-/// <summary>A pod uses the image again before it expired. Written by pod-watcher.</summary>
+/// <summary>A pod or workload uses the image again before it expired. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
-/// <param name="PodUid">The pod that does.</param>
+/// <param name="PodUid">The uid of the pod that does, or of the workload.</param>
 /// <param name="UsedAt">UTC.</param>
-public sealed record ImageUsedAgain(string Image, string PodUid, DateTimeOffset UsedAt);
+public sealed record ImageUsedAgain(string Image, string PodUid, DateTimeOffset UsedAt)
+{
+    /// <summary>The kind of the workload that does, for example <c>CronJob</c>; null for a pod.</summary>
+    public string? WorkloadKind { get; init; }
+}
 
 /// <summary>The image has been unused for the whole expiry delay: only in logs of earlier versions. Written by expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
@@ -152,7 +156,7 @@ public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt)
     public string? FieldManager { get; init; }
 }
 
-/// <summary>The image is to leave the cache: no pod used it when this was decided. Written by pod-watcher.</summary>
+/// <summary>The image is to leave the cache: nothing used it when this was decided. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ExpiredAt">UTC.</param>
 public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
@@ -167,7 +171,8 @@ public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
     /// <summary>The expiry delay that held; null when there was none.</summary>
     public TimeSpan? Delay { get; init; }
 
-    /// <summary>The evidence: the resource version of the complete list of pods in which no pod used the image.</summary>
+    /// <summary>The evidence: the resource version of the complete list of pods in which no pod used the image. Workloads that are
+    /// followed were listed after it.</summary>
     public string? PodsListedAt { get; init; }
 }
 

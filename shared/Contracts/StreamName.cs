@@ -16,4 +16,8 @@ public static class StreamName
     /// <summary><c>pod/0b2f…</c></summary>
     /// <param name="uid">The pod's uid.</param>
     public static string OfPod(string uid) => "pod/" + uid;
+
+    /// <summary><c>workload/0b2f…</c></summary>
+    /// <param name="uid">The workload's uid.</param>
+    public static string OfWorkload(string uid) => "workload/" + uid;
 }

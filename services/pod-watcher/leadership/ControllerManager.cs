@@ -86,7 +86,7 @@ internal sealed partial class ControllerManager(
     private async Task Follow(PodUsageCache known, CancellationToken ct)
     {
         // 1. What the cluster says.
-        var pods = new Reflector<Pod, LivePod>(kinds.Pods, api, time, logger);
+        var users = kinds.Users.ToDictionary(kind => kind, kind => new Reflector<Pod, LivePod>(kind.Resource, api, time, logger));
         var accounts = new Reflector<ServiceAccount, AccountSecrets>(kinds.Accounts, api, time, logger);
         var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, logger);
         var repositories = new Reflector<Repository, Repository>(kinds.Repositories, api, time, logger);
@@ -100,15 +100,19 @@ internal sealed partial class ControllerManager(
         // 3. What follows.
         var (absences, deletions, views, wishes) = (new PodAbsences(), new OwnDeletions(), new ImageViews(store, postgres), new RecordedIntents());
         var writer = new RateLimitedApi(api, new TokenBucket(WritesPerSecond, WritesPerSecond, time), metrics);
-        var follower = new PodInformer(api, kinds, pods, accounts, known, absences, podQueue, time, logs.CreateLogger<PodInformer>());
+        IReadOnlyList<PodInformer> informers =
+            [.. kinds.Users.Select(kind => new PodInformer(
+                api, kind, users[kind], accounts, known, absences, podQueue, time, logs.CreateLogger<PodInformer>()))];
+        var accountInformer = new AccountInformer(accounts, [.. users.Values], podQueue);
+        var unfollowed = new UnfollowedWorkloads(settings, known, absences, podQueue, time);
         var resync = new UsageResync(known, podQueue, postgres, settings.LeaseDuration * 2, time, logs.CreateLogger<UsageResync>());
         var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
         var podReconciler = new PodReconciler(
-            api, kinds, pods, accounts, known, absences, follower, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
+            informers, accounts, known, absences, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
         var observeImages = new CachedImageIntentReconciler(
             writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics, logs.CreateLogger<CachedImageIntentReconciler>());
         var recorder = new EventRecorder(api, metrics, time, logs.CreateLogger<EventRecorder>());
-        var reporter = new ImageEventReporter(recorder, pods, known, time);
+        var reporter = new ImageEventReporter(recorder, users[kinds.Users[0]], known, time);   // pods
         var writeImages = new CachedImageReconciler(writer, resources, views, known, deletions, wishes, reporter, transactions, time);
         var repositoryReconciler = new RepositoryReconciler(writer, repositories, views, repositoryQueue, time);
 
@@ -117,20 +121,22 @@ internal sealed partial class ControllerManager(
         var imageController = NewController(new("CachedImages", Workers: 8), imageQueue, writeImages);
         var repositoryController = NewController(new("Repositories", Workers: 1), repositoryQueue, repositoryReconciler);   // one, because it gives names
         metrics.Follow(podController, resourceController, imageController, repositoryController);
-        problem = () => About("pods", pods.Problem) ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem)
-            ?? About("repositories", repositories.Problem) ?? podController.Problem ?? resourceController.Problem ?? refresher.Problem
+        problem = () => informers.Select(informer => informer.Problem).FirstOrDefault(reason => reason is not null)
+            ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem) ?? About("repositories", repositories.Problem)
+            ?? podController.Problem ?? resourceController.Problem ?? refresher.Problem
             ?? imageController.Problem ?? repositoryController.Problem;
-        observation.Begin(follower);
+        observation.Begin(informers);
 
         // 4. All of it, until one part ends; then the others have to end too.
         await TaskGroup.Run(
             ct,
-            pods.Run, accounts.Run, resources.Run, repositories.Run, follower.Run, resync.Run, observeImages.Follow,
+            [.. informers.Select<PodInformer, Func<CancellationToken, Task>>(informer => informer.Run),
+            accounts.Run, resources.Run, repositories.Run, accountInformer.Run, unfollowed.Run, resync.Run, observeImages.Follow,
             repositoryReconciler.Follow, refresher.Refresh, recorder.Run,
-            end => After(follower.Listed, podController, end),
+            end => After(informers[0].Listed, podController, end),   // pods: a kind of workload that cannot be listed keeps no pod waiting
             end => After(Task.WhenAll(resources.FirstList, refresher.First), resourceController, end),
             end => After(Task.WhenAll(resources.FirstList, refresher.First), imageController, end),
-            end => After(Task.WhenAll(repositories.FirstList, refresher.First), repositoryController, end));
+            end => After(Task.WhenAll(repositories.FirstList, refresher.First), repositoryController, end)]);
     }
 
     private Controller NewController(ControllerOptions options, WorkQueue queue, IReconciler reconciler) =>

@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
@@ -10,6 +11,14 @@ internal sealed class WatchedKinds(WatcherOptions settings)
     public WatchedResource<Pod, LivePod> Pods { get; } = new(
         "pods", Pod.Path, settings.FollowsAllPods ? Names.PolicyLabel + "!=ignore" : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
         pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts, settings.FollowsAllPods));
+
+    /// <summary>The workloads that are followed, each kind by user key.</summary>
+    public IReadOnlyList<UserKind> Workloads { get; } =
+        [.. settings.FollowedWorkloads.Select(kind => new UserKind(kind, Workload(kind, settings)))];
+
+    /// <summary>Everything that can use images.</summary>
+    /// <returns>Pods first.</returns>
+    public IReadOnlyList<UserKind> Users => field ??= [new UserKind(null, Pods), .. Workloads];
 
     /// <summary>The ServiceAccounts that pods run as, by <c>namespace/name</c>.</summary>
     public WatchedResource<ServiceAccount, AccountSecrets> Accounts { get; } = new(
@@ -25,4 +34,13 @@ internal sealed class WatchedKinds(WatcherOptions settings)
     public WatchedResource<Repository, Repository> Repositories { get; } = new(
         "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
         repository => repository.Metadata.Name!, repository => repository);
+
+    private static WatchedResource<Pod, LivePod> Workload(string kind, WatcherOptions settings)
+    {
+        var plural = kind.ToLowerInvariant() + "s";
+        return new WatchedResource<Pod, LivePod>(
+            plural, $"apis/{(kind is "Job" or "CronJob" ? "batch" : "apps")}/v1/{plural}", null,
+            PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
+            workload => UserKey.OfWorkload(kind, workload.Metadata.Uid!), workload => ReadPod.ReadTemplate(kind, workload, settings.ProxyPorts));
+    }
 }

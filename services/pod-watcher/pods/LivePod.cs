@@ -3,18 +3,19 @@ using Kuik.Contracts;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What is kept of a pod that runs through Kuik.</summary>
-/// <param name="Uid">The pod's uid.</param>
+/// <summary>What is kept of a pod that runs through Kuik, or of a workload and its pod template.</summary>
+/// <param name="Uid">Its user key (<see cref="EventLog.UserKey"/>): the pod's uid, or <c>Kind/uid</c> of a workload.</param>
 /// <param name="Namespace">Its namespace.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Images">
-/// For each container and image volume whose image Kuik rewrote, one entry; two where annotation and container disagree.
+/// For each container and image volume whose image Kuik rewrote, one entry; two where annotation and container disagree. Of a template, for
+/// each image that it names.
 /// </param>
-/// <param name="PullSecrets">The pod's own, in its order.</param>
+/// <param name="PullSecrets">The pod's or the template's own, in its order.</param>
 /// <param name="Account">Its ServiceAccount, as <c>namespace/name</c>.</param>
 internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, string Account)
 {
-    /// <summary>Null until it is scheduled.</summary>
+    /// <summary>Null until it is scheduled, and of a template.</summary>
     public string? Node { get; init; }
 
     /// <summary>The kind of its top controller; null for none.</summary>
@@ -29,7 +30,7 @@ internal sealed record LivePod(string Uid, string Namespace, string Name, IReadO
     /// <summary>UTC: set while it is being deleted.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
 
-    /// <summary><c>status.phase</c>.</summary>
+    /// <summary><c>status.phase</c>; null of a workload.</summary>
     public string? Phase { get; init; }
 
     /// <summary>Its resourceVersion; null where that is no number, so that nothing can be said about older and newer.</summary>

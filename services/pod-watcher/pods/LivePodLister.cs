@@ -2,14 +2,15 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>One complete list of the pods that run through Kuik.</summary>
-/// <param name="UidsByImage">Uids of the pods that use each image, by normalised reference.</param>
-/// <param name="ResourceVersion">The version of the cluster that it is a snapshot of: the evidence of what is concluded from it.</param>
+/// <summary>One complete list of the pods that run through Kuik, and of the workloads that are followed.</summary>
+/// <param name="UidsByImage">User keys (<see cref="EventLog.UserKey"/>) of those that use each image, by normalised reference.</param>
+/// <param name="ResourceVersion">The version of the cluster that the pods are a snapshot of, the workloads of it or a later one: the evidence of
+/// what is concluded from it.</param>
 internal sealed record PodList(ILookup<string, string> UidsByImage, string ResourceVersion);
 
 /// <summary>
-/// The pods that exist now, by a quorum read: each caller gets a list that began after it asked. Callers that wait share one list, so that
-/// a thousand decisions do not read the cluster a thousand times. A list that makes no progress ends with an exception (<see
+/// The pods, and the workloads that are followed, that exist now, by quorum reads: each caller gets a list that began after it asked. Callers
+/// that wait share one list, so that a thousand decisions do not read the cluster a thousand times. A list that makes no progress ends with an exception (<see
 /// cref="KubernetesLimits"/>), and the next
 /// one begins.
 /// </summary>
@@ -47,7 +48,14 @@ internal sealed class LivePodLister(KubernetesApi api, WatchedKinds kinds)
 
     private async Task<PodList> List()
     {
-        var (uses, version) = await api.List(kinds.Pods, (_, pod) => pod.Images.Select(image => (image.Image, pod.Uid)).ToArray(), CancellationToken.None);
+        var (uses, version) = await Uses(kinds.Pods);
+        foreach (var kind in kinds.Workloads)
+            uses.AddRange((await Uses(kind.Resource)).Uses);
         return new PodList(uses.SelectMany(use => use).ToLookup(use => use.Image, use => use.Uid), version);
+    }
+
+    private async Task<(List<(string Image, string Uid)[]> Uses, string Version)> Uses(WatchedResource<Pod, LivePod> kind)
+    {
+        return await api.List(kind, (_, user) => user.Images.Select(image => (image.Image, user.Uid)).ToArray(), CancellationToken.None);
     }
 }

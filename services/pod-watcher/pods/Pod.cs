@@ -3,7 +3,7 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>A pod of the API, as far as this service reads it.</summary>
+/// <summary>A pod of the API, or a workload, as far as this service reads them: one type, so that the same code follows all kinds.</summary>
 internal sealed record Pod : IResource
 {
     /// <summary>Path of all of them.</summary>
@@ -21,7 +21,7 @@ internal sealed record Pod : IResource
     public static string PathOf(string @namespace, string name) => $"api/v1/namespaces/{@namespace}/pods/{name}";
 }
 
-/// <summary>A pod's metadata. Without <c>managedFields</c>, which are most of a pod's bytes.</summary>
+/// <summary>Its metadata. Without <c>managedFields</c>, which are most of a pod's bytes.</summary>
 internal sealed record PodMeta
 {
     public string? Name { get; init; }
@@ -47,9 +47,15 @@ internal sealed record PodMeta
 
 internal sealed record OwnerReference(string? Kind, string? Name, bool? Controller);
 
+/// <summary>What is wanted of a pod; of a workload only <c>Template</c> is there, of a CronJob only <c>JobTemplate</c>.</summary>
 internal sealed record PodSpec(
     string? ServiceAccountName, IReadOnlyList<Container>? Containers, IReadOnlyList<Container>? InitContainers,
-    IReadOnlyList<Container>? EphemeralContainers, IReadOnlyList<SecretName>? ImagePullSecrets, IReadOnlyList<Volume>? Volumes = null, string? NodeName = null);
+    IReadOnlyList<Container>? EphemeralContainers, IReadOnlyList<SecretName>? ImagePullSecrets, IReadOnlyList<Volume>? Volumes = null,
+    string? NodeName = null, PodTemplate? Template = null, PodTemplate? JobTemplate = null);
+
+/// <param name="Metadata">Of the pods (or Jobs) that are made of it.</param>
+/// <param name="Spec">Theirs.</param>
+internal sealed record PodTemplate(PodMeta? Metadata, PodSpec? Spec);
 
 internal sealed record PodStatus(
     string? Phase, IReadOnlyList<ContainerStatus>? ContainerStatuses = null, IReadOnlyList<ContainerStatus>? InitContainerStatuses = null,

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Why a pod is taken not to be there, or not to be followed any more.</summary>
+/// <summary>Why a pod or workload is taken not to be there, or not to be followed any more.</summary>
 /// <param name="Reason">As <see cref="Contracts.PodGone.Reason"/>.</param>
 /// <param name="Last">What was last seen of it; null when a list lacks it.</param>
 /// <param name="Version">The resourceVersion at which it was not there; null when that is no number.</param>
@@ -16,10 +16,13 @@ internal sealed record PodAbsence(string Reason, LivePod? Last, long? Version)
 
     /// <summary>It lives and is not followed any more.</summary>
     public const string LabelRemoved = nameof(LabelRemoved);
+
+    /// <summary>Its kind is not among <c>Kuik:FollowedWorkloads</c>.</summary>
+    public const string NotFollowed = nameof(NotFollowed);
 }
 
 /// <summary>
-/// The evidence that pods are gone. That a pod is not in the reflector's state is none: the list that it came from may have been wrong.
+/// The evidence that pods and workloads are gone. That one is not in the reflector's state is none: the list that it came from may have been wrong.
 /// Thread safe.
 /// </summary>
 internal sealed class PodAbsences

@@ -5,11 +5,11 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Queues the pods that may have to be recorded: those of a complete list, those that change, those whose ServiceAccount changes, and
-/// known ones that are gone. Says whether all that was seen is recorded.
+/// Queues the pods, or the workloads of one kind, that may have to be recorded: those of a complete list, those that change, and known ones
+/// that are gone. Says whether all that was seen is recorded.
 /// </summary>
 internal sealed partial class PodInformer(
-    KubernetesApi api, WatchedKinds kinds, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
+    KubernetesApi api, UserKind kind, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
     PodUsageCache known, PodAbsences absences, WorkQueue queue, TimeProvider time, ILogger<PodInformer> logger) : IPodObserver
 {
     /// <summary>How much later than the first one the list is that confirms that many pods are gone.</summary>
@@ -22,15 +22,21 @@ internal sealed partial class PodInformer(
     private volatile TaskCompletionSource<string[]> _toConfirm = NewSignal();
     private int _listsQueued;
 
-    /// <summary>Completes when pods and ServiceAccounts are listed and queued: a pod is recorded once, with all of its pull
+    /// <summary>Why what it has seen may be out of date; null while it is not.</summary>
+    public string? Problem => pods.Problem is { } problem ? About(kind.What, problem) : null;
+
+    /// <summary>What it follows; null: pods.</summary>
+    public string? WorkloadKind => kind.WorkloadKind;
+
+    /// <summary>Completes when they and ServiceAccounts are listed and queued: a pod is recorded once, with all of its pull
     /// secrets.</summary>
     public Task Listed { get; } = Task.WhenAll(pods.FirstList, accounts.FirstList);
 
     public string? Incomplete =>
-        !pods.IsListed ? About("pods", pods.Problem)
+        !pods.IsListed ? About(kind.What, pods.Problem)
         : !accounts.IsListed ? About("serviceaccounts", accounts.Problem)
-        : pods.Lists != Volatile.Read(ref _listsQueued) ? "the list of pods is being read"
-        : _toConfirm.Task.IsCompleted ? "known pods are missing, which a second list of pods has not confirmed yet"
+        : pods.Lists != Volatile.Read(ref _listsQueued) ? $"the list of {kind.What} is being read"
+        : _toConfirm.Task.IsCompleted ? $"known {kind.What} are missing, which a second list of {kind.What} has not confirmed yet"
         : null;
 
     // What is queued is not recorded; everything before the oldest of it is.
@@ -41,8 +47,17 @@ internal sealed partial class PodInformer(
     /// <summary>The watch has brought a change of the pod since this was last asked, and only the usage table is known of it.</summary>
     public bool TakeChanged(string uid) => _changed.TryRemove(uid, out _);
 
+    /// <summary>The object as it was last seen; null when it is not there, or not known to be.</summary>
+    public LivePod? Find(string uid) => pods.State.GetValueOrDefault(uid);
+
+    /// <summary>The object by one read that no selector filters; null when it does not exist, or another has its name.</summary>
+    public async Task<LivePod?> Read(LivePod pod, CancellationToken ct) =>
+        await api.TryGet(kind.PathOf(pod), PodJson.Default.Pod, ct) is { } found && kind.Resource.KeyOf(found) == pod.Uid
+            ? kind.Resource.Keep(found)
+            : null;
+
     /// <summary>Follows until cancelled.</summary>
-    public Task Run(CancellationToken ct) => TaskGroup.Run(ct, FollowPods, FollowAccounts, FindLeftOver, ConfirmMissing);
+    public Task Run(CancellationToken ct) => TaskGroup.Run(ct, pods.Run, FollowPods, FindLeftOver, ConfirmMissing);
 
     private async Task FollowPods(CancellationToken ct)
     {
@@ -67,22 +82,11 @@ internal sealed partial class PodInformer(
         }
     }
 
-    private async Task FollowAccounts(CancellationToken ct)
-    {
-        await accounts.FirstList.WaitAsync(ct);
-        while (true)
-        {
-            var changeSet = await accounts.TakeChanges(ct);
-            if (changeSet.Lists > 1 || !changeSet.Listed)   // nothing is recorded before the first one
-                queue.Add(pods.State.Values.Where(pod => changeSet.Listed || changeSet.Keys.Contains(pod.Account)).Select(pod => pod.Uid));
-        }
-    }
-
     /// <summary>The known pods that a list lacks. When it is empty or lacks a fifth of all or more, only those that a later list lacks
     /// too.</summary>
     private void QueueMissing()
     {
-        var all = known.Uids();
+        var all = known.Uids(kind.WorkloadKind);
         string[] missing = [.. Missing(all)];
         if (pods.State.Count == 0 || missing.Length * 5 >= all.Count)
         {
@@ -104,7 +108,7 @@ internal sealed partial class PodInformer(
         while (true)
         {
             await Task.Delay(CompareEvery, time, ct);
-            var missing = Missing(known.Uids()).ToHashSet();
+            var missing = Missing(known.Uids(kind.WorkloadKind)).ToHashSet();
             string[] leftOver = [.. missing.Where(before.Contains)];
             if (leftOver.Length > 0)
                 _toConfirm.TrySetResult(leftOver);
@@ -133,10 +137,10 @@ internal sealed partial class PodInformer(
             await Task.Delay(ConfirmAfter, time, ct);
             try
             {
-                var (second, version) = await api.List(kinds.Pods, (pod, _) => pod.Metadata.Uid!, ct);
+                var (second, version) = await api.List(kind.Resource, (_, pod) => pod.Uid, ct);
                 var there = second.Concat(pods.State.Keys).ToHashSet();
                 string[] confirmed = [.. missing.Where(uid => !there.Contains(uid))];
-                LogMissing(missing.Length, known.Uids().Count, confirmed.Length);
+                LogMissing(missing.Length, known.Uids(kind.WorkloadKind).Count, kind.What, confirmed.Length);
                 QueueAbsent(confirmed, version);
                 backOff.Reset();
                 if (missing.Any(uid => there.Contains(uid) && !pods.State.ContainsKey(uid)))
@@ -145,7 +149,7 @@ internal sealed partial class PodInformer(
             }
             catch (Exception fault) when (KubernetesFault.IsOfApi(fault, ct))
             {
-                LogSecondListFailed(fault.Message);
+                LogSecondListFailed(kind.What, fault.Message);
                 await backOff.Wait(ct);
             }
         }
@@ -158,9 +162,10 @@ internal sealed partial class PodInformer(
     private static TaskCompletionSource<string[]> NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "{Missing} of {All} known pods were missing; a second list confirms {Confirmed} of them")]
-    private partial void LogMissing(int missing, int all, int confirmed);
+        Level = LogLevel.Warning, Message = "{Missing} of {All} known {What} were missing; a second list confirms {Confirmed} of them")]
+    private partial void LogMissing(int missing, int all, string what, int confirmed);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "a second list of pods is needed and failed ({Reason}); trying again, no pod is recorded as gone until then")]
-    private partial void LogSecondListFailed(string reason);
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "a second list of {What} is needed and failed ({Reason}); trying again, none is recorded as gone until then")]
+    private partial void LogSecondListFailed(string what, string reason);
 }

@@ -1,17 +1,19 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// The usage table as the active replica knows it, in memory: read once from the log, then changed with every transaction.
-/// It only says where a difference may be; each decision reads the pod's stream again.
+/// The usage table, pods and workloads, as the active replica knows it, in memory: read once from the log, then changed with every transaction.
+/// It only says where a difference may be; each decision reads the user's stream again.
 /// </summary>
 internal sealed class PodUsageCache
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, PodUseState> pods = [];
     private readonly Dictionary<string, HashSet<string>> users = [];
+    private readonly Dictionary<string, HashSet<string>> workloads = [];
     private readonly HashSet<string> doubtful = [];
     private readonly Pool<string> texts = new();
     private readonly Pool<IReadOnlyList<string>> lists = new(new ListComparer<string>());
@@ -27,11 +29,18 @@ internal sealed class PodUsageCache
         }
     }
 
-    /// <summary>The uids of all pods that use anything, and of those that the log has to be asked about.</summary>
+    /// <summary>The keys of all pods and workloads that use anything, and of those that the log has to be asked about.</summary>
     public IReadOnlyList<string> Uids()
     {
         lock (gate)
             return doubtful.Count == 0 ? [.. pods.Keys] : [.. pods.Keys.Union(doubtful)];
+    }
+
+    /// <summary>Those of one kind of workload; null for pods.</summary>
+    public IReadOnlyList<string> Uids(string? kind)
+    {
+        lock (gate)
+            return [.. pods.Keys.Union(doubtful).Where(uid => UserKey.IsOf(uid, kind))];
     }
 
     /// <summary>Memory and log may differ about these pods, for example because a transaction has ended without an answer: the log is asked
@@ -65,12 +74,13 @@ internal sealed class PodUsageCache
             doubtful.Remove(uid);
             pods.Remove(uid, out var before);
             var old = before?.Images ?? [];
+            var usersOf = UserKey.IsOf(uid, null) ? users : workloads;
             foreach (var image in old)
-                users[image].Remove(uid);
+                usersOf[image].Remove(uid);
             if (pod is { IsObserved: true, IsGone: false })
                 Add(uid, Shared(pod));
-            foreach (var image in old.Where(image => users[image].Count == 0))
-                users.Remove(image);
+            foreach (var image in old.Where(image => usersOf[image].Count == 0))
+                usersOf.Remove(image);
             return [.. old.Union(pod.Images)];
         }
     }
@@ -102,6 +112,19 @@ internal sealed class PodUsageCache
             return users.TryGetValue(image, out var all) ? [.. all] : [];
     }
 
+    /// <summary>How many workloads use an image, and the first few of them, by namespace, name and kind.</summary>
+    public (int Count, IReadOnlyList<WorkloadName> First) WorkloadsOf(string image, int atMost)
+    {
+        lock (gate)
+        {
+            return workloads.TryGetValue(image, out var all)
+                ? (all.Count,
+                    [.. all.Select(uid => new WorkloadName(UserKey.KindOf(uid)!, $"{pods[uid].Namespace}/{pods[uid].Name}"))
+                        .OrderBy(user => user.NamespacedName, StringComparer.Ordinal).ThenBy(user => user.Kind, StringComparer.Ordinal).Take(atMost)])
+                : (0, []);
+        }
+    }
+
     private static readonly Comparer<(string Namespace, string Name)> InOrder = Comparer<(string Namespace, string Name)>.Create((a, b) =>
         string.CompareOrdinal(a.Namespace, b.Namespace) is not 0 and var byNamespace ? byNamespace : string.CompareOrdinal(a.Name, b.Name));
 
@@ -118,10 +141,11 @@ internal sealed class PodUsageCache
     private void Add(string uid, PodUseState pod)
     {
         pods[uid] = pod;
+        var usersOf = UserKey.IsOf(uid, null) ? users : workloads;
         foreach (var image in pod.Images)
         {
-            if (!users.TryGetValue(image, out var ofImage))
-                users.Add(image, ofImage = []);
+            if (!usersOf.TryGetValue(image, out var ofImage))
+                usersOf.Add(image, ofImage = []);
             ofImage.Add(uid);
         }
     }

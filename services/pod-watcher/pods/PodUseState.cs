@@ -2,7 +2,7 @@ using Kuik.Contracts;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What the log says of a pod: the fold of its stream.</summary>
+/// <summary>What the log says of a pod or workload: the fold of its stream.</summary>
 /// <param name="IsObserved">It has been recorded.</param>
 /// <param name="IsGone">Its end has been recorded last: it was deleted, or is not followed any more. Its uid may return.</param>
 /// <param name="Namespace">Its namespace.</param>
@@ -33,7 +33,12 @@ internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespac
             Node = e.Node,
             Version = LivePod.ParseVersion(e.ResourceVersion) ?? pod.Version,
         },
-        PodGone => pod with { IsGone = true },
+        WorkloadObserved e => new PodUseState(true, false, e.Namespace, e.Name, ImagesOf(e.Images), e.PullSecrets)
+        {
+            Containers = e.Images,
+            Version = LivePod.ParseVersion(e.ResourceVersion) ?? pod.Version,
+        },
+        PodGone or WorkloadGone => pod with { IsGone = true },
         _ => pod,
     };
 

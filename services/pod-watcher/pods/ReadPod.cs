@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
 
@@ -20,17 +21,11 @@ internal static class ReadPod
     /// never does.</param>
     public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
     {
-        var annotations = pod.Metadata.Annotations ?? new Dictionary<string, string>();
-        var containers = (pod.Spec?.Containers ?? []).SelectMany(container => ImagesOf(container, Names.OriginalImageAnnotation(container.Name)));
-        var initial = (pod.Spec?.InitContainers ?? []).SelectMany(container => ImagesOf(container, Names.OriginalInitImageAnnotation(container.Name)));
-        var ephemeral = (pod.Spec?.EphemeralContainers ?? []).SelectMany(container => ImagesOf(container, null));
-        var volumes = (pod.Spec?.Volumes ?? []).Where(volume => volume is { Name: not null, Image.Reference: not null }).SelectMany(
-            volume => ImagesOf(new("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
         var digests = Digests(pod.Status);
         var owner = TopController(pod.Metadata);
         return new LivePod(
             pod.Metadata.Uid!, Shared(pod.Metadata.Namespace!), pod.Metadata.Name!,
-            SharedLists.Get([.. containers.Concat(initial).Concat(ephemeral).Concat(volumes).Select(WithDigest)]),
+            SharedLists.Get([.. ImagesOf(pod.Spec, pod.Metadata.Annotations, ports, takesAll).Select(WithDigest)]),
             SecretNames(pod.Spec?.ImagePullSecrets),
             Shared($"{pod.Metadata.Namespace}/{pod.Spec?.ServiceAccountName ?? "default"}"))
         {
@@ -45,13 +40,50 @@ internal static class ReadPod
 
         PodImage WithDigest(PodImage image) =>
             SharedImages.Get(digests?.GetValueOrDefault(image.Container) is { } digest ? image with { Digest = digest } : image);
+    }
+
+    /// <summary>Reads a workload: its images are those of its pod template, as they are written there. A template that opts out by its label
+    /// has none.</summary>
+    /// <param name="kind">The workload's, for example <c>CronJob</c>.</param>
+    /// <param name="workload">As the API has it.</param>
+    /// <param name="ports">node-proxy's ports: a template may have been made from a rewritten pod.</param>
+    public static LivePod ReadTemplate(string kind, Pod workload, IReadOnlyCollection<int> ports)
+    {
+        var template = workload.Spec?.JobTemplate?.Spec?.Template ?? workload.Spec?.Template;
+        var hasOptedOut = template?.Metadata?.Labels?.GetValueOrDefault(Names.PolicyLabel) == "ignore";
+        var images = hasOptedOut ? [] : ImagesOf(template?.Spec, template?.Metadata?.Annotations, ports, takesAll: true);
+        var owner = workload.Metadata.OwnerReferences?.FirstOrDefault(reference => reference.Controller == true);
+        return new LivePod(
+            UserKey.OfWorkload(kind, workload.Metadata.Uid!), Shared(workload.Metadata.Namespace!), workload.Metadata.Name!,
+            SharedLists.Get([.. images.Select(SharedImages.Get)]),
+            SecretNames(template?.Spec?.ImagePullSecrets),
+            Shared($"{workload.Metadata.Namespace}/{template?.Spec?.ServiceAccountName ?? "default"}"))
+        {
+            OwnerKind = Shared(owner?.Kind),
+            OwnerName = Shared(owner?.Name),
+            CreatedAt = workload.Metadata.CreationTimestamp,
+            DeletedAt = workload.Metadata.DeletionTimestamp,
+            Version = LivePod.ParseVersion(workload.Metadata.ResourceVersion),
+        };
+    }
+
+    private static IEnumerable<PodImage> ImagesOf(
+        PodSpec? spec, IReadOnlyDictionary<string, string>? annotations, IReadOnlyCollection<int> ports, bool takesAll)
+    {
+        var containers = (spec?.Containers ?? []).SelectMany(container => ImagesIn(container, Names.OriginalImageAnnotation(container.Name)));
+        var initial = (spec?.InitContainers ?? []).SelectMany(container => ImagesIn(container, Names.OriginalInitImageAnnotation(container.Name)));
+        var ephemeral = (spec?.EphemeralContainers ?? []).SelectMany(container => ImagesIn(container, null));
+        var volumes = (spec?.Volumes ?? []).Where(volume => volume is { Name: not null, Image.Reference: not null }).SelectMany(
+            volume => ImagesIn(new("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
+        return containers.Concat(initial).Concat(ephemeral).Concat(volumes);
 
         // What the runtime pulls is what the container says. Where the annotation says something else (somebody has edited the pod), both
         // count as used.
-        IEnumerable<PodImage> ImagesOf(Container container, string? annotation)
+        IEnumerable<PodImage> ImagesIn(Container container, string? annotation)
         {
             string? noted = null;
-            if (annotation is not null && annotations.TryGetValue(annotation, out var written) && ImageReference.TryParse(written, out var original, out _))
+            if (annotation is not null && annotations?.GetValueOrDefault(annotation) is { } written
+                && ImageReference.TryParse(written, out var original, out _))
             {
                 noted = original.ToString();
                 yield return new PodImage(container.Name, noted, written);

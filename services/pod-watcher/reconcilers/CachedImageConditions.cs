@@ -103,15 +103,18 @@ internal static class CachedImageConditions
 
     private static ResourceCondition InUseOf(ImageView view, CachedImageUse use)
     {
+        var workloads = use.WorkloadCount ?? 0;
         var (reason, message) = (use.Count, view) switch
         {
             (1, _) => (ConditionReason.UsedByPods, "1 pod uses the image."),
             (> 1, _) => (ConditionReason.UsedByPods, string.Create(CultureInfo.InvariantCulture, $"{use.Count} pods use the image.")),
+            _ when workloads > 0 => (ConditionReason.UsedByWorkloads, string.Create(CultureInfo.InvariantCulture,
+                $"No pod uses the image; the template of {workloads} {(workloads == 1 ? "workload" : "workloads")} does.")),
             (_, { IsRetained: true }) => (ConditionReason.Retained, "No pod uses the image; spec.retain keeps it."),
             (_, { Stage: ImageStage.Expired }) => (ConditionReason.Unused, "No pod uses the image."),
             _ => (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt if none does until then."),
         };
-        return NewCondition(InUse, use.Count > 0, view.UseChangedAt, reason, message);
+        return NewCondition(InUse, use.Count + workloads > 0, view.UseChangedAt, reason, message);
     }
 
     private static ResourceCondition NewCondition(string type, bool? isTrue, DateTimeOffset since, string reason, string message) =>

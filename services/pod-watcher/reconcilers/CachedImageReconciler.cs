@@ -43,7 +43,8 @@ internal sealed class CachedImageReconciler(
         if (actual is not null && !wishes.MayWrite(actual))
             return;   // a person's, and new: CachedImageIntentReconciler takes it up, and has it looked at again
         var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
-        if (ShowImage.Desired(view, name, count, pods) is { } desired)
+        var (workloadCount, workloads) = known.WorkloadsOf(view.Image, ShowImage.PodsNamed);
+        if (ShowImage.Desired(view, name, count, pods, workloadCount, workloads) is { } desired)
         {
             if (await Write(view, actual, desired, ct) is { } written)
                 reporter.Report(view, written);
@@ -58,7 +59,8 @@ internal sealed class CachedImageReconciler(
     /// <returns>The resource as it is now; null when there is to be none.</returns>
     private async Task<CachedImage?> Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
     {
-        if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && desired.Status!.UsedBy!.Count == 0)))
+        var isUsed = desired.Status!.UsedBy is not { Count: 0, WorkloadCount: null };
+        if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && !isUsed)))
             return null;   // deleted, and on its way out or about to be: nothing is to be shown any more
         if (actual is null && view.IsRetained)
             actual = (await PutBack(desired, ct))?.WithManagers();

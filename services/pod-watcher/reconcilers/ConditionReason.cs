@@ -26,6 +26,7 @@ internal static class ConditionReason
     public const string NamedByDigest = nameof(NamedByDigest);
     public const string NotCached = nameof(NotCached);
     public const string UsedByPods = nameof(UsedByPods);
+    public const string UsedByWorkloads = nameof(UsedByWorkloads);
     public const string Unused = nameof(Unused);
     public const string Retained = nameof(Retained);
 }

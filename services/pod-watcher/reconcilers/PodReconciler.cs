@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.Kubernetes;
@@ -8,13 +7,21 @@ namespace Kuik.PodWatcher;
 
 /// <summary>
 /// Records which pods use which images: <see cref="PodObserved"/> and <see cref="PodGone"/>, and for each image of a pod
-/// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. Only differences become events: a restart records
-/// nothing.
+/// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. The same of workloads (<see cref="WorkloadUse"/>); keys are
+/// user keys. Only differences become events: a restart records nothing.
 /// </summary>
+/// <param name="informers">Of pods and of each kind of workload that is followed.</param>
+/// <param name="accounts">What ServiceAccounts lend.</param>
+/// <param name="known">What the log says.</param>
+/// <param name="absences">The evidence that some are gone.</param>
+/// <param name="images">Where the images are queued whose users change.</param>
+/// <param name="transactions">The event log.</param>
+/// <param name="metrics">Where events are counted.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Where they are logged.</param>
 internal sealed partial class PodReconciler(
-    KubernetesApi api, WatchedKinds kinds, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
-    PodUsageCache known, PodAbsences absences, PodInformer follower, WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics,
-    TimeProvider time, ILogger<PodReconciler> logger) : IReconciler
+    IReadOnlyList<PodInformer> informers, Reflector<ServiceAccount, AccountSecrets> accounts, PodUsageCache known, PodAbsences absences,
+    WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<PodReconciler> logger) : IReconciler
 {
     /// <summary>The event that makes the log agree with a pod that exists; null when it agrees.</summary>
     /// <param name="log">What the log says. A pod that it says is gone has to be known to exist by more than <paramref
@@ -75,7 +82,7 @@ internal sealed partial class PodReconciler(
         {
             // 3. The log says that it is gone and it has not changed since: this replica was suspended, or the pod has returned. The API
             // knows.
-            if (await Find(look.Live!, ct) is { } fresh)
+            if (await InformerOf(look.Uid)!.Read(look.Live!, ct) is { } fresh)
                 await RecordAll([look with { Live = fresh, IsProven = true }], ct);
         }
     }
@@ -106,6 +113,10 @@ internal sealed partial class PodReconciler(
                 LogObserved(observed.Namespace, observed.Name, observed.Images.Count);
             else if (fact is PodGone gone)
                 LogGone(gone.Namespace, gone.Name, gone.Images.Count, gone.Reason!);
+            else if (fact is WorkloadObserved workload)
+                LogWorkloadObserved(workload.Kind, workload.Namespace, workload.Name, workload.Images.Count);
+            else if (fact is WorkloadGone end)
+                LogWorkloadGone(end.Kind, end.Namespace, end.Name, end.Images.Count, end.Reason!);
         }
         return [.. recorded.Where(result => result.Pod.IsGone && result.Look is { Live.Images.Count: > 0, IsProven: false }).Select(result => result.Look)];
     }
@@ -113,12 +124,15 @@ internal sealed partial class PodReconciler(
     private async Task<Look?> LookAt(string uid, CancellationToken ct)
     {
         var log = known.Find(uid) ?? PodUseState.Initial;
-        if (pods.State.GetValueOrDefault(uid) is { } live)
+        var informer = InformerOf(uid);
+        if (informer?.Find(uid) is { } live)
         {
             absences.Remove(uid);
             var secrets = SecretsOf(live);
-            var mayDiffer = log is { IsObserved: true, Containers: null } && follower.TakeChanged(uid);
-            return mayDiffer || known.IsDoubtful(uid) || Decide(log, live, secrets, time.GetUtcNow()) is not null ? new Look(uid, live, secrets, null) : null;
+            var mayDiffer = log is { IsObserved: true, Containers: null } && informer.TakeChanged(uid);
+            return mayDiffer || known.IsDoubtful(uid) || DecideObserved(log, live, secrets, time.GetUtcNow()) is not null
+                ? new Look(uid, live, secrets, null)
+                : null;
         }
         if (absences.Find(uid) is not { } absence)
             return null;   // not in the state and not known to be gone: a list says more
@@ -127,70 +141,80 @@ internal sealed partial class PodReconciler(
             absences.Remove(uid);
             return null;
         }
-        if (absence is { Reason: PodAbsence.Deleted, Last: { DeletedAt: null } last } && await Find(last, ct) is not null)
+        if (absence is { Reason: PodAbsence.Deleted, Last: { DeletedAt: null } last }
+            && informer is not null && await informer.Read(last, ct) is not null)
+        {
+            if (informer.WorkloadKind is not null)
+            {
+                absences.Remove(uid);   // it has no label to lose: a list says more
+                return null;
+            }
             absence = absence with { Reason = PodAbsence.LabelRemoved };   // the watch ends with a DELETED for it too
+        }
         return new Look(uid, null, [], absence);
     }
 
-    /// <summary>The pod by one read that no selector filters; null when it does not exist, or another has its name.</summary>
-    private async Task<LivePod?> Find(LivePod pod, CancellationToken ct)
-    {
-        try
-        {
-            var found = await api.Get(Pod.PathOf(pod.Namespace, pod.Name), PodJson.Default.Pod, ct);
-            return found.Metadata.Uid == pod.Uid ? kinds.Pods.Keep(found) : null;
-        }
-        catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.NotFound)
-        {
-            return null;
-        }
-    }
+    /// <summary>Null for a kind that is not followed.</summary>
+    private PodInformer? InformerOf(string uid) => informers.FirstOrDefault(informer => UserKey.IsOf(uid, informer.WorkloadKind));
+
+    private static object? DecideObserved(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now) =>
+        UserKey.KindOf(live.Uid) is null ? Decide(log, live, pullSecrets, now) : WorkloadUse.Decide(log, live, pullSecrets, now);
+
+    private static object? DecideEnd(PodUseState log, Look look, DateTimeOffset now) =>
+        UserKey.KindOf(look.Uid) is null
+            ? DecideGone(log, look.Uid, look.Absence!, now)
+            : WorkloadUse.DecideGone(log, look.Uid, look.Absence!, now);
 
     private static async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
     {
-        // 1. The pods' own streams.
+        // 1. The users' own streams.
         var now = await log.Now(ct);
-        var streams = await log.ReadAll([.. looks.Select(look => StreamName.OfPod(look.Uid))], PodUseState.Initial, PodUseState.Fold, ct);
+        var streams = await log.ReadAll([.. looks.Select(look => UserKey.StreamOf(look.Uid))], PodUseState.Initial, PodUseState.Fold, ct);
         var recorded = new List<Recorded>();
         foreach (var look in looks)
         {
-            var stream = streams[StreamName.OfPod(look.Uid)];
-            object? fact = look.Live is null ? DecideGone(stream.State, look.Uid, look.Absence!, now)
+            var stream = streams[UserKey.StreamOf(look.Uid)];
+            object? fact = look.Live is null ? DecideEnd(stream.State, look, now)
                 : stream.State.IsGone && !look.IsProven && !(look.Live.Version > stream.State.Version) ? null
-                : Decide(stream.State, look.Live, look.PullSecrets, now);
+                : DecideObserved(stream.State, look.Live, look.PullSecrets, now);
             if (fact is not null)
                 stream.Append(fact);
             recorded.Add(new Recorded(look, stream.State, fact));
         }
 
         // 2. Their images, in one order for everybody. Who uses them follows from the events (ImageUsersProjection).
-        await Request(log, [.. recorded.Select(result => result.Fact).OfType<PodObserved>()], now, ct);
+        await NoteUses(log, [.. recorded.Where(result => result.Fact is PodObserved or WorkloadObserved)], now, ct);
         return recorded;
     }
 
-    private static async Task Request(EventLogTransaction log, IReadOnlyList<PodObserved> observed, DateTimeOffset now, CancellationToken ct)
+    private static async Task NoteUses(EventLogTransaction log, IReadOnlyList<Recorded> observed, DateTimeOffset now, CancellationToken ct)
     {
-        var images = PodUseState.ImagesOf(observed.SelectMany(pod => pod.Images));
+        var images = PodUseState.ImagesOf(observed.SelectMany(user => user.Look.Live!.Images));
         if (images.Count == 0)
             return;
         await ImageLocks.TakeToUse(log, images, ct);
         var streams = (await log.ReadImages(images, ct)).ToDictionary(stream => stream.Name);
-        foreach (var use in observed.SelectMany(pod => pod.Images.DistinctBy(image => image.Image).Select(image => (Image: image, Pod: pod)))
-            .OrderBy(use => use.Image.Image, StringComparer.Ordinal))
+        var uses = observed.SelectMany(
+            user => user.Look.Live!.Images.DistinctBy(image => image.Image).Select(image => (Image: image, user.Look.Uid, Pod: user.Fact as PodObserved)));
+        foreach (var use in uses.OrderBy(use => use.Image.Image, StringComparer.Ordinal))
         {
             var image = streams[StreamName.OfImage(use.Image.Image)];
-            var bringsSecret = image.State.IsRefused && await ImageUsers.BringsSecret(log.Connection, use.Image.Image, use.Pod, ct);
-            if (DecideImage(image.State, use.Image, use.Pod.PodUid, bringsSecret, now) is { } fact)
+            var bringsSecret = use.Pod is not null && image.State.IsRefused
+                && await ImageUsers.BringsSecret(log.Connection, use.Image.Image, use.Pod, ct);
+            object? fact = use.Pod is null
+                ? WorkloadUse.DecideImage(image.State, use.Uid, now)
+                : DecideImage(image.State, use.Image, use.Uid, bringsSecret, now);
+            if (fact is not null)
                 image.Append(fact);
         }
-        await NameImage.In(log, streams.Values, now, ct);
+        await NameImage.In(log, [.. streams.Values.Where(image => image.State.IsWanted)], now, ct);
     }
 
     private IReadOnlyList<string> SecretsOf(LivePod pod) =>
         accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0 ? [.. pod.PullSecrets.Union(account.Names)] : pod.PullSecrets;
 
-    /// <summary>What is to be recorded of a pod.</summary>
-    /// <param name="Uid">The pod's uid.</param>
+    /// <summary>What is to be recorded of a pod or workload.</summary>
+    /// <param name="Uid">Its user key.</param>
     /// <param name="Live">As it is; null when it is gone.</param>
     /// <param name="PullSecrets">Its own and its ServiceAccount's.</param>
     /// <param name="Absence">Why it is taken to be gone; null when it is not.</param>
@@ -204,6 +228,12 @@ internal sealed partial class PodReconciler(
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} gone, {Images} images less used ({Reason})")]
     private partial void LogGone(string @namespace, string name, int images, string reason);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Kind} {Namespace}/{Name} observed, {Images} images")]
+    private partial void LogWorkloadObserved(string kind, string @namespace, string name, int images);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Kind} {Namespace}/{Name} gone, {Images} images less used ({Reason})")]
+    private partial void LogWorkloadGone(string kind, string @namespace, string name, int images, string reason);
 }
 
 /// <summary>The pull secrets that a ServiceAccount lends to its pods.</summary>

@@ -17,7 +17,10 @@ internal static class ShowImage
     /// <param name="name">The resource's name.</param>
     /// <param name="count">How many pods use it.</param>
     /// <param name="pods">The first of them, as <c>namespace/name</c>.</param>
-    public static CachedImage? Desired(ImageView view, string name, int count, IReadOnlyList<string> pods)
+    /// <param name="workloadCount">How many workloads use it.</param>
+    /// <param name="workloads">The first of them; null for none.</param>
+    public static CachedImage? Desired(
+        ImageView view, string name, int count, IReadOnlyList<string> pods, int workloadCount = 0, IReadOnlyList<WorkloadName>? workloads = null)
     {
         if (view.Stage == ImageStage.Evicted)
             return null;
@@ -28,8 +31,12 @@ internal static class ShowImage
                 Name = name,
                 Labels = new Dictionary<string, string> { [Names.RepositoryLabel] = ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
             },
-            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count > 0 ? null : view.ExpiresAt },
-            Status = Status(view, count, pods),
+            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
+            Status = Status(view, new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count)
+            {
+                Workloads = NullWhenEmpty(workloads),
+                WorkloadCount = workloadCount == 0 ? null : workloadCount,
+            }),
         };
     }
 
@@ -73,12 +80,11 @@ internal static class ShowImage
         && (actual.Managers.ExpiresAt is not null || Seconds(actual.Spec?.ExpiresAt) == Seconds(desired.Spec.ExpiresAt))
         && desired.Metadata.Labels!.All(label => actual.Metadata.Labels?.GetValueOrDefault(label.Key) == label.Value);
 
-    private static CachedImageStatus Status(ImageView view, int count, IReadOnlyList<string> pods)
+    private static CachedImageStatus Status(ImageView view, CachedImageUse use)
     {
         var cached = view.Cached;
         var failed = view.Failed;
         var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // those say nothing about the origin
-        var use = new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count);
         return new CachedImageStatus
         {
             IsCached = cached is not null,
@@ -118,7 +124,7 @@ internal static class ShowImage
 
     private static string? Hex(string? digest) => digest?.StartsWith("sha256:", StringComparison.Ordinal) == true ? digest["sha256:".Length..] : digest;
 
-    private static IReadOnlyList<string>? NullWhenEmpty(IReadOnlyList<string>? list) => list is { Count: > 0 } ? list : null;
+    private static IReadOnlyList<T>? NullWhenEmpty<T>(IReadOnlyList<T>? list) => list is { Count: > 0 } ? list : null;
 
     private static long? Seconds(DateTimeOffset? time) => time?.ToUnixTimeSeconds();
 }

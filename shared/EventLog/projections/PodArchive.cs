@@ -3,8 +3,8 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Archives the streams of pods that are gone: Marten's queries and daemons pass over them, and they may be exported and removed. Only what the relay
-/// and every projection are done with; <see cref="Restore"/> undoes it for a pod that comes back.
+/// Archives the streams of pods and workloads that are gone: Marten's queries and daemons pass over them, and they may be exported and removed.
+/// Only what the relay and every projection are done with; <see cref="Restore"/> undoes it for one that comes back.
 /// </summary>
 internal static class PodArchive
 {
@@ -14,26 +14,28 @@ internal static class PodArchive
         where type = 'PodGone' and not is_archived
         """;
 
+    /// <summary>The same for workloads: Jobs come and go as pods do.</summary>
+    public const string WorkloadIndex = $"""
+        create index concurrently if not exists mt_events_workload_gone on {EventLogSetup.Schema}.mt_events (timestamp)
+        where type = 'WorkloadGone' and not is_archived
+        """;
+
     /// <summary>A shard that has not moved for so long while others did belongs to a version that is gone.</summary>
     private static readonly TimeSpan _forgottenAfter = TimeSpan.FromDays(7);
 
-    /// <summary>Archives the streams whose last event is a PodGone of that age.</summary>
+    /// <summary>Archives the streams whose last event is a PodGone, or a WorkloadGone, of that age.</summary>
     /// <param name="connection">Not in a transaction.</param>
     /// <param name="age">Since the event was recorded.</param>
-    /// <param name="limit">So many streams at most.</param>
+    /// <param name="limit">So many streams of pods, and as many of workloads, at most.</param>
     /// <param name="ct">Ends it.</param>
-    /// <returns>How many there were; as many as <paramref name="limit"/> when there may be more.</returns>
+    /// <returns>How many there were; <paramref name="limit"/> or more when there may be others.</returns>
     public static async Task<int> Archive(NpgsqlConnection connection, TimeSpan age, int limit, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand($"""
             with done as (
                 select coalesce(min(last_seq_id), 0) as seq_id from {EventLogSetup.Schema}.mt_event_progression
                 where name <> 'HighWaterMark' and last_updated > now() - $3),
-            gone as (
-                select e.stream_id, e.version from done, {EventLogSetup.Schema}.mt_events e
-                join {EventLogSetup.Schema}.mt_streams s on s.id = e.stream_id and s.version = e.version
-                where e.type = 'PodGone' and not e.is_archived and e.timestamp < now() - $1 and e.seq_id <= done.seq_id
-                order by e.timestamp limit $2),
+            gone as ({GoneSql("PodGone")} union all {GoneSql("WorkloadGone")}),
             ended as (
                 update {EventLogSetup.Schema}.mt_streams s set is_archived = true from gone
                 where s.id = gone.stream_id and s.version = gone.version returning s.id),
@@ -46,6 +48,14 @@ internal static class PodArchive
         };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
+
+    // Each by its own index.
+    private static string GoneSql(string type) => $"""
+        (select e.stream_id, e.version from done, {EventLogSetup.Schema}.mt_events e
+        join {EventLogSetup.Schema}.mt_streams s on s.id = e.stream_id and s.version = e.version
+        where e.type = '{type}' and not e.is_archived and e.timestamp < now() - $1 and e.seq_id <= done.seq_id
+        order by e.timestamp limit $2)
+        """;
 
     /// <summary>Takes streams out of the archive again.</summary>
     /// <param name="connection">Of a decision's transaction.</param>

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>Archives the streams of pods some time after they are gone, in the replica that leads (<see cref="Leadership"/>).</summary>
+/// <summary>Archives the streams of pods and workloads some time after they are gone, in the replica that leads (<see cref="Leadership"/>).</summary>
 internal sealed class PodRetention(
     PodRetentionOptions options, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready, PostgresAvailability availability, TimeProvider time)
     : EventLogWorker("archive of pods", _interval, ready, availability, time)
@@ -20,13 +20,13 @@ internal sealed class PodRetention(
         if (!leadership.IsHeld)
             return;
         await using var connection = await postgres.OpenConnectionAsync(ct);
-        while (await PodArchive.Archive(connection, options.PodRetention, BatchSize, ct) == BatchSize)
+        while (await PodArchive.Archive(connection, options.PodRetention, BatchSize, ct) >= BatchSize)
             continue;
     }
 }
 
-/// <summary>How long what pods leave behind stays as it is.</summary>
-/// <param name="PodRetention">From a pod's end until its stream is archived. Default 24 hours; at least one minute.</param>
+/// <summary>How long what pods and workloads leave behind stays as it is.</summary>
+/// <param name="PodRetention">From the end of a pod or workload until its stream is archived. Default 24 hours; at least one minute.</param>
 internal sealed record PodRetentionOptions(TimeSpan PodRetention)
 {
     /// <summary>Reads <c>Kuik:EventLog:PodRetention</c>.</summary>

@@ -48,6 +48,7 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
         foreach (var statement in await Additions(connection, recorded < EventLogSchema.Version, ct))
             await Execute(connection, statement, ct);
         await Execute(connection, PodArchive.Index, ct);
+        await Execute(connection, PodArchive.WorkloadIndex, ct);
         await Record(connection, ct);
         LogMigrated(PostgresHealth.AddressOf(postgres), recorded, EventLogSchema.Version);
     }

@@ -7,7 +7,7 @@ internal static class EventTypes
 {
     public static readonly IReadOnlyList<Type> All =
     [
-        typeof(PodObserved), typeof(PodGone),
+        typeof(PodObserved), typeof(PodGone), typeof(WorkloadObserved), typeof(WorkloadGone),
         typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
         typeof(FetchDue), typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost),
         typeof(ImageUnused), typeof(ImageUsedAgain), typeof(ExpiryProposed), typeof(ImageForgotten), typeof(ImageExpired),

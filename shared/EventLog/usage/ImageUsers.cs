@@ -4,11 +4,11 @@ using Weasel.Postgresql.Tables;
 
 namespace Kuik.EventLog;
 
-/// <summary>One pod that uses one image.</summary>
+/// <summary>One pod or workload that uses one image.</summary>
 /// <param name="Image">The normalised reference.</param>
-/// <param name="PodUid">The pod's uid.</param>
-/// <param name="Namespace">The pod's namespace.</param>
-/// <param name="PodName">The pod's name.</param>
+/// <param name="PodUid">The user's key (<see cref="UserKey"/>): a pod's uid, or <c>Kind/uid</c> of a workload.</param>
+/// <param name="Namespace">Its namespace.</param>
+/// <param name="PodName">Its name.</param>
 /// <param name="PullSecrets">Names of secrets in that namespace that may open the image's registry.</param>
 public sealed record ImageUser(string Image, string PodUid, string Namespace, string PodName, IReadOnlyList<string> PullSecrets);
 
@@ -18,8 +18,8 @@ public sealed record ImageUser(string Image, string PodUid, string Namespace, st
 public sealed record PullSecret(string Namespace, string Name);
 
 /// <summary>
-/// The usage table: one row for each image and each pod that uses it. It is flat, because no document and no stream may grow with the number
-/// of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the pod's event, which takes
+/// The usage table: one row for each image and each pod or workload that uses it. It is flat, because no document and no stream may grow with the number
+/// of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the user's event, which takes
 /// <see cref="ImageLocks.TakeToUse"/> first; <see cref="ImageUsersRebuild"/> makes it anew from the log.
 /// </summary>
 /// <remarks>Every function works in the transaction that is open on the connection, if there is one.</remarks>
@@ -36,7 +36,7 @@ public static class ImageUsers
         {
             Parameters =
             {
-                new() { Value = ImagesOf(pod) },
+                new() { Value = ImagesOf(pod.Images) },
                 new() { Value = pod.PodUid },
                 new() { Value = pod.Namespace },
                 new() { Value = pod.Name },
@@ -74,14 +74,14 @@ public static class ImageUsers
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>How many pods use the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from zero.</summary>
+    /// <summary>How many pods and workloads use the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from zero.</summary>
     public static async Task<int> Count(NpgsqlConnection connection, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection) { Parameters = { new() { Value = image } } };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>Whether any pod uses the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from false.</summary>
+    /// <summary>Whether any pod or workload uses the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from false.</summary>
     public static async Task<bool> IsUsed(NpgsqlConnection connection, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select exists (select from kuik.image_users where image = $1)", connection)
@@ -91,7 +91,7 @@ public static class ImageUsers
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>Which of these images no pod uses. It only says where to look: see <see cref="IsUsed"/>.</summary>
+    /// <summary>Which of these images nothing uses. It only says where to look: see <see cref="IsUsed"/>.</summary>
     public static async Task<IReadOnlyList<string>> Unused(NpgsqlConnection connection, IEnumerable<string> images, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
@@ -106,7 +106,7 @@ public static class ImageUsers
         return unused;
     }
 
-    /// <summary>The uid of a pod that uses the image; null when none does.</summary>
+    /// <summary>The key (<see cref="UserKey"/>) of a pod or workload that uses the image; null when none does.</summary>
     public static async Task<string?> FirstOf(NpgsqlConnection connection, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select pod_uid from kuik.image_users where image = $1 limit 1", connection)
@@ -116,7 +116,7 @@ public static class ImageUsers
         return (string?)await command.ExecuteScalarAsync(ct);
     }
 
-    /// <summary>The pods that use the image, by namespace and name.</summary>
+    /// <summary>The pods and workloads that use the image, by namespace and name.</summary>
     public static Task<IReadOnlyList<ImageUser>> Of(NpgsqlConnection connection, string image, CancellationToken ct) =>
         Query(connection, "where image = $1", image, ct);
 
@@ -127,7 +127,7 @@ public static class ImageUsers
     /// <summary>The whole table.</summary>
     public static Task<IReadOnlyList<ImageUser>> All(NpgsqlConnection connection, CancellationToken ct) => Query(connection, "", null, ct);
 
-    /// <summary>The uids of all pods that use anything.</summary>
+    /// <summary>The keys of all pods and workloads that use anything.</summary>
     public static async Task<IReadOnlySet<string>> PodUids(NpgsqlConnection connection, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select distinct pod_uid from kuik.image_users", connection);
@@ -138,7 +138,7 @@ public static class ImageUsers
         return uids;
     }
 
-    /// <summary>How many pods use each image; images that none uses are left out.</summary>
+    /// <summary>How many pods and workloads use each image; images that none uses are left out.</summary>
     public static async Task<IReadOnlyDictionary<string, int>> Counts(NpgsqlConnection connection, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select image, count(*)::int from kuik.image_users group by image", connection);
@@ -149,7 +149,7 @@ public static class ImageUsers
         return counts;
     }
 
-    /// <summary>The secrets that the pods which use this image bring, each once, those of a namespace in the order in which its pods name
+    /// <summary>The secrets that the users of this image bring, each once, those of a namespace in the order in which its users name
     /// them.</summary>
     public static Task<IReadOnlyList<PullSecret>> PullSecretsOfImage(NpgsqlConnection connection, string image, CancellationToken ct) =>
         PullSecrets(connection, "image = $1", image, ct);
@@ -180,14 +180,15 @@ public static class ImageUsers
         return table;
     }
 
-    /// <summary>The images of a pod's containers, each once.</summary>
-    internal static string[] ImagesOf(PodObserved pod) => [.. pod.Images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
+    /// <summary>The images of containers, each once.</summary>
+    internal static string[] ImagesOf(IReadOnlyList<PodImage> images) =>
+        [.. images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>Removes a pod's rows. Parameter: its uid.</summary>
+    /// <summary>Removes a user's rows. Parameter: its key.</summary>
     /// <param name="mark"><c>$</c> for numbered parameters (Npgsql), <c>?</c> for Marten's.</param>
     internal static string RemoveSql(char mark) => $"delete from kuik.image_users where pod_uid = {Parameter(mark, 1)}";
 
-    /// <summary>Adds a pod's rows. Parameters: images, uid, namespace, name, pull secrets.</summary>
+    /// <summary>Adds a user's rows. Parameters: images, key, namespace, name, pull secrets.</summary>
     /// <param name="mark">As for <see cref="RemoveSql"/>.</param>
     internal static string InsertSql(char mark) =>
         $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) select unnest({Parameter(mark, 1)}), "

@@ -5,7 +5,8 @@ using Marten.Events.Projections;
 
 namespace Kuik.EventLog;
 
-/// <summary>Keeps the usage table with the pods' events, in the transaction that appends them, whichever service does. See <see cref="ImageUsers"/>.</summary>
+/// <summary>Keeps the usage table with the events of pods and workloads, in the transaction that appends them, whichever service does. See
+/// <see cref="ImageUsers"/>.</summary>
 public sealed class ImageUsersProjection : EventProjection
 {
     /// <summary>The projection's name in the log.</summary>
@@ -17,6 +18,8 @@ public sealed class ImageUsersProjection : EventProjection
         Name = ProjectionName;
         IncludeType<PodObserved>();
         IncludeType<PodGone>();
+        IncludeType<WorkloadObserved>();
+        IncludeType<WorkloadGone>();
     }
 
     /// <inheritdoc/>
@@ -25,14 +28,28 @@ public sealed class ImageUsersProjection : EventProjection
         switch (e.Data)
         {
             case PodObserved pod:
-                operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), pod.PodUid);
-                if (ImageUsers.ImagesOf(pod) is { Length: > 0 } images)
-                    operations.QueueSqlCommand(ImageUsers.InsertSql('?'), images, pod.PodUid, pod.Namespace, pod.Name, pod.PullSecrets.ToArray());
+                Replace(operations, pod.PodUid, pod.Namespace, pod.Name, pod.Images, pod.PullSecrets);
                 break;
             case PodGone pod:
                 operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), pod.PodUid);
                 break;
+            case WorkloadObserved workload:
+                Replace(
+                    operations, UserKey.OfWorkload(workload.Kind, workload.WorkloadUid), workload.Namespace, workload.Name, workload.Images,
+                    workload.PullSecrets);
+                break;
+            case WorkloadGone workload:
+                operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), UserKey.OfWorkload(workload.Kind, workload.WorkloadUid));
+                break;
         }
         return ValueTask.CompletedTask;
+    }
+
+    private static void Replace(
+        IDocumentOperations operations, string key, string @namespace, string name, IReadOnlyList<PodImage> images, IReadOnlyList<string> pullSecrets)
+    {
+        operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), key);
+        if (ImageUsers.ImagesOf(images) is { Length: > 0 } references)
+            operations.QueueSqlCommand(ImageUsers.InsertSql('?'), references, key, @namespace, name, pullSecrets.ToArray());
     }
 }

@@ -8,20 +8,22 @@ namespace Kuik.EventLog;
 public sealed record ImageUsersDifference(long Missing, long Surplus);
 
 /// <summary>
-/// Makes the usage table what the log says: each pod's last event decides. Computed beside the table and put into it in one transaction, so that no
-/// reader sees a table without the pods that use an image, which would let it expire. Pods are not recorded meanwhile; readers go on.
+/// Makes the usage table what the log says: the last event of each pod and workload decides. Computed beside the table and put into it in one
+/// transaction, so that no reader sees a table without the users of an image, which would let it expire. Users are not recorded meanwhile; readers go on.
 /// </summary>
 public static class ImageUsersRebuild
 {
     private const string Fold = """
         create temporary table rebuilt_image_users on commit drop as
-        select distinct one ->> 'image' as image, data ->> 'podUid' as pod_uid, data ->> 'namespace' as namespace, data ->> 'name' as pod_name,
+        select distinct one ->> 'image' as image,
+            case type when 'PodObserved' then data ->> 'podUid' else (data ->> 'kind') || '/' || (data ->> 'workloadUid') end as pod_uid,
+            data ->> 'namespace' as namespace, data ->> 'name' as pod_name,
             array(select jsonb_array_elements_text(data -> 'pullSecrets')) as pull_secrets
         from (
             select distinct on (stream_id) type, data from kuik.mt_events
-            where type in ('PodObserved', 'PodGone') and not is_archived order by stream_id, version desc) as last,
+            where type in ('PodObserved', 'PodGone', 'WorkloadObserved', 'WorkloadGone') and not is_archived order by stream_id, version desc) as last,
             jsonb_array_elements(data -> 'images') as images(one)
-        where type = 'PodObserved'
+        where type in ('PodObserved', 'WorkloadObserved')
         """;
 
     private const string Difference = """

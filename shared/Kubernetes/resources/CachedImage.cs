@@ -160,7 +160,19 @@ public sealed record CachedImageStatus
 /// <summary>Who uses an image.</summary>
 /// <param name="Pods">At most 50 of them; null for none.</param>
 /// <param name="Count">How many there are.</param>
-public sealed record CachedImageUse(IReadOnlyList<PodName>? Pods, int Count);
+public sealed record CachedImageUse(IReadOnlyList<PodName>? Pods, int Count)
+{
+    /// <summary>The first of the workloads whose pod template names it; null for none.</summary>
+    public IReadOnlyList<WorkloadName>? Workloads { get; init; }
+
+    /// <summary>How many workloads there are; null for none.</summary>
+    public int? WorkloadCount { get; init; }
+}
+
+/// <summary>A workload.</summary>
+/// <param name="Kind">For example <c>Deployment</c>.</param>
+/// <param name="NamespacedName"><c>namespace/name</c>.</param>
+public sealed record WorkloadName(string Kind, string NamespacedName);
 
 /// <summary>A pod.</summary>
 /// <param name="NamespacedName"><c>namespace/name</c>.</param>

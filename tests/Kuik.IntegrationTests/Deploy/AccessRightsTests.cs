@@ -35,9 +35,13 @@ public sealed class AccessRightsTests(Cluster cluster)
         await FetchPrivateImage();
         await MakeWhatNodesAreTold();
         await WatchAnImageFromItsFirstPodToItsEviction(watchers);
+        await WatchWorkloads(watchers);
         await DeleteServices();
 
         var rights = await GrantedRights.Read(cluster.Api);
+        // Kubernetes 1.20 has them in v1beta1 only.
+        if ((await cluster.Api.TryKubectl(["get", "--raw", "/apis/batch/v1/cronjobs"])).ExitCode != 0)
+            rights = new GrantedRights([.. rights.Rights.Where(right => right.Resource != "cronjobs" || right.Verb == "list")]);
         IReadOnlyList<ApiCall> Calls() => [.. cluster.Api.CallsOfAccounts().Skip(before)];
         var complete = DateTimeOffset.UtcNow.AddSeconds(20);   // the last calls are in the log when it is over, or all are
         await Eventually.True(() => rights.Unused(Calls()).Count == 0 || DateTimeOffset.UtcNow > complete, "the audit log is complete");
@@ -107,6 +111,37 @@ public sealed class AccessRightsTests(Cluster cluster)
                 new ImageFetchFailed(Image, "refused", $"refused {attempt}", false, now.AddHours(1), now) { Attempt = attempt });
             await watchers.Shows(Resource, ".status.lastError", $"refused {attempt}");
         }
+    }
+
+    /// <summary>One of each kind is followed, and looked for by its name when its deletion was seen.</summary>
+    private async Task WatchWorkloads(Watchers watchers)
+    {
+        string[] kinds = ["deployment", "statefulset", "daemonset", "replicaset", "job"];
+        foreach (var kind in kinds)
+            await cluster.Api.Apply(WorkloadOf(kind));
+        var watcher = await watchers.Start("healthz", ("Kuik:FollowedWorkloads", "all"));
+        await Eventually.True(async () => await watchers.Count("WorkloadObserved") == kinds.Length, "each kind is observed");
+        foreach (var kind in kinds)
+            await cluster.Api.Kubectl("delete", kind, "-n", "apps", "it", "--cascade=background");
+        await Eventually.True(async () => await watchers.Count("WorkloadGone") == kinds.Length, "each is gone");
+        await watcher.Stop();
+    }
+
+    private static string WorkloadOf(string kind)
+    {
+        const string Containers = """ "containers":[{"name":"c","image":"nginx:1.27"}] """;
+        const string Spec = $$$"""
+            {"selector":{"matchLabels":{"app":"it"}},"template":{"metadata":{"labels":{"app":"it"}},"spec":{ {{{Containers}}} } } }
+            """;
+        var (version, name, spec) = kind switch
+        {
+            "deployment" => ("apps/v1", "Deployment", Spec),
+            "statefulset" => ("apps/v1", "StatefulSet", Spec.Replace("{\"selector", "{\"serviceName\":\"it\",\"selector", StringComparison.Ordinal)),
+            "daemonset" => ("apps/v1", "DaemonSet", Spec),
+            "replicaset" => ("apps/v1", "ReplicaSet", Spec),
+            _ => ("batch/v1", "Job", $$$"""{"template":{"spec":{"restartPolicy":"Never",{{{Containers}}} } } }"""),
+        };
+        return $$$"""{"apiVersion":"{{{version}}}","kind":"{{{name}}}","metadata":{"name":"it","namespace":"apps"},"spec":{{{spec}}} }""";
     }
 
     /// <summary>The Services whose addresses pod-watcher writes for node-proxy, and nothing written yet.</summary>

@@ -59,6 +59,31 @@ public class ImageUsersTests
     }
 
     [Fact]
+    public async Task Workloads_are_users_beside_pods_and_a_rebuild_knows_them()
+    {
+        await using var host = await Start();
+        await using var connection = await host.Postgres.OpenConnectionAsync();
+
+        var nightly = Workload("uid-2", "CronJob", "a:1", "b:1") with { PullSecrets = ["s"] };
+        await Append(host, Pod("uid-1", "a:1"), nightly, Workload("uid-3", "Deployment", "c:1"));
+        Assert.Equal(["a:1 CronJob/uid-2", "a:1 uid-1", "b:1 CronJob/uid-2", "c:1 Deployment/uid-3"], await Rows(host));
+        await Append(host, new WorkloadGone("uid-3", "Deployment", "default", "w", ["c:1"], DateTimeOffset.UtcNow));
+        await Append(host, nightly with { Images = nightly.Images.Skip(1).ToList() });
+
+        Assert.Equal(["a:1 uid-1", "b:1 CronJob/uid-2"], await Rows(host));
+        Assert.True(await ImageUsers.IsUsed(connection, "b:1", Any));
+        Assert.Equal("CronJob/uid-2", await ImageUsers.FirstOf(connection, "b:1", Any));
+        Assert.Equal([new PullSecret("default", "s")], await ImageUsers.PullSecretsOfImage(connection, "b:1", Any));
+        Assert.Equal(new ImageUsersDifference(0, 0), await ImageUsersRebuild.Rebuild(host.Postgres, Any));
+        var before = await Described(host);
+        await host.Execute("""
+            delete from kuik.image_users; insert into kuik.image_users values ('c:1', 'Deployment/uid-3', 'default', 'w', '{}')
+            """);
+        Assert.Equal(new ImageUsersDifference(2, 1), await ImageUsersRebuild.Rebuild(host.Postgres, Any));
+        Assert.Equal(before, await Described(host));
+    }
+
+    [Fact]
     public async Task While_the_table_is_rebuilt_readers_see_it_whole_and_pods_recorded_meanwhile_are_in_it_afterwards()
     {
         await using var host = await Start();
@@ -95,8 +120,14 @@ public class ImageUsersTests
     {
         foreach (var fact in facts)
         {
-            var uid = fact is PodObserved pod ? pod.PodUid : ((PodGone)fact).PodUid;
-            (await log.Read(StreamName.OfPod(uid), 0, (count, _) => count + 1, Any)).Append(fact);
+            var stream = fact switch
+            {
+                PodObserved pod => StreamName.OfPod(pod.PodUid),
+                PodGone pod => StreamName.OfPod(pod.PodUid),
+                WorkloadObserved workload => StreamName.OfWorkload(workload.WorkloadUid),
+                _ => StreamName.OfWorkload(((WorkloadGone)fact).WorkloadUid),
+            };
+            (await log.Read(stream, 0, (count, _) => count + 1, Any)).Append(fact);
         }
     }, Any);
 
@@ -107,6 +138,9 @@ public class ImageUsersTests
     }
 
     private static Task<string> Described(LogHost host) => host.Ask<string>("select string_agg(u::text, e'\n' order by image, pod_uid) from kuik.image_users u");
+
+    private static WorkloadObserved Workload(string uid, string kind, params string[] images) =>
+        new(uid, kind, "default", "w", [.. images.Select(image => new PodImage("c", image, image))], [], DateTimeOffset.UtcNow);
 
     private static PodObserved Pod(string uid, params string[] images) =>
         new(uid, "default", "pod-" + uid, [.. images.Select(image => new PodImage("c", image, image))], [], DateTimeOffset.UtcNow);

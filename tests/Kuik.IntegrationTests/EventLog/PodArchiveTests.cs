@@ -48,6 +48,26 @@ public class PodArchiveTests
     }
 
     [Fact]
+    public async Task Streams_of_workloads_are_archived_as_those_of_pods_are()
+    {
+        await using var host = await Start();
+        await Append(host, Observed("uid"), Gone("uid"));
+        await host.Transactions.Execute(async log =>
+        {
+            var stream = await log.Read(StreamName.OfWorkload("job"), 0, (count, _) => count + 1, Any);
+            stream.Append(new WorkloadObserved("job", "Job", "default", "j", [new PodImage("c", "a:1", "a:1")], [], DateTimeOffset.UtcNow));
+            stream.Append(new WorkloadGone("job", "Job", "default", "j", ["a:1"], DateTimeOffset.UtcNow));
+        }, Any);
+        Assert.Equal(0, await Archive(host));
+
+        await host.Execute("update kuik.mt_events set timestamp = timestamp - interval '25 hours'");
+
+        Assert.Equal(2, await Archive(host));
+        Assert.Equal(
+            "pod/uid workload/job", await host.Ask<string>("select string_agg(id, ' ' order by id) from kuik.mt_streams where is_archived"));
+    }
+
+    [Fact]
     public async Task The_archive_finds_what_is_due_by_an_index_and_in_batches()
     {
         await using var host = await Start();

@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.IntegrationTests.PodWatcher;
 using Kuik.Testing;
 using Xunit;
 
@@ -79,6 +80,42 @@ public sealed class UpgradeTests
 
         await AssertNothingIsLost(cluster, migrated, afterwards);
         Assert.Equal(0, await cluster.Count("ImageExpired", StreamName.OfImage(AlwaysUsed)));
+    }
+
+    [Fact]
+    public async Task The_previous_version_does_not_know_workloads_and_neither_crashes_nor_deletes_what_they_use()
+    {
+        // Given an image that only a workload uses, recorded by this version
+        var previous = await PreviousVersion.Binaries();
+        await using var cluster = await WorkloadCluster.Start();
+        cluster.Apply("Deployment", "web", "kept:1");
+        var watcher = await cluster.StartWatcher();
+        await cluster.Uses("Deployment/web kept:1");
+        await cluster.Used("kept:1", "idle:1");
+
+        // When the previous version leads for a while
+        cluster.Log.Binaries = previous;
+        var (oldWatcher, oldExpiry) = (await cluster.StartWatcher(), await cluster.StartExpiry());
+        watcher.Kill();
+        cluster.Kubernetes.AddPod("apps", "later", "later:1");
+        await cluster.Log.UsageIsRight();
+        await Eventually.True(
+            () => oldWatcher.Log.Contains("known pods were missing; a second list confirms", StringComparison.Ordinal),
+            "it has taken the workload for a pod that is missing", TimeSpan.FromMinutes(2));
+        cluster.Kubernetes.RemovePod("apps", "later");
+        await cluster.Log.UsageIsRight();
+
+        // Then nothing is lost, and this version goes on from there
+        await cluster.Uses("Deployment/web kept:1");
+        Assert.False(oldWatcher.Process.HasExited || oldExpiry.Process.HasExited, oldWatcher.Log + oldExpiry.Log);
+        cluster.Log.Binaries = null;
+        await cluster.StartExpiry();
+        await cluster.StartWatcher();
+        oldWatcher.Kill();
+        oldExpiry.Kill();
+        await cluster.Expired("idle:1");
+        await cluster.Uses("Deployment/web kept:1");
+        await cluster.Kept("kept:1");
     }
 
     /// <summary>With the load held: the usage table says which pods live, and each pod was observed.</summary>

@@ -89,12 +89,13 @@ public sealed class ScriptedCluster : IAsyncDisposable
             $"select count(*) from kuik.mt_events where type = '{type}' {(stream is null ? "" : $"and stream_id = '{stream}'")}"))!,
         System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>Live pods without a row in the usage table, and rows of pods that are gone; empty when the log says what is.</summary>
+    /// <summary>Live pods without a row in the usage table, and rows of pods that are gone; empty when the log says what is. Rows of
+    /// workloads are not looked at.</summary>
     public async Task<IReadOnlyList<string>> UsageProblems()
     {
         var live = Kubernetes.Pods.Where(pod => pod.Pod.IsManaged)
             .ToDictionary(pod => pod.Uid, pod => $"{pod.Pod.Namespace}/{pod.Pod.Name}");
-        var recorded = ((await Execute("select string_agg(distinct pod_uid, ' ') from kuik.image_users")) ?? "")
+        var recorded = ((await Execute("select string_agg(distinct pod_uid, ' ') from kuik.image_users where pod_uid not like '%/%'")) ?? "")
             .Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return
         [

@@ -44,7 +44,10 @@ public sealed partial class EventsPageTests
         var record = EventRecords().Single(record => record.Name == name);
         var summary = Summary(record);
 
-        Assert.Equal(record.GetProperty("Image") is not null ? "image/{reference}" : "pod/{uid}", row.Stream);
+        var stream = record.GetProperty("Image") is not null ? "image/{reference}"
+            : record.GetProperty("WorkloadUid") is not null ? "workload/{uid}" : "pod/{uid}";
+
+        Assert.Equal(stream, row.Stream);
         Assert.Equal($"{row.Means} Written by {row.WrittenBy}.", summary);
     }
 

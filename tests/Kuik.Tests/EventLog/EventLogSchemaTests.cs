@@ -22,7 +22,7 @@ public class EventLogSchemaTests
             WatcherSetup.Documents(options);
         });
 
-        var script = store.Storage.ToDatabaseScript().ReplaceLineEndings("\n") + PodArchive.Index;
+        var script = store.Storage.ToDatabaseScript().ReplaceLineEndings("\n") + PodArchive.Index + PodArchive.WorkloadIndex;
         var checksum = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(script)));
 
         Assert.True(checksum == Checksum,

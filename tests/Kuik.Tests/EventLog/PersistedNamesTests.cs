@@ -18,7 +18,8 @@ public class PersistedNamesTests
 {
     private static readonly string[] Events =
     [
-        "PodObserved", "PodGone", "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased",
+        "PodObserved", "PodGone", "WorkloadObserved", "WorkloadGone",
+        "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased",
         "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageLost", "ImageUnused", "ImageUsedAgain", "ExpiryProposed", "ImageForgotten",
         "ImageExpired", "EvictionDue", "ImageEvictionStarted", "ImageEvicted",
     ];

@@ -79,6 +79,16 @@ public sealed class CachedImageConditionsTests
         Assert.Equal(new ResourceCondition("InUse", "True", At(3), "UsedByPods", message), inUse);
     }
 
+    [Theory]
+    [InlineData(1, "No pod uses the image; the template of 1 workload does.")]
+    [InlineData(12, "No pod uses the image; the template of 12 workloads does.")]
+    public void An_image_that_only_templates_name_is_in_use(int workloads, string message)
+    {
+        var inUse = CachedImageConditions.From(View(Requested(0), Cached(1)), new CachedImageUse(null, 0) { WorkloadCount = workloads })[3];
+
+        Assert.Equal(new ResourceCondition("InUse", "True", At(0), "UsedByWorkloads", message), inUse);
+    }
+
     [Fact]
     public void A_second_request_of_an_image_in_use_moves_no_time()
     {

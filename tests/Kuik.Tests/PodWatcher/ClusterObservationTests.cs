@@ -42,6 +42,22 @@ public sealed class ClusterObservationTests
     }
 
     [Fact]
+    public void All_kinds_have_to_be_complete_and_the_oldest_observation_counts()
+    {
+        var now = time.GetUtcNow();
+        observation.Begin(new Observer(null, now), new Observer("cronjobs: 403", now));
+        Assert.False(observation.IsCurrent(out var why));
+        Assert.Equal("cronjobs: 403", why);
+
+        observation.Begin(new Observer(null, now), new Observer(null, null));
+        Assert.False(observation.IsCurrent(out _));
+
+        observation.Begin(new Observer(null, now), new Observer(null, now.AddMinutes(-7)));
+        Assert.False(observation.IsCurrent(out why));
+        Assert.Equal("the last complete observation is 420 s old", why);
+    }
+
+    [Fact]
     public void A_complete_observation_is_current_until_it_is_too_old()
     {
         observation.Begin(new Observer(null, time.GetUtcNow()));

@@ -39,6 +39,12 @@ public sealed class ImageExpiryServiceTests
     public void An_image_that_a_pod_uses_by_the_cluster_or_by_the_log_is_used_again(string? live, string? recorded) =>
         Assert.Equal(new ImageUsedAgain(Nginx, live ?? recorded!, Later), Decide(Later, Unused, live, recorded));
 
+    [Theory]
+    [InlineData("CronJob/uid", null)]
+    [InlineData(null, "CronJob/uid")]
+    public void An_image_that_a_workload_names_is_used_again(string? live, string? recorded) =>
+        Assert.Equal(new ImageUsedAgain(Nginx, "uid", Later) { WorkloadKind = "CronJob" }, Decide(Later, Unused, live, recorded));
+
     [Fact]
     public void An_image_whose_resource_was_deleted_expires_without_a_delay()
     {

@@ -70,5 +70,21 @@ public sealed class PodUsageCacheTests
         Assert.Null(known.Find("2"));
     }
 
+    [Fact]
+    public void Workloads_are_counted_apart_from_pods()
+    {
+        var known = new PodUsageCache(
+            [Row("nginx", "1", "a"), Row("nginx", "Job/3", "c"), Row("nginx", "Deployment/2", "b"), Row("nginx", "CronJob/4", "b")]);
+
+        var (count, first) = known.WorkloadsOf("nginx", 2);
+
+        Assert.Equal((1, 3), (known.UsersOf("nginx", 20).Count, count));
+        Assert.Equal([new("CronJob", "apps/b"), new("Deployment", "apps/b")], first);
+        Assert.Equal(["Job/3"], known.Uids("Job"));
+        Assert.Equal(["1"], known.Uids(null));
+        known.Set("Job/3", PodUseState.Initial);
+        Assert.Equal((1, 2, 0), (known.UsersOf("nginx", 20).Count, known.WorkloadsOf("nginx", 2).Count, known.WorkloadsOf("redis", 2).Count));
+    }
+
     private static ImageUser Row(string image, string uid, string pod) => new(image, uid, "apps", pod, []);
 }

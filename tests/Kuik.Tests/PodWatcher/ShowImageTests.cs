@@ -158,6 +158,17 @@ public sealed class ShowImageTests
         Assert.Contains("spec.expiresAt, set by kubectl-edit, has no effect", beside.Status!.LastError, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Workloads_are_shown_apart_from_pods_and_keep_the_image_from_expiring()
+    {
+        var shown = ShowImage.Desired(View([Requested, Cached, Unused]), Name, 0, [], 7, [new WorkloadName("CronJob", "apps/nightly")])!;
+
+        Assert.Equal((0, 7), (shown.Status!.UsedBy!.Count, shown.Status.UsedBy.WorkloadCount));
+        Assert.Equal([new WorkloadName("CronJob", "apps/nightly")], shown.Status.UsedBy.Workloads!);
+        Assert.Null(shown.Spec!.ExpiresAt);
+        Assert.Equal((null, null), (Show([Requested])!.Status!.UsedBy!.WorkloadCount, Show([Requested])!.Status!.UsedBy!.Workloads));
+    }
+
     private static string Written(CachedImage image) =>
         JsonSerializer.Serialize(image, KubernetesJson.Default.CachedImage).Replace("\\u002B", "+", StringComparison.Ordinal);
 
