@@ -35,6 +35,23 @@ public sealed class ResourceDefinitionsTests
         Assert.Empty(Differences(type, schema, part));
     }
 
+    [Theory]
+    [InlineData("cachedimage.yaml")]
+    [InlineData("repository.yaml")]
+    public void Every_field_is_described_for_kubectl_explain(string file)
+    {
+        var schema = Read(file).Spec.Versions.Single().Schema.OpenAPIV3Schema;
+
+        Assert.NotEmpty(schema.Description);
+        Assert.Empty(Undescribed(schema, "").Except(["apiVersion", "kind", "metadata"]));   // those are Kubernetes' own
+    }
+
+    private static IEnumerable<string> Undescribed(V1JSONSchemaProps schema, string path) =>
+        from field in (schema.Type == "array" ? ItemsOf(schema) : schema).Properties ?? new Dictionary<string, V1JSONSchemaProps>()
+        from name in (string[])[.. string.IsNullOrEmpty(field.Value.Description) ? [path + field.Key] : Array.Empty<string>(),
+            .. Undescribed(field.Value, $"{path}{field.Key}.")]
+        select name;
+
     // What is not in the schema the API server would drop without a word.
     private static IEnumerable<string> Differences(Type type, V1JSONSchemaProps schema, string path)
     {
