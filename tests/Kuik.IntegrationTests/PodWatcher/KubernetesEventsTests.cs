@@ -33,12 +33,13 @@ public sealed class KubernetesEventsTests(Cluster cluster)
             "get", "events", "-n", "apps", "--field-selector=reason=ImageNotCached,involvedObject.uid=" + pod,
             "-o", "jsonpath={.items[*].count}")).Trim());
 
+        var uid = await watchers.Field(Name, ".metadata.uid");
         await watchers.Append(Image, new ImageUnused(Image, DateTimeOffset.UtcNow.AddDays(-31), DateTimeOffset.UtcNow.AddDays(-1)),
             new ImageExpired(Image, DateTimeOffset.UtcNow) { Reason = "unused", UnusedSince = DateTimeOffset.UtcNow.AddDays(-31) });
         await Describes("cachedimage", Name, @"Normal +Expired +\S+ +kuik +No pod has used the image since");
         await watchers.Append(Image, new ImageEvicted(Image, DateTimeOffset.UtcNow));
         await Eventually.True(async () => (await cluster.Api.Kubectl("get", "events", "-n", "default",
-            $"--field-selector=reason=Evicted,involvedObject.name={Name}", "-o", "name")).Trim().Length > 0, "the eviction is reported");
+            $"--field-selector=reason=Evicted,involvedObject.uid={uid}", "-o", "name")).Trim().Length > 0, "the eviction is reported");
         Assert.Empty(await watchers.Field(Name, ".metadata.name"));
     }
 
