@@ -29,8 +29,12 @@ images: ## OCI archives of the five services in artifacts/images, amd64 and arm6
 bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=copy, pull, admission or scale: that one alone; SOAK=1, RUNS=5: see bench/README.md)
 	@tests/Kuik.Testing/install-servers packages
 	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
-	@case '$(SUITE)' in ''|pull) tests/quietly "publishing node-proxy" dotnet publish services/node-proxy -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary -o artifacts/publish/NodeProxy/release;; esac
+	@case '$(SUITE)' in ''|pull) $(MAKE) publish-node-proxy;; esac
+	@case '$(SUITE)' in ''|scale) $(MAKE) publish-pod-watcher publish-expiry;; esac
 	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' PODS='$(PODS)' IMAGES='$(IMAGES)' WARM_UP='$(WARM_UP)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
+
+publish-%: # as it is in its container image, for this machine
+	@tests/quietly "publishing $*" dotnet publish services/$* -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary -o artifacts/publish/$$(basename services/$*/*.csproj .csproj)/release
 
 manifests: ## writes every overlay of deploy/kustomize as one file, and the list of its images, into artifacts/manifests
 	@tests/Kuik.Testing/install-servers packages

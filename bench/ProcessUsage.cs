@@ -25,6 +25,10 @@ internal static class ProcessUsage
     /// <summary>Memory that a process holds, in MiB.</summary>
     public static double ResidentMemory(int process) => Status(process, "VmRSS:") ?? throw new InvalidOperationException($"process {process} has ended");
 
+    /// <summary>The part of <see cref="ResidentMemory"/> that is pages of files, in MiB: programs and libraries, which processes share and the kernel can
+    /// read again.</summary>
+    public static double FilePages(int process) => Status(process, "RssFile:") ?? throw new InvalidOperationException($"process {process} has ended");
+
     /// <summary>The most memory that a process has held since it began (or since <see cref="ForgetPeak"/>), in MiB; null when it has ended.</summary>
     public static double? PeakMemory(int process) => Status(process, "VmHWM:");
 

@@ -9,6 +9,7 @@ public sealed class FetcherMetrics
     private readonly Counter<long> copies;
     private readonly Counter<long> evictions;
     private readonly Counter<long> sweeps;
+    private readonly Counter<long> verifications;
     private readonly Counter<long> withoutLock;
     private readonly Histogram<double> lockWaits;
 
@@ -22,6 +23,9 @@ public sealed class FetcherMetrics
             "kuik_fetcher_evictions", description: "Announced evictions that ended, by outcome: evicted, cache or internal");
         sweeps = meter.CreateCounter<long>(
             "kuik_fetcher_sweeps", description: "Sweeps of repositories of the cache, by outcome: swept, doubt, cache or internal");
+        verifications = meter.CreateCounter<long>(
+            "kuik_fetcher_verifications",
+            description: "Looks whether the cache registry still has an image, by outcome: whole, lost or failed (it did not answer)");
         withoutLock = meter.CreateCounter<long>(
             "kuik_fetcher_without_lock",
             description: "Writes to the cache without a lock because Postgres was unreachable, by lock: repository or collection");
@@ -37,6 +41,12 @@ public sealed class FetcherMetrics
     /// <summary>Counts a finished sweep.</summary>
     /// <param name="outcome"><c>swept</c>, <c>doubt</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountSweep(string outcome) => sweeps.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+
+    /// <summary>The cache registry was looked at for images.</summary>
+    /// <param name="outcome"><c>whole</c>, <c>lost</c> or <c>failed</c>.</param>
+    /// <param name="images">How many.</param>
+    public void CountVerifications(string outcome, int images) =>
+        verifications.Add(images, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>Counts work that continues without a lock.</summary>
     /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>

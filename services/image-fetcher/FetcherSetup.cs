@@ -21,6 +21,10 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<LeaseRenewer>();
         builder.Services.AddSingleton<RepositoryLockProvider>();
         builder.Services.AddHostedService<PendingSweepController>();
+        builder.Services.AddSingleton(VerificationOptions.From(builder.Configuration));
+        builder.Services.AddSingleton<Func<CacheInspector>>(services => services.GetRequiredService<CacheInspector>);
+        builder.Services.AddSingleton<ImageVerifier>();
+        builder.Services.AddHostedService<CacheVerificationService>();
         builder.Services.AddSingleton<PullRecorder>();
         builder.Services.AddSingleton<FetcherMetrics>();
         // On shutdown, copies end at once and release their leases; a second later their messages return to the queue. This runs

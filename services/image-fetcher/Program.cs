@@ -3,6 +3,7 @@ using Kuik.Hosting;
 using Kuik.ImageFetcher;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.ImageFetcher.GarbageCollection;
+using Kuik.ImageFetcher.Scrubbing;
 using MassTransit;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using EvictImage = Kuik.ImageFetcher.EvictImage;
@@ -10,6 +11,12 @@ using EvictImage = Kuik.ImageFetcher.EvictImage;
 if (args is ["collect-garbage", ..])   // a CronJob runs the registry's own collector while no copy writes
 {
     Environment.ExitCode = await CollectGarbageCommand.Run(args);
+    return;
+}
+
+if (args is ["scrub", ..])   // a CronJob with the registry's volume: damaged blobs are moved away, to be copied again
+{
+    Environment.ExitCode = await ScrubCommand.Run(args);
     return;
 }
 

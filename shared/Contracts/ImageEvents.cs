@@ -3,14 +3,14 @@ namespace Kuik.Contracts;
 // Stream image/{reference}: the life of an image. In every event, Image is the normalised reference, for example
 // docker.io/library/nginx:1.27, and times are UTC. In the order in which they usually happen.
 
-/// <summary>A pod uses this image, which is not in the cache and on nobody's list. Written by pod-watcher.</summary>
+/// <summary>A pod uses this image, which is neither in the cache nor requested. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="WrittenAs">The reference as the pod's author wrote it.</param>
 /// <param name="PodUid">The first pod that was seen to use it.</param>
 /// <param name="RequestedAt">UTC.</param>
 public sealed record RequestedByPod(string Image, string WrittenAs, string PodUid, DateTimeOffset RequestedAt);
 
-/// <summary>Somebody created a CachedImage by hand. Written by pod-watcher.</summary>
+/// <summary>A person created a CachedImage. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="WrittenAs">The resource's <c>spec.sourceImage</c>.</param>
 /// <param name="ObjectName">The resource's name.</param>
@@ -21,7 +21,7 @@ public sealed record RequestedByPerson(string Image, string WrittenAs, string Ob
     public string? FieldManager { get; init; }
 }
 
-/// <summary>A node pulled this image through Kuik before anybody had asked for it. Written by image-fetcher.</summary>
+/// <summary>A node pulled this image through Kuik before it was requested. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="RequestedAt">UTC.</param>
 public sealed record RequestedByPull(string Image, DateTimeOffset RequestedAt);
@@ -77,7 +77,7 @@ public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset L
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Digest">Digest of the manifest or index as the origin serves it: <c>sha256:</c> and 64 hex digits.</param>
 /// <param name="MediaType">The origin's media type for it.</param>
-/// <param name="Platforms">What is stored of an index, as <c>os[(version)]/arch[/variant]</c>; empty for a single manifest.</param>
+/// <param name="Platforms">The platforms of an index that are stored, as <c>os[(version)]/arch[/variant]</c>; empty for a single manifest.</param>
 /// <param name="MissingPlatforms">Platforms that are configured and that the index does not name.</param>
 /// <param name="SizeInBytes">Manifests, configurations and compressed layers of what is stored.</param>
 /// <param name="BytesCopied">Blob bytes that came from the origin for this copy.</param>
@@ -93,12 +93,26 @@ public sealed record ImageCached(
     public long Attempt { get; init; }
 }
 
+/// <summary>The cache registry no longer has all of an image that is recorded as cached: it is copied again. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Reason">One sentence for a person: what is missing.</param>
+/// <param name="Attempt">The claim whose copy was lost: it counts only while the image is cached by that one.</param>
+/// <param name="LostAt">UTC: when it was noticed.</param>
+public sealed record ImageLost(string Image, string Reason, long Attempt, DateTimeOffset LostAt)
+{
+    /// <summary>The digest that was recorded as cached.</summary>
+    public string? Digest { get; init; }
+
+    /// <summary>The way in which it was noticed: a <c>pull</c> that the cache could not answer, or <c>verification</c>.</summary>
+    public string? NoticedBy { get; init; }
+}
+
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>,
 /// <c>internal</c>.</param>
 /// <param name="Reason">One sentence for a person; without credentials.</param>
-/// <param name="RetryHelps">False when another try will fail the same way until somebody changes something.</param>
+/// <param name="RetryHelps">False when another try will fail the same way until a person changes something.</param>
 /// <param name="RetryAt">UTC: the next try; later when a retry is not expected to help.</param>
 /// <param name="FailedAt">UTC.</param>
 public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt, DateTimeOffset FailedAt)
@@ -129,7 +143,7 @@ public sealed record ImageUsedAgain(string Image, string PodUid, DateTimeOffset 
 /// <param name="ProposedAt">UTC.</param>
 public sealed record ExpiryProposed(string Image, DateTimeOffset UnusedSince, DateTimeOffset ProposedAt);
 
-/// <summary>Somebody deleted the CachedImage: what a person had asked for is withdrawn. Written by pod-watcher.</summary>
+/// <summary>A person deleted the CachedImage: the request for the image is withdrawn. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ForgottenAt">UTC.</param>
 public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt)
@@ -153,7 +167,7 @@ public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
     /// <summary>The expiry delay that held; null when there was none.</summary>
     public TimeSpan? Delay { get; init; }
 
-    /// <summary>What was looked at: the resource version of the complete list of pods in which no pod used the image.</summary>
+    /// <summary>The evidence: the resource version of the complete list of pods in which no pod used the image.</summary>
     public string? PodsListedAt { get; init; }
 }
 
@@ -186,6 +200,6 @@ public sealed record ImageEvicted(string Image, DateTimeOffset EvictedAt)
     /// <summary>The digest that the tag had; null when it was not in the cache.</summary>
     public string? Digest { get; init; }
 
-    /// <summary>What the last copy recorded as the image's size; null when it was not in the cache. Bytes that other images share stay.</summary>
+    /// <summary>The size that the last copy recorded; null when it was not in the cache. Bytes that other images share stay.</summary>
     public long? SizeInBytes { get; init; }
 }

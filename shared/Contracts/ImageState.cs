@@ -90,7 +90,7 @@ public sealed record ImageState
     /// <summary>Requested, and not expired since.</summary>
     public bool IsWanted => Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Failed or ImagePhase.Cached;
 
-    /// <summary>Whether the cache registry can serve it. Not true of an expired image, whose tag may go at any moment.</summary>
+    /// <summary>True when the cache registry can serve it. False for an expired image, whose tag may go at any moment.</summary>
     public bool IsCached => Phase == ImagePhase.Cached;
 
     /// <summary>Expired, and its tag may still be there.</summary>
@@ -112,6 +112,7 @@ public sealed record ImageState
         ImageFetchStarted e => state.FetchStarted(e),
         ImageCached e when state.CompletesCopy(e.Attempt) => state.Cached(e),
         ImageFetchFailed e when state.CompletesCopy(e.Attempt) => state.FetchFailed(e),
+        ImageLost e when state.IsCached && e.Attempt == state.Attempt => state.NotCached(),
         ImageExpired e when state.IsWanted && !state.IsRetained => state.Expired(e.Image),
         ImageEvictionStarted e when state.IsLeaving && state.IsNew(e.Attempt) => state with
         {
@@ -139,21 +140,19 @@ public sealed record ImageState
     private ImageState Requested(string image)
     {
         var used = this with { Image = image, UnusedSince = null, IsForgotten = false };
-        return Phase switch
-        {
-            ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Cached => used,
-            _ => used with
-            {
-                Phase = ImagePhase.Wanted,
-                By = null,
-                Failures = 0,
-                RetryAt = null,
-                IsRefused = false,
-                Digest = null,
-                SizeInBytes = null,
-            },
-        };
+        return Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Cached ? used : used.NotCached();
     }
+
+    private ImageState NotCached() => this with
+    {
+        Phase = ImagePhase.Wanted,
+        By = null,
+        Failures = 0,
+        RetryAt = null,
+        IsRefused = false,
+        Digest = null,
+        SizeInBytes = null,
+    };
 
     private ImageState FetchStarted(ImageFetchStarted e)
     {

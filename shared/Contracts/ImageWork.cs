@@ -6,7 +6,7 @@ namespace Kuik.Contracts;
 /// <param name="Attempt">The claim that is current; 0 when it is to be claimed.</param>
 public sealed record ImageWork(WorkKind Kind, DateTimeOffset? Due, long Attempt)
 {
-    /// <summary>All that is open: at most one of copying and removing, and whether it expires.</summary>
+    /// <summary>All that is open: at most one of copying, removing and verifying, and whether it expires.</summary>
     public static IReadOnlyList<ImageWork> From(ImageState image)
     {
         var open = new List<ImageWork>(2);
@@ -22,6 +22,7 @@ public sealed record ImageWork(WorkKind Kind, DateTimeOffset? Due, long Attempt)
         ImagePhase.Wanted => new ImageWork(WorkKind.Fetch, null, 0),
         ImagePhase.Failed => new ImageWork(WorkKind.Fetch, image.RetryAt, 0),
         ImagePhase.Copying => new ImageWork(WorkKind.Fetch, image.LeaseUntil, image.Attempt),
+        ImagePhase.Cached => new ImageWork(WorkKind.Verify, null, 0),
         ImagePhase.Leaving => new ImageWork(WorkKind.Evict, null, 0),
         ImagePhase.Removing => new ImageWork(WorkKind.Evict, image.LeaseUntil, image.Attempt),
         _ => null,

@@ -11,4 +11,7 @@ public enum WorkKind
 
     /// <summary>Decide whether it expires: pod-watcher's leader, which can look at the cluster.</summary>
     Expire,
+
+    /// <summary>Look whether the cache registry still has all of it: an image-fetcher.</summary>
+    Verify,
 }

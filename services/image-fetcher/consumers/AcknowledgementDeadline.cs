@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// How announced work and its message belong together. The broker holds a message back until it is acknowledged, so that another replica gets it when this one
+/// Acknowledges the message of announced work before the broker's limit. The broker holds a message back until it is acknowledged, so that another replica gets it when this one
 /// is gone; but it closes the line when that takes too long (RabbitMQ: half an hour), and a replica that waits for the work of a slow host takes no more.
 /// So only a few messages are held, and only for a while: then they are acknowledged, and the work goes on without them. It is open in the log,
 /// and if this process dies, expiry announces it again. Injected as a singleton.

@@ -5,13 +5,13 @@ using MassTransit;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>What an announced eviction comes to.</summary>
+/// <summary>The decision on an announced eviction.</summary>
 public enum EvictDecision
 {
     /// <summary>This replica removes the image's tag.</summary>
     Take,
 
-    /// <summary>The image has not expired, or somebody asked for it since.</summary>
+    /// <summary>The image has not expired, or was requested since.</summary>
     NotExpired,
 
     /// <summary>The tag has been removed.</summary>
@@ -36,7 +36,7 @@ public sealed partial class EvictImage(
 
     public Task Consume(ConsumeContext<EvictionDue> context) => Evict(context.Message.Image, context.MessageId, context.CancellationToken);
 
-    /// <summary>Whether this replica removes the image's tag now.</summary>
+    /// <summary>Decides whether this replica removes the image's tag now.</summary>
     /// <param name="image">Its state.</param>
     /// <param name="lease">The lease on its removal; null when the work table has none.</param>
     /// <param name="now">UTC, by the database's clock.</param>
@@ -50,7 +50,7 @@ public sealed partial class EvictImage(
         _ => EvictDecision.NotExpired,
     };
 
-    /// <summary>Whether this claim is the current one: asked once more right before the tag is removed.</summary>
+    /// <summary>True when this claim is the current one: asked once more right before the tag is removed.</summary>
     public static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Removing && image.Attempt == attempt;
 
     /// <summary>Handles one announcement.</summary>
@@ -88,7 +88,7 @@ public sealed partial class EvictImage(
         metrics.CountEviction("evicted");
     }
 
-    /// <returns>Whether the tag was removed; null when that failed, which is logged.</returns>
+    /// <returns>True when the tag was removed, false when it was not; null when that failed, which is logged.</returns>
     private async Task<bool?> TryRemove(string image, long attempt, CancellationToken ct)
     {
         try
@@ -161,7 +161,7 @@ public sealed partial class EvictImage(
     private partial void LogLeft(string image, EvictDecision decision);
 }
 
-/// <summary>How announcements reach <see cref="EvictImage"/>: all replicas take from one queue.</summary>
+/// <summary>The queue of <see cref="EvictImage"/>: all replicas take from it.</summary>
 public sealed class EvictImageDefinition : ConsumerDefinition<EvictImage>
 {
     // An eviction is a few small requests; two at a time let it wait for a repository's lock without holding up the others.

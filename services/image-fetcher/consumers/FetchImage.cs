@@ -5,7 +5,7 @@ using MassTransit;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>What an announced fetch comes to.</summary>
+/// <summary>The decision on an announced fetch.</summary>
 public enum FetchDecision
 {
     /// <summary>This replica takes the image on.</summary>
@@ -14,7 +14,7 @@ public enum FetchDecision
     /// <summary>The cache can serve it.</summary>
     AlreadyCached,
 
-    /// <summary>It has expired since, or nobody ever asked for it.</summary>
+    /// <summary>It has expired since, or was never requested.</summary>
     NotWanted,
 
     /// <summary>Another replica is at it and has been heard of recently. If it dies, expiry announces the image again.</summary>
@@ -36,7 +36,7 @@ public enum FetchDecision
 public sealed partial class FetchImage(
     EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements, InFlightImages underWay,
     LeaseRenewer lease, FetcherOptions settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
-    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<FetchDue>
+    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
 
@@ -44,12 +44,14 @@ public sealed partial class FetchImage(
 
     public Task Consume(ConsumeContext<RequestedByPull> context) => Begin(context.Message.Image, context);
 
+    public Task Consume(ConsumeContext<ImageLost> context) => Begin(context.Message.Image, context);
+
     public Task Consume(ConsumeContext<FetchDue> context) => Begin(context.Message.Image, context);
 
     /// <summary>So many claims without an outcome in a row, and each further one, count as failures.</summary>
     public const int MostLostClaims = 3;
 
-    /// <summary>Whether this replica copies the image now: the message only says where to look.</summary>
+    /// <summary>Decides whether this replica copies the image now: the message only says where to look.</summary>
     /// <param name="image">Its state.</param>
     /// <param name="lease">The lease on its copy; null when the work table has none.</param>
     /// <param name="now">UTC, by the database's clock.</param>
@@ -68,14 +70,14 @@ public sealed partial class FetchImage(
     public static ImageFetchStarted Claim(ImageState image, WorkLease? lease, string name, string by, TimeSpan length, DateTimeOffset now) =>
         new(name, by, now + length, now) { Attempt = image.Attempt + 1, FollowsLostClaim = IsLost(image, lease) };
 
-    /// <summary>What a finished copy adds to the stream; null when its claim is no longer the current one.</summary>
+    /// <summary>The event of a finished copy; null when its claim is no longer the current one.</summary>
     public static ImageCached? Cached(ImageState image, string name, CopiedImage copy, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageCached(
             name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied, copy.BytesAlreadyThere,
             copy.Duration, now)
         { Attempt = attempt };
 
-    /// <summary>What a failed copy adds to the stream; null when its claim is no longer the current one.</summary>
+    /// <summary>The event of a failed copy; null when its claim is no longer the current one.</summary>
     public static ImageFetchFailed? Failed(ImageState image, string name, CopyException failure, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageFetchFailed(
             name, failure.Kind, failure.Message, failure.RetryHelps,
@@ -85,7 +87,7 @@ public sealed partial class FetchImage(
             OriginStatus = failure.Kind is CopyException.Cache or CopyException.Internal ? null : (int?)failure.Status,
         };
 
-    /// <summary>What is added to the stream instead of a claim when the claims before it had no outcome.</summary>
+    /// <summary>The event that is recorded instead of a claim when the claims before it had no outcome.</summary>
     public static ImageFetchFailed Lost(ImageState image, string name, DateTimeOffset now) => new(
         name, CopyException.Internal,
         $"image-fetcher began to copy this image {image.LostClaims + 1} times and recorded no outcome, the last time as {image.By}; "
@@ -200,7 +202,7 @@ public sealed partial class FetchImage(
         }
     }
 
-    // Whoever reads "refused" should learn in the same sentence which pull secret was not there or could not be read.
+    // The sentence that says "refused" also names the pull secrets that were not there or could not be read.
     private async Task<CopyException> Explain(string image, CopyException refusal, CancellationToken ct)
     {
         var problems = await credentials.Rejected(ImageReference.Parse(image), ct);
@@ -249,7 +251,7 @@ public sealed partial class FetchImage(
     private partial void LogFailed(string image, string kind, string reason);
 }
 
-/// <summary>How announcements reach <see cref="FetchImage"/>: all replicas take from one queue.</summary>
+/// <summary>The queue of <see cref="FetchImage"/>: all replicas take from it.</summary>
 public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
 {
     private readonly int messages;
@@ -265,7 +267,7 @@ public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
     {
         // No more than are worked on: what waits here cannot be taken by another replica.
         endpointConfigurator.PrefetchCount = messages;
-        // What fails again and again is open in its stream, and expiry announces it again: a queue of errors that nobody reads would only grow.
+        // A fetch that fails again and again is open in its stream, and expiry announces it again: a queue of errors would only grow.
         endpointConfigurator.DiscardFaultedMessages();
     }
 }

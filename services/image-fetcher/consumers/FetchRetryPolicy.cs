@@ -32,7 +32,7 @@ public static class FetchRetryPolicy
     /// <param name="image">The normalised reference.</param>
     /// <param name="kind">As in <c>ImageFetchFailed</c>.</param>
     /// <param name="failures">How many copies in a row have failed, this one included: 1 or more.</param>
-    /// <param name="retryAfter">What the origin asked for; null for nothing.</param>
+    /// <param name="retryAfter">The wait that the origin asked for; null for none.</param>
     /// <param name="now">When it failed.</param>
     /// <exception cref="KeyNotFoundException">There is no such kind.</exception>
     public static DateTimeOffset At(string image, string kind, int failures, TimeSpan? retryAfter, DateTimeOffset now)

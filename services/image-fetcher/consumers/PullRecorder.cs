@@ -1,13 +1,15 @@
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.ImageFetcher.CopyEngine;
 
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Notes that a node pulled an image which nobody had asked for, so that it is kept and expires like any other. The pull does not wait for this, and
-/// nothing is lost without it: the copy that the pull began is in the cache, and the next pull that misses notes it again.
+/// Records a pull that the cache could not answer: of an image without a request, so that it is kept and expires like any other; of an
+/// image that is recorded as cached, so that its loss is known. The pull does not wait for this, and nothing is lost without it: the copy
+/// that the pull began is in the cache, and the next pull that misses records it again.
 /// </summary>
-public sealed partial class PullRecorder(EventLogTransactions log, TimeProvider time, ILogger<PullRecorder> logger)
+public sealed partial class PullRecorder(EventLogTransactions log, ImageVerifier verifier, TimeProvider time, ILogger<PullRecorder> logger)
 {
     /// <summary>How long Postgres may take. The copy does not wait for it, and a process that has just started on a busy machine needs seconds for its first transaction.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
@@ -24,12 +26,19 @@ public sealed partial class PullRecorder(EventLogTransactions log, TimeProvider 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
         try
         {
-            await log.Execute(async transaction =>
+            var cached = await log.Execute(async transaction =>
             {
                 var stream = await transaction.ReadImage(name, limit.Token);
                 if (Decide(stream.State, name, time.GetUtcNow()) is { } requested)
                     stream.Append(requested);
+                return stream.State.IsCached ? new CachedClaim(name, stream.State.Attempt) : null;
             }, limit.Token);
+            if (cached is not null && await verifier.FindLoss(cached, limit.Token) is { } loss)
+                await verifier.Record(cached, loss, "pull", limit.Token);
+        }
+        catch (CopyException error)
+        {
+            LogNotRecorded(name, error.Message);   // the cache registry does not answer
         }
         catch (Exception error) when (EventLogFault.IsOfPostgres(error) || (error is OperationCanceledException && !ct.IsCancellationRequested))
         {

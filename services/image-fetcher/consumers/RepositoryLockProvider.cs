@@ -44,7 +44,7 @@ public sealed partial class RepositoryLockProvider(
         return new Held(held, held.EnsureHeld, () => true, "the share that keeps the garbage collection away");
     }, ct);
 
-    /// <summary>Does a writer in this process write to the repository without its lock?</summary>
+    /// <summary>True while a writer in this process writes to the repository without its lock.</summary>
     public bool IsGoingWithout(string repository) => without.GetValueOrDefault(repository) > 0;
 
     private async Task<IHeldLock> Take(string kind, string repository, Func<CancellationToken, Task<IHeldLock>> take, CancellationToken ct)

@@ -35,6 +35,7 @@ public static class CopyEngineSetup
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().ImageCopier);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().TagEviction);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().RepositorySweeper);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().CacheInspector);
         return services;
     }
 

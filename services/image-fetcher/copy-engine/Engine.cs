@@ -56,6 +56,7 @@ internal sealed class Engine : IDisposable
         var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, options);
         var referrerCopier = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
         ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, referrerCopier, writers, options, time, stopping);
+        CacheInspector = new CacheInspector(_cache, imagePlanReader);
         RepositorySweeper = new RepositorySweeper(_cache, writers, logs.CreateLogger<RepositorySweeper>());
         TagEviction = new TagEviction(_cache, writers, RepositorySweeper, logs.CreateLogger<TagEviction>());
         Forward = new OwnerForwarder(_peers, Owners, metrics, time);
@@ -82,6 +83,7 @@ internal sealed class Engine : IDisposable
     public ImageCopier ImageCopier { get; }
     public TagEviction TagEviction { get; }
     public RepositorySweeper RepositorySweeper { get; }
+    public CacheInspector CacheInspector { get; }
     public OwnerForwarder Forward { get; }
     public ManifestPullEndpoint ManifestPullEndpoint { get; }
     public TagRevalidator TagRevalidator { get; }

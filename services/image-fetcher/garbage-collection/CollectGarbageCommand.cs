@@ -1,36 +1,33 @@
-using System.Runtime.InteropServices;
-using Kuik.EventLog;
 using Kuik.Hosting;
+using Kuik.ImageFetcher.Scrubbing;
 
 namespace Kuik.ImageFetcher.GarbageCollection;
 
 /// <summary>
-/// The command <c>collect-garbage</c>, for a CronJob or an operator. In a container it must be the first process, so that the kernel ends
-/// the collector together with it: the lease ends with this process.
+/// The command <c>collect-garbage</c>, as a CronJob or a person runs it. In a container it has to be the first process, so that the
+/// kernel ends the collector together with it: the lease ends with this process. With <c>Kuik:Scrub:Folder</c> set, the blobs that are left
+/// are scrubbed then.
 /// </summary>
 internal static class CollectGarbageCommand
 {
     /// <summary>Runs the command.</summary>
     /// <param name="args">The command line; settings may follow the verb.</param>
-    /// <returns>The exit code of <see cref="RegistryCollector.Collect"/>.</returns>
-    /// <exception cref="InvalidSettingException">A setting is invalid.</exception>
-    public static async Task<int> Run(string[] args)
-    {
-        var builder = WebApplication.CreateBuilder(args);
-        builder.AddKuikDefaults("image-fetcher");
-        builder.AddKuikEventLog("image-fetcher");
-        builder.Services.AddSingleton(GarbageCollectionOptions.From(builder.Configuration));
-        builder.Services.AddSingleton<RegistryCollector>();
-        await using var app = builder.Build();   // none of its hosted services is started
-        using var stop = new CancellationTokenSource();
-        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
-        return await app.Services.GetRequiredService<RegistryCollector>().Collect(stop.Token);
-
-        void End(PosixSignalContext signal)
+    /// <returns>The exit code of <see cref="RegistryCollector.Collect"/>; where that is 0, that of
+    /// <see cref="RegistryScrubber.Scrub"/>.</returns>
+    /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
+    public static Task<int> Run(string[] args) => CommandHost.Run(
+        args,
+        builder =>
         {
-            signal.Cancel = true;   // the collector is stopped first
-            stop.Cancel();
-        }
-    }
+            builder.Services.AddSingleton(GarbageCollectionOptions.From(builder.Configuration)).AddSingleton<RegistryCollector>();
+            if (ScrubOptions.IsSet(builder.Configuration))
+                builder.Services.AddSingleton(ScrubOptions.From(builder.Configuration)).AddSingleton<RegistryScrubber>();
+        },
+        async (services, ct) =>
+        {
+            var code = await services.GetRequiredService<RegistryCollector>().Collect(ct);
+            var scrubber = services.GetService<RegistryScrubber>();
+            var scrubbed = scrubber is null || ct.IsCancellationRequested ? 0 : await scrubber.Scrub(ct);
+            return code != 0 ? code : scrubbed;
+        });
 }

@@ -37,6 +37,9 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>The last attempt, when it failed; null when none has failed since the last success.</summary>
     public ImageFetchFailed? Failed { get; init; }
 
+    /// <summary>Why the cache registry no longer has the last copy; null unless it was lost and there is none since.</summary>
+    public ImageLost? Lost { get; init; }
+
     /// <summary>The state after one more event.</summary>
     /// <param name="view">Null before the first.</param>
     /// <param name="id">The stream's key.</param>
@@ -58,8 +61,9 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
         {
             RequestedByPod e => Requested(e.WrittenAs),
             RequestedByPerson e => Requested(e.WrittenAs),
-            ImageCached e => this with { Cached = e, Failed = null },
+            ImageCached e => this with { Cached = e, Failed = null, Lost = null },
             ImageFetchFailed e => this with { Failed = e },
+            ImageLost e => this with { Lost = e },
             ImageUnused e => this with { ExpiresAt = e.ExpiresAt },
             _ => this,
         };
@@ -68,6 +72,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             ExpiresAt = state.UnusedSince is null ? null : view.ExpiresAt,
             Cached = state.Digest is null ? null : view.Cached,
             Failed = state.Phase == ImagePhase.Gone ? null : view.Failed,
+            Lost = state.IsWanted ? view.Lost : null,
         };
     }
 
@@ -122,8 +127,8 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
         foreach (var type in new[]
         {
             typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
-            typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageUnused), typeof(ImageUsedAgain),
-            typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
+            typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
+            typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
         })
         {
             IncludeType(type);

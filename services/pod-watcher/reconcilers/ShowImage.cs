@@ -80,7 +80,7 @@ internal static class ShowImage
             MediaType = cached?.MediaType,
             Platforms = NullWhenEmpty(cached?.Platforms),
             MissingPlatforms = NullWhenEmpty(cached?.MissingPlatforms),
-            LastError = failed?.Reason,
+            LastError = failed?.Reason ?? view.Lost?.Reason,
             NextRetry = failed?.RetryAt,
             UnusedSince = view.UnusedSince,
         };

@@ -216,6 +216,7 @@ public static class WorkTable
         WorkKind.Fetch => "fetch",
         WorkKind.Evict => "evict",
         WorkKind.Expire => "expire",
+        WorkKind.Verify => "verify",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not a kind of work"),
     };
 }

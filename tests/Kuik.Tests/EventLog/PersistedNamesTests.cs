@@ -19,7 +19,7 @@ public class PersistedNamesTests
     private static readonly string[] Events =
     [
         "PodObserved", "PodGone", "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased",
-        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageUnused", "ImageUsedAgain", "ExpiryProposed", "ImageForgotten",
+        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageLost", "ImageUnused", "ImageUsedAgain", "ExpiryProposed", "ImageForgotten",
         "ImageExpired", "EvictionDue", "ImageEvictionStarted", "ImageEvicted",
     ];
 

@@ -39,7 +39,7 @@ public sealed class ImageModelTests
     [Fact]
     public void The_schedules_reach_every_phase_and_every_event()
     {
-        var worlds = Enumerable.Range(0, 500).Select(seed => Troubled(seed, Fault.None)).ToList();
+        var worlds = Enumerable.Range(0, 20_000).Select(seed => Troubled(seed, Fault.None)).ToList();
 
         var events = worlds.SelectMany(world => world.Log).Select(fact => fact.GetType()).Distinct();
         var phases = worlds.Select(world => world.State.Phase).Distinct();
@@ -57,7 +57,7 @@ public sealed class ImageModelTests
         var random = new Random(seed);
         var world = new ImageWorld(random, fault);
         for (var i = 0; i < 100; i++)
-            Trouble(world, random);
+            Trouble(world, random, losesTags: seed % 2 == 0);
         return world;
     }
 
@@ -93,11 +93,11 @@ public sealed class ImageModelTests
         return null;
     }
 
-    private static void Trouble(ImageWorld world, Random random)
+    private static void Trouble(ImageWorld world, Random random, bool losesTags)
     {
         world.Pass(TimeSpan.FromSeconds(random.Next(1, 40)));
         var replica = Replicas[random.Next(2)];
-        switch (random.Next(40))
+        switch (random.Next(losesTags ? 44 : 40))
         {
             case 0 or 1: if (world.Live.Count < 3) world.PodStarts(); break;
             case 2 or 3: world.PodEnds(); break;
@@ -119,6 +119,9 @@ public sealed class ImageModelTests
             case < 27: world.Deliver(replica); break;
             case < 34: world.Step(replica, WorkKind.Fetch); break;
             case < 38: world.Step(replica, WorkKind.Evict); break;
+            case 40: if (random.Next(3) == 0) world.LoseTag(); break;
+            case 41: world.LookIntoRegistry(); break;
+            case 42 or 43: world.RecordLook(); break;
             default: world.Pass(TimeSpan.FromMinutes(random.Next(0, 60))); break;
         }
     }
@@ -135,6 +138,9 @@ public sealed class ImageModelTests
         world.AnnounceDue();
         world.ListPods();
         world.DecideExpiry();
+        world.RecordLook();
+        world.LookIntoRegistry();
+        world.RecordLook();
         for (var i = 0; i < 20; i++)
             foreach (var replica in Replicas)
             {

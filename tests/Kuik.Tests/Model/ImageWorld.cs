@@ -28,6 +28,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private readonly Dictionary<(string Replica, WorkKind Kind), Job> jobs = [];
     private readonly List<WorkKind> messages = [];
     private string? lockedBy;
+    private (long Attempt, bool HasTag)? look;
+    private bool hasLost;
     private IReadOnlySet<string>? listed;
     private int pods;
 
@@ -153,6 +155,21 @@ internal sealed class ImageWorld(Random random, Fault fault)
         jobs.Remove((replica, WorkKind.Evict));
         if (lockedBy == replica)
             lockedBy = null;
+    }
+
+    // ---- the cache registry
+
+    public void LoseTag() => (HasTag, hasLost) = (false, true);
+
+    /// <summary>The registry is looked at for an image that is recorded as cached; what follows is recorded by another step. Only where the
+    /// registry has lost something: everywhere else the end has to be right without it.</summary>
+    public void LookIntoRegistry() => look = State.IsCached && hasLost ? (State.Attempt, HasTag) : null;
+
+    public void RecordLook()
+    {
+        if (look is { HasTag: false } seen && fault != Fault.LossIsNotRecorded)
+            Append(ImageVerifier.Decide(State, seen.Attempt, "gone", "verification", Now));
+        look = null;
     }
 
     /// <summary>A message reaches a replica.</summary>
@@ -300,7 +317,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
             State = State with { IsRetained = false };
         View = ImageView.Fold(View, StreamName.OfImage(Image), Log.Count, fact);
         UpdateWork(before);
-        if (fact is RequestedByPod or RequestedByPerson or RequestedByPull)
+        if (fact is RequestedByPod or RequestedByPerson or RequestedByPull or ImageLost)
             messages.Add(WorkKind.Fetch);
         if (fact is ImageExpired)
             messages.Add(WorkKind.Evict);
@@ -309,7 +326,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     // As WorkTable.Update does it in SQL.
     private void UpdateWork(ImageState before)
     {
-        var (was, open) = (ImageWork.From(before), ImageWork.From(State));
+        var (was, open) = (Scheduled(before), Scheduled(State));
         foreach (var ended in was.Where(row => open.All(other => other.Kind != row.Kind)))
             work.Remove(ended.Kind);
         foreach (var row in open.Where(row => !was.Contains(row) && row.Attempt == 0))
@@ -320,6 +337,9 @@ internal sealed class ImageWorld(Random random, Fault fault)
             work[row.Kind] = new Row(wakeAt == DateTimeOffset.MinValue ? Now - Delay : wakeAt, 0, default, null);
         }
     }
+
+    // Without verification, which is never done for good: the model takes it as a step that may come at any time.
+    private static IReadOnlyList<ImageWork> Scheduled(ImageState state) => [.. ImageWork.From(state).Where(row => row.Kind != WorkKind.Verify)];
 
     private void Take(int message)
     {
@@ -348,4 +368,5 @@ public enum Fault
     ExpiryWithoutDelay,
     RetentionIsIgnored,
     UnusedWithoutCounting,
+    LossIsNotRecorded,
 }

@@ -19,9 +19,17 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
 
     /// <summary>The same, where the image's root is already known.</summary>
     /// <inheritdoc cref="Read(ImageReference, CancellationToken)"/>
-    public async Task<ImagePlan> Read(ImageReference image, Manifest root, CancellationToken stop)
+    public Task<ImagePlan> Read(ImageReference image, Manifest root, CancellationToken stop) =>
+        Read(image, root, new UnfinishedPlan(new ManifestBudget(image, _memory)), stop);
+
+    /// <summary>The same from the cache alone: its origin is not asked.</summary>
+    /// <exception cref="CopyException">A manifest cannot be read, or the image is over a limit of <see cref="ManifestBudget"/>.</exception>
+    /// <exception cref="ManifestLostException">The cache lacks one of its manifests.</exception>
+    public Task<ImagePlan> ReadFromCache(ImageReference image, Manifest root, CancellationToken stop) =>
+        Read(image, root, new UnfinishedPlan(new ManifestBudget(image, _memory)) { IsFromCache = true }, stop);
+
+    private async Task<ImagePlan> Read(ImageReference image, Manifest root, UnfinishedPlan plan, CancellationToken stop)
     {
-        var plan = new UnfinishedPlan(new ManifestBudget(image, _memory));
         try
         {
             plan.Budget.Add(root);
@@ -88,7 +96,7 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         plan.Budget.Announce(unread);
         foreach (var entry in unread)
         {
-            var child = await Child(image.With(entry.Digest), stop);
+            var child = await Child(image.With(entry.Digest), plan.IsFromCache, stop);
             plan.Budget.Add(child);
             await Collect(image, child, plan, depth + 1, stop);
         }
@@ -110,8 +118,9 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
         plan.Manifests.Add(manifest);
     }
 
-    private async Task<Manifest> Child(ImageReference child, CancellationToken stop) =>
-        await cache.Find(CachePath.Of(child), child.Target, stop) ?? await FromOrigin(child, stop);
+    private async Task<Manifest> Child(ImageReference child, bool isFromCache, CancellationToken stop) =>
+        await cache.Find(CachePath.Of(child), child.Target, stop)
+            ?? (isFromCache ? throw new ManifestLostException(child.Target) : await FromOrigin(child, stop));
 
     private async Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
     {
@@ -128,6 +137,9 @@ internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manif
     /// <summary>The part of a plan that has been read so far.</summary>
     private sealed record UnfinishedPlan(ManifestBudget Budget)
     {
+        /// <summary>Manifests that the cache lacks are not read from the origin.</summary>
+        public bool IsFromCache { get; init; }
+
         public List<Manifest> Manifests { get; } = [];
 
         public List<Part> Parts { get; } = [];

@@ -51,7 +51,7 @@ internal sealed partial class BlobPullEndpoint(
             await FromOrigin(http, blob);
     }
 
-    /// <summary>Does the cache have it? Null when it has not said so yet, and 202 has been answered. One that does not say so at all has not.</summary>
+    /// <summary>True when the cache has the blob. Null when it has not answered yet, and 202 was sent. A cache that does not answer has not.</summary>
     private async Task<bool?> IsInCache(HttpContext http, WantedBlob blob)
     {
         if (_cacheIsAwayUntil > time.GetUtcNow())

@@ -112,7 +112,7 @@ internal sealed partial class ManifestPullEndpoint(
     private static CopyException WithoutCredentials(ImageReference image, CopyException e) => new(
         CopyException.Refused, $"{e.Message}; no pod that is known to use {image} has a pull secret for {image.Host}", retryHelps: false, status: e.Status, inner: e);
 
-    /// <returns>Whether the copy was made; a failure is logged, and shown wherever the copy is asked for as such.</returns>
+    /// <returns>True when the copy was made; a failure is logged, and returned where the copy itself is asked for.</returns>
     private async Task<bool> CopyInBackground(ImageReference image, CancellationToken stop)
     {
         try
@@ -173,7 +173,7 @@ internal sealed partial class ManifestPullEndpoint(
         }
     }
 
-    /// <summary>Is this digest an entry of an index: of one that was just seen, or of one that the cache has?</summary>
+    /// <summary>True for an entry of an index: of one that was just seen, or of one that the cache has.</summary>
     private async Task<bool> IsChild(ImageReference image, CancellationToken stop)
     {
         if (image.Digest is null)

@@ -10,10 +10,10 @@ internal sealed partial class PullFailures(IMeterFactory meters, ILogger<PullFai
     private readonly Counter<long> _failures = meters.Create("Kuik.ImageFetcher").CreateCounter<long>(
         "kuik_pull_through_failures", description: "Pulls that failed unexpectedly; the log has the causes");
 
-    /// <param name="failure">What happened.</param>
+    /// <param name="failure">The exception.</param>
     /// <param name="method">GET or HEAD.</param>
     /// <param name="kind"><c>manifests</c> or <c>blobs</c>.</param>
-    /// <param name="image">What was asked for.</param>
+    /// <param name="image">The requested image.</param>
     public void Record(Exception failure, string method, string kind, ImageReference image)
     {
         _failures.Add(1, new KeyValuePair<string, object?>("kind", kind));

@@ -10,7 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What node-proxy asks on a cache miss: the distribution's API, for paths of the cache. Where there is no answer within a second the status is 202
+/// The endpoints that node-proxy asks on a cache miss: the distribution's API, for paths of the cache. Where there is no answer within a second the status is 202
 /// with <c>Kuik-Working: 1</c>, and node-proxy asks again: the work goes on and is joined. What an origin said is final.
 /// </summary>
 public static partial class PullThrough

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// What a tag names at its origin now, for a node-proxy that serves as a mirror: one HEAD for all nodes, as the owner of the repository asks and remembers. Where the
+/// Tells what a tag names at its origin now, to a node-proxy that serves as a mirror: one HEAD for all nodes, as the owner of the repository asks and remembers. Where the
 /// tag has moved, the image is copied again, as after a pull.
 /// </summary>
 internal sealed class TagRevalidator(ManifestFetcher manifestFetcher, ManifestPullEndpoint pull, TimeProvider time, CancellationToken stopping)
@@ -14,7 +14,7 @@ internal sealed class TagRevalidator(ManifestFetcher manifestFetcher, ManifestPu
     private readonly BoundedCache<ImageReference, Named> _known = new(most: 10_000);
     private readonly NegativeCache<ImageReference> _refused = new(time);
 
-    /// <summary>Is this the question, and how old may the answer be?</summary>
+    /// <summary>The longest age of an answer to this request; null for a request of another kind.</summary>
     public static TimeSpan? AgeAsked(HttpRequest request, ImageReference image) =>
         image.Tag is not null && HttpMethods.IsHead(request.Method)
             && int.TryParse(request.Headers[PullThrough.FreshHeader], NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
