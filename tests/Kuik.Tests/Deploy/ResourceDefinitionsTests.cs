@@ -21,7 +21,7 @@ public sealed class ResourceDefinitionsTests
     [InlineData("cachedimage.yaml")]
     [InlineData("repository.yaml")]
     public void It_is_far_below_what_kubectl_apply_can_keep_in_an_annotation(string file) =>
-        Assert.InRange(JsonSerializer.Serialize(Read(file)).Length, 1, AnnotationLimit / 8);
+        Assert.InRange(JsonSerializer.Serialize(Read(file)).Length, 1, AnnotationLimit / 4);
 
     [Theory]
     [InlineData("cachedimage.yaml", typeof(CachedImageSpec), "spec")]
