@@ -39,7 +39,7 @@ public class BusTests
 
         await Eventually.True(() => Lines(host).Length > 0, "it is in the log");
         var line = Assert.Single(Lines(host));
-        Assert.Contains("a message of kuik-fails about nginx:1 is discarded", line, StringComparison.Ordinal);
+        Assert.Contains("A message of kuik-fails about nginx:1 is discarded", line, StringComparison.Ordinal);
         Assert.Contains("InvalidOperationException: it never works", line, StringComparison.Ordinal);
         Assert.DoesNotContain(host.Log, other => other.Split(' ')[1].StartsWith("MassTransit", StringComparison.Ordinal));
         Assert.Equal(["kuik-fails"], await Queues(rabbit));
