@@ -119,13 +119,19 @@ public sealed class WatcherFaultTests
         await cluster.UsageIsRight();
         await watcher.Stop();
         var lists = cluster.Kubernetes.Requests("list", "pods");
-        cluster.Kubernetes.Script = request => request is { Verb: "list", Resource: "pods" } && request.Count == lists
-            ? ScriptedAnswers.Say(200, """{"metadata":{"resourceVersion":"1"},"items":[]}""", "application/json")
-            : null;
+        var isLookedAt = new TaskCompletionSource();
+        cluster.Kubernetes.Script = request => request switch
+        {
+            { Verb: "list", Resource: "pods" } when request.Count == lists =>
+                ScriptedAnswers.Say(200, """{"metadata":{"resourceVersion":"1"},"items":[]}""", "application/json"),
+            { Verb: "watch", Resource: "pods" } => ScriptedAnswers.StallInHeaders(isLookedAt.Task),   // it would bring them back at once
+            _ => null,
+        };
 
         await watcher.Restart();
 
         await Eventually.True(() => watcher.Log.Contains("a second list confirms 0 of them", StringComparison.Ordinal), "it is looked at again");
+        isLookedAt.SetResult();
         cluster.Kubernetes.AddPod("apps", "later", "redis:8");
         await cluster.UsageIsRight();
         Assert.Equal(0, await cluster.Count("PodGone"));
