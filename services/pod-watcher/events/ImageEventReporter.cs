@@ -118,19 +118,19 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
 
     private static KubernetesEvent NewEvent(
         ObjectReference about, string type, string reason, string message, DateTimeOffset at, string cause) => new()
-    {
-        Metadata = new ObjectMeta
         {
-            Name = KubernetesEvent.NameOf(about.Name, about.Uid, cause),
-            Namespace = about.Namespace ?? KubernetesEvent.NamespaceOfCluster,
-        },
-        InvolvedObject = about,
-        Type = type,
-        Reason = reason,
-        Message = message.Length <= LongestMessage ? message : message[..(LongestMessage - 1)] + "…",
-        Count = 1,
-        FirstTimestamp = at,
-        LastTimestamp = at,
-        Source = new EventSource(Component),
-    };
+            Metadata = new ObjectMeta
+            {
+                Name = KubernetesEvent.NameOf(about.Name, about.Uid, cause),
+                Namespace = about.Namespace ?? KubernetesEvent.NamespaceOfCluster,
+            },
+            InvolvedObject = about,
+            Type = type,
+            Reason = reason,
+            Message = message.Length <= LongestMessage ? message : message[..(LongestMessage - 1)] + "…",
+            Count = 1,
+            FirstTimestamp = at,
+            LastTimestamp = at,
+            Source = new EventSource(Component),
+        };
 }

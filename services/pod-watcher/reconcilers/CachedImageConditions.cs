@@ -107,7 +107,7 @@ internal static class CachedImageConditions
         var (reason, message) = (use.Count, view) switch
         {
             (1, _) => (ConditionReason.UsedByPods, "1 pod uses the image."),
-            (> 1, _) => (ConditionReason.UsedByPods, string.Create(CultureInfo.InvariantCulture, $"{use.Count} pods use the image.")),
+            ( > 1, _) => (ConditionReason.UsedByPods, string.Create(CultureInfo.InvariantCulture, $"{use.Count} pods use the image.")),
             _ when workloads > 0 => (ConditionReason.UsedByWorkloads, string.Create(CultureInfo.InvariantCulture,
                 $"No pod uses the image; the template of {workloads} {(workloads == 1 ? "workload" : "workloads")} does.")),
             (_, { IsRetained: true }) => (ConditionReason.Retained, "No pod uses the image; spec.retain keeps it."),

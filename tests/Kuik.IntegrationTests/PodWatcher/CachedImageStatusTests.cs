@@ -35,12 +35,12 @@ public sealed class CachedImageStatusTests(Cluster cluster)
     }
 
     [Fact]
-    public async Task Columns_are_short_and_wide_ones_name_image_retry_and_error()
+    public async Task Columns_fit_a_terminal_and_wide_ones_give_size_digest_image_retry_and_error()
     {
         await using var watchers = await Watchers.In(cluster);
         await watchers.Start();
-        const string other = "registry.example.com/platform/team-a/some-service:2026-11-28.1";
-        const string otherName = "registry.example.com-platform-team-a-some-service-2026-11-28.1";
+        const string other = "registry.example.com/team-a/some-service:2026.11";
+        const string otherName = "registry.example.com-team-a-some-service-2026.11";
         var now = DateTimeOffset.UtcNow;
         await watchers.Pod("web", "nginx:1.27", other);
         await watchers.Shows(otherName, ".status.usedBy.count", "1");
@@ -54,10 +54,11 @@ public sealed class CachedImageStatusTests(Cluster cluster)
         var wide = (await cluster.Api.Kubectl("get", "cachedimages", "-o", "wide")).TrimEnd().Split('\n');
 
         TestContext.Current.TestOutputHelper!.WriteLine(string.Join('\n', [.. lines, .. wide]));
-        Assert.Equal(["NAME", "STATUS", "USERS", "SIZE", "DIGEST", "AGE"], lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        Assert.Equal([Name, "Ready", "1", "56.3MiB", "aaaaaaaaaaaa"], lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[..5]);
+        Assert.Matches("^NAME +STATUS +CACHED +RETAIN +EXPIRES AT +PODS COUNT +AGE$", lines[0]);
+        Assert.Equal([Name, "Ready", "true", "1"], lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[..4]);
         Assert.All(lines, line => Assert.InRange(line.Length, 1, LongestLine));
-        Assert.Matches(@"AGE +IMAGE +RETAIN +EXPIRES AT +NEXT RETRY +ERROR", wide[0]);
+        Assert.Matches("AGE +SIZE +DIGEST +IMAGE +NEXT RETRY +LAST ERROR", wide[0]);
+        Assert.Matches(@" 56\.3MiB +aaaaaaaaaaaa ", wide[1]);
         Assert.Contains("registry.example.com refused access", wide[2], StringComparison.Ordinal);
     }
 

@@ -27,7 +27,7 @@ public sealed class PodReconcilerTests(Cluster cluster)
     }
 
     [Fact]
-    public async Task The_columns_are_few_and_more_when_asked_for_widely()
+    public async Task The_columns_are_v1s_and_more_when_asked_for_widely()
     {
         await using var watchers = await Watchers.In(cluster);
         await watchers.Start();
@@ -37,9 +37,9 @@ public sealed class PodReconcilerTests(Cluster cluster)
         var table = (await cluster.Api.Kubectl("get", "cachedimages")).Split('\n');
         var wide = (await cluster.Api.Kubectl("get", "ci", "-o", "wide")).Split('\n');
 
-        Assert.Equal(["NAME", "STATUS", "USERS", "SIZE", "DIGEST", "AGE"], Columns(table[0]));
-        Assert.Equal(["docker.io-library-nginx-1.27", "Synchronizing", "1"], Columns(table[1])[..3]);
-        Assert.Equal([.. Columns(table[0]), "IMAGE", "RETAIN", "EXPIRES AT", "NEXT RETRY", "ERROR"], Columns(wide[0]));
+        Assert.Equal(["NAME", "STATUS", "CACHED", "RETAIN", "EXPIRES AT", "PODS COUNT", "AGE"], Columns(table[0]));
+        Assert.Equal(["docker.io-library-nginx-1.27", "Synchronizing", "false", "1"], Columns(table[1])[..4]);
+        Assert.Equal([.. Columns(table[0]), "SIZE", "DIGEST", "IMAGE", "NEXT RETRY", "LAST ERROR"], Columns(wide[0]));
     }
 
     [Fact]
