@@ -115,7 +115,7 @@ public sealed class WatcherFaultTests
         await using var cluster = await ScriptedCluster.Start();
         for (var i = 0; i < 5; i++)
             cluster.Kubernetes.AddPod("apps", $"web-{i}", "nginx:1.27");
-        var watcher = await cluster.StartService("PodWatcher");
+        var watcher = await cluster.StartService("PodWatcher", "healthz");   // not ready while the watch waits
         await cluster.UsageIsRight();
         await watcher.Stop();
         var lists = cluster.Kubernetes.Requests("list", "pods");
