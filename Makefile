@@ -15,8 +15,8 @@ run: install build ## starts everything on this machine, shows the main job, lea
 stop: ## stops what make run started, nothing else
 	@[ ! -x $(artifacts)/Run/$(configuration)/Kuik.Run ] && echo "nothing of make run is running" || $(artifacts)/Run/$(configuration)/Kuik.Run stop
 
-test: install build ## installs what is missing, builds, runs every test that needs no cluster
-	@tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
+test: install build ## installs what is missing, builds, runs every test that needs no cluster (ONE='*XTests': those of that class; ONE='*XTests.A_case*': that test)
+	@TEST_OPTIONS="$(if $(ONE),$(if $(findstring Tests.,$(ONE)),-method,-class) $(ONE),$(TEST_OPTIONS))" tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
 
 test-cluster: install ## installs Kuik on a Kubernetes node of its own, with real pods, and tests it from outside (needs root; some minutes more the first time; SHORT=1, IDLE=3600: see tests/Kuik.ClusterTests/test-cluster)
 	@tests/Kuik.Testing/install-servers cluster
