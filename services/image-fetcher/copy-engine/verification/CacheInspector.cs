@@ -24,10 +24,12 @@ public sealed class CacheInspector
     /// <exception cref="CopyException">The cache registry does not answer, or gives a manifest that cannot be read.</exception>
     public async Task<string?> FindLoss(ImageReference image, CancellationToken stop)
     {
-        var repository = CachePath.Of(image);
-        if (await _cache.HeadManifest(repository, CacheTags.OfImage(image), stop) is null)
-            return $"the cache registry has no {CacheTags.OfImage(image)} in {repository} any more";
-        if (await _cache.Find(repository, image.Target, stop) is not { } root)
+        var (repository, tag) = (CachePath.Of(image), CacheTags.OfImage(image));
+        var root = await _cache.Find(repository, image.Target, stop);
+        var isTagSeen = root is not null && tag == image.Target;   // what was found by a digest may have lost the tag that keeps it
+        if (!isTagSeen && await _cache.HeadManifest(repository, tag, stop) is null)
+            return $"the cache registry has no {tag} in {repository} any more";
+        if (root is null)
             return $"the cache registry has lost the manifest of {image}";
         try
         {
