@@ -1,5 +1,5 @@
 using k8s.Models;
-using Kuik.Testing;
+using Kuik.Tests.Docs;
 
 namespace Kuik.Tests.Deploy;
 
@@ -8,9 +8,7 @@ internal static class SettingRules
 {
     private static readonly string[] Sections = ["Kuik:", "ConnectionStrings:"];
 
-    private static readonly Lazy<string> Source = new(() => string.Concat(new[] { "services", "shared" }
-        .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Checkout.Root, folder), "*.cs", SearchOption.AllDirectories))
-        .Select(File.ReadAllText)));
+    private static readonly Lazy<string> Source = new(() => SourceText.Of("services", "shared"));
 
     /// <summary>A sentence for each other name of a variable or of a ConfigMap's key.</summary>
     public static IEnumerable<string> Problems(ManifestSet set)

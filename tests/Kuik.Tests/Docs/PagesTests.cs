@@ -9,9 +9,7 @@ namespace Kuik.Tests.Docs;
 /// <summary>README.md and docs/ name what there is: files, headings, settings; and their manifests are YAML.</summary>
 public sealed partial class PagesTests
 {
-    private static readonly Lazy<string> Source = new(() => string.Concat(new[] { "services", "shared", "tools" }
-        .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Checkout.Root, folder), "*.cs", SearchOption.AllDirectories))
-        .Where(file => !file.Split(Path.DirectorySeparatorChar).Contains("obj")).Select(File.ReadAllText)));
+    private static readonly Lazy<string> Source = new(() => SourceText.Of("services", "shared", "tools"));
 
     public static TheoryData<string> Pages =>
     [
