@@ -41,6 +41,7 @@ public static class ImageUsers
                 new() { Value = pod.Namespace },
                 new() { Value = pod.Name },
                 new() { Value = pod.PullSecrets.ToArray() },
+                new() { Value = DigestsOf(pod.Images) },
             },
         };
         await command.ExecuteNonQueryAsync(ct);
@@ -162,6 +163,30 @@ public static class ImageUsers
         CancellationToken ct) =>
         PullSecrets(connection, $"{Repository} = $1", repository, ct);
 
+    /// <summary>The digests of a repository that have to stay in the cache beside what its tags name: those that pods run, and those that a
+    /// moved tag had and that a pod may run whose digest is not known yet.</summary>
+    /// <param name="postgres">The event log.</param>
+    /// <param name="repository">Host and path: <c>docker.io/library/nginx</c>.</param>
+    /// <param name="ct">Ends it.</param>
+    public static async Task<IReadOnlyList<string>> DigestsInUse(NpgsqlDataSource postgres, string repository, CancellationToken ct)
+    {
+        await using var command = postgres.CreateCommand(DigestsInUseQuery);
+        command.Parameters.Add(new() { Value = repository });
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var digests = new List<string>();
+        while (await rows.ReadAsync(ct))
+            digests.Add(rows.GetString(0));
+        return digests;
+    }
+
+    internal const string DigestsInUseQuery = $"""
+        with users as (select distinct image, digest from kuik.image_users where {Repository} = $1 and strpos(pod_uid, '/') = 0)
+        select digest from users where digest is not null
+        union
+        select jsonb_array_elements_text(s.state -> 'replacedDigests')
+        from users u join kuik.image_states s on s.image = u.image where u.digest is null
+        """;
+
     /// <summary>An image's repository, as SQL: without the digest, else without the tag. Written as Postgres gives it back, so that Marten
     /// finds the index unchanged.</summary>
     internal const string Repository = "regexp_replace(image, '(@.*|:[^:/]*)$'::text, ''::text)";
@@ -175,6 +200,7 @@ public static class ImageUsers
         table.AddColumn<string>("namespace").NotNull();
         table.AddColumn<string>("pod_name").NotNull();
         table.AddColumn("pull_secrets", "text[]").NotNull();
+        table.AddColumn<string>("digest");   // that the pod runs; null until it is known, and for a workload
         table.Indexes.Add(new IndexDefinition("image_users_pod_uid") { Columns = ["pod_uid"] });
         table.Indexes.Add(new IndexDefinition("image_users_repository") { Columns = [Repository] });
         return table;
@@ -184,15 +210,19 @@ public static class ImageUsers
     internal static string[] ImagesOf(IReadOnlyList<PodImage> images) =>
         [.. images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
 
+    /// <summary>The digest of each of <see cref="ImagesOf"/>, as its containers run it; null where that is not known.</summary>
+    internal static string?[] DigestsOf(IReadOnlyList<PodImage> images) =>
+        [.. ImagesOf(images).Select(image => images.Where(one => one.Image == image).Select(one => one.Digest).Max(StringComparer.Ordinal))];
+
     /// <summary>Removes a user's rows. Parameter: its key.</summary>
     /// <param name="mark"><c>$</c> for numbered parameters (Npgsql), <c>?</c> for Marten's.</param>
     internal static string RemoveSql(char mark) => $"delete from kuik.image_users where pod_uid = {Parameter(mark, 1)}";
 
-    /// <summary>Adds a user's rows. Parameters: images, key, namespace, name, pull secrets.</summary>
+    /// <summary>Adds a user's rows. Parameters: images, key, namespace, name, pull secrets, digests.</summary>
     /// <param name="mark">As for <see cref="RemoveSql"/>.</param>
     internal static string InsertSql(char mark) =>
-        $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) select unnest({Parameter(mark, 1)}), "
-        + string.Join(", ", Enumerable.Range(2, 4).Select(number => Parameter(mark, number)));
+        $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets, digest) select unnest({Parameter(mark, 1)}), "
+        + string.Join(", ", Enumerable.Range(2, 4).Select(number => Parameter(mark, number))) + $", unnest({Parameter(mark, 6)})";
 
     private static string Parameter(char mark, int number) => mark == '?' ? "?" : $"${number}";
 
