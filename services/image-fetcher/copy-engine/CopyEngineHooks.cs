@@ -14,6 +14,12 @@ public sealed record CopyEngineHooks(FindCredentials Credentials, LockRepository
     /// Called before the first upload of a copy, and for an eviction. Default: no lock, for a cache registry without garbage collection.
     /// </summary>
     public ShareCache ShareCache { get; init; } = (_, _) => Task.FromResult<IHeldLock>(NoLock.Instance);
+
+    /// <summary>
+    /// Called when a pulled image has been copied, with what the cache has under its name then. Exceptions are logged and do not fail the
+    /// pull. Default: nothing.
+    /// </summary>
+    public NoteCopy Copied { get; init; } = (_, _, _) => Task.CompletedTask;
 }
 
 /// <summary>
@@ -44,3 +50,9 @@ public delegate Task<IHeldLock> ShareCache(string repository, CancellationToken 
 /// <param name="image">The reference of the pull: by tag or by digest.</param>
 /// <param name="stop">Cancels it.</param>
 public delegate Task NotePull(ImageReference image, CancellationToken stop);
+
+/// <summary>Records that the copy of a pulled image has ended.</summary>
+/// <param name="image">The reference of the pull: by tag or by digest.</param>
+/// <param name="copy">The copy that the cache has under it.</param>
+/// <param name="stop">Cancels it.</param>
+public delegate Task NoteCopy(ImageReference image, CopiedImage copy, CancellationToken stop);

@@ -10,7 +10,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// the cache knows is kept beside it; anything else is an image of its own.
 /// </summary>
 internal sealed partial class ManifestPullEndpoint(
-    CacheRegistry cache, IndexChildren indexes, ManifestFetcher manifestFetcher, OriginClient originClient, ImageCopier imageCopier, NotePull pulledThrough,
+    CacheRegistry cache, IndexChildren indexes, ManifestFetcher manifestFetcher, OriginClient originClient, ImageCopier imageCopier, CopyEngineHooks hooks,
     TimeProvider time, ILogger<ManifestPullEndpoint> logger, CancellationToken stopping)
 {
     /// <summary>How long a pull waits for its pod to be observed, so that there are credentials.</summary>
@@ -124,7 +124,9 @@ internal sealed partial class ManifestPullEndpoint(
                 await CopyChild(image, stop);
                 return true;
             }
-            await Task.WhenAll(Note(image, stop), imageCopier.Copy(image, stop));
+            var copy = imageCopier.Copy(image, stop);
+            await Task.WhenAll(Note(image, hooks.PulledThrough(image, stop)), copy);
+            await Note(image, hooks.Copied(image, await copy, stop));
             return true;
         }
         catch (CopyException e)
@@ -161,11 +163,11 @@ internal sealed partial class ManifestPullEndpoint(
             }
     }
 
-    private async Task Note(ImageReference image, CancellationToken stop)
+    private async Task Note(ImageReference image, Task noted)
     {
         try
         {
-            await pulledThrough(image, stop);
+            await noted;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
