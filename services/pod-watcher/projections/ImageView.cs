@@ -34,6 +34,18 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>The last copy that succeeded; null when the cache has none of it.</summary>
     public ImageCached? Cached { get; init; }
 
+    /// <summary>The last move of its tag, whose copy is <see cref="Cached"/>; null when it has not moved since it was cached.</summary>
+    public TagMoved? Moved { get; init; }
+
+    /// <summary>The origin's last recorded answer since <see cref="Cached"/>; null when it has not been asked since.</summary>
+    public OriginChecked? Origin { get; init; }
+
+    /// <summary>UTC: when the origin was last recorded as having what the cache has; null when it is not cached.</summary>
+    public DateTimeOffset? SeenAtOrigin => Origin is { Answer: OriginAnswers.Same } seen ? seen.CheckedAt : Cached?.CachedAt;
+
+    /// <summary>UTC: since when the cache is known to have what the origin has, or that is not known.</summary>
+    public DateTimeOffset OriginChangedAt { get; init; }
+
     /// <summary>The last attempt, when it failed; null when none has failed since the last success.</summary>
     public ImageFetchFailed? Failed { get; init; }
 
@@ -72,9 +84,11 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             RequestedByPod e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPerson e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPull e => Requested(WrittenAs, e.RequestedAt),
-            ImageCached e => this with { Cached = e, Failed = null, Lost = null },
+            ImageCached e => this with { Cached = e, Failed = null, Lost = null, Origin = null, Moved = null },
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
+            TagMoved e => this with { Cached = Replaced(e), Origin = null, Moved = e },
+            OriginChecked e => this with { Origin = e },
             ImageUnused e => this with { ExpiresAt = e.ExpiresAt, UseChangedAt = e.Since },
             ImageUsedAgain e => this with { UseChangedAt = e.UsedAt },
             ImageExpired e => this with { Expired = e },
@@ -84,6 +98,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
         {
             ExpiresAt = state.UnusedSince is null ? null : view.ExpiresAt,
             Cached = state.Digest is null ? null : view.Cached,
+            Origin = state.OriginAnswer is null ? null : view.Origin,
             Failed = state.Phase == ImagePhase.Gone ? null : view.Failed,
             Lost = state.IsWanted ? view.Lost : null,
             Expired = state.IsLeaving ? view.Expired : null,
@@ -94,8 +109,19 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
                 (ImageExpired e, true, false) => e.ExpiredAt,
                 _ => view.ReadyChangedAt,
             },
+            OriginChangedAt = (fact, State.OriginAnswer == OriginAnswers.Same, state.OriginAnswer == OriginAnswers.Same) switch
+            {
+                (OriginChecked e, var was, var now) when was != now => e.CheckedAt,
+                (ImageCached e, false, true) => e.CachedAt,
+                (TagMoved e, false, true) => e.MovedAt,
+                _ => view.OriginChangedAt,
+            },
         };
     }
+
+    private static ImageCached Replaced(TagMoved e) => new(
+        e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, e.BytesCopied, e.BytesAlreadyThere, e.Duration, e.MovedAt)
+    { Attempt = e.Attempt };
 
     // The first reference that a person or pod wrote stays while the image lives; one that returns is shown as it is written then.
     private ImageView Requested(string writtenAs, DateTimeOffset at)
@@ -155,6 +181,7 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
             typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
             typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
             typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
+            typeof(RefreshRequested), typeof(OriginChecked), typeof(TagMoved),
         })
         {
             IncludeType(type);

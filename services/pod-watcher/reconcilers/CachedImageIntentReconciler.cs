@@ -38,6 +38,8 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
         else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
+        if (resource.IsRefreshRequested && (log is { IsCached: true, RefreshRequestedAt: null } || log.Phase == ImagePhase.Failed))
+            yield return new RefreshRequested(image, now) { FieldManager = resource.Managers.ForceUpdate };
     }
 
     /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is
@@ -129,7 +131,8 @@ internal sealed partial class CachedImageIntentReconciler(
     // behind the log, and a wish that is taken back at once would agree with what it still shows.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
-        && view.IsRetained == (resource.Spec?.Retain == true);
+       
+        && view.IsRetained == (resource.Spec?.Retain == true) && !resource.IsRefreshRequested;
 
     private async Task Record(CachedImage resource, ImageReference image, CancellationToken ct)
     {
@@ -144,6 +147,8 @@ internal sealed partial class CachedImageIntentReconciler(
             },
             ct);
         Say(name, image, facts);
+        if (resource.IsRefreshRequested)
+            await RemoveAnnotation(name, ct);
         if (name != rightName)
             misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
         if (misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
@@ -152,6 +157,13 @@ internal sealed partial class CachedImageIntentReconciler(
                 await Replace(other, right, ct);
             misnamed.TryRemove(image.ToString(), out _);
         }
+    }
+
+    // As v1 did: it asks for one comparison, and can be set again for another.
+    private async Task RemoveAnnotation(string name, CancellationToken ct)
+    {
+        var patch = new CachedImage { Metadata = new ObjectMeta { Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = null! } } };
+        await api.Merge($"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}", patch, KubernetesJson.Default.CachedImage, ct);
     }
 
     // v1's "force name": the resource with the right name takes over the wish, then the other one goes.

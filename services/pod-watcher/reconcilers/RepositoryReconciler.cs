@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Kuik.Contracts;
@@ -11,20 +12,25 @@ namespace Kuik.PodWatcher;
 /// <c>spec</c> is left alone, and such a resource stays when its last image has gone.
 /// </summary>
 internal sealed class RepositoryReconciler(
-    RateLimitedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue, TimeProvider time) : IReconciler
+    RateLimitedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue,
+    RepositoryIntentRecorder intents, TimeProvider time) : IReconciler
 {
     private readonly Dictionary<string, string> names = [];
+    private readonly ConcurrentDictionary<string, bool> deleted = new();
 
     /// <summary>What a Repository should say of these images; null when it should not be.</summary>
     /// <param name="images">Those with a CachedImage.</param>
     /// <param name="before">What it says now; null when it is not there.</param>
     /// <param name="now">UTC.</param>
-    public static RepositoryStatus? Desired(IReadOnlyCollection<ImageView> images, Repository? before, DateTimeOffset now)
+    /// <param name="problem">A sentence about what in its spec cannot be used; null for nothing.</param>
+    public static RepositoryStatus? Desired(
+        IReadOnlyCollection<ImageView> images, Repository? before, DateTimeOffset now, string? problem = null)
     {
         if (images.Count == 0 && before?.Spec?.IsOnlyName != false)
             return null;
         var (status, reason, message) = images switch
         {
+            _ when problem is not null => ("False", "Invalid", problem),
             _ when images.Where(image => image.Stage == ImageStage.Failed).MinBy(image => image.Image, StringComparer.Ordinal) is { } failed => ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
             _ when images.Any(image => image.Stage is ImageStage.Requested or ImageStage.Fetching) => ("False", "Pulling", "Images are being copied"),
             _ => ("True", "UpToDate", "All images are in the cache"),
@@ -53,6 +59,8 @@ internal sealed class RepositoryReconciler(
             var changeSet = await resources.TakeChanges(ct);
             if (changeSet.Listed)
                 queue.Add(views.Repositories, isUrgent: false);
+            foreach (var repository in changeSet.Deleted.Values.Select(resource => resource.Spec?.Name).OfType<string>())
+                deleted[repository] = true;
             queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values).Select(resource => resource?.Spec?.Name).OfType<string>());
         }
     }
@@ -70,7 +78,9 @@ internal sealed class RepositoryReconciler(
         names[name] = repository;
         var path = $"{Repository.Path}/{name}";
         var actual = resources.State.GetValueOrDefault(name);
-        if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
+        var problem = actual is null && !deleted.ContainsKey(repository) ? null : await intents.Record(repository, actual?.Spec, ct);
+        deleted.TryRemove(repository, out _);
+        if (Desired(views.InRepository(repository), actual, time.GetUtcNow(), problem) is not { } status)
         {
             if (actual?.Status is not null)   // without one it is a person's, made ahead
                 await api.Delete<Repository>(path, actual.Metadata.Uid!, ct);
