@@ -3,7 +3,7 @@ using Marten;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>The cluster that the log is about: recorded by the first leader.</summary>
+/// <summary>The identity of the log's cluster, recorded by the first leader.</summary>
 /// <param name="Id">Always <see cref="TheOnly"/>.</param>
 /// <param name="NamespaceUid">The uid of the namespace <c>kube-system</c>, which a cluster never changes.</param>
 public sealed record ClusterIdentity(string Id, string NamespaceUid)
@@ -11,11 +11,11 @@ public sealed record ClusterIdentity(string Id, string NamespaceUid)
     public const string TheOnly = "cluster";
 }
 
-/// <summary>The cluster is not known to be the log's own, so nothing may be concluded from objects that are missing in it.</summary>
+/// <summary>The cluster is not known to be the log's own, so that absent objects are no evidence.</summary>
 internal sealed class ClusterCheckException(string message) : Exception(message);
 
 /// <summary>
-/// Checks that the log is about this very cluster. In another one every pod of the log would be missing, and every image would expire.
+/// Checks that the log belongs to this cluster. In another one every recorded pod would be absent, and every image would expire.
 /// </summary>
 internal static class CheckCluster
 {

@@ -150,12 +150,12 @@ internal sealed partial class LeaderElectionService(
     [LoggerMessage(Level = LogLevel.Information, Message = "{Identity} does not lead any more")]
     private partial void LogLeadsNoMore(string identity);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "the Lease was not given back ({Reason}): another replica leads when it has run out")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "the Lease was not released ({Reason}): another replica leads after its expiry")]
     private partial void LogNotReleased(string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "the log holds an event that this version cannot read ({Reason}): it leaves the lead to a newer one")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "the log holds an event that this version cannot read ({Reason}): it releases the lead for a newer one")]
     private partial void LogUnreadable(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "the Lease {Name} in {Namespace} cannot be asked for at {Address} ({Reason}); trying again until it can, nothing is observed meanwhile")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "the Lease {Name} in {Namespace} cannot be requested at {Address} ({Reason}); trying again, nothing is observed meanwhile")]
     private partial void LogNoLease(string name, string @namespace, Uri address, string reason);
 }

@@ -4,7 +4,7 @@ namespace Kuik.PodWatcher;
 
 /// <summary>A kind of object that uses images.</summary>
 /// <param name="WorkloadKind">For example <c>Deployment</c>; null: pods.</param>
-/// <param name="Resource">What is followed of it, by user key.</param>
+/// <param name="Resource">Its watched resource, by user key.</param>
 internal sealed record UserKind(string? WorkloadKind, WatchedResource<Pod, LivePod> Resource)
 {
     /// <summary>Its plural, for logs and readiness.</summary>

@@ -4,19 +4,19 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What this service follows in the cluster, and what it keeps of it.</summary>
+/// <summary>The kinds of objects that this service watches, and the state that it keeps of each.</summary>
 internal sealed class WatchedKinds(WatcherOptions settings)
 {
-    /// <summary>The pods that the webhook has seen, or all that have not opted out, by uid: a name may be used again.</summary>
+    /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
     public WatchedResource<Pod, LivePod> Pods { get; } = new(
         "pods", Pod.Path, settings.FollowsAllPods ? Names.PolicyLabel + "!=ignore" : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
         pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts, settings.FollowsAllPods));
 
-    /// <summary>The workloads that are followed, each kind by user key.</summary>
+    /// <summary>The followed kinds of workloads, each by user key.</summary>
     public IReadOnlyList<UserKind> Workloads { get; } =
         [.. settings.FollowedWorkloads.Select(kind => new UserKind(kind, Workload(kind, settings)))];
 
-    /// <summary>Everything that can use images.</summary>
+    /// <summary>All kinds that use images.</summary>
     /// <returns>Pods first.</returns>
     public IReadOnlyList<UserKind> Users => field ??= [new UserKind(null, Pods), .. Workloads];
 

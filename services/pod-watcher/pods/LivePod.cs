@@ -3,19 +3,19 @@ using Kuik.Contracts;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What is kept of a pod that runs through Kuik, or of a workload and its pod template.</summary>
+/// <summary>The state that is kept of a followed pod, or of a workload and its pod template.</summary>
 /// <param name="Uid">Its user key (<see cref="EventLog.UserKey"/>): the pod's uid, or <c>Kind/uid</c> of a workload.</param>
 /// <param name="Namespace">Its namespace.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Images">
-/// For each container and image volume whose image Kuik rewrote, one entry; two where annotation and container disagree. Of a template, for
-/// each image that it names.
+/// One entry for each container and image volume whose image Kuik rewrote; two where annotation and container differ. Of a template, one
+/// for each image in it.
 /// </param>
-/// <param name="PullSecrets">The pod's or the template's own, in its order.</param>
+/// <param name="PullSecrets">Those of the pod or template, in its order.</param>
 /// <param name="Account">Its ServiceAccount, as <c>namespace/name</c>.</param>
 internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, string Account)
 {
-    /// <summary>Null until it is scheduled, and of a template.</summary>
+    /// <summary>Its node; null until it is scheduled, and for a workload.</summary>
     public string? Node { get; init; }
 
     /// <summary>The kind of its top controller; null for none.</summary>
@@ -27,26 +27,26 @@ internal sealed record LivePod(string Uid, string Namespace, string Name, IReadO
     /// <summary>UTC.</summary>
     public DateTimeOffset? CreatedAt { get; init; }
 
-    /// <summary>UTC: set while it is being deleted.</summary>
+    /// <summary>UTC: set while it is being deleted; else null.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
 
-    /// <summary><c>status.phase</c>; null of a workload.</summary>
+    /// <summary><c>status.phase</c>; null for a workload.</summary>
     public string? Phase { get; init; }
 
-    /// <summary>Its resourceVersion; null where that is no number, so that nothing can be said about older and newer.</summary>
+    /// <summary>Its resourceVersion; null when that is not a number, so that states cannot be ordered.</summary>
     public long? Version { get; init; }
 
-    /// <summary>Its node and the digests of all of its containers are known, so that it is worth while to record them.</summary>
+    /// <summary>True when its node and the digests of all of its containers are known.</summary>
     public bool IsDetailed =>
         Node is not null && Images.All(image => image.Digest is not null || IsVolume(image));
 
-    /// <summary>Its node may still have to pull this image: it is not known to have started a container with it. Of an image volume nothing
-    /// is known but whether the pod runs.</summary>
+    /// <summary>True when its node may still have to pull this image: no container is known to have started with it. For an image volume only
+    /// the phase of the pod is known.</summary>
     /// <param name="image">The normalised reference.</param>
     public bool WaitsFor(string image) => DeletedAt is null && Phase is null or "Pending" or "Running"
         && Images.Any(use => use.Image == image && use.Digest is null && (Phase != "Running" || !IsVolume(use)));
 
-    /// <summary>A resourceVersion as a number; null where it is none.</summary>
+    /// <summary>Parses a resourceVersion; null when it is not a number.</summary>
     public static long? ParseVersion(string? version) =>
         long.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 

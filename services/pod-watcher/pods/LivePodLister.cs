@@ -2,17 +2,15 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>One complete list of the pods that run through Kuik, and of the workloads that are followed.</summary>
-/// <param name="UidsByImage">User keys (<see cref="EventLog.UserKey"/>) of those that use each image, by normalised reference.</param>
-/// <param name="ResourceVersion">The version of the cluster that the pods are a snapshot of, the workloads of it or a later one: the evidence of
-/// what is concluded from it.</param>
+/// <summary>A complete list of the followed pods and workloads.</summary>
+/// <param name="UidsByImage">The user keys (<see cref="EventLog.UserKey"/>) of each image's users, by normalised reference.</param>
+/// <param name="ResourceVersion">The resourceVersion of the list of pods; the lists of workloads are of this version or a later one.</param>
 internal sealed record PodList(ILookup<string, string> UidsByImage, string ResourceVersion);
 
 /// <summary>
-/// The pods, and the workloads that are followed, that exist now, by quorum reads: each caller gets a list that began after it asked. Callers
-/// that wait share one list, so that a thousand decisions do not read the cluster a thousand times. A list that makes no progress ends with an exception (<see
-/// cref="KubernetesLimits"/>), and the next
-/// one begins.
+/// Lists the existing pods and followed workloads by quorum reads. Each caller gets a list that began after its call; waiting callers share
+/// one list, so that a thousand decisions do not list the cluster a thousand times. A list that makes no progress ends with an exception
+/// (<see cref="KubernetesLimits"/>), and the next one begins.
 /// </summary>
 internal sealed class LivePodLister(KubernetesApi api, WatchedKinds kinds)
 {
@@ -21,8 +19,8 @@ internal sealed class LivePodLister(KubernetesApi api, WatchedKinds kinds)
     private Task<PodList>? waiting;
 
     /// <summary>A list that begins after this call.</summary>
-    /// <exception cref="KubernetesApiException">The API said no.</exception>
-    /// <exception cref="HttpRequestException">The API cannot be reached, or its answer makes no progress.</exception>
+    /// <exception cref="KubernetesApiException">The API refused.</exception>
+    /// <exception cref="HttpRequestException">The API is unreachable, or its answer makes no progress.</exception>
     public Task<PodList> List(CancellationToken ct)
     {
         lock (gate)

@@ -3,10 +3,10 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>A pod of the API, or a workload, as far as this service reads them: one type, so that the same code follows all kinds.</summary>
+/// <summary>The fields of a pod or workload that this service reads: one type, so that the same code handles all kinds.</summary>
 internal sealed record Pod : IResource
 {
-    /// <summary>Path of all of them.</summary>
+    /// <summary>The API path of all pods.</summary>
     public const string Path = "api/v1/pods";
 
     public required PodMeta Metadata { get; init; }
@@ -17,11 +17,11 @@ internal sealed record Pod : IResource
 
     string? IResource.ResourceVersion => Metadata.ResourceVersion;
 
-    /// <summary>Path of one of them.</summary>
+    /// <summary>The API path of one pod.</summary>
     public static string PathOf(string @namespace, string name) => $"api/v1/namespaces/{@namespace}/pods/{name}";
 }
 
-/// <summary>Its metadata. Without <c>managedFields</c>, which are most of a pod's bytes.</summary>
+/// <summary>The metadata of a pod or workload, without <c>managedFields</c>, which are most of a pod's bytes.</summary>
 internal sealed record PodMeta
 {
     public string? Name { get; init; }
@@ -47,22 +47,22 @@ internal sealed record PodMeta
 
 internal sealed record OwnerReference(string? Kind, string? Name, bool? Controller);
 
-/// <summary>What is wanted of a pod; of a workload only <c>Template</c> is there, of a CronJob only <c>JobTemplate</c>.</summary>
+/// <summary>The spec of a pod; a workload has only <c>Template</c>, a CronJob only <c>JobTemplate</c>.</summary>
 internal sealed record PodSpec(
     string? ServiceAccountName, IReadOnlyList<Container>? Containers, IReadOnlyList<Container>? InitContainers,
     IReadOnlyList<Container>? EphemeralContainers, IReadOnlyList<SecretName>? ImagePullSecrets, IReadOnlyList<Volume>? Volumes = null,
     string? NodeName = null, PodTemplate? Template = null, PodTemplate? JobTemplate = null);
 
-/// <param name="Metadata">Of the pods (or Jobs) that are made of it.</param>
-/// <param name="Spec">Theirs.</param>
+/// <param name="Metadata">That of the pods (or Jobs) that are created from it.</param>
+/// <param name="Spec">Their spec.</param>
 internal sealed record PodTemplate(PodMeta? Metadata, PodSpec? Spec);
 
 internal sealed record PodStatus(
     string? Phase, IReadOnlyList<ContainerStatus>? ContainerStatuses = null, IReadOnlyList<ContainerStatus>? InitContainerStatuses = null,
     IReadOnlyList<ContainerStatus>? EphemeralContainerStatuses = null);
 
-/// <param name="Name">The container's.</param>
-/// <param name="ImageID">For example <c>docker.io/library/nginx@sha256:…</c>; empty until the image is there.</param>
+/// <param name="Name">The name of the container.</param>
+/// <param name="ImageID">For example <c>docker.io/library/nginx@sha256:…</c>; empty until the image is pulled.</param>
 internal sealed record ContainerStatus(string Name, string? ImageID);
 
 internal sealed record Container(string Name, string? Image);
@@ -73,10 +73,10 @@ internal sealed record ImageVolumeSource(string? Reference);
 
 internal sealed record SecretName(string? Name);
 
-/// <summary>A service account of the API, as far as this service reads it.</summary>
+/// <summary>The fields of a ServiceAccount that this service reads.</summary>
 internal sealed record ServiceAccount : IResource
 {
-    /// <summary>Path of all of them.</summary>
+    /// <summary>The API path of all of them.</summary>
     public const string Path = "api/v1/serviceaccounts";
 
     public required ObjectMeta Metadata { get; init; }
@@ -86,13 +86,13 @@ internal sealed record ServiceAccount : IResource
     string? IResource.ResourceVersion => Metadata.ResourceVersion;
 }
 
-/// <summary>A namespace of the API, as far as this service reads it.</summary>
+/// <summary>The fields of a namespace that this service reads.</summary>
 internal sealed record Namespace
 {
     public required ObjectMeta Metadata { get; init; }
 }
 
-/// <summary>How these types are read.</summary>
+/// <summary>The JSON deserialisation of these types.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Namespace))]
 [JsonSerializable(typeof(Pod))]

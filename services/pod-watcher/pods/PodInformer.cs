@@ -5,30 +5,30 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Queues the pods, or the workloads of one kind, that may have to be recorded: those of a complete list, those that change, and known ones
-/// that are gone. Says whether all that was seen is recorded.
+/// Queues the pods, or the workloads of one kind, that may have to be recorded: those of a complete list, changed ones, and recorded ones
+/// that are gone. Reports whether all observed states are recorded.
 /// </summary>
 internal sealed partial class PodInformer(
     KubernetesApi api, UserKind kind, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
     PodUsageCache known, PodAbsences absences, WorkQueue queue, TimeProvider time, ILogger<PodInformer> logger) : IPodObserver
 {
-    /// <summary>How much later than the first one the list is that confirms that many pods are gone.</summary>
+    /// <summary>The time between a list that lacks many recorded pods and the list that confirms it.</summary>
     private static readonly TimeSpan ConfirmAfter = TimeSpan.FromSeconds(5);
 
-    /// <summary>How often known pods are compared with those that are there.</summary>
+    /// <summary>The interval of comparisons of recorded with existing pods.</summary>
     private static readonly TimeSpan CompareEvery = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, bool> _changed = new();
     private volatile TaskCompletionSource<string[]> _toConfirm = NewSignal();
     private int _listsQueued;
 
-    /// <summary>Why what it has seen may be out of date; null while it is not.</summary>
+    /// <summary>Why its state may be outdated; null while it is current.</summary>
     public string? Problem => pods.Problem is { } problem ? About(kind.What, problem) : null;
 
-    /// <summary>What it follows; null: pods.</summary>
+    /// <summary>The kind of workload; null: pods.</summary>
     public string? WorkloadKind => kind.WorkloadKind;
 
-    /// <summary>Completes when they and ServiceAccounts are listed and queued: a pod is recorded once, with all of its pull
+    /// <summary>Completes when these objects and ServiceAccounts are listed, so that a pod is recorded once, with all of its pull
     /// secrets.</summary>
     public Task Listed { get; } = Task.WhenAll(pods.FirstList, accounts.FirstList);
 
@@ -39,24 +39,25 @@ internal sealed partial class PodInformer(
         : _toConfirm.Task.IsCompleted ? $"known {kind.What} are missing, which a second list of {kind.What} has not confirmed yet"
         : null;
 
-    // What is queued is not recorded; everything before the oldest of it is.
+    // Queued keys are not recorded yet; all changes before the oldest key are.
     public DateTimeOffset? CompleteAt => Incomplete is null && Earlier(pods.CurrentAt, accounts.CurrentAt) is { } current
         ? Earlier(current, queue.OldestSince ?? current)
         : null;
 
-    /// <summary>The watch has brought a change of the pod since this was last asked, and only the usage table is known of it.</summary>
+    /// <summary>True when the watch has reported a change of the pod since the last call, and of its record only the usage table has been
+    /// read.</summary>
     public bool TakeChanged(string uid) => _changed.TryRemove(uid, out _);
 
-    /// <summary>The object as it was last seen; null when it is not there, or not known to be.</summary>
+    /// <summary>The last observed state of an object; null when it does not exist, or is not known to.</summary>
     public LivePod? Find(string uid) => pods.State.GetValueOrDefault(uid);
 
-    /// <summary>The object by one read that no selector filters; null when it does not exist, or another has its name.</summary>
+    /// <summary>The object, read by name without a selector; null when it does not exist, or another object has its name.</summary>
     public async Task<LivePod?> Read(LivePod pod, CancellationToken ct) =>
         await api.TryGet(kind.PathOf(pod), PodJson.Default.Pod, ct) is { } found && kind.Resource.KeyOf(found) == pod.Uid
             ? kind.Resource.Keep(found)
             : null;
 
-    /// <summary>Follows until cancelled.</summary>
+    /// <summary>Runs until cancelled.</summary>
     public Task Run(CancellationToken ct) => TaskGroup.Run(ct, pods.Run, FollowPods, FindLeftOver, ConfirmMissing);
 
     private async Task FollowPods(CancellationToken ct)
@@ -82,8 +83,8 @@ internal sealed partial class PodInformer(
         }
     }
 
-    /// <summary>The known pods that a list lacks. When it is empty or lacks a fifth of all or more, only those that a later list lacks
-    /// too.</summary>
+    /// <summary>Queues the recorded pods that a list lacks. If it is empty or lacks a fifth of all or more, a later list has to confirm
+    /// that.</summary>
     private void QueueMissing()
     {
         var all = known.Uids(kind.WorkloadKind);
@@ -98,8 +99,8 @@ internal sealed partial class PodInformer(
     }
 
     /// <summary>
-    /// Finds known pods that are not there and that no list or deletion has spoken of, because they became known later: a list came while
-    /// they were being recorded, or the log brought them (<see cref="UsageResync"/>). Two comparisons in a row have to find them.
+    /// Finds recorded pods that do not exist and that no list or deletion has shown to be gone, because they were recorded after it: during
+    /// a list, or by an earlier leader (<see cref="UsageResync"/>). Two consecutive comparisons have to find them.
     /// </summary>
     private async Task FindLeftOver(CancellationToken ct)
     {

@@ -5,8 +5,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// The usage table, pods and workloads, as the active replica knows it, in memory: read once from the log, then changed with every transaction.
-/// It only says where a difference may be; each decision reads the user's stream again.
+/// The leader's copy of the usage table, pods and workloads, in memory: read once from Postgres, then updated after every transaction. It is
+/// only used to find differences; each decision reads the user's stream again.
 /// </summary>
 internal sealed class PodUsageCache
 {
@@ -19,7 +19,7 @@ internal sealed class PodUsageCache
     private readonly Pool<IReadOnlyList<string>> lists = new(new ListComparer<string>());
     private readonly Pool<IReadOnlyList<PodImage>> containers = new(new ListComparer<PodImage>());
 
-    /// <summary>Fills it from the whole usage table.</summary>
+    /// <summary>Creates the cache from the whole usage table.</summary>
     public PodUsageCache(IEnumerable<ImageUser> rows)
     {
         foreach (var pod in rows.GroupBy(row => row.PodUid))
@@ -29,43 +29,43 @@ internal sealed class PodUsageCache
         }
     }
 
-    /// <summary>The keys of all pods and workloads that use anything, and of those that the log has to be asked about.</summary>
+    /// <summary>The keys of all recorded pods and workloads, and of the doubtful ones.</summary>
     public IReadOnlyList<string> Uids()
     {
         lock (gate)
             return doubtful.Count == 0 ? [.. pods.Keys] : [.. pods.Keys.Union(doubtful)];
     }
 
-    /// <summary>Those of one kind of workload; null for pods.</summary>
+    /// <summary>The same of one kind of workload; null for pods.</summary>
     public IReadOnlyList<string> Uids(string? kind)
     {
         lock (gate)
             return [.. pods.Keys.Union(doubtful).Where(uid => UserKey.IsOf(uid, kind))];
     }
 
-    /// <summary>Memory and log may differ about these pods, for example because a transaction has ended without an answer: the log is asked
-    /// when they are reconciled, until it has been.</summary>
+    /// <summary>Marks pods whose record in memory may differ from the log, for example after a commit without an answer: their streams are
+    /// read at the next reconciliation.</summary>
     public void Doubt(IEnumerable<string> uids)
     {
         lock (gate)
             doubtful.UnionWith(uids);
     }
 
-    /// <summary>Has the log to be asked about this pod?</summary>
+    /// <summary>True when the pod's stream has to be read.</summary>
     public bool IsDoubtful(string uid)
     {
         lock (gate)
             return doubtful.Contains(uid);
     }
 
-    /// <summary>What the log says of a pod; null when it does not know it, or knows that it is gone.</summary>
+    /// <summary>The recorded state of a pod; null when it was never recorded, or is gone.</summary>
     public PodUseState? Find(string uid)
     {
         lock (gate)
             return pods.GetValueOrDefault(uid);
     }
 
-    /// <summary>The log says this now.</summary>
+    /// <summary>Stores the recorded state of a pod.</summary>
     /// <returns>The images whose users have changed.</returns>
     public IReadOnlyList<string> Set(string uid, PodUseState pod)
     {
@@ -85,7 +85,7 @@ internal sealed class PodUsageCache
         }
     }
 
-    /// <summary>How many pods use an image, and the first few of them as <c>namespace/name</c>, in order.</summary>
+    /// <summary>The number of pods that use an image, and the first of them as <c>namespace/name</c>, sorted.</summary>
     public (int Count, IReadOnlyList<string> First) UsersOf(string image, int atMost)
     {
         lock (gate)
@@ -97,7 +97,7 @@ internal sealed class PodUsageCache
             {
                 var user = (use.Namespace, use.Name);
                 if (first.Count == atMost && InOrder.Compare(user, first.Max) >= 0)
-                    continue;   // of a hundred thousand, nearly all
+                    continue;   // the usual case with many pods
                 if (first.Add(user) && first.Count > atMost)
                     first.Remove(first.Max);
             }
@@ -105,14 +105,14 @@ internal sealed class PodUsageCache
         }
     }
 
-    /// <summary>The uids of all pods that use an image, in no order.</summary>
+    /// <summary>The uids of all pods that use an image, unsorted.</summary>
     public IReadOnlyList<string> UidsOf(string image)
     {
         lock (gate)
             return users.TryGetValue(image, out var all) ? [.. all] : [];
     }
 
-    /// <summary>How many workloads use an image, and the first few of them, by namespace, name and kind.</summary>
+    /// <summary>The number of workloads that use an image, and the first of them, sorted by namespace, name and kind.</summary>
     public (int Count, IReadOnlyList<WorkloadName> First) WorkloadsOf(string image, int atMost)
     {
         lock (gate)
@@ -128,7 +128,7 @@ internal sealed class PodUsageCache
     private static readonly Comparer<(string Namespace, string Name)> InOrder = Comparer<(string Namespace, string Name)>.Create((a, b) =>
         string.CompareOrdinal(a.Namespace, b.Namespace) is not 0 and var byNamespace ? byNamespace : string.CompareOrdinal(a.Name, b.Name));
 
-    // A thousand pods of one template differ in their names only.
+    // The pods of one template differ in their names only.
     private PodUseState Shared(PodUseState pod) => pod with
     {
         Namespace = texts.Get(pod.Namespace),

@@ -2,9 +2,9 @@ using Kuik.Contracts;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What the log says of a pod or workload: the fold of its stream.</summary>
+/// <summary>The recorded state of a pod or workload: the fold of its stream.</summary>
 /// <param name="IsObserved">It has been recorded.</param>
-/// <param name="IsGone">Its end has been recorded last: it was deleted, or is not followed any more. Its uid may return.</param>
+/// <param name="IsGone">Its last event ends its use: it was deleted, or is not followed any more. Its uid may be observed again.</param>
 /// <param name="Namespace">Its namespace.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Images">Normalised references, each once, sorted.</param>
@@ -14,14 +14,13 @@ internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespac
     /// <summary>Before the first event.</summary>
     public static readonly PodUseState Initial = new(false, false, "", "", [], []);
 
-    /// <summary>Its images as they were recorded, with digests; null when only the usage table has been read, which does not hold
-    /// them.</summary>
+    /// <summary>Its recorded images with digests; null when only the usage table has been read, which has no digests.</summary>
     public IReadOnlyList<PodImage>? Containers { get; init; }
 
-    /// <summary>The node that was recorded; null for none.</summary>
+    /// <summary>The recorded node; null for none.</summary>
     public string? Node { get; init; }
 
-    /// <summary>The resourceVersion that was recorded; null in events of earlier versions.</summary>
+    /// <summary>The recorded resourceVersion; null in events of earlier versions.</summary>
     public long? Version { get; init; }
 
     /// <summary>The state after one more event.</summary>
@@ -46,8 +45,8 @@ internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespac
     public static IReadOnlyList<string> ImagesOf(IEnumerable<PodImage> images) =>
         [.. images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>Is this what the log says already? Node and digests count once all of them are known, so that a pod that starts is
-    /// recorded twice, not for every step.</summary>
+    /// <summary>True when this state is recorded. Node and digests are compared when all of them are known, so that a starting pod is
+    /// recorded twice and not at every step.</summary>
     public bool Says(LivePod live, IReadOnlyList<string> pullSecrets) =>
         IsObserved && !IsGone && Images.SequenceEqual(ImagesOf(live.Images)) && PullSecrets.SequenceEqual(pullSecrets)
         && (Containers is null || !live.IsDetailed || (Node == live.Node && Containers.SequenceEqual(live.Images)));

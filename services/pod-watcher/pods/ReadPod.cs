@@ -3,7 +3,7 @@ using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Reads the images of a pod back: from v1's annotations, else from the local reference itself (ephemeral containers have no
+/// <summary>Restores the original images of a pod: from v1's annotations, else from the local reference (ephemeral containers have no
 /// annotation).</summary>
 internal static class ReadPod
 {
@@ -14,11 +14,10 @@ internal static class ReadPod
 
     private const string TemplateHashLabel = "pod-template-hash";
 
-    /// <summary>Reads a pod. An image that nobody can parse is not among its images.</summary>
-    /// <param name="pod">As the API has it.</param>
+    /// <summary>Reads a pod. Invalid image references are left out.</summary>
+    /// <param name="pod">The pod in the API.</param>
     /// <param name="ports">node-proxy's ports, the current one and previous ones.</param>
-    /// <param name="takesAll">An image counts as it is written too, not only where Kuik rewrote it; one of a registry of the node itself
-    /// never does.</param>
+    /// <param name="takesAll">True: images that Kuik did not rewrite count too, except those of a registry on the node itself.</param>
     public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
     {
         var digests = Digests(pod.Status);
@@ -42,11 +41,10 @@ internal static class ReadPod
             SharedImages.Get(digests?.GetValueOrDefault(image.Container) is { } digest ? image with { Digest = digest } : image);
     }
 
-    /// <summary>Reads a workload: its images are those of its pod template, as they are written there. A template that opts out by its label
-    /// has none.</summary>
-    /// <param name="kind">The workload's, for example <c>CronJob</c>.</param>
-    /// <param name="workload">As the API has it.</param>
-    /// <param name="ports">node-proxy's ports: a template may have been made from a rewritten pod.</param>
+    /// <summary>Reads a workload: its images are those of its pod template, as written there. A template with the opt-out label has none.</summary>
+    /// <param name="kind">The kind of the workload, for example <c>CronJob</c>.</param>
+    /// <param name="workload">The workload in the API.</param>
+    /// <param name="ports">node-proxy's ports: a template may have been copied from a rewritten pod.</param>
     public static LivePod ReadTemplate(string kind, Pod workload, IReadOnlyCollection<int> ports)
     {
         var template = workload.Spec?.JobTemplate?.Spec?.Template ?? workload.Spec?.Template;
@@ -77,8 +75,7 @@ internal static class ReadPod
             volume => ImagesIn(new("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
         return containers.Concat(initial).Concat(ephemeral).Concat(volumes);
 
-        // What the runtime pulls is what the container says. Where the annotation says something else (somebody has edited the pod), both
-        // count as used.
+        // The runtime pulls the image of the container. If the annotation differs because the pod was edited, both count as used.
         IEnumerable<PodImage> ImagesIn(Container container, string? annotation)
         {
             string? noted = null;
@@ -99,13 +96,13 @@ internal static class ReadPod
         }
     }
 
-    /// <summary>Is this how kube-image-keeper v1 wrote the image: with the port of its host behind a dash, which cannot be read
-    /// back?</summary>
+    /// <summary>True for a reference as kube-image-keeper v1 wrote it, with a dash before the port of its host, which cannot be
+    /// restored.</summary>
     private static bool IsV1Form(string? local, string written) =>
         written.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash
         && LocalReference.TryRest(local ?? "", out _, out var rest) && rest == written[..slash].Replace(':', '-') + written[slash..];
 
-    /// <summary>By container: what follows the <c>@</c> of its imageID, or all of it where it is a digest alone.</summary>
+    /// <summary>Digests by container: the part of imageID after <c>@</c>, or all of it if it is a digest alone.</summary>
     private static Dictionary<string, string>? Digests(PodStatus? status)
     {
         Dictionary<string, string>? digests = null;
@@ -115,8 +112,8 @@ internal static class ReadPod
         return digests;
     }
 
-    // A Deployment's ReplicaSets are named after it and the hash that their pods carry as a label; so no right to read ReplicaSets is
-    // needed.
+    // The name of a Deployment's ReplicaSet is the Deployment's and the hash in the label of its pods, so that no right to read ReplicaSets
+    // is needed.
     private static OwnerReference? TopController(PodMeta pod)
     {
         var owner = pod.OwnerReferences?.FirstOrDefault(reference => reference.Controller == true);

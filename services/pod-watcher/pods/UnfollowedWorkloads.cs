@@ -3,8 +3,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Ends the recorded uses by workloads of kinds that are not followed any more (<see cref="WatcherOptions.FollowedWorkloads"/>). It looks again
-/// and again, because a replica that led with another setting may record one late.
+/// Ends the recorded uses by workloads of kinds that are not followed any more (<see cref="WatcherOptions.FollowedWorkloads"/>). It checks
+/// periodically, because a previous leader with another setting may record one late.
 /// </summary>
 internal sealed class UnfollowedWorkloads(WatcherOptions settings, PodUsageCache known, PodAbsences absences, WorkQueue queue, TimeProvider time)
 {

@@ -6,10 +6,10 @@ using Npgsql;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Compares the usage table with the leader's memory of it, and queues the differences. The table is read once when a replica begins to
-/// lead; a transaction of the previous leader may end after that.
+/// Compares the usage table with the leader's copy in memory, and queues the differences. A new leader reads the table once; a transaction
+/// of the previous leader may commit after that.
 /// </summary>
-/// <param name="known">The leader's memory.</param>
+/// <param name="known">The copy in memory.</param>
 /// <param name="queue">The queue of pods.</param>
 /// <param name="postgres">The event log.</param>
 /// <param name="first">The time from the start to the first comparison; the others follow every ten minutes.</param>
@@ -43,7 +43,7 @@ internal sealed partial class UsageResync(
 
     private async Task Compare(CancellationToken ct)
     {
-        // A pod that is recorded between the two reads is among the differences: one superfluous read of the log.
+        // A pod that is recorded between the two reads differs too: one superfluous read of the log.
         await using var connection = await postgres.OpenConnectionAsync(ct);
         var recorded = await ImageUsers.PodUids(connection, ct);
         var different = known.Uids().ToHashSet();
@@ -55,7 +55,7 @@ internal sealed partial class UsageResync(
         queue.Add(different);
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "{Pods} pods differ between memory and the usage table: the log is asked about them")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Pods} pods differ between memory and the usage table: their streams are read")]
     private partial void LogDifferent(int pods);
 
     [LoggerMessage(

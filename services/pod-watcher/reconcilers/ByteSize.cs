@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Sizes for people.</summary>
+/// <summary>Formats sizes for display.</summary>
 internal static class ByteSize
 {
     private static readonly string[] _units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -6,9 +6,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Takes a person's wishes from CachedImages: one made by hand, <c>spec.retain</c>, a deletion seen as it happens. That a resource is
-/// absent
-/// from a list is no wish: it is written again. A resource under another name than its image's is replaced by one with the right name.
+/// Records the intents that people express by CachedImages: creation, <c>spec.retain</c>, and a deletion that the watch reports. A resource
+/// that is only absent from a list is written again. A resource whose name is not that of its image is replaced by one with the right name.
 /// </summary>
 internal sealed partial class CachedImageIntentReconciler(
     RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, RecordedIntents wishes,
@@ -18,14 +17,14 @@ internal sealed partial class CachedImageIntentReconciler(
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
 
     /// <summary>The events that follow from a resource.</summary>
-    /// <param name="log">What the log says of the image.</param>
+    /// <param name="log">The recorded state of the image.</param>
     /// <param name="image">The normalised reference.</param>
-    /// <param name="resource">As it is.</param>
+    /// <param name="resource">The current resource.</param>
     /// <param name="now">UTC.</param>
     public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
     {
-        // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it
-        // another image's.
+        // A resource that Kuik created or took over requests nothing while its expired image is being evicted, unless a person has changed
+        // spec.sourceImage to another image.
         var isNew = !resource.Managers.IsTakenUp || (log.ObjectName is not null && resource.Metadata.Name != log.ObjectName);
         var retain = resource.Spec!.Retain == true;
         if (!log.IsWanted)
@@ -40,19 +39,18 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
     }
 
-    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is
-    /// decided
-    /// by <see cref="ImageExpiryService"/>, as ever.</summary>
+    /// <summary>The events that follow from the deletion of a resource: the request of a person is withdrawn. <see cref="ImageExpiryService"/>
+    /// then decides about the expiry of the image.</summary>
     /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
-    /// <param name="last">The resource as it was.</param>
+    /// <param name="last">The resource before its deletion.</param>
     /// <param name="now">UTC.</param>
     public static ImageForgotten? DecideDeleted(ImageState log, string image, CachedImage last, DateTimeOffset now) =>
         log.IsWanted && !log.IsForgotten && log.ObjectName == last.Metadata.Name
             ? new ImageForgotten(image, now) { FieldManager = last.Managers.SourceImage ?? last.Managers.Retain ?? last.Managers.ExpiresAt }
             : null;
 
-    /// <summary>Queues what changes, until cancelled.</summary>
+    /// <summary>Queues changed resources until cancelled.</summary>
     public async Task Follow(CancellationToken ct)
     {
         while (true)
@@ -68,7 +66,7 @@ internal sealed partial class CachedImageIntentReconciler(
         }
     }
 
-    /// <summary>Records the wishes of these resources.</summary>
+    /// <summary>Records the intents of these resources.</summary>
     public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
         foreach (var name in keys)
@@ -101,7 +99,7 @@ internal sealed partial class CachedImageIntentReconciler(
 
     private async Task Settle(string name, CancellationToken ct)
     {
-        // 1. Whatever happened to it: what we show there has to be looked at.
+        // 1. After any change, the image's resource is compared with its view.
         if (views.ImageNamed(name) is { } shown)
             images.Add(shown);
         if (resources.State.GetValueOrDefault(name) is not { } resource)
@@ -110,7 +108,7 @@ internal sealed partial class CachedImageIntentReconciler(
             return;
         }
 
-        // 2. The same wish as before: our own writes end here.
+        // 2. The intent is the recorded one: Kuik's own writes end here.
         var imageIntent = ImageIntent.From(resource);
         var before = wishes.Find(name);
         if (before == imageIntent)
@@ -124,9 +122,8 @@ internal sealed partial class CachedImageIntentReconciler(
             images.Add(image.ToString());
     }
 
-    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing. Only then: a view
-    // is
-    // behind the log, and a wish that is taken back at once would agree with what it still shows.
+    // To a new leader every resource is new; those that agree with their image's view need no read of the log. Only then: a view is behind
+    // the log, and an intent that is withdrawn at once would agree with a view that does not have it yet.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
         && view.IsRetained == (resource.Spec?.Retain == true);
@@ -154,7 +151,7 @@ internal sealed partial class CachedImageIntentReconciler(
         }
     }
 
-    // v1's "force name": the resource with the right name takes over the wish, then the other one goes.
+    // v1's "force name": the intent is copied to the resource with the right name, then the other one is deleted.
     private async Task Replace(CachedImage other, CachedImage right, CancellationToken ct)
     {
         if (other.Spec?.Retain == true && right.Spec?.Retain != true)

@@ -6,18 +6,17 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Makes every Repository say how its images are: v1's <c>status.images</c>, phase and condition <c>Ready</c>. What a person writes into
-/// its
-/// <c>spec</c> is left alone, and such a resource stays when its last image has gone.
+/// Summarises the images of each repository in its Repository: v1's <c>status.images</c>, phase and condition <c>Ready</c>. Fields of the
+/// <c>spec</c> that a person has set are kept, and such a resource is not deleted with its last image.
 /// </summary>
 internal sealed class RepositoryReconciler(
     RateLimitedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue, TimeProvider time) : IReconciler
 {
     private readonly Dictionary<string, string> names = [];
 
-    /// <summary>What a Repository should say of these images; null when it should not be.</summary>
-    /// <param name="images">Those with a CachedImage.</param>
-    /// <param name="before">What it says now; null when it is not there.</param>
+    /// <summary>The intended status of a Repository; null when it should not exist.</summary>
+    /// <param name="images">Its images that have a CachedImage.</param>
+    /// <param name="before">The current status; null when the resource does not exist.</param>
     /// <param name="now">UTC.</param>
     public static RepositoryStatus? Desired(IReadOnlyCollection<ImageView> images, Repository? before, DateTimeOffset now)
     {
@@ -33,7 +32,7 @@ internal sealed class RepositoryReconciler(
         return new RepositoryStatus(images.Count, status == "True" ? "Ready" : reason, [new ResourceCondition("Ready", status, since, reason, message)]);
     }
 
-    /// <summary>The resource's name: v1's, or where another repository has that, one of its own.</summary>
+    /// <summary>The resource's name: v1's, or a distinct one where another repository has that.</summary>
     /// <param name="repository">With its host.</param>
     /// <param name="ownerOf">The repository that has a name; null for none.</param>
     public static string NameOf(string repository, Func<string, string?> ownerOf)
@@ -45,7 +44,7 @@ internal sealed class RepositoryReconciler(
         return isOurs && ownerOf(distinct) is null ? name : distinct;
     }
 
-    /// <summary>Queues what changes, until cancelled.</summary>
+    /// <summary>Queues changed resources until cancelled.</summary>
     public async Task Follow(CancellationToken ct)
     {
         while (true)
@@ -57,7 +56,7 @@ internal sealed class RepositoryReconciler(
         }
     }
 
-    /// <summary>Makes these repositories' resources what they should be. One call at a time: it gives names.</summary>
+    /// <summary>Reconciles the resources of these repositories. Not concurrent: it assigns names.</summary>
     public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
         foreach (var repository in keys)
@@ -72,7 +71,7 @@ internal sealed class RepositoryReconciler(
         var actual = resources.State.GetValueOrDefault(name);
         if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
         {
-            if (actual?.Status is not null)   // without one it is a person's, made ahead
+            if (actual?.Status is not null)   // without a status, a person created it in advance
                 await api.Delete<Repository>(path, actual.Metadata.Uid!, ct);
             return;
         }

@@ -25,18 +25,18 @@ internal sealed class PodRetention(
     }
 }
 
-/// <summary>How long what pods and workloads leave behind stays as it is.</summary>
+/// <summary>How long the streams of pods and workloads that are gone stay unarchived.</summary>
 /// <param name="PodRetention">From the end of a pod or workload until its stream is archived. Default 24 hours; at least one minute.</param>
 internal sealed record PodRetentionOptions(TimeSpan PodRetention)
 {
     /// <summary>Reads <c>Kuik:EventLog:PodRetention</c>.</summary>
-    /// <exception cref="InvalidSettingException">It is no duration of at least one minute.</exception>
+    /// <exception cref="InvalidSettingException">The value is not a duration of at least one minute.</exception>
     public static PodRetentionOptions From(Microsoft.Extensions.Configuration.IConfiguration configuration) =>
         new(configuration.Read("Kuik:EventLog:PodRetention", TimeSpan.FromHours(24), "a time span of at least 1 minute, such as 1.00:00:00",
             age => age >= TimeSpan.FromMinutes(1) && age <= TimeSpan.FromDays(36500)));
 }
 
-/// <summary>Hosts the archive.</summary>
+/// <summary>Registers the archiving of streams.</summary>
 public static class PodRetentionSetup
 {
     /// <summary>Adds the archiving of pods' streams. Call it with <see cref="EventLogSetup.AddKuikEventLog"/>, in one service.</summary>

@@ -3,11 +3,11 @@ using Kuik.Contracts;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>The resource <c>Repository</c> (deploy/kustomize/base/crds/repository.yaml says what each field means). Null is
+/// <summary>The resource <c>Repository</c> (its fields are described in deploy/kustomize/base/crds/repository.yaml). Null is
 /// "absent".</summary>
 public sealed record Repository : IResource
 {
-    /// <summary>Path of all of them; an object's is this, a slash and its name.</summary>
+    /// <summary>The API path of all of them; an object's path is this, a slash and its name.</summary>
     public const string Path = $"apis/{Names.Group}/{Names.Version}/repositories";
 
     public string ApiVersion { get; init; } = $"{Names.Group}/{Names.Version}";
@@ -26,7 +26,7 @@ public sealed record Repository : IResource
 /// <summary>The identity of the repository, and the user's choices for it.</summary>
 public sealed record RepositorySpec
 {
-    /// <summary>With its host: <c>docker.io/library/nginx</c>.</summary>
+    /// <summary>Host and path: <c>docker.io/library/nginx</c>.</summary>
     public string? Name { get; init; }
 
     public IReadOnlyList<string>? PullSecretNames { get; init; }

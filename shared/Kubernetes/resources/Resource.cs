@@ -2,10 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>Any object of the API, as far as a <see cref="Reflector{TResource,TState}"/> needs to know it.</summary>
+/// <summary>The fields that a <see cref="Reflector{TResource,TState}"/> needs of any object.</summary>
 public interface IResource
 {
-    /// <summary>Opaque; where a watch goes on from.</summary>
+    /// <summary>Opaque; the position at which a watch continues.</summary>
     string? ResourceVersion { get; }
 }
 
@@ -15,13 +15,13 @@ public sealed record ObjectMeta
     /// <summary>Unique in its namespace, or in the cluster.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Null for what belongs to no namespace.</summary>
+    /// <summary>Null for a cluster-scoped object.</summary>
     public string? Namespace { get; init; }
 
-    /// <summary>Never used again for another object.</summary>
+    /// <summary>Never reused for another object.</summary>
     public string? Uid { get; init; }
 
-    /// <summary>Opaque; where a watch goes on from.</summary>
+    /// <summary>Opaque; the position at which a watch continues.</summary>
     public string? ResourceVersion { get; init; }
 
     public IReadOnlyDictionary<string, string>? Labels { get; init; }
@@ -32,11 +32,11 @@ public sealed record ObjectMeta
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? CreationTimestamp { get; init; }
 
-    /// <summary>Set while the object is being deleted and still there.</summary>
+    /// <summary>Set while the object is being deleted.</summary>
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? DeletionTimestamp { get; init; }
 
-    /// <summary>Which field manager owns which fields.</summary>
+    /// <summary>The fields of the object by field manager.</summary>
     public IReadOnlyList<ManagedFields>? ManagedFields { get; init; }
 }
 
@@ -46,7 +46,7 @@ public sealed record ObjectMeta
 /// <param name="FieldsV1">A tree of <c>f:</c> names.</param>
 public sealed record ManagedFields(string? Manager, string? Operation, System.Text.Json.JsonElement? FieldsV1)
 {
-    /// <summary>Does it own this field?</summary>
+    /// <summary>True when the manager owns this field.</summary>
     /// <param name="path">From the object's root: <c>spec</c>, <c>retain</c>.</param>
     public bool Owns(params ReadOnlySpan<string> path)
     {
@@ -62,23 +62,23 @@ public sealed record ManagedFields(string? Manager, string? Operation, System.Te
 /// <summary>One page of a list.</summary>
 public sealed record ResourceList<TResource>(ListMeta Metadata, IReadOnlyList<TResource>? Items);
 
-/// <summary>Where a list stands.</summary>
-/// <param name="ResourceVersion">What the whole list is a snapshot of.</param>
-/// <param name="Continue">Asks for the next page; null or empty on the last one.</param>
+/// <summary>The metadata of a page of a list.</summary>
+/// <param name="ResourceVersion">The version of the whole list.</param>
+/// <param name="Continue">The token of the next page; null or empty on the last one.</param>
 public sealed record ListMeta(string ResourceVersion, string? Continue);
 
 /// <summary>One line of a watch. Its type (ADDED, MODIFIED, DELETED, BOOKMARK, ERROR) has been read before.</summary>
 public sealed record WatchLine<TResource>(TResource Object);
 
-/// <summary>The API's own account of an error (kind <c>Status</c>).</summary>
+/// <summary>The API's description of an error (kind <c>Status</c>).</summary>
 /// <param name="Code">An HTTP status code.</param>
 /// <param name="Reason">For example <c>Expired</c>, <c>AlreadyExists</c>.</param>
-/// <param name="Message">For a person.</param>
-/// <param name="Details">More of some errors; null for none.</param>
+/// <param name="Message">A sentence for operators.</param>
+/// <param name="Details">Details of some errors; null for none.</param>
 public sealed record ApiStatus(int? Code, string? Reason, string? Message, ApiStatusDetails? Details = null);
 
-/// <summary>More of an error.</summary>
-/// <param name="RetryAfterSeconds">How long to wait; null or 0 when the API does not say.</param>
+/// <summary>Details of an error.</summary>
+/// <param name="RetryAfterSeconds">The wait that the API asks for; null or 0 for none.</param>
 public sealed record ApiStatusDetails(int? RetryAfterSeconds);
 
 /// <summary>The beginning of a watch line.</summary>

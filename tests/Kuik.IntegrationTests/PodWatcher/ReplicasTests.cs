@@ -39,7 +39,7 @@ public sealed class ReplicasTests(Cluster cluster)
         await first.Stop();
 
         await Eventually.True(() => second.Log.Contains("leads: it watches the cluster", StringComparison.Ordinal), "the other one leads");
-        Assert.DoesNotContain("was not given back", first.Log, StringComparison.Ordinal);
+        Assert.DoesNotContain("was not released", first.Log, StringComparison.Ordinal);
     }
 
     [Fact]
