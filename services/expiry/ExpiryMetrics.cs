@@ -18,9 +18,11 @@ public sealed class ExpiryMetrics
         decisions = meter.CreateCounter<long>("kuik_expiry_decisions", description: "Decisions about images, by outcome: unused");
         announced = meter.CreateCounter<long>(
             "kuik_expiry_announced", description:
-            "Announcements of copies and evictions that were due, by kind (fetch or evict) and outcome (queued, or returned: no queue has taken it)");
+            "Announcements of copies and evictions that were due, by kind (fetch or evict) and outcome (queued, or returned: no queue has "
+                + "taken it)");
         meter.CreateObservableGauge("kuik_work_due", () => Measure(kind => kind.Due),
-            description: "Work that is due and that no replica has claimed, by kind: fetch, evict or expire; as of the last sweep of the leader");
+            description: "Work that is due and that no replica has claimed, by kind: fetch, evict or expire; as of the last sweep of the "
+                + "leader");
         meter.CreateObservableGauge("kuik_work_overdue", () => Measure(kind => kind.Overdue),
             description: "Work that has been due for more than a minute and that no replica has claimed, by kind");
     }

@@ -25,7 +25,8 @@ internal sealed class CacheHealth(IConfiguration configuration, IHttpClientFacto
                 ? HealthCheckResult.Healthy()
                 : HealthCheckResult.Degraded($"the cache registry at {cache} answers {(int)answer.StatusCode}");
         }
-        catch (Exception error) when (error is HttpRequestException || (error is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception error)
+            when (error is HttpRequestException || (error is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return HealthCheckResult.Degraded($"the cache registry at {cache} does not answer: {error.GetBaseException().Message}");
         }

@@ -15,13 +15,15 @@ namespace Kuik.PodWatcher;
 internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt);
 
 /// <summary>
-/// Decides which images expire, for both causes: the delay is over, or the resource was deleted. Only the leader decides, and only while its
-/// observation of the event log's own cluster is complete and recent. Each batch of due images is decided by one quorum list of pods and
-/// followed workloads.
-/// <para>1. Check that the observation is current. 2. Read the due images. 3. List pods and workloads. 4. Decide each image under its lock.</para>
+/// Decides which images expire, for both causes: the delay is over, or the resource was deleted. Only the leader decides, and only while
+/// its observation of the event log's own cluster is complete and recent. Each batch of due images is decided by one quorum list of pods
+/// and followed workloads.
+/// <para>1. Check that the observation is current. 2. Read the due images. 3. List pods and workloads. 4. Decide each image under its
+/// lock.</para>
 /// </summary>
 internal sealed partial class ImageExpiryService(
-    ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres, EventLogReady ready,
+    ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres,
+    EventLogReady ready,
     SchedulingOptions scheduling, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
 {
     /// <summary>The limit of images that are decided by one list of pods.</summary>
@@ -109,7 +111,8 @@ internal sealed partial class ImageExpiryService(
                 await ImageLocks.TakeToExpire(log, image, ct);
                 var recorded = await ImageUsers.FirstOf(log.Connection, image, ct);
                 var stream = await log.ReadImage(image, ct);
-                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay, pods.ResourceVersion);
+                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay,
+                    pods.ResourceVersion);
                 if (Decide(stream.State, evidence, await log.Now(ct)) is { } decided)
                     stream.Append(decided);
                 else
@@ -123,7 +126,8 @@ internal sealed partial class ImageExpiryService(
     }
 
     private static bool IsOutside(Exception fault) =>
-        EventLogFault.MeansAway(fault) || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
+        EventLogFault.MeansAway(fault)
+            || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
 
     [LoggerMessage(LogLevel.Information, "{Image} expires ({Reason}): nothing uses it")]
     private partial void LogExpired(string image, string reason);

@@ -17,20 +17,29 @@ internal sealed class WatcherMetrics
     {
         _time = time;
         var meter = meters.Create("Kuik.PodWatcher");
-        _recorded = meter.CreateCounter<long>("kuik_watcher_recorded", description: "Events that were recorded, by event: PodObserved, PodGone, ImageForgotten and others");
+        _recorded = meter.CreateCounter<long>("kuik_watcher_recorded",
+            description: "Events that were recorded, by event: PodObserved, PodGone, ImageForgotten and others");
         _failures = meter.CreateCounter<long>(
-            "kuik_watcher_failures", description: "Keys that could not be reconciled and are retried, by queue and kind: postgres, unreachable, internal, or the API's HTTP status");
+            "kuik_watcher_failures",
+            description: "Keys that could not be reconciled and are retried, by queue and kind: postgres, unreachable, internal, or the "
+                + "API's HTTP status");
         _writes = meter.CreateCounter<long>(
-            "kuik_watcher_api_writes", description: "Writes to the Kubernetes API, by kind of object and result: ok, unreachable, or the API's HTTP status");
+            "kuik_watcher_api_writes",
+            description: "Writes to the Kubernetes API, by kind of object and result: ok, unreachable, or the API's HTTP status");
         _expiries = meter.CreateCounter<long>(
             "kuik_watcher_expiry_decisions", description: "Decisions whether an image expires, by outcome: expired, used-again or nothing");
-        meter.CreateObservableGauge("kuik_watcher_queue_depth", () => OfEach(queue => queue.Queue.Depth), description: "Keys that are not reconciled yet, by queue");
-        meter.CreateObservableGauge("kuik_watcher_queue_failing", () => OfEach(queue => queue.Queue.Failing), description: "Keys of which the last attempt failed, by queue");
+        meter.CreateObservableGauge("kuik_watcher_queue_depth", () => OfEach(queue => queue.Queue.Depth),
+            description: "Keys that are not reconciled yet, by queue");
+        meter.CreateObservableGauge("kuik_watcher_queue_failing", () => OfEach(queue => queue.Queue.Failing),
+            description: "Keys of which the last attempt failed, by queue");
         meter.CreateObservableGauge(
-            "kuik_watcher_queue_oldest_seconds", () => OfEach(queue => queue.Queue.OldestSince is { } since ? (_time.GetUtcNow() - since).TotalSeconds : 0),
+            "kuik_watcher_queue_oldest_seconds", () =>
+                OfEach(queue => queue.Queue.OldestSince is { } since ? (_time.GetUtcNow() - since).TotalSeconds : 0),
             description: "Since when the oldest key is not reconciled, by queue");
         meter.CreateObservableGauge(
-            "kuik_watcher_observation_age_seconds", () => observation.Age is { } age ? [new Measurement<double>(age.TotalSeconds)] : Array.Empty<Measurement<double>>(),
+            "kuik_watcher_observation_age_seconds", () => observation.Age is { } age
+                ? [new Measurement<double>(age.TotalSeconds)]
+                : Array.Empty<Measurement<double>>(),
             description: "Since the last complete observation of the cluster; absent on a replica that observes nothing");
     }
 
@@ -53,5 +62,6 @@ internal sealed class WatcherMetrics
         _writes.Add(1, KeyValuePair.Create<string, object?>("kind", kind), KeyValuePair.Create<string, object?>("result", result));
 
     private IEnumerable<Measurement<double>> OfEach(Func<Controller, double> measure) =>
-        _controllers.Select(controller => new Measurement<double>(measure(controller), KeyValuePair.Create<string, object?>("queue", controller.What)));
+        _controllers.Select(controller =>
+            new Measurement<double>(measure(controller), KeyValuePair.Create<string, object?>("queue", controller.What)));
 }

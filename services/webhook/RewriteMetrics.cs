@@ -2,7 +2,8 @@ using System.Diagnostics.Metrics;
 
 namespace Kuik.Webhook;
 
-/// <summary>Counts containers by outcome: <c>kuik_webhook_containers_total{outcome="rewritten"|"already-rewritten"|"pull-policy-never"|…}</c>.</summary>
+/// <summary>Counts containers by outcome:
+/// <c>kuik_webhook_containers_total{outcome="rewritten"|"already-rewritten"|"pull-policy-never"|…}</c>.</summary>
 public sealed class RewriteMetrics
 {
     /// <summary>The meter's name.</summary>

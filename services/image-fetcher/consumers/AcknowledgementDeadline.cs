@@ -3,12 +3,13 @@ using System.Collections.Concurrent;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Acknowledges the message of announced work before the broker's limit. The broker holds a message back until it is acknowledged, so that another replica gets it when this one
-/// is gone; but it closes the line when that takes too long (RabbitMQ: half an hour), and a replica that waits for the work of a slow host takes no more.
-/// So only a few messages are held, and only for a while: then they are acknowledged, and the work goes on without them. It is open in the log,
-/// and if this process dies, expiry announces it again. Injected as a singleton.
+/// Acknowledges the message of announced work before the broker's limit. The broker holds a message back until it is acknowledged, so that
+/// another replica gets it when this one is gone; but it closes the line when that takes too long (RabbitMQ: half an hour), and a replica
+/// that waits for the work of a slow host takes no more. So only a few messages are held, and only for a while: then they are acknowledged,
+/// and the work goes on without them. It is open in the log, and if this process dies, expiry announces it again. Injected as a singleton.
 /// </summary>
-public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<AcknowledgementDeadline> logger) : IHostedService
+public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHostApplicationLifetime lifetime, TimeProvider time,
+    ILogger<AcknowledgementDeadline> logger) : IHostedService
 {
     /// <summary>How long a message is held: less than RabbitMQ's shortest recommended timeout, five minutes.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(4);
@@ -36,7 +37,8 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHo
         }
         var task = work(lifetime.ApplicationStopping);
         running[task] = true;
-        _ = task.ContinueWith(ended => running.TryRemove(ended, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _ = task.ContinueWith(ended => running.TryRemove(ended, out _), CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
             if (!await Hold(task, ct))

@@ -173,7 +173,8 @@ public sealed class EvictImageDefinition : ConsumerDefinition<EvictImage>
         ConcurrentMessageLimit = Evictions;
     }
 
-    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<EvictImage> consumerConfigurator, IRegistrationContext context)
+    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator,
+        IConsumerConfigurator<EvictImage> consumerConfigurator, IRegistrationContext context)
     {
         endpointConfigurator.PrefetchCount = Evictions;
         // An eviction that fails again and again is open in its stream, and expiry announces it again.

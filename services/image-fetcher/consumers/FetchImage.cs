@@ -31,10 +31,12 @@ public enum FetchDecision
 /// Copies an image that was announced, once in the cluster.
 /// Whatever ends the copy is recorded, with a time for the next attempt; only exceptions of the event log propagate, for the broker to
 /// deliver again.
-/// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record what came of it.</para>
+/// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record
+/// what came of it.</para>
 /// </summary>
 public sealed partial class FetchImage(
-    EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements, InFlightImages underWay,
+    EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements,
+    InFlightImages underWay,
     LeaseRenewer lease, FetcherOptions settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<FetchDue>
 {
@@ -62,18 +64,22 @@ public sealed partial class FetchImage(
         ImagePhase.Wanted => FetchDecision.Take,
         ImagePhase.Failed => image.RetryAt > now ? FetchDecision.NotYetDue : FetchDecision.Take,
         ImagePhase.Copying when image.By != by && WorkLease.IsHeld(image, lease, now) => FetchDecision.HeldByAnother,
-        ImagePhase.Copying => IsLost(image, lease) && image.LostClaims >= MostLostClaims - 1 ? FetchDecision.EndsReplicas : FetchDecision.Take,
+        ImagePhase.Copying => IsLost(image, lease) && image.LostClaims >= MostLostClaims - 1
+            ? FetchDecision.EndsReplicas
+            : FetchDecision.Take,
         _ => FetchDecision.NotWanted,
     };
 
     /// <summary>The claim to record.</summary>
-    public static ImageFetchStarted Claim(ImageState image, WorkLease? lease, string name, string by, TimeSpan length, DateTimeOffset now) =>
+    public static ImageFetchStarted Claim(ImageState image, WorkLease? lease, string name, string by, TimeSpan length,
+        DateTimeOffset now) =>
         new(name, by, now + length, now) { Attempt = image.Attempt + 1, FollowsLostClaim = IsLost(image, lease) };
 
     /// <summary>The event of a finished copy; null when its claim is no longer the current one.</summary>
     public static ImageCached? Cached(ImageState image, string name, CopiedImage copy, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageCached(
-            name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied, copy.BytesAlreadyThere,
+            name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied,
+            copy.BytesAlreadyThere,
             copy.Duration, now)
         { Attempt = attempt };
 
@@ -140,7 +146,8 @@ public sealed partial class FetchImage(
             LogStale(image, attempt);
     }
 
-    private Task Begin(string image, ConsumeContext announced) => announcements.Process(image, stop => Fetch(image, announced.MessageId, stop), announced.CancellationToken);
+    private Task Begin(string image, ConsumeContext announced) =>
+        announcements.Process(image, stop => Fetch(image, announced.MessageId, stop), announced.CancellationToken);
 
     private async Task<(FetchDecision Decision, long Attempt)> Claim(EventLogTransaction transaction, string image, Guid? cause,
         CancellationToken ct)
@@ -207,10 +214,12 @@ public sealed partial class FetchImage(
     {
         var problems = await credentials.Rejected(ImageReference.Parse(image), ct);
         return problems.Count == 0 ? refusal : new CopyException(
-            refusal.Kind, $"{refusal.Message}; {string.Join("; ", problems)}", refusal.RetryHelps, refusal.RetryAfter, refusal.Status, refusal);
+            refusal.Kind, $"{refusal.Message}; {string.Join("; ", problems)}", refusal.RetryHelps, refusal.RetryAfter, refusal.Status,
+            refusal);
     }
 
-    // Asked under the repository's lock, which an eviction takes too: an image that has expired since gets no tag that nothing would remove.
+    // Asked under the repository's lock, which an eviction takes too: an image that has expired since gets no tag that nothing would
+    // remove.
     private async Task<bool> IsWanted(string image, CancellationToken ct)
     {
         try
@@ -238,7 +247,8 @@ public sealed partial class FetchImage(
     [LoggerMessage(LogLevel.Information, "{Image} was announced and is left alone: {Decision}")]
     private partial void LogLeft(string image, FetchDecision decision);
 
-    [LoggerMessage(LogLevel.Information, "{Image}: the outcome of attempt {Attempt} is not recorded, because it is no longer the current one")]
+    [LoggerMessage(LogLevel.Information,
+        "{Image}: the outcome of attempt {Attempt} is not recorded, because it is no longer the current one")]
     private partial void LogStale(string image, long attempt);
 
     [LoggerMessage(LogLevel.Information, "{Image} is cached: {Copied} bytes copied, {AlreadyThere} were there, in {Seconds:0.0} s")]
@@ -263,7 +273,8 @@ public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
         ConcurrentMessageLimit = messages = AcknowledgementDeadline.MostHeld(settings) + 3;
     }
 
-    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<FetchImage> consumerConfigurator, IRegistrationContext context)
+    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator,
+        IConsumerConfigurator<FetchImage> consumerConfigurator, IRegistrationContext context)
     {
         // No more than are worked on: what waits here cannot be taken by another replica.
         endpointConfigurator.PrefetchCount = messages;

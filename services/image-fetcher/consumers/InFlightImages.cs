@@ -4,8 +4,8 @@ using Kuik.ImageFetcher.CopyEngine;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// The images that this process is copying or evicting. A lease does not hold up the replica it belongs to, so that a killed one can go on at once;
-/// within one process, this does. Injected as a singleton.
+/// The images that this process is copying or evicting. A lease does not hold up the replica it belongs to, so that a killed one can go on
+/// at once; within one process, this does. Injected as a singleton.
 /// </summary>
 public sealed class InFlightImages(FetcherOptions settings)
 {

@@ -6,11 +6,12 @@ using Npgsql;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Keeps the lease on an image that is being copied or evicted, in the work table and by the database's clock. Long copies rely on it alone:
-/// their message has been acknowledged (see <see cref="AcknowledgementDeadline"/>), and a replica that gets the image announced again sees a live
-/// lease and drops it.
+/// Keeps the lease on an image that is being copied or evicted, in the work table and by the database's clock. Long copies rely on it
+/// alone: their message has been acknowledged (see <see cref="AcknowledgementDeadline"/>), and a replica that gets the image announced
+/// again sees a live lease and drops it.
 /// </summary>
-public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptions settings, TimeProvider time, ILogger<LeaseRenewer> logger)
+public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptions settings, TimeProvider time,
+    ILogger<LeaseRenewer> logger)
 {
     /// <summary>How long an eviction that failed rests.</summary>
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(30);

@@ -59,7 +59,8 @@ public sealed partial class RepositoryLockProvider(
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
         {
             throw new CopyException(CopyException.Cache,
-                $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true, inner: error);
+                $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true,
+                inner: error);
         }
         catch (Exception error) when (EventLogFault.MeansAway(error))
         {

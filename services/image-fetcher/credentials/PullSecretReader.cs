@@ -112,7 +112,8 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
         {
             return Unanswered(last, $"{name} could not be read: Kubernetes answered something that is not a Secret");
         }
-        catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception error)
+            when (error is HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
         {
             return Unanswered(last, $"{name} could not be read: Kubernetes did not answer");
         }

@@ -52,7 +52,8 @@ internal sealed record KubernetesEvent
     /// <summary>The API path of the Events of a namespace.</summary>
     public static string PathOf(string @namespace) => $"api/v1/namespaces/{@namespace}/events";
 
-    /// <summary>A name derived from the cause, so that after a restart, or by another leader, the Event is found and not written twice.</summary>
+    /// <summary>A name derived from the cause, so that after a restart, or by another leader, the Event is found and not written
+    /// twice.</summary>
     /// <param name="about">The name of the object that it is about.</param>
     /// <param name="uid">Its uid.</param>
     /// <param name="cause">Distinguishes Events about the same object.</param>

@@ -33,7 +33,8 @@ internal static class CheckCluster
         else if (recorded.NamespaceUid != here)
         {
             throw new ClusterCheckException(
-                $"the event log belongs to another cluster (its kube-system has the uid {recorded.NamespaceUid}, here it is {here}): give this cluster a database of its own, "
+                $"the event log belongs to another cluster (its kube-system has the uid {recorded.NamespaceUid}, here it is {here}): give "
+                    + "this cluster a database of its own, "
                 + "or, if this one takes the other's place, delete the document from kuik.mt_doc_clusteridentity");
         }
     }

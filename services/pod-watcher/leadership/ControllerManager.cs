@@ -7,11 +7,12 @@ using Npgsql;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Runs the informers and controllers of the leader, with a new state in each term: watches the cluster, records, writes resources. Failures
-/// of Postgres or of the API end none of them: keys are retried, and the cluster is not listed again for that.
+/// Runs the informers and controllers of the leader, with a new state in each term: watches the cluster, records, writes resources.
+/// Failures of Postgres or of the API end none of them: keys are retried, and the cluster is not listed again for that.
 /// </summary>
 internal sealed partial class ControllerManager(
-    KubernetesApi api, WatchedKinds kinds, WatcherOptions settings, EventLogTransactions transactions, EventLogReady logReady, NpgsqlDataSource postgres, IDocumentStore store,
+    KubernetesApi api, WatchedKinds kinds, WatcherOptions settings, EventLogTransactions transactions, EventLogReady logReady,
+    NpgsqlDataSource postgres, IDocumentStore store,
     ClusterObservation observation, WatcherMetrics metrics, TimeProvider time, ILoggerFactory logs)
 {
     /// <summary>The limit of writes to the API a second. Concurrency is limited to eight, and the server's priority and fairness rejects
@@ -97,7 +98,8 @@ internal sealed partial class ControllerManager(
         using var repositoryQueue = new WorkQueue(time, Gathered);
 
         // 3. Informers and reconcilers.
-        var (absences, deletions, views, wishes) = (new PodAbsences(), new OwnDeletions(), new ImageViews(store, postgres), new RecordedIntents());
+        var (absences, deletions, views, wishes) =
+            (new PodAbsences(), new OwnDeletions(), new ImageViews(store, postgres), new RecordedIntents());
         var writer = new RateLimitedApi(api, new TokenBucket(WritesPerSecond, WritesPerSecond, time), metrics);
         IReadOnlyList<PodInformer> informers =
             [.. kinds.Users.Select(kind => new PodInformer(
@@ -109,7 +111,8 @@ internal sealed partial class ControllerManager(
         var podReconciler = new PodReconciler(
             informers, accounts, known, absences, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
         var observeImages = new CachedImageIntentReconciler(
-            writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics, logs.CreateLogger<CachedImageIntentReconciler>());
+            writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics,
+            logs.CreateLogger<CachedImageIntentReconciler>());
         var recorder = new EventRecorder(api, metrics, time, logs.CreateLogger<EventRecorder>());
         var reporter = new ImageEventReporter(recorder, users[kinds.Users[0]], known, time);   // pods
         var writeImages = new CachedImageReconciler(writer, resources, views, known, deletions, wishes, reporter, transactions, time);
@@ -118,10 +121,12 @@ internal sealed partial class ControllerManager(
         var podController = NewController(new("pods", Workers: 4, Batch: 50), podQueue, podReconciler);
         var resourceController = NewController(new("CachedImages of people", Workers: 4), resourceQueue, observeImages);
         var imageController = NewController(new("CachedImages", Workers: 8), imageQueue, writeImages);
-        var repositoryController = NewController(new("Repositories", Workers: 1), repositoryQueue, repositoryReconciler);   // one worker: it assigns names
+        // one worker: it assigns names
+        var repositoryController = NewController(new("Repositories", Workers: 1), repositoryQueue, repositoryReconciler);
         metrics.Follow(podController, resourceController, imageController, repositoryController);
         problem = () => informers.Select(informer => informer.Problem).FirstOrDefault(reason => reason is not null)
-            ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem) ?? About("repositories", repositories.Problem)
+            ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem)
+            ?? About("repositories", repositories.Problem)
             ?? podController.Problem ?? resourceController.Problem ?? refresher.Problem
             ?? imageController.Problem ?? repositoryController.Problem;
         observation.Begin(informers);
@@ -161,7 +166,8 @@ internal sealed partial class ControllerManager(
 
     private static string? About(string what, string? problem) => problem is null ? null : $"{what}: {problem}";
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "nothing is recorded: Postgres is unreachable or fails ({Reason}); trying again with growing pauses")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "nothing is recorded: Postgres is unreachable or fails ({Reason}); trying again with growing pauses")]
     private partial void LogPostgresIsAway(string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "nothing is observed: {Reason}")]

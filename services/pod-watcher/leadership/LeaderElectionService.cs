@@ -81,7 +81,8 @@ internal sealed partial class LeaderElectionService(
         {
             // Shutdown, or the end of the work.
         }
-        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException or k8s.Autorest.HttpOperationException)
+        catch (Exception fault)
+            when (fault is HttpRequestException or IOException or OperationCanceledException or k8s.Autorest.HttpOperationException)
         {
             Report(fault);   // LeaderElector rethrows API connection errors
         }
@@ -153,9 +154,11 @@ internal sealed partial class LeaderElectionService(
     [LoggerMessage(Level = LogLevel.Information, Message = "the Lease was not released ({Reason}): another replica leads after its expiry")]
     private partial void LogNotReleased(string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "the log holds an event that this version cannot read ({Reason}): it releases the lead for a newer one")]
+    [LoggerMessage(Level = LogLevel.Error,
+        Message = "the log holds an event that this version cannot read ({Reason}): it releases the lead for a newer one")]
     private partial void LogUnreadable(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "the Lease {Name} in {Namespace} cannot be requested at {Address} ({Reason}); trying again, nothing is observed meanwhile")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "the Lease {Name} in {Namespace} cannot be requested at {Address} ({Reason}); nothing is observed until it can")]
     private partial void LogNoLease(string name, string @namespace, Uri address, string reason);
 }

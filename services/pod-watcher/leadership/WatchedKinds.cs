@@ -9,7 +9,9 @@ internal sealed class WatchedKinds(WatcherOptions settings)
 {
     /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
     public WatchedResource<Pod, LivePod> Pods { get; } = new(
-        "pods", Pod.Path, settings.FollowsAllPods ? Names.PolicyLabel + "!=ignore" : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
+        "pods", Pod.Path, settings.FollowsAllPods
+            ? Names.PolicyLabel + "!=ignore"
+            : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
         pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts, settings.FollowsAllPods));
 
     /// <summary>The followed kinds of workloads, each by user key.</summary>
@@ -23,7 +25,8 @@ internal sealed class WatchedKinds(WatcherOptions settings)
     /// <summary>The ServiceAccounts that pods run as, by <c>namespace/name</c>.</summary>
     public WatchedResource<ServiceAccount, AccountSecrets> Accounts { get; } = new(
         "serviceaccounts", ServiceAccount.Path, null, PodJson.Default.ResourceListServiceAccount, PodJson.Default.WatchLineServiceAccount,
-        account => $"{account.Metadata.Namespace}/{account.Metadata.Name}", account => new AccountSecrets(ReadPod.SecretNames(account.ImagePullSecrets)));
+        account => $"{account.Metadata.Namespace}/{account.Metadata.Name}", account =>
+            new AccountSecrets(ReadPod.SecretNames(account.ImagePullSecrets)));
 
     /// <summary>The CachedImages, by name.</summary>
     public WatchedResource<CachedImage, CachedImage> CachedImages { get; } = new(
@@ -41,6 +44,7 @@ internal sealed class WatchedKinds(WatcherOptions settings)
         return new WatchedResource<Pod, LivePod>(
             plural, $"apis/{(kind is "Job" or "CronJob" ? "batch" : "apps")}/v1/{plural}", null,
             PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
-            workload => UserKey.OfWorkload(kind, workload.Metadata.Uid!), workload => ReadPod.ReadTemplate(kind, workload, settings.ProxyPorts));
+            workload => UserKey.OfWorkload(kind, workload.Metadata.Uid!), workload =>
+                ReadPod.ReadTemplate(kind, workload, settings.ProxyPorts));
     }
 }

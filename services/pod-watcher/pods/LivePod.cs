@@ -13,7 +13,8 @@ namespace Kuik.PodWatcher;
 /// </param>
 /// <param name="PullSecrets">Those of the pod or template, in its order.</param>
 /// <param name="Account">Its ServiceAccount, as <c>namespace/name</c>.</param>
-internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, string Account)
+internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets,
+    string Account)
 {
     /// <summary>Its node; null until it is scheduled, and for a workload.</summary>
     public string? Node { get; init; }
@@ -40,8 +41,8 @@ internal sealed record LivePod(string Uid, string Namespace, string Name, IReadO
     public bool IsDetailed =>
         Node is not null && Images.All(image => image.Digest is not null || IsVolume(image));
 
-    /// <summary>True when its node may still have to pull this image: no container is known to have started with it. For an image volume only
-    /// the phase of the pod is known.</summary>
+    /// <summary>True when its node may still have to pull this image: no container is known to have started with it. For an image volume
+    /// only the phase of the pod is known.</summary>
     /// <param name="image">The normalised reference.</param>
     public bool WaitsFor(string image) => DeletedAt is null && Phase is null or "Pending" or "Running"
         && Images.Any(use => use.Image == image && use.Digest is null && (Phase != "Running" || !IsVolume(use)));

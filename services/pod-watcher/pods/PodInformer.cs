@@ -167,6 +167,7 @@ internal sealed partial class PodInformer(
     private partial void LogMissing(int missing, int all, string what, int confirmed);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "a second list of {What} is needed and failed ({Reason}); trying again, none is recorded as gone until then")]
+        Level = LogLevel.Warning,
+        Message = "a second list of {What} is needed and failed ({Reason}); trying again, none is recorded as gone until then")]
     private partial void LogSecondListFailed(string what, string reason);
 }

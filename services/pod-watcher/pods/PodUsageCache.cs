@@ -5,8 +5,8 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// The leader's copy of the usage table, pods and workloads, in memory: read once from Postgres, then updated after every transaction. It is
-/// only used to find differences; each decision reads the user's stream again.
+/// The leader's copy of the usage table, pods and workloads, in memory: read once from Postgres, then updated after every transaction. It
+/// is only used to find differences; each decision reads the user's stream again.
 /// </summary>
 internal sealed class PodUsageCache
 {
@@ -25,7 +25,8 @@ internal sealed class PodUsageCache
         foreach (var pod in rows.GroupBy(row => row.PodUid))
         {
             var row = pod.First();
-            Set(pod.Key, new PodUseState(true, false, row.Namespace, row.PodName, [.. pod.Select(r => r.Image).Order(StringComparer.Ordinal)], row.PullSecrets));
+            Set(pod.Key, new PodUseState(true, false, row.Namespace, row.PodName,
+                [.. pod.Select(r => r.Image).Order(StringComparer.Ordinal)], row.PullSecrets));
         }
     }
 
@@ -120,7 +121,8 @@ internal sealed class PodUsageCache
             return workloads.TryGetValue(image, out var all)
                 ? (all.Count,
                     [.. all.Select(uid => new WorkloadName(UserKey.KindOf(uid)!, $"{pods[uid].Namespace}/{pods[uid].Name}"))
-                        .OrderBy(user => user.NamespacedName, StringComparer.Ordinal).ThenBy(user => user.Kind, StringComparer.Ordinal).Take(atMost)])
+                        .OrderBy(user => user.NamespacedName, StringComparer.Ordinal).ThenBy(user => user.Kind, StringComparer.Ordinal)
+                        .Take(atMost)])
                 : (0, []);
         }
     }

@@ -9,7 +9,8 @@ namespace Kuik.PodWatcher;
 /// <param name="Name">Its name.</param>
 /// <param name="Images">Normalised references, each once, sorted.</param>
 /// <param name="PullSecrets">In their order.</param>
-internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespace, string Name, IReadOnlyList<string> Images, IReadOnlyList<string> PullSecrets)
+internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespace, string Name, IReadOnlyList<string> Images,
+    IReadOnlyList<string> PullSecrets)
 {
     /// <summary>Before the first event.</summary>
     public static readonly PodUseState Initial = new(false, false, "", "", [], []);

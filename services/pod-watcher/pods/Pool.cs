@@ -31,7 +31,8 @@ internal sealed class Pool<T>(IEqualityComparer<T>? comparer = null)
 /// <summary>Lists are equal when their values are, in order.</summary>
 internal sealed class ListComparer<T> : IEqualityComparer<IReadOnlyList<T>>
 {
-    public bool Equals(IReadOnlyList<T>? x, IReadOnlyList<T>? y) => ReferenceEquals(x, y) || (x is not null && y is not null && x.SequenceEqual(y));
+    public bool Equals(IReadOnlyList<T>? x, IReadOnlyList<T>? y) =>
+        ReferenceEquals(x, y) || (x is not null && y is not null && x.SequenceEqual(y));
 
     public int GetHashCode(IReadOnlyList<T> obj)
     {

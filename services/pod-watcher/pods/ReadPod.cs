@@ -41,7 +41,8 @@ internal static class ReadPod
             SharedImages.Get(digests?.GetValueOrDefault(image.Container) is { } digest ? image with { Digest = digest } : image);
     }
 
-    /// <summary>Reads a workload: its images are those of its pod template, as written there. A template with the opt-out label has none.</summary>
+    /// <summary>Reads a workload: its images are those of its pod template, as written there. A template with the opt-out label has
+    /// none.</summary>
     /// <param name="kind">The kind of the workload, for example <c>CronJob</c>.</param>
     /// <param name="workload">The workload in the API.</param>
     /// <param name="ports">node-proxy's ports: a template may have been copied from a rewritten pod.</param>
@@ -68,8 +69,10 @@ internal static class ReadPod
     private static IEnumerable<PodImage> ImagesOf(
         PodSpec? spec, IReadOnlyDictionary<string, string>? annotations, IReadOnlyCollection<int> ports, bool takesAll)
     {
-        var containers = (spec?.Containers ?? []).SelectMany(container => ImagesIn(container, Names.OriginalImageAnnotation(container.Name)));
-        var initial = (spec?.InitContainers ?? []).SelectMany(container => ImagesIn(container, Names.OriginalInitImageAnnotation(container.Name)));
+        var containers = (spec?.Containers ?? [])
+            .SelectMany(container => ImagesIn(container, Names.OriginalImageAnnotation(container.Name)));
+        var initial = (spec?.InitContainers ?? [])
+            .SelectMany(container => ImagesIn(container, Names.OriginalInitImageAnnotation(container.Name)));
         var ephemeral = (spec?.EphemeralContainers ?? []).SelectMany(container => ImagesIn(container, null));
         var volumes = (spec?.Volumes ?? []).Where(volume => volume is { Name: not null, Image.Reference: not null }).SelectMany(
             volume => ImagesIn(new("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
@@ -91,7 +94,8 @@ internal static class ReadPod
                 yield break;
             if (LocalReference.TryRead(local, ports, out var image) && image.ToString() != noted)
                 yield return new PodImage(container.Name, image.ToString(), image.ToString());
-            else if (image is null && takesAll && ImageReference.TryParse(local, out var plain, out _) && !plain.IsOfTheNode && plain.ToString() != noted)
+            else if (image is null && takesAll && ImageReference.TryParse(local, out var plain, out _) && !plain.IsOfTheNode
+                && plain.ToString() != noted)
                 yield return new PodImage(container.Name, plain.ToString(), local);
         }
     }
@@ -106,8 +110,10 @@ internal static class ReadPod
     private static Dictionary<string, string>? Digests(PodStatus? status)
     {
         Dictionary<string, string>? digests = null;
-        foreach (var container in (status?.ContainerStatuses ?? []).Concat(status?.InitContainerStatuses ?? []).Concat(status?.EphemeralContainerStatuses ?? []))
-            if (container.ImageID?[(container.ImageID.LastIndexOf('@') + 1)..] is { } digest && digest.StartsWith("sha256:", StringComparison.Ordinal))
+        foreach (var container in (status?.ContainerStatuses ?? []).Concat(status?.InitContainerStatuses ?? [])
+            .Concat(status?.EphemeralContainerStatuses ?? []))
+            if (container.ImageID?[(container.ImageID.LastIndexOf('@') + 1)..] is { } digest
+                && digest.StartsWith("sha256:", StringComparison.Ordinal))
                 (digests ??= [])[container.Name] = digest;
         return digests;
     }
@@ -128,5 +134,6 @@ internal static class ReadPod
 
     /// <summary>Names of pull secrets, without the empty entries that the API allows.</summary>
     public static IReadOnlyList<string> SecretNames(IReadOnlyList<SecretName>? secrets) =>
-        SharedNames.Get([.. (secrets ?? []).Select(secret => secret.Name).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!).Distinct()]);
+        SharedNames.Get([.. (secrets ?? []).Select(secret => secret.Name).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)
+            .Distinct()]);
 }

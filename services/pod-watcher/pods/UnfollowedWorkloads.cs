@@ -6,7 +6,8 @@ namespace Kuik.PodWatcher;
 /// Ends the recorded uses by workloads of kinds that are not followed any more (<see cref="WatcherOptions.FollowedWorkloads"/>). It checks
 /// periodically, because a previous leader with another setting may record one late.
 /// </summary>
-internal sealed class UnfollowedWorkloads(WatcherOptions settings, PodUsageCache known, PodAbsences absences, WorkQueue queue, TimeProvider time)
+internal sealed class UnfollowedWorkloads(WatcherOptions settings, PodUsageCache known, PodAbsences absences, WorkQueue queue,
+    TimeProvider time)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 

@@ -4,7 +4,8 @@ using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Decides the events of workloads. A pod template keeps images and does not request copies of them (docs/decisions/0021).</summary>
+/// <summary>Decides the events of workloads. A pod template keeps images and does not request copies of them
+/// (docs/decisions/0021).</summary>
 internal static class WorkloadUse
 {
     /// <summary>The event that makes the log agree with a workload that exists; null when it agrees.</summary>

@@ -47,8 +47,8 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>UTC: the time of the event since which the cache can, or cannot, serve it. Restarts and retries do not change it.</summary>
     public DateTimeOffset ReadyChangedAt { get; init; }
 
-    /// <summary>UTC: the time of the last event about the beginning or the end of its use. The end of the last use of a retained image is no
-    /// event of the image and does not change it.</summary>
+    /// <summary>UTC: the time of the last event about the beginning or the end of its use. The end of the last use of a retained image is
+    /// no event of the image and does not change it.</summary>
     public DateTimeOffset UseChangedAt { get; init; }
 
     /// <summary>The state after one more event.</summary>
@@ -153,7 +153,8 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
         IncludeArchivedEvents = true;
         foreach (var type in new[]
         {
-            typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
+            typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained),
+            typeof(ImageReleased),
             typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
             typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
         })

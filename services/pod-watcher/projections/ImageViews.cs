@@ -5,8 +5,8 @@ using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>The <see cref="ImageView"/>s in memory: at first those of images that have a CachedImage, then every changed one. The view of an
-/// image that was evicted before is read on demand.</summary>
+/// <summary>The <see cref="ImageView"/>s in memory: at first those of images that have a CachedImage, then every changed one. The view of
+/// an image that was evicted before is read on demand.</summary>
 internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres)
 {
     private const int ViewsARead = 1000;
@@ -31,7 +31,8 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
 
     /// <summary>The images of a repository that have a CachedImage, or should have one.</summary>
     public IReadOnlyCollection<ImageView> InRepository(string repository) =>
-        [.. imagesByRepository.GetValueOrDefault(repository)?.Keys.Select(Find).OfType<ImageView>().Where(view => view.ShownSequence is not null) ?? []];
+        [.. imagesByRepository.GetValueOrDefault(repository)?.Keys.Select(Find).OfType<ImageView>()
+            .Where(view => view.ShownSequence is not null) ?? []];
 
     /// <summary>The views of these images, as far as they have one.</summary>
     public async Task<IReadOnlyList<ImageView>> Read(IReadOnlyCollection<string> images, CancellationToken ct)
@@ -49,12 +50,13 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         return [.. images.Select(Find).OfType<ImageView>()];
     }
 
-    /// <summary>True when all events have been projected that were in the log at the first call. Before that, a view may show an intent that a
-    /// person has withdrawn since.</summary>
+    /// <summary>True when all events have been projected that were in the log at the first call. Before that, a view may show an intent
+    /// that a person has withdrawn since.</summary>
     public async Task<bool> AreCurrent(CancellationToken ct)
     {
         lastAtFirst ??= await Number("select max(seq_id) from kuik.mt_events", ct);
-        return await Number($"select last_seq_id from kuik.mt_event_progression where name = '{ImageViewProjection.ProjectionName}:All'", ct) >= lastAtFirst;
+        return await Number($"select last_seq_id from kuik.mt_event_progression where name = '{ImageViewProjection.ProjectionName}:All'",
+            ct) >= lastAtFirst;
     }
 
     /// <summary>Reads the views that changed since the last call; in the first call, those of all images with a CachedImage.</summary>
@@ -77,7 +79,8 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         var highest = await session.Query<ImageView>().OrderByDescending(view => view.Sequence).Select(view => view.Sequence)
             .FirstOrDefaultAsync(ct);
         long? after = 0;
-        await ReadPages(images, () => session.Query<ImageView>().Where(view => view.ShownSequence > after).OrderBy(view => view.ShownSequence),
+        await ReadPages(images,
+            () => session.Query<ImageView>().Where(view => view.ShownSequence > after).OrderBy(view => view.ShownSequence),
             view => after = view.Sequence, ct);
         return highest;
     }

@@ -52,7 +52,8 @@ internal static class CachedImageConditions
     ];
 
     /// <summary>The reason of a failed copy, as conditions and Kubernetes Events name it.</summary>
-    /// <param name="kind">The kind of <see cref="ImageFetchFailed"/>; an unknown one, from a later version, becomes <c>CopyFailed</c>.</param>
+    /// <param name="kind">The kind of <see cref="ImageFetchFailed"/>; an unknown one, from a later version, becomes
+    /// <c>CopyFailed</c>.</param>
     public static string ReasonOf(string kind) => _failures.GetValueOrDefault(kind, ConditionReason.CopyFailed);
 
     private static ResourceCondition ReadyOf(ImageView view)

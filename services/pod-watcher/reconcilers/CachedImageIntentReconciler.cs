@@ -10,7 +10,8 @@ namespace Kuik.PodWatcher;
 /// that is only absent from a list is written again. A resource whose name is not that of its image is replaced by one with the right name.
 /// </summary>
 internal sealed partial class CachedImageIntentReconciler(
-    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, RecordedIntents wishes,
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images,
+    OwnDeletions ownDeletions, RecordedIntents wishes,
     EventLogTransactions transactions, WatcherMetrics metrics, ILogger<CachedImageIntentReconciler> logger) : IReconciler
 {
     private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
@@ -31,7 +32,8 @@ internal sealed partial class CachedImageIntentReconciler(
         {
             if (!isNew && !retain && log.Phase != ImagePhase.Unknown)
                 yield break;
-            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now) { FieldManager = resource.Managers.SourceImage };
+            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now)
+                { FieldManager = resource.Managers.SourceImage };
         }
         if (retain && !log.IsRetained)
             yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
@@ -39,8 +41,8 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
     }
 
-    /// <summary>The events that follow from the deletion of a resource: the request of a person is withdrawn. <see cref="ImageExpiryService"/>
-    /// then decides about the expiry of the image.</summary>
+    /// <summary>The events that follow from the deletion of a resource: the request of a person is withdrawn.
+    /// <see cref="ImageExpiryService"/> then decides about the expiry of the image.</summary>
     /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="last">The resource before its deletion.</param>
@@ -157,7 +159,8 @@ internal sealed partial class CachedImageIntentReconciler(
         if (other.Spec?.Retain == true && right.Spec?.Retain != true)
         {
             var retain = new CachedImage { Metadata = new ObjectMeta(), Spec = new CachedImageSpec { Retain = true } };
-            await api.Merge($"{CachedImage.Path}/{right.Metadata.Name}?fieldManager={CachedImageReconciler.RetainManager}", retain, KubernetesJson.Default.CachedImage, ct);
+            await api.Merge($"{CachedImage.Path}/{right.Metadata.Name}?fieldManager={CachedImageReconciler.RetainManager}", retain,
+                KubernetesJson.Default.CachedImage, ct);
         }
         await ownDeletions.Delete(api, other, ct);
         LogReplaced(other.Metadata.Name!, right.Metadata.Name!);
@@ -171,7 +174,8 @@ internal sealed partial class CachedImageIntentReconciler(
             Metadata = new ObjectMeta { Name = resource.Metadata.Name, Uid = resource.Metadata.Uid },
             Status = ShowImage.Invalid(sentence, resource.Metadata.CreationTimestamp!.Value),
         };
-        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, CachedImageReconciler.StatusManager, KubernetesJson.Default.CachedImage, ct);
+        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, CachedImageReconciler.StatusManager,
+            KubernetesJson.Default.CachedImage, ct);
     }
 
     private static object[] Append(EventStream<ImageState> stream, IEnumerable<object> decided)

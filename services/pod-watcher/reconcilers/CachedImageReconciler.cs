@@ -9,15 +9,16 @@ namespace Kuik.PodWatcher;
 /// finalizer and are no source of truth: deleted ones are written again. Fields of the spec that a person owns are not overwritten.
 /// </summary>
 internal sealed class CachedImageReconciler(
-    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, PodUsageCache known, OwnDeletions ownDeletions, RecordedIntents wishes,
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, PodUsageCache known, OwnDeletions ownDeletions,
+    RecordedIntents wishes,
     ImageEventReporter reporter, EventLogTransactions transactions, TimeProvider time) : IReconciler
 {
     /// <summary>The field manager of metadata and spec.</summary>
     public const string FieldManager = "kuik";
 
     /// <summary>
-    /// The field manager of the status. It is another one because Kubernetes before 1.22 does not track a manager's fields by subresource: each
-    /// apply of one half would give up the other half, whose omitted fields would then never be removed.
+    /// The field manager of the status. It is another one because Kubernetes before 1.22 does not track a manager's fields by subresource:
+    /// each apply of one half would give up the other half, whose omitted fields would then never be removed.
     /// </summary>
     public const string StatusManager = "kuik-status";
 
@@ -73,7 +74,8 @@ internal sealed class CachedImageReconciler(
         }
         if (!actual.HasStatus(desired.Status!))
         {
-            var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid }, Spec = null };
+            var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid },
+                Spec = null };
             await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
         }
         return actual;
@@ -83,7 +85,9 @@ internal sealed class CachedImageReconciler(
     {
         try
         {
-            var kept = new CachedImage { Metadata = new ObjectMeta { Name = desired.Metadata.Name }, Spec = new CachedImageSpec { SourceImage = desired.Spec!.SourceImage, Retain = true } };
+            var kept = new CachedImage
+                { Metadata = new ObjectMeta { Name = desired.Metadata.Name },
+                    Spec = new CachedImageSpec { SourceImage = desired.Spec!.SourceImage, Retain = true } };
             return await api.Create($"{CachedImage.Path}?fieldManager={RetainManager}", kept, KubernetesJson.Default.CachedImage, ct);
         }
         catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Conflict)

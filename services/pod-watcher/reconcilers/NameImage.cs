@@ -14,7 +14,8 @@ internal static class NameImage
 {
     /// <summary>Names the image in a transaction, unless it has a name. The assignment holds when the transaction commits.</summary>
     /// <returns>Its name.</returns>
-    /// <exception cref="InvalidOperationException">Other images have both names: the hashes of two references begin with the same eight hex digits.</exception>
+    /// <exception cref="InvalidOperationException">Other images have both names: the hashes of two references begin with the same eight hex
+    /// digits.</exception>
     public static async Task<string> In(EventLogTransaction log, EventStream<ImageState> stream, DateTimeOffset now, CancellationToken ct)
     {
         await In(log, [stream], now, ct);
@@ -35,9 +36,11 @@ internal static class NameImage
         foreach (var (stream, image) in unnamed)
         {
             var name = NamesOf(image).FirstOrDefault(name => owners.GetValueOrDefault(name, image.ToString()) == image.ToString())
-                ?? throw new InvalidOperationException($"no object name is left for {image}: {ObjectName.Distinct(image)} is another image's");
+                ?? throw new InvalidOperationException(
+                    $"no object name is left for {image}: {ObjectName.Distinct(image)} is another image's");
             if (owners.TryAdd(name, image.ToString()))
-                log.Session.Insert(new TakenName(name, image.ToString()));   // on a concurrent insert, the second transaction fails and runs again
+                // on a concurrent insert, the second transaction fails and runs again
+                log.Session.Insert(new TakenName(name, image.ToString()));
             stream.Append(new ImageNamed(image.ToString(), name, now));
         }
     }

@@ -21,7 +21,8 @@ namespace Kuik.PodWatcher;
 /// <param name="logger">Logs recorded events, at level Debug.</param>
 internal sealed partial class PodReconciler(
     IReadOnlyList<PodInformer> informers, Reflector<ServiceAccount, AccountSecrets> accounts, PodUsageCache known, PodAbsences absences,
-    WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<PodReconciler> logger) : IReconciler
+    WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<PodReconciler> logger)
+        : IReconciler
 {
     /// <summary>The event that makes the log agree with a pod that exists; null when it agrees.</summary>
     /// <param name="log">The recorded state. If it is gone, the caller needs better evidence of its existence than
@@ -53,7 +54,8 @@ internal sealed partial class PodReconciler(
     /// <param name="now">UTC.</param>
     public static PodGone? DecideGone(PodUseState log, string uid, PodAbsence absence, DateTimeOffset now) =>
         log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
-            ? new PodGone(uid, log.Namespace, log.Name, log.Images, now) { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
+            ? new PodGone(uid, log.Namespace, log.Name, log.Images, now)
+                { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
             : null;
 
     /// <summary>The event to append to the image's stream when a pod uses the image; null if it is already requested.</summary>
@@ -118,7 +120,8 @@ internal sealed partial class PodReconciler(
             else if (fact is WorkloadGone end)
                 LogWorkloadGone(end.Kind, end.Namespace, end.Name, end.Images.Count, end.Reason!);
         }
-        return [.. recorded.Where(result => result.Pod.IsGone && result.Look is { Live.Images.Count: > 0, IsProven: false }).Select(result => result.Look)];
+        return [.. recorded.Where(result => result.Pod.IsGone && result.Look is { Live.Images.Count: > 0, IsProven: false })
+            .Select(result => result.Look)];
     }
 
     private async Task<Look?> LookAt(string uid, CancellationToken ct)
@@ -195,7 +198,8 @@ internal sealed partial class PodReconciler(
         await ImageLocks.TakeToUse(log, images, ct);
         var streams = (await log.ReadImages(images, ct)).ToDictionary(stream => stream.Name);
         var uses = observed.SelectMany(
-            user => user.Look.Live!.Images.DistinctBy(image => image.Image).Select(image => (Image: image, user.Look.Uid, Pod: user.Fact as PodObserved)));
+            user => user.Look.Live!.Images.DistinctBy(image => image.Image)
+                .Select(image => (Image: image, user.Look.Uid, Pod: user.Fact as PodObserved)));
         foreach (var use in uses.OrderBy(use => use.Image.Image, StringComparer.Ordinal))
         {
             var image = streams[StreamName.OfImage(use.Image.Image)];
@@ -211,7 +215,9 @@ internal sealed partial class PodReconciler(
     }
 
     private IReadOnlyList<string> SecretsOf(LivePod pod) =>
-        accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0 ? [.. pod.PullSecrets.Union(account.Names)] : pod.PullSecrets;
+        accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0
+            ? [.. pod.PullSecrets.Union(account.Names)]
+            : pod.PullSecrets;
 
     /// <summary>The observed state of a pod or workload.</summary>
     /// <param name="Uid">Its user key.</param>

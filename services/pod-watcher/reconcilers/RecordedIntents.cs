@@ -7,7 +7,8 @@ namespace Kuik.PodWatcher;
 internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain)
 {
     /// <summary>The intent of a resource.</summary>
-    public static ImageIntent From(CachedImage resource) => new(resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true);
+    public static ImageIntent From(CachedImage resource) =>
+        new(resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true);
 }
 
 /// <summary>The recorded intents, by name of the resource. Thread-safe.</summary>
@@ -28,5 +29,6 @@ internal sealed class RecordedIntents
     /// True when Kuik may write into the resource: it created it, or the user's intent is recorded. Written to before, it would be
     /// indistinguishable from Kuik's own.
     /// </summary>
-    public bool MayWrite(CachedImage resource) => resource.Managers.IsTakenUp || Find(resource.Metadata.Name!)?.Uid == resource.Metadata.Uid;
+    public bool MayWrite(CachedImage resource) =>
+        resource.Managers.IsTakenUp || Find(resource.Metadata.Name!)?.Uid == resource.Metadata.Uid;
 }

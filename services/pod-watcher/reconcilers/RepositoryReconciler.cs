@@ -24,12 +24,18 @@ internal sealed class RepositoryReconciler(
             return null;
         var (status, reason, message) = images switch
         {
-            _ when images.Where(image => image.Stage == ImageStage.Failed).MinBy(image => image.Image, StringComparer.Ordinal) is { } failed => ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
-            _ when images.Any(image => image.Stage is ImageStage.Requested or ImageStage.Fetching) => ("False", "Pulling", "Images are being copied"),
+            _ when images.Where(image => image.Stage == ImageStage.Failed)
+                .MinBy(image => image.Image, StringComparer.Ordinal) is { } failed =>
+                    ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
+            _ when images.Any(image => image.Stage is ImageStage.Requested or ImageStage.Fetching) =>
+                ("False", "Pulling", "Images are being copied"),
             _ => ("True", "UpToDate", "All images are in the cache"),
         };
-        var since = before?.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "Ready") is { } ready && ready.Status == status ? ready.LastTransitionTime : now;
-        return new RepositoryStatus(images.Count, status == "True" ? "Ready" : reason, [new ResourceCondition("Ready", status, since, reason, message)]);
+        var since = before?.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "Ready") is { } ready
+            && ready.Status == status ? ready.LastTransitionTime : now;
+        return new RepositoryStatus(images.Count, status == "True"
+            ? "Ready"
+            : reason, [new ResourceCondition("Ready", status, since, reason, message)]);
     }
 
     /// <summary>The resource's name: v1's, or a distinct one where another repository has that.</summary>
@@ -52,7 +58,8 @@ internal sealed class RepositoryReconciler(
             var changeSet = await resources.TakeChanges(ct);
             if (changeSet.Listed)
                 queue.Add(views.Repositories, isUrgent: false);
-            queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values).Select(resource => resource?.Spec?.Name).OfType<string>());
+            queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values)
+                .Select(resource => resource?.Spec?.Name).OfType<string>());
         }
     }
 
@@ -76,14 +83,19 @@ internal sealed class RepositoryReconciler(
             return;
         }
         if (actual?.Spec?.Name != repository)
-            actual = await api.Apply(path, new Repository { Metadata = new ObjectMeta { Name = name }, Spec = new RepositorySpec { Name = repository } }, CachedImageReconciler.FieldManager, KubernetesJson.Default.Repository, ct);
+            actual = await api.Apply(path,
+                new Repository { Metadata = new ObjectMeta { Name = name }, Spec = new RepositorySpec { Name = repository } },
+                CachedImageReconciler.FieldManager, KubernetesJson.Default.Repository, ct);
         if (!Says(actual.Status, status))
-            await api.Apply(path + "/status", new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status }, CachedImageReconciler.StatusManager, KubernetesJson.Default.Repository, ct);
+            await api.Apply(path + "/status",
+                new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status },
+                CachedImageReconciler.StatusManager, KubernetesJson.Default.Repository, ct);
     }
 
     private string? OwnerOf(string name) =>
         names.TryGetValue(name, out var repository) ? repository
-        : resources.State.GetValueOrDefault(name)?.Spec?.Name is { } written && ImageReference.TryParse(written, out var image, out _) ? image.Name
+        : resources.State.GetValueOrDefault(name)?.Spec?.Name is { } written && ImageReference.TryParse(written, out var image, out _)
+        ? image.Name
         : null;
 
     private static bool Says(RepositoryStatus? actual, RepositoryStatus desired) =>

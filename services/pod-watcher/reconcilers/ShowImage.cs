@@ -19,7 +19,8 @@ internal static class ShowImage
     /// <param name="workloadCount">The number of workloads that use it.</param>
     /// <param name="workloads">The first of them; null for none.</param>
     public static CachedImage? Desired(
-        ImageView view, string name, int count, IReadOnlyList<string> pods, int workloadCount = 0, IReadOnlyList<WorkloadName>? workloads = null)
+        ImageView view, string name, int count, IReadOnlyList<string> pods, int workloadCount = 0,
+        IReadOnlyList<WorkloadName>? workloads = null)
     {
         if (view.Stage == ImageStage.Evicted)
             return null;
@@ -28,9 +29,11 @@ internal static class ShowImage
             Metadata = new ObjectMeta
             {
                 Name = name,
-                Labels = new Dictionary<string, string> { [Names.RepositoryLabel] = ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
+                Labels = new Dictionary<string, string> { [Names.RepositoryLabel] =
+                    ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
             },
-            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
+            Spec = new CachedImageSpec
+                { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
             Status = Status(view, new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count)
             {
                 Workloads = NullWhenEmpty(workloads),
@@ -60,7 +63,9 @@ internal static class ShowImage
             return desired;
         var owned = desired.Spec! with
         {
-            SourceImage = actual.Managers.SourceImage is not null && IsSameImage(actual.Spec?.SourceImage, desired.Spec!.SourceImage) ? null : desired.Spec!.SourceImage,
+            SourceImage = actual.Managers.SourceImage is not null && IsSameImage(actual.Spec?.SourceImage, desired.Spec!.SourceImage)
+                ? null
+                : desired.Spec!.SourceImage,
             ExpiresAt = actual.Managers.ExpiresAt is null ? desired.Spec.ExpiresAt : null,
         };
         var note = actual.Managers.ExpiresAt is { } manager && desired.Spec.ExpiresAt != actual.Spec?.ExpiresAt
@@ -69,8 +74,8 @@ internal static class ShowImage
         return desired with { Spec = owned, Status = desired.Status! with { LastError = desired.Status!.LastError ?? note } };
     }
 
-    /// <summary>True when the resource has the intended content. <c>spec.retain</c>, which a person decides, and fields of other managers are
-    /// not compared.</summary>
+    /// <summary>True when the resource has the intended content. <c>spec.retain</c>, which a person decides, and fields of other managers
+    /// are not compared.</summary>
     public static bool Says(CachedImage actual, CachedImage desired) => SaysSpec(actual, desired) && actual.HasStatus(desired.Status!);
 
     /// <summary>True when spec and labels have the intended content. References are compared in their normalised form.</summary>
@@ -110,7 +115,8 @@ internal static class ShowImage
     }
 
     private static bool IsSameImage(string? a, string? b) =>
-        a == b || (ImageReference.TryParse(a ?? "", out var one, out _) && ImageReference.TryParse(b ?? "", out var other, out _) && one.ToString() == other.ToString());
+        a == b || (ImageReference.TryParse(a ?? "", out var one, out _) && ImageReference.TryParse(b ?? "", out var other, out _)
+            && one.ToString() == other.ToString());
 
     private static string Phase(ImageStage stage) => stage switch
     {
@@ -121,7 +127,9 @@ internal static class ShowImage
         _ => CachedImagePhase.Terminating,
     };
 
-    private static string? Hex(string? digest) => digest?.StartsWith("sha256:", StringComparison.Ordinal) == true ? digest["sha256:".Length..] : digest;
+    private static string? Hex(string? digest) => digest?.StartsWith("sha256:", StringComparison.Ordinal) == true
+        ? digest["sha256:".Length..]
+        : digest;
 
     private static IReadOnlyList<T>? NullWhenEmpty<T>(IReadOnlyList<T>? list) => list is { Count: > 0 } ? list : null;
 

@@ -9,7 +9,8 @@ namespace Kuik.EventLog;
 /// Logs once that the broker is unreachable, and once that it answers again: MassTransit, which reconnects by
 /// itself, would log every attempt.
 /// </summary>
-internal sealed partial class BrokerMonitor(IBusControl bus, string address, TimeProvider time, ILogger<BrokerMonitor> logger) : BackgroundService
+internal sealed partial class BrokerMonitor(IBusControl bus, string address, TimeProvider time, ILogger<BrokerMonitor> logger)
+    : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 

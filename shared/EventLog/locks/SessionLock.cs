@@ -24,7 +24,8 @@ internal sealed class SessionLock : IAsyncDisposable
         var isTaken = false;
         try
         {
-            await using var command = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = key } } };
+            await using var command = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection)
+                { Parameters = { new() { Value = key } } };
             isTaken = await command.ExecuteScalarAsync(ct) is true;
             return isTaken ? new SessionLock(connection, key) : null;
         }
@@ -47,7 +48,8 @@ internal sealed class SessionLock : IAsyncDisposable
         try
         {
             // A session that returns to the pool keeps its locks until its next use: release it explicitly.
-            await using var command = new NpgsqlCommand("select pg_advisory_unlock($1)", connection) { Parameters = { new() { Value = key } }, CommandTimeout = 5 };
+            await using var command = new NpgsqlCommand("select pg_advisory_unlock($1)", connection)
+                { Parameters = { new() { Value = key } }, CommandTimeout = 5 };
             await command.ExecuteNonQueryAsync();
         }
         catch (Exception e) when (e is NpgsqlException or InvalidOperationException)

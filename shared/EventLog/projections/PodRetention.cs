@@ -5,9 +5,11 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>Archives the streams of pods and workloads some time after they are gone, in the replica that leads (<see cref="Leadership"/>).</summary>
+/// <summary>Archives the streams of pods and workloads some time after they are gone, in the replica that leads
+/// (<see cref="Leadership"/>).</summary>
 internal sealed class PodRetention(
-    PodRetentionOptions options, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready, PostgresAvailability availability, TimeProvider time)
+    PodRetentionOptions options, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready, PostgresAvailability availability,
+    TimeProvider time)
     : EventLogWorker("archive of pods", _interval, ready, availability, time)
 {
     private const int BatchSize = 500;
@@ -26,7 +28,8 @@ internal sealed class PodRetention(
 }
 
 /// <summary>How long the streams of pods and workloads that are gone stay unarchived.</summary>
-/// <param name="PodRetention">From the end of a pod or workload until its stream is archived. Default 24 hours; at least one minute.</param>
+/// <param name="PodRetention">From the end of a pod or workload until its stream is archived. Default 24 hours; at least one
+/// minute.</param>
 internal sealed record PodRetentionOptions(TimeSpan PodRetention)
 {
     /// <summary>Reads <c>Kuik:EventLog:PodRetention</c>.</summary>

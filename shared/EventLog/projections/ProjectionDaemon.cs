@@ -42,7 +42,8 @@ internal sealed partial class ProjectionDaemon(
     public IReadOnlyList<ShardProgress> Progress { get { lock (progress) return [.. progress.Values]; } }
 
     /// <summary>The names of this service's projections and subscriptions.</summary>
-    private IReadOnlyList<string> Shards { get; } = [.. ((DocumentStore)store).Options.Projections.AllShards().Select(shard => shard.Name.Identity)];
+    private IReadOnlyList<string> Shards { get; } =
+        [.. ((DocumentStore)store).Options.Projections.AllShards().Select(shard => shard.Name.Identity)];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -94,7 +95,8 @@ internal sealed partial class ProjectionDaemon(
     {
         var agent = running.CurrentAgents().FirstOrDefault(a => a.Name.Identity == shard);
         var before = Of(shard);
-        var now = Set((before ?? new ShardProgress(shard, -1, 0, time.GetUtcNow(), null)).After(agent?.Position ?? -1, last, agent?.Failure, time.GetUtcNow()));
+        var now = Set((before ?? new ShardProgress(shard, -1, 0, time.GetUtcNow(), null))
+            .After(agent?.Position ?? -1, last, agent?.Failure, time.GetUtcNow()));
         now = Set(now with { Lag = now.Position < last ? await LagOf(now.Position, ct) : TimeSpan.Zero });
         if (now.Failure is { } failure && before?.Failure?.OccurredAt != failure.OccurredAt)
         {

@@ -9,7 +9,8 @@ namespace Kuik.EventLog;
 /// Creates the tables, functions and indexes of the event log that are missing, and replaces functions by those of a newer version. It
 /// drops nothing, and changes nothing that a newer version has created. Repeatable; concurrent migrations run one after the other.
 /// </summary>
-internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSource postgres, TimeProvider time, ILogger<SchemaMigrator> logger)
+internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSource postgres, TimeProvider time,
+    ILogger<SchemaMigrator> logger)
 {
     /// <summary>How long to wait for another migration.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
@@ -121,7 +122,8 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
         await using var record = new NpgsqlCommand(
             $"insert into {EventLogSchema.VersionTable} (version, by) values ($1, $2) on conflict (version) do nothing", connection)
         {
-            Parameters = { new() { Value = EventLogSchema.Version }, new() { Value = $"{WriterIdentity.Version} on {Environment.MachineName}" } },
+            Parameters = { new() { Value = EventLogSchema.Version },
+                new() { Value = $"{WriterIdentity.Version} on {Environment.MachineName}" } },
         };
         await record.ExecuteNonQueryAsync(ct);
     }

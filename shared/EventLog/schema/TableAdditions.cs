@@ -10,7 +10,8 @@ internal static class TableAdditions
     /// <param name="sql">Statements without function bodies.</param>
     /// <exception cref="SchemaMigrationRefusedException">A statement drops or changes something.</exception>
     public static IReadOnlyList<string> Read(string table, string sql) =>
-        [.. sql.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(statement => ReadOne(table, statement))];
+        [.. sql.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Select(statement => ReadOne(table, statement))];
 
     private static string ReadOne(string table, string statement)
     {
@@ -20,9 +21,11 @@ internal static class TableAdditions
                 return text.StartsWith(creation + " concurrently ", StringComparison.OrdinalIgnoreCase)
                     ? text
                     : $"{creation} concurrently {text[(creation.Length + 1)..]}";
-        if (text.StartsWith("alter table ", StringComparison.OrdinalIgnoreCase) && text.Contains(" add column ", StringComparison.OrdinalIgnoreCase)
+        if (text.StartsWith("alter table ", StringComparison.OrdinalIgnoreCase)
+            && text.Contains(" add column ", StringComparison.OrdinalIgnoreCase)
             && !text.Contains(" drop ", StringComparison.OrdinalIgnoreCase))
             return text;
-        throw new SchemaMigrationRefusedException($"{table} is not what this version declares, and it would take more than an addition: {text}");
+        throw new SchemaMigrationRefusedException(
+            $"{table} is not what this version declares, and it would take more than an addition: {text}");
     }
 }

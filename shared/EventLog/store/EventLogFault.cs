@@ -13,7 +13,8 @@ public static class EventLogFault
     /// </summary>
     private static readonly HashSet<string> _faultsOfTheProgram =
     [
-        PostgresErrorCodes.SyntaxError, PostgresErrorCodes.UndefinedTable, PostgresErrorCodes.UndefinedColumn, PostgresErrorCodes.UndefinedFunction,
+        PostgresErrorCodes.SyntaxError, PostgresErrorCodes.UndefinedTable, PostgresErrorCodes.UndefinedColumn,
+        PostgresErrorCodes.UndefinedFunction,
         PostgresErrorCodes.UndefinedParameter, PostgresErrorCodes.DatatypeMismatch, PostgresErrorCodes.CannotCoerce,
         PostgresErrorCodes.IndeterminateDatatype, PostgresErrorCodes.InvalidTextRepresentation, PostgresErrorCodes.NotNullViolation,
     ];
@@ -83,7 +84,8 @@ public static class EventLogFault
     public static string ReasonOf(Exception e)
     {
         if (Chain(e).OfType<PostgresException>().FirstOrDefault() is { } said)
-            return _meanings.GetValueOrDefault(said.SqlState) is { } meaning && !said.MessageText.Contains(meaning, StringComparison.OrdinalIgnoreCase)
+            return _meanings.GetValueOrDefault(said.SqlState) is { } meaning
+                && !said.MessageText.Contains(meaning, StringComparison.OrdinalIgnoreCase)
                 ? $"{said.MessageText} ({meaning})"
                 : said.MessageText;
         return (Chain(e).OfType<SocketException>().FirstOrDefault() ?? Chain(e).Last()).Message;
@@ -108,7 +110,11 @@ public static class EventLogFault
     private static IEnumerable<Exception> Chain(Exception e)
     {
         yield return e;
-        var inner = e is AggregateException many ? many.InnerExceptions : e.InnerException is { } one ? [one] : (IReadOnlyList<Exception>)[];
+        var inner = e is AggregateException many
+            ? many.InnerExceptions
+            : e.InnerException is { } one
+            ? [one]
+            : (IReadOnlyList<Exception>)[];
         foreach (var next in inner.SelectMany(Chain))
             yield return next;
     }

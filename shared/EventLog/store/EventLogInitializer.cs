@@ -8,7 +8,8 @@ namespace Kuik.EventLog;
 /// At the start, waits until Postgres answers and the tables have the version that this service needs (<see cref="EventLogSchema"/>).
 /// Changes nothing. Does not delay the host: until then the service is not ready.
 /// </summary>
-internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time, ILogger<EventLogInitializer> logger)
+internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time,
+    ILogger<EventLogInitializer> logger)
     : BackgroundService
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);

@@ -28,7 +28,8 @@ public sealed class EventLogTransaction
     /// <summary>For other SQL in this transaction. Do not close it and do not commit.</summary>
     public NpgsqlConnection Connection { get; }
 
-    /// <summary>Marten's session in this transaction, for documents. Append through <see cref="EventStream{TState}"/>; do not save changes.</summary>
+    /// <summary>Marten's session in this transaction, for documents. Append through <see cref="EventStream{TState}"/>; do not save
+    /// changes.</summary>
     public IDocumentSession Session { get; }
 
     /// <summary>
@@ -86,7 +87,8 @@ public sealed class EventLogTransaction
     /// <param name="fold">The state after one more event; pure, and the same state for unknown events.</param>
     /// <param name="ct">Cancels it.</param>
     /// <exception cref="InvalidCastException">The stream has been read in this transaction with another type of state.</exception>
-    public async Task<EventStream<TState>> Read<TState>(string name, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
+    public async Task<EventStream<TState>> Read<TState>(string name, TState nothing, Func<TState, object, TState> fold,
+        CancellationToken ct)
     {
         if (streams.TryGetValue(name, out var known))
             return (EventStream<TState>)known;
@@ -99,7 +101,8 @@ public sealed class EventLogTransaction
         IReadOnlyCollection<string> names, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
     {
         var existing = new HashSet<string>();
-        await using (var command = new NpgsqlCommand("select id from kuik.mt_streams where id = any($1)", Connection) { Parameters = { new() { Value = names.ToArray() } } })
+        await using (var command = new NpgsqlCommand("select id from kuik.mt_streams where id = any($1)", Connection)
+            { Parameters = { new() { Value = names.ToArray() } } })
         await using (var rows = await command.ExecuteReaderAsync(ct))
             while (await rows.ReadAsync(ct))
                 existing.Add(rows.GetString(0));

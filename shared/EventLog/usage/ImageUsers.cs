@@ -19,8 +19,8 @@ public sealed record PullSecret(string Namespace, string Name);
 
 /// <summary>
 /// The usage table: one row for each image and each pod or workload that uses it. It is a flat table, because no document and no stream may
-/// grow with the number of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the user's event,
-/// which takes <see cref="ImageLocks.TakeToUse"/> first; <see cref="ImageUsersRebuild"/> rebuilds it from the log.
+/// grow with the number of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the user's
+/// event, which takes <see cref="ImageLocks.TakeToUse"/> first; <see cref="ImageUsersRebuild"/> rebuilds it from the log.
 /// </summary>
 /// <remarks>Every function works in the transaction that is open on the connection, if there is one.</remarks>
 public static class ImageUsers
@@ -74,11 +74,12 @@ public static class ImageUsers
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>The number of pods and workloads that use the image. Take <see cref="ImageLocks.TakeToExpire"/> before a decision that rests
-    /// on zero.</summary>
+    /// <summary>The number of pods and workloads that use the image. Take <see cref="ImageLocks.TakeToExpire"/> before a decision that
+    /// rests on zero.</summary>
     public static async Task<int> Count(NpgsqlConnection connection, string image, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection) { Parameters = { new() { Value = image } } };
+        await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection)
+            { Parameters = { new() { Value = image } } };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 
@@ -97,7 +98,8 @@ public static class ImageUsers
     public static async Task<IReadOnlyList<string>> Unused(NpgsqlConnection connection, IEnumerable<string> images, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
-            "select w.image from unnest($1) as w(image) where not exists (select from kuik.image_users u where u.image = w.image)", connection)
+            "select w.image from unnest($1) as w(image) where not exists (select from kuik.image_users u where u.image = w.image)",
+            connection)
         {
             Parameters = { new() { Value = images.ToArray() } },
         };
@@ -213,16 +215,19 @@ public static class ImageUsers
         where {where} group by namespace, secret order by namespace, min(position), secret
         """;
 
-    private static async Task<IReadOnlyList<ImageUser>> Query(NpgsqlConnection connection, string where, string? value, CancellationToken ct)
+    private static async Task<IReadOnlyList<ImageUser>> Query(NpgsqlConnection connection, string where, string? value,
+        CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
-            $"select image, pod_uid, namespace, pod_name, pull_secrets from kuik.image_users {where} order by image, namespace, pod_name, pod_uid", connection);
+            $"select image, pod_uid, namespace, pod_name, pull_secrets from kuik.image_users {where} order by image, namespace, pod_name, "
+                + "pod_uid", connection);
         if (value is not null)
             command.Parameters.Add(new() { Value = value });
         await using var rows = await command.ExecuteReaderAsync(ct);
         var users = new List<ImageUser>();
         while (await rows.ReadAsync(ct))
-            users.Add(new ImageUser(rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3), rows.GetFieldValue<string[]>(4)));
+            users.Add(new ImageUser(rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3),
+                rows.GetFieldValue<string[]>(4)));
         return users;
     }
 }

@@ -46,7 +46,8 @@ public sealed class ImageUsersProjection : EventProjection
     }
 
     private static void Replace(
-        IDocumentOperations operations, string key, string @namespace, string name, IReadOnlyList<PodImage> images, IReadOnlyList<string> pullSecrets)
+        IDocumentOperations operations, string key, string @namespace, string name, IReadOnlyList<PodImage> images,
+        IReadOnlyList<string> pullSecrets)
     {
         operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), key);
         if (ImageUsers.ImagesOf(images) is { Length: > 0 } references)

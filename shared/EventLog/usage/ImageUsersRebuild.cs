@@ -22,7 +22,9 @@ public static class ImageUsersRebuild
             array(select jsonb_array_elements_text(data -> 'pullSecrets')) as pull_secrets
         from (
             select distinct on (stream_id) type, data from kuik.mt_events
-            where type in ('PodObserved', 'PodGone', 'WorkloadObserved', 'WorkloadGone') and not is_archived order by stream_id, version desc) as last,
+            where type in ('PodObserved', 'PodGone', 'WorkloadObserved', 'WorkloadGone')
+                and not is_archived
+            order by stream_id, version desc) as last,
             jsonb_array_elements(data -> 'images') as images(one)
         where type in ('PodObserved', 'WorkloadObserved')
         """;
@@ -38,14 +40,16 @@ public static class ImageUsersRebuild
     private const string Insert = """
         with missing as (
             insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets)
-            select image, pod_uid, namespace, pod_name, pull_secrets from rebuilt_image_users on conflict (image, pod_uid) do nothing returning image)
+            select image, pod_uid, namespace, pod_name, pull_secrets from rebuilt_image_users
+            on conflict (image, pod_uid) do nothing returning image)
         select count(*) from missing
         """;
 
     /// <summary>Rebuilds it.</summary>
     /// <param name="postgres">The event log's database.</param>
     /// <param name="ct">Cancels it; nothing is changed then.</param>
-    /// <exception cref="NpgsqlException">Postgres fails, or the table's lock is not granted within 30 seconds. Nothing is changed.</exception>
+    /// <exception cref="NpgsqlException">Postgres fails, or the table's lock is not granted within 30 seconds. Nothing is
+    /// changed.</exception>
     public static async Task<ImageUsersDifference> Rebuild(NpgsqlDataSource postgres, CancellationToken ct)
     {
         await using var connection = await postgres.OpenConnectionAsync(ct);

@@ -3,8 +3,8 @@ using Kuik.Contracts;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The key of a user of images, in column <c>pod_uid</c> of the usage table: a pod's uid, or <c>Kind/uid</c> of a workload. Workloads have no
-/// column of their own, so that an earlier version counts them as users too. A uid has no slash.
+/// The key of a user of images, in column <c>pod_uid</c> of the usage table: a pod's uid, or <c>Kind/uid</c> of a workload. Workloads have
+/// no column of their own, so that an earlier version counts them as users too. A uid has no slash.
 /// </summary>
 public static class UserKey
 {

@@ -6,7 +6,8 @@ namespace Kuik.Kubernetes;
 internal sealed class ChangeQueue<TState>
 {
     private readonly Lock gate = new();
-    private readonly Channel<bool> signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> signal =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private int lists;
     private bool listed;
     private HashSet<string> keys = [];

@@ -13,7 +13,8 @@ namespace Kuik.Kubernetes;
 /// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version has
 /// expired (410): list again.</para>
 /// </summary>
-public sealed partial class Reflector<TResource, TState>(WatchedResource<TResource, TState> watchedResource, KubernetesApi api, TimeProvider time, ILogger logger)
+public sealed partial class Reflector<TResource, TState>(WatchedResource<TResource, TState> watchedResource, KubernetesApi api,
+    TimeProvider time, ILogger logger)
     where TResource : IResource
     where TState : class
 {
@@ -92,7 +93,8 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
         mustList = false;
         version = null;
         var began = time.GetUtcNow();
-        var (found, at) = await api.List(watchedResource, (resource, kept) => KeyValuePair.Create(watchedResource.KeyOf(resource), kept), ct);
+        var (found, at) = await api.List(watchedResource, (resource, kept) => KeyValuePair.Create(watchedResource.KeyOf(resource), kept),
+            ct);
         Volatile.Write(ref state, new ConcurrentDictionary<string, TState>(found));
         version = at;
         Lists++;

@@ -35,8 +35,8 @@ public sealed record CachedImage : IResource
     [JsonIgnore]
     public UInt128? StatusChecksum { get; init; }
 
-    /// <summary>The same resource in the form that is kept in memory for thousands of images: with a checksum instead of the status, most of
-    /// which is names of pods, without annotations, and with only the label that Kuik compares.</summary>
+    /// <summary>The same resource in the form that is kept in memory for thousands of images: with a checksum instead of the status, most
+    /// of which is names of pods, without annotations, and with only the label that Kuik compares.</summary>
     public CachedImage WithoutStatus() => this with
     {
         ApiVersion = VersionOfAll,
@@ -85,7 +85,8 @@ public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, st
     internal static CachedImageManagers From(IReadOnlyList<ManagedFields> fields)
     {
         return new CachedImageManagers(
-            fields.Any(entry => IsOurs(entry) && (entry.Owns("spec") || entry.Owns("metadata"))), Other("sourceImage"), Other("retain"), Other("expiresAt"));
+            fields.Any(entry => IsOurs(entry) && (entry.Owns("spec") || entry.Owns("metadata"))), Other("sourceImage"), Other("retain"),
+            Other("expiresAt"));
 
         string? Other(string field) => fields.FirstOrDefault(entry => !IsOurs(entry) && entry.Owns("spec", field))?.Manager;
     }

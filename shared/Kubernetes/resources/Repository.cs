@@ -40,7 +40,8 @@ public sealed record RepositorySpec
     /// <summary>True when only its name is set.</summary>
     [JsonIgnore]
     public bool IsOnlyName =>
-        PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null && UpdateFilters is not { Count: > 0 };
+        PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null
+            && UpdateFilters is not { Count: > 0 };
 }
 
 /// <summary>The state of its images.</summary>
@@ -56,4 +57,5 @@ public sealed record RepositoryStatus(int? Images, string? Phase, IReadOnlyList<
 /// <param name="Reason">One word.</param>
 /// <param name="Message">One sentence.</param>
 public sealed record ResourceCondition(
-    string Type, string Status, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? LastTransitionTime, string Reason, string Message);
+    string Type, string Status, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? LastTransitionTime, string Reason,
+    string Message);

@@ -10,9 +10,9 @@ using EvictImage = Kuik.ImageFetcher.EvictImage;
 namespace Kuik.Tests.Model;
 
 /// <summary>
-/// One image, its pods, two replicas of image-fetcher, the work table and the cache registry, driven step by step: the shipped decisions and
-/// the shipped state machine, with everything around them that can go wrong. Each method is one transaction, one request to the registry, or
-/// one fault.
+/// One image, its pods, two replicas of image-fetcher, the work table and the cache registry, driven step by step: the shipped decisions
+/// and the shipped state machine, with everything around them that can go wrong. Each method is one transaction, one request to the
+/// registry, or one fault.
 /// </summary>
 internal sealed class ImageWorld(Random random, Fault fault)
 {
@@ -22,7 +22,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private static readonly TimeSpan RequestLease = TimeSpan.FromMinutes(10);
     private static readonly CopiedImage Copied = new("sha256:" + new string('a', 64), "m", [], [], 1, 1, 0, TimeSpan.Zero);
 
-    private static readonly CachedImage Resource = new() { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
+    private static readonly CachedImage Resource = new()
+        { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
 
     private readonly Dictionary<WorkKind, Row> work = [];
     private readonly Dictionary<(string Replica, WorkKind Kind), Job> jobs = [];
@@ -54,7 +55,9 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public bool HasOpenWork => work.Count > 0 || jobs.Count > 0 || messages.Count > 0;
 
     /// <summary>When the next thing is due; null when nothing is.</summary>
-    public DateTimeOffset? NextDue => work.Count == 0 ? null : work.Min(row => row.Key == WorkKind.Expire ? row.Value.WakeAt + Delay : row.Value.WakeAt);
+    public DateTimeOffset? NextDue => work.Count == 0
+        ? null
+        : work.Min(row => row.Key == WorkKind.Expire ? row.Value.WakeAt + Delay : row.Value.WakeAt);
 
     public void Pass(TimeSpan time) => Now += time;
 
@@ -102,7 +105,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     // ---- expiry
 
-    public void LookWhetherUnused() => Append(NoteUnused.Decide(State, Recorded.Count > 0 && fault != Fault.UnusedWithoutCounting, Delay, Now));
+    public void LookWhetherUnused() =>
+        Append(NoteUnused.Decide(State, Recorded.Count > 0 && fault != Fault.UnusedWithoutCounting, Delay, Now));
 
     public void AnnounceDue()
     {
@@ -251,7 +255,10 @@ internal sealed class ImageWorld(Random random, Fault fault)
                 var attempt = fault == Fault.CopiesWithoutFencing ? State.Attempt : job.Attempt;
                 var cached = FetchImage.Cached(State, Image, Copied, attempt, Now);
                 if (fault == Fault.CopiesWithoutFencing)
-                    cached ??= State.IsWanted ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, Copied, State.Attempt, Now)! with { Attempt = 0 } : null;
+                    cached ??= State.IsWanted
+                        ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, Copied, State.Attempt,
+                            Now)! with { Attempt = 0 }
+                        : null;
                 Append(cached);
                 break;
             case "failed":
@@ -331,7 +338,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
             work.Remove(ended.Kind);
         foreach (var row in open.Where(row => !was.Contains(row) && row.Attempt == 0))
         {
-            if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch) || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
+            if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch)
+                || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
                 continue;
             var wakeAt = row.Due ?? (row.Kind == WorkKind.Expire ? DateTimeOffset.MinValue : Now + TimeSpan.FromMinutes(1));
             work[row.Kind] = new Row(wakeAt == DateTimeOffset.MinValue ? Now - Delay : wakeAt, 0, default, null);
@@ -339,7 +347,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
     }
 
     // Without verification, which is never done for good: the model takes it as a step that may come at any time.
-    private static IReadOnlyList<ImageWork> Scheduled(ImageState state) => [.. ImageWork.From(state).Where(row => row.Kind != WorkKind.Verify)];
+    private static IReadOnlyList<ImageWork> Scheduled(ImageState state) =>
+        [.. ImageWork.From(state).Where(row => row.Kind != WorkKind.Verify)];
 
     private void Take(int message)
     {

@@ -83,7 +83,8 @@ public sealed class PodUsageCacheTests
         Assert.Equal(["Job/3"], known.Uids("Job"));
         Assert.Equal(["1"], known.Uids(null));
         known.Set("Job/3", PodUseState.Initial);
-        Assert.Equal((1, 2, 0), (known.UsersOf("nginx", 20).Count, known.WorkloadsOf("nginx", 2).Count, known.WorkloadsOf("redis", 2).Count));
+        Assert.Equal((1, 2, 0),
+            (known.UsersOf("nginx", 20).Count, known.WorkloadsOf("nginx", 2).Count, known.WorkloadsOf("redis", 2).Count));
     }
 
     private static ImageUser Row(string image, string uid, string pod) => new(image, uid, "apps", pod, []);

@@ -46,7 +46,9 @@ internal sealed partial class EcrIdentity(IConfiguration configuration, CloudCon
         var encoded = token["authorizationToken"];
         var bytes = new byte[encoded.Length];
         var text = Convert.TryFromBase64String(encoded, bytes, out var length) ? Encoding.UTF8.GetString(bytes, 0, length) : "";
-        return text.Split(':', 2) is [var user, var password] ? new RegistryCredential(user, password) : throw token.Without("authorizationToken");
+        return text.Split(':', 2) is [var user, var password]
+            ? new RegistryCredential(user, password)
+            : throw token.Without("authorizationToken");
     }
 
     // Registries with both IPv4 and IPv6 (on.aws) have an API with both, too.
