@@ -8,7 +8,7 @@ namespace Kuik.ImageFetcher;
 /// that waits for the work of a slow host takes no more. So only a few messages are held, and only for a while: then they are acknowledged,
 /// and the work goes on without them. It is open in the log, and if this process dies, expiry announces it again. Injected as a singleton.
 /// </summary>
-public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHostApplicationLifetime lifetime, TimeProvider time,
+public sealed partial class AcknowledgementDeadline(FetcherOptions options, IHostApplicationLifetime lifetime, TimeProvider time,
     ILogger<AcknowledgementDeadline> logger) : IHostedService
 {
     /// <summary>How long a message is held: less than RabbitMQ's shortest recommended timeout, five minutes.</summary>
@@ -21,7 +21,7 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHo
     private int held;
 
     /// <summary>How many messages are held at a time: what can run, and a few that wait.</summary>
-    public static int MostHeld(FetcherOptions settings) => settings.MaxConcurrentImages + 5;
+    public static int MostHeld(FetcherOptions options) => options.MaxConcurrentImages + 5;
 
     /// <summary>Begins the work, and ends when its message is to be acknowledged.</summary>
     /// <param name="image">For the log.</param>
@@ -62,7 +62,7 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHo
     {
         try
         {
-            if (Interlocked.Increment(ref held) > MostHeld(settings) && !work.IsCompleted)
+            if (Interlocked.Increment(ref held) > MostHeld(options) && !work.IsCompleted)
                 return false;
             await work.WaitAsync(Longest, time, ct);
             return true;

@@ -29,7 +29,7 @@ public enum EvictDecision
 /// </summary>
 public sealed partial class EvictImage(
     EventLogTransactions log, CopyEngine.TagEviction engine, RepositoryLockProvider locks, InFlightImages underWay, LeaseRenewer lease,
-    FetcherOptions settings, FetcherMetrics metrics, ILogger<EvictImage> logger)
+    FetcherOptions options, FetcherMetrics metrics, ILogger<EvictImage> logger)
     : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
     public Task Consume(ConsumeContext<ImageExpired> context) => Evict(context.Message.Image, context.MessageId, context.CancellationToken);
@@ -119,11 +119,11 @@ public sealed partial class EvictImage(
         var held = await WorkTable.FindLease(transaction.Connection, WorkKind.Evict, image, ct);
         var stream = await transaction.ReadImage(image, ct);
         var now = await transaction.Now(ct);
-        var decision = Decide(stream.State, held, now, settings.Name);
+        var decision = Decide(stream.State, held, now, options.Name);
         if (decision == EvictDecision.Take)
         {
-            stream.Append(new ImageEvictionStarted(image, settings.Name, now + settings.Lease, now) { Attempt = stream.State.Attempt + 1 });
-            await WorkTable.Claim(transaction.Connection, WorkKind.Evict, image, stream.State.Attempt, settings.Name, settings.Lease, ct);
+            stream.Append(new ImageEvictionStarted(image, options.Name, now + options.Lease, now) { Attempt = stream.State.Attempt + 1 });
+            await WorkTable.Claim(transaction.Connection, WorkKind.Evict, image, stream.State.Attempt, options.Name, options.Lease, ct);
         }
         return (decision, stream.State.Attempt);
     }

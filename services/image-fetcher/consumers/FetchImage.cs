@@ -37,7 +37,7 @@ public enum FetchDecision
 public sealed partial class FetchImage(
     EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements,
     InFlightImages underWay,
-    LeaseRenewer lease, FetcherOptions settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
+    LeaseRenewer lease, FetcherOptions options, FetcherMetrics metrics, ILogger<FetchImage> logger)
     : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
@@ -156,11 +156,11 @@ public sealed partial class FetchImage(
         var lease = await WorkTable.FindLease(transaction.Connection, WorkKind.Fetch, image, ct);
         var stream = await transaction.ReadImage(image, ct);
         var now = await transaction.Now(ct);
-        var decision = Decide(stream.State, lease, now, settings.Name);
+        var decision = Decide(stream.State, lease, now, options.Name);
         if (decision == FetchDecision.Take)
         {
-            stream.Append(Claim(stream.State, lease, image, settings.Name, settings.Lease, now));
-            await WorkTable.Claim(transaction.Connection, WorkKind.Fetch, image, stream.State.Attempt, settings.Name, settings.Lease, ct);
+            stream.Append(Claim(stream.State, lease, image, options.Name, options.Lease, now));
+            await WorkTable.Claim(transaction.Connection, WorkKind.Fetch, image, stream.State.Attempt, options.Name, options.Lease, ct);
         }
         else if (decision == FetchDecision.EndsReplicas)
             stream.Append(Lost(stream.State, image, now));
@@ -267,10 +267,10 @@ public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
     private readonly int messages;
 
     /// <summary>A few more than are held, so that there is always one to be taken for a host that has nothing to do.</summary>
-    public FetchImageDefinition(FetcherOptions settings)
+    public FetchImageDefinition(FetcherOptions options)
     {
         EndpointName = "kuik-fetch-image";   // the queue in the broker: it outlives the name of the class
-        ConcurrentMessageLimit = messages = AcknowledgementDeadline.MostHeld(settings) + 3;
+        ConcurrentMessageLimit = messages = AcknowledgementDeadline.MostHeld(options) + 3;
     }
 
     protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator,

@@ -7,10 +7,10 @@ namespace Kuik.ImageFetcher;
 /// The images that this process is copying or evicting. A lease does not hold up the replica it belongs to, so that a killed one can go on
 /// at once; within one process, this does. Injected as a singleton.
 /// </summary>
-public sealed class InFlightImages(FetcherOptions settings)
+public sealed class InFlightImages(FetcherOptions options)
 {
     private readonly ConcurrentDictionary<string, bool> images = new();
-    private readonly PerHostLimiter turns = new(settings.MaxConcurrentImages);
+    private readonly PerHostLimiter turns = new(options.MaxConcurrentImages);
 
     /// <summary>Begins; null when the image is under way already. Dispose it at the end.</summary>
     public IDisposable? TryEnter(string image) => images.TryAdd(image, true) ? new Turn(images, image) : null;

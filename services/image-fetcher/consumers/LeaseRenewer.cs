@@ -10,7 +10,7 @@ namespace Kuik.ImageFetcher;
 /// alone: their message has been acknowledged (see <see cref="AcknowledgementDeadline"/>), and a replica that gets the image announced
 /// again sees a live lease and drops it.
 /// </summary>
-public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptions settings, TimeProvider time,
+public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptions options, TimeProvider time,
     ILogger<LeaseRenewer> logger)
 {
     /// <summary>How long an eviction that failed rests.</summary>
@@ -55,7 +55,7 @@ public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptio
 
     private async Task RenewUntil(string image, long attempt, CancellationToken ended)
     {
-        using var timer = new PeriodicTimer(settings.Lease / 2, time);
+        using var timer = new PeriodicTimer(options.Lease / 2, time);
         try
         {
             while (await timer.WaitForNextTickAsync(ended))
@@ -71,7 +71,7 @@ public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptio
     {
         try
         {
-            if (!await WorkTable.Renew(postgres, WorkKind.Fetch, image, attempt, settings.Lease, ct))
+            if (!await WorkTable.Renew(postgres, WorkKind.Fetch, image, attempt, options.Lease, ct))
                 LogNoLongerCurrent(image, attempt);
         }
         catch (Exception error) when (error is not OperationCanceledException || !ct.IsCancellationRequested)

@@ -11,7 +11,7 @@ namespace Kuik.PodWatcher;
 /// Failures of Postgres or of the API end none of them: keys are retried, and the cluster is not listed again for that.
 /// </summary>
 internal sealed partial class ControllerManager(
-    KubernetesApi api, WatchedKinds kinds, WatcherOptions settings, EventLogTransactions transactions, EventLogReady logReady,
+    KubernetesApi api, WatchedKinds kinds, WatcherOptions options, EventLogTransactions transactions, EventLogReady logReady,
     NpgsqlDataSource postgres, IDocumentStore store,
     ClusterObservation observation, WatcherMetrics metrics, TimeProvider time, ILoggerFactory logs)
 {
@@ -105,8 +105,8 @@ internal sealed partial class ControllerManager(
             [.. kinds.Users.Select(kind => new PodInformer(
                 api, kind, users[kind], accounts, known, absences, podQueue, time, logs.CreateLogger<PodInformer>()))];
         var accountInformer = new AccountInformer(accounts, [.. users.Values], podQueue);
-        var unfollowed = new UnfollowedWorkloads(settings, known, absences, podQueue, time);
-        var resync = new UsageResync(known, podQueue, postgres, settings.LeaseDuration * 2, time, logs.CreateLogger<UsageResync>());
+        var unfollowed = new UnfollowedWorkloads(options, known, absences, podQueue, time);
+        var resync = new UsageResync(known, podQueue, postgres, options.LeaseDuration * 2, time, logs.CreateLogger<UsageResync>());
         var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
         var podReconciler = new PodReconciler(
             informers, accounts, known, absences, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
@@ -143,8 +143,8 @@ internal sealed partial class ControllerManager(
             end => After(Task.WhenAll(repositories.FirstList, refresher.First), repositoryController, end)]);
     }
 
-    private Controller NewController(ControllerOptions options, WorkQueue queue, IReconciler reconciler) =>
-        new(options, queue, reconciler, metrics, time, logs.CreateLogger<Controller>());
+    private Controller NewController(ControllerOptions controller, WorkQueue queue, IReconciler reconciler) =>
+        new(controller, queue, reconciler, metrics, time, logs.CreateLogger<Controller>());
 
     private static async Task After(Task begin, Controller controller, CancellationToken ct)
     {

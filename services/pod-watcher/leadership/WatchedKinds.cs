@@ -5,18 +5,18 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>The kinds of objects that this service watches, and the state that it keeps of each.</summary>
-internal sealed class WatchedKinds(WatcherOptions settings)
+internal sealed class WatchedKinds(WatcherOptions options)
 {
     /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
     public WatchedResource<Pod, LivePod> Pods { get; } = new(
-        "pods", Pod.Path, settings.FollowsAllPods
+        "pods", Pod.Path, options.FollowsAllPods
             ? Names.PolicyLabel + "!=ignore"
             : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
-        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts, settings.FollowsAllPods));
+        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, options.ProxyPorts, options.FollowsAllPods));
 
     /// <summary>The followed kinds of workloads, each by user key.</summary>
     public IReadOnlyList<UserKind> Workloads { get; } =
-        [.. settings.FollowedWorkloads.Select(kind => new UserKind(kind, Workload(kind, settings)))];
+        [.. options.FollowedWorkloads.Select(kind => new UserKind(kind, Workload(kind, options)))];
 
     /// <summary>All kinds that use images.</summary>
     /// <returns>Pods first.</returns>
@@ -38,13 +38,13 @@ internal sealed class WatchedKinds(WatcherOptions settings)
         "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
         repository => repository.Metadata.Name!, repository => repository);
 
-    private static WatchedResource<Pod, LivePod> Workload(string kind, WatcherOptions settings)
+    private static WatchedResource<Pod, LivePod> Workload(string kind, WatcherOptions options)
     {
         var plural = kind.ToLowerInvariant() + "s";
         return new WatchedResource<Pod, LivePod>(
             plural, $"apis/{(kind is "Job" or "CronJob" ? "batch" : "apps")}/v1/{plural}", null,
             PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
             workload => UserKey.OfWorkload(kind, workload.Metadata.Uid!), workload =>
-                ReadPod.ReadTemplate(kind, workload, settings.ProxyPorts));
+                ReadPod.ReadTemplate(kind, workload, options.ProxyPorts));
     }
 }

@@ -6,7 +6,7 @@ namespace Kuik.PodWatcher;
 /// Ends the recorded uses by workloads of kinds that are not followed any more (<see cref="WatcherOptions.FollowedWorkloads"/>). It checks
 /// periodically, because a previous leader with another setting may record one late.
 /// </summary>
-internal sealed class UnfollowedWorkloads(WatcherOptions settings, PodUsageCache known, PodAbsences absences, WorkQueue queue,
+internal sealed class UnfollowedWorkloads(WatcherOptions options, PodUsageCache known, PodAbsences absences, WorkQueue queue,
     TimeProvider time)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
@@ -14,7 +14,7 @@ internal sealed class UnfollowedWorkloads(WatcherOptions settings, PodUsageCache
     /// <summary>Queues them until cancelled.</summary>
     public async Task Run(CancellationToken ct)
     {
-        var kinds = WatcherOptions.WorkloadKinds.Except(settings.FollowedWorkloads).ToList();
+        var kinds = WatcherOptions.WorkloadKinds.Except(options.FollowedWorkloads).ToList();
         while (true)
         {
             foreach (var key in kinds.SelectMany(known.Uids))
