@@ -1,15 +1,5 @@
 namespace Kuik.PodWatcher;
 
-/// <summary>The state of an observer of the cluster's pods, or of its workloads of one kind.</summary>
-internal interface IPodObserver
-{
-    /// <summary>Why the record is incomplete; null when the last complete list and each change since are recorded.</summary>
-    string? Incomplete { get; }
-
-    /// <summary>UTC: the time up to which the state of the cluster is recorded; null while none is.</summary>
-    DateTimeOffset? CompleteAt { get; }
-}
-
 /// <summary>
 /// The completeness of this replica's observation: it leads, the cluster is the event log's own, its pods, followed workloads and
 /// ServiceAccounts are listed, and everything listed is recorded. Otherwise it makes no decision that removes an image. Injected as a

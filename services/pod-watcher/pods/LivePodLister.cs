@@ -2,12 +2,6 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>A complete list of the followed pods and workloads.</summary>
-/// <param name="UidsByImage">The user keys (<see cref="EventLog.UserKey"/>) of each image's users, by normalised reference.</param>
-/// <param name="ResourceVersion">The resourceVersion of the list of pods; the lists of workloads are of this version or a later
-/// one.</param>
-internal sealed record PodList(ILookup<string, string> UidsByImage, string ResourceVersion);
-
 /// <summary>
 /// Lists the existing pods and followed workloads by quorum reads. Each caller gets a list that began after its call; waiting callers share
 /// one list, so that a thousand decisions do not list the cluster a thousand times. A list that makes no progress ends with an exception

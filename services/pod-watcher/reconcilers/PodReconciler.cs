@@ -241,6 +241,3 @@ internal sealed partial class PodReconciler(
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Kind} {Namespace}/{Name} gone, {Images} images released ({Reason})")]
     private partial void LogWorkloadGone(string kind, string @namespace, string name, int images, string reason);
 }
-
-/// <summary>The pull secrets of a ServiceAccount, which its pods use too.</summary>
-internal sealed record AccountSecrets(IReadOnlyList<string> Names);
