@@ -13,7 +13,7 @@ internal sealed class ClusterObservation(TimeProvider time)
     /// </summary>
     public static readonly TimeSpan LongestAge = TimeSpan.FromMinutes(6);
 
-    private volatile IReadOnlyList<IPodObserver> _observers = [];
+    private volatile IReadOnlyList<IUserObserver> _observers = [];
     private volatile string _problem = NotLeading;
 
     private const string NotLeading = "this replica does not lead";
@@ -33,7 +33,7 @@ internal sealed class ClusterObservation(TimeProvider time)
 
     /// <summary>Starts an observation: this replica leads, and the cluster is the log's own.</summary>
     /// <param name="observers">Those of pods and of each followed kind of workload.</param>
-    public void Begin(params IReadOnlyList<IPodObserver> observers) => _observers = observers;
+    public void Begin(params IReadOnlyList<IUserObserver> observers) => _observers = observers;
 
     /// <summary>Suspends the observation: this replica leads and cannot observe.</summary>
     /// <param name="problem">The cause, in one phrase.</param>

@@ -4,7 +4,7 @@ namespace Kuik.PodWatcher;
 /// <param name="Reason">A value of <see cref="Contracts.PodGone.Reason"/>.</param>
 /// <param name="Last">Its last observed state; null when the evidence is a list.</param>
 /// <param name="Version">The resourceVersion at which it did not exist; null when that is not a number.</param>
-internal sealed record PodAbsence(string Reason, LivePod? Last, long? Version)
+internal sealed record UserAbsence(string Reason, LiveUser? Last, long? Version)
 {
     /// <summary>A complete list does not contain it.</summary>
     public const string Absent = nameof(Absent);

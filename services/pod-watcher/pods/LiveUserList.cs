@@ -4,4 +4,4 @@ namespace Kuik.PodWatcher;
 /// <param name="UidsByImage">The user keys (<see cref="EventLog.UserKey"/>) of each image's users, by normalised reference.</param>
 /// <param name="ResourceVersion">The resourceVersion of the list of pods; the lists of workloads are of this version or a later
 /// one.</param>
-internal sealed record PodList(ILookup<string, string> UidsByImage, string ResourceVersion);
+internal sealed record LiveUserList(ILookup<string, string> UidsByImage, string ResourceVersion);

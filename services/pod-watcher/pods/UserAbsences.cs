@@ -6,15 +6,15 @@ namespace Kuik.PodWatcher;
 /// The evidence that pods and workloads are gone. Absence from the reflector's state is not sufficient: the list that it came from may have
 /// been wrong. Thread-safe.
 /// </summary>
-internal sealed class PodAbsences
+internal sealed class UserAbsences
 {
-    private readonly ConcurrentDictionary<string, PodAbsence> _byUid = new();
+    private readonly ConcurrentDictionary<string, UserAbsence> _byUid = new();
 
     /// <summary>The evidence of an absence; null for none.</summary>
-    public PodAbsence? Find(string uid) => _byUid.GetValueOrDefault(uid);
+    public UserAbsence? Find(string uid) => _byUid.GetValueOrDefault(uid);
 
     /// <summary>Adds evidence.</summary>
-    public void Add(string uid, PodAbsence absence) => _byUid[uid] = absence;
+    public void Add(string uid, UserAbsence absence) => _byUid[uid] = absence;
 
     /// <summary>Removes evidence that has been recorded or refuted.</summary>
     public void Remove(string uid) => _byUid.TryRemove(uid, out _);
