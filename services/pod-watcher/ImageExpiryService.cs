@@ -22,7 +22,7 @@ internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, Ti
 /// lock.</para>
 /// </summary>
 internal sealed partial class ImageExpiryService(
-    ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres,
+    ClusterObservation observation, LiveUserLister liveUserLister, EventLogTransactions transactions, NpgsqlDataSource postgres,
     EventLogReady ready,
     SchedulingOptions scheduling, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
 {
@@ -91,7 +91,7 @@ internal sealed partial class ImageExpiryService(
             return 0;
 
         // 3. The list begins after the due images were read: a pod that is not in it began to use an image later, and is recorded later.
-        var pods = await livePodLister.List(ct);
+        var pods = await liveUserLister.List(ct);
 
         // 4.
         foreach (var image in due)
@@ -103,7 +103,7 @@ internal sealed partial class ImageExpiryService(
         return due.Count;
     }
 
-    private async Task Decide(string image, PodList pods, CancellationToken ct)
+    private async Task Decide(string image, LiveUserList pods, CancellationToken ct)
     {
         var fact = await transactions.Execute(
             async log =>

@@ -23,7 +23,7 @@ internal static class WatcherSetup
         builder.AddKuikKubernetes();
         builder.Services.AddSingleton(WatcherOptions.From(builder.Configuration));
         builder.Services.AddSingleton<WatchedKinds>();
-        builder.Services.AddSingleton<LivePodLister>();
+        builder.Services.AddSingleton<LiveUserLister>();
         builder.Services.AddSingleton<ClusterObservation>();
         builder.Services.AddSingleton<WatcherMetrics>();
         builder.Services.AddSingleton<ControllerManager>();

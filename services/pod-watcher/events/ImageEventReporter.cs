@@ -8,7 +8,7 @@ namespace Kuik.PodWatcher;
 /// Reports outcomes by Kubernetes Events: on the image's CachedImage, and on the pods that wait for the image when it cannot be cached.
 /// The Events are derived from the log; an outcome older than <see cref="Recent"/>, for example after a restart, is not reported.
 /// </summary>
-internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, LivePod> pods, PodUsageCache known, TimeProvider time)
+internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, LiveUser> pods, UsageCache known, TimeProvider time)
 {
     /// <summary>The age up to which an outcome is reported.</summary>
     public static readonly TimeSpan Recent = TimeSpan.FromMinutes(15);
@@ -32,7 +32,7 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         if (view is not { Failed: { } failed, Stage: ImageStage.Failed or ImageStage.Fetching })
             return;
         var told = 0;
-        foreach (var pod in known.UidsOf(view.Image).Select(pods.State.GetValueOrDefault).OfType<LivePod>())
+        foreach (var pod in known.UidsOf(view.Image).Select(pods.State.GetValueOrDefault).OfType<LiveUser>())
             if (OnPod(view, failed, pod, now) is { } happened && recorder.Record(happened) && ++told == PodsTold)
                 return;
     }
@@ -84,7 +84,7 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
     /// <param name="failed">The last attempt.</param>
     /// <param name="pod">The current pod.</param>
     /// <param name="now">UTC.</param>
-    public static KubernetesEvent? OnPod(ImageView view, ImageFetchFailed failed, LivePod pod, DateTimeOffset now)
+    public static KubernetesEvent? OnPod(ImageView view, ImageFetchFailed failed, LiveUser pod, DateTimeOffset now)
     {
         var at = pod.CreatedAt > failed.FailedAt ? pod.CreatedAt.Value : failed.FailedAt;
         if (!pod.WaitsFor(view.Image) || !IsNews(at, now))

@@ -75,9 +75,3 @@ internal sealed record ObjectReference(string ApiVersion, string Kind, string? N
 /// <summary>The writer of an Event.</summary>
 /// <param name="Component">For example <c>kuik</c>.</param>
 internal sealed record EventSource(string Component);
-
-/// <summary>The JSON serialisation of these types.</summary>
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(KubernetesEvent))]
-internal sealed partial class EventJson : JsonSerializerContext;

@@ -3,17 +3,6 @@ using Marten;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>The identity of the log's cluster, recorded by the first leader.</summary>
-/// <param name="Id">Always <see cref="TheOnly"/>.</param>
-/// <param name="NamespaceUid">The uid of the namespace <c>kube-system</c>, which a cluster never changes.</param>
-public sealed record ClusterIdentity(string Id, string NamespaceUid)
-{
-    public const string TheOnly = "cluster";
-}
-
-/// <summary>The cluster is not known to be the log's own, so that absent objects are no evidence.</summary>
-internal sealed class ClusterCheckException(string message) : Exception(message);
-
 /// <summary>
 /// Checks that the log belongs to this cluster. In another one every recorded pod would be absent, and every image would expire.
 /// </summary>

@@ -1,15 +1,5 @@
 namespace Kuik.PodWatcher;
 
-/// <summary>The state of an observer of the cluster's pods, or of its workloads of one kind.</summary>
-internal interface IPodObserver
-{
-    /// <summary>Why the record is incomplete; null when the last complete list and each change since are recorded.</summary>
-    string? Incomplete { get; }
-
-    /// <summary>UTC: the time up to which the state of the cluster is recorded; null while none is.</summary>
-    DateTimeOffset? CompleteAt { get; }
-}
-
 /// <summary>
 /// The completeness of this replica's observation: it leads, the cluster is the event log's own, its pods, followed workloads and
 /// ServiceAccounts are listed, and everything listed is recorded. Otherwise it makes no decision that removes an image. Injected as a
@@ -23,7 +13,7 @@ internal sealed class ClusterObservation(TimeProvider time)
     /// </summary>
     public static readonly TimeSpan LongestAge = TimeSpan.FromMinutes(6);
 
-    private volatile IReadOnlyList<IPodObserver> _observers = [];
+    private volatile IReadOnlyList<IUserObserver> _observers = [];
     private volatile string _problem = NotLeading;
 
     private const string NotLeading = "this replica does not lead";
@@ -43,7 +33,7 @@ internal sealed class ClusterObservation(TimeProvider time)
 
     /// <summary>Starts an observation: this replica leads, and the cluster is the log's own.</summary>
     /// <param name="observers">Those of pods and of each followed kind of workload.</param>
-    public void Begin(params IReadOnlyList<IPodObserver> observers) => _observers = observers;
+    public void Begin(params IReadOnlyList<IUserObserver> observers) => _observers = observers;
 
     /// <summary>Suspends the observation: this replica leads and cannot observe.</summary>
     /// <param name="problem">The cause, in one phrase.</param>

@@ -52,7 +52,7 @@ internal sealed partial class ControllerManager(
     }
 
     /// <summary>Waits until the log exists, checks that it belongs to this cluster, and reads the recorded uses.</summary>
-    private async Task<PodUsageCache> Prepare(CancellationToken ct)
+    private async Task<UsageCache> Prepare(CancellationToken ct)
     {
         var backOff = new BackOff(time);
         Suspend("the cluster is not observed yet");
@@ -83,10 +83,10 @@ internal sealed partial class ControllerManager(
         }
     }
 
-    private async Task Follow(PodUsageCache known, CancellationToken ct)
+    private async Task Follow(UsageCache known, CancellationToken ct)
     {
         // 1. Reflectors of the cluster.
-        var users = kinds.Users.ToDictionary(kind => kind, kind => new Reflector<Pod, LivePod>(kind.Resource, api, time, logger));
+        var users = kinds.Users.ToDictionary(kind => kind, kind => new Reflector<Pod, LiveUser>(kind.Resource, api, time, logger));
         var accounts = new Reflector<ServiceAccount, AccountSecrets>(kinds.Accounts, api, time, logger);
         var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, logger);
         var repositories = new Reflector<Repository, Repository>(kinds.Repositories, api, time, logger);
@@ -99,11 +99,11 @@ internal sealed partial class ControllerManager(
 
         // 3. Informers and reconcilers.
         var (absences, deletions, views, wishes) =
-            (new PodAbsences(), new OwnDeletions(), new ImageViews(store, postgres), new RecordedIntents());
+            (new UserAbsences(), new OwnDeletions(), new ImageViews(store, postgres), new RecordedIntents());
         var writer = new RateLimitedApi(api, new TokenBucket(WritesPerSecond, WritesPerSecond, time), metrics);
-        IReadOnlyList<PodInformer> informers =
-            [.. kinds.Users.Select(kind => new PodInformer(
-                api, kind, users[kind], accounts, known, absences, podQueue, time, logs.CreateLogger<PodInformer>()))];
+        IReadOnlyList<UserInformer> informers =
+            [.. kinds.Users.Select(kind => new UserInformer(
+                api, kind, users[kind], accounts, known, absences, podQueue, time, logs.CreateLogger<UserInformer>()))];
         var accountInformer = new AccountInformer(accounts, [.. users.Values], podQueue);
         var unfollowed = new UnfollowedWorkloads(options, known, absences, podQueue, time);
         var resync = new UsageResync(known, podQueue, postgres, options.LeaseDuration * 2, time, logs.CreateLogger<UsageResync>());
@@ -134,7 +134,7 @@ internal sealed partial class ControllerManager(
         // 4. All of them run until one ends, which ends the others.
         await TaskGroup.Run(
             ct,
-            [.. informers.Select<PodInformer, Func<CancellationToken, Task>>(informer => informer.Run),
+            [.. informers.Select<UserInformer, Func<CancellationToken, Task>>(informer => informer.Run),
             accounts.Run, resources.Run, repositories.Run, accountInformer.Run, unfollowed.Run, resync.Run, observeImages.Follow,
             repositoryReconciler.Follow, refresher.Refresh, recorder.Run,
             end => After(informers[0].Listed, podController, end),   // pods do not wait for kinds of workloads that cannot be listed
@@ -158,10 +158,10 @@ internal sealed partial class ControllerManager(
         observation.Suspend(reason);
     }
 
-    private async Task<PodUsageCache> ReadKnownPods(CancellationToken ct)
+    private async Task<UsageCache> ReadKnownPods(CancellationToken ct)
     {
         await using var connection = await postgres.OpenConnectionAsync(ct);
-        return new PodUsageCache(await ImageUsers.All(connection, ct));
+        return new UsageCache(await ImageUsers.All(connection, ct));
     }
 
     private static string? About(string what, string? problem) => problem is null ? null : $"{what}: {problem}";

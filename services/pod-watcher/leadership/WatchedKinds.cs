@@ -8,7 +8,7 @@ namespace Kuik.PodWatcher;
 internal sealed class WatchedKinds(WatcherOptions options)
 {
     /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
-    public WatchedResource<Pod, LivePod> Pods { get; } = new(
+    public WatchedResource<Pod, LiveUser> Pods { get; } = new(
         "pods", Pod.Path, options.FollowsAllPods
             ? Names.PolicyLabel + "!=ignore"
             : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
@@ -38,10 +38,10 @@ internal sealed class WatchedKinds(WatcherOptions options)
         "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
         repository => repository.Metadata.Name!, repository => repository);
 
-    private static WatchedResource<Pod, LivePod> Workload(string kind, WatcherOptions options)
+    private static WatchedResource<Pod, LiveUser> Workload(string kind, WatcherOptions options)
     {
         var plural = kind.ToLowerInvariant() + "s";
-        return new WatchedResource<Pod, LivePod>(
+        return new WatchedResource<Pod, LiveUser>(
             plural, $"apis/{(kind is "Job" or "CronJob" ? "batch" : "apps")}/v1/{plural}", null,
             PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
             workload => UserKey.OfWorkload(kind, workload.Metadata.Uid!), workload =>

@@ -18,11 +18,11 @@ internal static class ReadPod
     /// <param name="pod">The pod in the API.</param>
     /// <param name="ports">node-proxy's ports, the current one and previous ones.</param>
     /// <param name="takesAll">True: images that Kuik did not rewrite count too, except those of a registry on the node itself.</param>
-    public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
+    public static LiveUser Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
     {
         var digests = Digests(pod.Status);
         var owner = TopController(pod.Metadata);
-        return new LivePod(
+        return new LiveUser(
             pod.Metadata.Uid!, Shared(pod.Metadata.Namespace!), pod.Metadata.Name!,
             SharedLists.Get([.. ImagesOf(pod.Spec, pod.Metadata.Annotations, ports, takesAll).Select(WithDigest)]),
             SecretNames(pod.Spec?.ImagePullSecrets),
@@ -34,7 +34,7 @@ internal static class ReadPod
             CreatedAt = pod.Metadata.CreationTimestamp,
             DeletedAt = pod.Metadata.DeletionTimestamp,
             Phase = Shared(pod.Status?.Phase),
-            Version = LivePod.ParseVersion(pod.Metadata.ResourceVersion),
+            Version = LiveUser.ParseVersion(pod.Metadata.ResourceVersion),
         };
 
         PodImage WithDigest(PodImage image) =>
@@ -46,13 +46,13 @@ internal static class ReadPod
     /// <param name="kind">The kind of the workload, for example <c>CronJob</c>.</param>
     /// <param name="workload">The workload in the API.</param>
     /// <param name="ports">node-proxy's ports: a template may have been copied from a rewritten pod.</param>
-    public static LivePod ReadTemplate(string kind, Pod workload, IReadOnlyCollection<int> ports)
+    public static LiveUser ReadTemplate(string kind, Pod workload, IReadOnlyCollection<int> ports)
     {
         var template = workload.Spec?.JobTemplate?.Spec?.Template ?? workload.Spec?.Template;
         var hasOptedOut = template?.Metadata?.Labels?.GetValueOrDefault(Names.PolicyLabel) == "ignore";
         var images = hasOptedOut ? [] : ImagesOf(template?.Spec, template?.Metadata?.Annotations, ports, takesAll: true);
         var owner = workload.Metadata.OwnerReferences?.FirstOrDefault(reference => reference.Controller == true);
-        return new LivePod(
+        return new LiveUser(
             UserKey.OfWorkload(kind, workload.Metadata.Uid!), Shared(workload.Metadata.Namespace!), workload.Metadata.Name!,
             SharedLists.Get([.. images.Select(SharedImages.Get)]),
             SecretNames(template?.Spec?.ImagePullSecrets),
@@ -62,7 +62,7 @@ internal static class ReadPod
             OwnerName = Shared(owner?.Name),
             CreatedAt = workload.Metadata.CreationTimestamp,
             DeletedAt = workload.Metadata.DeletionTimestamp,
-            Version = LivePod.ParseVersion(workload.Metadata.ResourceVersion),
+            Version = LiveUser.ParseVersion(workload.Metadata.ResourceVersion),
         };
     }
 

@@ -14,7 +14,7 @@ internal static class WorkloadUse
     /// <param name="live">The current workload.</param>
     /// <param name="pullSecrets">Those of the template and of its ServiceAccount.</param>
     /// <param name="now">UTC.</param>
-    public static WorkloadObserved? Decide(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
+    public static WorkloadObserved? Decide(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
     {
         var isUnknown = !log.IsObserved || log.IsGone;
         if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
@@ -36,7 +36,7 @@ internal static class WorkloadUse
     /// <param name="key">The workload's user key.</param>
     /// <param name="absence">The evidence that it is gone.</param>
     /// <param name="now">UTC.</param>
-    public static WorkloadGone? DecideGone(PodUseState log, string key, PodAbsence absence, DateTimeOffset now) =>
+    public static WorkloadGone? DecideGone(UserState log, string key, UserAbsence absence, DateTimeOffset now) =>
         log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
             ? new WorkloadGone(UserKey.UidOf(key), UserKey.KindOf(key)!, log.Namespace, log.Name, log.Images, now)
             {

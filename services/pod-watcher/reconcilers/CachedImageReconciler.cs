@@ -9,7 +9,7 @@ namespace Kuik.PodWatcher;
 /// finalizer and are no source of truth: deleted ones are written again. Fields of the spec that a person owns are not overwritten.
 /// </summary>
 internal sealed class CachedImageReconciler(
-    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, PodUsageCache known, OwnDeletions ownDeletions,
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, UsageCache known, OwnDeletions ownDeletions,
     RecordedIntents wishes,
     ImageEventReporter reporter, EventLogTransactions transactions, TimeProvider time) : IReconciler
 {

@@ -3,11 +3,6 @@ using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>An assigned object name. Assignments are permanent: an image that is cached again has the same name.</summary>
-/// <param name="Id">The name of a CachedImage.</param>
-/// <param name="Image">The image that has it.</param>
-public sealed record TakenName(string Id, string Image);
-
 /// <summary>Assigns the name of an image's CachedImage: v1's, or a distinct one where another image has that. Recorded as
 /// <see cref="ImageNamed"/> and kept.</summary>
 internal static class NameImage

@@ -20,7 +20,7 @@ namespace Kuik.PodWatcher;
 /// <param name="time">The clock.</param>
 /// <param name="logger">Logs recorded events, at level Debug.</param>
 internal sealed partial class PodReconciler(
-    IReadOnlyList<PodInformer> informers, Reflector<ServiceAccount, AccountSecrets> accounts, PodUsageCache known, PodAbsences absences,
+    IReadOnlyList<UserInformer> informers, Reflector<ServiceAccount, AccountSecrets> accounts, UsageCache known, UserAbsences absences,
     WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<PodReconciler> logger)
         : IReconciler
 {
@@ -30,7 +30,7 @@ internal sealed partial class PodReconciler(
     /// <param name="live">The current pod.</param>
     /// <param name="pullSecrets">Those of the pod and of its ServiceAccount.</param>
     /// <param name="now">UTC.</param>
-    public static PodObserved? Decide(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
+    public static PodObserved? Decide(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
     {
         var isUnknown = !log.IsObserved || log.IsGone;
         if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
@@ -52,7 +52,7 @@ internal sealed partial class PodReconciler(
     /// <param name="uid">The pod's uid.</param>
     /// <param name="absence">The evidence that it is gone.</param>
     /// <param name="now">UTC.</param>
-    public static PodGone? DecideGone(PodUseState log, string uid, PodAbsence absence, DateTimeOffset now) =>
+    public static PodGone? DecideGone(UserState log, string uid, UserAbsence absence, DateTimeOffset now) =>
         log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
             ? new PodGone(uid, log.Namespace, log.Name, log.Images, now)
                 { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
@@ -126,7 +126,7 @@ internal sealed partial class PodReconciler(
 
     private async Task<Look?> LookAt(string uid, CancellationToken ct)
     {
-        var log = known.Find(uid) ?? PodUseState.Initial;
+        var log = known.Find(uid) ?? UserState.Initial;
         var informer = InformerOf(uid);
         if (informer?.Find(uid) is { } live)
         {
@@ -144,7 +144,7 @@ internal sealed partial class PodReconciler(
             absences.Remove(uid);
             return null;
         }
-        if (absence is { Reason: PodAbsence.Deleted, Last: { DeletedAt: null } last }
+        if (absence is { Reason: UserAbsence.Deleted, Last: { DeletedAt: null } last }
             && informer is not null && await informer.Read(last, ct) is not null)
         {
             if (informer.WorkloadKind is not null)
@@ -152,18 +152,18 @@ internal sealed partial class PodReconciler(
                 absences.Remove(uid);   // a workload is not selected by a label: the next list decides
                 return null;
             }
-            absence = absence with { Reason = PodAbsence.LabelRemoved };   // a lost label is a DELETED of the watch too
+            absence = absence with { Reason = UserAbsence.LabelRemoved };   // a lost label is a DELETED of the watch too
         }
         return new Look(uid, null, [], absence);
     }
 
     /// <summary>Null for a kind that is not followed.</summary>
-    private PodInformer? InformerOf(string uid) => informers.FirstOrDefault(informer => UserKey.IsOf(uid, informer.WorkloadKind));
+    private UserInformer? InformerOf(string uid) => informers.FirstOrDefault(informer => UserKey.IsOf(uid, informer.WorkloadKind));
 
-    private static object? DecideObserved(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now) =>
+    private static object? DecideObserved(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now) =>
         UserKey.KindOf(live.Uid) is null ? Decide(log, live, pullSecrets, now) : WorkloadUse.Decide(log, live, pullSecrets, now);
 
-    private static object? DecideEnd(PodUseState log, Look look, DateTimeOffset now) =>
+    private static object? DecideEnd(UserState log, Look look, DateTimeOffset now) =>
         UserKey.KindOf(look.Uid) is null
             ? DecideGone(log, look.Uid, look.Absence!, now)
             : WorkloadUse.DecideGone(log, look.Uid, look.Absence!, now);
@@ -172,7 +172,7 @@ internal sealed partial class PodReconciler(
     {
         // 1. The users' own streams.
         var now = await log.Now(ct);
-        var streams = await log.ReadAll([.. looks.Select(look => UserKey.StreamOf(look.Uid))], PodUseState.Initial, PodUseState.Fold, ct);
+        var streams = await log.ReadAll([.. looks.Select(look => UserKey.StreamOf(look.Uid))], UserState.Initial, UserState.Fold, ct);
         var recorded = new List<Recorded>();
         foreach (var look in looks)
         {
@@ -192,7 +192,7 @@ internal sealed partial class PodReconciler(
 
     private static async Task NoteUses(EventLogTransaction log, IReadOnlyList<Recorded> observed, DateTimeOffset now, CancellationToken ct)
     {
-        var images = PodUseState.ImagesOf(observed.SelectMany(user => user.Look.Live!.Images));
+        var images = UserState.ImagesOf(observed.SelectMany(user => user.Look.Live!.Images));
         if (images.Count == 0)
             return;
         await ImageLocks.TakeToUse(log, images, ct);
@@ -214,7 +214,7 @@ internal sealed partial class PodReconciler(
         await NameImage.In(log, [.. streams.Values.Where(image => image.State.IsWanted)], now, ct);
     }
 
-    private IReadOnlyList<string> SecretsOf(LivePod pod) =>
+    private IReadOnlyList<string> SecretsOf(LiveUser pod) =>
         accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0
             ? [.. pod.PullSecrets.Union(account.Names)]
             : pod.PullSecrets;
@@ -225,9 +225,9 @@ internal sealed partial class PodReconciler(
     /// <param name="PullSecrets">Those of the pod or template and of its ServiceAccount.</param>
     /// <param name="Absence">The evidence that it is gone; null when it is not.</param>
     /// <param name="IsProven">It has just been read from the API by name.</param>
-    private sealed record Look(string Uid, LivePod? Live, IReadOnlyList<string> PullSecrets, PodAbsence? Absence, bool IsProven = false);
+    private sealed record Look(string Uid, LiveUser? Live, IReadOnlyList<string> PullSecrets, UserAbsence? Absence, bool IsProven = false);
 
-    private sealed record Recorded(Look Look, PodUseState Pod, object? Fact);
+    private sealed record Recorded(Look Look, UserState Pod, object? Fact);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} observed, {Images} images")]
     private partial void LogObserved(string @namespace, string name, int images);
@@ -241,6 +241,3 @@ internal sealed partial class PodReconciler(
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Kind} {Namespace}/{Name} gone, {Images} images released ({Reason})")]
     private partial void LogWorkloadGone(string kind, string @namespace, string name, int images, string reason);
 }
-
-/// <summary>The pull secrets of a ServiceAccount, which its pods use too.</summary>
-internal sealed record AccountSecrets(IReadOnlyList<string> Names);

@@ -162,10 +162,3 @@ public sealed class EventLogTransaction
         await batch.ExecuteNonQueryAsync(ct);
     }
 }
-
-internal interface IPendingStream
-{
-    string Name { get; }
-    long Version { get; }
-    IReadOnlyList<object> Pending { get; }
-}

@@ -4,19 +4,6 @@ using Weasel.Postgresql.Tables;
 
 namespace Kuik.EventLog;
 
-/// <summary>One pod or workload that uses one image.</summary>
-/// <param name="Image">The normalised reference.</param>
-/// <param name="PodUid">The user's key (<see cref="UserKey"/>): a pod's uid, or <c>Kind/uid</c> of a workload.</param>
-/// <param name="Namespace">Its namespace.</param>
-/// <param name="PodName">Its name.</param>
-/// <param name="PullSecrets">Names of secrets in that namespace with possible credentials for the image's registry.</param>
-public sealed record ImageUser(string Image, string PodUid, string Namespace, string PodName, IReadOnlyList<string> PullSecrets);
-
-/// <summary>A secret with possible credentials for a registry.</summary>
-/// <param name="Namespace">The secret's namespace.</param>
-/// <param name="Name">The secret's name.</param>
-public sealed record PullSecret(string Namespace, string Name);
-
 /// <summary>
 /// The usage table: one row for each image and each pod or workload that uses it. It is a flat table, because no document and no stream may
 /// grow with the number of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the user's

@@ -178,16 +178,3 @@ public sealed record WorkloadName(string Kind, string NamespacedName);
 /// <summary>A pod.</summary>
 /// <param name="NamespacedName"><c>namespace/name</c>.</param>
 public sealed record PodName(string NamespacedName);
-
-/// <summary>The values of <see cref="CachedImageStatus.Phase"/>: v1's, and <see cref="Invalid"/>.</summary>
-public static class CachedImagePhase
-{
-    public const string Synchronizing = nameof(Synchronizing);
-    public const string Pulling = nameof(Pulling);
-    public const string ErrImagePull = nameof(ErrImagePull);
-    public const string Ready = nameof(Ready);
-    public const string Terminating = nameof(Terminating);
-
-    /// <summary><c>spec.sourceImage</c> is not an image reference.</summary>
-    public const string Invalid = nameof(Invalid);
-}

@@ -176,7 +176,7 @@ public sealed class WatcherFaultTests
             : null;
         var limits = new KubernetesLimits(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(1));
         var api = new Kubernetes.KubernetesApi(KubernetesAccess.Connect(kubernetes.Kubeconfig), limits);
-        var live = new LivePodLister(api, new WatchedKinds(new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15))));
+        var live = new LiveUserLister(api, new WatchedKinds(new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15))));
 
         var first = live.List(Stop);
         await Eventually.True(() => kubernetes.Requests("list", "pods") == 1, "it lists");

@@ -9,7 +9,7 @@ public sealed class PodReconcilerTests
     private const string Nginx = "docker.io/library/nginx:1.27";
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
     private static readonly PodImage Use = new("web", Nginx, "nginx:1.27");
-    private static readonly LivePod Live = new("u", "apps", "web-1", [Use], [], "apps/default");
+    private static readonly LiveUser Live = new("u", "apps", "web-1", [Use], [], "apps/default");
     private static readonly PodObserved Observed = new("u", "apps", "web-1", [Use], ["pull"], Noon) { ServiceAccount = "default" };
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class PodReconcilerTests
     public void A_pod_that_returns_after_it_was_gone_is_observed_again() =>
         Assert.IsType<PodObserved>(PodReconciler.Decide(Given(Observed, Gone), Live, ["pull"], Noon));
 
-    private static readonly PodAbsence Absence = new(PodAbsence.Deleted, Live, null);
+    private static readonly UserAbsence Absence = new(UserAbsence.Deleted, Live, null);
     private static readonly PodGone Gone = new("u", "apps", "web-1", [Nginx], Noon);
 
     [Fact]
@@ -136,5 +136,5 @@ public sealed class PodReconcilerTests
 
     private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 
-    private static PodUseState Given(params object[] facts) => facts.Aggregate(PodUseState.Initial, PodUseState.Fold);
+    private static UserState Given(params object[] facts) => facts.Aggregate(UserState.Initial, UserState.Fold);
 }

@@ -95,7 +95,7 @@ public sealed class ReadTemplateTests
     private static WatcherOptions Options(string? workloads) =>
         WatcherOptions.From(new ConfigurationBuilder().AddInMemoryCollection([new("Kuik:FollowedWorkloads", workloads)]).Build());
 
-    private static LivePod Read(string kind, string spec, string metadata = "") => ReadPod.ReadTemplate(
+    private static LiveUser Read(string kind, string spec, string metadata = "") => ReadPod.ReadTemplate(
         kind,
         JsonSerializer.Deserialize(
             $$$"""{"metadata":{"uid":"uid","namespace":"apps","name":"web","resourceVersion":"7"{{{metadata}}}},"spec":{{{spec}}}}""",

@@ -9,11 +9,11 @@ namespace Kuik.PodWatcher;
 /// <param name="Name">Its name.</param>
 /// <param name="Images">Normalised references, each once, sorted.</param>
 /// <param name="PullSecrets">In their order.</param>
-internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespace, string Name, IReadOnlyList<string> Images,
+internal sealed record UserState(bool IsObserved, bool IsGone, string Namespace, string Name, IReadOnlyList<string> Images,
     IReadOnlyList<string> PullSecrets)
 {
     /// <summary>Before the first event.</summary>
-    public static readonly PodUseState Initial = new(false, false, "", "", [], []);
+    public static readonly UserState Initial = new(false, false, "", "", [], []);
 
     /// <summary>Its recorded images with digests; null when only the usage table has been read, which has no digests.</summary>
     public IReadOnlyList<PodImage>? Containers { get; init; }
@@ -25,18 +25,18 @@ internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespac
     public long? Version { get; init; }
 
     /// <summary>The state after one more event.</summary>
-    public static PodUseState Fold(PodUseState pod, object fact) => fact switch
+    public static UserState Fold(UserState pod, object fact) => fact switch
     {
-        PodObserved e => new PodUseState(true, false, e.Namespace, e.Name, ImagesOf(e.Images), e.PullSecrets)
+        PodObserved e => new UserState(true, false, e.Namespace, e.Name, ImagesOf(e.Images), e.PullSecrets)
         {
             Containers = e.Images,
             Node = e.Node,
-            Version = LivePod.ParseVersion(e.ResourceVersion) ?? pod.Version,
+            Version = LiveUser.ParseVersion(e.ResourceVersion) ?? pod.Version,
         },
-        WorkloadObserved e => new PodUseState(true, false, e.Namespace, e.Name, ImagesOf(e.Images), e.PullSecrets)
+        WorkloadObserved e => new UserState(true, false, e.Namespace, e.Name, ImagesOf(e.Images), e.PullSecrets)
         {
             Containers = e.Images,
-            Version = LivePod.ParseVersion(e.ResourceVersion) ?? pod.Version,
+            Version = LiveUser.ParseVersion(e.ResourceVersion) ?? pod.Version,
         },
         PodGone or WorkloadGone => pod with { IsGone = true },
         _ => pod,
@@ -48,7 +48,7 @@ internal sealed record PodUseState(bool IsObserved, bool IsGone, string Namespac
 
     /// <summary>True when this state is recorded. Node and digests are compared when all of them are known, so that a starting pod is
     /// recorded twice and not at every step.</summary>
-    public bool Says(LivePod live, IReadOnlyList<string> pullSecrets) =>
+    public bool Says(LiveUser live, IReadOnlyList<string> pullSecrets) =>
         IsObserved && !IsGone && Images.SequenceEqual(ImagesOf(live.Images)) && PullSecrets.SequenceEqual(pullSecrets)
         && (Containers is null || !live.IsDetailed || (Node == live.Node && Containers.SequenceEqual(live.Images)));
 }

@@ -8,10 +8,10 @@ namespace Kuik.PodWatcher;
 /// The leader's copy of the usage table, pods and workloads, in memory: read once from Postgres, then updated after every transaction. It
 /// is only used to find differences; each decision reads the user's stream again.
 /// </summary>
-internal sealed class PodUsageCache
+internal sealed class UsageCache
 {
     private readonly Lock gate = new();
-    private readonly Dictionary<string, PodUseState> pods = [];
+    private readonly Dictionary<string, UserState> pods = [];
     private readonly Dictionary<string, HashSet<string>> users = [];
     private readonly Dictionary<string, HashSet<string>> workloads = [];
     private readonly HashSet<string> doubtful = [];
@@ -20,12 +20,12 @@ internal sealed class PodUsageCache
     private readonly Pool<IReadOnlyList<PodImage>> containers = new(new ListComparer<PodImage>());
 
     /// <summary>Creates the cache from the whole usage table.</summary>
-    public PodUsageCache(IEnumerable<ImageUser> rows)
+    public UsageCache(IEnumerable<ImageUser> rows)
     {
         foreach (var pod in rows.GroupBy(row => row.PodUid))
         {
             var row = pod.First();
-            Set(pod.Key, new PodUseState(true, false, row.Namespace, row.PodName,
+            Set(pod.Key, new UserState(true, false, row.Namespace, row.PodName,
                 [.. pod.Select(r => r.Image).Order(StringComparer.Ordinal)], row.PullSecrets));
         }
     }
@@ -60,7 +60,7 @@ internal sealed class PodUsageCache
     }
 
     /// <summary>The recorded state of a pod; null when it was never recorded, or is gone.</summary>
-    public PodUseState? Find(string uid)
+    public UserState? Find(string uid)
     {
         lock (gate)
             return pods.GetValueOrDefault(uid);
@@ -68,7 +68,7 @@ internal sealed class PodUsageCache
 
     /// <summary>Stores the recorded state of a pod.</summary>
     /// <returns>The images whose users have changed.</returns>
-    public IReadOnlyList<string> Set(string uid, PodUseState pod)
+    public IReadOnlyList<string> Set(string uid, UserState pod)
     {
         lock (gate)
         {
@@ -131,7 +131,7 @@ internal sealed class PodUsageCache
         string.CompareOrdinal(a.Namespace, b.Namespace) is not 0 and var byNamespace ? byNamespace : string.CompareOrdinal(a.Name, b.Name));
 
     // The pods of one template differ in their names only.
-    private PodUseState Shared(PodUseState pod) => pod with
+    private UserState Shared(UserState pod) => pod with
     {
         Namespace = texts.Get(pod.Namespace),
         Node = pod.Node is null ? null : texts.Get(pod.Node),
@@ -140,7 +140,7 @@ internal sealed class PodUsageCache
         Containers = pod.Containers is null ? null : containers.Get(pod.Containers),
     };
 
-    private void Add(string uid, PodUseState pod)
+    private void Add(string uid, UserState pod)
     {
         pods[uid] = pod;
         var usersOf = UserKey.IsOf(uid, null) ? users : workloads;

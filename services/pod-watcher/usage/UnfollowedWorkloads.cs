@@ -6,7 +6,7 @@ namespace Kuik.PodWatcher;
 /// Ends the recorded uses by workloads of kinds that are not followed any more (<see cref="WatcherOptions.FollowedWorkloads"/>). It checks
 /// periodically, because a previous leader with another setting may record one late.
 /// </summary>
-internal sealed class UnfollowedWorkloads(WatcherOptions options, PodUsageCache known, PodAbsences absences, WorkQueue queue,
+internal sealed class UnfollowedWorkloads(WatcherOptions options, UsageCache known, UserAbsences absences, WorkQueue queue,
     TimeProvider time)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
@@ -19,7 +19,7 @@ internal sealed class UnfollowedWorkloads(WatcherOptions options, PodUsageCache 
         {
             foreach (var key in kinds.SelectMany(known.Uids))
             {
-                absences.Add(key, new PodAbsence(PodAbsence.NotFollowed, null, null));
+                absences.Add(key, new UserAbsence(UserAbsence.NotFollowed, null, null));
                 queue.Add(key, isUrgent: false);
             }
             await Task.Delay(Interval, time, ct);

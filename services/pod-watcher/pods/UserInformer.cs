@@ -8,9 +8,9 @@ namespace Kuik.PodWatcher;
 /// Queues the pods, or the workloads of one kind, that may have to be recorded: those of a complete list, changed ones, and recorded ones
 /// that are gone. Reports whether all observed states are recorded.
 /// </summary>
-internal sealed partial class PodInformer(
-    KubernetesApi api, UserKind kind, Reflector<Pod, LivePod> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
-    PodUsageCache known, PodAbsences absences, WorkQueue queue, TimeProvider time, ILogger<PodInformer> logger) : IPodObserver
+internal sealed partial class UserInformer(
+    KubernetesApi api, UserKind kind, Reflector<Pod, LiveUser> pods, Reflector<ServiceAccount, AccountSecrets> accounts,
+    UsageCache known, UserAbsences absences, WorkQueue queue, TimeProvider time, ILogger<UserInformer> logger) : IUserObserver
 {
     /// <summary>The time between a list that lacks many recorded pods and the list that confirms it.</summary>
     private static readonly TimeSpan ConfirmAfter = TimeSpan.FromSeconds(5);
@@ -49,10 +49,10 @@ internal sealed partial class PodInformer(
     public bool TakeChanged(string uid) => _changed.TryRemove(uid, out _);
 
     /// <summary>The last observed state of an object; null when it does not exist, or is not known to.</summary>
-    public LivePod? Find(string uid) => pods.State.GetValueOrDefault(uid);
+    public LiveUser? Find(string uid) => pods.State.GetValueOrDefault(uid);
 
     /// <summary>The object, read by name without a selector; null when it does not exist, or another object has its name.</summary>
-    public async Task<LivePod?> Read(LivePod pod, CancellationToken ct) =>
+    public async Task<LiveUser?> Read(LiveUser pod, CancellationToken ct) =>
         await api.TryGet(kind.PathOf(pod), PodJson.Default.Pod, ct) is { } found && kind.Resource.KeyOf(found) == pod.Uid
             ? kind.Resource.Keep(found)
             : null;
@@ -67,7 +67,7 @@ internal sealed partial class PodInformer(
             var changeSet = await pods.TakeChanges(ct);
             foreach (var (uid, last) in changeSet.Deleted)
                 if (!pods.State.ContainsKey(uid))
-                    absences.Add(uid, new PodAbsence(PodAbsence.Deleted, last, last.Version));
+                    absences.Add(uid, new UserAbsence(UserAbsence.Deleted, last, last.Version));
             foreach (var uid in changeSet.Keys)
             {
                 if (known.Find(uid) is { Containers: null })
@@ -124,7 +124,7 @@ internal sealed partial class PodInformer(
     {
         foreach (var uid in uids)
         {
-            absences.Add(uid, new PodAbsence(PodAbsence.Absent, null, LivePod.ParseVersion(version)));
+            absences.Add(uid, new UserAbsence(UserAbsence.Absent, null, LiveUser.ParseVersion(version)));
             queue.Add(uid, isUrgent: false);
         }
     }

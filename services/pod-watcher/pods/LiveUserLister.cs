@@ -2,33 +2,27 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>A complete list of the followed pods and workloads.</summary>
-/// <param name="UidsByImage">The user keys (<see cref="EventLog.UserKey"/>) of each image's users, by normalised reference.</param>
-/// <param name="ResourceVersion">The resourceVersion of the list of pods; the lists of workloads are of this version or a later
-/// one.</param>
-internal sealed record PodList(ILookup<string, string> UidsByImage, string ResourceVersion);
-
 /// <summary>
 /// Lists the existing pods and followed workloads by quorum reads. Each caller gets a list that began after its call; waiting callers share
 /// one list, so that a thousand decisions do not list the cluster a thousand times. A list that makes no progress ends with an exception
 /// (<see cref="KubernetesLimits"/>), and the next one begins.
 /// </summary>
-internal sealed class LivePodLister(KubernetesApi api, WatchedKinds kinds)
+internal sealed class LiveUserLister(KubernetesApi api, WatchedKinds kinds)
 {
     private readonly Lock gate = new();
     private Task running = Task.CompletedTask;
-    private Task<PodList>? waiting;
+    private Task<LiveUserList>? waiting;
 
     /// <summary>A list that begins after this call.</summary>
     /// <exception cref="KubernetesApiException">The API refused.</exception>
     /// <exception cref="HttpRequestException">The API is unreachable, or its answer makes no progress.</exception>
-    public Task<PodList> List(CancellationToken ct)
+    public Task<LiveUserList> List(CancellationToken ct)
     {
         lock (gate)
             return (waiting ??= After(running)).WaitAsync(ct);
     }
 
-    private async Task<PodList> After(Task before)
+    private async Task<LiveUserList> After(Task before)
     {
         // Suppressed: the callers of that list have its exception; this is another list.
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
@@ -45,15 +39,15 @@ internal sealed class LivePodLister(KubernetesApi api, WatchedKinds kinds)
         }
     }
 
-    private async Task<PodList> List()
+    private async Task<LiveUserList> List()
     {
         var (uses, version) = await Uses(kinds.Pods);
         foreach (var kind in kinds.Workloads)
             uses.AddRange((await Uses(kind.Resource)).Uses);
-        return new PodList(uses.SelectMany(use => use).ToLookup(use => use.Image, use => use.Uid), version);
+        return new LiveUserList(uses.SelectMany(use => use).ToLookup(use => use.Image, use => use.Uid), version);
     }
 
-    private async Task<(List<(string Image, string Uid)[]> Uses, string Version)> Uses(WatchedResource<Pod, LivePod> kind)
+    private async Task<(List<(string Image, string Uid)[]> Uses, string Version)> Uses(WatchedResource<Pod, LiveUser> kind)
     {
         return await api.List(kind, (_, user) => user.Images.Select(image => (image.Image, user.Uid)).ToArray(), CancellationToken.None);
     }

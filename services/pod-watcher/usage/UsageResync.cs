@@ -16,7 +16,7 @@ namespace Kuik.PodWatcher;
 /// <param name="time">The clock.</param>
 /// <param name="logger">Logs differences and failures.</param>
 internal sealed partial class UsageResync(
-    PodUsageCache known, WorkQueue queue, NpgsqlDataSource postgres, TimeSpan first, TimeProvider time, ILogger<UsageResync> logger)
+    UsageCache known, WorkQueue queue, NpgsqlDataSource postgres, TimeSpan first, TimeProvider time, ILogger<UsageResync> logger)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
 

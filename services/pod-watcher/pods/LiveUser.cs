@@ -13,7 +13,8 @@ namespace Kuik.PodWatcher;
 /// </param>
 /// <param name="PullSecrets">Those of the pod or template, in its order.</param>
 /// <param name="Account">Its ServiceAccount, as <c>namespace/name</c>.</param>
-internal sealed record LivePod(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets,
+internal sealed record LiveUser(string Uid, string Namespace, string Name, IReadOnlyList<PodImage> Images,
+    IReadOnlyList<string> PullSecrets,
     string Account)
 {
     /// <summary>Its node; null until it is scheduled, and for a workload.</summary>

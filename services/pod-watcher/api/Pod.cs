@@ -72,32 +72,3 @@ internal sealed record Volume(string? Name, ImageVolumeSource? Image);
 internal sealed record ImageVolumeSource(string? Reference);
 
 internal sealed record SecretName(string? Name);
-
-/// <summary>The fields of a ServiceAccount that this service reads.</summary>
-internal sealed record ServiceAccount : IResource
-{
-    /// <summary>The API path of all of them.</summary>
-    public const string Path = "api/v1/serviceaccounts";
-
-    public required ObjectMeta Metadata { get; init; }
-
-    public IReadOnlyList<SecretName>? ImagePullSecrets { get; init; }
-
-    string? IResource.ResourceVersion => Metadata.ResourceVersion;
-}
-
-/// <summary>The fields of a namespace that this service reads.</summary>
-internal sealed record Namespace
-{
-    public required ObjectMeta Metadata { get; init; }
-}
-
-/// <summary>The JSON deserialisation of these types.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-[JsonSerializable(typeof(Namespace))]
-[JsonSerializable(typeof(Pod))]
-[JsonSerializable(typeof(ResourceList<Pod>))]
-[JsonSerializable(typeof(WatchLine<Pod>))]
-[JsonSerializable(typeof(ResourceList<ServiceAccount>))]
-[JsonSerializable(typeof(WatchLine<ServiceAccount>))]
-internal sealed partial class PodJson : JsonSerializerContext;
