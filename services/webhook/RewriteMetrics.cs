@@ -25,7 +25,8 @@ public sealed class RewriteMetrics
             _containers.Add(decision.Skipped, KeyValuePair.Create<string, object?>("outcome", Label(Outcome.PodTooLarge)));
     }
 
-    private static string Label(Outcome outcome) => outcome switch
+    /// <summary>The label of an outcome, in kebab case.</summary>
+    internal static string Label(Outcome outcome) => outcome switch
     {
         Outcome.Rewritten => "rewritten",
         Outcome.Repointed => "repointed",

@@ -17,8 +17,8 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions options, IHos
     /// <summary>Work that waits and runs here at most; what is announced beyond it is dropped, for expiry to announce again.</summary>
     public const int MostWork = 5000;
 
-    private readonly ConcurrentDictionary<Task, bool> running = new();
-    private int held;
+    private readonly ConcurrentDictionary<Task, bool> _running = new();
+    private int _held;
 
     /// <summary>How many messages are held at a time: what can run, and a few that wait.</summary>
     public static int MostHeld(FetcherOptions options) => options.MaxConcurrentImages + 5;
@@ -30,14 +30,14 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions options, IHos
     /// <exception cref="OperationCanceledException">The message is not to be acknowledged.</exception>
     public async Task Process(string image, Func<CancellationToken, Task> work, CancellationToken ct)
     {
-        if (running.Count >= MostWork)
+        if (_running.Count >= MostWork)
         {
             LogDropped(image, MostWork);
             return;
         }
         var task = work(lifetime.ApplicationStopping);
-        running[task] = true;
-        _ = task.ContinueWith(ended => running.TryRemove(ended, out _), CancellationToken.None,
+        _running[task] = true;
+        _ = task.ContinueWith(ended => _running.TryRemove(ended, out _), CancellationToken.None,
             TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
@@ -55,14 +55,14 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions options, IHos
 
     /// <summary>The process goes when all work has ended and given its leases back. How it ended is said elsewhere.</summary>
     public async Task StopAsync(CancellationToken cancellationToken) =>
-        await Task.WhenAll(running.Keys).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_running.Keys).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <returns>False when the work goes on without its message.</returns>
     private async Task<bool> Hold(Task work, CancellationToken ct)
     {
         try
         {
-            if (Interlocked.Increment(ref held) > MostHeld(options) && !work.IsCompleted)
+            if (Interlocked.Increment(ref _held) > MostHeld(options) && !work.IsCompleted)
                 return false;
             await work.WaitAsync(Longest, time, ct);
             return true;
@@ -79,7 +79,7 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions options, IHos
         }
         finally
         {
-            Interlocked.Decrement(ref held);
+            Interlocked.Decrement(ref _held);
         }
     }
 

@@ -1,4 +1,3 @@
-using Kuik.EventLog;
 using MassTransit;
 
 namespace Kuik.ImageFetcher;

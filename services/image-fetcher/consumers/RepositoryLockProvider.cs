@@ -25,7 +25,7 @@ public sealed partial class RepositoryLockProvider(
 
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<string, int> without = new();
+    private readonly ConcurrentDictionary<string, int> _without = new();
 
     /// <summary>Waits for the lock of a repository.</summary>
     /// <exception cref="CopyException">Another holder had it for <see cref="LongestWait"/>, or Postgres has no connection to
@@ -45,7 +45,7 @@ public sealed partial class RepositoryLockProvider(
     }, ct);
 
     /// <summary>True while a writer in this process writes to the repository without its lock.</summary>
-    public bool IsGoingWithout(string repository) => without.GetValueOrDefault(repository) > 0;
+    public bool IsGoingWithout(string repository) => _without.GetValueOrDefault(repository) > 0;
 
     private async Task<IHeldLock> Take(string kind, string repository, Func<CancellationToken, Task<IHeldLock>> take, CancellationToken ct)
     {
@@ -66,8 +66,8 @@ public sealed partial class RepositoryLockProvider(
         {
             LogWithout(kind, repository, EventLogFault.ReasonOf(error));
             metrics.CountWithoutLock(kind);
-            without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
-            return new Without(session, repository, () => without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
+            _without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
+            return new Without(session, repository, () => _without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {

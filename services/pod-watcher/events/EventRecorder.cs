@@ -19,7 +19,7 @@ internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics me
     private const int Attempts = 3;
     private const int Remembered = 20_000;
 
-    private static readonly TimeSpan _longestWait = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     private readonly RateLimitedApi _api = new(api, new TokenBucket(PerSecond, Burst, time), metrics);
     private readonly BackOff _backOff = new(time);
@@ -70,7 +70,7 @@ internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics me
                 Log(failure, fault);
                 if (!failure.IsShared)
                     break;
-                await Task.Delay(failure.RetryAfter < _longestWait ? failure.RetryAfter.Value : _backOff.Next(), time, ct);
+                await Task.Delay(failure.RetryAfter < LongestWait ? failure.RetryAfter.Value : _backOff.Next(), time, ct);
             }
         }
         metrics.CountWrite(nameof(KubernetesEvent), "dropped");

@@ -24,11 +24,11 @@ internal sealed partial class ControllerManager(
     // Changes of the users of an image within this time become one write.
     private static readonly WorkQueueOptions Gathered = new() { Gather = TimeSpan.FromSeconds(0.5) };
 
-    private readonly ILogger logger = logs.CreateLogger<ControllerManager>();
-    private Func<string?> problem = () => null;
+    private readonly ILogger _logger = logs.CreateLogger<ControllerManager>();
+    private Func<string?> _problem = () => null;
 
     /// <summary>Why this leader is not up to date; null while it is, or does not lead.</summary>
-    public string? Problem => problem();
+    public string? Problem => _problem();
 
     /// <summary>Runs until cancelled.</summary>
     /// <exception cref="Exception">The log holds an event that this version cannot read.</exception>
@@ -45,7 +45,7 @@ internal sealed partial class ControllerManager(
         }
         finally
         {
-            problem = () => null;
+            _problem = () => null;
             metrics.Follow();
             observation.End();
         }
@@ -68,14 +68,14 @@ internal sealed partial class ControllerManager(
             }
             catch (ClusterCheckException fault)
             {
-                if (problem() != fault.Message)
+                if (_problem() != fault.Message)
                     LogNotThisCluster(fault.Message);
                 Suspend(fault.Message);
             }
             catch (Exception fault) when (!ct.IsCancellationRequested && !EventLogFault.MeansUnreadable(fault))
             {
                 var reason = $"nothing is recorded: {Failure.From(fault).Reason}";
-                if (problem() != reason)
+                if (_problem() != reason)
                     LogPostgresIsAway(Failure.From(fault).Reason);
                 Suspend(reason);
             }
@@ -86,10 +86,10 @@ internal sealed partial class ControllerManager(
     private async Task Follow(UsageCache known, CancellationToken ct)
     {
         // 1. Reflectors of the cluster.
-        var users = kinds.Users.ToDictionary(kind => kind, kind => new Reflector<Pod, LiveUser>(kind.Resource, api, time, logger));
-        var accounts = new Reflector<ServiceAccount, AccountSecrets>(kinds.Accounts, api, time, logger);
-        var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, logger);
-        var repositories = new Reflector<Repository, Repository>(kinds.Repositories, api, time, logger);
+        var users = kinds.Users.ToDictionary(kind => kind, kind => new Reflector<Pod, LiveUser>(kind.Resource, api, time, _logger));
+        var accounts = new Reflector<ServiceAccount, AccountSecrets>(kinds.Accounts, api, time, _logger);
+        var resources = new Reflector<CachedImage, CachedImage>(kinds.CachedImages, api, time, _logger);
+        var repositories = new Reflector<Repository, Repository>(kinds.Repositories, api, time, _logger);
 
         // 2. Work queues.
         using var podQueue = new WorkQueue(time, Immediate);
@@ -124,7 +124,7 @@ internal sealed partial class ControllerManager(
         // one worker: it assigns names
         var repositoryController = NewController(new("Repositories", Workers: 1), repositoryQueue, repositoryReconciler);
         metrics.Follow(podController, resourceController, imageController, repositoryController);
-        problem = () => informers.Select(informer => informer.Problem).FirstOrDefault(reason => reason is not null)
+        _problem = () => informers.Select(informer => informer.Problem).FirstOrDefault(reason => reason is not null)
             ?? About("serviceaccounts", accounts.Problem) ?? About("cachedimages", resources.Problem)
             ?? About("repositories", repositories.Problem)
             ?? podController.Problem ?? resourceController.Problem ?? refresher.Problem
@@ -154,7 +154,7 @@ internal sealed partial class ControllerManager(
 
     private void Suspend(string reason)
     {
-        problem = () => reason;
+        _problem = () => reason;
         observation.Suspend(reason);
     }
 

@@ -16,8 +16,8 @@ internal sealed partial class LeaderElectionService(
     /// <summary>The Lease's name.</summary>
     public const string LeaseName = "kuik-pod-watcher";
 
-    private readonly string identity = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
-    private string? problem;
+    private readonly string _identity = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
+    private string? _problem;
 
     /// <summary>True while this replica leads.</summary>
     public bool IsLeading { get; private set; }
@@ -26,11 +26,11 @@ internal sealed partial class LeaderElectionService(
     public string? Leader { get; private set; }
 
     /// <summary>Why the Lease can be neither held nor read; null while it can.</summary>
-    public string? Problem => problem;
+    public string? Problem => _problem;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var lease = new LeaseLock(client, options.Namespace, LeaseName, identity);
+        var lease = new LeaseLock(client, options.Namespace, LeaseName, _identity);
         lease.OnHttpError += Report;   // for failed writes; failed reads come from the elector
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -42,7 +42,7 @@ internal sealed partial class LeaderElectionService(
             catch (Exception fault) when (EventLogFault.MeansUnreadable(fault))
             {
                 // A newer replica may know the event: it gets the time to take the Lease.
-                problem = $"the log holds an event that this version cannot read: {fault.Message}";
+                _problem = $"the log holds an event that this version cannot read: {fault.Message}";
                 LogUnreadable(fault.Message);
                 await Release(lease);
                 await Task.Delay(options.LeaseDuration * 2, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -64,12 +64,12 @@ internal sealed partial class LeaderElectionService(
         });
         elector.OnStartedLeading += () =>
         {
-            (IsLeading, problem) = (true, null);
-            LogLeads(identity);
+            (IsLeading, _problem) = (true, null);
+            LogLeads(_identity);
             work = Work(term);
         };
         elector.OnStoppedLeading += term.Cancel;
-        elector.OnNewLeader += leader => (Leader, problem) = (leader, null);
+        elector.OnNewLeader += leader => (Leader, _problem) = (leader, null);
         elector.OnError += Report;
 
         // The work ends with the term, and an exception of the work ends the term.
@@ -88,7 +88,7 @@ internal sealed partial class LeaderElectionService(
         }
         await term.CancelAsync();
         if (IsLeading)
-            LogLeadsNoMore(identity);
+            LogLeadsNoMore(_identity);
         IsLeading = false;
         await work;
     }
@@ -118,7 +118,7 @@ internal sealed partial class LeaderElectionService(
         try
         {
             var record = await lease.GetAsync(soon.Token);
-            if (record.HolderIdentity != identity)
+            if (record.HolderIdentity != _identity)
                 return;
             record.HolderIdentity = "";   // with null, the elector would try to create the Lease
             await lease.UpdateAsync(record, soon.Token);
@@ -140,9 +140,9 @@ internal sealed partial class LeaderElectionService(
         };
         if (fault is k8s.Autorest.HttpOperationException { Response.StatusCode: System.Net.HttpStatusCode.Conflict })
             return;   // another replica has created it
-        if (problem != reason)
+        if (_problem != reason)
             LogNoLease(LeaseName, options.Namespace, client.BaseUri, reason);
-        problem = reason;
+        _problem = reason;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Identity} leads: it watches the cluster")]

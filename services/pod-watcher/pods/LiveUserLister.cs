@@ -9,17 +9,17 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed class LiveUserLister(KubernetesApi api, WatchedKinds kinds)
 {
-    private readonly Lock gate = new();
-    private Task running = Task.CompletedTask;
-    private Task<LiveUserList>? waiting;
+    private readonly Lock _gate = new();
+    private Task _running = Task.CompletedTask;
+    private Task<LiveUserList>? _waiting;
 
     /// <summary>A list that begins after this call.</summary>
     /// <exception cref="KubernetesApiException">The API refused.</exception>
     /// <exception cref="HttpRequestException">The API is unreachable, or its answer makes no progress.</exception>
     public Task<LiveUserList> List(CancellationToken ct)
     {
-        lock (gate)
-            return (waiting ??= After(running)).WaitAsync(ct);
+        lock (_gate)
+            return (_waiting ??= After(_running)).WaitAsync(ct);
     }
 
     private async Task<LiveUserList> After(Task before)
@@ -27,8 +27,8 @@ internal sealed class LiveUserLister(KubernetesApi api, WatchedKinds kinds)
         // Suppressed: the callers of that list have its exception; this is another list.
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (gate)
-            (running, waiting) = (ended.Task, null);   // not the list itself: its result would stay in memory
+        lock (_gate)
+            (_running, _waiting) = (ended.Task, null);   // not the list itself: its result would stay in memory
         try
         {
             return await List();

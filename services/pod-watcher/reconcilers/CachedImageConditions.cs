@@ -23,7 +23,7 @@ internal static class CachedImageConditions
     /// <summary>Something uses the image.</summary>
     public const string InUse = nameof(InUse);
 
-    private static readonly Dictionary<string, string> _failures = new()
+    private static readonly Dictionary<string, string> Failures = new()
     {
         ["gone"] = ConditionReason.NotFound,
         ["refused"] = ConditionReason.AccessDenied,
@@ -54,7 +54,7 @@ internal static class CachedImageConditions
     /// <summary>The reason of a failed copy, as conditions and Kubernetes Events name it.</summary>
     /// <param name="kind">The kind of <see cref="ImageFetchFailed"/>; an unknown one, from a later version, becomes
     /// <c>CopyFailed</c>.</param>
-    public static string ReasonOf(string kind) => _failures.GetValueOrDefault(kind, ConditionReason.CopyFailed);
+    public static string ReasonOf(string kind) => Failures.GetValueOrDefault(kind, ConditionReason.CopyFailed);
 
     private static ResourceCondition ReadyOf(ImageView view)
     {

@@ -14,8 +14,8 @@ internal sealed partial class CachedImageIntentReconciler(
     OwnDeletions ownDeletions, RecordedIntents wishes,
     EventLogTransactions transactions, WatcherMetrics metrics, ILogger<CachedImageIntentReconciler> logger) : IReconciler
 {
-    private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
-    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
+    private readonly ConcurrentDictionary<string, CachedImage> _deleted = new();
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> _misnamed = new();
 
     /// <summary>The events that follow from a resource.</summary>
     /// <param name="log">The recorded state of the image.</param>
@@ -59,7 +59,7 @@ internal sealed partial class CachedImageIntentReconciler(
         {
             var changeSet = await resources.TakeChanges(ct);
             foreach (var (name, last) in changeSet.Deleted)
-                deleted[name] = last;
+                _deleted[name] = last;
             queue.Add(changeSet.Keys);
             if (!changeSet.Listed)
                 continue;
@@ -73,10 +73,10 @@ internal sealed partial class CachedImageIntentReconciler(
     {
         foreach (var name in keys)
         {
-            if (deleted.TryGetValue(name, out var last))
+            if (_deleted.TryGetValue(name, out var last))
             {
                 await SettleDeleted(name, last, ct);
-                deleted.TryRemove(KeyValuePair.Create(name, last));
+                _deleted.TryRemove(KeyValuePair.Create(name, last));
             }
             await Settle(name, ct);
         }
@@ -117,7 +117,7 @@ internal sealed partial class CachedImageIntentReconciler(
             return;
         if (!ImageReference.TryParse(imageIntent.SourceImage, out var image, out var problem))
             await Refuse(resource, problem, ct);
-        else if (before is not null || !IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
+        else if (before is not null || !IsShown(resource, image) || _misnamed.ContainsKey(image.ToString()))
             await Record(resource, image, ct);
         wishes.Record(name, imageIntent);
         if (image is not null)
@@ -144,12 +144,12 @@ internal sealed partial class CachedImageIntentReconciler(
             ct);
         Say(name, image, facts);
         if (name != rightName)
-            misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
-        if (misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
+            _misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
+        if (_misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
         {
             foreach (var other in wrong.Keys.Select(resources.State.GetValueOrDefault).OfType<CachedImage>())
                 await Replace(other, right, ct);
-            misnamed.TryRemove(image.ToString(), out _);
+            _misnamed.TryRemove(image.ToString(), out _);
         }
     }
 

@@ -12,7 +12,7 @@ namespace Kuik.PodWatcher;
 internal sealed class RepositoryReconciler(
     RateLimitedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue, TimeProvider time) : IReconciler
 {
-    private readonly Dictionary<string, string> names = [];
+    private readonly Dictionary<string, string> _names = [];
 
     /// <summary>The intended status of a Repository; null when it should not exist.</summary>
     /// <param name="images">Its images that have a CachedImage.</param>
@@ -73,7 +73,7 @@ internal sealed class RepositoryReconciler(
     private async Task Write(string repository, CancellationToken ct)
     {
         var name = NameOf(repository, OwnerOf);
-        names[name] = repository;
+        _names[name] = repository;
         var path = $"{Repository.Path}/{name}";
         var actual = resources.State.GetValueOrDefault(name);
         if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
@@ -93,7 +93,7 @@ internal sealed class RepositoryReconciler(
     }
 
     private string? OwnerOf(string name) =>
-        names.TryGetValue(name, out var repository) ? repository
+        _names.TryGetValue(name, out var repository) ? repository
         : resources.State.GetValueOrDefault(name)?.Spec?.Name is { } written && ImageReference.TryParse(written, out var image, out _)
         ? image.Name
         : null;

@@ -10,14 +10,14 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed class UsageCache
 {
-    private readonly Lock gate = new();
-    private readonly Dictionary<string, UserState> pods = [];
-    private readonly Dictionary<string, HashSet<string>> users = [];
-    private readonly Dictionary<string, HashSet<string>> workloads = [];
-    private readonly HashSet<string> doubtful = [];
-    private readonly Pool<string> texts = new();
-    private readonly Pool<IReadOnlyList<string>> lists = new(new ListComparer<string>());
-    private readonly Pool<IReadOnlyList<PodImage>> containers = new(new ListComparer<PodImage>());
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, UserState> _pods = [];
+    private readonly Dictionary<string, HashSet<string>> _users = [];
+    private readonly Dictionary<string, HashSet<string>> _workloads = [];
+    private readonly HashSet<string> _doubtful = [];
+    private readonly Pool<string> _texts = new();
+    private readonly Pool<IReadOnlyList<string>> _lists = new(new ListComparer<string>());
+    private readonly Pool<IReadOnlyList<PodImage>> _containers = new(new ListComparer<PodImage>());
 
     /// <summary>Creates the cache from the whole usage table.</summary>
     public UsageCache(IEnumerable<ImageUser> rows)
@@ -33,49 +33,49 @@ internal sealed class UsageCache
     /// <summary>The keys of all recorded pods and workloads, and of the doubtful ones.</summary>
     public IReadOnlyList<string> Uids()
     {
-        lock (gate)
-            return doubtful.Count == 0 ? [.. pods.Keys] : [.. pods.Keys.Union(doubtful)];
+        lock (_gate)
+            return _doubtful.Count == 0 ? [.. _pods.Keys] : [.. _pods.Keys.Union(_doubtful)];
     }
 
     /// <summary>The same of one kind of workload; null for pods.</summary>
     public IReadOnlyList<string> Uids(string? kind)
     {
-        lock (gate)
-            return [.. pods.Keys.Union(doubtful).Where(uid => UserKey.IsOf(uid, kind))];
+        lock (_gate)
+            return [.. _pods.Keys.Union(_doubtful).Where(uid => UserKey.IsOf(uid, kind))];
     }
 
     /// <summary>Marks pods whose record in memory may differ from the log, for example after a commit without an answer: their streams are
     /// read at the next reconciliation.</summary>
     public void Doubt(IEnumerable<string> uids)
     {
-        lock (gate)
-            doubtful.UnionWith(uids);
+        lock (_gate)
+            _doubtful.UnionWith(uids);
     }
 
     /// <summary>True when the pod's stream has to be read.</summary>
     public bool IsDoubtful(string uid)
     {
-        lock (gate)
-            return doubtful.Contains(uid);
+        lock (_gate)
+            return _doubtful.Contains(uid);
     }
 
     /// <summary>The recorded state of a pod; null when it was never recorded, or is gone.</summary>
     public UserState? Find(string uid)
     {
-        lock (gate)
-            return pods.GetValueOrDefault(uid);
+        lock (_gate)
+            return _pods.GetValueOrDefault(uid);
     }
 
     /// <summary>Stores the recorded state of a pod.</summary>
     /// <returns>The images whose users have changed.</returns>
     public IReadOnlyList<string> Set(string uid, UserState pod)
     {
-        lock (gate)
+        lock (_gate)
         {
-            doubtful.Remove(uid);
-            pods.Remove(uid, out var before);
+            _doubtful.Remove(uid);
+            _pods.Remove(uid, out var before);
             var old = before?.Images ?? [];
-            var usersOf = UserKey.IsOf(uid, null) ? users : workloads;
+            var usersOf = UserKey.IsOf(uid, null) ? _users : _workloads;
             foreach (var image in old)
                 usersOf[image].Remove(uid);
             if (pod is { IsObserved: true, IsGone: false })
@@ -89,12 +89,12 @@ internal sealed class UsageCache
     /// <summary>The number of pods that use an image, and the first of them as <c>namespace/name</c>, sorted.</summary>
     public (int Count, IReadOnlyList<string> First) UsersOf(string image, int atMost)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!users.TryGetValue(image, out var all))
+            if (!_users.TryGetValue(image, out var all))
                 return (0, []);
             var first = new SortedSet<(string Namespace, string Name)>(InOrder);
-            foreach (var use in all.Select(uid => pods[uid]))
+            foreach (var use in all.Select(uid => _pods[uid]))
             {
                 var user = (use.Namespace, use.Name);
                 if (first.Count == atMost && InOrder.Compare(user, first.Max) >= 0)
@@ -109,18 +109,18 @@ internal sealed class UsageCache
     /// <summary>The uids of all pods that use an image, unsorted.</summary>
     public IReadOnlyList<string> UidsOf(string image)
     {
-        lock (gate)
-            return users.TryGetValue(image, out var all) ? [.. all] : [];
+        lock (_gate)
+            return _users.TryGetValue(image, out var all) ? [.. all] : [];
     }
 
     /// <summary>The number of workloads that use an image, and the first of them, sorted by namespace, name and kind.</summary>
     public (int Count, IReadOnlyList<WorkloadName> First) WorkloadsOf(string image, int atMost)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return workloads.TryGetValue(image, out var all)
+            return _workloads.TryGetValue(image, out var all)
                 ? (all.Count,
-                    [.. all.Select(uid => new WorkloadName(UserKey.KindOf(uid)!, $"{pods[uid].Namespace}/{pods[uid].Name}"))
+                    [.. all.Select(uid => new WorkloadName(UserKey.KindOf(uid)!, $"{_pods[uid].Namespace}/{_pods[uid].Name}"))
                         .OrderBy(user => user.NamespacedName, StringComparer.Ordinal).ThenBy(user => user.Kind, StringComparer.Ordinal)
                         .Take(atMost)])
                 : (0, []);
@@ -133,17 +133,17 @@ internal sealed class UsageCache
     // The pods of one template differ in their names only.
     private UserState Shared(UserState pod) => pod with
     {
-        Namespace = texts.Get(pod.Namespace),
-        Node = pod.Node is null ? null : texts.Get(pod.Node),
-        Images = lists.Get(pod.Images),
-        PullSecrets = lists.Get(pod.PullSecrets),
-        Containers = pod.Containers is null ? null : containers.Get(pod.Containers),
+        Namespace = _texts.Get(pod.Namespace),
+        Node = pod.Node is null ? null : _texts.Get(pod.Node),
+        Images = _lists.Get(pod.Images),
+        PullSecrets = _lists.Get(pod.PullSecrets),
+        Containers = pod.Containers is null ? null : _containers.Get(pod.Containers),
     };
 
     private void Add(string uid, UserState pod)
     {
-        pods[uid] = pod;
-        var usersOf = UserKey.IsOf(uid, null) ? users : workloads;
+        _pods[uid] = pod;
+        var usersOf = UserKey.IsOf(uid, null) ? _users : _workloads;
         foreach (var image in pod.Images)
         {
             if (!usersOf.TryGetValue(image, out var ofImage))

@@ -21,7 +21,7 @@ internal static class PodArchive
         """;
 
     /// <summary>A shard without progress for so long, while others had some, belongs to a version that does not run any more.</summary>
-    private static readonly TimeSpan _forgottenAfter = TimeSpan.FromDays(7);
+    private static readonly TimeSpan ForgottenAfter = TimeSpan.FromDays(7);
 
     /// <summary>Archives the streams whose last event is a PodGone, or a WorkloadGone, of that age.</summary>
     /// <param name="connection">A connection without a transaction.</param>
@@ -44,7 +44,7 @@ internal static class PodArchive
             select count(*)::int from ended
             """, connection)
         {
-            Parameters = { new() { Value = age }, new() { Value = limit }, new() { Value = _forgottenAfter } },
+            Parameters = { new() { Value = age }, new() { Value = limit }, new() { Value = ForgottenAfter } },
         };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }

@@ -10,11 +10,11 @@ namespace Kuik.EventLog;
 internal sealed class PodRetention(
     PodRetentionOptions options, NpgsqlDataSource postgres, Leadership leadership, EventLogReady ready, PostgresAvailability availability,
     TimeProvider time)
-    : EventLogWorker("archive of pods", _interval, ready, availability, time)
+    : EventLogWorker("archive of pods", Interval, ready, availability, time)
 {
     private const int BatchSize = 500;
 
-    private static readonly TimeSpan _interval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
 
     /// <inheritdoc/>
     protected override async Task RunPass(CancellationToken ct)

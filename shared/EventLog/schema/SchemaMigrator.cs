@@ -15,7 +15,7 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
     /// <summary>How long to wait for another migration.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
 
-    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Migrates the schema.</summary>
     /// <exception cref="SchemaMigrationRefusedException">The tables cannot become those of this version by additions.</exception>
@@ -137,7 +137,7 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
                 return taken;
             if (time.GetElapsedTime(began) > LongestWait)
                 throw new TimeoutException($"another migration has held its lock for {LongestWait.TotalMinutes:0} minutes");
-            await Task.Delay(_pause, time, ct);
+            await Task.Delay(Pause, time, ct);
         }
     }
 

@@ -3,7 +3,7 @@ namespace Kuik.EventLog;
 /// <summary>Parses the statements by which Weasel would update a table, and accepts only additions.</summary>
 internal static class TableAdditions
 {
-    private static readonly string[] _accepted = ["create index", "create unique index"];
+    private static readonly string[] Accepted = ["create index", "create unique index"];
 
     /// <summary>The statements, one each; indexes are created concurrently, because the table exists and may be large.</summary>
     /// <param name="table">For the exception.</param>
@@ -16,7 +16,7 @@ internal static class TableAdditions
     private static string ReadOne(string table, string statement)
     {
         var text = string.Join(' ', statement.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-        foreach (var creation in _accepted)
+        foreach (var creation in Accepted)
             if (text.StartsWith(creation + " ", StringComparison.OrdinalIgnoreCase))
                 return text.StartsWith(creation + " concurrently ", StringComparison.OrdinalIgnoreCase)
                     ? text

@@ -13,7 +13,7 @@ namespace Kuik.EventLog;
 public static partial class EventLogCommands
 {
     /// <summary>How long to wait for Postgres.</summary>
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     /// <summary>
     /// Runs the service, or the verb in the first argument: exit code 0 after success, 75 when Postgres was not usable for five minutes
@@ -68,7 +68,7 @@ public static partial class EventLogCommands
                 if (said != reason)
                     LogWaits(logger, reason);
                 said = reason;
-                if (fault is TimeoutException || time.GetElapsedTime(began) > _patience)
+                if (fault is TimeoutException || time.GetElapsedTime(began) > Patience)
                     return ExitCodes.TryAgain;
                 await Task.Delay(backOff.Next(), time, ct);
             }

@@ -11,7 +11,7 @@ public static class EventLogFault
     /// Errors of Postgres that only a wrong statement or schema of this program causes. Every other error may end without a change of the
     /// program: a full disk, a standby, a missing permission, a cancelled statement.
     /// </summary>
-    private static readonly HashSet<string> _faultsOfTheProgram =
+    private static readonly HashSet<string> FaultsOfTheProgram =
     [
         PostgresErrorCodes.SyntaxError, PostgresErrorCodes.UndefinedTable, PostgresErrorCodes.UndefinedColumn,
         PostgresErrorCodes.UndefinedFunction,
@@ -20,7 +20,7 @@ public static class EventLogFault
     ];
 
     /// <summary>The meaning of an SQLSTATE, for messages that lack it or are in the server's language.</summary>
-    private static readonly Dictionary<string, string> _meanings = new()
+    private static readonly Dictionary<string, string> Meanings = new()
     {
         [PostgresErrorCodes.ReadOnlySqlTransaction] = "read-only",
         [PostgresErrorCodes.DiskFull] = "no space left",
@@ -39,7 +39,7 @@ public static class EventLogFault
     /// refuses credentials or permissions; also when Marten has wrapped it. False for a defect of the program (an unknown table, column or
     /// function, a value that cannot be read) and for exceptions of other origin.
     /// </summary>
-    public static bool MeansAway(Exception e) => SqlStateOf(e) is { } state ? !_faultsOfTheProgram.Contains(state) : IsOfPostgres(e);
+    public static bool MeansAway(Exception e) => SqlStateOf(e) is { } state ? !FaultsOfTheProgram.Contains(state) : IsOfPostgres(e);
 
     /// <summary>
     /// True when the server reports that it accepts no sessions yet, or no longer: it starts up, shuts down, or
@@ -84,7 +84,7 @@ public static class EventLogFault
     public static string ReasonOf(Exception e)
     {
         if (Chain(e).OfType<PostgresException>().FirstOrDefault() is { } said)
-            return _meanings.GetValueOrDefault(said.SqlState) is { } meaning
+            return Meanings.GetValueOrDefault(said.SqlState) is { } meaning
                 && !said.MessageText.Contains(meaning, StringComparison.OrdinalIgnoreCase)
                 ? $"{said.MessageText} ({meaning})"
                 : said.MessageText;
