@@ -24,7 +24,7 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
     private static readonly ActivitySource Activities = new("Kuik.EventLog");
 
     /// <summary>The headers that identify the writer. <c>kuik-version</c> is the event's version in its stream.</summary>
-    private static readonly (string Header, string Name)[] _ofWriter =
+    private static readonly (string Header, string Name)[] OfWriter =
     [
         ("service", "kuik-service"), ("replica", "kuik-replica"), ("version", "kuik-writer-version"), ("traceparent", "traceparent"),
     ];
@@ -74,7 +74,7 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
         context.Headers.Set("kuik-version", fact.Version);
         context.Headers.Set("kuik-sequence", fact.Sequence);
         context.Headers.Set("kuik-recorded-at", fact.Timestamp.ToString("O"));
-        foreach (var (header, name) in _ofWriter)
+        foreach (var (header, name) in OfWriter)
             if (fact.GetHeader(header) is { } value)
                 context.Headers.Set(name, value.ToString());
         if (fact.CausationId is { } cause)
