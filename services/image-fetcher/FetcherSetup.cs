@@ -33,7 +33,8 @@ internal static class FetcherSetup
         // before the engine's drain, which is registered earlier: another replica takes the images over and joins the downloads that are
         // still running here.
         builder.Services.AddHostedService<ConsumerShutdown>();
-        builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
+        builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) =
+            (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
         builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2))
             .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler   // the same connection as CacheRegistry's
             {

@@ -6,24 +6,27 @@ using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What a decision about the expiry of an image rests on.</summary>
-/// <param name="LiveUser">The user key of a pod or workload that uses it, by complete lists of the cluster; null for none.</param>
-/// <param name="RecordedUser">The user key of a pod or workload that uses it, by the usage table under the image's lock; null for none.</param>
-/// <param name="ExpiryDelay">The delay that holds now.</param>
-/// <param name="PodsListedAt">The resource version of that list.</param>
+/// <summary>The evidence for a decision about the expiry of an image.</summary>
+/// <param name="LiveUser">The user key of a pod or workload that uses the image, from complete lists of the cluster; null for none.</param>
+/// <param name="RecordedUser">The user key of a pod or workload that uses the image, from the usage table under the image's lock; null for
+/// none.</param>
+/// <param name="ExpiryDelay">The current delay.</param>
+/// <param name="PodsListedAt">The resourceVersion of the list of pods.</param>
 internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt);
 
 /// <summary>
-/// Decides which images expire: the one decision for every path (the delay is over, the resource was deleted). Only the replica that leads
-/// and whose observation of this very cluster is complete and recent decides; a batch of what is due rests on one quorum list of pods and
-/// followed workloads.
-/// <para>1. Is the observation current? 2. Take what is due. 3. List what can use images. 4. Decide each image under its lock.</para>
+/// Decides which images expire, for both causes: the delay is over, or the resource was deleted. Only the leader decides, and only while
+/// its observation of the event log's own cluster is complete and recent. Each batch of due images is decided by one quorum list of pods
+/// and followed workloads.
+/// <para>1. Check that the observation is current. 2. Read the due images. 3. List pods and workloads. 4. Decide each image under its
+/// lock.</para>
 /// </summary>
 internal sealed partial class ImageExpiryService(
-    ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres, EventLogReady ready,
+    ClusterObservation observation, LiveUserLister liveUserLister, EventLogTransactions transactions, NpgsqlDataSource postgres,
+    EventLogReady ready,
     SchedulingOptions scheduling, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
 {
-    /// <summary>Images that are decided by one list of pods.</summary>
+    /// <summary>The limit of images that are decided by one list of pods.</summary>
     private const int BatchSize = 500;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -31,13 +34,13 @@ internal sealed partial class ImageExpiryService(
     private string? _problem;
 
     /// <summary>The event to append; null when the image does not expire now.</summary>
-    /// <param name="image">Its state.</param>
-    /// <param name="evidence">What is known of its users.</param>
+    /// <param name="image">The state of the image.</param>
+    /// <param name="evidence">Its users, as far as they are known.</param>
     /// <param name="now">UTC, by the database's clock.</param>
     public static object? Decide(ImageState image, ExpiryEvidence evidence, DateTimeOffset now)
     {
         if (!image.CanExpire)
-            return null;   // decided already, used again, requested, or retained since
+            return null;   // meanwhile decided, used again, requested or retained
         if ((evidence.RecordedUser ?? evidence.LiveUser) is { } user)
             return new ImageUsedAgain(image.Image, UserKey.UidOf(user), now) { WorkloadKind = UserKey.KindOf(user) };
         if (!image.IsForgotten && image.UnusedSince + evidence.ExpiryDelay > now)
@@ -76,8 +79,8 @@ internal sealed partial class ImageExpiryService(
         }
     }
 
-    /// <summary>Decides one batch of what is due.</summary>
-    /// <returns>How many images were looked at.</returns>
+    /// <summary>Decides one batch of due images.</summary>
+    /// <returns>The number of images in the batch.</returns>
     public async Task<int> Pass(CancellationToken ct)
     {
         // 1. and 2.
@@ -87,8 +90,8 @@ internal sealed partial class ImageExpiryService(
         if (due.Count == 0)
             return 0;
 
-        // 3. It begins after what is due was read: a pod that it lacks began to use an image later, and is recorded later.
-        var pods = await livePodLister.List(ct);
+        // 3. The list begins after the due images were read: a pod that is not in it began to use an image later, and is recorded later.
+        var pods = await liveUserLister.List(ct);
 
         // 4.
         foreach (var image in due)
@@ -100,7 +103,7 @@ internal sealed partial class ImageExpiryService(
         return due.Count;
     }
 
-    private async Task Decide(string image, PodList pods, CancellationToken ct)
+    private async Task Decide(string image, LiveUserList pods, CancellationToken ct)
     {
         var fact = await transactions.Execute(
             async log =>
@@ -108,7 +111,8 @@ internal sealed partial class ImageExpiryService(
                 await ImageLocks.TakeToExpire(log, image, ct);
                 var recorded = await ImageUsers.FirstOf(log.Connection, image, ct);
                 var stream = await log.ReadImage(image, ct);
-                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay, pods.ResourceVersion);
+                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay,
+                    pods.ResourceVersion);
                 if (Decide(stream.State, evidence, await log.Now(ct)) is { } decided)
                     stream.Append(decided);
                 else
@@ -122,7 +126,8 @@ internal sealed partial class ImageExpiryService(
     }
 
     private static bool IsOutside(Exception fault) =>
-        EventLogFault.MeansAway(fault) || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
+        EventLogFault.MeansAway(fault)
+            || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
 
     [LoggerMessage(LogLevel.Information, "{Image} expires ({Reason}): nothing uses it")]
     private partial void LogExpired(string image, string reason);

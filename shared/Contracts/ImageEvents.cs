@@ -17,7 +17,8 @@ public sealed record RequestedByPod(string Image, string WrittenAs, string PodUi
 /// <param name="RequestedAt">UTC.</param>
 public sealed record RequestedByPerson(string Image, string WrittenAs, string ObjectName, DateTimeOffset RequestedAt)
 {
-    /// <summary>The field manager that wrote <c>spec.sourceImage</c>, for example <c>kubectl-create</c>; null when the API does not say.</summary>
+    /// <summary>The field manager that wrote <c>spec.sourceImage</c>, for example <c>kubectl-create</c>; null when the API does not
+    /// say.</summary>
     public string? FieldManager { get; init; }
 }
 
@@ -50,7 +51,8 @@ public sealed record ImageReleased(string Image, DateTimeOffset ReleasedAt)
     public string? FieldManager { get; init; }
 }
 
-/// <summary>A request or a failed copy is due for another attempt: only a message, the log has it from earlier versions. Written by expiry.</summary>
+/// <summary>A request or a failed copy is due for another attempt: only a message, the log has it from earlier versions. Written by
+/// expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="OpenSince">UTC: when it became due.</param>
 /// <param name="AnnouncedAt">UTC.</param>
@@ -77,7 +79,8 @@ public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset L
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Digest">Digest of the manifest or index as the origin serves it: <c>sha256:</c> and 64 hex digits.</param>
 /// <param name="MediaType">The origin's media type for it.</param>
-/// <param name="Platforms">The platforms of an index that are stored, as <c>os[(version)]/arch[/variant]</c>; empty for a single manifest.</param>
+/// <param name="Platforms">The platforms of an index that are stored, as <c>os[(version)]/arch[/variant]</c>; empty for a single
+/// manifest.</param>
 /// <param name="MissingPlatforms">Platforms that are configured and that the index does not name.</param>
 /// <param name="SizeInBytes">Manifests, configurations and compressed layers of what is stored.</param>
 /// <param name="BytesCopied">Blob bytes that came from the origin for this copy.</param>
@@ -93,7 +96,8 @@ public sealed record ImageCached(
     public long Attempt { get; init; }
 }
 
-/// <summary>The cache registry no longer has all of an image that is recorded as cached: it is copied again. Written by image-fetcher.</summary>
+/// <summary>The cache registry no longer has all of an image that is recorded as cached: it is copied again. Written by
+/// image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Reason">One sentence for a person: what is missing.</param>
 /// <param name="Attempt">The claim whose copy was lost: it counts only while the image is cached by that one.</param>
@@ -159,7 +163,8 @@ public sealed record TagMoved(
 /// <param name="RetryHelps">False when another try will fail the same way until a person changes something.</param>
 /// <param name="RetryAt">UTC: the next try; later when a retry is not expected to help.</param>
 /// <param name="FailedAt">UTC.</param>
-public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt, DateTimeOffset FailedAt)
+public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt,
+    DateTimeOffset FailedAt)
 {
     /// <summary>The claim that it ends: it counts only while that is the current one. 0 in events of earlier versions, which count for
     /// any.</summary>
@@ -220,7 +225,8 @@ public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
     public string? PodsListedAt { get; init; }
 }
 
-/// <summary>An expired image has not been evicted in time: only a message, the log has it from earlier versions. Written by expiry.</summary>
+/// <summary>An expired image has not been evicted in time: only a message, the log has it from earlier versions. Written by
+/// expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ExpiredAt">UTC: when it became due.</param>
 /// <param name="AnnouncedAt">UTC.</param>

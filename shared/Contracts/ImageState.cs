@@ -47,14 +47,15 @@ public sealed record ImageState
     /// <summary>Where it is in its life.</summary>
     public ImagePhase Phase { get; init; }
 
-    /// <summary>The number of the last claim, counted from 1; 0 before the first. It is the current one in <see cref="ImagePhase.Copying"/> and
-    /// <see cref="ImagePhase.Removing"/>.</summary>
+    /// <summary>The number of the last claim, counted from 1; 0 before the first. It is the current one in <see cref="ImagePhase.Copying"/>
+    /// and <see cref="ImagePhase.Removing"/>.</summary>
     public long Attempt { get; init; }
 
     /// <summary>The replica whose claim is current; null when none is.</summary>
     public string? By { get; init; }
 
-    /// <summary>UTC: when the first lease of the last claim ended, as its event says. The work table has the lease as it is renewed.</summary>
+    /// <summary>UTC: when the first lease of the last claim ended, as its event says. The work table has the lease as it is
+    /// renewed.</summary>
     public DateTimeOffset LeaseUntil { get; init; }
 
     /// <summary>Failed copies in a row.</summary>
@@ -139,7 +140,8 @@ public sealed record ImageState
             By = e.By,
             LeaseUntil = e.LeaseUntil,
         },
-        ImageEvicted e when state.CompletesRemoval(e.Attempt) => state with { Phase = ImagePhase.Gone, By = null, Digest = null, SizeInBytes = null, ReplacedDigests = null },
+        ImageEvicted e when state.CompletesRemoval(e.Attempt) =>
+            state with { Phase = ImagePhase.Gone, By = null, Digest = null, SizeInBytes = null, ReplacedDigests = null },
         _ => state.AfterIntent(fact),
     };
 

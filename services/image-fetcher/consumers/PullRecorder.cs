@@ -11,7 +11,8 @@ namespace Kuik.ImageFetcher;
 /// </summary>
 public sealed partial class PullRecorder(EventLogTransactions log, ImageVerifier verifier, TimeProvider time, ILogger<PullRecorder> logger)
 {
-    /// <summary>How long Postgres may take. The copy does not wait for it, and a process that has just started on a busy machine needs seconds for its first transaction.</summary>
+    /// <summary>How long Postgres may take. The copy does not wait for it, and a process that has just started on a busy machine needs
+    /// seconds for its first transaction.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <summary>The fact to record; null when the image is known.</summary>
@@ -62,7 +63,8 @@ public sealed partial class PullRecorder(EventLogTransactions log, ImageVerifier
         {
             LogNotRecorded(image, error.Message);   // the cache registry does not answer
         }
-        catch (Exception error) when (EventLogFault.IsOfPostgres(error) || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception error)
+            when (EventLogFault.IsOfPostgres(error) || (error is OperationCanceledException && !ct.IsCancellationRequested))
         {
             LogNotRecorded(image, EventLogFault.IsOfPostgres(error) ? EventLogFault.ReasonOf(error) : "Postgres did not answer in time");
         }

@@ -1,7 +1,7 @@
 namespace Kuik.PodWatcher;
 
-/// <summary>Reasons of conditions, and of Kubernetes Events about failures. People and scripts rely on them: docs/cached-images.md says
-/// what each means.</summary>
+/// <summary>Reasons of conditions, and of Kubernetes Events about failures. They are a stable interface, described in
+/// docs/cached-images.md.</summary>
 internal static class ConditionReason
 {
     public const string Cached = nameof(Cached);

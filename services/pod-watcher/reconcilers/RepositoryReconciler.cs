@@ -7,20 +7,19 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Makes every Repository say how its images are: v1's <c>status.images</c>, phase and condition <c>Ready</c>. What a person writes into
-/// its
-/// <c>spec</c> is left alone, and such a resource stays when its last image has gone.
+/// Summarises the images of each repository in its Repository: v1's <c>status.images</c>, phase and condition <c>Ready</c>. Fields of the
+/// <c>spec</c> that a person has set are kept, and such a resource is not deleted with its last image.
 /// </summary>
 internal sealed class RepositoryReconciler(
     RateLimitedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue,
     RepositoryIntentRecorder intents, TimeProvider time) : IReconciler
 {
-    private readonly Dictionary<string, string> names = [];
-    private readonly ConcurrentDictionary<string, bool> deleted = new();
+    private readonly Dictionary<string, string> _names = [];
+    private readonly ConcurrentDictionary<string, bool> _deleted = new();
 
-    /// <summary>What a Repository should say of these images; null when it should not be.</summary>
-    /// <param name="images">Those with a CachedImage.</param>
-    /// <param name="before">What it says now; null when it is not there.</param>
+    /// <summary>The intended status of a Repository; null when it should not exist.</summary>
+    /// <param name="images">Its images that have a CachedImage.</param>
+    /// <param name="before">The current status; null when the resource does not exist.</param>
     /// <param name="now">UTC.</param>
     /// <param name="problem">A sentence about what in its spec cannot be used; null for nothing.</param>
     public static RepositoryStatus? Desired(
@@ -31,15 +30,21 @@ internal sealed class RepositoryReconciler(
         var (status, reason, message) = images switch
         {
             _ when problem is not null => ("False", "Invalid", problem),
-            _ when images.Where(image => image.Stage == ImageStage.Failed).MinBy(image => image.Image, StringComparer.Ordinal) is { } failed => ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
-            _ when images.Any(image => image.Stage is ImageStage.Requested or ImageStage.Fetching) => ("False", "Pulling", "Images are being copied"),
+            _ when images.Where(image => image.Stage == ImageStage.Failed)
+                .MinBy(image => image.Image, StringComparer.Ordinal) is { } failed =>
+                    ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
+            _ when images.Any(image => image.Stage is ImageStage.Requested or ImageStage.Fetching) =>
+                ("False", "Pulling", "Images are being copied"),
             _ => ("True", "UpToDate", "All images are in the cache"),
         };
-        var since = before?.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "Ready") is { } ready && ready.Status == status ? ready.LastTransitionTime : now;
-        return new RepositoryStatus(images.Count, status == "True" ? "Ready" : reason, [new ResourceCondition("Ready", status, since, reason, message)]);
+        var since = before?.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "Ready") is { } ready
+            && ready.Status == status ? ready.LastTransitionTime : now;
+        return new RepositoryStatus(images.Count, status == "True"
+            ? "Ready"
+            : reason, [new ResourceCondition("Ready", status, since, reason, message)]);
     }
 
-    /// <summary>The resource's name: v1's, or where another repository has that, one of its own.</summary>
+    /// <summary>The resource's name: v1's, or a distinct one where another repository has that.</summary>
     /// <param name="repository">With its host.</param>
     /// <param name="ownerOf">The repository that has a name; null for none.</param>
     public static string NameOf(string repository, Func<string, string?> ownerOf)
@@ -51,7 +56,7 @@ internal sealed class RepositoryReconciler(
         return isOurs && ownerOf(distinct) is null ? name : distinct;
     }
 
-    /// <summary>Queues what changes, until cancelled.</summary>
+    /// <summary>Queues changed resources until cancelled.</summary>
     public async Task Follow(CancellationToken ct)
     {
         while (true)
@@ -60,12 +65,13 @@ internal sealed class RepositoryReconciler(
             if (changeSet.Listed)
                 queue.Add(views.Repositories, isUrgent: false);
             foreach (var repository in changeSet.Deleted.Values.Select(resource => resource.Spec?.Name).OfType<string>())
-                deleted[repository] = true;
-            queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values).Select(resource => resource?.Spec?.Name).OfType<string>());
+                _deleted[repository] = true;
+            queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values)
+                .Select(resource => resource?.Spec?.Name).OfType<string>());
         }
     }
 
-    /// <summary>Makes these repositories' resources what they should be. One call at a time: it gives names.</summary>
+    /// <summary>Reconciles the resources of these repositories. Not concurrent: it assigns names.</summary>
     public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
         foreach (var repository in keys)
@@ -75,26 +81,31 @@ internal sealed class RepositoryReconciler(
     private async Task Write(string repository, CancellationToken ct)
     {
         var name = NameOf(repository, OwnerOf);
-        names[name] = repository;
+        _names[name] = repository;
         var path = $"{Repository.Path}/{name}";
         var actual = resources.State.GetValueOrDefault(name);
-        var problem = actual is null && !deleted.ContainsKey(repository) ? null : await intents.Record(repository, actual?.Spec, ct);
-        deleted.TryRemove(repository, out _);
+        var problem = actual is null && !_deleted.ContainsKey(repository) ? null : await intents.Record(repository, actual?.Spec, ct);
+        _deleted.TryRemove(repository, out _);
         if (Desired(views.InRepository(repository), actual, time.GetUtcNow(), problem) is not { } status)
         {
-            if (actual?.Status is not null)   // without one it is a person's, made ahead
+            if (actual?.Status is not null)   // without a status, a person created it in advance
                 await api.Delete<Repository>(path, actual.Metadata.Uid!, ct);
             return;
         }
         if (actual?.Spec?.Name != repository)
-            actual = await api.Apply(path, new Repository { Metadata = new ObjectMeta { Name = name }, Spec = new RepositorySpec { Name = repository } }, CachedImageReconciler.FieldManager, KubernetesJson.Default.Repository, ct);
+            actual = await api.Apply(path,
+                new Repository { Metadata = new ObjectMeta { Name = name }, Spec = new RepositorySpec { Name = repository } },
+                CachedImageReconciler.FieldManager, KubernetesJson.Default.Repository, ct);
         if (!Says(actual.Status, status))
-            await api.Apply(path + "/status", new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status }, CachedImageReconciler.StatusManager, KubernetesJson.Default.Repository, ct);
+            await api.Apply(path + "/status",
+                new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status },
+                CachedImageReconciler.StatusManager, KubernetesJson.Default.Repository, ct);
     }
 
     private string? OwnerOf(string name) =>
-        names.TryGetValue(name, out var repository) ? repository
-        : resources.State.GetValueOrDefault(name)?.Spec?.Name is { } written && ImageReference.TryParse(written, out var image, out _) ? image.Name
+        _names.TryGetValue(name, out var repository) ? repository
+        : resources.State.GetValueOrDefault(name)?.Spec?.Name is { } written && ImageReference.TryParse(written, out var image, out _)
+        ? image.Name
         : null;
 
     private static bool Says(RepositoryStatus? actual, RepositoryStatus desired) =>

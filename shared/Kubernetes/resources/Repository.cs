@@ -3,11 +3,11 @@ using Kuik.Contracts;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>The resource <c>Repository</c> (deploy/kustomize/base/crds/repository.yaml says what each field means). Null is
+/// <summary>The resource <c>Repository</c> (its fields are described in deploy/kustomize/base/crds/repository.yaml). Null is
 /// "absent".</summary>
 public sealed record Repository : IResource
 {
-    /// <summary>Path of all of them; an object's is this, a slash and its name.</summary>
+    /// <summary>The API path of all of them; an object's path is this, a slash and its name.</summary>
     public const string Path = $"apis/{Names.Group}/{Names.Version}/repositories";
 
     public string ApiVersion { get; init; } = $"{Names.Group}/{Names.Version}";
@@ -26,7 +26,7 @@ public sealed record Repository : IResource
 /// <summary>The identity of the repository, and the user's choices for it.</summary>
 public sealed record RepositorySpec
 {
-    /// <summary>With its host: <c>docker.io/library/nginx</c>.</summary>
+    /// <summary>Host and path: <c>docker.io/library/nginx</c>.</summary>
     public string? Name { get; init; }
 
     public IReadOnlyList<string>? PullSecretNames { get; init; }
@@ -40,7 +40,8 @@ public sealed record RepositorySpec
     /// <summary>True when only its name is set.</summary>
     [JsonIgnore]
     public bool IsOnlyName =>
-        PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null && UpdateFilters is not { Count: > 0 };
+        PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null
+            && UpdateFilters is not { Count: > 0 };
 }
 
 /// <summary>The state of its images.</summary>
@@ -56,4 +57,5 @@ public sealed record RepositoryStatus(int? Images, string? Phase, IReadOnlyList<
 /// <param name="Reason">One word.</param>
 /// <param name="Message">One sentence.</param>
 public sealed record ResourceCondition(
-    string Type, string Status, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? LastTransitionTime, string Reason, string Message);
+    string Type, string Status, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? LastTransitionTime, string Reason,
+    string Message);

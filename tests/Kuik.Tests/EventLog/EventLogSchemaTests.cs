@@ -26,7 +26,8 @@ public class EventLogSchemaTests
         var checksum = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(script)));
 
         Assert.True(checksum == Checksum,
-            $"the schema has changed: raise EventLogSchema.Version (now {EventLogSchema.Version}) if that version has been released, and put {checksum} here");
+            $"the schema has changed: raise EventLogSchema.Version (now {EventLogSchema.Version}) if that version has been released, and "
+                + $"put {checksum} here");
     }
 
     [Theory]

@@ -44,7 +44,8 @@ public sealed class ImageModelTests
         var events = worlds.SelectMany(world => world.Log).Select(fact => fact.GetType()).Distinct();
         var phases = worlds.Select(world => world.State.Phase).Distinct();
 
-        Assert.Equal(typeof(ImageCached).Assembly.GetExportedTypes().Where(IsFactOfImage).OrderBy(type => type.Name), events.OrderBy(type => type.Name));
+        Assert.Equal(typeof(ImageCached).Assembly.GetExportedTypes().Where(IsFactOfImage).OrderBy(type => type.Name),
+            events.OrderBy(type => type.Name));
         Assert.Equal(Enum.GetValues<ImagePhase>(), phases.Order());
     }
 

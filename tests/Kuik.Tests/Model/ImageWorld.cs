@@ -10,9 +10,9 @@ using EvictImage = Kuik.ImageFetcher.EvictImage;
 namespace Kuik.Tests.Model;
 
 /// <summary>
-/// One image, its pods, two replicas of image-fetcher, the work table and the cache registry, driven step by step: the shipped decisions and
-/// the shipped state machine, with everything around them that can go wrong. Each method is one transaction, one request to the registry, or
-/// one fault.
+/// One image, its pods, two replicas of image-fetcher, the work table and the cache registry, driven step by step: the shipped decisions
+/// and the shipped state machine, with everything around them that can go wrong. Each method is one transaction, one request to the
+/// registry, or one fault.
 /// </summary>
 internal sealed class ImageWorld(Random random, Fault fault)
 {
@@ -20,7 +20,9 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public static readonly TimeSpan Delay = TimeSpan.FromHours(2);
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan RequestLease = TimeSpan.FromMinutes(10);
-    private static readonly CachedImage Resource = new() { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
+
+    private static readonly CachedImage Resource = new()
+        { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
 
     private readonly Dictionary<WorkKind, Row> work = [];
     private readonly Dictionary<(string Replica, WorkKind Kind), Job> jobs = [];
@@ -60,7 +62,9 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public bool IsRefreshing => refreshing is not null;
 
     /// <summary>When the next thing is due; null when nothing is.</summary>
-    public DateTimeOffset? NextDue => work.Count == 0 ? null : work.Min(row => row.Key == WorkKind.Expire ? row.Value.WakeAt + Delay : row.Value.WakeAt);
+    public DateTimeOffset? NextDue => work.Count == 0
+        ? null
+        : work.Min(row => row.Key == WorkKind.Expire ? row.Value.WakeAt + Delay : row.Value.WakeAt);
 
     public void Pass(TimeSpan time) => Now += time;
 
@@ -114,7 +118,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     // ---- expiry
 
-    public void LookWhetherUnused() => Append(NoteUnused.Decide(State, Recorded.Count > 0 && fault != Fault.UnusedWithoutCounting, Delay, Now));
+    public void LookWhetherUnused() =>
+        Append(NoteUnused.Decide(State, Recorded.Count > 0 && fault != Fault.UnusedWithoutCounting, Delay, Now));
 
     public void AnnounceDue()
     {
@@ -306,7 +311,10 @@ internal sealed class ImageWorld(Random random, Fault fault)
                 var attempt = fault == Fault.CopiesWithoutFencing ? State.Attempt : job.Attempt;
                 var cached = FetchImage.Cached(State, Image, job.Copy!, attempt, Now);
                 if (fault == Fault.CopiesWithoutFencing)
-                    cached ??= State.IsWanted ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, job.Copy!, State.Attempt, Now)! with { Attempt = 0 } : null;
+                    cached ??= State.IsWanted
+                        ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, job.Copy!, State.Attempt,
+                            Now)! with { Attempt = 0 }
+                        : null;
                 Append(cached);
                 break;
             case "failed":
@@ -386,14 +394,15 @@ internal sealed class ImageWorld(Random random, Fault fault)
             work.Remove(ended.Kind);
         foreach (var row in open.Where(row => !was.Contains(row) && row.Attempt == 0))
         {
-            if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch) || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
+            if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch)
+                || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
                 continue;
             var wakeAt = row.Due ?? (row.Kind == WorkKind.Expire ? DateTimeOffset.MinValue : Now + TimeSpan.FromMinutes(1));
             work[row.Kind] = new Row(wakeAt == DateTimeOffset.MinValue ? Now - Delay : wakeAt, 0, default, null);
         }
     }
 
-    // Without verification and refresh, which are never done for good: the model takes them as steps that may come at any time.
+    // Without verification, which is never done for good: the model takes it as a step that may come at any time.
     private static IReadOnlyList<ImageWork> Scheduled(ImageState state) =>
         [.. ImageWork.From(state).Where(row => row.Kind is not (WorkKind.Verify or WorkKind.Refresh))];
 

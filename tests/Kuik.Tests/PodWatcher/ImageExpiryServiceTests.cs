@@ -63,6 +63,8 @@ public sealed class ImageExpiryServiceTests
         Assert.Null(Decide(Later, []));
     }
 
-    private static object? Decide(DateTimeOffset now, object[] given, string? live = null, string? recorded = null, TimeSpan? delay = null) =>
-        ImageExpiryService.Decide(given.Aggregate(ImageState.Initial, ImageState.Fold), new ExpiryEvidence(live, recorded, delay ?? Delay, "42"), now);
+    private static object? Decide(DateTimeOffset now, object[] given, string? live = null, string? recorded = null,
+        TimeSpan? delay = null) =>
+        ImageExpiryService.Decide(given.Aggregate(ImageState.Initial, ImageState.Fold),
+            new ExpiryEvidence(live, recorded, delay ?? Delay, "42"), now);
 }
