@@ -7,6 +7,8 @@ namespace Kuik.PodWatcher;
 /// <summary>The kinds of objects that this service watches, and the state that it keeps of each.</summary>
 internal sealed class WatchedKinds(WatcherOptions options)
 {
+    private static readonly Pool<string> SharedTexts = new();
+
     /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
     public WatchedResource<Pod, LiveUser> Pods { get; } = new(
         "pods", Pod.Path, options.FollowsAllPods
@@ -36,7 +38,7 @@ internal sealed class WatchedKinds(WatcherOptions options)
     /// <summary>The Repositories, by name.</summary>
     public WatchedResource<Repository, Repository> Repositories { get; } = new(
         "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
-        repository => repository.Metadata.Name!, repository => repository);
+        repository => repository.Metadata.Name!, repository => repository.ToKeep(SharedTexts.Get));
 
     private static WatchedResource<Pod, LiveUser> Workload(string kind, WatcherOptions options)
     {

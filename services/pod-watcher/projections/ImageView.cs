@@ -61,6 +61,37 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// no event of the image and does not change it.</summary>
     public DateTimeOffset UseChangedAt { get; init; }
 
+    /// <summary>The same view with one instance of each text that it has several times, because views are kept in memory for thousands of
+    /// images.</summary>
+    /// <param name="texts">Texts that many views have.</param>
+    /// <param name="lists">Lists of platforms that many views have.</param>
+    internal ImageView WithSharedTexts(Pool<string> texts, Pool<IReadOnlyList<string>> lists)
+    {
+        var digest = Cached?.Digest ?? State.Digest;
+        return this with
+        {
+            WrittenAs = WrittenAs == Image ? Image : WrittenAs,
+            State = State with
+            {
+                Image = State.Image == Image ? Image : State.Image,
+                Digest = State.Digest == digest ? digest : State.Digest,
+                By = State.By is null ? null : texts.Get(State.By),
+            },
+            Cached = Cached is null ? null : Cached with
+            {
+                Image = Cached.Image == Image ? Image : Cached.Image,
+                MediaType = texts.Get(Cached.MediaType),
+                Platforms = lists.Get(Cached.Platforms),
+                MissingPlatforms = lists.Get(Cached.MissingPlatforms),
+            },
+            Failed = Failed is null ? null : Failed with
+            {
+                Image = Failed.Image == Image ? Image : Failed.Image,
+                Kind = texts.Get(Failed.Kind),
+            },
+        };
+    }
+
     /// <summary>The state after one more event.</summary>
     /// <param name="view">Null before the first event.</param>
     /// <param name="id">The stream's key.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Kuik.Contracts;
 using Marten;
 using Npgsql;
@@ -13,7 +14,9 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
 
     private readonly ConcurrentDictionary<string, ImageView> _byImage = new();
     private readonly ConcurrentDictionary<string, string> _imageByName = new();
-    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> _imagesByRepository = new();
+    private readonly ConcurrentDictionary<string, ImmutableHashSet<string>> _imagesByRepository = new();
+    private readonly Pool<string> _texts = new();
+    private readonly Pool<IReadOnlyList<string>> _lists = new(new ListComparer<string>());
     private long? _readUpTo;
     private long? _lastAtFirst;
 
@@ -31,7 +34,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
 
     /// <summary>The images of a repository that have a CachedImage, or should have one.</summary>
     public IReadOnlyCollection<ImageView> InRepository(string repository) =>
-        [.. _imagesByRepository.GetValueOrDefault(repository)?.Keys.Select(Find).OfType<ImageView>()
+        [.. _imagesByRepository.GetValueOrDefault(repository)?.Select(Find).OfType<ImageView>()
             .Where(view => view.ShownSequence is not null) ?? []];
 
     /// <summary>The views of these images, as far as they have one.</summary>
@@ -41,7 +44,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         if (unread.Length > 0)
         {
             await using var session = store.QuerySession();
-            foreach (var view in await session.LoadManyAsync<ImageView>(ct, unread))
+            foreach (var view in (await session.LoadManyAsync<ImageView>(ct, unread)).Select(ToKeep))
             {
                 if (_byImage.TryAdd(view.Image, view))
                     Index(view);
@@ -91,7 +94,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         while (true)
         {
             var page = await next().Take(ViewsARead).ToListAsync(ct);
-            foreach (var view in page)
+            foreach (var view in page.Select(ToKeep))
             {
                 _byImage[view.Image] = view;
                 Index(view);
@@ -103,6 +106,8 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         }
     }
 
+    private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_texts, _lists);
+
     private async Task<long> Number(string sql, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand(sql);
@@ -113,6 +118,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
     {
         if (view.ObjectName is { } name)
             _imageByName[name] = view.Image;
-        _imagesByRepository.GetOrAdd(ImageReference.Parse(view.Image).Name, _ => new()).TryAdd(view.Image, true);
+        _imagesByRepository.AddOrUpdate(
+            ImageReference.Parse(view.Image).Name, _ => [view.Image], (_, images) => images.Add(view.Image));
     }
 }

@@ -10,7 +10,9 @@ public sealed record Repository : IResource
     /// <summary>The API path of all of them; an object's path is this, a slash and its name.</summary>
     public const string Path = $"apis/{Names.Group}/{Names.Version}/repositories";
 
-    public string ApiVersion { get; init; } = $"{Names.Group}/{Names.Version}";
+    private const string VersionOfAll = $"{Names.Group}/{Names.Version}";
+
+    public string ApiVersion { get; init; } = VersionOfAll;
 
     public string Kind { get; init; } = nameof(Repository);
 
@@ -21,6 +23,27 @@ public sealed record Repository : IResource
     public RepositorySpec? Spec { get; init; }
 
     public RepositoryStatus? Status { get; init; }
+
+    /// <summary>The same resource in the form that is kept in memory for thousands of repositories: of its metadata only name, uid and
+    /// versions. The trees of managed fields would be most of it.</summary>
+    /// <param name="share">Returns the one instance of a text that many resources have.</param>
+    public Repository ToKeep(Func<string, string> share) => this with
+    {
+        ApiVersion = VersionOfAll,
+        Kind = nameof(Repository),
+        Metadata = Metadata with { ManagedFields = null, Annotations = null, Labels = null },
+        Status = Status is null ? null : Status with
+        {
+            Phase = Status.Phase is null ? null : share(Status.Phase),
+            Conditions = Status.Conditions is null ? null : [.. Status.Conditions.Select(condition => condition with
+            {
+                Type = share(condition.Type),
+                Status = share(condition.Status),
+                Reason = share(condition.Reason),
+                Message = share(condition.Message),
+            })],
+        },
+    };
 }
 
 /// <summary>The identity of the repository, and the user's choices for it.</summary>

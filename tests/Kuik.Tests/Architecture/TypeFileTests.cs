@@ -76,7 +76,7 @@ public sealed partial class TypeFileTests
         public IReadOnlyList<TypeText> Types => field ??= [.. ReadTypes()];
 
         /// <summary>The types that the record of the file's name has, directly or through other parts.</summary>
-        public IReadOnlySet<string> Parts()
+        public HashSet<string> Parts()
         {
             var parts = new HashSet<string>();
             var waiting = new Queue<TypeText>(Types.Where(type => type.Name == Name && type.IsData));
