@@ -20,8 +20,8 @@ public sealed partial class LaunchSettingsTests
             File.ReadAllText(Path.Combine(folder, "Properties", "launchSettings.json")))!["profiles"]!["beside make run"]!;
 
         Assert.Equal("Executable", (string?)profile["commandName"]);
-        Assert.Equal(service, (string?)profile["commandLineArgs"]);
-        Assert.True(File.Exists(Path.Combine(folder, (string)profile["executablePath"]!)));
+        Assert.Equal("bash", (string?)profile["executablePath"]);
+        Assert.Equal($"../../tools/run/beside {service}", (string?)profile["commandLineArgs"]);   // from the project's folder
         Assert.Matches($@"\b{service}\b.*\)", File.ReadAllText(Script));
     }
 
