@@ -56,7 +56,8 @@ public sealed partial class TypeFileTests
         from file in files
         from type in file.Types
         where type.Name != file.Name && !file.Parts().Contains(type.Name) && !file.IsStream
-        let user = files.FirstOrDefault(other => other != file && (file.Part == "shared" || other.Part == file.Part) && other.Uses(type.Name))
+        let user = files.FirstOrDefault(other => other != file && (file.Part == "shared" || other.Part == file.Part)
+            && other.Uses(type.Name))
         where user is not null
         select $"{file.Path}: {type.Name} is used by {user.Path}: move it to a file of its own";
 
@@ -71,7 +72,8 @@ public sealed partial class TypeFileTests
         /// <summary><c>shared</c>, or the service or tool.</summary>
         public string Part => path.StartsWith("shared/", StringComparison.Ordinal) ? "shared" : string.Join('/', path.Split('/').Take(2));
 
-        public bool IsStream => path.StartsWith("shared/Contracts/", StringComparison.Ordinal) && Name.EndsWith("Events", StringComparison.Ordinal);
+        public bool IsStream =>
+            path.StartsWith("shared/Contracts/", StringComparison.Ordinal) && Name.EndsWith("Events", StringComparison.Ordinal);
 
         public IReadOnlyList<TypeText> Types => field ??= [.. ReadTypes()];
 

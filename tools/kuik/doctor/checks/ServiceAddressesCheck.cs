@@ -8,7 +8,8 @@ namespace Kuik.CommandLine.Doctor.Checks;
 /// </summary>
 internal sealed class ServiceAddressesCheck : Check
 {
-    private static readonly (string Key, string Service)[] ServiceKeys = [("cache", "kuik-registry-read"), ("fetcher", "kuik-image-fetcher")];
+    private static readonly (string Key, string Service)[] ServiceKeys =
+        [("cache", "kuik-registry-read"), ("fetcher", "kuik-image-fetcher")];
 
     /// <inheritdoc/>
     public override string Name => "service-addresses";
