@@ -50,8 +50,8 @@ internal sealed partial class RegistryRequestHandler(
     private Task Handle(HttpContext http, Route route, string? origin) =>
         (OnlyAllowed(route) ?? route) switch
         {
-            Route.ManifestRoute(var image) when origin is not null && image.Tag is not null =>
-                Pull(http, image, "manifest", MirrorManifest),
+            Route.ManifestRoute(var image) when image.Tag is not null && (origin is not null || options.RevalidatesTags) =>
+                Pull(http, image, "manifest", RevalidateManifest),
             Route.ManifestRoute(var image) => Pull(http, image, "manifest", manifests.Serve),
             Route.Blob(var image) => Pull(http, image, "blob", blobs.Serve),
             Route.Tags(var image) => Pull(http, image, "tags", tags.Serve),
@@ -121,7 +121,7 @@ internal sealed partial class RegistryRequestHandler(
         return WriteError.To(http, refused.Status, refused.Code, refused.Message);
     }
 
-    private async Task<PullOutcome> MirrorManifest(HttpContext http, ImageReference image) =>
+    private async Task<PullOutcome> RevalidateManifest(HttpContext http, ImageReference image) =>
         await manifests.Serve(http, await tagResolver.Resolve(image, http.RequestAborted));
 
     private async Task Pull(HttpContext http, ImageReference image, string kind, Func<HttpContext, ImageReference,

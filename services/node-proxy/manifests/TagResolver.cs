@@ -4,7 +4,8 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Resolves tags for runtimes that pull through node-proxy as a mirror: there the webhook has not chosen the cached image for the pod. A
+/// Resolves tags for runtimes that pull through node-proxy as a mirror: there the webhook has not chosen the cached image for the pod. With
+/// <see cref="ProxyOptions.RevalidatesTags"/>, those of rewritten pods too. A
 /// tag of which nothing is known, or nothing young enough, is looked up with one HEAD at its origin, by image-fetcher for all nodes. An
 /// origin that fails or is slow changes nothing: the tag resolves to the cached manifest.
 /// </summary>

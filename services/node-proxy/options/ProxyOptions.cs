@@ -84,6 +84,10 @@ internal sealed record ProxyOptions
     /// </summary>
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary><c>Kuik:Proxy:RevalidateTags</c>: tags of rewritten pods are looked up like those of mirror mode. Default false: they are what
+    /// the cache has.</summary>
+    public bool RevalidatesTags { get; init; }
+
     /// <summary>How long a pull waits for that answer; then the cached manifest is served, and a later answer serves the next pull. Default
     /// 0.7 seconds.</summary>
     public TimeSpan TagPatience { get; init; } = TimeSpan.FromSeconds(0.7);
@@ -151,6 +155,7 @@ internal sealed record ProxyOptions
             Origins = OriginRules.From(configuration),
             TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness,
                 "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
+            RevalidatesTags = configuration.Read("Kuik:Proxy:RevalidateTags", false, "true or false"),
             TagPatience = Limit("Kuik:Proxy:TagPatience", usual.TagPatience),
             OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100",
                 n => n is >= 1 and <= 100),

@@ -50,6 +50,29 @@ public sealed class MirrorModeTests
     }
 
     [Fact]
+    public async Task A_rewritten_pod_gets_the_moved_tag_where_tags_are_revalidated_and_the_cached_one_when_the_origin_is_down()
+    {
+        var (cache, origin) = (await Registry.Start(), await Registry.Start());
+        var (before, now) = (TestImage.Small(seed: 86), TestImage.Small(seed: 87));
+        var name = await origin.Push(Repository, "1", before);
+        await using var fetcher = await StartEngine.Run(cache, [origin.Host]);
+        await fetcher.Copy(name);
+        await origin.Push(Repository, "1", now);
+        var path = $"/v2/{StoreInCache.PathOf(origin, Repository)}/manifests/1";
+        (string, string)[] revalidating = [("Kuik:Proxy:TagPatience", "00:01:00"), ("Kuik:Proxy:RevalidateTags", "true")];
+        using var usual = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null));
+        using var first = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, revalidating));
+
+        Assert.Equal(before.Bytes, await usual.GetByteArrayAsync(path));
+        Assert.Equal(now.Bytes, await first.GetByteArrayAsync(path));
+
+        await origin.Stop();
+        using var second = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, revalidating));
+        var cached = (await cache.Manifest(name))!.Value.Bytes;
+        Assert.Equal(cached, await second.GetByteArrayAsync(path));
+    }
+
+    [Fact]
     public async Task A_tag_that_has_not_moved_costs_its_origin_one_HEAD_for_all_nodes_and_nothing_else()
     {
         var (cache, origin) = (await Registry.Start(), await Registry.Start());

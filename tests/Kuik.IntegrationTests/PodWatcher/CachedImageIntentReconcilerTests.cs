@@ -1,3 +1,4 @@
+using Kuik.Contracts;
 using Kuik.Testing;
 using Xunit;
 
@@ -26,6 +27,31 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
         Assert.Equal([$"{Nginx} RequestedByPerson", $"{Nginx} ImageNamed", $"{Nginx} ImageRetained", $"{Nginx} ImageReleased"],
             await watchers.Events());
         Assert.Equal("nginx:1.27", await watchers.Field(Name, ".spec.sourceImage"));
+    }
+
+    [Fact]
+    public async Task The_annotation_forceUpdate_is_recorded_once_and_removed()
+    {
+        const string Image = "docker.io/library/nginx:1.27";
+        const string Annotation = "cachedimage.kuik.enix.io/forceUpdate";
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await cluster.Api.Apply(Manifest(Name, "nginx:1.27"));
+        await watchers.Shows(Name, ".status.phase", "Synchronizing");
+        var now = DateTimeOffset.UtcNow;
+        await watchers.Append(Image, new ImageFetchStarted(Image, "replica", now.AddMinutes(2), now) { Attempt = 1 });
+        await watchers.Append(Image,
+            new ImageCached(Image, "sha256:" + new string('a', 64), "m", [], [], 1, 1, 0, TimeSpan.Zero, now) { Attempt = 1 });
+        await watchers.Shows(Name, ".status.phase", "Ready");
+
+        await cluster.Api.Kubectl("annotate", "cachedimage", Name, $"{Annotation}=true");
+
+        await Eventually.True(async () => await watchers.Count("RefreshRequested") == 1, "the request is recorded");
+        await watchers.Shows(Name, $".metadata.annotations.{Annotation.Replace(".", "\\.", StringComparison.Ordinal)}", "");
+        await watchers.Append(Image, new OriginChecked(Image, OriginAnswers.Gone, 1, now) { Reason = "the origin has no such image" });
+        await watchers.Shows(Name, ".status.conditions[?(@.type==\"UpToDate\")].reason", "GoneAtOrigin");
+        await watchers.Shows(Name, ".status.availableUpstream", "false");
+        Assert.Equal(1, await watchers.Count("RefreshRequested"));
     }
 
     [Fact]

@@ -23,6 +23,9 @@ public sealed class RepositoryReconcilerTests(Cluster cluster)
 
         Assert.Equal("docker.io/library/nginx", await Field(".spec.name"));
         Assert.Equal("1h", await Field(".spec.updateInterval"));
+        Assert.Equal("01:00:00", (await watchers.Execute("select update_every::text from kuik.repositories")) as string);
+        await cluster.Api.Kubectl("patch", "repository", Name, "--type=merge", "-p", """{"spec":{"updateInterval":null}}""");
+        await Eventually.True(async () => await watchers.Count("RepositoryConfigured") == 2, "that it was taken back is recorded");
         Assert.Equal(("Pulling", "False"), (await Field(".status.phase"), await Field(".status.conditions[?(@.type==\"Ready\")].status")));
     }
 
