@@ -110,6 +110,13 @@ internal sealed partial class CachedImageIntentReconciler(
             return;
         }
 
+        if (V1Finalizers.Removal(resource.Metadata) is { } removal)
+        {
+            await api.Merge($"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}", removal, KubernetesJson.Default.CachedImage, ct);
+            if (resource.Metadata.DeletionTimestamp is not null)
+                return;   // it goes now, and asks for nothing any more
+        }
+
         // 2. The same wish as before: our own writes end here.
         var imageIntent = ImageIntent.From(resource);
         var before = wishes.Find(name);

@@ -70,6 +70,12 @@ internal sealed class RepositoryReconciler(
         names[name] = repository;
         var path = $"{Repository.Path}/{name}";
         var actual = resources.State.GetValueOrDefault(name);
+        if (actual is not null && V1Finalizers.Removal(actual.Metadata) is { } removal)
+        {
+            actual = await api.Merge($"{path}?fieldManager={CachedImageReconciler.FieldManager}", removal, KubernetesJson.Default.Repository, ct);
+            if (actual.Metadata.DeletionTimestamp is not null)
+                return;   // it goes now: its deletion has it looked at again
+        }
         if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
         {
             if (actual?.Status is not null)   // without one it is a person's, made ahead

@@ -36,6 +36,9 @@ public sealed record ObjectMeta
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? DeletionTimestamp { get; init; }
 
+    /// <summary>What has to happen before a deleted object goes.</summary>
+    public IReadOnlyList<string>? Finalizers { get; init; }
+
     /// <summary>Which field manager owns which fields.</summary>
     public IReadOnlyList<ManagedFields>? ManagedFields { get; init; }
 }
