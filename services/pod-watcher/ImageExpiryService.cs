@@ -14,7 +14,8 @@ namespace Kuik.PodWatcher;
 internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt);
 
 /// <summary>
-/// Decides which images expire: the one decision for every path (the delay is over, the resource was deleted). Only the replica that leads
+/// Decides which images expire: the one decision for every path (the delay is over, the time of
+/// <c>spec.expiresAt</c> has come, the resource was deleted). Only the replica that leads
 /// and whose observation of this very cluster is complete and recent decides; a batch of what is due rests on one quorum list of pods and
 /// followed workloads.
 /// <para>1. Is the observation current? 2. Take what is due. 3. List what can use images. 4. Decide each image under its lock.</para>
@@ -40,13 +41,14 @@ internal sealed partial class ImageExpiryService(
             return null;   // decided already, used again, requested, or retained since
         if ((evidence.RecordedUser ?? evidence.LiveUser) is { } user)
             return new ImageUsedAgain(image.Image, UserKey.UidOf(user), now) { WorkloadKind = UserKey.KindOf(user) };
-        if (!image.IsForgotten && image.UnusedSince + evidence.ExpiryDelay > now)
+        var delay = image.IsForgotten || image.ExpiresAt is not null ? (TimeSpan?)null : evidence.ExpiryDelay;
+        if (!image.IsForgotten && (image.ExpiresAt ?? image.UnusedSince + delay) > now)
             return null;
         return new ImageExpired(image.Image, now)
         {
-            Reason = image.IsForgotten ? "forgotten" : "unused",
+            Reason = image.IsForgotten ? "forgotten" : delay is null ? "expires-at" : "unused",
             UnusedSince = image.UnusedSince,
-            Delay = image.IsForgotten ? null : evidence.ExpiryDelay,
+            Delay = delay,
             PodsListedAt = evidence.PodsListedAt,
         };
     }

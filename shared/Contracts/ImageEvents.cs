@@ -50,6 +50,22 @@ public sealed record ImageReleased(string Image, DateTimeOffset ReleasedAt)
     public string? FieldManager { get; init; }
 }
 
+/// <summary>A person set <c>spec.expiresAt</c> of an image that nothing uses: it expires then, not after the expiry delay. A use or
+/// <c>spec.retain</c> ends that. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="ExpiresAt">UTC; it may be over.</param>
+/// <param name="SetAt">UTC.</param>
+public sealed record ImageExpirySet(string Image, DateTimeOffset ExpiresAt, DateTimeOffset SetAt)
+{
+    /// <summary>The field manager that wrote <c>spec.expiresAt</c>; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
+
+/// <summary>A person removed <c>spec.expiresAt</c>: the image expires after the expiry delay again. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="RemovedAt">UTC.</param>
+public sealed record ImageExpiryRemoved(string Image, DateTimeOffset RemovedAt);
+
 /// <summary>A request or a failed copy is due for another attempt: only a message, the log has it from earlier versions. Written by expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="OpenSince">UTC: when it became due.</param>
@@ -161,8 +177,8 @@ public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt)
 /// <param name="ExpiredAt">UTC.</param>
 public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
 {
-    /// <summary>Why: <c>unused</c> (the delay is over) or <c>forgotten</c> (its resource was deleted); null in events of earlier
-    /// versions.</summary>
+    /// <summary>Why: <c>unused</c> (the delay is over), <c>expires-at</c> (the time of <c>spec.expiresAt</c> has come) or <c>forgotten</c> (its
+    /// resource was deleted); null in events of earlier versions.</summary>
     public string? Reason { get; init; }
 
     /// <summary>UTC: from when the delay counted; null when there was none.</summary>

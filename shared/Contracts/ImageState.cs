@@ -78,6 +78,9 @@ public sealed record ImageState
     /// <summary>UTC: from when the expiry delay counts; null while it is used, retained or not wanted.</summary>
     public DateTimeOffset? UnusedSince { get; init; }
 
+    /// <summary>UTC: when it expires if it is unused then, by a person's <c>spec.expiresAt</c>; null for after the expiry delay.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
     /// <summary>The name of its CachedImage; null until it has one.</summary>
     public string? ObjectName { get; init; }
 
@@ -128,10 +131,13 @@ public sealed record ImageState
     private ImageState AfterIntent(object fact) => fact switch
     {
         ImageNamed e => this with { Image = e.Image, ObjectName = e.ObjectName },
-        ImageRetained e => this with { Image = e.Image, IsRetained = true, UnusedSince = null, IsForgotten = false },
+        ImageRetained e => this with { Image = e.Image, IsRetained = true, UnusedSince = null, ExpiresAt = null, IsForgotten = false },
         ImageReleased when IsRetained => this with { IsRetained = false },
+        ImageExpirySet e when IsWanted && !IsRetained && ExpiresAt != e.ExpiresAt => this with { ExpiresAt = e.ExpiresAt },
+        ImageExpiryRemoved when ExpiresAt is not null => this with { ExpiresAt = null },
         ImageUnused e when CanBecomeUnused => this with { UnusedSince = e.Since },
-        ImageUsedAgain when UnusedSince is not null || IsForgotten => this with { UnusedSince = null, IsForgotten = false },
+        ImageUsedAgain when UnusedSince is not null || ExpiresAt is not null || IsForgotten =>
+            this with { UnusedSince = null, ExpiresAt = null, IsForgotten = false },
         ImageForgotten when IsWanted && !IsRetained && !IsForgotten => this with { IsForgotten = true },
         _ => this,
     };
@@ -139,7 +145,7 @@ public sealed record ImageState
     // An image that is leaving is not known to be cached: its tag may be gone already although that is not recorded.
     private ImageState Requested(string image)
     {
-        var used = this with { Image = image, UnusedSince = null, IsForgotten = false };
+        var used = this with { Image = image, UnusedSince = null, ExpiresAt = null, IsForgotten = false };
         return Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Cached ? used : used.NotCached();
     }
 
@@ -209,6 +215,7 @@ public sealed record ImageState
         IsRefused = false,
         LostClaims = 0,
         UnusedSince = null,
+        ExpiresAt = null,
         IsForgotten = false,
     };
 

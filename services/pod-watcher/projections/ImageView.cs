@@ -24,8 +24,11 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>UTC: since when nothing uses it; null while something does.</summary>
     public DateTimeOffset? UnusedSince => State.UnusedSince;
 
-    /// <summary>UTC: when it expires if nothing uses it until then, by the delay that held when it became unused; null while something does.</summary>
+    /// <summary>UTC: the end of the delay that held when it became unused; null while something uses it.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>UTC: when it expires if nothing uses it until then: the time that a person set, else <see cref="ExpiresAt"/>.</summary>
+    public DateTimeOffset? LeavesAt => State.ExpiresAt ?? ExpiresAt;
 
     /// <summary><see cref="Sequence"/> while the image has a CachedImage or is to have one; null when it has left the cache. A replica that
     /// begins to lead reads by it: it needs nothing of what was cached years ago.</summary>
@@ -153,6 +156,7 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
         foreach (var type in new[]
         {
             typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
+            typeof(ImageExpirySet), typeof(ImageExpiryRemoved),
             typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
             typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
         })

@@ -112,6 +112,8 @@ internal static class CachedImageConditions
                 $"No pod uses the image; the template of {workloads} {(workloads == 1 ? "workload" : "workloads")} does.")),
             (_, { IsRetained: true }) => (ConditionReason.Retained, "No pod uses the image; spec.retain keeps it."),
             (_, { Stage: ImageStage.Expired }) => (ConditionReason.Unused, "No pod uses the image."),
+            (_, { State.ExpiresAt: not null }) =>
+                (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt, which was set by hand, if none does until then."),
             _ => (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt if none does until then."),
         };
         return NewCondition(InUse, use.Count + workloads > 0, view.UseChangedAt, reason, message);

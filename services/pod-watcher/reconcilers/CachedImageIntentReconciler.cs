@@ -21,8 +21,11 @@ internal sealed partial class CachedImageIntentReconciler(
     /// <param name="log">What the log says of the image.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="resource">As it is.</param>
+    /// <param name="isUsed">Something uses the image: then <c>spec.expiresAt</c> has no effect.</param>
+    /// <param name="before">The intent that was recorded before; null for none.</param>
     /// <param name="now">UTC.</param>
-    public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
+    public static IEnumerable<object> Decide(
+        ImageState log, string image, CachedImage resource, bool isUsed, ImageIntent? before, DateTimeOffset now)
     {
         // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it
         // another image's.
@@ -38,6 +41,12 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
         else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
+        if (retain)
+            yield break;
+        if (resource.Managers.ExpiresAt is { } manager && resource.Spec.ExpiresAt is { } at && at != log.ExpiresAt && !isUsed)
+            yield return new ImageExpirySet(image, at, now) { FieldManager = manager };
+        else if (resource.Spec.ExpiresAt is null && before?.ExpiresAt is not null && log.ExpiresAt is not null)
+            yield return new ImageExpiryRemoved(image, now);
     }
 
     /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is
@@ -118,14 +127,15 @@ internal sealed partial class CachedImageIntentReconciler(
         }
 
         // 2. The same wish as before: our own writes end here.
-        var imageIntent = ImageIntent.From(resource);
+        var image = ImageReference.TryParse(resource.Spec?.SourceImage ?? "", out var parsed, out var problem) ? parsed : null;
+        var imageIntent = ImageIntent.From(resource, image is null ? null : views.Find(image.ToString())?.State.ExpiresAt);
         var before = wishes.Find(name);
         if (before == imageIntent)
             return;
-        if (!ImageReference.TryParse(imageIntent.SourceImage, out var image, out var problem))
-            await Refuse(resource, problem, ct);
+        if (image is null)
+            await Refuse(resource, problem!, ct);
         else if (before is not null || !IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
-            await Record(resource, image, ct);
+            await Record(resource, image, before, ct);
         wishes.Record(name, imageIntent);
         if (image is not null)
             images.Add(image.ToString());
@@ -136,17 +146,19 @@ internal sealed partial class CachedImageIntentReconciler(
     // behind the log, and a wish that is taken back at once would agree with what it still shows.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
-        && view.IsRetained == (resource.Spec?.Retain == true);
+        && view.IsRetained == (resource.Spec?.Retain == true)
+        && (resource.Managers.ExpiresAt is null || view.State.ExpiresAt == resource.Spec?.ExpiresAt);
 
-    private async Task Record(CachedImage resource, ImageReference image, CancellationToken ct)
+    private async Task Record(CachedImage resource, ImageReference image, ImageIntent? before, CancellationToken ct)
     {
         var name = resource.Metadata.Name!;
         var (rightName, facts) = await transactions.Execute(
             async log =>
             {
+                var isUsed = resource.Managers.ExpiresAt is not null && await IsUsed(log, image.ToString(), ct);
                 var now = await log.Now(ct);
                 var stream = await log.ReadImage(image.ToString(), ct);
-                var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
+                var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, isUsed, before, now));
                 return (await NameImage.In(log, stream, now, ct), recorded);
             },
             ct);
@@ -159,6 +171,12 @@ internal sealed partial class CachedImageIntentReconciler(
                 await Replace(other, right, ct);
             misnamed.TryRemove(image.ToString(), out _);
         }
+    }
+
+    private static async Task<bool> IsUsed(EventLogTransaction log, string image, CancellationToken ct)
+    {
+        await ImageLocks.TakeToExpire(log, image, ct);
+        return await ImageUsers.IsUsed(log.Connection, image, ct);
     }
 
     // v1's "force name": the resource with the right name takes over the wish, then the other one goes.

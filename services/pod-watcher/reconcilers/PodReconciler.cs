@@ -65,7 +65,7 @@ internal sealed partial class PodReconciler(
     {
         if (!log.IsWanted || (log.IsRefused && bringsSecret))
             return new RequestedByPod(use.Image, use.WrittenAs, uid, now);
-        return log.UnusedSince is null ? null : new ImageUsedAgain(use.Image, uid, now);
+        return log is { UnusedSince: null, ExpiresAt: null } ? null : new ImageUsedAgain(use.Image, uid, now);
     }
 
     /// <summary>Makes the log agree with what is, for these pods: in one transaction.</summary>

@@ -4,10 +4,18 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>A user's decisions in a CachedImage. While they stay the same, a change of the resource has no consequences.</summary>
-internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain)
+/// <param name="Uid">Of the resource.</param>
+/// <param name="SourceImage"><c>spec.sourceImage</c>.</param>
+/// <param name="Retain"><c>spec.retain</c>.</param>
+/// <param name="ExpiresAt"><c>spec.expiresAt</c>, if a person has set it; null for none, or for one that Kuik has calculated.</param>
+internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain, DateTimeOffset? ExpiresAt)
 {
     /// <summary>The intent of a resource.</summary>
-    public static ImageIntent From(CachedImage resource) => new(resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true);
+    /// <param name="resource">As it is.</param>
+    /// <param name="recorded">The time to expire that the log has from a person: Kuik writes it into a resource that lacks it.</param>
+    public static ImageIntent From(CachedImage resource, DateTimeOffset? recorded) => new(
+        resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true,
+        resource.Managers.ExpiresAt is not null || resource.Spec?.ExpiresAt == recorded ? resource.Spec?.ExpiresAt : null);
 }
 
 /// <summary>The recorded intents, by name of the resource. Thread-safe.</summary>

@@ -31,7 +31,7 @@ internal static class ShowImage
                 Name = name,
                 Labels = new Dictionary<string, string> { [Names.RepositoryLabel] = ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
             },
-            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
+            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.LeavesAt },
             Status = Status(view, new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count)
             {
                 Workloads = NullWhenEmpty(workloads),
@@ -52,7 +52,7 @@ internal static class ShowImage
         Conditions = CachedImageConditions.OfInvalid(problem, createdAt),
     };
 
-    /// <summary>The same without the fields of the spec that a person owns, and with a word about one that has no effect.</summary>
+    /// <summary>The same without the fields of the spec that a person owns.</summary>
     /// <param name="desired">What the resource should say.</param>
     /// <param name="actual">The resource; null when there is none.</param>
     public static CachedImage BesideAPersons(CachedImage desired, CachedImage? actual)
@@ -64,10 +64,7 @@ internal static class ShowImage
             SourceImage = actual.Managers.SourceImage is not null && IsSameImage(actual.Spec?.SourceImage, desired.Spec!.SourceImage) ? null : desired.Spec!.SourceImage,
             ExpiresAt = actual.Managers.ExpiresAt is null ? desired.Spec.ExpiresAt : null,
         };
-        var note = actual.Managers.ExpiresAt is { } manager && desired.Spec.ExpiresAt != actual.Spec?.ExpiresAt
-            ? $"spec.expiresAt, set by {manager}, has no effect: an unused image expires after the expiry delay"
-            : null;
-        return desired with { Spec = owned, Status = desired.Status! with { LastError = desired.Status!.LastError ?? note } };
+        return desired with { Spec = owned };
     }
 
     /// <summary>Does the resource say so already? What a person decides (<c>spec.retain</c>) and what others add is not looked

@@ -64,4 +64,28 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
         Assert.Equal(0, await watchers.Count("ImageExpired"));
         Assert.DoesNotContain(" ERROR ", watcher.Log, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_persons_time_to_expire_is_taken_away_by_a_use_and_holds_for_an_unused_image()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await cluster.Api.Apply($$$"""
+            {"apiVersion":"kuik.enix.io/v1alpha1","kind":"CachedImage","metadata":{"name":"{{{Name}}}"},
+             "spec":{"sourceImage":"nginx:1.27","expiresAt":"2199-01-01T00:00:00Z"}}
+            """);
+        await Eventually.True(async () => await watchers.Count("ImageExpirySet") == 1, "the time is recorded");
+
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".spec.expiresAt", "");
+        await watchers.DeletePod("web");
+        await watchers.Shows(Name, ".status.usedBy.count", "0");
+        await watchers.Append(Nginx, new ImageUnused(Nginx, DateTimeOffset.UtcNow, new(2198, 1, 1, 0, 0, 0, TimeSpan.Zero)));
+        await watchers.Shows(Name, ".spec.expiresAt", "2198-01-01T00:00:00Z");
+        await cluster.Api.Kubectl("patch", "cachedimage", Name, "--type=merge", "-p", """{"spec":{"expiresAt":"2026-01-01T00:00:00Z"}}""");
+
+        await watchers.Shows(Name, ".status.phase", "Terminating");
+        Assert.Equal("expires-at", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
+        Assert.Equal((2, 1, 0), (await watchers.Count("ImageExpirySet"), await watchers.Count("ImageUsedAgain"), await watchers.Count("ImageExpiryRemoved")));
+    }
 }

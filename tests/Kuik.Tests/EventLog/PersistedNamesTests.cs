@@ -19,7 +19,7 @@ public class PersistedNamesTests
     private static readonly string[] Events =
     [
         "PodObserved", "PodGone", "WorkloadObserved", "WorkloadGone",
-        "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased",
+        "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased", "ImageExpirySet", "ImageExpiryRemoved",
         "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageLost", "ImageUnused", "ImageUsedAgain", "ExpiryProposed", "ImageForgotten",
         "ImageExpired", "EvictionDue", "ImageEvictionStarted", "ImageEvicted",
     ];

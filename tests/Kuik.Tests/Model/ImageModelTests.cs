@@ -108,7 +108,14 @@ public sealed class ImageModelTests
             case 8: world.DuplicateMessage(); break;
             case 9: if (random.Next(4) == 0) world.PersonRequests(); break;
             case 10: if (random.Next(6) == 0) world.PersonRetains(); break;
-            case 11: world.PersonReleases(); break;
+            case 11:
+                if (random.Next(3) > 0)
+                    world.PersonReleases();
+                else if (random.Next(3) > 0)
+                    world.PersonSetsExpiry(TimeSpan.FromMinutes(random.Next(-60, 600)));
+                else
+                    world.PersonRemovesExpiry();
+                break;
             case 12: if (random.Next(4) == 0) world.NodePulls(); break;
             case < 17: world.ObservePod(); break;
             case < 19: world.ObserveEnd(); break;

@@ -92,6 +92,12 @@ internal sealed class ImageWorld(Random random, Fault fault)
         AppendIf(State.IsRetained, () => new ImageReleased(Image, Now));
     }
 
+    public void PersonSetsExpiry(TimeSpan fromNow) => AppendIf(
+        State is { IsWanted: true, IsRetained: false } && Recorded.Count == 0,
+        () => new ImageExpirySet(Image, Now + fromNow, Now));
+
+    public void PersonRemovesExpiry() => AppendIf(State.ExpiresAt is not null, () => new ImageExpiryRemoved(Image, Now));
+
     public void PersonDeletes()
     {
         if (View is { Stage: not ImageStage.Evicted } && State.ObjectName is not null)
@@ -106,7 +112,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public void AnnounceDue()
     {
-        foreach (var (kind, row) in work.Where(row => row.Key != WorkKind.Expire && row.Value.WakeAt <= Now).ToList())
+        foreach (var (kind, row) in work.Where(row => row.Key is not (WorkKind.Expire or WorkKind.ExpireAt) && row.Value.WakeAt <= Now).ToList())
         {
             work[kind] = row with { WakeAt = Now + RequestLease };
             if (fault != Fault.NothingIsAnnouncedAgain)
@@ -116,7 +122,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public void ListPods()
     {
-        if (work.TryGetValue(WorkKind.Expire, out var row) && row.WakeAt <= Now - Delay)
+        if ((work.TryGetValue(WorkKind.Expire, out var row) && row.WakeAt <= Now - Delay)
+            || (work.TryGetValue(WorkKind.ExpireAt, out row) && row.WakeAt <= Now))
             listed = Live.ToHashSet();
     }
 
@@ -133,8 +140,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
             return;
         if (Recorded.Count > 0)
             Violation ??= "expired while a recorded pod uses it";
-        if (!before.IsForgotten && before.UnusedSince + Delay > Now)
-            Violation ??= "expired before its delay was over";
+        if (!before.IsForgotten && (before.ExpiresAt ?? before.UnusedSince + Delay) > Now)
+            Violation ??= "expired before its delay was over, or before the time that a person set";
         if (IsRetained)
             Violation ??= "expired although it is retained";
     }
@@ -331,6 +338,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
             work.Remove(ended.Kind);
         foreach (var row in open.Where(row => !was.Contains(row) && row.Attempt == 0))
         {
+            if (fault == Fault.ExpiryOfAPersonOpensNoWork && row.Kind == WorkKind.ExpireAt)
+                continue;
             if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch) || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
                 continue;
             var wakeAt = row.Due ?? (row.Kind == WorkKind.Expire ? DateTimeOffset.MinValue : Now + TimeSpan.FromMinutes(1));
@@ -369,4 +378,5 @@ public enum Fault
     RetentionIsIgnored,
     UnusedWithoutCounting,
     LossIsNotRecorded,
+    ExpiryOfAPersonOpensNoWork,
 }
