@@ -177,8 +177,8 @@ public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt)
 /// <param name="ExpiredAt">UTC.</param>
 public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
 {
-    /// <summary>Why: <c>unused</c> (the delay is over), <c>expires-at</c> (the time of <c>spec.expiresAt</c> has come) or <c>forgotten</c> (its
-    /// resource was deleted); null in events of earlier versions.</summary>
+    /// <summary>Why: <c>unused</c> (the delay is over), <c>expires-at</c> (the time of <c>spec.expiresAt</c> has come), <c>cache-limit</c> (the
+    /// cache was too large) or <c>forgotten</c> (its resource was deleted); null in events of earlier versions.</summary>
     public string? Reason { get; init; }
 
     /// <summary>UTC: from when the delay counted; null when there was none.</summary>

@@ -88,4 +88,25 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
         Assert.Equal("expires-at", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
         Assert.Equal((2, 1, 0), (await watchers.Count("ImageExpirySet"), await watchers.Count("ImageUsedAgain"), await watchers.Count("ImageExpiryRemoved")));
     }
+
+    [Fact]
+    public async Task Above_the_limit_of_the_cache_the_least_recently_used_image_expires_before_its_time()
+    {
+        const string redis = "docker.io/library/redis:8";
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Pod("web", "busybox:1");
+        foreach (var (image, unused) in new[] { (Nginx, 1), (redis, 9), ("docker.io/library/busybox:1", 20) })
+            await watchers.Append(
+                image, new RequestedByPull(image, Since), Cached(image), new ImageUnused(image, DateTimeOffset.UtcNow.AddMinutes(-unused), Since.AddYears(9)));
+
+        await watchers.Start(more: ("Kuik:CacheLimit", "2kB"));   // three of 900 bytes
+
+        await watchers.Shows("docker.io-library-redis-8", ".status.phase", "Terminating");
+        await watchers.Shows(Name, ".status.phase", "Ready");
+        Assert.Equal("cache-limit", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
+        Assert.Equal(1, await watchers.Count("ImageExpired"));
+    }
+
+    private static ImageCached Cached(string image) =>
+        new(image, $"sha256:{image}", "application/vnd.oci.image.manifest.v1+json", [], [], 900, 900, 0, TimeSpan.Zero, Since);
 }

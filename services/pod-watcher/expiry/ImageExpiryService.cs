@@ -11,18 +11,22 @@ namespace Kuik.PodWatcher;
 /// <param name="RecordedUser">The user key of a pod or workload that uses it, by the usage table under the image's lock; null for none.</param>
 /// <param name="ExpiryDelay">The delay that holds now.</param>
 /// <param name="PodsListedAt">The resource version of that list.</param>
-internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt);
+internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt)
+{
+    /// <summary>The cache is too large, and the image has to leave if it is unused: no delay counts.</summary>
+    public bool IsOverLimit { get; init; }
+}
 
 /// <summary>
 /// Decides which images expire: the one decision for every path (the delay is over, the time of
-/// <c>spec.expiresAt</c> has come, the resource was deleted). Only the replica that leads
+/// <c>spec.expiresAt</c> has come, the cache is too large, the resource was deleted). Only the replica that leads
 /// and whose observation of this very cluster is complete and recent decides; a batch of what is due rests on one quorum list of pods and
 /// followed workloads.
 /// <para>1. Is the observation current? 2. Take what is due. 3. List what can use images. 4. Decide each image under its lock.</para>
 /// </summary>
 internal sealed partial class ImageExpiryService(
     ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres, EventLogReady ready,
-    SchedulingOptions scheduling, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
+    SchedulingOptions scheduling, CacheLimitMonitor limit, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
 {
     /// <summary>Images that are decided by one list of pods.</summary>
     private const int BatchSize = 500;
@@ -42,13 +46,14 @@ internal sealed partial class ImageExpiryService(
         if ((evidence.RecordedUser ?? evidence.LiveUser) is { } user)
             return new ImageUsedAgain(image.Image, UserKey.UidOf(user), now) { WorkloadKind = UserKey.KindOf(user) };
         var delay = image.IsForgotten || image.ExpiresAt is not null ? (TimeSpan?)null : evidence.ExpiryDelay;
-        if (!image.IsForgotten && (image.ExpiresAt ?? image.UnusedSince + delay) > now)
+        var isEarly = !image.IsForgotten && (image.ExpiresAt ?? image.UnusedSince + delay) > now;
+        if (isEarly && !(evidence.IsOverLimit && image.IsCached))
             return null;
         return new ImageExpired(image.Image, now)
         {
-            Reason = image.IsForgotten ? "forgotten" : delay is null ? "expires-at" : "unused",
+            Reason = isEarly ? "cache-limit" : image.IsForgotten ? "forgotten" : delay is null ? "expires-at" : "unused",
             UnusedSince = image.UnusedSince,
-            Delay = delay,
+            Delay = isEarly ? null : delay,
             PodsListedAt = evidence.PodsListedAt,
         };
     }
@@ -79,30 +84,35 @@ internal sealed partial class ImageExpiryService(
     }
 
     /// <summary>Decides one batch of what is due.</summary>
-    /// <returns>How many images were looked at.</returns>
+    /// <returns>How many images were due.</returns>
     public async Task<int> Pass(CancellationToken ct)
     {
         // 1. and 2.
         if (!observation.IsCurrent(out _))
+        {
+            limit.Suspend();
             return 0;
+        }
         var due = await WorkTable.Expiring(postgres, scheduling.ExpiryDelay, BatchSize, ct);
-        if (due.Count == 0)
+        var over = (await limit.FindLeaving(ct)).ToHashSet();
+        IReadOnlyList<string> images = [.. due.Union(over).Take(BatchSize)];
+        if (images.Count == 0)
             return 0;
 
         // 3. It begins after what is due was read: a pod that it lacks began to use an image later, and is recorded later.
         var pods = await livePodLister.List(ct);
 
         // 4.
-        foreach (var image in due)
+        foreach (var image in images)
         {
             if (!observation.IsCurrent(out _))
                 return 0;
-            await Decide(image, pods, ct);
+            await Decide(image, over.Contains(image), pods, ct);
         }
         return due.Count;
     }
 
-    private async Task Decide(string image, PodList pods, CancellationToken ct)
+    private async Task Decide(string image, bool isOverLimit, PodList pods, CancellationToken ct)
     {
         var fact = await transactions.Execute(
             async log =>
@@ -110,7 +120,10 @@ internal sealed partial class ImageExpiryService(
                 await ImageLocks.TakeToExpire(log, image, ct);
                 var recorded = await ImageUsers.FirstOf(log.Connection, image, ct);
                 var stream = await log.ReadImage(image, ct);
-                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay, pods.ResourceVersion);
+                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay, pods.ResourceVersion)
+                {
+                    IsOverLimit = isOverLimit,
+                };
                 if (Decide(stream.State, evidence, await log.Now(ct)) is { } decided)
                     stream.Append(decided);
                 else
