@@ -52,7 +52,7 @@ internal sealed class RepositoryReconciler(
         {
             var changeSet = await resources.TakeChanges(ct);
             if (changeSet.Listed)
-                queue.Add(views.Repositories, isUrgent: false);
+                queue.Add(views.Repositories.Concat(NamesWithV1Finalizers()), isUrgent: false);
             queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values).Select(resource => resource?.Spec?.Name).OfType<string>());
         }
     }
@@ -72,14 +72,15 @@ internal sealed class RepositoryReconciler(
         var actual = resources.State.GetValueOrDefault(name);
         if (actual is not null && V1Finalizers.Removal(actual.Metadata) is { } removal)
         {
-            actual = await api.Merge($"{path}?fieldManager={CachedImageReconciler.FieldManager}", removal, KubernetesJson.Default.Repository, ct);
+            var merge = $"{path}?fieldManager={CachedImageReconciler.FieldManager}";
+            actual = await api.Merge(merge, removal, KubernetesJson.Default.Repository, ct);
             if (actual.Metadata.DeletionTimestamp is not null)
                 return;   // it goes now: its deletion has it looked at again
         }
         if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
         {
-            if (actual?.Status is not null)   // without one it is a person's, made ahead
-                await api.Delete<Repository>(path, actual.Metadata.Uid!, ct);
+            if (IsShown(actual))   // else it is a person's, made ahead, or v1's, whose images are still to be taken up
+                await api.Delete<Repository>(path, actual!.Metadata.Uid!, ct);
             return;
         }
         if (actual?.Spec?.Name != repository)
@@ -87,6 +88,13 @@ internal sealed class RepositoryReconciler(
         if (!Says(actual.Status, status))
             await api.Apply(path + "/status", new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status }, CachedImageReconciler.StatusManager, KubernetesJson.Default.Repository, ct);
     }
+
+    private static bool IsShown(Repository? resource) =>
+        resource?.Metadata.ManagedFields?.Any(entry => entry.Manager == CachedImageReconciler.StatusManager) == true;
+
+    private IEnumerable<string> NamesWithV1Finalizers() =>
+        resources.State.Values.Where(resource => V1Finalizers.Removal(resource.Metadata) is not null)
+            .Select(resource => resource.Spec?.Name).OfType<string>();
 
     private string? OwnerOf(string name) =>
         names.TryGetValue(name, out var repository) ? repository

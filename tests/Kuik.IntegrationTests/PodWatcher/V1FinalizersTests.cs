@@ -20,14 +20,24 @@ public sealed class V1FinalizersTests(Cluster cluster)
             """);
         await cluster.Api.Kubectl("delete", "--wait=false", "cachedimage/docker.io-library-nginx-1.27", "repository/docker.io-library-busybox");
 
-        await watchers.Start();
+        try
+        {
+            await watchers.Start();
+            await Check(watchers);
+        }
+        finally
+        {
+            await cluster.Api.Kubectl("patch", "cachedimage", "docker.io-library-redis-8", "--type=merge", "-p", """{"metadata":{"finalizers":null}}""");
+        }
+    }
 
+    private async Task Check(Watchers watchers)
+    {
         await Eventually.True(async () => await Finalizers("cachedimage", "docker.io-library-nginx-1.27") is null, "the deleted CachedImage is gone");
         await Eventually.True(async () => await Finalizers("repo", "docker.io-library-busybox") is null, "the deleted Repository is gone");
         await Eventually.True(async () => await Finalizers("repo", "docker.io-library-nginx") == "", "the other Repository has no finalizer");
         await Eventually.True(
             async () => await Finalizers("cachedimage", "docker.io-library-redis-8") == "example.com/other", "the other CachedImage has the foreign one");
-        await cluster.Api.Kubectl("patch", "cachedimage", "docker.io-library-redis-8", "--type=merge", "-p", """{"metadata":{"finalizers":null}}""");
         Assert.Equal((0, 1), (await watchers.Count("RequestedByPerson", "image/docker.io/library/nginx"), await watchers.Count("RequestedByPerson")));
     }
 
