@@ -35,10 +35,12 @@ internal sealed class WatcherMetrics
             description: "Since the last complete observation of the cluster; absent on a replica that observes nothing");
         meter.CreateObservableGauge(
             "kuik_watcher_cache_bytes", () => OfCache(cache => cache.SizeInBytes), unit: null,
-            description: "Recorded size of the cache that counts against Kuik:CacheLimit; absent without a limit, and on replicas that do not lead");
+            description:
+            "Recorded size of the cache that counts against Kuik:CacheLimit; absent without a limit, and on replicas that do not lead");
         meter.CreateObservableGauge(
             "kuik_watcher_cache_excess_bytes", () => OfCache(cache => cache.ExcessInBytes), unit: null,
-            description: "By how much Kuik:CacheLimit cannot be met, because the rest is in use or retained; absent as kuik_watcher_cache_bytes is");
+            description:
+            "By how much Kuik:CacheLimit cannot be met, because the rest is in use or retained; absent as kuik_watcher_cache_bytes is");
     }
 
     /// <summary>The cache was compared with its limit; null when this replica does not do that.</summary>

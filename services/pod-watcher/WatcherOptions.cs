@@ -23,8 +23,8 @@ internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int>
     public IReadOnlyList<string> FollowedWorkloads { get; init; } = [];
 
     /// <summary>
-    /// The recorded size of the cache above which unused images leave it before their time, least recently used first: <c>Kuik:CacheLimit</c>,
-    /// default none (null). Images in use and retained ones stay, whatever the limit.
+    /// The recorded size of the cache above which unused images leave it before their time, least recently used first:
+    /// <c>Kuik:CacheLimit</c>, default none (null). Images in use and retained ones stay, whatever the limit.
     /// </summary>
     public long? CacheLimitInBytes { get; init; }
 

@@ -2,7 +2,8 @@ using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Compares the cache with <c>Kuik:CacheLimit</c> from time to time, and says in the log and in metrics when it cannot be met.</summary>
+/// <summary>Compares the cache with <c>Kuik:CacheLimit</c> from time to time, and says in the log and in metrics when it cannot be
+/// met.</summary>
 internal sealed partial class CacheLimitMonitor(
     WatcherOptions options, NpgsqlDataSource postgres, WatcherMetrics metrics, TimeProvider time, ILogger<CacheLimitMonitor> logger)
 {
@@ -33,7 +34,7 @@ internal sealed partial class CacheLimitMonitor(
     public void Suspend() => metrics.ShowCache(null);
 
     [LoggerMessage(LogLevel.Warning,
-        "the cache cannot be kept within Kuik:CacheLimit ({Limit}): {Size} are recorded, and {Excess} too much are in use or retained")]
+        "the cache cannot be kept within Kuik:CacheLimit ({Limit}): {Size} are recorded, {Excess} too much are in use or retained")]
     private partial void LogUnmet(string size, string excess, string limit);
 
     [LoggerMessage(LogLevel.Information, "the cache can be kept within Kuik:CacheLimit ({Limit}) again")]

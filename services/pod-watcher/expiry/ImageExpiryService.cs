@@ -26,7 +26,8 @@ internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, Ti
 /// </summary>
 internal sealed partial class ImageExpiryService(
     ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres, EventLogReady ready,
-    SchedulingOptions scheduling, CacheLimitMonitor limit, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
+    SchedulingOptions scheduling, CacheLimitMonitor limit, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger)
+    : BackgroundService
 {
     /// <summary>Images that are decided by one list of pods.</summary>
     private const int BatchSize = 500;
@@ -120,7 +121,8 @@ internal sealed partial class ImageExpiryService(
                 await ImageLocks.TakeToExpire(log, image, ct);
                 var recorded = await ImageUsers.FirstOf(log.Connection, image, ct);
                 var stream = await log.ReadImage(image, ct);
-                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay, pods.ResourceVersion)
+                var live = pods.UidsByImage[image].FirstOrDefault();
+                var evidence = new ExpiryEvidence(live, recorded, scheduling.ExpiryDelay, pods.ResourceVersion)
                 {
                     IsOverLimit = isOverLimit,
                 };

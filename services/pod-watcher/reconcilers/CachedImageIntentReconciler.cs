@@ -121,7 +121,8 @@ internal sealed partial class CachedImageIntentReconciler(
 
         if (V1Finalizers.Removal(resource.Metadata) is { } removal)
         {
-            await api.Merge($"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}", removal, KubernetesJson.Default.CachedImage, ct);
+            var path = $"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}";
+            await api.Merge(path, removal, KubernetesJson.Default.CachedImage, ct);
             if (resource.Metadata.DeletionTimestamp is not null)
                 return;   // it goes now, and asks for nothing any more
         }

@@ -92,7 +92,11 @@ internal sealed class CachedImageReconciler(
 
     private async Task<CachedImage> Clear(CachedImage actual, CancellationToken ct)
     {
-        var patch = new JsonObject { ["metadata"] = new JsonObject { ["uid"] = actual.Metadata.Uid }, ["spec"] = new JsonObject { ["expiresAt"] = null } };
+        var patch = new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["uid"] = actual.Metadata.Uid },
+            ["spec"] = new JsonObject { ["expiresAt"] = null },
+        };
         var path = $"{CachedImage.Path}/{actual.Metadata.Name}?fieldManager={FieldManager}";
         return (await api.Merge(path, patch, KubernetesJson.Default.CachedImage, ct)).WithManagers();
     }

@@ -180,7 +180,9 @@ public static class WorkTable
         yield return Statement("delete from kuik.work where image = $1 and not kind = any($2)",
             state.Image, open.Select(work => NameOf(work.Kind)).ToArray());
         foreach (var work in open)
-            yield return work.Kind is WorkKind.Expire or WorkKind.ExpireAt ? Open(work, state.Image, TimeSpan.Zero) : Claimed(work, state.Image);
+            yield return work.Kind is WorkKind.Expire or WorkKind.ExpireAt
+                ? Open(work, state.Image, TimeSpan.Zero)
+                : Claimed(work, state.Image);
     }
 
     private static NpgsqlBatchCommand Open(ImageWork work, string image, TimeSpan announcement) => Statement("""

@@ -86,7 +86,8 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
 
         await watchers.Shows(Name, ".status.phase", "Terminating");
         Assert.Equal("expires-at", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
-        Assert.Equal((2, 1, 0), (await watchers.Count("ImageExpirySet"), await watchers.Count("ImageUsedAgain"), await watchers.Count("ImageExpiryRemoved")));
+        Assert.Equal((2, 1), (await watchers.Count("ImageExpirySet"), await watchers.Count("ImageUsedAgain")));
+        Assert.Equal(0, await watchers.Count("ImageExpiryRemoved"));
     }
 
     [Fact]
@@ -96,8 +97,10 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
         await using var watchers = await Watchers.In(cluster);
         await watchers.Pod("web", "busybox:1");
         foreach (var (image, unused) in new[] { (Nginx, 1), (redis, 9), ("docker.io/library/busybox:1", 20) })
-            await watchers.Append(
-                image, new RequestedByPull(image, Since), Cached(image), new ImageUnused(image, DateTimeOffset.UtcNow.AddMinutes(-unused), Since.AddYears(9)));
+        {
+            var since = DateTimeOffset.UtcNow.AddMinutes(-unused);
+            await watchers.Append(image, new RequestedByPull(image, Since), Cached(image), new ImageUnused(image, since, Since.AddYears(9)));
+        }
 
         await watchers.Start(more: ("Kuik:CacheLimit", "2kB"));   // three of 900 bytes
 
