@@ -10,6 +10,7 @@ public sealed class FetcherMetrics
     private readonly Counter<long> evictions;
     private readonly Counter<long> sweeps;
     private readonly Counter<long> verifications;
+    private readonly Counter<long> adoptions;
     private readonly Counter<long> withoutLock;
     private readonly Histogram<double> lockWaits;
 
@@ -26,6 +27,9 @@ public sealed class FetcherMetrics
         verifications = meter.CreateCounter<long>(
             "kuik_fetcher_verifications",
             description: "Looks whether the cache registry still has an image, by outcome: whole, lost or failed (it did not answer)");
+        adoptions = meter.CreateCounter<long>(
+            "kuik_fetcher_adoptions",
+            description: "Images in the cache registry that the log did not have, by outcome: adopted, or requested (a part is missing)");
         withoutLock = meter.CreateCounter<long>(
             "kuik_fetcher_without_lock",
             description: "Writes to the cache without a lock because Postgres was unreachable, by lock: repository or collection");
@@ -47,6 +51,10 @@ public sealed class FetcherMetrics
     /// <param name="images">How many.</param>
     public void CountVerifications(string outcome, int images) =>
         verifications.Add(images, KeyValuePair.Create<string, object?>("outcome", outcome));
+
+    /// <summary>Counts an image that was found in the cache registry without a record.</summary>
+    /// <param name="outcome"><c>adopted</c> or <c>requested</c>.</param>
+    public void CountAdoption(string outcome) => adoptions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>Counts work that continues without a lock.</summary>
     /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>

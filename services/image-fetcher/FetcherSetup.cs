@@ -25,6 +25,7 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<Func<CacheInspector>>(services => services.GetRequiredService<CacheInspector>);
         builder.Services.AddSingleton<ImageVerifier>();
         builder.Services.AddHostedService<CacheVerificationService>();
+        builder.Services.AddHostedService<CacheAdoptionService>();
         builder.Services.AddSingleton<PullRecorder>();
         builder.Services.AddSingleton<FetcherMetrics>();
         // On shutdown, copies end at once and release their leases; a second later their messages return to the queue. This runs

@@ -123,6 +123,21 @@ public sealed record ImageLost(string Image, string Reason, long Attempt, DateTi
     public string? NoticedBy { get; init; }
 }
 
+/// <summary>The cache registry has all of an image that the log does not say it has: of a log that was lost or restored, or copied while
+/// nothing could be recorded. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Digest">Digest of the manifest or index as its origin served it when it was copied.</param>
+/// <param name="MediaType">The media type for it.</param>
+/// <param name="Platforms">As in <see cref="ImageCached"/>.</param>
+/// <param name="MissingPlatforms">As in <see cref="ImageCached"/>.</param>
+/// <param name="SizeInBytes">Manifests, configurations and compressed layers.</param>
+/// <param name="Attempt">A number of its own, counted with those of claims: what is recorded of earlier copies does not count any
+/// more.</param>
+/// <param name="AdoptedAt">UTC.</param>
+public sealed record ImageAdopted(
+    string Image, string Digest, string MediaType, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms,
+    long SizeInBytes, long Attempt, DateTimeOffset AdoptedAt);
+
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>,
@@ -177,8 +192,8 @@ public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt)
 /// <param name="ExpiredAt">UTC.</param>
 public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
 {
-    /// <summary>Why: <c>unused</c> (the delay is over), <c>expires-at</c> (the time of <c>spec.expiresAt</c> has come), <c>cache-limit</c> (the
-    /// cache was too large) or <c>forgotten</c> (its resource was deleted); null in events of earlier versions.</summary>
+    /// <summary>Why: <c>unused</c> (the delay is over), <c>expires-at</c> (the time of <c>spec.expiresAt</c> has come), <c>cache-limit</c>
+    /// (the cache was too large) or <c>forgotten</c> (its resource was deleted); null in events of earlier versions.</summary>
     public string? Reason { get; init; }
 
     /// <summary>UTC: from when the delay counted; null when there was none.</summary>

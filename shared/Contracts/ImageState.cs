@@ -99,6 +99,10 @@ public sealed record ImageState
     /// <summary>Expired, and its tag may still be there.</summary>
     public bool IsLeaving => Phase is ImagePhase.Leaving or ImagePhase.Removing;
 
+    /// <summary>The log does not say that the cache has it, and no replica copies or removes it: if the cache has all of it, it is
+    /// adopted.</summary>
+    public bool CanBeAdopted => Phase is ImagePhase.Unknown or ImagePhase.Gone or ImagePhase.Wanted or ImagePhase.Failed;
+
     /// <summary>It is to be recorded as unused as soon as no pod uses it.</summary>
     public bool CanBecomeUnused => IsWanted && !IsRetained && !IsForgotten && UnusedSince is null;
 
@@ -114,6 +118,7 @@ public sealed record ImageState
         RequestedByPull e => state.Requested(e.Image),
         ImageFetchStarted e => state.FetchStarted(e),
         ImageCached e when state.CompletesCopy(e.Attempt) => state.Cached(e),
+        ImageAdopted e when state.CanBeAdopted && state.IsNew(e.Attempt) => state.Adopted(e),
         ImageFetchFailed e when state.CompletesCopy(e.Attempt) => state.FetchFailed(e),
         ImageLost e when state.IsCached && e.Attempt == state.Attempt => state.NotCached(),
         ImageExpired e when state.IsWanted && !state.IsRetained => state.Expired(e.Image),
@@ -189,6 +194,16 @@ public sealed record ImageState
         Failures = 0,
         RetryAt = null,
         IsRefused = false,
+        LostClaims = 0,
+        Digest = e.Digest,
+        SizeInBytes = e.SizeInBytes,
+    };
+
+    private ImageState Adopted(ImageAdopted e) => NotCached() with
+    {
+        Image = e.Image,
+        Phase = ImagePhase.Cached,
+        Attempt = e.Attempt,
         LostClaims = 0,
         Digest = e.Digest,
         SizeInBytes = e.SizeInBytes,

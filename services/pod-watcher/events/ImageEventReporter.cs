@@ -54,7 +54,7 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         if (view.Cached is { } cached && IsNews(cached.CachedAt, now))
         {
             var cause = $"cached {cached.CachedAt.UtcTicks}";
-            var happened = NewEvent(Of(resource), Normal, "Cached", Sentence(cached), cached.CachedAt, cause);
+            var happened = NewEvent(Of(resource), Normal, "Cached", view.IsAdopted ? Found(cached) : Sentence(cached), cached.CachedAt, cause);
             yield return happened with { IsOnce = true };
         }
         if (view.Failed is { } failed && IsNews(failed.FailedAt, now))
@@ -105,9 +105,15 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         return string.Create(CultureInfo.InvariantCulture, $"Copied in {seconds:0.#} s: {size}{platforms}, {copied} of it from {origin}.");
     }
 
+    private static string Found(ImageCached cached) =>
+        $"Found in the cache: {ByteSize.Format(cached.SizeInBytes)}{(cached.Platforms.Count == 0 ? "" : $" ({string.Join(", ", cached.Platforms)})")}.";
+
     private static string Sentence(ImageExpired expired) => expired switch
     {
         { Reason: "forgotten" } => "Its CachedImage was deleted and no pod uses it; it is being removed from the cache.",
+        { Reason: "expires-at" } => "The time of spec.expiresAt has come and no pod uses the image; it is being removed from the cache.",
+        { Reason: "cache-limit", UnusedSince: { } since } => string.Create(CultureInfo.InvariantCulture,
+            $"The cache exceeds Kuik:CacheLimit; no pod has used the image since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and it is removed."),
         { UnusedSince: { } since } => string.Create(CultureInfo.InvariantCulture,
             $"No pod has used the image since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC; it is being removed from the cache."),
         _ => "No pod uses the image; it is being removed from the cache.",

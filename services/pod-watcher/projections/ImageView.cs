@@ -37,6 +37,9 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>The last copy that succeeded; null when the cache has none of it.</summary>
     public ImageCached? Cached { get; init; }
 
+    /// <summary><see cref="Cached"/> was found in the cache registry: no origin has been asked since the log began.</summary>
+    public bool IsAdopted { get; init; }
+
     /// <summary>The last attempt, when it failed; null when none has failed since the last success.</summary>
     public ImageFetchFailed? Failed { get; init; }
 
@@ -75,7 +78,8 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             RequestedByPod e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPerson e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPull e => Requested(WrittenAs, e.RequestedAt),
-            ImageCached e => this with { Cached = e, Failed = null, Lost = null },
+            ImageCached e => this with { Cached = e, IsAdopted = false, Failed = null, Lost = null },
+            ImageAdopted e => Adopted(e),
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
             ImageUnused e => this with { ExpiresAt = e.ExpiresAt, UseChangedAt = e.Since },
@@ -93,11 +97,23 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             ReadyChangedAt = (fact, State.IsCached, state.IsCached) switch
             {
                 (ImageCached e, false, true) => e.CachedAt,
+                (ImageAdopted e, false, true) => e.AdoptedAt,
                 (ImageLost e, true, false) => e.LostAt,
                 (ImageExpired e, true, false) => e.ExpiredAt,
                 _ => view.ReadyChangedAt,
             },
         };
+    }
+
+    private ImageView Adopted(ImageAdopted e)
+    {
+        var cached = new ImageCached(
+            e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, BytesCopied: 0,
+            BytesAlreadyThere: e.SizeInBytes, Duration: TimeSpan.Zero, e.AdoptedAt)
+        {
+            Attempt = e.Attempt,
+        };
+        return this with { Cached = cached, IsAdopted = true, Failed = null, Lost = null, UseChangedAt = State.IsWanted ? UseChangedAt : e.AdoptedAt };
     }
 
     // The first reference that a person or pod wrote stays while the image lives; one that returns is shown as it is written then.
@@ -156,7 +172,7 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
         foreach (var type in new[]
         {
             typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
-            typeof(ImageExpirySet), typeof(ImageExpiryRemoved),
+            typeof(ImageExpirySet), typeof(ImageExpiryRemoved), typeof(ImageAdopted),
             typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
             typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
         })

@@ -94,7 +94,13 @@ internal static class CachedImageConditions
             return NewCondition(
                 UpToDate, null, view.ReadyChangedAt, ConditionReason.NotCached, "There is no copy to compare with the origin.");
         }
-        var (reason, message) = ImageReference.Parse(view.Image).Digest is not null
+        var isNamedByDigest = ImageReference.Parse(view.Image).Digest is not null;
+        if (view.IsAdopted && !isNamedByDigest)
+        {
+            return NewCondition(
+                UpToDate, null, view.ReadyChangedAt, ConditionReason.NotAsked, "The image was found in the cache; its origin has not been asked.");
+        }
+        var (reason, message) = isNamedByDigest
             ? (ConditionReason.NamedByDigest, "The image is named by its digest, which never names anything else.")
             : (ConditionReason.SameAsOrigin, string.Create(CultureInfo.InvariantCulture,
                 $"The tag named this digest when the origin was last asked, at {cached.CachedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."));
@@ -113,7 +119,7 @@ internal static class CachedImageConditions
             (_, { IsRetained: true }) => (ConditionReason.Retained, "No pod uses the image; spec.retain keeps it."),
             (_, { Stage: ImageStage.Expired }) => (ConditionReason.Unused, "No pod uses the image."),
             (_, { State.ExpiresAt: not null }) =>
-                (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt, which was set by hand, if none does until then."),
+                (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt, set by hand, if none does until then."),
             _ => (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt if none does until then."),
         };
         return NewCondition(InUse, use.Count + workloads > 0, view.UseChangedAt, reason, message);

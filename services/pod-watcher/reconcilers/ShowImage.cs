@@ -31,7 +31,11 @@ internal static class ShowImage
                 Name = name,
                 Labels = new Dictionary<string, string> { [Names.RepositoryLabel] = ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
             },
-            Spec = new CachedImageSpec { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.LeavesAt },
+            Spec = new CachedImageSpec
+            {
+                SourceImage = view.WrittenAs,
+                ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.LeavesAt,
+            },
             Status = Status(view, new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count)
             {
                 Workloads = NullWhenEmpty(workloads),
@@ -80,6 +84,7 @@ internal static class ShowImage
     private static CachedImageStatus Status(ImageView view, CachedImageUse use)
     {
         var cached = view.Cached;
+        var copied = view.IsAdopted ? null : cached;   // the origin was asked then
         var failed = view.Failed;
         var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // those say nothing about the origin
         return new CachedImageStatus
@@ -88,12 +93,12 @@ internal static class ShowImage
             Phase = Phase(view.Stage),
             UsedBy = use,
             Digest = Hex(cached?.Digest),
-            UpstreamDigest = reachedOrigin ? Hex(cached?.Digest) : null,
-            UpToDate = reachedOrigin && cached is not null ? true : null,
-            AvailableUpstream = reachedOrigin ? (cached is null ? null : true) : false,
-            LastSync = reachedOrigin ? cached?.CachedAt : failed!.FailedAt,
-            LastSeenUpstream = cached?.CachedAt,
-            LastSuccessfulPull = cached?.CachedAt,
+            UpstreamDigest = reachedOrigin ? Hex(copied?.Digest) : null,
+            UpToDate = reachedOrigin && copied is not null ? true : null,
+            AvailableUpstream = reachedOrigin ? (copied is null ? null : true) : false,
+            LastSync = reachedOrigin ? copied?.CachedAt : failed!.FailedAt,
+            LastSeenUpstream = copied?.CachedAt,
+            LastSuccessfulPull = copied?.CachedAt,
             SizeInBytes = cached?.SizeInBytes,
             Size = cached is null ? null : ByteSize.Format(cached.SizeInBytes),
             ShortDigest = Hex(cached?.Digest) is { } hex ? hex[..Math.Min(hex.Length, ShortDigestLength)] : null,

@@ -20,7 +20,7 @@ public class PersistedNamesTests
     [
         "PodObserved", "PodGone", "WorkloadObserved", "WorkloadGone",
         "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased", "ImageExpirySet", "ImageExpiryRemoved",
-        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageLost", "ImageUnused", "ImageUsedAgain", "ExpiryProposed", "ImageForgotten",
+        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageAdopted", "ImageFetchFailed", "ImageLost", "ImageUnused", "ImageUsedAgain", "ExpiryProposed", "ImageForgotten",
         "ImageExpired", "EvictionDue", "ImageEvictionStarted", "ImageEvicted",
     ];
 

@@ -116,7 +116,14 @@ public sealed class ImageModelTests
                 else
                     world.PersonRemovesExpiry();
                 break;
-            case 12: if (random.Next(4) == 0) world.NodePulls(); break;
+            case 12:
+                if (random.Next(4) == 0)
+                    world.NodePulls();
+                else if (losesTags && random.Next(8) == 0)
+                    world.CopyWithoutRecord();
+                else
+                    world.Adopt();
+                break;
             case < 17: world.ObservePod(); break;
             case < 19: world.ObserveEnd(); break;
             case 19: world.LookWhetherUnused(); break;
@@ -141,6 +148,7 @@ public sealed class ImageModelTests
             world.ObservePod();
             world.ObserveEnd();
         }
+        world.Adopt();
         world.LookWhetherUnused();
         world.AnnounceDue();
         world.ListPods();

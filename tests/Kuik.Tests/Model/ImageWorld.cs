@@ -30,6 +30,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private string? lockedBy;
     private (long Attempt, bool HasTag)? look;
     private bool hasLost;
+    private bool hasUnrecordedCopy;
     private IReadOnlySet<string>? listed;
     private int pods;
 
@@ -177,6 +178,21 @@ internal sealed class ImageWorld(Random random, Fault fault)
         if (look is { HasTag: false } seen && fault != Fault.LossIsNotRecorded)
             Append(ImageVerifier.Decide(State, seen.Attempt, "gone", "verification", Now));
         look = null;
+    }
+
+    /// <summary>The registry is searched for what the log does not have: looked at and recorded under the repository's lock. Only where
+    /// there was a copy without a record: everywhere else the end has to be right without it.</summary>
+    public void Adopt()
+    {
+        if (lockedBy is null && HasTag && hasUnrecordedCopy)
+            Append(CacheAdoptionService.Decide(State, Image, Copied, Now));
+    }
+
+    /// <summary>A copy that could not be recorded: of a pull while Postgres was away.</summary>
+    public void CopyWithoutRecord()
+    {
+        if (State.Phase is ImagePhase.Unknown or ImagePhase.Gone && lockedBy is null)
+            (HasTag, hasUnrecordedCopy) = (true, true);
     }
 
     /// <summary>A message reaches a replica.</summary>
