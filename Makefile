@@ -9,32 +9,37 @@ configuration := $(shell echo $(CONFIGURATION) | tr A-Z a-z)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: install build ## starts everything on this machine, shows the main job, leaves it running (ORIGIN_IMAGE=docker.io/library/alpine:3.20: with that image)
+run: install build ## starts everything on this machine, shows the main job, leaves it running (ORIGIN_IMAGE=…: with that image)
 	@$(artifacts)/Run/$(configuration)/Kuik.Run start
 
 stop: ## stops what make run started, nothing else
-	@[ ! -x $(artifacts)/Run/$(configuration)/Kuik.Run ] && echo "nothing of make run is running" || $(artifacts)/Run/$(configuration)/Kuik.Run stop
+	@[ ! -x $(artifacts)/Run/$(configuration)/Kuik.Run ] && echo "nothing of make run is running" \
+		|| $(artifacts)/Run/$(configuration)/Kuik.Run stop
 
-test: install build ## installs what is missing, builds, runs every test that needs no cluster (ONE='*XTests': those of that class; ONE='*XTests.A_case*': that test)
-	@TEST_OPTIONS="$(if $(ONE),$(if $(findstring Tests.,$(ONE)),-method,-class) $(ONE),$(TEST_OPTIONS))" tests/run-tests $(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests $(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
+test: install build ## builds, runs every test that needs no cluster (ONE='*XTests': that class; ONE='*XTests.A_case*': that test)
+	@TEST_OPTIONS="$(if $(ONE),$(if $(findstring Tests.,$(ONE)),-method,-class) $(ONE),$(TEST_OPTIONS))" tests/run-tests \
+		$(artifacts)/Kuik.Tests/$(configuration)/Kuik.Tests \
+		$(artifacts)/Kuik.IntegrationTests/$(configuration)/Kuik.IntegrationTests
 
-test-cluster: install ## installs Kuik on a Kubernetes node of its own, with real pods, and tests it from outside (needs root; some minutes more the first time; SHORT=1, IDLE=3600: see tests/Kuik.ClusterTests/test-cluster)
+test-cluster: install ## installs Kuik on a Kubernetes node of its own and tests it (needs root; SHORT=1, IDLE=3600)
 	@tests/Kuik.Testing/install-servers cluster
 	@SHORT='$(SHORT)' IDLE='$(IDLE)' tests/Kuik.ClusterTests/test-cluster
 
-images: ## OCI archives of the five services in artifacts/images, amd64 and arm64 (BASE=debian: on base images of Debian's packages, where Microsoft's cannot be pulled)
+images: ## OCI archives of the five services in artifacts/images, amd64 and arm64 (BASE=debian: see tools/images)
 	@tests/Kuik.Testing/install-servers images
 	@BASE='$(BASE)' ARCHITECTURES='$(ARCHITECTURES)' tools/images/make-images
 
-bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=copy, pull, admission or scale: that one alone; SOAK=1, RUNS=5: see bench/README.md)
+bench: ## measures speed, memory and cost against named peers; writes artifacts/bench (SUITE=…, CASE=…: bench/README.md)
 	@tests/Kuik.Testing/install-servers packages
 	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
 	@case '$(SUITE)' in ''|pull) $(MAKE) publish-node-proxy;; esac
 	@case '$(SUITE)' in ''|scale) $(MAKE) publish-pod-watcher publish-expiry;; esac
-	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' PODS='$(PODS)' IMAGES='$(IMAGES)' WARM_UP='$(WARM_UP)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
+	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' \
+		PODS='$(PODS)' IMAGES='$(IMAGES)' WARM_UP='$(WARM_UP)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
 
 publish-%: # as it is in its container image, for this machine
-	@tests/quietly "publishing $*" dotnet publish services/$* -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary -o artifacts/publish/$$(basename services/$*/*.csproj .csproj)/release
+	@tests/quietly "publishing $*" dotnet publish services/$* -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary \
+		-o artifacts/publish/$$(basename services/$*/*.csproj .csproj)/release
 
 manifests: ## writes every overlay of deploy/kustomize as one file, and the list of its images, into artifacts/manifests
 	@tests/Kuik.Testing/install-servers packages

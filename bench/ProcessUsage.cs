@@ -23,13 +23,16 @@ internal static class ProcessUsage
             : throw new InvalidOperationException("getrusage failed");
 
     /// <summary>Memory that a process holds, in MiB.</summary>
-    public static double ResidentMemory(int process) => Status(process, "VmRSS:") ?? throw new InvalidOperationException($"process {process} has ended");
+    public static double ResidentMemory(int process) =>
+        Status(process, "VmRSS:") ?? throw new InvalidOperationException($"process {process} has ended");
 
-    /// <summary>The part of <see cref="ResidentMemory"/> that is pages of files, in MiB: programs and libraries, which processes share and the kernel can
-    /// read again.</summary>
-    public static double FilePages(int process) => Status(process, "RssFile:") ?? throw new InvalidOperationException($"process {process} has ended");
+    /// <summary>The part of <see cref="ResidentMemory"/> that is pages of files, in MiB: programs and libraries, which processes share and
+    /// the kernel can read again.</summary>
+    public static double FilePages(int process) =>
+        Status(process, "RssFile:") ?? throw new InvalidOperationException($"process {process} has ended");
 
-    /// <summary>The most memory that a process has held since it began (or since <see cref="ForgetPeak"/>), in MiB; null when it has ended.</summary>
+    /// <summary>The most memory that a process has held since it began (or since <see cref="ForgetPeak"/>), in MiB; null when it has
+    /// ended.</summary>
     public static double? PeakMemory(int process) => Status(process, "VmHWM:");
 
     /// <summary>Lets the peak begin anew from what the process holds now.</summary>

@@ -14,7 +14,8 @@ namespace Kuik.Bench;
 /// <param name="Min">Over all runs.</param>
 /// <param name="Max">Over all runs.</param>
 /// <param name="Runs">How many; 0 for what is quoted.</param>
-internal sealed record Result(string Suite, string Case, string Subject, string Metric, string Unit, double Median, double Min, double Max, int Runs);
+internal sealed record Result(string Suite, string Case, string Subject, string Metric, string Unit, double Median, double Min, double Max,
+    int Runs);
 
 /// <summary>The results of all suites.</summary>
 internal sealed class Results
@@ -38,7 +39,8 @@ internal sealed class Results
         values.Add(value);
     }
 
-    /// <summary>Adds what others have measured elsewhere, for comparison: its lowest and its highest value. There is no ratio to it.</summary>
+    /// <summary>Adds what others have measured elsewhere, for comparison: its lowest and its highest value. There is no ratio to
+    /// it.</summary>
     public void Quote(string suite, string @case, string subject, string metric, string unit, double low, double high) =>
         quoted.Add(new Result(suite, @case, subject, metric, unit, (low + high) / 2, low, high, Runs: 0));
 
@@ -50,10 +52,12 @@ internal sealed class Results
         All().SingleOrDefault(result => (result.Suite, result.Case, result.Subject, result.Metric) == (suite, @case, subject, metric));
 
     /// <summary>Adds what was to be reached, and whether it was.</summary>
-    public void Goal(string what, string measured, bool isMet) => notes.Add($"- {(isMet ? "met" : "**MISSED**")}: {what} (measured: {measured})");
+    public void Goal(string what, string measured, bool isMet) =>
+        notes.Add($"- {(isMet ? "met" : "**MISSED**")}: {what} (measured: {measured})");
 
     /// <summary>Everything measured, each ratio behind its subjects, and what is quoted.</summary>
-    public IEnumerable<Result> All() => series.SelectMany(one => new[] { Summary(one.Series, one.Values) }.Concat(Ratios(one.Series, one.Values))).Concat(quoted);
+    public IEnumerable<Result> All() =>
+        series.SelectMany(one => new[] { Summary(one.Series, one.Values) }.Concat(Ratios(one.Series, one.Values))).Concat(quoted);
 
     /// <summary>Prints the table, and writes <c>results.md</c> and <c>results.json</c>.</summary>
     /// <param name="folder">Where to.</param>
@@ -76,9 +80,11 @@ internal sealed class Results
     // How many bytes there were to send is the same for all.
     private IEnumerable<Result> Ratios(Result peer, List<double> theirs)
     {
-        if (peer.Subject == Kuik || peer.Unit is "bytes" || series.Find(one => one.Series == peer with { Subject = Kuik }).Values is not { } ours)
+        if (peer.Subject == Kuik || peer.Unit is "bytes"
+            || series.Find(one => one.Series == peer with { Subject = Kuik }).Values is not { } ours)
             return [];
-        var ratios = ours.Zip(theirs).Where(pair => pair.Second > 0).Select(pair => pair.First / pair.Second).ToList();   // CPU comes in steps of 10 ms: one may be none
+        // CPU comes in steps of 10 ms: one may be none
+        var ratios = ours.Zip(theirs).Where(pair => pair.Second > 0).Select(pair => pair.First / pair.Second).ToList();
         return ratios.Count > 0 ? [Summary(peer with { Subject = $"{Kuik}/{peer.Subject}", Unit = "ratio" }, ratios)] : [];
     }
 
@@ -90,7 +96,8 @@ internal sealed class Results
             text.AppendLine(CultureInfo.InvariantCulture, $"## {suite.Key}\n");
             text.AppendLine("| case | metric | unit | subject | median | min | max | runs |\n|---|---|---|---|---:|---:|---:|---:|");
             foreach (var r in suite.OrderBy(r => Order(suite, r)))
-                text.AppendLine(CultureInfo.InvariantCulture, $"| {r.Case} | {r.Metric} | {r.Unit} | {r.Subject} | {Show(r.Median)} | {Show(r.Min)} | {Show(r.Max)} | {r.Runs} |");
+                text.AppendLine(CultureInfo.InvariantCulture,
+                    $"| {r.Case} | {r.Metric} | {r.Unit} | {r.Subject} | {Show(r.Median)} | {Show(r.Min)} | {Show(r.Max)} | {r.Runs} |");
             text.AppendLine();
         }
         return text.AppendJoin('\n', notes).AppendLine().ToString();
@@ -98,7 +105,9 @@ internal sealed class Results
 
     // Subjects of one metric together, kuik first, in the order in which cases and metrics came.
     private static (int, bool) Order(IEnumerable<Result> suite, Result result) =>
-        (suite.Select((one, i) => (one, i)).First(x => (x.one.Case, x.one.Metric) == (result.Case, result.Metric)).i, result.Subject != Kuik);
+        (suite.Select((one, i) => (one, i)).First(x => (x.one.Case, x.one.Metric) == (result.Case, result.Metric)).i,
+            result.Subject != Kuik);
 
-    private static string Show(double value) => value.ToString(value == Math.Floor(value) ? "0" : Math.Abs(value) < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture);
+    private static string Show(double value) =>
+        value.ToString(value == Math.Floor(value) ? "0" : Math.Abs(value) < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture);
 }

@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Kuik.Bench.Admission;
 
 /// <summary>
-/// AdmissionReviews at a fixed rate over TLS: the webhook against an ASP.NET endpoint that only echoes, by turns. RATE (1000 a second; of the large pod a
-/// tenth), SECONDS (60 for each case and subject, in as many turns as RUNS says).
+/// AdmissionReviews at a fixed rate over TLS: the webhook against an ASP.NET endpoint that only echoes, by turns. RATE (1000 a second; of
+/// the large pod a tenth), SECONDS (60 for each case and subject, in as many turns as RUNS says).
 /// </summary>
 internal static class AdmissionSuite
 {
@@ -16,7 +16,8 @@ internal static class AdmissionSuite
     private static readonly int Runs = Setting.Number("RUNS", 5);
     private static readonly int Rate = Setting.Number("RATE", 1000);
     private static readonly TimeSpan Turn = TimeSpan.FromSeconds(Setting.Number("SECONDS", 60) / (double)Runs);
-    private static readonly (string Name, byte[] Review, int Rate)[] Cases = [("small pod", ReviewOf.Pod(1), Rate), ("pod of 200 containers", ReviewOf.Pod(200), Math.Max(1, Rate / 10))];
+    private static readonly (string Name, byte[] Review, int Rate)[] Cases =
+        [("small pod", ReviewOf.Pod(1), Rate), ("pod of 200 containers", ReviewOf.Pod(200), Math.Max(1, Rate / 10))];
 
     public static async Task Run(Results results)
     {
@@ -88,12 +89,15 @@ internal static class AdmissionSuite
     }
 
     private static int Containers(byte[] review) =>
-        JsonDocument.Parse(review).RootElement.GetProperty("request").GetProperty("object").GetProperty("spec").GetProperty("containers").GetArrayLength();
+        JsonDocument.Parse(review).RootElement.GetProperty("request").GetProperty("object").GetProperty("spec").GetProperty("containers")
+            .GetArrayLength();
 
     private static int Rewritten(byte[] answer)
     {
-        var patch = Convert.FromBase64String(JsonDocument.Parse(answer).RootElement.GetProperty("response").GetProperty("patch").GetString()!);
-        return JsonDocument.Parse(patch).RootElement.EnumerateArray().Count(operation => operation.GetProperty("path").GetString()!.EndsWith("/image", StringComparison.Ordinal));
+        var patch = Convert.FromBase64String(JsonDocument.Parse(answer).RootElement.GetProperty("response").GetProperty("patch")
+            .GetString()!);
+        return JsonDocument.Parse(patch).RootElement.EnumerateArray()
+            .Count(operation => operation.GetProperty("path").GetString()!.EndsWith("/image", StringComparison.Ordinal));
     }
 
     private static string Text(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace Kuik.Bench.Admission;
 
-/// <summary>Requests at a fixed rate, whether answers come or not: one that is sent late because others are late counts from the moment it was planned for.</summary>
+/// <summary>Requests at a fixed rate, whether answers come or not: one that is sent late because others are late counts from the moment it
+/// was planned for.</summary>
 internal static class OpenLoop
 {
     /// <summary>Sends for so long at such a rate.</summary>
@@ -16,7 +17,8 @@ internal static class OpenLoop
     {
         var requests = new Task<double>[(int)(perSecond * duration.TotalSeconds)];
         // A thread of its own that sleeps to the microsecond: a timer's ticks of a millisecond would be most of what is measured.
-        await Task.Factory.StartNew(() => Send(send, requests, perSecond), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await Task.Factory.StartNew(() => Send(send, requests, perSecond), CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
         var latencies = await Task.WhenAll(requests);
         Array.Sort(latencies);
         return latencies;
@@ -47,7 +49,8 @@ internal static class OpenLoop
     {
         while (Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), moment) is { Ticks: > 0 } left)
         {
-            var time = new TimeSpec { Seconds = left.Ticks / TimeSpan.TicksPerSecond, Nanoseconds = left.Ticks % TimeSpan.TicksPerSecond * 100 };
+            var time = new TimeSpec
+                { Seconds = left.Ticks / TimeSpan.TicksPerSecond, Nanoseconds = left.Ticks % TimeSpan.TicksPerSecond * 100 };
             _ = NanoSleep(ref time, 0);   // woken early by a signal, it sleeps again
         }
     }

@@ -5,7 +5,8 @@ using Kuik.Testing;
 
 namespace Kuik.Bench.Admission;
 
-/// <summary>A server that is asked over TLS: the webhook, or the endpoint that echoes. Both are published as the webhook is shipped.</summary>
+/// <summary>A server that is asked over TLS: the webhook, or the endpoint that echoes. Both are published as the webhook is
+/// shipped.</summary>
 internal sealed class Subject : IDisposable
 {
     /// <summary>
@@ -19,7 +20,8 @@ internal sealed class Subject : IDisposable
     private ServerProcess? process;
     private Uri? address;
 
-    private Subject(string name, string program, PemPair certificate) => (Name, this.program, this.certificate) = (name, program, certificate);
+    private Subject(string name, string program, PemPair certificate) =>
+        (Name, this.program, this.certificate) = (name, program, certificate);
 
     /// <summary>As in the results.</summary>
     public string Name { get; }
@@ -33,7 +35,9 @@ internal sealed class Subject : IDisposable
     public static async Task<Subject> Publish(string name, string project, string assembly)
     {
         var folder = Path.Combine(Checkout.Root, "artifacts/bench", name);
-        await RunTool.Run("dotnet", ["publish", Path.Combine(Checkout.Root, project), "-c", "Release", "--use-current-runtime", "-o", folder, "--nologo", "-v", "quiet"]);
+        await RunTool.Run("dotnet",
+            ["publish", Path.Combine(Checkout.Root, project), "-c", "Release", "--use-current-runtime", "-o", folder, "--nologo", "-v",
+                "quiet"]);
         return new Subject(name, Path.Combine(folder, assembly), new CertificateAuthority(name).Issue("CN=" + name, "127.0.0.1"));
     }
 
@@ -101,7 +105,9 @@ internal sealed class Subject : IDisposable
     {
         UseProxy = false,
         ActivityHeadersPropagator = null,
-        SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null },   // its authority is not what is measured
+        // its authority is not what is measured
+        SslOptions = new SslClientAuthenticationOptions
+            { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null },
     })
     {
         Timeout = TimeSpan.FromMinutes(5),   // the worst is to be seen, not to be cut off

@@ -42,7 +42,8 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
         await engine.Copy(set.Images.Select(image => image.Name), ImagesAtOnce);
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
-        var use = new CopyUse(seconds, ProcessUsage.CpuSeconds(process) - cpu, CpuSecondsOfRegistries(cache) - registries, ProcessUsage.PeakMemory(process)!.Value, idle);
+        var use = new CopyUse(seconds, ProcessUsage.CpuSeconds(process) - cpu, CpuSecondsOfRegistries(cache) - registries,
+            ProcessUsage.PeakMemory(process)!.Value, idle);
         await engine.Stop();
         return use;
     }
@@ -62,22 +63,27 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
                 peak = Math.Max(peak, reached);
         });
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        return new CopyUse(seconds, ProcessUsage.CpuSecondsOfEndedChildren() - cpu, CpuSecondsOfRegistries(cache) - registries, peak, IdleMemory: null);
+        return new CopyUse(seconds, ProcessUsage.CpuSecondsOfEndedChildren() - cpu, CpuSecondsOfRegistries(cache) - registries, peak,
+            IdleMemory: null);
     }
 
     /// <summary>The origin's own log of the run that has just ended.</summary>
     public (long All, long OfOldLayers) BytesSent()
     {
         var sent = origin.Requests().Skip(requestsSeen).Where(request => request.Method == "GET").ToList();
-        return (sent.Sum(request => request.BytesSent), sent.Where(request => set.OldLayers.Contains(request.Path.Split('/')[^1])).Sum(request => request.BytesSent));
+        return (sent.Sum(request => request.BytesSent),
+            sent.Where(request => set.OldLayers.Contains(request.Path.Split('/')[^1])).Sum(request => request.BytesSent));
     }
 
-    private double CpuSecondsOfRegistries(Registry cache) => ProcessUsage.CpuSeconds(origin.Process.Id) + ProcessUsage.CpuSeconds(cache.Process.Id);
+    private double CpuSecondsOfRegistries(Registry cache) =>
+        ProcessUsage.CpuSeconds(origin.Process.Id) + ProcessUsage.CpuSeconds(cache.Process.Id);
 
-    /// <returns>Its peak of memory in MiB. Read while it runs: what wait4 says begins with the memory of this process, from which it was forked.</returns>
+    /// <returns>Its peak of memory in MiB. Read while it runs: what wait4 says begins with the memory of this process, from which it was
+    /// forked.</returns>
     private static async Task<double> CopyWithSkopeo(Registry cache, string name, CancellationToken stop)
     {
-        var start = new ProcessStartInfo("skopeo", ["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false",
+        var start = new ProcessStartInfo("skopeo",
+            ["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false",
             $"docker://{name}", $"docker://{cache.Host}/{CachePath.Of(ImageReference.Parse(name))}:2"])
         {
             Environment = { ["XDG_DATA_HOME"] = SkopeoMemory, ["_CONTAINERS_ROOTLESS_UID"] = "1000" },
@@ -88,6 +94,8 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
         while (await Task.WhenAny(ended, Task.Delay(5, stop)) != ended)
             peak = Math.Max(peak, ProcessUsage.PeakMemory(process.Id) ?? 0);
         await ended;
-        return process.ExitCode == 0 ? peak : throw new ServerFailedException($"skopeo copy of {name} ended with exit code {process.ExitCode}");
+        return process.ExitCode == 0
+            ? peak
+            : throw new ServerFailedException($"skopeo copy of {name} ended with exit code {process.ExitCode}");
     }
 }

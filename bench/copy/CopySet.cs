@@ -8,7 +8,8 @@ namespace Kuik.Bench.Copy;
 /// <param name="Images">Their names on the origin, each with its digest.</param>
 /// <param name="OldLayers">Digests of the layers that the half-full cache holds.</param>
 /// <param name="HalfFull">That cache, stopped: its data is what each run begins with.</param>
-internal sealed record CopySet(string Name, IReadOnlyList<(string Name, string Digest)> Images, IReadOnlySet<string> OldLayers, Registry HalfFull)
+internal sealed record CopySet(string Name, IReadOnlyList<(string Name, string Digest)> Images, IReadOnlySet<string> OldLayers,
+    Registry HalfFull)
 {
     /// <summary>Makes the images and pushes them.</summary>
     /// <param name="name">For the table, and the repositories.</param>
@@ -52,7 +53,8 @@ internal sealed record CopySet(string Name, IReadOnlyList<(string Name, string D
         using var http = cache.Client("any");
         foreach (var (name, digest) in Images)
         {
-            using var ask = new HttpRequestMessage(HttpMethod.Get, new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/2", UriKind.Relative));
+            using var ask = new HttpRequestMessage(HttpMethod.Get,
+                new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/2", UriKind.Relative));
             ask.Headers.TryAddWithoutValidation("Accept", Oci.MediaTypes.OciManifest);
             using var answer = await http.SendAsync(ask);
             if (!answer.IsSuccessStatusCode || TestBlob.DigestOf(await answer.Content.ReadAsByteArrayAsync()) != digest)

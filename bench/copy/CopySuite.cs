@@ -12,8 +12,8 @@ namespace Kuik.Bench.Copy;
 internal sealed record CopyUse(double Seconds, double CpuSeconds, double RegistriesCpuSeconds, double PeakMemory, double? IdleMemory);
 
 /// <summary>
-/// Copies of images from a registry into another one: kuik's copy engine against <c>skopeo copy</c>, by turns, each run into a cache of its own.
-/// With SOAK=1, 10 GB through one engine instead.
+/// Copies of images from a registry into another one: kuik's copy engine against <c>skopeo copy</c>, by turns, each run into a cache of its
+/// own. With SOAK=1, 10 GB through one engine instead.
 /// </summary>
 internal static class CopySuite
 {
@@ -30,7 +30,8 @@ internal static class CopySuite
             return;
         }
         var warmUp = await CopySet.Make("warm-up", origin, count: 20, _ => [10_000, 10_000]);
-        await Measure("100 small images", speed: 1.3, name => CopySet.Make(name, origin, count: 100, image => [20_000, 50_000 + (image * 500), 100_000, 200_000]));
+        await Measure("100 small images", speed: 1.3,
+            name => CopySet.Make(name, origin, count: 100, image => [20_000, 50_000 + (image * 500), 100_000, 200_000]));
         await Measure("1 GB image", speed: 1, name => CopySet.Make(name, origin, count: 1, _ => [.. Enumerable.Repeat(100_000_000, 10)]));
         if (SlowOriginCase.Name.Contains(Setting.Wanted, StringComparison.Ordinal))
             await SlowOriginCase.Run(results, Runs);
@@ -87,9 +88,11 @@ internal static class CopySuite
         double Median(string subject, string metric) => results.Median(Suite, @case.Name, subject, metric);
 
         var faster = 1 / Median(Results.Kuik + "/skopeo", "wall time");
-        results.Goal(string.Create(CultureInfo.InvariantCulture, $"{@case.Name}: at least {speed:0.0} times skopeo's speed"), Show(faster), faster >= speed);
+        results.Goal(string.Create(CultureInfo.InvariantCulture, $"{@case.Name}: at least {speed:0.0} times skopeo's speed"), Show(faster),
+            faster >= speed);
         var memory = Median(Results.Kuik, "peak memory above idle");
-        results.Goal($"{@case.Name}: peak memory at most 40 MB above the same process idle", Show(memory) + " MiB", memory * 1.048576 <= 40);
+        results.Goal($"{@case.Name}: peak memory at most 40 MB above the same process idle", Show(memory) + " MiB",
+            memory * 1.048576 <= 40);
         if (!@case.IsHalfFull)
             return;
         var twice = Median(Results.Kuik, "sent by the origin, of layers that were there");

@@ -11,8 +11,9 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.Bench.Copy;
 
 /// <summary>
-/// The copy engine as image-fetcher hosts it, in a process of its own that runs with image-fetcher's runtime settings, so that what it uses can be read from
-/// /proc. Credentials and the repository lock, which the service takes from Kubernetes and Postgres, are none and one of this process.
+/// The copy engine as image-fetcher hosts it, in a process of its own that runs with image-fetcher's runtime settings, so that what it uses
+/// can be read from /proc. Credentials and the repository lock, which the service takes from Kubernetes and Postgres, are none and one of
+/// this process.
 /// </summary>
 internal sealed class HostCopyEngine
 {
@@ -40,7 +41,8 @@ internal sealed class HostCopyEngine
         {
             using var body = new StreamReader(http.Request.Body);
             var names = (await body.ReadToEndAsync()).Split('\n');
-            await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, async (name, stop) => await engine.Copy(ImageReference.Parse(name), stop));
+            await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = atOnce },
+                async (name, stop) => await engine.Copy(ImageReference.Parse(name), stop));
         });
         app.MapPullThrough();
         await app.RunAsync();
@@ -75,7 +77,8 @@ internal sealed class HostCopyEngine
         foreach (var (key, value) in more)
             command.Environment[key] = value;
         var process = ServerProcess.Start(Sandbox.Shared, Verb, folder, command);
-        await process.WaitUntil(async stop => (await http.GetAsync(new Uri("/", UriKind.Relative), stop)).StatusCode == System.Net.HttpStatusCode.NotFound);
+        await process.WaitUntil(async stop => (await http.GetAsync(new Uri("/", UriKind.Relative), stop))
+            .StatusCode == System.Net.HttpStatusCode.NotFound);
         return new HostCopyEngine(process, http);
     }
 

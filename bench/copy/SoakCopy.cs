@@ -6,8 +6,8 @@ using Kuik.Testing;
 namespace Kuik.Bench.Copy;
 
 /// <summary>
-/// 10 GB through one copy engine, a gigabyte at a time, in blobs of very different sizes and counts: the memory that it takes for each of them must not
-/// depend on either, nor grow with what it has copied before. What has been copied is deleted.
+/// 10 GB through one copy engine, a gigabyte at a time, in blobs of very different sizes and counts: the memory that it takes for each of
+/// them must not depend on either, nor grow with what it has copied before. What has been copied is deleted.
 /// </summary>
 internal static class SoakCopy
 {
@@ -30,14 +30,18 @@ internal static class SoakCopy
             await engine.Copy(names, CopyCase.ImagesAtOnce);
             peaks.Add(ProcessUsage.PeakMemory(process)!.Value - idle);
             CopySuite.Say(string.Create(CultureInfo.InvariantCulture,
-                $"gigabyte {gigabyte}: {kind.Images * kind.Layers} blobs of {kind.MegabytesEach} MB: at most {peaks[^1]:0.0} MiB above the {idle:0.0} MiB of the idle process, then {ProcessUsage.ResidentMemory(process) - idle:0.0}"));
-            results.Add(CopySuite.Suite, Case, Results.Kuik, $"peak memory above idle, {kind.Images * kind.Layers} blobs of {kind.MegabytesEach} MB", "MiB", peaks[^1]);
+                $"gigabyte {gigabyte}: {kind.Images * kind.Layers} blobs of {kind.MegabytesEach} MB: at most {peaks[^1]:0.0} MiB above the "
+                    + $"{idle:0.0} MiB of the idle process, then {ProcessUsage.ResidentMemory(process) - idle:0.0}"));
+            results.Add(CopySuite.Suite, Case, Results.Kuik,
+                $"peak memory above idle, {kind.Images * kind.Layers} blobs of {kind.MegabytesEach} MB", "MiB", peaks[^1]);
             foreach (var registry in new[] { origin, cache })
                 Directory.Delete(Path.Combine(registry.DataFolder, "docker"), recursive: true);
         }
         await engine.Stop();
-        results.Goal($"{Case}: at most 40 MB above the same process idle, whatever the size and count of blobs", $"{peaks.Max():0.0} MiB", peaks.Max() * 1.048576 <= 40);
-        results.Goal($"{Case}: the second half takes no more than the first", $"{peaks[5..].Max():0.0} and {peaks[..5].Max():0.0} MiB", peaks[5..].Max() <= peaks[..5].Max() + 4);
+        results.Goal($"{Case}: at most 40 MB above the same process idle, whatever the size and count of blobs", $"{peaks.Max():0.0} MiB",
+            peaks.Max() * 1.048576 <= 40);
+        results.Goal($"{Case}: the second half takes no more than the first", $"{peaks[5..].Max():0.0} and {peaks[..5].Max():0.0} MiB",
+            peaks[5..].Max() <= peaks[..5].Max() + 4);
     }
 
     private static async Task<IReadOnlyList<string>> Push(Registry origin, int gigabyte, (int Images, int Layers, int MegabytesEach) kind)
@@ -52,7 +56,8 @@ internal static class SoakCopy
     private static TestImage Image(int layers, int megabytesEach)
     {
         var config = new TestBlob("application/vnd.oci.image.config.v1+json", Guid.NewGuid().ToByteArray());
-        TestBlob[] blobs = [.. Enumerable.Range(0, layers).Select(_ => new TestBlob("application/vnd.oci.image.layer.v1.tar", RandomBytes(megabytesEach)))];
+        TestBlob[] blobs = [.. Enumerable.Range(0, layers)
+            .Select(_ => new TestBlob("application/vnd.oci.image.layer.v1.tar", RandomBytes(megabytesEach)))];
         var manifest = new JsonObject
         {
             ["schemaVersion"] = 2,
@@ -60,10 +65,12 @@ internal static class SoakCopy
             ["config"] = Entry(config),
             ["layers"] = new JsonArray([.. blobs.Select(Entry)]),
         };
-        return new TestImage("linux/amd64", MediaTypes.OciManifest, System.Text.Encoding.UTF8.GetBytes(manifest.ToJsonString()), config, blobs);
+        return new TestImage("linux/amd64", MediaTypes.OciManifest, System.Text.Encoding.UTF8.GetBytes(manifest.ToJsonString()), config,
+            blobs);
     }
 
-    private static JsonObject Entry(TestBlob blob) => new() { ["mediaType"] = blob.MediaType, ["size"] = blob.Bytes.Length, ["digest"] = blob.Digest };
+    private static JsonObject Entry(TestBlob blob) =>
+        new() { ["mediaType"] = blob.MediaType, ["size"] = blob.Bytes.Length, ["digest"] = blob.Digest };
 
     private static byte[] RandomBytes(int megabytes)
     {

@@ -19,7 +19,9 @@ internal static class Download
             var (buffer, got) = (new byte[Chunk], 0);
             int end;
             while ((end = buffer.AsSpan(0, got).IndexOf("\r\n\r\n"u8)) < 0)
-                got += socket.Receive(buffer.AsSpan(got)) is > 0 and var more ? more : throw new ServerFailedException($"{address}: no answer");
+                got += socket.Receive(buffer.AsSpan(got)) is > 0 and var more
+                    ? more
+                    : throw new ServerFailedException($"{address}: no answer");
             long taken = got - end - 4;
             while (socket.Receive(buffer) is > 0 and var next)
                 taken += next;
@@ -37,7 +39,9 @@ internal static class Download
         using var step = new PeriodicTimer(TimeSpan.FromSeconds(1d / StepsPerSecond));
         for (var left = (int)(time.TotalSeconds * StepsPerSecond); left > 0 && await step.WaitForNextTickAsync(); left--)
             for (var got = 0; got < buffer.Length;)
-                got += await socket.ReceiveAsync(buffer.AsMemory(got)) is > 0 and var more ? more : throw new ServerFailedException($"{address} broke off");
+                got += await socket.ReceiveAsync(buffer.AsMemory(got)) is > 0 and var more
+                    ? more
+                    : throw new ServerFailedException($"{address} broke off");
     }
 
     private static Socket Ask(Uri address, int? receiveBuffer = null)
@@ -46,7 +50,8 @@ internal static class Download
         if (receiveBuffer is { } size)
             socket.ReceiveBufferSize = size;
         socket.Connect(IPAddress.Parse(address.Host), address.Port);
-        socket.Send(Encoding.ASCII.GetBytes($"GET {address.AbsolutePath} HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n\r\n"));
+        socket.Send(Encoding.ASCII.GetBytes(
+            $"GET {address.AbsolutePath} HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n\r\n"));
         return socket;
     }
 }

@@ -24,5 +24,6 @@ internal sealed record PullServer(string Name, Uri Endpoint, ServerProcess Proce
     }
 
     private IEnumerable<int> Processes() => File.ReadAllText($"/proc/{Process.Id}/task/{Process.Id}/children")
-        .Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(child => int.Parse(child, CultureInfo.InvariantCulture)).Prepend(Process.Id);
+        .Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(child => int.Parse(child, CultureInfo.InvariantCulture))
+        .Prepend(Process.Id);
 }

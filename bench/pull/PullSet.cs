@@ -21,7 +21,8 @@ internal sealed record PullItem(string Path, long Size);
 /// <param name="Layer">200 MB, its checksum beside it as image-fetcher leaves it.</param>
 /// <param name="Bare">201 MB without one.</param>
 /// <param name="Gigabyte">1 GB, with its checksum.</param>
-internal sealed record PullSet(PullServer Registry, PullServer Store, PullItem Manifest, PullItem Small, PullItem Layer, PullItem Bare, PullItem Gigabyte)
+internal sealed record PullSet(PullServer Registry, PullServer Store, PullItem Manifest, PullItem Small, PullItem Layer, PullItem Bare,
+    PullItem Gigabyte)
 {
     private const string Repository = "registry.example.com/team/web";
     private const int Megabyte = 1_000_000;
@@ -30,7 +31,8 @@ internal sealed record PullSet(PullServer Registry, PullServer Store, PullItem M
     {
         var registry = await Kuik.Testing.Registry.Start();
         var blobs = Sandbox.Shared.NewFolder("blobs");
-        var image = TestImage.Of([TestLayer.Random(seed: 0, 20_000), .. Enumerable.Range(1, 60).Select(layer => TestLayer.Random(layer, 100))]);
+        var image = TestImage.Of(
+            [TestLayer.Random(seed: 0, 20_000), .. Enumerable.Range(1, 60).Select(layer => TestLayer.Random(layer, 100))]);
         await registry.Push(Repository, "1", image);
         var small = image.Layers[0];
         await File.WriteAllBytesAsync(Path.Combine(blobs, small.Digest), small.Bytes);

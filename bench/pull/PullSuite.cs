@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Kuik.Bench.Pull;
 
-/// <summary>Pulls through node-proxy, as published, against nginx before the same store, and against that store (for manifests: the registry) asked directly, by turns.</summary>
+/// <summary>Pulls through node-proxy, as published, against nginx before the same store, and against that store (for manifests: the
+/// registry) asked directly, by turns.</summary>
 internal sealed class PullSuite
 {
     public const string Suite = "pull";
@@ -22,7 +23,8 @@ internal sealed class PullSuite
     private readonly PullSet set;
     private readonly PullServer[] proxies;
 
-    private PullSuite(Results results, PullSet set, PullServer kuik, PullServer nginx) => (this.results, this.set, proxies) = (results, set, [kuik, nginx]);
+    private PullSuite(Results results, PullSet set, PullServer kuik, PullServer nginx) =>
+        (this.results, this.set, proxies) = (results, set, [kuik, nginx]);
 
     public static string Manifests(int connections) => $"warm manifest, {connections} connection{(connections == 1 ? "" : "s")}";
 
@@ -73,7 +75,8 @@ internal sealed class PullSuite
     private async Task RunAll(int run)
     {
         foreach (var connections in new[] { 1, 16, 64 })
-            await Each(Manifests(connections), run, [.. proxies, set.Registry], server => Ask(server, Manifests(connections), set.Manifest, connections));
+            await Each(Manifests(connections), run, [.. proxies, set.Registry],
+                server => Ask(server, Manifests(connections), set.Manifest, connections));
         await Each(SmallBlobs, run, [.. proxies, set.Registry], server => Ask(server, SmallBlobs, set.Small, 16));
         await Each(LargeBlobs(1), run, [.. proxies, set.Store], server => Take(server, LargeBlobs(1), set.Gigabyte, 1));
         await Each(LargeBlobs(4), run, [.. proxies, set.Store], server => Take(server, LargeBlobs(4), set.Gigabyte, 4));
@@ -101,14 +104,16 @@ internal sealed class PullSuite
         results.Add(Suite, @case, server.Name, "requests", "1/s", load.RequestsPerSecond);
         results.Add(Suite, @case, server.Name, "latency p50", "ms", load.MedianMilliseconds);
         results.Add(Suite, @case, server.Name, "latency p99", "ms", load.P99Milliseconds);
-        results.Add(Suite, @case, server.Name, "CPU per request", "us", (server.CpuSeconds - cpu) * 1e6 / (load.RequestsPerSecond * Seconds));
+        results.Add(Suite, @case, server.Name, "CPU per request", "us",
+            (server.CpuSeconds - cpu) * 1e6 / (load.RequestsPerSecond * Seconds));
     }
 
     private async Task Take(PullServer server, string @case, PullItem item, int streams)
     {
         var (cpu, begun) = (server.CpuSeconds, Stopwatch.GetTimestamp());
         await Task.WhenAll(Enumerable.Range(0, streams).Select(_ => Download.Whole(new Uri(server.Endpoint, item.Path), item.Size)));
-        results.Add(Suite, @case, server.Name, "throughput", "MB/s", item.Size * streams / 1e6 / Stopwatch.GetElapsedTime(begun).TotalSeconds);
+        results.Add(Suite, @case, server.Name, "throughput", "MB/s",
+            item.Size * streams / 1e6 / Stopwatch.GetElapsedTime(begun).TotalSeconds);
         results.Add(Suite, @case, server.Name, "CPU per GB", "s", (server.CpuSeconds - cpu) * 1e9 / (item.Size * streams));
     }
 
@@ -116,7 +121,8 @@ internal sealed class PullSuite
     {
         results.Add(Suite, Memory, server.Name, "peak of everything before the slow streams", "MiB", server.PeakMemory);
         server.ForgetPeak();
-        await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => Download.Slowly(new Uri(server.Endpoint, set.Layer.Path), 1_000_000, TimeSpan.FromSeconds(2 * Seconds))));
+        await Task.WhenAll(Enumerable.Range(0, 100)
+            .Select(_ => Download.Slowly(new Uri(server.Endpoint, set.Layer.Path), 1_000_000, TimeSpan.FromSeconds(2 * Seconds))));
         results.Add(Suite, SlowBlobs, server.Name, "peak memory", "MiB", server.PeakMemory);
     }
 

@@ -13,7 +13,8 @@ internal static class QuotedV1
         foreach (var (connections, low, high, ofRegistry) in new[] { (1, 232, 232, 0.28), (16, 230, 350, 0.30), (64, 413, 413, 0.27) })
         {
             results.Quote(PullSuite.Suite, PullSuite.Manifests(connections), Subject, "requests", "1/s", low, high);
-            results.Quote(PullSuite.Suite, PullSuite.Manifests(connections), "v1/registry (quoted)", "requests", "ratio", ofRegistry, ofRegistry);
+            results.Quote(PullSuite.Suite, PullSuite.Manifests(connections), "v1/registry (quoted)", "requests", "ratio", ofRegistry,
+                ofRegistry);
         }
         results.Quote(PullSuite.Suite, PullSuite.SmallBlobs, Subject, "requests", "1/s", 155, 243);
         results.Quote(PullSuite.Suite, PullSuite.ParallelBlobs, Subject, "throughput", "MB/s", 622, 693);

@@ -14,7 +14,8 @@ internal sealed record Load(double RequestsPerSecond, double MedianMilliseconds,
 /// <summary>Asks for one thing again and again with wrk, on one thread.</summary>
 internal static partial class RunWrk
 {
-    private static readonly string Accept = "Accept: " + string.Join(", ", MediaTypes.Manifests);   // without it the registry knows no OCI manifest
+    // without it the registry knows no OCI manifest
+    private static readonly string Accept = "Accept: " + string.Join(", ", MediaTypes.Manifests);
 
     /// <exception cref="ServerFailedException">Not everything was answered with 200.</exception>
     public static async Task<Load> Run(Uri address, int connections, int seconds)

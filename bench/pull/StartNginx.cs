@@ -22,7 +22,8 @@ internal static class StartNginx
     /// <summary>Where its cache is; deleted by the suite.</summary>
     public static readonly string CacheInMemory = $"/dev/shm/kuik-bench-{Environment.ProcessId}";
 
-    /// <summary>A caching proxy as one would tune it: manifests from a cache in memory that is as fresh as node-proxy's, blobs through 16 buffers of 64 KB.</summary>
+    /// <summary>A caching proxy as one would tune it: manifests from a cache in memory that is as fresh as node-proxy's, blobs through 16
+    /// buffers of 64 KB.</summary>
     /// <param name="store">The registry behind it.</param>
     public static Task<PullServer> Proxy(PullServer store) => Start("nginx", port => $$"""
           proxy_cache_path {{CacheInMemory}} keys_zone=manifests:10m;
@@ -63,7 +64,8 @@ internal static class StartNginx
             }
 
             """);
-        var process = ServerProcess.Start(Sandbox.Shared, name, folder, new ServerCommand("nginx", "-p", folder, "-c", Path.Combine(folder, "nginx.conf"))
+        var process = ServerProcess.Start(Sandbox.Shared, name, folder,
+            new ServerCommand("nginx", "-p", folder, "-c", Path.Combine(folder, "nginx.conf"))
         {
             Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
         });

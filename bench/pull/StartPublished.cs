@@ -29,7 +29,9 @@ internal static class StartPublished
         var answer = 0d;
         while (answer == 0 && !process.HasExited)
             answer = await Answers(client) ? Stopwatch.GetElapsedTime(begun).TotalSeconds : 0;
-        return answer > 0 ? (new PullServer(Results.Kuik, client.BaseAddress, process), metrics, answer) : throw process.Failed("ended at once");
+        return answer > 0
+            ? (new PullServer(Results.Kuik, client.BaseAddress, process), metrics, answer)
+            : throw process.Failed("ended at once");
     }
 
     // ServerProcess.WaitUntil asks every 25 ms: too coarse here.

@@ -8,7 +8,8 @@ namespace Kuik.Expiry;
 /// Announces work that is due: a request whose message was lost, a copy or an eviction whose replica has ended, the next attempt of a
 /// failed copy. Open work is in the work table; the broker's queues may be deleted at any time.
 /// </summary>
-public sealed class DueWorkAnnouncer(Npgsql.NpgsqlDataSource postgres, IBus bus, SchedulingOptions scheduling, ExpiryMetrics metrics, TimeProvider time)
+public sealed class DueWorkAnnouncer(Npgsql.NpgsqlDataSource postgres, IBus bus, SchedulingOptions scheduling, ExpiryMetrics metrics,
+    TimeProvider time)
 {
     /// <summary>The number of announcements in one batch.</summary>
     private const int PageSize = 500;

@@ -9,6 +9,7 @@ public sealed record ExpiryOptions(TimeSpan SweepInterval)
 {
     /// <exception cref="InvalidSettingException">The value is invalid.</exception>
     public static ExpiryOptions From(IConfiguration configuration) => new(
-        configuration.Read("Kuik:SweepInterval", TimeSpan.FromSeconds(30), "a time span of at least 0.1 second and at most a day, such as 00:00:30",
+        configuration.Read("Kuik:SweepInterval", TimeSpan.FromSeconds(30),
+            "a time span of at least 0.1 second and at most a day, such as 00:00:30",
             value => value >= TimeSpan.FromSeconds(0.1) && value <= TimeSpan.FromDays(1)));
 }

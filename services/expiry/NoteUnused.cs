@@ -10,8 +10,8 @@ public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOpti
     : IConsumer<PodGone>, IConsumer<WorkloadGone>
 {
     /// <summary>
-    /// Counts from now, not from when the last user went: late is the safe side, and an image that was requested, pulled or released in between counts
-    /// from then on as well. An image that a person requested by hand expires like any other.
+    /// Counts from now, not from when the last user went: late is the safe side, and an image that was requested, pulled or released in
+    /// between counts from then on as well. An image that a person requested by hand expires like any other.
     /// </summary>
     public static ImageUnused? Decide(ImageState image, bool isUsed, TimeSpan expiryDelay, DateTimeOffset now) =>
         image.CanBecomeUnused && !isUsed ? new ImageUnused(image.Image, now, now + expiryDelay) : null;
@@ -55,10 +55,4 @@ public sealed class NoteUnused(EventLogTransactions transactions, SchedulingOpti
             metrics.CountDecision("unused");
         return isNoted;
     }
-}
-
-/// <summary>The queue of <see cref="NoteUnused"/>: all replicas take from it.</summary>
-public sealed class NoteUnusedDefinition : ConsumerDefinition<NoteUnused>
-{
-    public NoteUnusedDefinition() => EndpointName = "kuik-note-unused";   // the queue in the broker: it outlives the name of the class
 }

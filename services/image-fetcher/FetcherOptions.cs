@@ -22,8 +22,10 @@ public sealed record FetcherOptions(string Name, TimeSpan Lease, int MaxConcurre
     /// <summary>Parses the options from the configuration.</summary>
     /// <exception cref="InvalidSettingException">A value is invalid.</exception>
     public static FetcherOptions From(IConfiguration configuration) => new(
-        configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{CopyEngineSetup.PortOf(configuration)}", "a name of its own for each replica"),
-        configuration.Read("Kuik:Fetch:Lease", TimeSpan.FromMinutes(2), "a duration of at least 00:00:02, such as 00:02:00", lease => lease >= TimeSpan.FromSeconds(2)),
+        configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{CopyEngineSetup.PortOf(configuration)}",
+            "a name of its own for each replica"),
+        configuration.Read("Kuik:Fetch:Lease", TimeSpan.FromMinutes(2), "a duration of at least 00:00:02, such as 00:02:00",
+            lease => lease >= TimeSpan.FromSeconds(2)),
         configuration.Read("Kuik:Fetch:MaxConcurrentImages", 3, "a number from 1 to 100", images => images is >= 1 and <= 100))
     {
         OpenTagsWithoutPostgres = configuration.Read("Kuik:Fetch:OpenTagsWithoutPostgres", false, "true or false"),

@@ -26,13 +26,16 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<ImageVerifier>();
         builder.Services.AddHostedService<CacheVerificationService>();
         builder.Services.AddHostedService<CacheAdoptionService>();
+        builder.Services.AddSingleton<ImageRefresher>();
+        builder.Services.AddHostedService<TagRefreshService>();
         builder.Services.AddSingleton<PullRecorder>();
         builder.Services.AddSingleton<FetcherMetrics>();
         // On shutdown, copies end at once and release their leases; a second later their messages return to the queue. This runs
         // before the engine's drain, which is registered earlier: another replica takes the images over and joins the downloads that are
         // still running here.
         builder.Services.AddHostedService<ConsumerShutdown>();
-        builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
+        builder.Services.Configure<MassTransitHostOptions>(bus => (bus.ConsumerStopTimeout, bus.StopTimeout) =
+            (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20)));
         builder.Services.AddHttpClient(CacheHealth.Client, client => client.Timeout = TimeSpan.FromSeconds(2))
             .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler   // the same connection as CacheRegistry's
             {
@@ -55,9 +58,10 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<ReadPullSecretNames>(services => async (image, ct) =>
         {
             await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(ct);
-            return image.Tag is null
+            var ofPods = image.Tag is null
                 ? await ImageUsers.PullSecretsOfRepository(connection, image.Name, ct)
                 : await ImageUsers.PullSecretsOfImage(connection, image.ToString(), ct);
+            return [.. ofPods.Union(await RepositoryPullSecrets.Of(connection, image.Name, ct))];
         });
         builder.Services.AddSingleton<PullSecretReader>();
         builder.Services.AddSingleton<PullSecretCache>();
@@ -81,6 +85,7 @@ internal static class FetcherSetup
             services.GetRequiredService<PullRecorder>().Record)
         {
             ShareCache = services.GetRequiredService<RepositoryLockProvider>().Share,
+            Copied = services.GetRequiredService<PullRecorder>().RecordCopy,
         };
     }
 }

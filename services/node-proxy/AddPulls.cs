@@ -34,7 +34,8 @@ internal static class AddPulls
         services.AddSingleton(provider => new BlobEndpoint(
             provider.GetRequiredService<IReadOnlyList<IPullSource>>(),
             new BlobRelay(options.NoProgressLimit, provider.GetRequiredService<TimeProvider>()),
-            new CircuitBreaker(options.DistrustPause, provider.GetRequiredService<TimeProvider>()), provider.GetRequiredService<ProxyMetrics>()));
+            new CircuitBreaker(options.DistrustPause, provider.GetRequiredService<TimeProvider>()),
+            provider.GetRequiredService<ProxyMetrics>()));
         services.AddSingleton(provider => new TagListEndpoint(
             Cache(provider), provider.GetRequiredService<OriginSource>(), options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ReferrerPages>();

@@ -6,8 +6,8 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// v1's counter under v1's name; the source of each answer, its duration and bytes; and the misses of the other sources. Every label has a bounded number of values;
-/// no client can invent one: an origin has a label of its own once something of it was served.
+/// v1's counter under v1's name; the source of each answer, its duration and bytes; and the misses of the other sources. Every label has a
+/// bounded number of values; no client can invent one: an origin has a label of its own once something of it was served.
 /// </summary>
 internal sealed class ProxyMetrics
 {
@@ -38,7 +38,8 @@ internal sealed class ProxyMetrics
         _misses = meter.CreateCounter<long>("kuik_proxy_misses", description: "Requests that a source did not serve, by reason");
         _turnedAway = meter.CreateCounter<long>(
             "kuik_proxy_turned_away", description: "Requests answered without asking a source, by status");
-        _seconds = meter.CreateHistogram("kuik_proxy_seconds", description: "Time from request to the end of the answer", advice: new InstrumentAdvice<double>
+        _seconds = meter.CreateHistogram("kuik_proxy_seconds", description: "Time from request to the end of the answer",
+            advice: new InstrumentAdvice<double>
         {
             HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
         });
@@ -62,7 +63,8 @@ internal sealed class ProxyMetrics
 
     public void Count(ImageReference image, string kind, int status, PullOutcome outcome, TimeSpan took)
     {
-        _requests.Add(1, new("registry", Label(image.Host, isServed: status < 400)), new("statusCode", status), new("cacheHit", outcome.Source is "cache" or PullOutcome.Memory ? "true" : "false"));
+        _requests.Add(1, new("registry", Label(image.Host, isServed: status < 400)), new("statusCode", status),
+            new("cacheHit", outcome.Source is "cache" or PullOutcome.Memory ? "true" : "false"));
         _pulls.Add(1, new("kind", kind), new("source", outcome.Source));
         _seconds.Record(took.TotalSeconds, new("kind", kind), new("source", outcome.Source));
     }

@@ -13,8 +13,8 @@ builder.AddKuikDefaults("pod-watcher");
 builder.AddKuikEventLog("pod-watcher", WatcherSetup.Documents);   // projects ImageView
 builder.AddKuikBus();
 builder.AddKuikRelay();                                           // from the log to the bus
-builder.AddPodRetention();                                        // archives the streams of pods that are long gone
-builder.AddClusterWatch();                                        // LeaderElectionService: PodReconciler, CachedImageIntentReconciler, CachedImageReconciler, RepositoryReconciler; ImageExpiryService, EndpointsReconciler, WebhookCertificateController
+builder.AddPodRetention();                                        // archives the streams of pods after their deletion
+builder.AddClusterWatch();                                        // leader election, controllers, expiry: see WatcherSetup
 var app = builder.Build();
 app.MapKuikHealth();
 await app.RunServiceOrCommandAsync(args);   // migrate, rebuild-usage: see EventLogCommands

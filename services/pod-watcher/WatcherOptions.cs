@@ -3,22 +3,26 @@ using Kuik.Hosting;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>This service's settings.</summary>
-/// <param name="Namespace">Where its Lease is: <c>Kuik:Namespace</c>, default <c>kuik-system</c>. It has to exist.</param>
-/// <param name="ProxyPorts">node-proxy's ports, by which an image is known to be ours: <c>Kuik:Proxy:Port</c> (default 7439) and <c>Kuik:Proxy:PreviousPorts</c>.</param>
-/// <param name="LeaseDuration">How long after its last sign of life a replica is taken to be gone: <c>Kuik:LeaseDuration</c>, default 15 s, at least 3 s.</param>
+/// <summary>The options of pod-watcher.</summary>
+/// <param name="Namespace">The namespace of the Lease, which has to exist: <c>Kuik:Namespace</c>, default <c>kuik-system</c>.</param>
+/// <param name="ProxyPorts">The ports of node-proxy, which identify a rewritten image: <c>Kuik:Proxy:Port</c> (default 7439) and
+/// <c>Kuik:Proxy:PreviousPorts</c>.</param>
+/// <param name="LeaseDuration">The time after its last renewal after which another replica may take the Lease: <c>Kuik:LeaseDuration</c>,
+/// default 15 s, at least 3 s.</param>
 /// <param name="FollowsAllPods">
-/// Which pods count: <c>Kuik:FollowedPods</c>, default <c>managed</c>, those that the webhook has rewritten; <c>all</c> (here true): every pod but those with the label
-/// <c>kube-image-keeper.enix.io/image-caching-policy: ignore</c>, for nodes whose runtime pulls through node-proxy as a mirror (docs/mirror-mode.md).
+/// The pods that count as users: <c>Kuik:FollowedPods</c>, default <c>managed</c>, those that the webhook has rewritten; <c>all</c> (here
+/// true): every pod except those with the label <c>kube-image-keeper.enix.io/image-caching-policy: ignore</c>, for nodes whose runtime
+/// pulls through node-proxy as a mirror (docs/mirror-mode.md).
 /// </param>
-internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int> ProxyPorts, TimeSpan LeaseDuration, bool FollowsAllPods = false)
+internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int> ProxyPorts, TimeSpan LeaseDuration,
+    bool FollowsAllPods = false)
 {
     /// <summary>The kinds of workloads that can use the images of their pod templates.</summary>
     public static readonly IReadOnlyList<string> WorkloadKinds = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"];
 
     /// <summary>
-    /// Which kinds of workloads count as users of images, beside pods: <c>Kuik:FollowedWorkloads</c>, default <c>none</c>; <c>all</c>, or some
-    /// of <see cref="WorkloadKinds"/>, separated by commas. A recorded use by a kind that is not among them ends.
+    /// The kinds of workloads that count as users of images, besides pods: <c>Kuik:FollowedWorkloads</c>, default <c>none</c>; <c>all</c>,
+    /// or some of <see cref="WorkloadKinds"/>, separated by commas. The recorded uses by other kinds are ended.
     /// </summary>
     public IReadOnlyList<string> FollowedWorkloads { get; init; } = [];
 
@@ -28,15 +32,17 @@ internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int>
     /// </summary>
     public long? CacheLimitInBytes { get; init; }
 
-    /// <summary>Reads them.</summary>
-    /// <exception cref="InvalidSettingException">One cannot be used.</exception>
+    /// <summary>Parses the options from the configuration.</summary>
+    /// <exception cref="InvalidSettingException">A value is invalid.</exception>
     public static WatcherOptions From(IConfiguration configuration)
     {
         var port = configuration.Read("Kuik:Proxy:Port", 7439, "a port between 1 and 65535", IsPort);
         return new WatcherOptions(
-            configuration.Read("Kuik:Namespace", "kuik-system", "the name of a namespace", name => name.Length <= 63 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-')),
+            configuration.Read("Kuik:Namespace", "kuik-system", "the name of a namespace",
+                name => name.Length <= 63 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-')),
             [port, .. configuration.ReadList("Kuik:Proxy:PreviousPorts").Select(PreviousPort)],
-            configuration.Read("Kuik:LeaseDuration", TimeSpan.FromSeconds(15), "a duration of at least 3 seconds, for example 00:00:15", d => d >= TimeSpan.FromSeconds(3)),
+            configuration.Read("Kuik:LeaseDuration", TimeSpan.FromSeconds(15), "a duration of at least 3 seconds, for example 00:00:15",
+                d => d >= TimeSpan.FromSeconds(3)),
             configuration["Kuik:FollowedPods"] switch
             {
                 null or "" or "managed" => false,

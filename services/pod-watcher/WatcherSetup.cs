@@ -4,7 +4,7 @@ using Marten;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What this service consists of, beside what every service has.</summary>
+/// <summary>Registers the parts of this service that other services do not have.</summary>
 internal static class WatcherSetup
 {
     /// <summary>This service's documents and projections in the event log.</summary>
@@ -16,14 +16,14 @@ internal static class WatcherSetup
         options.Projections.Add(new ImageViewProjection(), JasperFx.Events.Projections.ProjectionLifecycle.Async);
     }
 
-    /// <summary>Adds the watching of the cluster, for the replica that leads.</summary>
-    /// <exception cref="Hosting.InvalidSettingException">A setting cannot be used.</exception>
+    /// <summary>Adds leader election, and the controllers that run on the leader.</summary>
+    /// <exception cref="Hosting.InvalidSettingException">A setting is invalid.</exception>
     public static WebApplicationBuilder AddClusterWatch(this WebApplicationBuilder builder)
     {
         builder.AddKuikKubernetes();
         builder.Services.AddSingleton(WatcherOptions.From(builder.Configuration));
         builder.Services.AddSingleton<WatchedKinds>();
-        builder.Services.AddSingleton<LivePodLister>();
+        builder.Services.AddSingleton<LiveUserLister>();
         builder.Services.AddSingleton<ClusterObservation>();
         builder.Services.AddSingleton<WatcherMetrics>();
         builder.Services.AddSingleton<ControllerManager>();

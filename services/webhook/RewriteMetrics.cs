@@ -2,7 +2,8 @@ using System.Diagnostics.Metrics;
 
 namespace Kuik.Webhook;
 
-/// <summary>Counts containers by outcome: <c>kuik_webhook_containers_total{outcome="rewritten"|"already-rewritten"|"pull-policy-never"|…}</c>.</summary>
+/// <summary>Counts containers by outcome:
+/// <c>kuik_webhook_containers_total{outcome="rewritten"|"already-rewritten"|"pull-policy-never"|…}</c>.</summary>
 public sealed class RewriteMetrics
 {
     /// <summary>The meter's name.</summary>
@@ -24,7 +25,8 @@ public sealed class RewriteMetrics
             _containers.Add(decision.Skipped, KeyValuePair.Create<string, object?>("outcome", Label(Outcome.PodTooLarge)));
     }
 
-    private static string Label(Outcome outcome) => outcome switch
+    /// <summary>The label of an outcome, in kebab case.</summary>
+    internal static string Label(Outcome outcome) => outcome switch
     {
         Outcome.Rewritten => "rewritten",
         Outcome.Repointed => "repointed",

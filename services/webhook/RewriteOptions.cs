@@ -40,7 +40,8 @@ public sealed partial record RewriteOptions
         {
             Port = configuration.Read("Kuik:Proxy:Port", defaults.Port, APort, IsPort),
             PreviousPorts = [.. configuration.ReadList("Kuik:Proxy:PreviousPorts").Select(AsPort)],
-            IgnorePullPolicyAlways = configuration.Read("Kuik:Webhook:IgnorePullPolicyAlways", defaults.IgnorePullPolicyAlways, "true or false"),
+            IgnorePullPolicyAlways =
+                configuration.Read("Kuik:Webhook:IgnorePullPolicyAlways", defaults.IgnorePullPolicyAlways, "true or false"),
             IgnoredImages = ReadExpressions(configuration, "Kuik:Webhook:IgnoredImages"),
             AcceptedImages = ReadExpressions(configuration, "Kuik:Webhook:AcceptedImages"),
             Exclusions = PodExclusions.From(configuration),
@@ -58,11 +59,13 @@ public sealed partial record RewriteOptions
         if (text.Length == 0)
             throw new InvalidSettingException(key, text, "a regular expression; an empty one would match every image");
         if (text.Contains("[:", StringComparison.Ordinal))
-            throw new InvalidSettingException(key, text, "a regular expression without named character classes: write [a-z] for [[:lower:]]");
+            throw new InvalidSettingException(key, text,
+                "a regular expression without named character classes: write [a-z] for [[:lower:]]");
         try
         {
             // (?P<name>…) is Go's way to write (?<name>…).
-            return new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            return new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal),
+                RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         }
         catch (ArgumentException wrong)
         {
@@ -77,7 +80,8 @@ public sealed partial record RewriteOptions
     // One value with commas is a list too, but not at the comma of a{1,3}.
     private static Regex[] ReadExpressions(IConfiguration configuration, string key) =>
         configuration.GetSection(key) is { Value: { } joined }
-            ? [.. ListComma().Split(joined).Select(text => text.Trim()).Where(text => text.Length > 0).Select(text => Expression(key, text))]
+            ? [.. ListComma().Split(joined).Select(text => text.Trim()).Where(text => text.Length > 0)
+                .Select(text => Expression(key, text))]
             : [.. configuration.GetSection(key).GetChildren().Select(child => Expression(child.Path, child.Value ?? ""))];
 
     private const string APort = "a port, 1 to 65535";
@@ -85,7 +89,9 @@ public sealed partial record RewriteOptions
     private static bool IsPort(int port) => port is >= 1 and <= 65535;
 
     private static int AsPort(string text) =>
-        int.TryParse(text, out var port) && IsPort(port) ? port : throw new InvalidSettingException("Kuik:Proxy:PreviousPorts", text, "a list of ports, 1 to 65535");
+        int.TryParse(text, out var port) && IsPort(port)
+            ? port
+            : throw new InvalidSettingException("Kuik:Proxy:PreviousPorts", text, "a list of ports, 1 to 65535");
 
     [GeneratedRegex(@",(?![0-9]*\})")]
     private static partial Regex ListComma();

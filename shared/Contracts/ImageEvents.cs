@@ -17,7 +17,8 @@ public sealed record RequestedByPod(string Image, string WrittenAs, string PodUi
 /// <param name="RequestedAt">UTC.</param>
 public sealed record RequestedByPerson(string Image, string WrittenAs, string ObjectName, DateTimeOffset RequestedAt)
 {
-    /// <summary>The field manager that wrote <c>spec.sourceImage</c>, for example <c>kubectl-create</c>; null when the API does not say.</summary>
+    /// <summary>The field manager that wrote <c>spec.sourceImage</c>, for example <c>kubectl-create</c>; null when the API does not
+    /// say.</summary>
     public string? FieldManager { get; init; }
 }
 
@@ -66,7 +67,8 @@ public sealed record ImageExpirySet(string Image, DateTimeOffset ExpiresAt, Date
 /// <param name="RemovedAt">UTC.</param>
 public sealed record ImageExpiryRemoved(string Image, DateTimeOffset RemovedAt);
 
-/// <summary>A request or a failed copy is due for another attempt: only a message, the log has it from earlier versions. Written by expiry.</summary>
+/// <summary>A request or a failed copy is due for another attempt: only a message, the log has it from earlier versions. Written by
+/// expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="OpenSince">UTC: when it became due.</param>
 /// <param name="AnnouncedAt">UTC.</param>
@@ -93,7 +95,8 @@ public sealed record ImageFetchStarted(string Image, string By, DateTimeOffset L
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Digest">Digest of the manifest or index as the origin serves it: <c>sha256:</c> and 64 hex digits.</param>
 /// <param name="MediaType">The origin's media type for it.</param>
-/// <param name="Platforms">The platforms of an index that are stored, as <c>os[(version)]/arch[/variant]</c>; empty for a single manifest.</param>
+/// <param name="Platforms">The platforms of an index that are stored, as <c>os[(version)]/arch[/variant]</c>; empty for a single
+/// manifest.</param>
 /// <param name="MissingPlatforms">Platforms that are configured and that the index does not name.</param>
 /// <param name="SizeInBytes">Manifests, configurations and compressed layers of what is stored.</param>
 /// <param name="BytesCopied">Blob bytes that came from the origin for this copy.</param>
@@ -109,7 +112,8 @@ public sealed record ImageCached(
     public long Attempt { get; init; }
 }
 
-/// <summary>The cache registry no longer has all of an image that is recorded as cached: it is copied again. Written by image-fetcher.</summary>
+/// <summary>The cache registry no longer has all of an image that is recorded as cached: it is copied again. Written by
+/// image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Reason">One sentence for a person: what is missing.</param>
 /// <param name="Attempt">The claim whose copy was lost: it counts only while the image is cached by that one.</param>
@@ -138,6 +142,50 @@ public sealed record ImageAdopted(
     string Image, string Digest, string MediaType, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms,
     long SizeInBytes, long Attempt, DateTimeOffset AdoptedAt);
 
+/// <summary>A person asked that the image be compared with its origin at once, and copied where they differ. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="RequestedAt">UTC.</param>
+public sealed record RefreshRequested(string Image, DateTimeOffset RequestedAt)
+{
+    /// <summary>The field manager that set the annotation; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
+
+/// <summary>The origin was asked for a cached image. Recorded when its answer differs from the last one, when a person asked, and else once a
+/// day at most. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Answer"><c>same</c>: it has what the cache has. Else as <see cref="ImageFetchFailed.Kind"/>; <c>gone</c> and <c>refused</c>
+/// are the origin's decision, after the others it is asked again soon.</param>
+/// <param name="Attempt">The claim whose copy was compared: it counts only while the image is cached by that one.</param>
+/// <param name="CheckedAt">UTC.</param>
+public sealed record OriginChecked(string Image, string Answer, long Attempt, DateTimeOffset CheckedAt)
+{
+    /// <summary>One sentence for a person, without credentials; null when the answer is <c>same</c>.</summary>
+    public string? Reason { get; init; }
+}
+
+/// <summary>The tag names another digest at its origin, and in the cache from now on. Pods that run the previous one keep it. Written by
+/// image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="PreviousDigest">The digest that the cache had under the tag: <c>sha256:</c> and 64 hex digits.</param>
+/// <param name="Digest">The digest that it has now.</param>
+/// <param name="MediaType">As in <see cref="ImageCached"/>, like the following ones.</param>
+/// <param name="Platforms">The platforms of an index that are stored; empty for a single manifest.</param>
+/// <param name="MissingPlatforms">Platforms that are configured and that the index does not name.</param>
+/// <param name="SizeInBytes">Manifests, configurations and compressed layers of what is stored.</param>
+/// <param name="BytesCopied">Blob bytes that came from the origin for this copy.</param>
+/// <param name="BytesAlreadyThere">Blob bytes that the cache had before.</param>
+/// <param name="Duration">The duration of the copy.</param>
+/// <param name="MovedAt">UTC: when the cache served the new digest.</param>
+public sealed record TagMoved(
+    string Image, string PreviousDigest, string Digest, string MediaType, IReadOnlyList<string> Platforms,
+    IReadOnlyList<string> MissingPlatforms, long SizeInBytes, long BytesCopied, long BytesAlreadyThere, TimeSpan Duration,
+    DateTimeOffset MovedAt)
+{
+    /// <summary>The claim whose copy it replaces: it counts only while the image is cached by that one.</summary>
+    public long Attempt { get; init; }
+}
+
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>,
@@ -146,7 +194,8 @@ public sealed record ImageAdopted(
 /// <param name="RetryHelps">False when another try will fail the same way until a person changes something.</param>
 /// <param name="RetryAt">UTC: the next try; later when a retry is not expected to help.</param>
 /// <param name="FailedAt">UTC.</param>
-public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt, DateTimeOffset FailedAt)
+public sealed record ImageFetchFailed(string Image, string Kind, string Reason, bool RetryHelps, DateTimeOffset RetryAt,
+    DateTimeOffset FailedAt)
 {
     /// <summary>The claim that it ends: it counts only while that is the current one. 0 in events of earlier versions, which count for
     /// any.</summary>
@@ -207,7 +256,8 @@ public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
     public string? PodsListedAt { get; init; }
 }
 
-/// <summary>An expired image has not been evicted in time: only a message, the log has it from earlier versions. Written by expiry.</summary>
+/// <summary>An expired image has not been evicted in time: only a message, the log has it from earlier versions. Written by
+/// expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="ExpiredAt">UTC: when it became due.</param>
 /// <param name="AnnouncedAt">UTC.</param>

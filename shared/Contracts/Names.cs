@@ -27,13 +27,15 @@ public static class Names
     /// <summary>On a CachedImage: which Repository it belongs to.</summary>
     public const string RepositoryLabel = "kuik.enix.io/repository";
 
-    /// <summary>Kubernetes sets it on the API's copy of a static pod, whose images the kubelet reads from a file: rewriting it changes nothing.</summary>
+    /// <summary>Kubernetes sets it on the API's copy of a static pod, whose images the kubelet reads from a file: rewriting it changes
+    /// nothing.</summary>
     public const string MirrorPodAnnotation = "kubernetes.io/config.mirror";
 
     /// <summary>Longest annotation key without a prefix, in bytes.</summary>
     private const int LongestKey = 63;
 
-    /// <summary>The annotation that keeps a container's original image; the container's name becomes its hex SHA-1 where the key would be too long.</summary>
+    /// <summary>The annotation that keeps a container's original image; the container's name becomes its hex SHA-1 where the key would be
+    /// too long.</summary>
     public static string OriginalImageAnnotation(string container) => Key("original-image-", container);
 
     /// <summary>The same for an init container.</summary>
@@ -47,6 +49,8 @@ public static class Names
     // CA5350: SHA-1 names a key here, as in v1; nothing relies on it being hard to forge.
 #pragma warning disable CA5350
     private static string Key(string prefix, string container) =>
-        prefix.Length + Encoding.UTF8.GetByteCount(container) <= LongestKey ? prefix + container : prefix + Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(container)));
+        prefix.Length + Encoding.UTF8.GetByteCount(container) <= LongestKey
+            ? prefix + container
+            : prefix + Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(container)));
 #pragma warning restore CA5350
 }

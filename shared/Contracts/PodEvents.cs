@@ -9,9 +9,11 @@ namespace Kuik.Contracts;
 /// <param name="Name">The pod's name.</param>
 /// <param name="Images">One entry for each container, init container, ephemeral container and image volume whose image Kuik
 /// rewrote.</param>
-/// <param name="PullSecrets">Names of secrets in the pod's namespace that may open its registries: the pod's own, then its ServiceAccount's.</param>
+/// <param name="PullSecrets">Names of secrets in the pod's namespace that may open its registries: the pod's own, then its
+/// ServiceAccount's.</param>
 /// <param name="ObservedAt">UTC.</param>
-public sealed record PodObserved(string PodUid, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets, DateTimeOffset ObservedAt)
+public sealed record PodObserved(string PodUid, string Namespace, string Name, IReadOnlyList<PodImage> Images,
+    IReadOnlyList<string> PullSecrets, DateTimeOffset ObservedAt)
 {
     /// <summary>The node; null until the pod is scheduled.</summary>
     public string? Node { get; init; }
@@ -38,8 +40,8 @@ public sealed record PodObserved(string PodUid, string Namespace, string Name, I
 /// <param name="WrittenAs">The reference as the pod's author wrote it.</param>
 public sealed record PodImage(string Container, string Image, string WrittenAs)
 {
-    /// <summary>The digest that the container runs, as <c>status.containerStatuses[].imageID</c> names it: <c>sha256:</c> and 64 hex digits;
-    /// null until it is known.</summary>
+    /// <summary>The digest that the container runs, as <c>status.containerStatuses[].imageID</c> names it: <c>sha256:</c> and 64 hex
+    /// digits; null until it is known.</summary>
     public string? Digest { get; init; }
 }
 
@@ -51,8 +53,8 @@ public sealed record PodImage(string Container, string Image, string WrittenAs)
 /// <param name="GoneAt">UTC: when its absence was noticed.</param>
 public sealed record PodGone(string PodUid, string Namespace, string Name, IReadOnlyList<string> Images, DateTimeOffset GoneAt)
 {
-    /// <summary><c>Deleted</c> (its deletion was seen), <c>Absent</c> (a complete list lacks it) or <c>LabelRemoved</c> (it lives and is no longer
-    /// followed); null in events of earlier versions.</summary>
+    /// <summary><c>Deleted</c> (its deletion was seen), <c>Absent</c> (a complete list lacks it) or <c>LabelRemoved</c> (it lives and is no
+    /// longer followed); null in events of earlier versions.</summary>
     public string? Reason { get; init; }
 
     /// <summary>UTC: the pod's <c>metadata.deletionTimestamp</c>; null when it was not seen.</summary>

@@ -9,7 +9,8 @@ namespace Kuik.Contracts;
 /// <param name="Namespace">The workload's namespace.</param>
 /// <param name="Name">The workload's name.</param>
 /// <param name="Images">One entry for each container, init container and image volume of the template, as its author wrote it.</param>
-/// <param name="PullSecrets">Names of secrets in the namespace that may open its registries: the template's own, then its ServiceAccount's.</param>
+/// <param name="PullSecrets">Names of secrets in the namespace that may open its registries: the template's own, then its
+/// ServiceAccount's.</param>
 /// <param name="ObservedAt">UTC.</param>
 public sealed record WorkloadObserved(
     string WorkloadUid, string Kind, string Namespace, string Name, IReadOnlyList<PodImage> Images, IReadOnlyList<string> PullSecrets,

@@ -13,7 +13,8 @@ internal sealed class EventLogMetrics
     {
         _meter = meters.Create("Kuik.EventLog");
         _transactions = _meter.CreateCounter<long>("kuik_event_log_transactions",
-            description: "Attempts of a transaction, by outcome: committed, conflict (decided again), away or fault; reason: the SQLSTATE, or unreachable");
+            description: "Attempts of a transaction, by outcome: committed, conflict (decided again), away or fault; reason: the SQLSTATE, "
+                + "or unreachable");
         _meter.CreateObservableCounter("kuik_event_log_postgres_away_seconds", () => availability.Away.TotalSeconds,
             description: "How long Postgres could not be used by a part of this process, in seconds");
     }
@@ -27,7 +28,8 @@ internal sealed class EventLogMetrics
             description: "Events that a projection or the relay has before it, by shard; only of the replica that leads");
         _meter.CreateObservableGauge("kuik_event_log_lag_seconds", () => progress().Select(shard =>
             new Measurement<double>(shard.Lag.TotalSeconds, KeyValuePair.Create<string, object?>("shard", shard.Shard))),
-            description: "Age of the oldest event that a projection or the relay has before it, in seconds, by shard; 0 when there is none");
+            description: "Age of the oldest event that a projection or the relay has before it, in seconds, by shard; 0 when there is "
+                + "none");
     }
 
     /// <summary>Counts a committed attempt.</summary>
@@ -41,5 +43,6 @@ internal sealed class EventLogMetrics
         Count(EventLogFault.MeansAway(fault) ? "away" : "fault", EventLogFault.KindOf(fault) ?? fault.GetType().Name);
 
     private void Count(string outcome, string reason) =>
-        _transactions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome), KeyValuePair.Create<string, object?>("reason", reason));
+        _transactions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome),
+            KeyValuePair.Create<string, object?>("reason", reason));
 }

@@ -50,7 +50,8 @@ public static class EventLogSetup
     /// service that has work without it.</param>
     /// <exception cref="InvalidSettingException">The connection string is missing or invalid.</exception>
     public static WebApplicationBuilder AddKuikEventLog(
-        this WebApplicationBuilder builder, string service, Action<StoreOptions>? configure = null, HealthStatus whenUnreachable = HealthStatus.Unhealthy)
+        this WebApplicationBuilder builder, string service, Action<StoreOptions>? configure = null,
+        HealthStatus whenUnreachable = HealthStatus.Unhealthy)
     {
         var postgres = ReadConnectionString(builder.Configuration);
         var scheduling = SchedulingOptions.From(builder.Configuration);
@@ -108,6 +109,7 @@ public static class EventLogSetup
         options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
         options.Storage.ExtendedSchemaObjects.Add(ImageStates.Table());
         options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());
+        options.Storage.ExtendedSchemaObjects.Add(RepositoryConfigurations.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;
@@ -146,7 +148,8 @@ public static class EventLogSetup
             if (string.IsNullOrEmpty(connection.Host))
                 throw new InvalidSettingException(Key, "(hidden)", Accepted);
             // Npgsql's own ContainsKey is true for every keyword that it knows.
-            var given = new DbConnectionStringBuilder { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
+            var given = new DbConnectionStringBuilder
+                { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
             if (!given.Contains("MaxAutoPrepare", StringComparer.OrdinalIgnoreCase))
                 connection.MaxAutoPrepare = 100;
             // Marten writes now() at time zone 'utc' into a timestamptz, which is right only in a session with the

@@ -8,7 +8,7 @@ namespace Kuik.Hosting;
 /// <param name="longest">The limit; null: 30 s.</param>
 public sealed class BackOff(TimeProvider time, TimeSpan? longest = null)
 {
-    private static readonly TimeSpan _first = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(1);
 
     private readonly TimeSpan _longest = longest ?? TimeSpan.FromSeconds(30);
     private int _failures;
@@ -33,7 +33,7 @@ public sealed class BackOff(TimeProvider time, TimeSpan? longest = null)
     public void Reset() => _failures = 0;
 
     /// <summary>The next wait, which counts as one more failure.</summary>
-    public TimeSpan Next() => Delay(++_failures, _first, _longest);
+    public TimeSpan Next() => Delay(++_failures, FirstWait, _longest);
 
     /// <summary>Waits.</summary>
     public Task Wait(CancellationToken ct) => Task.Delay(Next(), time, ct);

@@ -45,7 +45,8 @@ public static class KuikDefaults
     /// <param name="largest">The metric that may have 2,000 series; default none.</param>
     public static WebApplicationBuilder AddKuikDefaults(this WebApplicationBuilder builder, string service, string? largest = null)
     {
-        AppDomain.CurrentDomain.UnhandledException += (_, fault) => EndWithOneLine(service, (Exception)fault.ExceptionObject, builder.Configuration["Urls"]);
+        AppDomain.CurrentDomain.UnhandledException += (_, fault) =>
+            EndWithOneLine(service, (Exception)fault.ExceptionObject, builder.Configuration["Urls"]);
         CheckUrls(builder.Configuration["Urls"]);
 
         builder.Logging.ClearProviders();
@@ -82,7 +83,8 @@ public static class KuikDefaults
         app.UseHealthChecks("/readyz", new HealthCheckOptions
         {
             ResponseWriter = (http, report) => http.Response.WriteAsync(
-                string.Join('\n', report.Entries.Select(e => $"{e.Key}: {e.Value.Status} {e.Value.Description}").Prepend(report.Status.ToString())) + "\n"),
+                string.Join('\n', report.Entries.Select(e => $"{e.Key}: {e.Value.Status} {e.Value.Description}")
+                    .Prepend(report.Status.ToString())) + "\n"),
             ResultStatusCodes =
             {
                 [HealthStatus.Healthy] = 200,
@@ -101,7 +103,8 @@ public static class KuikDefaults
         {
             if (!TryParse(url, out var address) || address.Scheme is not ("http" or "https") || address.Port > 65535
                 || !(address.IsUnixPipe || address.Host is "*" or "+" || Uri.CheckHostName(address.Host) != UriHostNameType.Unknown))
-                throw new InvalidSettingException("Urls", url, "addresses such as http://127.0.0.1:8080 or https://*:9443, with ; between them");
+                throw new InvalidSettingException("Urls", url,
+                    "addresses such as http://127.0.0.1:8080 or https://*:9443, with ; between them");
         }
     }
 
@@ -124,7 +127,8 @@ public static class KuikDefaults
         var line = fault switch
         {
             IOException { InnerException: AddressInUseException or SocketException } cannotBind => cannotBind.Message,
-            SocketException cannotBind when cannotBind.StackTrace?.Contains("Server.Kestrel", StringComparison.Ordinal) == true => $"cannot listen on {urls}: {cannotBind.Message}",
+            SocketException cannotBind when cannotBind.StackTrace?.Contains("Server.Kestrel", StringComparison.Ordinal) == true =>
+                $"cannot listen on {urls}: {cannotBind.Message}",
             _ => Chain(fault).OfType<InvalidSettingException>().FirstOrDefault()?.Message,
         };
         if (line is null)

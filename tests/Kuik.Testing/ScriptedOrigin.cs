@@ -77,7 +77,8 @@ public sealed class ScriptedOrigin : IAsyncDisposable
     /// <param name="tls">The certificate for TLS; null for plain HTTP.</param>
     public static async Task<ScriptedOrigin> Start(PemPair? tls = null)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new());   // no file is watched: a test may start a hundred of these, and watches are few
+        // no file is watched: a test may start a hundred of these, and watches are few
+        var builder = WebApplication.CreateEmptyBuilder(new());
         builder.WebHost.UseKestrelCore();
         builder.ListenOnFreePort(tls);
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);

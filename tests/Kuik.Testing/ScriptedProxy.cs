@@ -83,10 +83,12 @@ public sealed class ScriptedProxy : IAsyncDisposable
             var client = connection.GetStream();
             var head = await ReadHead(client);
             var (method, target) = (head[0].Split(' ')[0], head[0].Split(' ')[1]);
-            var shown = head.FirstOrDefault(line => line.StartsWith("Proxy-Authorization:", StringComparison.OrdinalIgnoreCase))?.Split(':', 2)[1].Trim();
+            var shown = head.FirstOrDefault(line => line.StartsWith("Proxy-Authorization:", StringComparison.OrdinalIgnoreCase))
+                ?.Split(':', 2)[1].Trim();
             ledger.Enqueue(new ProxyRequest(method, target, shown));
             if (wanted is not null && shown != wanted)
-                await Say(client, "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"proxy\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                await Say(client, "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic "
+                    + "realm=\"proxy\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             else if (!leads.TryGetValue(method == "CONNECT" ? target : HostAndPort(target), out var host))
                 await Say(client, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             else
@@ -106,7 +108,9 @@ public sealed class ScriptedProxy : IAsyncDisposable
         if (method == "CONNECT")
             await Say(client, "HTTP/1.1 200 Connection established\r\n\r\n");
         else
-            await Say(server, string.Join("\r\n", head.Skip(1).Where(IsForServer).Prepend($"{method} {new Uri(target).PathAndQuery} HTTP/1.1").Append("Connection: close")) + "\r\n\r\n");
+            await Say(server, string.Join("\r\n",
+                head.Skip(1).Where(IsForServer).Prepend($"{method} {new Uri(target).PathAndQuery} HTTP/1.1").Append("Connection: close"))
+                    + "\r\n\r\n");
         await Task.WhenAny(client.CopyToAsync(server, stopping.Token), server.CopyToAsync(client, stopping.Token));
     }
 
@@ -125,7 +129,8 @@ public sealed class ScriptedProxy : IAsyncDisposable
     private static string HostAndPort(string address) => new Uri(address) is var uri ? $"{uri.Host}:{uri.Port}" : "";
 
     private static bool IsForServer(string line) =>
-        !line.StartsWith("Proxy-", StringComparison.OrdinalIgnoreCase) && !line.StartsWith("Connection:", StringComparison.OrdinalIgnoreCase);
+        !line.StartsWith("Proxy-", StringComparison.OrdinalIgnoreCase)
+            && !line.StartsWith("Connection:", StringComparison.OrdinalIgnoreCase);
 
     private Task Say(NetworkStream stream, string text) => stream.WriteAsync(Encoding.ASCII.GetBytes(text), stopping.Token).AsTask();
 }

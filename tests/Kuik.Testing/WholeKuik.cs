@@ -81,7 +81,8 @@ public sealed class WholeKuik
         var rabbitMq = Told("RabbitMQ", RabbitMq.StartOwn(options.Sandbox));
         var kubernetes = Told("Kubernetes API", KubernetesApi.StartOwn(options.Sandbox));
         var cache = await Registry.Start(new RegistryOptions { Name = "cache", Sandbox = options.Sandbox });
-        var cacheForReading = await Registry.Start(new RegistryOptions { Name = "cache-for-reading", ReadOnlyOver = cache, Sandbox = options.Sandbox });
+        var cacheForReading =
+            await Registry.Start(new RegistryOptions { Name = "cache-for-reading", ReadOnlyOver = cache, Sandbox = options.Sandbox });
         await Task.WhenAll(postgres, rabbitMq, kubernetes);
         var kuik = new WholeKuik(await postgres, await rabbitMq, await kubernetes, cache, cacheForReading)
         {
@@ -187,14 +188,16 @@ public sealed class WholeKuik
         });
 
         // The configuration as it is deployed; only where the API server finds the webhook differs: here it is no Service, but an address.
-        await Kubernetes.Kubectl("apply", "-f", Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml"));
+        await Kubernetes.Kubectl("apply", "-f",
+            Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml"));
         var names = await Kubernetes.Kubectl("get", "mutatingwebhookconfigurations", "-o", "name");
         var where = JsonSerializer.Serialize(new
         {
             url = $"https://127.0.0.1:{https}/mutate-core-v1-pod",
             caBundle = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(authority.Pem)),
         });
-        await Kubernetes.Kubectl("patch", names.Trim(), "--type=json", "-p", $$"""[{"op":"replace","path":"/webhooks/0/clientConfig","value":{{where}}}]""");
+        await Kubernetes.Kubectl("patch", names.Trim(), "--type=json", "-p",
+            $$"""[{"op":"replace","path":"/webhooks/0/clientConfig","value":{{where}}}]""");
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

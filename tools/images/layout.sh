@@ -12,8 +12,8 @@ add_blob() {
   jq -nc --arg type "$3" --arg digest "sha256:$digest" --argjson size "$size" '{mediaType: $type, digest: $digest, size: $size}'
 }
 
-# pack_folder LAYOUT FOLDER: the folder as a layer; prints {"diff_id": …, "layer": descriptor}. Root owns every file; modes are kept, so that
-# other users read what root made readable.
+# pack_folder LAYOUT FOLDER: the folder as a layer; prints {"diff_id": …, "layer": descriptor}. Root owns every file; modes are kept, so
+# that other users read what root made readable.
 pack_folder() {
   local tar diff_id
   tar=$(mktemp -p "$1")
@@ -31,7 +31,8 @@ add_image() {
   local config manifest file
   file=$(mktemp -p "$1")
   jq -nc --argjson config "$3" --argjson layers "$4" --arg architecture "$2" --arg created "$created" \
-    '{created: $created, architecture: $architecture, os: "linux"} + $config + {rootfs: {type: "layers", diff_ids: [$layers[].diff_id]}}' >"$file"
+    '{created: $created, architecture: $architecture, os: "linux"} + $config
+      + {rootfs: {type: "layers", diff_ids: [$layers[].diff_id]}}' >"$file"
   config=$(add_blob "$1" "$file" application/vnd.oci.image.config.v1+json)
   file=$(mktemp -p "$1")
   jq -nc --argjson config "$config" --argjson layers "$4" \
@@ -49,7 +50,8 @@ write_archive() {
   index=$(add_blob "$1" "$file" application/vnd.oci.image.index.v1+json)
   # No "platform" here, not even an empty one: containerd 1.6 would import nothing.
   jq -nc --argjson index "$index" --arg name "$2" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [
-    $index + {annotations: {"io.containerd.image.name": $name, "org.opencontainers.image.ref.name": ($name | split(":")[-1])}}]}' >"$1/index.json"
+    $index + {annotations: {"io.containerd.image.name": $name,
+      "org.opencontainers.image.ref.name": ($name | split(":")[-1])}}]}' >"$1/index.json"
   echo '{"imageLayoutVersion":"1.0.0"}' >"$1/oci-layout"
   chmod -R u=rwX,go=rX "$1"
   tar -C "$1" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf "$3.new" blobs index.json oci-layout

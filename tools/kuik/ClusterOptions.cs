@@ -10,7 +10,7 @@ namespace Kuik.CommandLine;
 internal sealed class ClusterOptions
 {
     /// <summary>For interactive use: 10 s until a response begins, 10 s without a byte, a minute for a list.</summary>
-    private static readonly KubernetesLimits _limits = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1));
+    private static readonly KubernetesLimits Limits = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1));
 
     private readonly Option<string?> _kubeconfig = new("--kubeconfig")
     {
@@ -49,7 +49,7 @@ internal sealed class ClusterOptions
         var (given, context) = (arguments.GetValue(_kubeconfig), arguments.GetValue(_context));
         try
         {
-            return new KubernetesApi(new k8s.Kubernetes(Read(given, context)), _limits);
+            return new KubernetesApi(new k8s.Kubernetes(Read(given, context)), Limits);
         }
         catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException or FormatException)
         {

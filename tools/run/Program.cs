@@ -27,6 +27,8 @@ catch (Exception e) when (e is ServerFailedException or TimeoutException)
 {
     Console.Error.WriteLine($"\nmake run: {e.Message}");
     if (runState.HasStarted)
-        Console.Error.WriteLine("What was started goes on running, so that it can be looked at (artifacts/run/env has the addresses once all is up); make stop ends it.");
+        Console.Error.WriteLine(
+            "What was started goes on running, so that it can be looked at (artifacts/run/env has the addresses once all is up); make stop "
+                + "ends it.");
     return 1;
 }

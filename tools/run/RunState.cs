@@ -75,15 +75,19 @@ internal sealed class RunState(string folder)
             Everything runs on. Try next:
               . {Path.GetRelativePath(Checkout.Root, EnvFile)}; export KUBECONFIG
               kubectl get cachedimages -o wide
-              kubectl -n {Started.Namespace} run again --image={started.Image} --restart=Never; kubectl -n {Started.Namespace} get pods -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image
-              kubectl -n {Started.Namespace} delete pod --all --force; kubectl get cachedimages -w     # unused: it expires after {Started.ExpiryDelay}
+              kubectl -n {Started.Namespace} run again --image={started.Image} --restart=Never
+              kubectl -n {Started.Namespace} get pods -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image
+              kubectl -n {Started.Namespace} delete pod --all --force
+              kubectl get cachedimages -w     # unused: it expires after {Started.ExpiryDelay}
               skopeo inspect --raw --tls-verify=false docker://{started.Local}
               curl -s {kuik.NodeProxy.Health}metrics | grep kube_image_keeper
 
             KUBECONFIG={kuik.Kubernetes.Kubeconfig}
             pulls {kuik.Proxy}   cache registry {kuik.Cache.Host}   origin {started.Origin.Host}
-            webhook {kuik.Webhook.Endpoint}   pod-watcher {kuik.PodWatcher.Endpoint}   image-fetcher {string.Join(' ', kuik.ImageFetchers.Select(f => f.Endpoint))}   expiry {kuik.Expiry.Endpoint}
-            Postgres {Postgres(kuik)}   RabbitMQ {new Uri(kuik.Bus).Authority}, management {kuik.RabbitMq.Management} (user and password: kuik)
+            webhook {kuik.Webhook.Endpoint}   pod-watcher {kuik.PodWatcher.Endpoint}   expiry {kuik.Expiry.Endpoint}
+            image-fetcher {string.Join(' ', kuik.ImageFetchers.Select(f => f.Endpoint))}
+            Postgres {Postgres(kuik)}   RabbitMQ {new Uri(kuik.Bus).Authority}
+            RabbitMQ's management {kuik.RabbitMq.Management} (user and password: kuik)
             All of it as shell assignments: {Path.GetRelativePath(Checkout.Root, EnvFile)}
             Logs: {File.ReadAllText(SandboxFile)}/*/*.log
             Stop with: make stop

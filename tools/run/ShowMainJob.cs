@@ -14,15 +14,18 @@ internal static class ShowMainJob
         var kuik = started.Kuik;
 
         Title($"A pod is created with the image {started.Image}");
-        await kuik.Kubernetes.Kubectl("run", "web", "-n", Started.Namespace, $"--image={started.Image}", "--image-pull-policy=IfNotPresent", "--restart=Never");
+        await kuik.Kubernetes.Kubectl("run", "web", "-n", Started.Namespace, $"--image={started.Image}", "--image-pull-policy=IfNotPresent",
+            "--restart=Never");
         Say("the API server has it, rewritten by the webhook, with the image");
-        Say("  " + await kuik.Kubernetes.Kubectl("get", "pod", "web", "-n", Started.Namespace, "-o", "jsonpath={.spec.containers[0].image}"));
+        Say("  " + await kuik.Kubernetes.Kubectl("get", "pod", "web", "-n", Started.Namespace, "-o",
+            "jsonpath={.spec.containers[0].image}"));
 
         Title("What Kuik records, as it happens (the event log in Postgres)");
         await PrintEventsUntilCached(kuik.Database, ImageReference.Parse(started.Image).ToString());
 
         Title("kubectl get cachedimages");
-        await Eventually.True(async () => (await kuik.Kubernetes.Kubectl("get", "cachedimages")).Contains("Ready", StringComparison.Ordinal), "the resource shows the image as ready");
+        await Eventually.True(async () => (await kuik.Kubernetes.Kubectl("get", "cachedimages"))
+            .Contains("Ready", StringComparison.Ordinal), "the resource shows the image as ready");
         Console.Write(Indent(await kuik.Kubernetes.Kubectl("get", "cachedimages")));
 
         Title($"A pull through {kuik.Proxy}");
@@ -53,7 +56,8 @@ internal static class ShowMainJob
         var clock = Stopwatch.StartNew();
         var folder = await Skopeo.Pull(started.Local, "linux/amd64");
         var bytes = new DirectoryInfo(folder).EnumerateFiles().Sum(file => file.Length);
-        Say(string.Create(CultureInfo.InvariantCulture, $"skopeo copy docker://{started.Local}: {bytes / 1e6:0.0} MB in {clock.Elapsed.TotalSeconds:0.00} s"));
+        Say(string.Create(CultureInfo.InvariantCulture,
+            $"skopeo copy docker://{started.Local}: {bytes / 1e6:0.0} MB in {clock.Elapsed.TotalSeconds:0.00} s"));
         Directory.Delete(folder, recursive: true);
     }
 
@@ -65,14 +69,18 @@ internal static class ShowMainJob
             async () =>
             {
                 await using var command = postgres.CreateCommand(
-                    "select seq_id, timestamp, stream_id, type, data ->> 'reason', data ->> 'bytesCopied', data ->> 'digest' from kuik.mt_events where seq_id > $1 order by seq_id");
+                    "select seq_id, timestamp, stream_id, type, data ->> 'reason', data ->> 'bytesCopied', data ->> 'digest' from "
+                        + "kuik.mt_events where seq_id > $1 order by seq_id");
                 command.Parameters.Add(new() { Value = printed });
                 await using var rows = await command.ExecuteReaderAsync();
                 while (await rows.ReadAsync())
                 {
                     printed = rows.GetInt64(0);
                     var (type, stream) = (rows.GetString(3), rows.GetString(2));
-                    var detail = string.Join("  ", new[] { Text(rows, 4), Text(rows, 5) is { } copied ? copied + " bytes copied" : null, Text(rows, 6) }.OfType<string>());
+                    var detail = string.Join("  ",
+                        new[] { Text(rows, 4), Text(rows, 5) is { } copied
+                            ? copied + " bytes copied"
+                            : null, Text(rows, 6) }.OfType<string>());
                     Say($"{rows.GetDateTime(1):HH:mm:ss.fff}  {type,-18} {stream}  {detail}");
                     if (type == nameof(ImageFetchFailed) && stream == StreamName.OfImage(image))
                         throw new ServerFailedException($"{image} could not be copied: {Text(rows, 4)}");
@@ -86,7 +94,8 @@ internal static class ShowMainJob
 
     private static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 
-    private static string Indent(string lines) => string.Concat(lines.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => $"    {line}\n"));
+    private static string Indent(string lines) =>
+        string.Concat(lines.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => $"    {line}\n"));
 
     private static void Title(string text) => Console.WriteLine($"\n== {text}");
 

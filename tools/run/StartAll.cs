@@ -48,7 +48,9 @@ internal static class StartAll
         var image = Environment.GetEnvironmentVariable("ORIGIN_IMAGE");
         if (string.IsNullOrEmpty(image))
             return null;
-        return ImageReference.TryParse(image, out _, out var problem) ? image : throw new ServerFailedException($"ORIGIN_IMAGE={image} is not an image reference: {problem}");
+        return ImageReference.TryParse(image, out _, out var problem)
+            ? image
+            : throw new ServerFailedException($"ORIGIN_IMAGE={image} is not an image reference: {problem}");
     }
 
     private static int ProxyPort()
@@ -62,7 +64,9 @@ internal static class StartAll
         }
         catch (SocketException)
         {
-            throw new ServerFailedException($"port {port}, where pods pull, is taken by another process; end that one, or choose another: KUIK_PROXY_PORT=7440 make run");
+            throw new ServerFailedException(
+                $"port {port}, where pods pull, is taken by another process; end that one, or choose another: "
+                + "KUIK_PROXY_PORT=7440 make run");
         }
     }
 }

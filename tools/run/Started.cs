@@ -18,5 +18,7 @@ internal sealed record Started(WholeKuik Kuik, Registry Origin, string Image, bo
 
     /// <summary>The image's address at node-proxy.</summary>
     public string Local =>
-        LocalReference.TryWrite(Image, Kuik.NodeProxy.Port, out var local, out var problem) ? local : throw new ServerFailedException($"{Image}: {problem}");
+        LocalReference.TryWrite(Image, Kuik.NodeProxy.Port, out var local, out var problem)
+            ? local
+            : throw new ServerFailedException($"{Image}: {problem}");
 }

@@ -22,7 +22,8 @@ internal sealed partial record CloudAnswer(string From, string Text)
     public static async Task<CloudAnswer> To(HttpMessageInvoker connections, HttpRequestMessage request, CancellationToken ct)
     {
         // Without the query: it may hold a token.
-        var from = $"{request.Method} {request.RequestUri!.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)}";
+        var address = request.RequestUri!.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
+        var from = $"{request.Method} {address}";
         try
         {
             using var answer = await connections.SendAsync(request, ct);
@@ -45,7 +46,10 @@ internal sealed partial record CloudAnswer(string From, string Text)
 
     /// <summary>A text field of a JSON response.</summary>
     /// <exception cref="CloudIdentityException">It is missing.</exception>
-    public string this[string field] => Field(field) is { ValueKind: JsonValueKind.String } value && value.GetString() is { Length: > 0 } text ? text : throw Without(field);
+    public string this[string field] =>
+        Field(field) is { ValueKind: JsonValueKind.String } value && value.GetString() is { Length: > 0 } text
+            ? text
+            : throw Without(field);
 
     /// <summary>A number of seconds in a JSON response, from none to a few thousand years; some clouds write it as text.</summary>
     /// <exception cref="CloudIdentityException">It is missing.</exception>
@@ -64,7 +68,9 @@ internal sealed partial record CloudAnswer(string From, string Text)
     /// <summary>The first object in a list of a JSON response.</summary>
     /// <exception cref="CloudIdentityException">It is missing.</exception>
     public CloudAnswer First(string field) =>
-        Field(field) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0 ? this with { Text = list[0].GetRawText() } : throw Without(field);
+        Field(field) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0
+            ? this with { Text = list[0].GetRawText() }
+            : throw Without(field);
 
     /// <summary>The text of an element, at any depth, of an XML response.</summary>
     /// <exception cref="CloudIdentityException">It is missing.</exception>
@@ -72,7 +78,8 @@ internal sealed partial record CloudAnswer(string From, string Text)
     {
         try
         {
-            return XElement.Parse(Text).Descendants().FirstOrDefault(element => element.Name.LocalName == name)?.Value is { Length: > 0 } text ? text : throw Without(name);
+            return XElement.Parse(Text).Descendants().FirstOrDefault(element => element.Name.LocalName == name)
+                ?.Value is { Length: > 0 } text ? text : throw Without(name);
         }
         catch (XmlException)
         {
@@ -88,7 +95,9 @@ internal sealed partial record CloudAnswer(string From, string Text)
         try
         {
             using var json = LenientJson.Parse(Text);
-            return json.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty(name, out var value) ? value.Clone() : default;
+            return json.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty(name, out var value)
+                ? value.Clone()
+                : default;
         }
         catch (JsonException)
         {

@@ -25,7 +25,7 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
 
     private static readonly CredentialsFound Nothing = new([], []);
 
-    private readonly ConcurrentDictionary<string, Lazy<Task<Known>>> known = new();
+    private readonly ConcurrentDictionary<string, Lazy<Task<Known>>> _known = new();
 
     /// <summary>
     /// The credential for this registry, and a problem if the cloud issued none; nothing for a host that belongs to no enabled cloud.
@@ -40,13 +40,13 @@ public sealed partial class CloudCredentials(IReadOnlyList<ICloudIdentity> ident
 
     private Task<Known> Latest(string host, RequestCloudToken ask)
     {
-        if (known.Count >= MostHosts)
-            known.Clear();
-        var kept = known.GetOrAdd(host, _ => new Lazy<Task<Known>>(() => Ask(host, ask, null)));
+        if (_known.Count >= MostHosts)
+            _known.Clear();
+        var kept = _known.GetOrAdd(host, _ => new Lazy<Task<Known>>(() => Ask(host, ask, null)));
         if (kept.Value is { IsCompleted: true } ended && (!ended.IsCompletedSuccessfully || ended.Result.FreshUntil <= time.GetUtcNow()))
         {
             var anew = new Lazy<Task<Known>>(() => Ask(host, ask, ended.IsCompletedSuccessfully ? ended.Result : null));
-            kept = known.TryUpdate(host, anew, kept) ? anew : known.GetOrAdd(host, anew);
+            kept = _known.TryUpdate(host, anew, kept) ? anew : _known.GetOrAdd(host, anew);
         }
         return kept.Value;
     }

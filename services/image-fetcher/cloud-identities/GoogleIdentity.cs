@@ -15,7 +15,8 @@ internal sealed partial class GoogleIdentity(IConfiguration configuration, Cloud
     private async Task<CloudToken> Ask(CancellationToken ct)
     {
         var metadata = configuration["GCE_METADATA_HOST"] is { Length: > 0 } named ? named : "169.254.169.254";
-        if (!Uri.TryCreate($"http://{metadata}/computeMetadata/v1/instance/service-accounts/default/token", UriKind.Absolute, out var address))
+        if (!Uri.TryCreate($"http://{metadata}/computeMetadata/v1/instance/service-accounts/default/token", UriKind.Absolute,
+            out var address))
             throw new CloudIdentityException($"GCE_METADATA_HOST is \"{metadata}\", which is no host");
         using var request = new HttpRequestMessage(HttpMethod.Get, address) { Headers = { { "Metadata-Flavor", "Google" } } };
 

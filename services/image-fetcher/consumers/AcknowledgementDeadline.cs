@@ -3,12 +3,13 @@ using System.Collections.Concurrent;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Acknowledges the message of announced work before the broker's limit. The broker holds a message back until it is acknowledged, so that another replica gets it when this one
-/// is gone; but it closes the line when that takes too long (RabbitMQ: half an hour), and a replica that waits for the work of a slow host takes no more.
-/// So only a few messages are held, and only for a while: then they are acknowledged, and the work goes on without them. It is open in the log,
-/// and if this process dies, expiry announces it again. Injected as a singleton.
+/// Acknowledges the message of announced work before the broker's limit. The broker holds a message back until it is acknowledged, so that
+/// another replica gets it when this one is gone; but it closes the line when that takes too long (RabbitMQ: half an hour), and a replica
+/// that waits for the work of a slow host takes no more. So only a few messages are held, and only for a while: then they are acknowledged,
+/// and the work goes on without them. It is open in the log, and if this process dies, expiry announces it again. Injected as a singleton.
 /// </summary>
-public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<AcknowledgementDeadline> logger) : IHostedService
+public sealed partial class AcknowledgementDeadline(FetcherOptions options, IHostApplicationLifetime lifetime, TimeProvider time,
+    ILogger<AcknowledgementDeadline> logger) : IHostedService
 {
     /// <summary>How long a message is held: less than RabbitMQ's shortest recommended timeout, five minutes.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(4);
@@ -16,11 +17,11 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHo
     /// <summary>Work that waits and runs here at most; what is announced beyond it is dropped, for expiry to announce again.</summary>
     public const int MostWork = 5000;
 
-    private readonly ConcurrentDictionary<Task, bool> running = new();
-    private int held;
+    private readonly ConcurrentDictionary<Task, bool> _running = new();
+    private int _held;
 
     /// <summary>How many messages are held at a time: what can run, and a few that wait.</summary>
-    public static int MostHeld(FetcherOptions settings) => settings.MaxConcurrentImages + 5;
+    public static int MostHeld(FetcherOptions options) => options.MaxConcurrentImages + 5;
 
     /// <summary>Begins the work, and ends when its message is to be acknowledged.</summary>
     /// <param name="image">For the log.</param>
@@ -29,14 +30,15 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHo
     /// <exception cref="OperationCanceledException">The message is not to be acknowledged.</exception>
     public async Task Process(string image, Func<CancellationToken, Task> work, CancellationToken ct)
     {
-        if (running.Count >= MostWork)
+        if (_running.Count >= MostWork)
         {
             LogDropped(image, MostWork);
             return;
         }
         var task = work(lifetime.ApplicationStopping);
-        running[task] = true;
-        _ = task.ContinueWith(ended => running.TryRemove(ended, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _running[task] = true;
+        _ = task.ContinueWith(ended => _running.TryRemove(ended, out _), CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
             if (!await Hold(task, ct))
@@ -53,14 +55,14 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHo
 
     /// <summary>The process goes when all work has ended and given its leases back. How it ended is said elsewhere.</summary>
     public async Task StopAsync(CancellationToken cancellationToken) =>
-        await Task.WhenAll(running.Keys).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_running.Keys).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <returns>False when the work goes on without its message.</returns>
     private async Task<bool> Hold(Task work, CancellationToken ct)
     {
         try
         {
-            if (Interlocked.Increment(ref held) > MostHeld(settings) && !work.IsCompleted)
+            if (Interlocked.Increment(ref _held) > MostHeld(options) && !work.IsCompleted)
                 return false;
             await work.WaitAsync(Longest, time, ct);
             return true;
@@ -77,7 +79,7 @@ public sealed partial class AcknowledgementDeadline(FetcherOptions settings, IHo
         }
         finally
         {
-            Interlocked.Decrement(ref held);
+            Interlocked.Decrement(ref _held);
         }
     }
 

@@ -29,7 +29,7 @@ public enum EvictDecision
 /// </summary>
 public sealed partial class EvictImage(
     EventLogTransactions log, CopyEngine.TagEviction engine, RepositoryLockProvider locks, InFlightImages underWay, LeaseRenewer lease,
-    FetcherOptions settings, FetcherMetrics metrics, ILogger<EvictImage> logger)
+    FetcherOptions options, FetcherMetrics metrics, ILogger<EvictImage> logger)
     : IConsumer<ImageExpired>, IConsumer<EvictionDue>
 {
     public Task Consume(ConsumeContext<ImageExpired> context) => Evict(context.Message.Image, context.MessageId, context.CancellationToken);
@@ -119,11 +119,11 @@ public sealed partial class EvictImage(
         var held = await WorkTable.FindLease(transaction.Connection, WorkKind.Evict, image, ct);
         var stream = await transaction.ReadImage(image, ct);
         var now = await transaction.Now(ct);
-        var decision = Decide(stream.State, held, now, settings.Name);
+        var decision = Decide(stream.State, held, now, options.Name);
         if (decision == EvictDecision.Take)
         {
-            stream.Append(new ImageEvictionStarted(image, settings.Name, now + settings.Lease, now) { Attempt = stream.State.Attempt + 1 });
-            await WorkTable.Claim(transaction.Connection, WorkKind.Evict, image, stream.State.Attempt, settings.Name, settings.Lease, ct);
+            stream.Append(new ImageEvictionStarted(image, options.Name, now + options.Lease, now) { Attempt = stream.State.Attempt + 1 });
+            await WorkTable.Claim(transaction.Connection, WorkKind.Evict, image, stream.State.Attempt, options.Name, options.Lease, ct);
         }
         return (decision, stream.State.Attempt);
     }
@@ -159,24 +159,4 @@ public sealed partial class EvictImage(
 
     [LoggerMessage(LogLevel.Information, "{Image} was announced to be evicted and is left alone: {Decision}")]
     private partial void LogLeft(string image, EvictDecision decision);
-}
-
-/// <summary>The queue of <see cref="EvictImage"/>: all replicas take from it.</summary>
-public sealed class EvictImageDefinition : ConsumerDefinition<EvictImage>
-{
-    // An eviction is a few small requests; two at a time let it wait for a repository's lock without holding up the others.
-    private const int Evictions = 2;
-
-    public EvictImageDefinition()
-    {
-        EndpointName = "kuik-evict-image";   // the queue in the broker: it outlives the name of the class
-        ConcurrentMessageLimit = Evictions;
-    }
-
-    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<EvictImage> consumerConfigurator, IRegistrationContext context)
-    {
-        endpointConfigurator.PrefetchCount = Evictions;
-        // An eviction that fails again and again is open in its stream, and expiry announces it again.
-        endpointConfigurator.DiscardFaultedMessages();
-    }
 }

@@ -31,12 +31,15 @@ public enum FetchDecision
 /// Copies an image that was announced, once in the cluster.
 /// Whatever ends the copy is recorded, with a time for the next attempt; only exceptions of the event log propagate, for the broker to
 /// deliver again.
-/// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record what came of it.</para>
+/// <para>1. Wait for its host's turn. 2. Decide from the image's stream, and claim it with a lease. 3. Copy, renewing the lease. 4. Record
+/// what came of it.</para>
 /// </summary>
 public sealed partial class FetchImage(
-    EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements, InFlightImages underWay,
-    LeaseRenewer lease, FetcherOptions settings, FetcherMetrics metrics, ILogger<FetchImage> logger)
-    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<FetchDue>
+    EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements,
+    InFlightImages underWay,
+    LeaseRenewer lease, FetcherOptions options, FetcherMetrics metrics, ILogger<FetchImage> logger)
+    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<RefreshRequested>,
+        IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
 
@@ -45,6 +48,9 @@ public sealed partial class FetchImage(
     public Task Consume(ConsumeContext<RequestedByPull> context) => Begin(context.Message.Image, context);
 
     public Task Consume(ConsumeContext<ImageLost> context) => Begin(context.Message.Image, context);
+
+    /// <summary>A failed copy is made at once; an image that is cached is <see cref="TagRefreshService"/>'s.</summary>
+    public Task Consume(ConsumeContext<RefreshRequested> context) => Begin(context.Message.Image, context);
 
     public Task Consume(ConsumeContext<FetchDue> context) => Begin(context.Message.Image, context);
 
@@ -62,18 +68,22 @@ public sealed partial class FetchImage(
         ImagePhase.Wanted => FetchDecision.Take,
         ImagePhase.Failed => image.RetryAt > now ? FetchDecision.NotYetDue : FetchDecision.Take,
         ImagePhase.Copying when image.By != by && WorkLease.IsHeld(image, lease, now) => FetchDecision.HeldByAnother,
-        ImagePhase.Copying => IsLost(image, lease) && image.LostClaims >= MostLostClaims - 1 ? FetchDecision.EndsReplicas : FetchDecision.Take,
+        ImagePhase.Copying => IsLost(image, lease) && image.LostClaims >= MostLostClaims - 1
+            ? FetchDecision.EndsReplicas
+            : FetchDecision.Take,
         _ => FetchDecision.NotWanted,
     };
 
     /// <summary>The claim to record.</summary>
-    public static ImageFetchStarted Claim(ImageState image, WorkLease? lease, string name, string by, TimeSpan length, DateTimeOffset now) =>
+    public static ImageFetchStarted Claim(ImageState image, WorkLease? lease, string name, string by, TimeSpan length,
+        DateTimeOffset now) =>
         new(name, by, now + length, now) { Attempt = image.Attempt + 1, FollowsLostClaim = IsLost(image, lease) };
 
     /// <summary>The event of a finished copy; null when its claim is no longer the current one.</summary>
     public static ImageCached? Cached(ImageState image, string name, CopiedImage copy, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageCached(
-            name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied, copy.BytesAlreadyThere,
+            name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied,
+            copy.BytesAlreadyThere,
             copy.Duration, now)
         { Attempt = attempt };
 
@@ -95,7 +105,8 @@ public sealed partial class FetchImage(
         RetryHelps: true, FetchRetryPolicy.At(name, CopyException.Internal, image.Failures + 1, null, now), now)
     { Attempt = image.Attempt };
 
-    private static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
+    /// <summary>True while the claim is the current one: asked once more right before the tag is written.</summary>
+    public static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
 
     // Not lost: one that was given back.
     private static bool IsLost(ImageState image, WorkLease? lease) =>
@@ -140,7 +151,8 @@ public sealed partial class FetchImage(
             LogStale(image, attempt);
     }
 
-    private Task Begin(string image, ConsumeContext announced) => announcements.Process(image, stop => Fetch(image, announced.MessageId, stop), announced.CancellationToken);
+    private Task Begin(string image, ConsumeContext announced) =>
+        announcements.Process(image, stop => Fetch(image, announced.MessageId, stop), announced.CancellationToken);
 
     private async Task<(FetchDecision Decision, long Attempt)> Claim(EventLogTransaction transaction, string image, Guid? cause,
         CancellationToken ct)
@@ -149,11 +161,11 @@ public sealed partial class FetchImage(
         var lease = await WorkTable.FindLease(transaction.Connection, WorkKind.Fetch, image, ct);
         var stream = await transaction.ReadImage(image, ct);
         var now = await transaction.Now(ct);
-        var decision = Decide(stream.State, lease, now, settings.Name);
+        var decision = Decide(stream.State, lease, now, options.Name);
         if (decision == FetchDecision.Take)
         {
-            stream.Append(Claim(stream.State, lease, image, settings.Name, settings.Lease, now));
-            await WorkTable.Claim(transaction.Connection, WorkKind.Fetch, image, stream.State.Attempt, settings.Name, settings.Lease, ct);
+            stream.Append(Claim(stream.State, lease, image, options.Name, options.Lease, now));
+            await WorkTable.Claim(transaction.Connection, WorkKind.Fetch, image, stream.State.Attempt, options.Name, options.Lease, ct);
         }
         else if (decision == FetchDecision.EndsReplicas)
             stream.Append(Lost(stream.State, image, now));
@@ -165,7 +177,7 @@ public sealed partial class FetchImage(
     {
         try
         {
-            var copy = await lease.While(image, attempt, () => CopyFromOrigin(image, ct));
+            var copy = await lease.While(image, attempt, () => CopyFromOrigin(image, attempt, ct));
             metrics.CountCopy("cached");
             LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
             return (state, now) => Cached(state, image, copy, attempt, now);
@@ -187,14 +199,14 @@ public sealed partial class FetchImage(
         }
     }
 
-    private async Task<CopiedImage> CopyFromOrigin(string image, CancellationToken ct)
+    private async Task<CopiedImage> CopyFromOrigin(string image, long attempt, CancellationToken ct)
     {
         // A reference that an earlier version accepted may be in the log.
         if (!ImageReference.TryParse(image, out var name, out var problem))
             throw new CopyException(CopyException.Broken, $"not an image reference: {problem}", retryHelps: false);
         try
         {
-            return await engine.Copy(name, stop => IsWanted(image, stop), ct);
+            return await engine.Copy(name, stop => MayWriteTag(image, attempt, stop), ct);
         }
         catch (Exception error) when (error is not CopyException && !ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error))
         {
@@ -207,15 +219,17 @@ public sealed partial class FetchImage(
     {
         var problems = await credentials.Rejected(ImageReference.Parse(image), ct);
         return problems.Count == 0 ? refusal : new CopyException(
-            refusal.Kind, $"{refusal.Message}; {string.Join("; ", problems)}", refusal.RetryHelps, refusal.RetryAfter, refusal.Status, refusal);
+            refusal.Kind, $"{refusal.Message}; {string.Join("; ", problems)}", refusal.RetryHelps, refusal.RetryAfter, refusal.Status,
+            refusal);
     }
 
-    // Asked under the repository's lock, which an eviction takes too: an image that has expired since gets no tag that nothing would remove.
-    private async Task<bool> IsWanted(string image, CancellationToken ct)
+    // Asked under the repository's lock, which an eviction takes too: an image that has expired since gets no tag that nothing would
+    // remove, and one that another replica has copied since keeps the tag that is recorded.
+    private async Task<bool> MayWriteTag(string image, long attempt, CancellationToken ct)
     {
         try
         {
-            return await log.Execute(async transaction => (await transaction.ReadImage(image, ct)).State.IsWanted, ct);
+            return await log.Execute(async transaction => IsCurrent((await transaction.ReadImage(image, ct)).State, attempt), ct);
         }
         catch (Exception error) when (EventLogFault.MeansAway(error))
         {
@@ -238,7 +252,8 @@ public sealed partial class FetchImage(
     [LoggerMessage(LogLevel.Information, "{Image} was announced and is left alone: {Decision}")]
     private partial void LogLeft(string image, FetchDecision decision);
 
-    [LoggerMessage(LogLevel.Information, "{Image}: the outcome of attempt {Attempt} is not recorded, because it is no longer the current one")]
+    [LoggerMessage(LogLevel.Information,
+        "{Image}: the outcome of attempt {Attempt} is not recorded, because it is no longer the current one")]
     private partial void LogStale(string image, long attempt);
 
     [LoggerMessage(LogLevel.Information, "{Image} is cached: {Copied} bytes copied, {AlreadyThere} were there, in {Seconds:0.0} s")]
@@ -249,25 +264,4 @@ public sealed partial class FetchImage(
 
     [LoggerMessage(LogLevel.Warning, "{Image} could not be copied ({Kind}): {Reason}")]
     private partial void LogFailed(string image, string kind, string reason);
-}
-
-/// <summary>The queue of <see cref="FetchImage"/>: all replicas take from it.</summary>
-public sealed class FetchImageDefinition : ConsumerDefinition<FetchImage>
-{
-    private readonly int messages;
-
-    /// <summary>A few more than are held, so that there is always one to be taken for a host that has nothing to do.</summary>
-    public FetchImageDefinition(FetcherOptions settings)
-    {
-        EndpointName = "kuik-fetch-image";   // the queue in the broker: it outlives the name of the class
-        ConcurrentMessageLimit = messages = AcknowledgementDeadline.MostHeld(settings) + 3;
-    }
-
-    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<FetchImage> consumerConfigurator, IRegistrationContext context)
-    {
-        // No more than are worked on: what waits here cannot be taken by another replica.
-        endpointConfigurator.PrefetchCount = messages;
-        // A fetch that fails again and again is open in its stream, and expiry announces it again: a queue of errors would only grow.
-        endpointConfigurator.DiscardFaultedMessages();
-    }
 }

@@ -4,7 +4,8 @@ using System.Text;
 
 namespace Kuik.ImageFetcher;
 
-/// <summary>When a failed copy is tried again. Nothing waits in memory for it: the time is recorded, and expiry announces the image when it has come.</summary>
+/// <summary>When a failed copy is tried again. Nothing waits in memory for it: the time is recorded, and expiry announces the image when it
+/// has come.</summary>
 public static class FetchRetryPolicy
 {
     /// <summary>
@@ -26,8 +27,8 @@ public static class FetchRetryPolicy
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromHours(24);
 
     /// <summary>
-    /// Twice as long with each failure in a row, up to the kind's limit; never before the time the origin asked for; and up to a quarter later, so that
-    /// images that failed together do not come back together. The same arguments give the same time.
+    /// Twice as long with each failure in a row, up to the kind's limit; never before the time the origin asked for; and up to a quarter
+    /// later, so that images that failed together do not come back together. The same arguments give the same time.
     /// </summary>
     /// <param name="image">The normalised reference.</param>
     /// <param name="kind">As in <c>ImageFetchFailed</c>.</param>
@@ -46,5 +47,6 @@ public static class FetchRetryPolicy
     }
 
     // Between 0 and 1, the same for the same text.
-    private static double Share(string text) => BinaryPrimitives.ReadUInt32BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(text))) / (double)uint.MaxValue;
+    private static double Share(string text) =>
+        BinaryPrimitives.ReadUInt32BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(text))) / (double)uint.MaxValue;
 }

@@ -6,11 +6,12 @@ using Npgsql;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Keeps the lease on an image that is being copied or evicted, in the work table and by the database's clock. Long copies rely on it alone:
-/// their message has been acknowledged (see <see cref="AcknowledgementDeadline"/>), and a replica that gets the image announced again sees a live
-/// lease and drops it.
+/// Keeps the lease on an image that is being copied or evicted, in the work table and by the database's clock. Long copies rely on it
+/// alone: their message has been acknowledged (see <see cref="AcknowledgementDeadline"/>), and a replica that gets the image announced
+/// again sees a live lease and drops it.
 /// </summary>
-public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptions settings, TimeProvider time, ILogger<LeaseRenewer> logger)
+public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptions options, TimeProvider time,
+    ILogger<LeaseRenewer> logger)
 {
     /// <summary>How long an eviction that failed rests.</summary>
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(30);
@@ -54,7 +55,7 @@ public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptio
 
     private async Task RenewUntil(string image, long attempt, CancellationToken ended)
     {
-        using var timer = new PeriodicTimer(settings.Lease / 2, time);
+        using var timer = new PeriodicTimer(options.Lease / 2, time);
         try
         {
             while (await timer.WaitForNextTickAsync(ended))
@@ -70,7 +71,7 @@ public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptio
     {
         try
         {
-            if (!await WorkTable.Renew(postgres, WorkKind.Fetch, image, attempt, settings.Lease, ct))
+            if (!await WorkTable.Renew(postgres, WorkKind.Fetch, image, attempt, options.Lease, ct))
                 LogNoLongerCurrent(image, attempt);
         }
         catch (Exception error) when (error is not OperationCanceledException || !ct.IsCancellationRequested)

@@ -25,7 +25,7 @@ public sealed partial class RepositoryLockProvider(
 
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<string, int> without = new();
+    private readonly ConcurrentDictionary<string, int> _without = new();
 
     /// <summary>Waits for the lock of a repository.</summary>
     /// <exception cref="CopyException">Another holder had it for <see cref="LongestWait"/>, or Postgres has no connection to
@@ -45,7 +45,7 @@ public sealed partial class RepositoryLockProvider(
     }, ct);
 
     /// <summary>True while a writer in this process writes to the repository without its lock.</summary>
-    public bool IsGoingWithout(string repository) => without.GetValueOrDefault(repository) > 0;
+    public bool IsGoingWithout(string repository) => _without.GetValueOrDefault(repository) > 0;
 
     private async Task<IHeldLock> Take(string kind, string repository, Func<CancellationToken, Task<IHeldLock>> take, CancellationToken ct)
     {
@@ -59,14 +59,15 @@ public sealed partial class RepositoryLockProvider(
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.TooManyConnections)
         {
             throw new CopyException(CopyException.Cache,
-                $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true, inner: error);
+                $"{repository} is not written: Postgres has no connection for its lock ({error.MessageText})", retryHelps: true,
+                inner: error);
         }
         catch (Exception error) when (EventLogFault.MeansAway(error))
         {
             LogWithout(kind, repository, EventLogFault.ReasonOf(error));
             metrics.CountWithoutLock(kind);
-            without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
-            return new Without(session, repository, () => without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
+            _without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
+            return new Without(session, repository, () => _without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {

@@ -113,14 +113,17 @@ internal sealed record CopyEngineOptions
         AcceptsSparseIndexes = configuration.Read("Kuik:Cache:AcceptsSparseIndexes", false, "true or false"),
         Platforms = [.. configuration.ReadList("Kuik:Platforms", "linux/amd64").Select(text =>
             Platform.TryParse(text) ?? throw new InvalidSettingException("Kuik:Platforms", text, Platform.Accepted)).Distinct()],
-        Referrers = configuration.Read("Kuik:Fetch:Referrers", configuration.Read("Kuik:Fetch:Followers", false, "true or false"), "true or false"),
+        Referrers = configuration.Read("Kuik:Fetch:Referrers", configuration.Read("Kuik:Fetch:Followers", false, "true or false"),
+            "true or false"),
         MaxConcurrentBlobs = configuration.Read("Kuik:Fetch:MaxConcurrentBlobs", 4, "a number from 1 to 64", n => n is >= 1 and <= 64),
         MaxConcurrentPerHost = configuration.Read("Kuik:Fetch:MaxConcurrentPerHost", 8, "a number from 1 to 64", n => n is >= 1 and <= 64),
         SpoolPath = configuration["Kuik:Fetch:SpoolPath"] is { Length: > 0 } path ? path : Path.Combine(Path.GetTempPath(), "kuik-spool"),
         SpoolLimitInBytes = configuration.ReadSize("Kuik:Fetch:SpoolLimit", 20L << 30),
         LargestBlobInBytes = configuration.ReadSize("Kuik:Fetch:LargestBlob", 128L << 30),
-        DrainLimit = configuration.Read("Kuik:Fetch:DrainLimit", TimeSpan.FromSeconds(15), "a duration such as 00:00:15, at most 1 hour", limit => limit >= TimeSpan.Zero && limit <= TimeSpan.FromHours(1)),
-        Name = configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{PortOf(configuration)}", "a name of its own for each replica"),
+        DrainLimit = configuration.Read("Kuik:Fetch:DrainLimit", TimeSpan.FromSeconds(15), "a duration such as 00:00:15, at most 1 hour",
+            limit => limit >= TimeSpan.Zero && limit <= TimeSpan.FromHours(1)),
+        Name = configuration.Read("Kuik:Fetcher:Name", $"{Environment.MachineName}:{PortOf(configuration)}",
+            "a name of its own for each replica"),
         Peers = [.. configuration.ReadList("Kuik:Fetcher:Peers").Select(ReadPeer)],
         TokenFile = configuration[FetcherToken.FileKey] is { Length: > 0 } token ? token : null,
         Origins = OriginRules.From(configuration),
@@ -160,7 +163,8 @@ internal sealed record CopyEngineOptions
     }
 
     private static Uri ReadPeer(string text) =>
-        Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out var peer) && peer.Scheme is "http" or "https"
+        Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out var peer)
+            && peer.Scheme is "http" or "https"
             ? peer
             : throw new InvalidSettingException("Kuik:Fetcher:Peers", text, "an address such as http://image-fetcher-replicas:8080");
 }

@@ -9,7 +9,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// The shutdown of a replica. It accepts no new work and continues the running downloads for <c>Kuik:Fetch:DrainLimit</c>; then the next
 /// replica takes over each blob that is not in the cache yet: it reads the bytes that have arrived from here and the rest from the origin.
 /// </summary>
-internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerClient ask, TimeSpan limit, TimeProvider time, ILogger<Drain> logger)
+internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerClient ask, TimeSpan limit, TimeProvider time,
+    ILogger<Drain> logger)
 {
     /// <summary>The time for shutdown beyond the limit.</summary>
     public static readonly TimeSpan LastSteps = TimeSpan.FromSeconds(30);
@@ -37,7 +38,8 @@ internal sealed partial class Drain(Spool spool, RendezvousRing owners, OwnerCli
             return Task.CompletedTask;
         });
         var request = new Request(
-            this, http.Features.GetRequiredFeature<IHttpResponseFeature>(), http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>());
+            this, http.Features.GetRequiredFeature<IHttpResponseFeature>(),
+            http.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>());
         _requests[request] = true;
         return request;
     }

@@ -24,7 +24,8 @@ internal sealed class Engine : IDisposable
     private readonly ManifestReadLimiter _manifestReads;
 
     public Engine(
-        CopyEngineOptions options, Func<TimeProvider, RegistryClient> client, CopyEngineHooks needs, TimeProvider time, IMeterFactory meters, ILoggerFactory logs)
+        CopyEngineOptions options, Func<TimeProvider, RegistryClient> client, CopyEngineHooks needs, TimeProvider time,
+        IMeterFactory meters, ILoggerFactory logs)
     {
         (Time, OriginRules) = (time, options.Origins);
         var stopping = _stopping.Token;
@@ -49,22 +50,27 @@ internal sealed class Engine : IDisposable
         Owners = new RendezvousRing(Replicas, time, logs.CreateLogger<RendezvousRing>());
         Ask = new OwnerClient(_peers, Owners, time);
         PeerSpools = new PeerSpools(_peers, _client, Owners, time);
-        ManifestFetcher = new ManifestFetcher(originClient, Owners, Ask, time, stopping, new WorkInstrumentation("manifest", metrics, Watchdog));
+        ManifestFetcher = new ManifestFetcher(originClient, Owners, Ask, time, stopping,
+            new WorkInstrumentation("manifest", metrics, Watchdog));
         var writers = new CacheWriters(needs);
         var checksumWriter = new ChecksumWriter(_cache, writers, logs.CreateLogger<ChecksumWriter>(), stopping);
-        BlobCopier = new BlobCopier(_cache, Spool, originClient, requests, downloads, Owners, Ask, PeerSpools, checksumWriter, needs.ShareCache, metrics, time, stopping);
+        BlobCopier = new BlobCopier(_cache, Spool, originClient, requests, downloads, Owners, Ask, PeerSpools, checksumWriter,
+            needs.ShareCache, metrics, time, stopping);
         var imagePlanReader = new ImagePlanReader(_cache, ManifestFetcher, requests, options);
         var referrerCopier = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
         ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, referrerCopier, writers, options, time, stopping);
         CacheInspector = new CacheInspector(_cache, imagePlanReader);
+        OriginInspector = new OriginInspector(originClient, ManifestFetcher);
         RepositorySweeper = new RepositorySweeper(_cache, writers, logs.CreateLogger<RepositorySweeper>());
         TagEviction = new TagEviction(_cache, writers, RepositorySweeper, logs.CreateLogger<TagEviction>());
         Forward = new OwnerForwarder(_peers, Owners, metrics, time);
         ManifestPullEndpoint = new ManifestPullEndpoint(
-            _cache, new IndexChildren(_cache, stopping), ManifestFetcher, originClient, ImageCopier, needs.PulledThrough, time, logs.CreateLogger<ManifestPullEndpoint>(), stopping);
+            _cache, new IndexChildren(_cache, stopping), ManifestFetcher, originClient, ImageCopier, needs, time,
+            logs.CreateLogger<ManifestPullEndpoint>(), stopping);
         TagRevalidator = new TagRevalidator(ManifestFetcher, ManifestPullEndpoint, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
-        BlobPullEndpoint = new BlobPullEndpoint(_cache, BlobCopier, originClient, needs.ShareCache, time, logs.CreateLogger<BlobPullEndpoint>(), stopping);
+        BlobPullEndpoint = new BlobPullEndpoint(_cache, BlobCopier, originClient, needs.ShareCache, time,
+            logs.CreateLogger<BlobPullEndpoint>(), stopping);
         Drain = new Drain(Spool, Owners, Ask, options.DrainLimit, time, logs.CreateLogger<Drain>());
     }
 
@@ -84,6 +90,7 @@ internal sealed class Engine : IDisposable
     public TagEviction TagEviction { get; }
     public RepositorySweeper RepositorySweeper { get; }
     public CacheInspector CacheInspector { get; }
+    public OriginInspector OriginInspector { get; }
     public OwnerForwarder Forward { get; }
     public ManifestPullEndpoint ManifestPullEndpoint { get; }
     public TagRevalidator TagRevalidator { get; }

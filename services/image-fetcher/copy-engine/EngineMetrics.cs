@@ -21,9 +21,12 @@ internal sealed class EngineMetrics
         _meter = meters.Create("Kuik.ImageFetcher");
         _waits = _meter.CreateHistogram<double>("kuik_fetcher_wait", "s", "Waits that ended, by what was waited for: turn or manifest");
         _waiting = _meter.CreateUpDownCounter<long>("kuik_fetcher_waiting", description: "Waits under way, by what is waited for");
-        _downloads = _meter.CreateUpDownCounter<long>("kuik_fetcher_downloads", description: "Blobs that are arriving, by source: origin or peer");
-        _sourcesLeft = _meter.CreateCounter<long>("kuik_fetcher_sources_left", description: "Sources of a blob that were left or failed, by source and reason");
-        _inMemory = _meter.CreateCounter<long>("kuik_spool_in_memory", description: "Blobs that went through memory because the spool's disk took no file");
+        _downloads = _meter.CreateUpDownCounter<long>("kuik_fetcher_downloads",
+            description: "Blobs that are arriving, by source: origin or peer");
+        _sourcesLeft = _meter.CreateCounter<long>("kuik_fetcher_sources_left",
+            description: "Sources of a blob that were left or failed, by source and reason");
+        _inMemory = _meter.CreateCounter<long>("kuik_spool_in_memory",
+            description: "Blobs that went through memory because the spool's disk took no file");
         _joins = _meter.CreateCounter<long>("kuik_fetcher_joins", description: "Requests that joined work under way, by work");
         _forwards = _meter.CreateCounter<long>("kuik_fetcher_forwards", description: "Pulls passed on to another replica, by outcome");
     }
@@ -76,12 +79,14 @@ internal sealed class EngineMetrics
         _meter.CreateObservableGauge("kuik_spool_used", () => spool.Use.Used, "By", "Bytes of the spool that are taken");
         _meter.CreateObservableGauge("kuik_spool_limit", () => spool.Use.Limit, "By", "Kuik:Fetch:SpoolLimit");
         _meter.CreateObservableGauge("kuik_spool_blobs", () => spool.Use.Blobs, description: "Blobs in the spool");
-        _meter.CreateObservableGauge("kuik_spool_full", () => spool.Use.FullFor?.TotalSeconds ?? 0, "s", "How long no blob could grow; 0 while one can");
+        _meter.CreateObservableGauge("kuik_spool_full", () => spool.Use.FullFor?.TotalSeconds ?? 0, "s",
+            "How long no blob could grow; 0 while one can");
     }
 
     /// <summary>Adds the gauge of the oldest running work.</summary>
     public void Watch(WorkWatchdog watchdog) =>
-        _meter.CreateObservableGauge("kuik_fetcher_oldest_work", () => watchdog.Oldest?.Age.TotalSeconds ?? 0, "s", "Age of the oldest work without progress");
+        _meter.CreateObservableGauge("kuik_fetcher_oldest_work", () => watchdog.Oldest?.Age.TotalSeconds ?? 0, "s",
+            "Age of the oldest work without progress");
 
     private sealed class Ended(Action end) : IDisposable
     {

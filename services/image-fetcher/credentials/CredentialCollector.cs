@@ -15,7 +15,8 @@ public sealed class CredentialCollector(PullSecretCache known, PullSecretReader 
         var asked = clouds.For(image.Host, ct);   // concurrently
         var read = await secrets.Read(await known.For(image, ct), ct);
         var cloud = await asked;
-        return new CredentialsFound([.. MatchPullSecrets.For(image, read.Entries), .. cloud.Credentials], [.. read.Problems, .. cloud.Problems]);
+        return new CredentialsFound([.. MatchPullSecrets.For(image, read.Entries), .. cloud.Credentials],
+            [.. read.Problems, .. cloud.Problems]);
     }
 
     /// <summary>Notes that the origin rejected the credentials: the secrets are read again before their next use.</summary>

@@ -36,13 +36,13 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
 
     private const int MostReads = 8;
 
-    private readonly Lock gate = new();
-    private readonly Dictionary<string, Known> known = [];
-    private readonly SemaphoreSlim reads = new(MostReads);
-    private volatile bool isDisconnected;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Known> _known = [];
+    private readonly SemaphoreSlim _reads = new(MostReads);
+    private volatile bool _isDisconnected;
 
     /// <summary>True while tags are pulled with the secrets of other images of their repositories.</summary>
-    public bool OpensTags => options.OpenTagsWithoutPostgres && isDisconnected;
+    public bool OpensTags => options.OpenTagsWithoutPostgres && _isDisconnected;
 
     /// <summary>The secrets for an image; empty when its pods have none, or none is known.</summary>
     /// <param name="image">By its tag; or by a digest: its own, or that of one of its manifests or blobs.</param>
@@ -58,21 +58,21 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
         {
             LogLate(image, Patience.TotalSeconds);
         }
-        lock (gate)
+        lock (_gate)
             return (image.Tag is null ? entry.Secrets is null : OpensTags) ? OfRepository(image.Name) : entry.Secrets ?? [];
     }
 
-    public void Dispose() => reads.Dispose();
+    public void Dispose() => _reads.Dispose();
 
     private (Known Entry, Task Reading) Begin(ImageReference image)
     {
         var key = image.Tag is null ? image.Name : image.ToString();
-        lock (gate)
+        lock (_gate)
         {
-            if (!known.TryGetValue(key, out var entry))
+            if (!_known.TryGetValue(key, out var entry))
             {
                 MakeRoom();
-                known.Add(key, entry = new Known(image));
+                _known.Add(key, entry = new Known(image));
             }
             entry.AskedAt = time.GetUtcNow();
             if (entry.Reading.IsCompleted && entry.FreshUntil <= entry.AskedAt)
@@ -83,15 +83,15 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
 
     /// <summary>The remembered secrets of a repository's images: for a digest, a substitute for a missing result.</summary>
     private IReadOnlyList<PullSecret> OfRepository(string name) =>
-        [.. known.Values.Where(one => one.Image.Name == name).SelectMany(one => one.Secrets ?? []).Distinct()];
+        [.. _known.Values.Where(one => one.Image.Name == name).SelectMany(one => one.Secrets ?? []).Distinct()];
 
     private void MakeRoom()
     {
-        if (known.Count < MostKept)
+        if (_known.Count < MostKept)
             return;
-        var idle = known.Where(entry => entry.Value.Reading.IsCompleted).OrderBy(entry => entry.Value.AskedAt);
+        var idle = _known.Where(entry => entry.Value.Reading.IsCompleted).OrderBy(entry => entry.Value.AskedAt);
         foreach (var old in idle.Take(MostKept / 2).ToList())
-            known.Remove(old.Key);
+            _known.Remove(old.Key);
     }
 
     private async Task Read(Known entry)
@@ -99,14 +99,14 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
         using var limit = new CancellationTokenSource(LongestRead, time);
         try
         {
-            await reads.WaitAsync(limit.Token);
+            await _reads.WaitAsync(limit.Token);
             try
             {
                 Answered(entry, await read(entry.Image, limit.Token));
             }
             finally
             {
-                reads.Release();
+                _reads.Release();
             }
         }
         catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
@@ -117,21 +117,21 @@ public sealed partial class PullSecretCache(ReadPullSecretNames read, FetcherOpt
         catch (Exception error)
         {
             // Unlike an unreachable Postgres this is no reason to use the secrets of other images of the repository.
-            Unanswered(entry, isDisconnected);
+            Unanswered(entry, _isDisconnected);
             LogUnforeseen(entry.Image, ExceptionSummary.WithStack(error));
         }
     }
 
     private void Answered(Known entry, IReadOnlyList<PullSecret> secrets)
     {
-        lock (gate)
-            (entry.Secrets, entry.FreshUntil, isDisconnected) = (secrets, time.GetUtcNow() + Fresh, false);
+        lock (_gate)
+            (entry.Secrets, entry.FreshUntil, _isDisconnected) = (secrets, time.GetUtcNow() + Fresh, false);
     }
 
     private void Unanswered(Known entry, bool isNowDisconnected)
     {
-        lock (gate)
-            (entry.FreshUntil, isDisconnected) = (time.GetUtcNow() + PauseAfterFailure, isNowDisconnected);
+        lock (_gate)
+            (entry.FreshUntil, _isDisconnected) = (time.GetUtcNow() + PauseAfterFailure, isNowDisconnected);
     }
 
     [LoggerMessage(LogLevel.Warning,

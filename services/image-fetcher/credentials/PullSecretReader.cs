@@ -29,12 +29,12 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
     private const int MostRequests = 16;
     private static readonly TimeSpan DropInterval = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<PullSecret, Known> known = new();
-    private readonly SemaphoreSlim requests = new(MostRequests);
-    private DateTimeOffset dropAgainAt = DateTimeOffset.MinValue;
+    private readonly ConcurrentDictionary<PullSecret, Known> _known = new();
+    private readonly SemaphoreSlim _requests = new(MostRequests);
+    private DateTimeOffset _dropAgainAt = DateTimeOffset.MinValue;
 
     /// <summary>The number of secrets in memory.</summary>
-    internal int Count => known.Count;
+    internal int Count => _known.Count;
 
     /// <summary>
     /// Reads secrets. Missing and unreadable ones are left out and named among the problems; a problem with one does not affect the others.
@@ -53,36 +53,36 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
     public void Doubt(IReadOnlyList<PullSecret> secrets)
     {
         foreach (var secret in secrets)
-            if (known.TryGetValue(secret, out var last))
-                known.TryUpdate(secret, last with { FreshUntil = DateTimeOffset.MinValue }, last);
+            if (_known.TryGetValue(secret, out var last))
+                _known.TryUpdate(secret, last with { FreshUntil = DateTimeOffset.MinValue }, last);
     }
 
-    public void Dispose() => requests.Dispose();
+    public void Dispose() => _requests.Dispose();
 
     private void DropUnused()
     {
         var now = time.GetUtcNow();
-        if (known.Count <= MostKept && now < dropAgainAt)
+        if (_known.Count <= MostKept && now < _dropAgainAt)
             return;
-        dropAgainAt = now + DropInterval;
-        foreach (var (secret, last) in known)
+        _dropAgainAt = now + DropInterval;
+        foreach (var (secret, last) in _known)
             if (now - last.AskedAt > Kept)
-                known.TryRemove(secret, out _);
-        if (known.Count > MostKept)
-            foreach (var (secret, _) in known.OrderBy(entry => entry.Value.AskedAt).Take(MostKept / 2).ToList())
-                known.TryRemove(secret, out _);
+                _known.TryRemove(secret, out _);
+        if (_known.Count > MostKept)
+            foreach (var (secret, _) in _known.OrderBy(entry => entry.Value.AskedAt).Take(MostKept / 2).ToList())
+                _known.TryRemove(secret, out _);
     }
 
     private async Task<Known> Read(PullSecret secret, CancellationToken ct)
     {
-        var last = known.GetValueOrDefault(secret);
+        var last = _known.GetValueOrDefault(secret);
         last?.AskedAt = time.GetUtcNow();
         if (last is not null && last.FreshUntil > time.GetUtcNow())
             return last;
         var now = await Ask(secret, last, ct);
         foreach (var problem in now.Problems.Except(last?.Problems ?? []))
             LogProblem(problem);
-        return known[secret] = now;
+        return _known[secret] = now;
     }
 
     private async Task<Known> Ask(PullSecret secret, Known? last, CancellationToken ct)
@@ -112,7 +112,8 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
         {
             return Unanswered(last, $"{name} could not be read: Kubernetes answered something that is not a Secret");
         }
-        catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception error)
+            when (error is HttpRequestException or IOException || (error is OperationCanceledException && !ct.IsCancellationRequested))
         {
             return Unanswered(last, $"{name} could not be read: Kubernetes did not answer");
         }
@@ -125,14 +126,14 @@ public sealed partial class PullSecretReader(GetSecret get, TimeProvider time, I
 
     private async Task<SecretContent> Get(PullSecret secret, CancellationToken ct)
     {
-        await requests.WaitAsync(ct);
+        await _requests.WaitAsync(ct);
         try
         {
             return await get(secret, ct);
         }
         finally
         {
-            requests.Release();
+            _requests.Release();
         }
     }
 

@@ -9,5 +9,6 @@ namespace Kuik.ImageFetcher;
 internal sealed partial class SecretJson : JsonSerializerContext
 {
     public static GetSecret From(KubernetesApi kubernetes) => (secret, ct) => kubernetes.Get(
-        $"api/v1/namespaces/{Uri.EscapeDataString(secret.Namespace)}/secrets/{Uri.EscapeDataString(secret.Name)}", Default.SecretContent, ct);
+        $"api/v1/namespaces/{Uri.EscapeDataString(secret.Namespace)}/secrets/{Uri.EscapeDataString(secret.Name)}", Default.SecretContent,
+        ct);
 }

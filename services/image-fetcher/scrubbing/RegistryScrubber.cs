@@ -107,7 +107,8 @@ internal sealed partial class RegistryScrubber(
         {
             using var hash = IncrementalHash.CreateHash(blob.Algorithm == "sha256" ? HashAlgorithmName.SHA256 : HashAlgorithmName.SHA512);
             await using var file = new FileStream(
-                blob.File, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1, FileOptions.SequentialScan);
+                blob.File, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1,
+                FileOptions.SequentialScan);
             while (await file.ReadAsync(buffer.AsMemory(0, BufferSize), ct) is > 0 and var read)
             {
                 hash.AppendData(buffer, 0, read);

@@ -102,7 +102,8 @@ public sealed partial class CacheVerificationService(
         return [.. images.Join(lost, image => image, loss => loss.Image, (_, loss) => loss)];   // in their order
     }
 
-    /// <summary>Makes every image that is recorded as cached due within the interval, whatever an earlier version or setting left.</summary>
+    /// <summary>Makes every image that is recorded as cached due within the interval, whatever an earlier version or setting
+    /// left.</summary>
     private async Task Schedule(CancellationToken ct)
     {
         const int PageSize = 1000;

@@ -47,7 +47,8 @@ public sealed partial class ImageVerifier(
             },
             ct);
 
-    /// <summary>Names what the cache registry lacks of an image; null for nothing, also for a reference that this version cannot read.</summary>
+    /// <summary>Names what the cache registry lacks of an image; null for nothing, also for a reference that this version cannot
+    /// read.</summary>
     /// <exception cref="CopyException">It did not answer.</exception>
     public async Task<string?> FindLoss(CachedClaim image, CancellationToken ct) =>
         ImageReference.TryParse(image.Name, out var name, out _) ? await inspector().FindLoss(name, ct) : null;

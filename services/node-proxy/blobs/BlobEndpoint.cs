@@ -4,8 +4,9 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Answers <c>/v2/…/blobs/&lt;digest&gt;</c>, whole or in part. A source that breaks off is continued by another replica of it, else by the next one, from where it stopped; a client
-/// never sees a clean end of anything but the blob: a body that cannot be completed ends with a broken connection, and the runtime retries.
+/// Answers <c>/v2/…/blobs/&lt;digest&gt;</c>, whole or in part. A source that breaks off is continued by another replica of it, else by the
+/// next one, from where it stopped; a client never sees a clean end of anything but the blob: a body that cannot be completed ends with a
+/// broken connection, and the runtime retries.
 /// </summary>
 /// <param name="sources">In the order they are asked.</param>
 /// <param name="relay">Moves the bytes.</param>
@@ -117,7 +118,8 @@ internal sealed class BlobEndpoint(IReadOnlyList<IPullSource> sources, BlobRelay
 
     private async Task<Answer> Ask(IPullSource source, HttpContext http, ImageReference image, BlobTransfer? transfer) =>
         distrust.MayAsk(Trust(source, image))
-            ? await source.AskBlob(image, HttpMethods.IsHead(http.Request.Method), transfer?.Missing ?? ReadRange(http.Request, image.Digest!), http.RequestAborted)
+            ? await source.AskBlob(image, HttpMethods.IsHead(http.Request.Method),
+                transfer?.Missing ?? ReadRange(http.Request, image.Digest!), http.RequestAborted)
             : new Answer.Passed("sent wrong bytes for this digest a while ago");
 
     private static HeadIs WriteHead(HttpContext http, ImageReference image, Answer.Blob blob)
@@ -139,11 +141,14 @@ internal sealed class BlobEndpoint(IReadOnlyList<IPullSource> sources, BlobRelay
         return HttpMethods.IsHead(http.Request.Method) ? HeadIs.Enough : HeadIs.FollowedByBody;
     }
 
-    // A range that cannot be read, that asks for several parts, or that is meant for another blob (If-Range) is ignored, as RFC 9110 has it.
+    // A range that cannot be read, that asks for several parts, or that is meant for another blob (If-Range) is ignored, as RFC 9110 has
+    // it.
     private static RangeHeaderValue? ReadRange(HttpRequest request, string digest)
     {
         if (request.Headers.IfRange is { Count: > 0 } ifRange && ifRange.ToString() != $"\"{digest}\"")
             return null;
-        return RangeHeaderValue.TryParse(request.Headers.Range.ToString(), out var range) && range is { Unit: "bytes", Ranges.Count: 1 } ? range : null;
+        return RangeHeaderValue.TryParse(request.Headers.Range.ToString(), out var range) && range is { Unit: "bytes", Ranges.Count: 1 }
+            ? range
+            : null;
     }
 }

@@ -3,18 +3,21 @@ using System.Buffers;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Moves a blob from a source to a client through the connection's own buffers (large ones: they matter most for speed), hashing on the way. The last bytes go out
-/// only when the digest is right. A small blob is checked before its head is sent, so that the next source can still answer in its place.
+/// Moves a blob from a source to a client through the connection's own buffers (large ones: they matter most for speed), hashing on the
+/// way. The last bytes go out only when the digest is right. A small blob is checked before its head is sent, so that the next source can
+/// still answer in its place.
 /// </summary>
 internal sealed class BlobRelay(TimeSpan noProgress, TimeProvider time)
 {
-    /// <summary>Bytes that a connection may buffer for its client (see <see cref="ListenOnNode"/>). With twice as much a hundred slow clients hold 70 MB more.</summary>
+    /// <summary>Bytes that a connection may buffer for its client (see <see cref="ListenOnNode"/>). With twice as much a hundred slow
+    /// clients hold 70 MB more.</summary>
     public const int HeldBack = 256 << 10;
 
     /// <summary>Asked of the connection at a time, in bytes. With half as much one stream costs a third more.</summary>
     public const int Chunk = 512 << 10;
 
-    /// <summary>The same while many blobs are on their way: the speed of each is then limited elsewhere. Not below 85 KB, or the collector moves the buffers about.</summary>
+    /// <summary>The same while many blobs are on their way: the speed of each is then limited elsewhere. Not below 85 KB, or the collector
+    /// moves the buffers about.</summary>
     private const int SmallChunk = 128 << 10;
     private const int Many = 16;
 
@@ -22,7 +25,8 @@ internal sealed class BlobRelay(TimeSpan noProgress, TimeProvider time)
 
     /// <param name="blob">The source's answer; its body is read here.</param>
     /// <param name="transfer">The download it is part of.</param>
-    /// <param name="http">The client; status and headers are set. One that goes away ends this with an <see cref="OperationCanceledException"/>.</param>
+    /// <param name="http">The client; status and headers are set. One that goes away ends this with an
+    /// <see cref="OperationCanceledException"/>.</param>
     public async Task<RelayEnd> Relay(Answer.Blob blob, BlobTransfer transfer, HttpContext http)
     {
         using var read = new BodyReader(noProgress, time, http.RequestAborted, blob.MinRate);

@@ -39,7 +39,8 @@ internal sealed class BlobTransfer : IDisposable
         Length is not null && next.Length == Left
         && (next.Part is { } part ? part.From == _first + _sent : _first + _sent == 0);
 
-    /// <summary>Counts and hashes bytes before they are passed on. False: with these the blob is complete and wrong, keep them back.</summary>
+    /// <summary>Counts and hashes bytes before they are passed on. False: with these the blob is complete and wrong, keep them
+    /// back.</summary>
     public bool Take(ReadOnlySpan<byte> bytes)
     {
         _check?.Append(bytes);

@@ -5,8 +5,8 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Hashes bytes as they pass and verifies them at the end against the digest; by a checksum that was taken when the digest was verified, where there is one: SHA-256
-/// would be most of what a large blob costs here.
+/// Hashes bytes as they pass and verifies them at the end against the digest; by a checksum that was taken when the digest was verified,
+/// where there is one: SHA-256 would be most of what a large blob costs here.
 /// </summary>
 internal sealed class DigestCheck(string digest, BlobChecksum? checksum = null) : IDisposable
 {

@@ -7,7 +7,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Kuik.NodeProxy;
 
-/// <summary>Where node-proxy listens: the node's own loopback, both families, or the addresses that are configured, on every pull port; health and metrics apart.</summary>
+/// <summary>Where node-proxy listens: the node's own loopback, both families, or the addresses that are configured, on every pull port;
+/// health and metrics apart.</summary>
 internal static partial class ListenOnNode
 {
     /// <summary>
@@ -21,13 +22,15 @@ internal static partial class ListenOnNode
         var metrics = options.MetricsUrls.Select(ReadUrl).ToList();
         builder.Services.AddSingleton<SocketHandover>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SocketHandover>());
-        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);   // it would begin an activity for each request, only to log what RegistryRequestHandler does
+        // it would begin an activity for each request, only to log what RegistryRequestHandler does
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         builder.WebHost.UseSockets(sockets =>
         {
             sockets.MaxWriteBufferSize = BlobRelay.HeldBack;
             sockets.UnsafePreferInlineScheduling = true;   // on the thread that received it: see Program.cs
         });
-        builder.Services.AddOptions<SocketTransportOptions>().Configure<SocketHandover>((sockets, socketHandover) => sockets.CreateBoundListenSocket = socketHandover.Bind);
+        builder.Services.AddOptions<SocketTransportOptions>()
+            .Configure<SocketHandover>((sockets, socketHandover) => sockets.CreateBoundListenSocket = socketHandover.Bind);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -104,7 +107,10 @@ internal static partial class ListenOnNode
             throw new InvalidSettingException("Kuik:Metrics:Urls", url, accepted);
         }
         var host = parsed.Host.Trim('[', ']');
-        var address = host is "*" or "+" ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any) : host == "localhost" ? IPAddress.Loopback
+        var address = host is "*" or "+"
+            ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any)
+            : host == "localhost"
+            ? IPAddress.Loopback
             : IPAddress.TryParse(host, out var literal) ? literal : throw new InvalidSettingException("Kuik:Metrics:Urls", url, accepted);
         return parsed.Scheme == "http" ? (address, parsed.Port) : throw new InvalidSettingException("Kuik:Metrics:Urls", url, accepted);
     }

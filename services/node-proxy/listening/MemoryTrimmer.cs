@@ -1,8 +1,8 @@
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Returns memory to the node after the start or a burst of pulls: a process that allocates nothing more collects nothing more either, and would hold the buffers of its busiest
-/// moment for days.
+/// Returns memory to the node after the start or a burst of pulls: a process that allocates nothing more collects nothing more either, and
+/// would hold the buffers of its busiest moment for days.
 /// </summary>
 internal sealed class MemoryTrimmer(TimeProvider time) : IHostedService, IDisposable
 {
@@ -12,7 +12,8 @@ internal sealed class MemoryTrimmer(TimeProvider time) : IHostedService, IDispos
     private ITimer? _timer;
     private long _allocated;
 
-    /// <summary>One look: when enough has been allocated since the last one, everything that is not used any more goes. True when it went.</summary>
+    /// <summary>One look: when enough has been allocated since the last one, everything that is not used any more goes. True when it
+    /// went.</summary>
     public bool Trim()
     {
         var allocated = GC.GetTotalAllocatedBytes();

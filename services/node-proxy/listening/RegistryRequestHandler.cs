@@ -6,13 +6,15 @@ namespace Kuik.NodeProxy;
 
 /// <summary>Handles every request on the pull ports: parses it, calls the endpoint, counts it, and logs all but plain hits.</summary>
 internal sealed partial class RegistryRequestHandler(
-    ManifestEndpoint manifests, BlobEndpoint blobs, TagListEndpoint tags, ReferrersEndpoint referrers, TagResolver tagResolver, V1Paths v1Paths, SocketHandover socketHandover, ProxyOptions options,
+    ManifestEndpoint manifests, BlobEndpoint blobs, TagListEndpoint tags, ReferrersEndpoint referrers, TagResolver tagResolver,
+    V1Paths v1Paths, SocketHandover socketHandover, ProxyOptions options,
     ProxyMetrics metrics, TimeProvider time, ILogger<RegistryRequestHandler> logger)
 {
     private const int MostKnownRoutes = 1000;
 
     private readonly int[] _ownPorts = [.. options.OwnPorts];
-    private readonly ConcurrentDictionary<(string Path, string? Origin), Route.ManifestRoute> _known = new();   // a tag is asked for again and again
+    // a tag is asked for again and again
+    private readonly ConcurrentDictionary<(string Path, string? Origin), Route.ManifestRoute> _known = new();
 
     public Task Handle(HttpContext http)
     {
@@ -48,7 +50,8 @@ internal sealed partial class RegistryRequestHandler(
     private Task Handle(HttpContext http, Route route, string? origin) =>
         (OnlyAllowed(route) ?? route) switch
         {
-            Route.ManifestRoute(var image) when origin is not null && image.Tag is not null => Pull(http, image, "manifest", MirrorManifest),
+            Route.ManifestRoute(var image) when origin is not null && image.Tag is not null =>
+                Pull(http, image, "manifest", MirrorManifest),
             Route.ManifestRoute(var image) => Pull(http, image, "manifest", manifests.Serve),
             Route.Blob(var image) => Pull(http, image, "blob", blobs.Serve),
             Route.Tags(var image) => Pull(http, image, "tags", tags.Serve),
@@ -118,9 +121,11 @@ internal sealed partial class RegistryRequestHandler(
         return WriteError.To(http, refused.Status, refused.Code, refused.Message);
     }
 
-    private async Task<PullOutcome> MirrorManifest(HttpContext http, ImageReference image) => await manifests.Serve(http, await tagResolver.Resolve(image, http.RequestAborted));
+    private async Task<PullOutcome> MirrorManifest(HttpContext http, ImageReference image) =>
+        await manifests.Serve(http, await tagResolver.Resolve(image, http.RequestAborted));
 
-    private async Task Pull(HttpContext http, ImageReference image, string kind, Func<HttpContext, ImageReference, Task<PullOutcome>> answer)
+    private async Task Pull(HttpContext http, ImageReference image, string kind, Func<HttpContext, ImageReference,
+        Task<PullOutcome>> answer)
     {
         var begun = time.GetTimestamp();
         using var trace = ProxyMetrics.Traces.StartActivity("pull");
@@ -132,13 +137,15 @@ internal sealed partial class RegistryRequestHandler(
             metrics.Count(image, kind, status, outcome, took);
             if (kind != "blob" && HttpMethods.IsGet(http.Request.Method) && status == 200)
                 metrics.Sent(outcome.Source, http.Response.ContentLength ?? 0);
-            trace?.SetTag("kuik.kind", kind).SetTag("kuik.image", image.ToString()).SetTag("kuik.source", outcome.Source).SetTag("http.response.status_code", status);
+            trace?.SetTag("kuik.kind", kind).SetTag("kuik.image", image.ToString()).SetTag("kuik.source", outcome.Source)
+                .SetTag("http.response.status_code", status);
             if (!outcome.IsPlainHit)
                 Say(http.Request.Method, kind, image, status, outcome.Source, (long)took.TotalMilliseconds, outcome.Note);
         }
         catch (OperationCanceledException left) when (left is ClientDisconnectedException || http.RequestAborted.IsCancellationRequested)
         {
-            metrics.Count(image, kind, StatusCodes.Status499ClientClosedRequest, new PullOutcome(PullOutcome.NoSource, ""), time.GetElapsedTime(begun));
+            metrics.Count(image, kind, StatusCodes.Status499ClientClosedRequest, new PullOutcome(PullOutcome.NoSource, ""),
+                time.GetElapsedTime(begun));
         }
         catch (Exception unforeseen)
         {

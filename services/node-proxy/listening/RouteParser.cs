@@ -15,27 +15,32 @@ internal static class RouteParser
     /// <param name="origin">Value of <c>?ns=</c>, by which a runtime's mirror request names the origin; null when absent.</param>
     /// <param name="ownPorts">node-proxy's own ports: a reference that names one has no origin.</param>
     /// <param name="ownAddresses">Where it listens beside the loopback addresses.</param>
-    public static Route Parse(string method, string path, string? origin, IEnumerable<int> ownPorts, IReadOnlyCollection<IPAddress> ownAddresses)
+    public static Route Parse(string method, string path, string? origin, IEnumerable<int> ownPorts,
+        IReadOnlyCollection<IPAddress> ownAddresses)
     {
         if (method is not ("GET" or "HEAD"))
             return new Route.Refused(405, "UNSUPPORTED", "only GET and HEAD are answered here");
         if (path is "/v2/" or "/v2")
             return new Route.Version();
         if (path.Length > LongestPath || !path.StartsWith("/v2/", StringComparison.Ordinal))
-            return new Route.Refused(404, "UNSUPPORTED", "only /v2/ and a repository's manifests, blobs, tags/list and referrers are answered here");
+            return new Route.Refused(404, "UNSUPPORTED",
+                "only /v2/ and a repository's manifests, blobs, tags/list and referrers are answered here");
 
         // 1. The last part is the reference, the one before it its kind; the rest is the repository.
         var rest = path.AsSpan(4);
         var beforeLast = rest.LastIndexOf('/');
         var beforeKind = beforeLast < 0 ? -1 : rest[..beforeLast].LastIndexOf('/');
         if (beforeKind < 1 || beforeLast == rest.Length - 1)
-            return new Route.Refused(404, "UNSUPPORTED", "only /v2/ and a repository's manifests, blobs, tags/list and referrers are answered here");
-        var (name, kind, target) = (rest[..beforeKind].ToString(), rest[(beforeKind + 1)..beforeLast].ToString(), rest[(beforeLast + 1)..].ToString());
+            return new Route.Refused(404, "UNSUPPORTED",
+                "only /v2/ and a repository's manifests, blobs, tags/list and referrers are answered here");
+        var (name, kind, target) =
+            (rest[..beforeKind].ToString(), rest[(beforeKind + 1)..beforeLast].ToString(), rest[(beforeLast + 1)..].ToString());
 
         // 2. A path that is none of ours is refused before its name is looked at.
         var isTags = kind is "tags" && target == "list";
         if (!isTags && kind is not ("manifests" or "blobs" or "referrers"))
-            return new Route.Refused(404, "UNSUPPORTED", "only /v2/ and a repository's manifests, blobs, tags/list and referrers are answered here");
+            return new Route.Refused(404, "UNSUPPORTED",
+                "only /v2/ and a repository's manifests, blobs, tags/list and referrers are answered here");
 
         // 3. The name, then the reference.
         ImageReference? image;
@@ -51,7 +56,8 @@ internal static class RouteParser
             return new Route.Tags(image);
         if (!ImageReference.IsDigest(target) && (kind is not "manifests" || !ImageReference.IsTag(target)))
             return kind is "manifests"
-                ? new Route.Refused(400, "TAG_INVALID", "the reference is neither a tag nor a digest (sha256: and 64 hex digits, or sha512: and 128)")
+                ? new Route.Refused(400, "TAG_INVALID",
+                    "the reference is neither a tag nor a digest (sha256: and 64 hex digits, or sha512: and 128)")
                 : new Route.Refused(400, "DIGEST_INVALID", "the reference is not a digest (sha256: and 64 hex digits, or sha512: and 128)");
         image = image.With(target);
         return kind switch
@@ -77,6 +83,7 @@ internal static class RouteParser
     private static bool IsOfThisMachine(IPAddress address, IReadOnlyCollection<IPAddress> ownAddresses)
     {
         var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
-        return IPAddress.IsLoopback(plain) || plain.Equals(IPAddress.Any) || plain.Equals(IPAddress.IPv6Any) || ownAddresses.Contains(plain);
+        return IPAddress.IsLoopback(plain) || plain.Equals(IPAddress.Any) || plain.Equals(IPAddress.IPv6Any)
+            || ownAddresses.Contains(plain);
     }
 }

@@ -7,10 +7,10 @@ namespace Kuik.NodeProxy;
 /// <summary>
 /// Lets a new process take the ports over while the old one still serves, so that an upgrade loses no pull:
 /// 1. Both bind with SO_REUSEPORT. The kernel allows that to processes of one user only, and only where every one of them asks for it.
-/// 2. A new connection goes to the newest listener as soon as it listens. Left alone the kernel would spread connections over both, and what waits in the queue of a
-///    listener that closes is reset.
-/// 3. The process that is told to stop tells its clients to close, and keeps listening until no connection has come for a moment. Then Kestrel stops, and drains what is running.
-/// See docs/decisions/0005-take-over.md.
+/// 2. A new connection goes to the newest listener as soon as it listens. Left alone the kernel would spread connections over both, and
+/// what waits in the queue of a    listener that closes is reset.
+/// 3. The process that is told to stop tells its clients to close, and keeps listening until no connection has come for a moment. Then
+/// Kestrel stops, and drains what is running. See docs/decisions/0005-take-over.md.
 /// </summary>
 internal sealed partial class SocketHandover(TimeProvider time, ILogger<SocketHandover> logger) : IHostedLifecycleService
 {
@@ -84,7 +84,8 @@ internal sealed partial class SocketHandover(TimeProvider time, ILogger<SocketHa
         for (var isQuiet = false; !isQuiet && !cancellationToken.IsCancellationRequested && time.GetElapsedTime(begun) < Longest;)
         {
             var before = Interlocked.Read(ref _arrived);
-            await Task.Delay(Quiet, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the limit for draining is over
+            // the limit for draining is over
+            await Task.Delay(Quiet, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             isQuiet = Interlocked.Read(ref _arrived) == before && Volatile.Read(ref _silent) <= 0 && !_listeners.Exists(HasWaiting);
         }
     }
@@ -134,6 +135,7 @@ internal sealed partial class SocketHandover(TimeProvider time, ILogger<SocketHa
         return BitConverter.ToInt32(info, WaitingInTcpInfo) > 0;
     }
 
-    [LoggerMessage(LogLevel.Warning, "this kernel cannot hand new connections to the newest process ({Reason}): an upgrade may break a pull that just connects")]
+    [LoggerMessage(LogLevel.Warning,
+        "this kernel cannot hand new connections to the newest process ({Reason}): an upgrade may break a pull that just connects")]
     private partial void SayUnsteered(string reason);
 }

@@ -17,10 +17,10 @@ internal sealed partial class V1Paths(AddressResolver resolver, TimeProvider tim
 
     /// <summary>How long a pull waits for DNS. A name that is not resolved in time counts as one that does not exist: then only v1's
     /// meaning can be served.</summary>
-    private static readonly TimeSpan _limit = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a definite answer of DNS is used again.</summary>
-    private static readonly TimeSpan _freshness = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan FreshFor = TimeSpan.FromMinutes(5);
 
     private readonly ConcurrentDictionary<string, (bool Exists, DateTimeOffset Until)> _known = new(StringComparer.Ordinal);
 
@@ -46,7 +46,7 @@ internal sealed partial class V1Paths(AddressResolver resolver, TimeProvider tim
         bool exists;
         try
         {
-            exists = (await resolver.Find(host, stop).WaitAsync(_limit, time, stop)).Length > 0;
+            exists = (await resolver.Find(host, stop).WaitAsync(Limit, time, stop)).Length > 0;
         }
         catch (SocketException unknown) when (unknown.SocketErrorCode is SocketError.HostNotFound or SocketError.NoData)
         {
@@ -62,7 +62,7 @@ internal sealed partial class V1Paths(AddressResolver resolver, TimeProvider tim
         }
         if (_known.Count >= MaxKnownHosts)
             _known.Clear();
-        _known[host] = (exists, time.GetUtcNow() + _freshness);
+        _known[host] = (exists, time.GetUtcNow() + FreshFor);
         return exists;
     }
 

@@ -21,6 +21,8 @@ internal static class WriteError
             http.Response.Headers.ContentRange = size;
         if (refused.Status == 405)
             http.Response.Headers.Allow = "GET, HEAD";
-        return HttpMethods.IsHead(http.Request.Method) ? Task.CompletedTask : http.Response.Body.WriteAsync(bytes, http.RequestAborted).AsTask();
+        return HttpMethods.IsHead(http.Request.Method)
+            ? Task.CompletedTask
+            : http.Response.Body.WriteAsync(bytes, http.RequestAborted).AsTask();
     }
 }

@@ -80,7 +80,9 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
 
     /// <summary>The entry to serve when its source does not answer.</summary>
     private KnownManifest? Last(ImageReference image, bool onlyHead) =>
-        _manifests.Find(image) is { } known && known.CanAnswer(onlyHead) && Now - known.Freshness.AskedAt < options.StaleTime ? known : null;
+        _manifests.Find(image) is { } known && known.CanAnswer(onlyHead) && Now - known.Freshness.AskedAt < options.StaleTime
+            ? known
+            : null;
 
     private SingleFlightLookup Join(Question question, KnownManifest? last)
     {
@@ -104,7 +106,8 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
             switch (sourceResult.Answer)
             {
                 case null:
-                    last!.Freshness = last.Freshness with { GoodUntil = Now + options.ManifestTime, Note = $"as last known; {sourceResult.Note}" };
+                    last!.Freshness = last.Freshness with { GoodUntil = Now + options.ManifestTime,
+                        Note = $"as last known; {sourceResult.Note}" };
                     return last;
                 case Answer.ManifestAnswer manifest:
                     var freshness = new Freshness(sourceResult.Source, own.Begun, own.Begun + options.ManifestTime, "");
@@ -114,7 +117,8 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
                     return new KnownManifest(manifest, freshness with { Note = sourceResult.Note });
                 default:
                     _manifests.Forget(question.Image);
-                    return KeepMiss(question, (Answer.Refused)sourceResult.Answer, new Freshness(sourceResult.Source, own.Begun, own.Begun, sourceResult.Note));
+                    return KeepMiss(question, (Answer.Refused)sourceResult.Answer,
+                        new Freshness(sourceResult.Source, own.Begun, own.Begun, sourceResult.Note));
             }
         }
         finally
@@ -125,7 +129,8 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
 
     private void Keep(ImageReference image, Answer.ManifestAnswer manifest, Freshness freshness)
     {
-        if (_manifests.Find(image) is { } known && known.Manifest!.Digest == manifest.Digest && (known.Manifest.Bytes is not null || manifest.Bytes is null))
+        if (_manifests.Find(image) is { } known && known.Manifest!.Digest == manifest.Digest
+            && (known.Manifest.Bytes is not null || manifest.Bytes is null))
             known.Freshness = freshness;
         else
             _manifests.Keep(image, new KnownManifest(manifest, freshness), SizeOf(image) + (manifest.Bytes?.Length ?? 0));

@@ -38,7 +38,8 @@ internal sealed class ManifestEndpoint(ManifestCache memory)
             return Task.CompletedTask;
         }
         if (asked.Range.Count > 0 && !isHead)
-            return Results.Bytes(manifest.Bytes!, manifest.MediaType, enableRangeProcessing: true, entityTag: new EntityTagHeaderValue(known.ETag.ToString())).ExecuteAsync(http);
+            return Results.Bytes(manifest.Bytes!, manifest.MediaType, enableRangeProcessing: true,
+                entityTag: new EntityTagHeaderValue(known.ETag.ToString())).ExecuteAsync(http);
         response.ContentType = manifest.MediaType;
         response.ContentLength = manifest.Size;
         return isHead ? Task.CompletedTask : response.BodyWriter.WriteAsync(manifest.Bytes, http.RequestAborted).AsTask();

@@ -4,8 +4,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Relays a list of referrers that the cache registry pages itself (distribution-spec, "Listing Referrers"; distribution has no such API, others have). One page a request, with the
-/// client's query and the registry's Link.
+/// Relays a list of referrers that the cache registry pages itself (distribution-spec, "Listing Referrers"; distribution has no such API,
+/// others have). One page a request, with the client's query and the registry's Link.
 /// </summary>
 internal sealed class ReferrerPages(SourceAddresses addresses, IHttpForwarder forwarder, HttpMessageInvoker client, ProxyOptions options)
 {

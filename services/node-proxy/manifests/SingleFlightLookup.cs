@@ -1,9 +1,11 @@
 namespace Kuik.NodeProxy;
 
-/// <summary>One lookup at the sources, shared by all requests for the same manifest. Cancelled when no request waits for it any more.</summary>
+/// <summary>One lookup at the sources, shared by all requests for the same manifest. Cancelled when no request waits for it any
+/// more.</summary>
 /// <param name="begun">When the first one asked.</param>
 /// <param name="goesOn">It is not cancelled: its answer refreshes the cache in any case.</param>
-#pragma warning disable CA1001   // a CancellationTokenSource without a timer holds nothing, and disposed it could not be cancelled by a client that leaves late
+// A CancellationTokenSource without a timer holds no resources; a disposed one could not be cancelled by a client that leaves late.
+#pragma warning disable CA1001
 internal sealed class SingleFlightLookup(TimeSpan begun, bool goesOn)
 #pragma warning restore CA1001
 {

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// A cache of the most recently used entries, bounded in bytes. Two generations: when the young one reaches half of the limit it becomes the old one, and what was in
-/// the old one and has not been asked for since is gone. Reading takes no lock.
+/// A cache of the most recently used entries, bounded in bytes. Two generations: when the young one reaches half of the limit it becomes
+/// the old one, and what was in the old one and has not been asked for since is gone. Reading takes no lock.
 /// </summary>
 /// <param name="limit">In bytes, for both generations together.</param>
 internal sealed class SizeBoundedCache<TKey, TValue>(long limit) where TKey : notnull where TValue : class

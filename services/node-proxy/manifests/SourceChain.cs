@@ -3,7 +3,8 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>The answer of the sources about a manifest.</summary>
-/// <param name="Answer">A manifest or a refusal; null when the source of the last known answer is silent, so that that answer stands.</param>
+/// <param name="Answer">A manifest or a refusal; null when the source of the last known answer is silent, so that that answer
+/// stands.</param>
 /// <param name="Source">The source, or <see cref="PullOutcome.NoSource"/>.</param>
 /// <param name="Note">The difference from a plain answer; empty for none.</param>
 internal sealed record SourceResult(Answer? Answer, string Source, string Note);
@@ -15,8 +16,8 @@ internal sealed class SourceChain(IReadOnlyList<IPullSource> sources)
     /// <param name="image">By tag or digest.</param>
     /// <param name="onlyHead">The client asked with HEAD.</param>
     /// <param name="lastSource">
-    /// The source of the known answer; null when there is none. When that source is silent, its answer stands and those behind it are left alone: all
-    /// nodes would ask them at once. When it says that it has no such thing (any more), its answer is void.
+    /// The source of the known answer; null when there is none. When that source is silent, its answer stands and those behind it are left
+    /// alone: all nodes would ask them at once. When it says that it has no such thing (any more), its answer is void.
     /// </param>
     /// <param name="stop">Cancelled when no request waits for it any more.</param>
     public async Task<SourceResult> Find(ImageReference image, bool onlyHead, string? lastSource, CancellationToken stop)

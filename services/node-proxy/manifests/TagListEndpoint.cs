@@ -23,7 +23,8 @@ internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource
     {
         // 1. The page the client asks for; a query that a page's link gave it is the source's own matter.
         var asked = http.Request.Query.Where(q => q.Key != "ns").ToList();
-        if (asked.Exists(q => q.Key == "n" && !(q.Value is [{ } n] && int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out _))))
+        if (asked.Exists(q => q.Key == "n"
+            && !(q.Value is [{ } n] && int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out _))))
             return await Refuse(http, WrongNumber, "n is no number");
         var query = QueryString.Create(asked).ToString();
 

@@ -4,11 +4,12 @@ using Kuik.Contracts;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// Resolves tags for runtimes that pull through node-proxy as a mirror: there the webhook has not chosen the cached image for the pod. A tag of which
-/// nothing is known, or nothing young enough, is looked up with one HEAD at its origin, by image-fetcher for all nodes. An origin that fails or is slow changes nothing:
-/// the tag resolves to the cached manifest.
+/// Resolves tags for runtimes that pull through node-proxy as a mirror: there the webhook has not chosen the cached image for the pod. A
+/// tag of which nothing is known, or nothing young enough, is looked up with one HEAD at its origin, by image-fetcher for all nodes. An
+/// origin that fails or is slow changes nothing: the tag resolves to the cached manifest.
 /// </summary>
-internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCache memory, ProxyOptions options, TimeProvider time, IHostApplicationLifetime lifetime)
+internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCache memory, ProxyOptions options, TimeProvider time,
+    IHostApplicationLifetime lifetime)
 {
     private const int Most = 4096;
 
@@ -28,7 +29,11 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
             if (_looks.Count >= Most)
                 _looks.Clear();   // only questions are lost
             var begun = new Look(time.GetTimestamp(), new Lazy<Task<string?>>(() => Task.Run(() => Ask(image))));
-            look = look is null ? _looks.GetOrAdd(image, begun) : _looks.TryUpdate(image, begun, look) ? begun : _looks.GetValueOrDefault(image, begun);
+            look = look is null
+                ? _looks.GetOrAdd(image, begun)
+                : _looks.TryUpdate(image, begun, look)
+                ? begun
+                : _looks.GetValueOrDefault(image, begun);
         }
 
         // 2. The wait is counted from the start of the lookup: a later request waits less or not at all.
@@ -43,14 +48,17 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
     {
         var answer = look.Answer.Value;
         var isKnown = answer.IsCompletedSuccessfully && answer.Result is not null;
-        return answer.IsCompleted && time.GetElapsedTime(look.Begun) >= (isKnown ? options.TagFreshness / 2 : options.BreakerPause);   // half: image-fetcher's answer may be as old already
+        // half: image-fetcher's answer may be as old already
+        return answer.IsCompleted && time.GetElapsedTime(look.Begun) >= (isKnown ? options.TagFreshness / 2 : options.BreakerPause);
     }
 
-    /// <summary>The digest; null when no source answered, or no source has that manifest: a tag never resolves to a digest that cannot be pulled. The manifest is cached for the pull.</summary>
+    /// <summary>The digest; null when no source answered, or no source has that manifest: a tag never resolves to a digest that cannot be
+    /// pulled. The manifest is cached for the pull.</summary>
     private async Task<string?> Ask(ImageReference image)
     {
         var stop = lifetime.ApplicationStopping;
-        return await Named(image, stop) is { } digest && (await memory.Ask(image.With(digest), onlyHead: false, stop)).Known.Manifest is not null ? digest : null;
+        return await Named(image, stop) is { } digest
+            && (await memory.Ask(image.With(digest), onlyHead: false, stop)).Known.Manifest is not null ? digest : null;
     }
 
     private async Task<string?> Named(ImageReference image, CancellationToken stop)

@@ -12,12 +12,13 @@ internal sealed record ManifestCacheOptions
     public long LimitInBytes { get; init; } = 16 << 20;
 
     /// <summary>
-    /// <c>Kuik:Proxy:MemoryTime</c>: how long a manifest, by digest or by tag, is served without asking a source; so long may an image that was evicted, or a tag that was moved,
-    /// go on being served as it was. Default 5 seconds; more than 0, at most 1 minute.
+    /// <c>Kuik:Proxy:MemoryTime</c>: how long a manifest, by digest or by tag, is served without asking a source; so long may an image that
+    /// was evicted, or a tag that was moved, go on being served as it was. Default 5 seconds; more than 0, at most 1 minute.
     /// </summary>
     public TimeSpan ManifestTime { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary><c>Kuik:Proxy:MissTime</c>: the same of a refusal (401, 403, 404, and 429 within its Retry-After). Default 1 second; more than 0, at most 10 seconds.</summary>
+    /// <summary><c>Kuik:Proxy:MissTime</c>: the same of a refusal (401, 403, 404, and 429 within its Retry-After). Default 1 second; more
+    /// than 0, at most 10 seconds.</summary>
     public TimeSpan MissTime { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
@@ -26,7 +27,8 @@ internal sealed record ManifestCacheOptions
     /// </summary>
     public TimeSpan StaleTime { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary><c>Kuik:Proxy:StaleWait</c>: how long that answer is waited for where an older one could be given. Default 0.5 seconds; more than 0, at most 1 minute.</summary>
+    /// <summary><c>Kuik:Proxy:StaleWait</c>: how long that answer is waited for where an older one could be given. Default 0.5 seconds;
+    /// more than 0, at most 1 minute.</summary>
     public TimeSpan StaleWait { get; init; } = TimeSpan.FromSeconds(0.5);
 
     /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
@@ -38,7 +40,8 @@ internal sealed record ManifestCacheOptions
             LimitInBytes = configuration.ReadSize("Kuik:Proxy:MemoryLimit", usual.LimitInBytes, 1 << 30),
             ManifestTime = Time("Kuik:Proxy:MemoryTime", usual.ManifestTime, TimeSpan.FromMinutes(1)),
             MissTime = Time("Kuik:Proxy:MissTime", usual.MissTime, TimeSpan.FromSeconds(10)),
-            StaleTime = configuration.Read("Kuik:Proxy:StaleTime", usual.StaleTime, "a time such as 01:00:00, from 0 to 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
+            StaleTime = configuration.Read("Kuik:Proxy:StaleTime", usual.StaleTime, "a time such as 01:00:00, from 0 to 1.00:00:00",
+                t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
             StaleWait = Time("Kuik:Proxy:StaleWait", usual.StaleWait, TimeSpan.FromMinutes(1)),
         };
 

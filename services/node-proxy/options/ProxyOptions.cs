@@ -14,12 +14,14 @@ internal sealed record ProxyOptions
     public required IReadOnlyList<int> PreviousPorts { get; init; }
 
     /// <summary>
-    /// <c>Kuik:Proxy:ListenAddress</c>: the addresses on which pulls are answered, for clusters that forbid hostNetwork: there a hostPort forwards from the node's loopback
-    /// to the pod's addresses (<c>status.podIPs</c>), and everything that reaches the pod may pull. Default none: 127.0.0.1 and ::1.
+    /// <c>Kuik:Proxy:ListenAddress</c>: the addresses on which pulls are answered, for clusters that forbid hostNetwork: there a hostPort
+    /// forwards from the node's loopback to the pod's addresses (<c>status.podIPs</c>), and everything that reaches the pod may pull.
+    /// Default none: 127.0.0.1 and ::1.
     /// </summary>
     public IReadOnlyList<IPAddress> ListenAddresses { get; init; } = [];
 
-    /// <summary><c>Kuik:Proxy:AcceptV1Paths</c>: paths of pods that kube-image-keeper v1 has rewritten are answered too; see <see cref="V1Paths"/>. Default false.</summary>
+    /// <summary><c>Kuik:Proxy:AcceptV1Paths</c>: paths of pods that kube-image-keeper v1 has rewritten are answered too; see
+    /// <see cref="V1Paths"/>. Default false.</summary>
     public bool AcceptsV1Paths { get; init; }
 
     /// <summary>Where health and metrics are answered, apart from pulls. Default <c>http://127.0.0.1:7440</c>.</summary>
@@ -43,7 +45,8 @@ internal sealed record ProxyOptions
 
     /// <summary>
     /// The answer when the cache registry redirects to its storage (S3 and others). Default <c>follow</c>: node-proxy fetches from there
-    /// and verifies the bytes; <c>pass</c> (here true): the client is redirected, which costs this node nothing, but nothing is verified here.
+    /// and verifies the bytes; <c>pass</c> (here true): the client is redirected, which costs this node nothing, but nothing is verified
+    /// here.
     /// </summary>
     public bool PassesRedirects { get; init; }
 
@@ -56,7 +59,8 @@ internal sealed record ProxyOptions
     /// <summary>How long image-fetcher may be silent; it says within one second that it is working. Default 2.5 seconds.</summary>
     public TimeSpan FetcherLimit { get; init; } = TimeSpan.FromSeconds(2.5);
 
-    /// <summary>How long a client waits for an image-fetcher that says it is working; then 504, and the runtime asks again. Default 55 seconds, below the minute after which containerd gives up.</summary>
+    /// <summary>How long a client waits for an image-fetcher that says it is working; then 504, and the runtime asks again. Default 55
+    /// seconds, below the minute after which containerd gives up.</summary>
     public TimeSpan FetcherPatience { get; init; } = TimeSpan.FromSeconds(55);
 
     /// <summary>How long an origin may take to begin an answer, connection and token included. Default 10 seconds.</summary>
@@ -75,12 +79,13 @@ internal sealed record ProxyOptions
     public OriginRules Origins { get; init; } = OriginRules.AllowAll;
 
     /// <summary>
-    /// The age from which a tag that a runtime asks for in mirror mode (<c>?ns=</c>) is looked up again at its origin, once. Default 1 minute;
-    /// 0: never, the tag resolves to the cached manifest. One HEAD for all nodes, as long as image-fetcher answers.
+    /// The age from which a tag that a runtime asks for in mirror mode (<c>?ns=</c>) is looked up again at its origin, once. Default 1
+    /// minute; 0: never, the tag resolves to the cached manifest. One HEAD for all nodes, as long as image-fetcher answers.
     /// </summary>
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long a pull waits for that answer; then the cached manifest is served, and a later answer serves the next pull. Default 0.7 seconds.</summary>
+    /// <summary>How long a pull waits for that answer; then the cached manifest is served, and a later answer serves the next pull. Default
+    /// 0.7 seconds.</summary>
     public TimeSpan TagPatience { get; init; } = TimeSpan.FromSeconds(0.7);
 
     /// <summary>
@@ -105,7 +110,8 @@ internal sealed record ProxyOptions
     /// </summary>
     public long OriginRate { get; init; } = 1 << 10;
 
-    /// <summary>How long running downloads may go on after a stop is asked for. Default 30 seconds; the pod's grace period must be longer.</summary>
+    /// <summary>How long running downloads may go on after a stop is asked for. Default 30 seconds; the pod's grace period must be
+    /// longer.</summary>
     public TimeSpan DrainLimit { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Every port that is ours, so that a request is never sent to ourselves.</summary>
@@ -143,9 +149,11 @@ internal sealed record ProxyOptions
             DistrustPause = Limit("Kuik:Proxy:DistrustPause", usual.DistrustPause),
             DrainLimit = Limit("Kuik:Proxy:DrainLimit", usual.DrainLimit),
             Origins = OriginRules.From(configuration),
-            TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness, "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
+            TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness,
+                "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
             TagPatience = Limit("Kuik:Proxy:TagPatience", usual.TagPatience),
-            OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100", n => n is >= 1 and <= 100),
+            OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100",
+                n => n is >= 1 and <= 100),
             MostOriginBlobs = configuration.Read(
                 "Kuik:Proxy:MaxOriginBlobs", usual.MostOriginBlobs, "a number from 1 to 1000", n => n is >= 1 and <= 1000),
             OriginWait = Limit("Kuik:Proxy:OriginWait", usual.OriginWait),
@@ -158,15 +166,19 @@ internal sealed record ProxyOptions
 
         // A bare "30" would be 30 days to .NET: no limit here is longer than an hour.
         TimeSpan Limit(string key, TimeSpan fallback) =>
-            configuration.Read(key, fallback, "a time such as 00:00:05, at most 01:00:00", t => t > TimeSpan.Zero && t <= TimeSpan.FromHours(1));
+            configuration.Read(key, fallback, "a time such as 00:00:05, at most 01:00:00",
+                t => t > TimeSpan.Zero && t <= TimeSpan.FromHours(1));
 
         // Not 0.0.0.0: references to node-proxy itself are recognised by these addresses; without them it would ask itself without end.
         static IPAddress ReadAddress(string text) =>
             IPAddress.TryParse(text, out var address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any)
                 ? address
-                : throw new InvalidSettingException("Kuik:Proxy:ListenAddress", text, "addresses of this machine or pod, such as 10.0.0.7, with commas between them");
+                : throw new InvalidSettingException("Kuik:Proxy:ListenAddress", text,
+                    "addresses of this machine or pod, such as 10.0.0.7, with commas between them");
 
         static int ReadPort(string text) =>
-            int.TryParse(text, out var p) && p is >= 1 and <= 65535 ? p : throw new InvalidSettingException("Kuik:Proxy:PreviousPorts", text, "a list of ports");
+            int.TryParse(text, out var p) && p is >= 1 and <= 65535
+                ? p
+                : throw new InvalidSettingException("Kuik:Proxy:PreviousPorts", text, "a list of ports");
     }
 }

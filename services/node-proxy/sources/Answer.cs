@@ -15,7 +15,8 @@ internal abstract record Answer
 
     /// <summary>Not here, or this source cannot say: ask the next one.</summary>
     /// <param name="Why">The reason, in a few words, for log and error body.</param>
-    /// <param name="IsSilent">The source gave no usable answer: nothing is known about the object. Otherwise it answered that it does not have it.</param>
+    /// <param name="IsSilent">The source gave no usable answer: nothing is known about the object. Otherwise it answered that it does not
+    /// have it.</param>
     public sealed record Passed(string Why, bool IsSilent = false) : Answer
     {
         /// <summary>The same for the log, where it says more than a client is to be told; null when it does not.</summary>

@@ -6,8 +6,8 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// The cache registry, anonymously. An index that it could not hold as a manifest lies in a wrapper (see <see cref="IndexWrapper"/>) and is taken out here;
-/// wrappers and tombstones themselves are never served.
+/// The cache registry, anonymously. An index that it could not hold as a manifest lies in a wrapper (see <see cref="IndexWrapper"/>) and is
+/// taken out here; wrappers and tombstones themselves are never served.
 /// </summary>
 internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, TimeProvider time) : IPullSource
 {
@@ -32,7 +32,8 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
             if (image.Tag is { } tag && CacheTags.IsOurs(tag))
                 return new Answer.Passed("a tag of the cache's own");
             var (found, problem) = await Get($"{path}/manifests/{image.Target}", MediaTypes.Manifests, read, stop);
-            if (problem is null && image.Tag is not null && CacheTags.OfCopiedReferrer(image.Tag) is { } hidden && (found is null || KeptManifest.Parse(found.Bytes) is { IsTombstone: true }))
+            if (problem is null && image.Tag is not null && CacheTags.OfCopiedReferrer(image.Tag) is { } hidden
+                && (found is null || KeptManifest.Parse(found.Bytes) is { IsTombstone: true }))
                 (found, problem) = await Get($"{path}/manifests/{hidden}", MediaTypes.Manifests, read, stop);
             if (found is null && (problem is not null || image.Digest is null))
                 return new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
@@ -120,7 +121,9 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
         {
             var (found, problem) = await Get($"/v2/{CachePath.Of(image)}/referrers/{image.Digest}", [MediaTypes.OciIndex], read, stop);
             return found is not null && ReferrersEndpoint.HasEntries(found.Bytes)
-                ? found.HasNextPage ? new Answer.Pages() : new Answer.ManifestAnswer(DigestCheck.Compute(found.Bytes), MediaTypes.OciIndex, found.Bytes.Length, found.Bytes)
+                ? found.HasNextPage
+                ? new Answer.Pages()
+                : new Answer.ManifestAnswer(DigestCheck.Compute(found.Bytes), MediaTypes.OciIndex, found.Bytes.Length, found.Bytes)
                 : new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
         }
         catch (IOException broken)
@@ -137,9 +140,12 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
         using var read = new BodyReader(options.NoProgressLimit, time, either.Token);
         try
         {
-            var (found, _) = await Get($"/v2/{CachePath.Of(image)}/manifests/{CacheTags.OfChecksum(image.Digest!)}", [MediaTypes.OciManifest], read, either.Token);
+            var (found, _) = await Get($"/v2/{CachePath.Of(image)}/manifests/{CacheTags.OfChecksum(image.Digest!)}",
+                [MediaTypes.OciManifest], read, either.Token);
             return found is not null && (found.Digest is null || DigestCheck.Fits(found.Digest, found.Bytes))
-                && BlobChecksum.Parse(found.Bytes) is { } checksum && checksum.Digest == image.Digest && checksum.Size == size ? checksum : null;
+                && BlobChecksum.Parse(found.Bytes) is { } checksum && checksum.Digest == image.Digest && checksum.Size == size
+                    ? checksum
+                    : null;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
@@ -148,7 +154,8 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
     }
 
     // Null without a problem: it is not there.
-    private async Task<(Found? Found, string? Problem)> Get(string path, IReadOnlyList<string> accept, BodyReader read, CancellationToken stop)
+    private async Task<(Found? Found, string? Problem)> Get(string path, IReadOnlyList<string> accept, BodyReader read,
+        CancellationToken stop)
     {
         if (cache.Endpoint is not { } endpoint)
             return (null, SourceEndpoint.NoAddress);
@@ -179,9 +186,13 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
                 var served = answer.Content.Headers.ContentType?.MediaType;
                 var type = ManifestShape.Parse(bytes)?.TypeFor(served);
                 if (type is null && accept.Count > 0 && !path.Contains(':', StringComparison.Ordinal))
-                    return (null, $"it answered with something that is no manifest ({served ?? "of no type"})");   // by digest, the digest decides
-                var digest = answer.Headers.TryGetValues("Docker-Content-Digest", out var named) && ImageReference.IsDigest(named.First()) ? named.First() : null;
-                return (new Found(bytes, type ?? MediaTypes.OfManifest(served) ?? MediaTypes.OciManifest, digest, answer.Headers.Contains("Link")), null);
+                    // by digest, the digest decides
+                    return (null, $"it answered with something that is no manifest ({served ?? "of no type"})");
+                var digest = answer.Headers.TryGetValues("Docker-Content-Digest", out var named) && ImageReference.IsDigest(named.First())
+                    ? named.First()
+                    : null;
+                return (new Found(bytes, type ?? MediaTypes.OfManifest(served) ?? MediaTypes.OciManifest, digest,
+                    answer.Headers.Contains("Link")), null);
             }
         }
         return (null, $"more than {MostRedirects} redirects");
@@ -199,7 +210,9 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
         }
     }
 
-    private static string WhyNot(HttpResponseMessage answer) => answer.StatusCode is HttpStatusCode.NotFound ? "not cached" : $"it answered {(int)answer.StatusCode}";
+    private static string WhyNot(HttpResponseMessage answer) => answer.StatusCode is HttpStatusCode.NotFound
+        ? "not cached"
+        : $"it answered {(int)answer.StatusCode}";
 
     private sealed record Found(byte[] Bytes, string MediaType, string? Digest, bool HasNextPage = false);
 }

@@ -7,9 +7,9 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// image-fetcher, which pulls from the origin with the right credentials, once for all nodes, and keeps what it pulls. It answers within a second, or says with
-/// 202 that it is working and is asked again. An answer of the origin (401, 403, 404, 416, 429) is final. That it cannot reach an origin (502,
-/// 504) is not: it may have another
+/// image-fetcher, which pulls from the origin with the right credentials, once for all nodes, and keeps what it pulls. It answers within a
+/// second, or says with 202 that it is working and is asked again. An answer of the origin (401, 403, 404, 416, 429) is final. That it
+/// cannot reach an origin (502, 504) is not: it may have another
 /// DNS, proxy or network policy than the node. Then, and where it is unreachable, silent or unable, the next source is asked.
 /// </summary>
 internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options, TimeProvider time) : IPullSource
@@ -37,9 +37,11 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
 
     public bool HasReplicas => true;
 
-    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => AskManifest(image, onlyHead, fresh: null, stop);
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
+        AskManifest(image, onlyHead, fresh: null, stop);
 
-    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, options.TagFreshness / 2, stop);
+    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) =>
+        AskManifest(image, onlyHead: true, options.TagFreshness / 2, stop);
 
     /// <summary>
     /// It has no such API; but the list may be under the tag that stands in for it, which it can ask for with credentials.
@@ -97,7 +99,8 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
     }
 
     // Asks until there is an answer that is not "working". One of the two results is null.
-    private async Task<(HttpResponseMessage? Found, Answer? Otherwise)> Ask(string what, ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop, TimeSpan? fresh = null)
+    private async Task<(HttpResponseMessage? Found, Answer? Otherwise)> Ask(string what, ImageReference image, bool onlyHead,
+        RangeHeaderValue? range, CancellationToken stop, TimeSpan? fresh = null)
     {
         if (fetcher.Endpoint is not { } endpoint)
             return (null, new Answer.Passed(SourceEndpoint.NoAddress, IsSilent: true));
@@ -114,7 +117,8 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
             var (response, problem) = await fetcher.Ask(ask, stop);
             if (response is null && !isLastTry)
             {
-                isLastTry = true;   // that replica is gone: another one may take the next connection. One that is silent is passed over here.
+                // that replica is gone: another one may take the next connection. One that is silent is passed over here.
+                isLastTry = true;
                 continue;
             }
             if (response is null)
@@ -123,12 +127,14 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
                 return (response, null);
             using (response)
             {
-                var isStopping = (int)response.StatusCode == 503 && response.Headers.Contains(Draining) && time.GetElapsedTime(begun) < DrainingPatience;
+                var isStopping = (int)response.StatusCode == 503 && response.Headers.Contains(Draining)
+                    && time.GetElapsedTime(begun) < DrainingPatience;
                 if (!isStopping && ((int)response.StatusCode != 202 || !response.Headers.Contains(Working)))
                     return (null, await Judge(response, stop));
             }
             if (time.GetElapsedTime(begun) >= options.FetcherPatience)
-                return (null, new Answer.Refused(504, RegistryErrors.Body("UNAVAILABLE", "image-fetcher is still copying this: ask again"), "5"));
+                return (null, new Answer.Refused(504, RegistryErrors.Body("UNAVAILABLE", "image-fetcher is still copying this: ask again"),
+                    "5"));
             if (time.GetElapsedTime(asked) is var took && took < Pace)
                 await Task.Delay(Pace - took, time, stop);
         }

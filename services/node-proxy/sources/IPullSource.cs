@@ -9,7 +9,8 @@ internal interface IPullSource
     /// <summary>For logs and metrics: <c>cache</c>, <c>fetcher</c> or <c>origin</c>.</summary>
     string Name { get; }
 
-    /// <summary>The source has replicas: another one may answer the next request, and can continue a body that the first one broke off.</summary>
+    /// <summary>The source has replicas: another one may answer the next request, and can continue a body that the first one broke
+    /// off.</summary>
     bool HasReplicas => false;
 
     /// <summary>Asks for a manifest. The bytes, where there are any, are verified.</summary>

@@ -11,15 +11,18 @@ namespace Kuik.NodeProxy;
 /// Kuik are down. Few blobs at a time of each origin, so that a node without an image-fetcher does not exhaust an origin's rate limit. HEAD
 /// is a hint: after any status except a usable 200 or a 429, the request is repeated with GET.
 /// </summary>
-internal sealed class OriginSource(RegistryClient origins, ProxyOptions options, CircuitBreaker circuitBreaker, TimeProvider time, ILogger<OriginSource> logger)
+internal sealed class OriginSource(RegistryClient origins, ProxyOptions options, CircuitBreaker circuitBreaker, TimeProvider time,
+    ILogger<OriginSource> logger)
     : IPullSource
 {
     /// <summary>Requests whose answers are small, at a time: for one host, and in total.</summary>
     private const int MostQuestions = 16;
     private const int MostQuestionsInTotal = 128;
 
-    /// <summary>All that a client is told of a host inside the network: refused, silent and another protocol would tell a port scan apart.</summary>
-    private const string SaidOfPrivateHosts = "is on a private network and did not answer as a registry does; node-proxy's log has the cause";
+    /// <summary>All that a client is told of a host inside the network: refused, silent and another protocol would tell a port scan
+    /// apart.</summary>
+    private const string SaidOfPrivateHosts =
+        "is on a private network and did not answer as a registry does; node-proxy's log has the cause";
 
     /// <summary>A failure that took longer than this is not waited for again at once.</summary>
     private static readonly TimeSpan Costly = TimeSpan.FromSeconds(1);
@@ -55,7 +58,8 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
             return byApi;
         return await AskManifest(image.With(tag), onlyHead: false, stop) switch
         {
-            Answer.ManifestAnswer { Bytes: { } bytes } when !ReferrersEndpoint.IsList(bytes) => new Answer.Passed("its referrers tag is no index"),
+            Answer.ManifestAnswer { Bytes: { } bytes } when !ReferrersEndpoint.IsList(bytes) =>
+                new Answer.Passed("its referrers tag is no index"),
             var other => other,
         };
     }
@@ -161,7 +165,8 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
         }
     }
 
-    private async Task<Answer> Within(ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask, CancellationToken stop)
+    private async Task<Answer> Within(ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask,
+        CancellationToken stop)
     {
         var key = "origin " + image.Host;
         if (!circuitBreaker.MayAsk(key))

@@ -6,8 +6,8 @@ using Kuik.Oci;
 namespace Kuik.NodeProxy;
 
 /// <summary>
-/// node-proxy's credential for a server inside the cluster: a bearer token, or a user name with a password. The secret comes from a file and
-/// may be rotated; requests
+/// node-proxy's credential for a server inside the cluster: a bearer token, or a user name with a password. The secret comes from a file
+/// and may be rotated; requests
 /// only read memory.
 /// </summary>
 /// <param name="secret">The token or the password.</param>

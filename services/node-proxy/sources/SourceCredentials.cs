@@ -18,7 +18,8 @@ internal sealed record SourceCredentials(SourceCredential? Cache, SourceCredenti
 
     /// <summary>Reads the files that the settings name. One that does not exist is read when it does; until then requests are anonymous,
     /// and pulls come from the sources that answer those: a node that restarts must not depend on a Secret that is gone.</summary>
-    /// <exception cref="InvalidSettingException">A file cannot be read, or one of the settings for user name and password is missing.</exception>
+    /// <exception cref="InvalidSettingException">A file cannot be read, or one of the settings for user name and password is
+    /// missing.</exception>
     public static SourceCredentials Open(IConfiguration configuration, TimeProvider time, ILogger<SourceCredentials> logger)
     {
         var (user, passwordFile) = (configuration[ReadUsernameKey] ?? "", configuration[ReadPasswordFileKey] ?? "");

@@ -5,4 +5,5 @@ namespace Kuik.NodeProxy;
 /// <param name="CircuitBreaker">Keyed by scheme, host and port of the request: storage that a registry redirects to has its own.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Logger">Logs when a server stops and starts answering.</param>
-internal sealed record SourceDependencies(HttpMessageInvoker Client, CircuitBreaker CircuitBreaker, TimeProvider Time, ILogger<SourceEndpoint> Logger);
+internal sealed record SourceDependencies(HttpMessageInvoker Client, CircuitBreaker CircuitBreaker, TimeProvider Time,
+    ILogger<SourceEndpoint> Logger);

@@ -49,7 +49,8 @@ internal sealed class SourceEndpoint(
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
             if (means.CircuitBreaker.Trip(key, asked))
-                means.Logger.LogWarning("{Source} {Endpoint} did not answer within {Limit} s and is passed over for now", name, key, firstByte.TotalSeconds);
+                means.Logger.LogWarning("{Source} {Endpoint} did not answer within {Limit} s and is passed over for now", name, key,
+                    firstByte.TotalSeconds);
             return (null, "it did not answer in time");
         }
         catch (HttpRequestException refused)
@@ -80,7 +81,8 @@ internal sealed class SourceEndpoint(
         return "it refused node-proxy's credentials";
     }
 
-    /// <summary>The client for servers inside the cluster: no proxy, no cookies, no redirects, no decompression, no trace headers.</summary>
+    /// <summary>The client for servers inside the cluster: no proxy, no cookies, no redirects, no decompression, no trace
+    /// headers.</summary>
     /// <param name="connectLimit">How long a connection may take.</param>
     /// <param name="roots">Authorities to trust beside the system's.</param>
     public static HttpMessageInvoker MakeClient(TimeSpan connectLimit, X509Certificate2Collection roots) => new(new SocketsHttpHandler

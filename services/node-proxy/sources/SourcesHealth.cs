@@ -13,6 +13,7 @@ internal sealed class SourcesHealth(CircuitBreaker circuitBreaker) : IHealthChec
         var open = circuitBreaker.Open;
         return Task.FromResult(open.Count == 0
             ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Degraded("passed over: " + string.Join(", ", open.Take(10)) + (open.Count > 10 ? $" and {open.Count - 10} more" : "")));
+            : HealthCheckResult.Degraded("passed over: " + string.Join(", ", open.Take(10))
+                + (open.Count > 10 ? $" and {open.Count - 10} more" : "")));
     }
 }

@@ -11,7 +11,8 @@ namespace Kuik.PodWatcher;
 /// cannot read ends the controller.
 /// </summary>
 internal sealed partial class Controller(
-    ControllerOptions options, WorkQueue queue, IReconciler reconciler, WatcherMetrics metrics, TimeProvider time, ILogger<Controller> logger)
+    ControllerOptions options, WorkQueue queue, IReconciler reconciler, WatcherMetrics metrics, TimeProvider time,
+    ILogger<Controller> logger)
 {
     private readonly ConcurrentDictionary<string, bool> _said = new();
     private readonly Lock _gate = new();
@@ -104,7 +105,9 @@ internal sealed partial class Controller(
             queue.Retry(key, failure.RetryAfter);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{What}: {Key} is not up to date ({Reason}); trying again with growing pauses, at least once a minute; further keys with this cause are not logged")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "{What}: {Key} is not up to date ({Reason}); trying again with growing pauses, at least once a minute; further keys with "
+            + "this cause are not logged")]
     private partial void LogFailed(string what, string key, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{What}: {Key} failed; trying again with growing pauses, at least once a minute")]

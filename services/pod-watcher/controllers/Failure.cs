@@ -17,8 +17,10 @@ internal sealed record Failure(string Kind, string Reason, bool IsShared, TimeSp
     {
         _ when EventLogFault.MeansAway(fault) => new Failure("postgres", EventLogFault.ReasonOf(fault), true),
         KubernetesApiException refusal => new Failure(
-            ((int)refusal.Status).ToString(System.Globalization.CultureInfo.InvariantCulture), refusal.Message, (int)refusal.Status is 429 or >= 500, refusal.RetryAfter),
-        HttpRequestException or IOException or OperationCanceledException or JsonException => new Failure("unreachable", fault.Message, true),
+            ((int)refusal.Status).ToString(System.Globalization.CultureInfo.InvariantCulture), refusal.Message,
+            (int)refusal.Status is 429 or >= 500, refusal.RetryAfter),
+        HttpRequestException or IOException or OperationCanceledException or JsonException =>
+            new Failure("unreachable", fault.Message, true),
         _ => new Failure("internal", $"{fault.GetType().Name}: {fault.Message}", false),
     };
 }

@@ -29,7 +29,8 @@ internal sealed class RateLimitedApi(KubernetesApi api, TokenBucket pace, Watche
         Count(typeof(T).Name, () => api.Merge(path, patch, type, ct), ct);
 
     /// <inheritdoc cref="KubernetesApi.Delete"/>
-    public Task<bool> Delete<T>(string path, string uid, CancellationToken ct) => Count(typeof(T).Name, () => api.Delete(path, uid, ct), ct);
+    public Task<bool> Delete<T>(string path, string uid, CancellationToken ct) =>
+        Count(typeof(T).Name, () => api.Delete(path, uid, ct), ct);
 
     private async Task<T> Count<T>(string kind, Func<Task<T>> call, CancellationToken ct)
     {

@@ -6,12 +6,12 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Writes Kubernetes Events, at a pace of its own and by best effort: what refuses or does not answer holds up nothing else, is logged once
-/// for each cause, and loses Events. Thread safe.
+/// Writes Kubernetes Events with best effort and a rate limit of its own: a failure is logged once for each cause, loses Events, and delays
+/// nothing else. Thread-safe.
 /// </summary>
 internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics metrics, TimeProvider time, ILogger<EventRecorder> logger)
 {
-    /// <summary>Events that wait; beyond that the oldest ones are dropped.</summary>
+    /// <summary>The limit of queued Events; beyond it the oldest ones are dropped.</summary>
     public const int QueueLimit = 1000;
 
     private const int PerSecond = 10;
@@ -19,7 +19,7 @@ internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics me
     private const int Attempts = 3;
     private const int Remembered = 20_000;
 
-    private static readonly TimeSpan _longestWait = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     private readonly RateLimitedApi _api = new(api, new TokenBucket(PerSecond, Burst, time), metrics);
     private readonly BackOff _backOff = new(time);
@@ -31,8 +31,8 @@ internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics me
         new BoundedChannelOptions(QueueLimit) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true },
         _ => metrics.CountWrite(nameof(KubernetesEvent), "dropped"));
 
-    /// <summary>Queues an Event unless it has been; never waits.</summary>
-    /// <returns>False when it has been.</returns>
+    /// <summary>Queues an Event that has not been queued before; never waits.</summary>
+    /// <returns>False when it has been queued before.</returns>
     public bool Record(KubernetesEvent happened)
     {
         var key = $"{happened.Metadata.Namespace}/{happened.Metadata.Name}";
@@ -41,7 +41,7 @@ internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics me
             if (_recorded.TryGetValue(key, out var last) && (happened.IsOnce || happened.LastTimestamp <= last))
                 return false;
             if (_recorded.Count >= Remembered)
-                _recorded.Clear();   // an Event that is recorded again is found by its name: it costs a call and changes nothing
+                _recorded.Clear();   // an Event that is queued again is found by its name: one call, no change
             _recorded[key] = happened.LastTimestamp!.Value;
         }
         return _queue.Writer.TryWrite(happened);
@@ -70,7 +70,7 @@ internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics me
                 Log(failure, fault);
                 if (!failure.IsShared)
                     break;
-                await Task.Delay(failure.RetryAfter < _longestWait ? failure.RetryAfter.Value : _backOff.Next(), time, ct);
+                await Task.Delay(failure.RetryAfter < LongestWait ? failure.RetryAfter.Value : _backOff.Next(), time, ct);
             }
         }
         metrics.CountWrite(nameof(KubernetesEvent), "dropped");
@@ -96,7 +96,7 @@ internal sealed partial class EventRecorder(KubernetesApi api, WatcherMetrics me
         }
         catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.NotFound)
         {
-            // The first of its cause, or the API server has forgotten it: after an hour, by default.
+            // The first one of its cause, or the API server has removed it: after an hour, by default.
         }
         try
         {

@@ -5,15 +5,15 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Reports by Kubernetes Events what became of an image: on its CachedImage, and on the pods that wait for it when it cannot be cached.
-/// The Events follow from the log; what happened more than <see cref="Recent"/> ago, before a restart perhaps, is no news.
+/// Reports outcomes by Kubernetes Events: on the image's CachedImage, and on the pods that wait for the image when it cannot be cached.
+/// The Events are derived from the log; an outcome older than <see cref="Recent"/>, for example after a restart, is not reported.
 /// </summary>
-internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, LivePod> pods, PodUsageCache known, TimeProvider time)
+internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, LiveUser> pods, UsageCache known, TimeProvider time)
 {
-    /// <summary>How long something is news.</summary>
+    /// <summary>The age up to which an outcome is reported.</summary>
     public static readonly TimeSpan Recent = TimeSpan.FromMinutes(15);
 
-    /// <summary>How many pods get an Event about one image at a time; the next attempt to copy it tells as many others.</summary>
+    /// <summary>The limit of pods with an Event about one failed attempt; the next attempt reports to as many other pods.</summary>
     public const int PodsTold = 50;
 
     private const string Component = "kuik";
@@ -21,9 +21,9 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
     private const string Warning = nameof(Warning);
     private const int LongestMessage = 1024;   // of the API's newer Events
 
-    /// <summary>Reports what is news of an image.</summary>
-    /// <param name="view">What the log says of it.</param>
-    /// <param name="resource">Its CachedImage, as the API has it.</param>
+    /// <summary>Reports recent outcomes of an image.</summary>
+    /// <param name="view">The recorded state of the image.</param>
+    /// <param name="resource">Its CachedImage in the API.</param>
     public void Report(ImageView view, CachedImage resource)
     {
         var now = time.GetUtcNow();
@@ -32,12 +32,12 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         if (view is not { Failed: { } failed, Stage: ImageStage.Failed or ImageStage.Fetching })
             return;
         var told = 0;
-        foreach (var pod in known.UidsOf(view.Image).Select(pods.State.GetValueOrDefault).OfType<LivePod>())
+        foreach (var pod in known.UidsOf(view.Image).Select(pods.State.GetValueOrDefault).OfType<LiveUser>())
             if (OnPod(view, failed, pod, now) is { } happened && recorder.Record(happened) && ++told == PodsTold)
                 return;
     }
 
-    /// <summary>Reports that an image has left the cache, and its CachedImage has gone with it.</summary>
+    /// <summary>Reports the eviction of an image, whose CachedImage was deleted with it.</summary>
     public void ReportEvicted(CachedImage resource)
     {
         var now = time.GetUtcNow();
@@ -46,7 +46,7 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
     }
 
     /// <summary>The Events on a CachedImage.</summary>
-    /// <param name="view">What the log says of the image.</param>
+    /// <param name="view">The recorded state of the image.</param>
     /// <param name="resource">The CachedImage's metadata.</param>
     /// <param name="now">UTC.</param>
     public static IEnumerable<KubernetesEvent> OnResource(ImageView view, ObjectMeta resource, DateTimeOffset now)
@@ -54,12 +54,15 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         if (view.Cached is { } cached && IsNews(cached.CachedAt, now))
         {
             var cause = $"cached {cached.CachedAt.UtcTicks}";
-            var happened = NewEvent(Of(resource), Normal, "Cached", view.IsAdopted ? Found(cached) : Sentence(cached), cached.CachedAt, cause);
+            var (reason, message) = view.Moved is { } moved && moved.Digest == cached.Digest
+                ? ("TagMoved", $"The tag names {moved.Digest} now, and named {moved.PreviousDigest} before. {Sentence(cached)}")
+                : ("Cached", view.IsAdopted ? Found(cached) : Sentence(cached));
+            var happened = NewEvent(Of(resource), Normal, reason, message, cached.CachedAt, cause);
             yield return happened with { IsOnce = true };
         }
         if (view.Failed is { } failed && IsNews(failed.FailedAt, now))
         {
-            // One for each cause, counted up: a retry is no Event of its own.
+            // One Event for each cause: a retry increases its count.
             var reason = CachedImageConditions.ReasonOf(failed.Kind);
             var happened = NewEvent(Of(resource), Warning, reason, failed.Reason, failed.FailedAt, $"failed {failed.Kind}");
             yield return happened with { Count = Math.Max(view.State.Failures, 1) };
@@ -68,6 +71,13 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         {
             var cause = $"lost {lost.LostAt.UtcTicks}";
             var happened = NewEvent(Of(resource), Warning, ConditionReason.Lost, $"{lost.Reason}; it is copied again.", lost.LostAt, cause);
+            yield return happened with { IsOnce = true };
+        }
+        if (view.Origin is { Reason: { } why } origin && IsNews(origin.CheckedAt, now))
+        {
+            var reason = origin.Answer == OriginAnswers.Gone ? ConditionReason.GoneAtOrigin : ConditionReason.NotCompared;
+            var happened = NewEvent(
+                Of(resource), Warning, reason, $"The cache keeps the image: {why}", origin.CheckedAt, $"origin {origin.CheckedAt.UtcTicks}");
             yield return happened with { IsOnce = true };
         }
         if (view.Expired is { } expired && IsNews(expired.ExpiredAt, now))
@@ -79,12 +89,12 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
     }
 
     /// <summary>The Event on a pod that waits for an image which cannot be cached: one for each pod, image and kind of failure. Null when
-    /// the pod does not wait for it, or the failure and the pod are no news.</summary>
-    /// <param name="view">What the log says of the image.</param>
+    /// the pod does not wait for it, or the failure and the pod are not recent.</summary>
+    /// <param name="view">The recorded state of the image.</param>
     /// <param name="failed">The last attempt.</param>
-    /// <param name="pod">The pod as it is.</param>
+    /// <param name="pod">The current pod.</param>
     /// <param name="now">UTC.</param>
-    public static KubernetesEvent? OnPod(ImageView view, ImageFetchFailed failed, LivePod pod, DateTimeOffset now)
+    public static KubernetesEvent? OnPod(ImageView view, ImageFetchFailed failed, LiveUser pod, DateTimeOffset now)
     {
         var at = pod.CreatedAt > failed.FailedAt ? pod.CreatedAt.Value : failed.FailedAt;
         if (!pod.WaitsFor(view.Image) || !IsNews(at, now))

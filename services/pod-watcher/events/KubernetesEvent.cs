@@ -11,7 +11,7 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed record KubernetesEvent
 {
-    /// <summary>Where Events about objects of the cluster are; the API accepts no other namespace.</summary>
+    /// <summary>The namespace of Events about cluster-scoped objects; the API accepts no other one.</summary>
     public const string NamespaceOfCluster = "default";
 
     private const int LongestName = 253;
@@ -34,7 +34,7 @@ internal sealed record KubernetesEvent
     /// <summary><c>Normal</c> or <c>Warning</c>.</summary>
     public string? Type { get; init; }
 
-    /// <summary>How often it has happened.</summary>
+    /// <summary>The number of occurrences.</summary>
     public int? Count { get; init; }
 
     [JsonConverter(typeof(KubernetesTime))]
@@ -45,18 +45,18 @@ internal sealed record KubernetesEvent
 
     public EventSource? Source { get; init; }
 
-    /// <summary>It is written once; else again for each later <see cref="LastTimestamp"/>, into the same object.</summary>
+    /// <summary>True when it is written once; otherwise each later <see cref="LastTimestamp"/> updates the same object.</summary>
     [JsonIgnore]
     public bool IsOnce { get; init; }
 
-    /// <summary>Path of all of a namespace.</summary>
+    /// <summary>The API path of the Events of a namespace.</summary>
     public static string PathOf(string @namespace) => $"api/v1/namespaces/{@namespace}/events";
 
-    /// <summary>A name that is the same for the same cause: after a restart, or by another leader, the Event is found again and not written
+    /// <summary>A name derived from the cause, so that after a restart, or by another leader, the Event is found and not written
     /// twice.</summary>
     /// <param name="about">The name of the object that it is about.</param>
     /// <param name="uid">Its uid.</param>
-    /// <param name="cause">What tells two Events about it apart.</param>
+    /// <param name="cause">Distinguishes Events about the same object.</param>
     public static string NameOf(string about, string uid, string cause)
     {
         var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{uid}\n{cause}")))[..DigestLength];
@@ -67,7 +67,7 @@ internal sealed record KubernetesEvent
 /// <summary>The object that an Event is about.</summary>
 /// <param name="ApiVersion">For example <c>v1</c>.</param>
 /// <param name="Kind">For example <c>Pod</c>.</param>
-/// <param name="Namespace">Null for an object of the cluster.</param>
+/// <param name="Namespace">Null for a cluster-scoped object.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Uid">Its uid.</param>
 internal sealed record ObjectReference(string ApiVersion, string Kind, string? Namespace, string Name, string Uid);
@@ -75,9 +75,3 @@ internal sealed record ObjectReference(string ApiVersion, string Kind, string? N
 /// <summary>The writer of an Event.</summary>
 /// <param name="Component">For example <c>kuik</c>.</param>
 internal sealed record EventSource(string Component);
-
-/// <summary>How these types are read and written.</summary>
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(KubernetesEvent))]
-internal sealed partial class EventJson : JsonSerializerContext;

@@ -2,20 +2,6 @@ using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>An image in the cache, as the log says.</summary>
-/// <param name="Image">The normalised reference.</param>
-/// <param name="Digest">Of its last copy.</param>
-/// <param name="SizeInBytes">What that copy recorded: manifests, configurations and compressed layers.</param>
-/// <param name="UnusedSince">UTC; null while it is used, retained, or not recorded as unused yet.</param>
-internal sealed record CachedSize(string Image, string Digest, long SizeInBytes, DateTimeOffset? UnusedSince);
-
-/// <summary>The consequences of <c>Kuik:CacheLimit</c>.</summary>
-/// <param name="SizeInBytes">What counts against the limit.</param>
-/// <param name="Leaving">The images that have to leave, least recently used first. Only candidates: <see cref="ImageExpiryService"/>
-/// decides.</param>
-/// <param name="ExcessInBytes">By how much the limit is exceeded when all of them have left; 0 when it is met.</param>
-internal sealed record CacheLimitResult(long SizeInBytes, IReadOnlyList<string> Leaving, long ExcessInBytes);
-
 /// <summary>
 /// Chooses the images that leave because the cache is too large. Content that several references name (one digest) counts once, and leaves
 /// only when all of them are unused. Layers that different digests share count for each: the log does not say which these are, so the cache

@@ -6,11 +6,12 @@ using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What a decision about the expiry of an image rests on.</summary>
-/// <param name="LiveUser">The user key of a pod or workload that uses it, by complete lists of the cluster; null for none.</param>
-/// <param name="RecordedUser">The user key of a pod or workload that uses it, by the usage table under the image's lock; null for none.</param>
-/// <param name="ExpiryDelay">The delay that holds now.</param>
-/// <param name="PodsListedAt">The resource version of that list.</param>
+/// <summary>The evidence for a decision about the expiry of an image.</summary>
+/// <param name="LiveUser">The user key of a pod or workload that uses the image, from complete lists of the cluster; null for none.</param>
+/// <param name="RecordedUser">The user key of a pod or workload that uses the image, from the usage table under the image's lock; null for
+/// none.</param>
+/// <param name="ExpiryDelay">The current delay.</param>
+/// <param name="PodsListedAt">The resourceVersion of the list of pods.</param>
 internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt)
 {
     /// <summary>The cache is too large, and the image has to leave if it is unused: no delay counts.</summary>
@@ -18,18 +19,19 @@ internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, Ti
 }
 
 /// <summary>
-/// Decides which images expire: the one decision for every path (the delay is over, the time of
-/// <c>spec.expiresAt</c> has come, the cache is too large, the resource was deleted). Only the replica that leads
-/// and whose observation of this very cluster is complete and recent decides; a batch of what is due rests on one quorum list of pods and
-/// followed workloads.
-/// <para>1. Is the observation current? 2. Take what is due. 3. List what can use images. 4. Decide each image under its lock.</para>
+/// Decides which images expire, for every cause: the delay is over, the time of <c>spec.expiresAt</c> has come, the cache
+/// is too large, or the resource was deleted. Only the leader decides, and only while
+/// its observation of the event log's own cluster is complete and recent. Each batch of due images is decided by one quorum list of pods
+/// and followed workloads.
+/// <para>1. Check that the observation is current. 2. Read the due images. 3. List pods and workloads. 4. Decide each image under its
+/// lock.</para>
 /// </summary>
 internal sealed partial class ImageExpiryService(
-    ClusterObservation observation, LivePodLister livePodLister, EventLogTransactions transactions, NpgsqlDataSource postgres, EventLogReady ready,
-    SchedulingOptions scheduling, CacheLimitMonitor limit, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger)
-    : BackgroundService
+    ClusterObservation observation, LiveUserLister liveUserLister, EventLogTransactions transactions, NpgsqlDataSource postgres,
+    EventLogReady ready, SchedulingOptions scheduling, CacheLimitMonitor limit, WatcherMetrics metrics, TimeProvider time,
+    ILogger<ImageExpiryService> logger) : BackgroundService
 {
-    /// <summary>Images that are decided by one list of pods.</summary>
+    /// <summary>The limit of images that are decided by one list of pods.</summary>
     private const int BatchSize = 500;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -37,13 +39,13 @@ internal sealed partial class ImageExpiryService(
     private string? _problem;
 
     /// <summary>The event to append; null when the image does not expire now.</summary>
-    /// <param name="image">Its state.</param>
-    /// <param name="evidence">What is known of its users.</param>
+    /// <param name="image">The state of the image.</param>
+    /// <param name="evidence">Its users, as far as they are known.</param>
     /// <param name="now">UTC, by the database's clock.</param>
     public static object? Decide(ImageState image, ExpiryEvidence evidence, DateTimeOffset now)
     {
         if (!image.CanExpire)
-            return null;   // decided already, used again, requested, or retained since
+            return null;   // meanwhile decided, used again, requested or retained
         if ((evidence.RecordedUser ?? evidence.LiveUser) is { } user)
             return new ImageUsedAgain(image.Image, UserKey.UidOf(user), now) { WorkloadKind = UserKey.KindOf(user) };
         var delay = image.IsForgotten || image.ExpiresAt is not null ? (TimeSpan?)null : evidence.ExpiryDelay;
@@ -84,8 +86,8 @@ internal sealed partial class ImageExpiryService(
         }
     }
 
-    /// <summary>Decides one batch of what is due.</summary>
-    /// <returns>How many images were due.</returns>
+    /// <summary>Decides one batch of due images.</summary>
+    /// <returns>The number of images that were due.</returns>
     public async Task<int> Pass(CancellationToken ct)
     {
         // 1. and 2.
@@ -100,8 +102,8 @@ internal sealed partial class ImageExpiryService(
         if (images.Count == 0)
             return 0;
 
-        // 3. It begins after what is due was read: a pod that it lacks began to use an image later, and is recorded later.
-        var pods = await livePodLister.List(ct);
+        // 3. The list begins after the due images were read: a pod that is not in it began to use an image later, and is recorded later.
+        var pods = await liveUserLister.List(ct);
 
         // 4.
         foreach (var image in images)
@@ -113,7 +115,7 @@ internal sealed partial class ImageExpiryService(
         return due.Count;
     }
 
-    private async Task Decide(string image, bool isOverLimit, PodList pods, CancellationToken ct)
+    private async Task Decide(string image, bool isOverLimit, LiveUserList pods, CancellationToken ct)
     {
         var fact = await transactions.Execute(
             async log =>
@@ -139,7 +141,8 @@ internal sealed partial class ImageExpiryService(
     }
 
     private static bool IsOutside(Exception fault) =>
-        EventLogFault.MeansAway(fault) || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
+        EventLogFault.MeansAway(fault)
+            || fault is KubernetesApiException or HttpRequestException or IOException or TimeoutException or OperationCanceledException;
 
     [LoggerMessage(LogLevel.Information, "{Image} expires ({Reason}): nothing uses it")]
     private partial void LogExpired(string image, string reason);

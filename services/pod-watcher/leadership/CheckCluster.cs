@@ -3,19 +3,8 @@ using Marten;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>The cluster that the log is about: recorded by the first leader.</summary>
-/// <param name="Id">Always <see cref="TheOnly"/>.</param>
-/// <param name="NamespaceUid">The uid of the namespace <c>kube-system</c>, which a cluster never changes.</param>
-public sealed record ClusterIdentity(string Id, string NamespaceUid)
-{
-    public const string TheOnly = "cluster";
-}
-
-/// <summary>The cluster is not known to be the log's own, so nothing may be concluded from objects that are missing in it.</summary>
-internal sealed class ClusterCheckException(string message) : Exception(message);
-
 /// <summary>
-/// Checks that the log is about this very cluster. In another one every pod of the log would be missing, and every image would expire.
+/// Checks that the log belongs to this cluster. In another one every recorded pod would be absent, and every image would expire.
 /// </summary>
 internal static class CheckCluster
 {
@@ -33,7 +22,8 @@ internal static class CheckCluster
         else if (recorded.NamespaceUid != here)
         {
             throw new ClusterCheckException(
-                $"the event log belongs to another cluster (its kube-system has the uid {recorded.NamespaceUid}, here it is {here}): give this cluster a database of its own, "
+                $"the event log belongs to another cluster (its kube-system has the uid {recorded.NamespaceUid}, here it is {here}): give "
+                    + "this cluster a database of its own, "
                 + "or, if this one takes the other's place, delete the document from kuik.mt_doc_clusteridentity");
         }
     }

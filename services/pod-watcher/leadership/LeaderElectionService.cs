@@ -16,8 +16,8 @@ internal sealed partial class LeaderElectionService(
     /// <summary>The Lease's name.</summary>
     public const string LeaseName = "kuik-pod-watcher";
 
-    private readonly string identity = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
-    private string? problem;
+    private readonly string _identity = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
+    private string? _problem;
 
     /// <summary>True while this replica leads.</summary>
     public bool IsLeading { get; private set; }
@@ -26,11 +26,11 @@ internal sealed partial class LeaderElectionService(
     public string? Leader { get; private set; }
 
     /// <summary>Why the Lease can be neither held nor read; null while it can.</summary>
-    public string? Problem => problem;
+    public string? Problem => _problem;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var lease = new LeaseLock(client, options.Namespace, LeaseName, identity);
+        var lease = new LeaseLock(client, options.Namespace, LeaseName, _identity);
         lease.OnHttpError += Report;   // for failed writes; failed reads come from the elector
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -42,7 +42,7 @@ internal sealed partial class LeaderElectionService(
             catch (Exception fault) when (EventLogFault.MeansUnreadable(fault))
             {
                 // A newer replica may know the event: it gets the time to take the Lease.
-                problem = $"the log holds an event that this version cannot read: {fault.Message}";
+                _problem = $"the log holds an event that this version cannot read: {fault.Message}";
                 LogUnreadable(fault.Message);
                 await Release(lease);
                 await Task.Delay(options.LeaseDuration * 2, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -64,12 +64,12 @@ internal sealed partial class LeaderElectionService(
         });
         elector.OnStartedLeading += () =>
         {
-            (IsLeading, problem) = (true, null);
-            LogLeads(identity);
+            (IsLeading, _problem) = (true, null);
+            LogLeads(_identity);
             work = Work(term);
         };
         elector.OnStoppedLeading += term.Cancel;
-        elector.OnNewLeader += leader => (Leader, problem) = (leader, null);
+        elector.OnNewLeader += leader => (Leader, _problem) = (leader, null);
         elector.OnError += Report;
 
         // The work ends with the term, and an exception of the work ends the term.
@@ -81,13 +81,14 @@ internal sealed partial class LeaderElectionService(
         {
             // Shutdown, or the end of the work.
         }
-        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException or k8s.Autorest.HttpOperationException)
+        catch (Exception fault)
+            when (fault is HttpRequestException or IOException or OperationCanceledException or k8s.Autorest.HttpOperationException)
         {
             Report(fault);   // LeaderElector rethrows API connection errors
         }
         await term.CancelAsync();
         if (IsLeading)
-            LogLeadsNoMore(identity);
+            LogLeadsNoMore(_identity);
         IsLeading = false;
         await work;
     }
@@ -117,7 +118,7 @@ internal sealed partial class LeaderElectionService(
         try
         {
             var record = await lease.GetAsync(soon.Token);
-            if (record.HolderIdentity != identity)
+            if (record.HolderIdentity != _identity)
                 return;
             record.HolderIdentity = "";   // with null, the elector would try to create the Lease
             await lease.UpdateAsync(record, soon.Token);
@@ -139,9 +140,9 @@ internal sealed partial class LeaderElectionService(
         };
         if (fault is k8s.Autorest.HttpOperationException { Response.StatusCode: System.Net.HttpStatusCode.Conflict })
             return;   // another replica has created it
-        if (problem != reason)
+        if (_problem != reason)
             LogNoLease(LeaseName, options.Namespace, client.BaseUri, reason);
-        problem = reason;
+        _problem = reason;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Identity} leads: it watches the cluster")]
@@ -150,12 +151,14 @@ internal sealed partial class LeaderElectionService(
     [LoggerMessage(Level = LogLevel.Information, Message = "{Identity} does not lead any more")]
     private partial void LogLeadsNoMore(string identity);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "the Lease was not given back ({Reason}): another replica leads when it has run out")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "the Lease was not released ({Reason}): another replica leads after its expiry")]
     private partial void LogNotReleased(string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "the log holds an event that this version cannot read ({Reason}): it leaves the lead to a newer one")]
+    [LoggerMessage(Level = LogLevel.Error,
+        Message = "the log holds an event that this version cannot read ({Reason}): it releases the lead for a newer one")]
     private partial void LogUnreadable(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "the Lease {Name} in {Namespace} cannot be asked for at {Address} ({Reason}); trying again until it can, nothing is observed meanwhile")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "the Lease {Name} in {Namespace} cannot be requested at {Address} ({Reason}); nothing is observed until it can")]
     private partial void LogNoLease(string name, string @namespace, Uri address, string reason);
 }

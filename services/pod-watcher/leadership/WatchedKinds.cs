@@ -4,26 +4,31 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What this service follows in the cluster, and what it keeps of it.</summary>
-internal sealed class WatchedKinds(WatcherOptions settings)
+/// <summary>The kinds of objects that this service watches, and the state that it keeps of each.</summary>
+internal sealed class WatchedKinds(WatcherOptions options)
 {
-    /// <summary>The pods that the webhook has seen, or all that have not opted out, by uid: a name may be used again.</summary>
-    public WatchedResource<Pod, LivePod> Pods { get; } = new(
-        "pods", Pod.Path, settings.FollowsAllPods ? Names.PolicyLabel + "!=ignore" : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
-        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, settings.ProxyPorts, settings.FollowsAllPods));
+    private static readonly Pool<string> SharedTexts = new();
 
-    /// <summary>The workloads that are followed, each kind by user key.</summary>
+    /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
+    public WatchedResource<Pod, LiveUser> Pods { get; } = new(
+        "pods", Pod.Path, options.FollowsAllPods
+            ? Names.PolicyLabel + "!=ignore"
+            : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
+        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, options.ProxyPorts, options.FollowsAllPods));
+
+    /// <summary>The followed kinds of workloads, each by user key.</summary>
     public IReadOnlyList<UserKind> Workloads { get; } =
-        [.. settings.FollowedWorkloads.Select(kind => new UserKind(kind, Workload(kind, settings)))];
+        [.. options.FollowedWorkloads.Select(kind => new UserKind(kind, Workload(kind, options)))];
 
-    /// <summary>Everything that can use images.</summary>
+    /// <summary>All kinds that use images.</summary>
     /// <returns>Pods first.</returns>
     public IReadOnlyList<UserKind> Users => field ??= [new UserKind(null, Pods), .. Workloads];
 
     /// <summary>The ServiceAccounts that pods run as, by <c>namespace/name</c>.</summary>
     public WatchedResource<ServiceAccount, AccountSecrets> Accounts { get; } = new(
         "serviceaccounts", ServiceAccount.Path, null, PodJson.Default.ResourceListServiceAccount, PodJson.Default.WatchLineServiceAccount,
-        account => $"{account.Metadata.Namespace}/{account.Metadata.Name}", account => new AccountSecrets(ReadPod.SecretNames(account.ImagePullSecrets)));
+        account => $"{account.Metadata.Namespace}/{account.Metadata.Name}", account =>
+            new AccountSecrets(ReadPod.SecretNames(account.ImagePullSecrets)));
 
     /// <summary>The CachedImages, by name.</summary>
     public WatchedResource<CachedImage, CachedImage> CachedImages { get; } = new(
@@ -33,14 +38,15 @@ internal sealed class WatchedKinds(WatcherOptions settings)
     /// <summary>The Repositories, by name.</summary>
     public WatchedResource<Repository, Repository> Repositories { get; } = new(
         "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
-        repository => repository.Metadata.Name!, repository => repository);
+        repository => repository.Metadata.Name!, repository => repository.ToKeep(SharedTexts.Get));
 
-    private static WatchedResource<Pod, LivePod> Workload(string kind, WatcherOptions settings)
+    private static WatchedResource<Pod, LiveUser> Workload(string kind, WatcherOptions options)
     {
         var plural = kind.ToLowerInvariant() + "s";
-        return new WatchedResource<Pod, LivePod>(
+        return new WatchedResource<Pod, LiveUser>(
             plural, $"apis/{(kind is "Job" or "CronJob" ? "batch" : "apps")}/v1/{plural}", null,
             PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
-            workload => UserKey.OfWorkload(kind, workload.Metadata.Uid!), workload => ReadPod.ReadTemplate(kind, workload, settings.ProxyPorts));
+            workload => UserKey.OfWorkload(kind, workload.Metadata.Uid!), workload =>
+                ReadPod.ReadTemplate(kind, workload, options.ProxyPorts));
     }
 }

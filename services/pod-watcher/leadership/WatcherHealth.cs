@@ -8,7 +8,11 @@ internal sealed class WatcherHealth(LeaderElectionService lead, ControllerManage
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         var problem = lead.IsLeading ? cluster.Problem : lead.Problem;
-        var observed = !lead.IsLeading ? "" : observation.Age is { } age ? $", last complete observation {(int)age.TotalSeconds} s ago" : ", no complete observation yet";
+        var observed = !lead.IsLeading
+            ? ""
+            : observation.Age is { } age
+            ? $", last complete observation {(int)age.TotalSeconds} s ago"
+            : ", no complete observation yet";
         return Task.FromResult(problem is null && (lead.IsLeading || lead.Leader is not null)
             ? HealthCheckResult.Healthy(lead.IsLeading ? "leads" + observed : $"stands by for {lead.Leader}")
             : HealthCheckResult.Unhealthy((problem ?? "no replica leads yet") + observed));

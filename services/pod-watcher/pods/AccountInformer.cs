@@ -2,11 +2,11 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Queues the pods and workloads whose ServiceAccount has changed: it may lend other pull secrets.</summary>
+/// <summary>Queues the pods and workloads whose ServiceAccount has changed, because its pull secrets may differ.</summary>
 internal sealed class AccountInformer(
-    Reflector<ServiceAccount, AccountSecrets> accounts, IReadOnlyList<Reflector<Pod, LivePod>> users, WorkQueue queue)
+    Reflector<ServiceAccount, AccountSecrets> accounts, IReadOnlyList<Reflector<Pod, LiveUser>> users, WorkQueue queue)
 {
-    /// <summary>Follows until cancelled.</summary>
+    /// <summary>Runs until cancelled.</summary>
     public async Task Run(CancellationToken ct)
     {
         await accounts.FirstList.WaitAsync(ct);

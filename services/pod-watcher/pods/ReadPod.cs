@@ -3,7 +3,7 @@ using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Reads the images of a pod back: from v1's annotations, else from the local reference itself (ephemeral containers have no
+/// <summary>Restores the original images of a pod: from v1's annotations, else from the local reference (ephemeral containers have no
 /// annotation).</summary>
 internal static class ReadPod
 {
@@ -14,16 +14,15 @@ internal static class ReadPod
 
     private const string TemplateHashLabel = "pod-template-hash";
 
-    /// <summary>Reads a pod. An image that nobody can parse is not among its images.</summary>
-    /// <param name="pod">As the API has it.</param>
+    /// <summary>Reads a pod. Invalid image references are left out.</summary>
+    /// <param name="pod">The pod in the API.</param>
     /// <param name="ports">node-proxy's ports, the current one and previous ones.</param>
-    /// <param name="takesAll">An image counts as it is written too, not only where Kuik rewrote it; one of a registry of the node itself
-    /// never does.</param>
-    public static LivePod Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
+    /// <param name="takesAll">True: images that Kuik did not rewrite count too, except those of a registry on the node itself.</param>
+    public static LiveUser Read(Pod pod, IReadOnlyCollection<int> ports, bool takesAll = false)
     {
         var digests = Digests(pod.Status);
         var owner = TopController(pod.Metadata);
-        return new LivePod(
+        return new LiveUser(
             pod.Metadata.Uid!, Shared(pod.Metadata.Namespace!), pod.Metadata.Name!,
             SharedLists.Get([.. ImagesOf(pod.Spec, pod.Metadata.Annotations, ports, takesAll).Select(WithDigest)]),
             SecretNames(pod.Spec?.ImagePullSecrets),
@@ -35,25 +34,25 @@ internal static class ReadPod
             CreatedAt = pod.Metadata.CreationTimestamp,
             DeletedAt = pod.Metadata.DeletionTimestamp,
             Phase = Shared(pod.Status?.Phase),
-            Version = LivePod.ParseVersion(pod.Metadata.ResourceVersion),
+            Version = LiveUser.ParseVersion(pod.Metadata.ResourceVersion),
         };
 
         PodImage WithDigest(PodImage image) =>
             SharedImages.Get(digests?.GetValueOrDefault(image.Container) is { } digest ? image with { Digest = digest } : image);
     }
 
-    /// <summary>Reads a workload: its images are those of its pod template, as they are written there. A template that opts out by its label
-    /// has none.</summary>
-    /// <param name="kind">The workload's, for example <c>CronJob</c>.</param>
-    /// <param name="workload">As the API has it.</param>
-    /// <param name="ports">node-proxy's ports: a template may have been made from a rewritten pod.</param>
-    public static LivePod ReadTemplate(string kind, Pod workload, IReadOnlyCollection<int> ports)
+    /// <summary>Reads a workload: its images are those of its pod template, as written there. A template with the opt-out label has
+    /// none.</summary>
+    /// <param name="kind">The kind of the workload, for example <c>CronJob</c>.</param>
+    /// <param name="workload">The workload in the API.</param>
+    /// <param name="ports">node-proxy's ports: a template may have been copied from a rewritten pod.</param>
+    public static LiveUser ReadTemplate(string kind, Pod workload, IReadOnlyCollection<int> ports)
     {
         var template = workload.Spec?.JobTemplate?.Spec?.Template ?? workload.Spec?.Template;
         var hasOptedOut = template?.Metadata?.Labels?.GetValueOrDefault(Names.PolicyLabel) == "ignore";
         var images = hasOptedOut ? [] : ImagesOf(template?.Spec, template?.Metadata?.Annotations, ports, takesAll: true);
         var owner = workload.Metadata.OwnerReferences?.FirstOrDefault(reference => reference.Controller == true);
-        return new LivePod(
+        return new LiveUser(
             UserKey.OfWorkload(kind, workload.Metadata.Uid!), Shared(workload.Metadata.Namespace!), workload.Metadata.Name!,
             SharedLists.Get([.. images.Select(SharedImages.Get)]),
             SecretNames(template?.Spec?.ImagePullSecrets),
@@ -63,22 +62,23 @@ internal static class ReadPod
             OwnerName = Shared(owner?.Name),
             CreatedAt = workload.Metadata.CreationTimestamp,
             DeletedAt = workload.Metadata.DeletionTimestamp,
-            Version = LivePod.ParseVersion(workload.Metadata.ResourceVersion),
+            Version = LiveUser.ParseVersion(workload.Metadata.ResourceVersion),
         };
     }
 
     private static IEnumerable<PodImage> ImagesOf(
         PodSpec? spec, IReadOnlyDictionary<string, string>? annotations, IReadOnlyCollection<int> ports, bool takesAll)
     {
-        var containers = (spec?.Containers ?? []).SelectMany(container => ImagesIn(container, Names.OriginalImageAnnotation(container.Name)));
-        var initial = (spec?.InitContainers ?? []).SelectMany(container => ImagesIn(container, Names.OriginalInitImageAnnotation(container.Name)));
+        var containers = (spec?.Containers ?? [])
+            .SelectMany(container => ImagesIn(container, Names.OriginalImageAnnotation(container.Name)));
+        var initial = (spec?.InitContainers ?? [])
+            .SelectMany(container => ImagesIn(container, Names.OriginalInitImageAnnotation(container.Name)));
         var ephemeral = (spec?.EphemeralContainers ?? []).SelectMany(container => ImagesIn(container, null));
         var volumes = (spec?.Volumes ?? []).Where(volume => volume is { Name: not null, Image.Reference: not null }).SelectMany(
             volume => ImagesIn(new("volume " + volume.Name, volume.Image!.Reference), Names.OriginalVolumeImageAnnotation(volume.Name!)));
         return containers.Concat(initial).Concat(ephemeral).Concat(volumes);
 
-        // What the runtime pulls is what the container says. Where the annotation says something else (somebody has edited the pod), both
-        // count as used.
+        // The runtime pulls the image of the container. If the annotation differs because the pod was edited, both count as used.
         IEnumerable<PodImage> ImagesIn(Container container, string? annotation)
         {
             string? noted = null;
@@ -94,29 +94,32 @@ internal static class ReadPod
                 yield break;
             if (LocalReference.TryRead(local, ports, out var image) && image.ToString() != noted)
                 yield return new PodImage(container.Name, image.ToString(), image.ToString());
-            else if (image is null && takesAll && ImageReference.TryParse(local, out var plain, out _) && !plain.IsOfTheNode && plain.ToString() != noted)
+            else if (image is null && takesAll && ImageReference.TryParse(local, out var plain, out _) && !plain.IsOfTheNode
+                && plain.ToString() != noted)
                 yield return new PodImage(container.Name, plain.ToString(), local);
         }
     }
 
-    /// <summary>Is this how kube-image-keeper v1 wrote the image: with the port of its host behind a dash, which cannot be read
-    /// back?</summary>
+    /// <summary>True for a reference as kube-image-keeper v1 wrote it, with a dash before the port of its host, which cannot be
+    /// restored.</summary>
     private static bool IsV1Form(string? local, string written) =>
         written.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash
         && LocalReference.TryRest(local ?? "", out _, out var rest) && rest == written[..slash].Replace(':', '-') + written[slash..];
 
-    /// <summary>By container: what follows the <c>@</c> of its imageID, or all of it where it is a digest alone.</summary>
+    /// <summary>Digests by container: the part of imageID after <c>@</c>, or all of it if it is a digest alone.</summary>
     private static Dictionary<string, string>? Digests(PodStatus? status)
     {
         Dictionary<string, string>? digests = null;
-        foreach (var container in (status?.ContainerStatuses ?? []).Concat(status?.InitContainerStatuses ?? []).Concat(status?.EphemeralContainerStatuses ?? []))
-            if (container.ImageID?[(container.ImageID.LastIndexOf('@') + 1)..] is { } digest && digest.StartsWith("sha256:", StringComparison.Ordinal))
+        foreach (var container in (status?.ContainerStatuses ?? []).Concat(status?.InitContainerStatuses ?? [])
+            .Concat(status?.EphemeralContainerStatuses ?? []))
+            if (container.ImageID?[(container.ImageID.LastIndexOf('@') + 1)..] is { } digest
+                && digest.StartsWith("sha256:", StringComparison.Ordinal))
                 (digests ??= [])[container.Name] = digest;
         return digests;
     }
 
-    // A Deployment's ReplicaSets are named after it and the hash that their pods carry as a label; so no right to read ReplicaSets is
-    // needed.
+    // The name of a Deployment's ReplicaSet is the Deployment's and the hash in the label of its pods, so that no right to read ReplicaSets
+    // is needed.
     private static OwnerReference? TopController(PodMeta pod)
     {
         var owner = pod.OwnerReferences?.FirstOrDefault(reference => reference.Controller == true);
@@ -131,5 +134,6 @@ internal static class ReadPod
 
     /// <summary>Names of pull secrets, without the empty entries that the API allows.</summary>
     public static IReadOnlyList<string> SecretNames(IReadOnlyList<SecretName>? secrets) =>
-        SharedNames.Get([.. (secrets ?? []).Select(secret => secret.Name).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!).Distinct()]);
+        SharedNames.Get([.. (secrets ?? []).Select(secret => secret.Name).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)
+            .Distinct()]);
 }

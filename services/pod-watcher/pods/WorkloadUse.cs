@@ -4,16 +4,17 @@ using Kuik.EventLog;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>Decides what is recorded of a workload. Its template keeps images; it does not request copies of them (docs/decisions/0021).</summary>
+/// <summary>Decides the events of workloads. A pod template keeps images and does not request copies of them
+/// (docs/decisions/0021).</summary>
 internal static class WorkloadUse
 {
     /// <summary>The event that makes the log agree with a workload that exists; null when it agrees.</summary>
-    /// <param name="log">What the log says. A workload that it says is gone has to be known to exist by more than <paramref
-    /// name="live"/>.</param>
-    /// <param name="live">The workload as it is.</param>
-    /// <param name="pullSecrets">Its template's own and its ServiceAccount's.</param>
+    /// <param name="log">The recorded state. If it is gone, the caller needs better evidence of its existence than
+    /// <paramref name="live"/>.</param>
+    /// <param name="live">The current workload.</param>
+    /// <param name="pullSecrets">Those of the template and of its ServiceAccount.</param>
     /// <param name="now">UTC.</param>
-    public static WorkloadObserved? Decide(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
+    public static WorkloadObserved? Decide(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
     {
         var isUnknown = !log.IsObserved || log.IsGone;
         if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
@@ -29,12 +30,13 @@ internal static class WorkloadUse
         };
     }
 
-    /// <summary>The event that ends a workload's use; null when the log says so, never knew it, or has seen a later state of it.</summary>
-    /// <param name="log">What the log says.</param>
+    /// <summary>The event that ends a workload's use; null when it is recorded as gone, was never recorded, or was recorded in a later
+    /// state.</summary>
+    /// <param name="log">The recorded state.</param>
     /// <param name="key">The workload's user key.</param>
-    /// <param name="absence">Why it is taken to be gone.</param>
+    /// <param name="absence">The evidence that it is gone.</param>
     /// <param name="now">UTC.</param>
-    public static WorkloadGone? DecideGone(PodUseState log, string key, PodAbsence absence, DateTimeOffset now) =>
+    public static WorkloadGone? DecideGone(UserState log, string key, UserAbsence absence, DateTimeOffset now) =>
         log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
             ? new WorkloadGone(UserKey.UidOf(key), UserKey.KindOf(key)!, log.Namespace, log.Name, log.Images, now)
             {
@@ -43,9 +45,9 @@ internal static class WorkloadUse
             }
             : null;
 
-    /// <summary>The event on the stream of an image that a template names; null when it is in use already, or not wanted: then a pod, a
+    /// <summary>The event to append to the stream of a template's image; null when the image is in use, or not requested: then a pod, a
     /// person or a pull has to request it first.</summary>
-    /// <param name="log">What the log says of the image.</param>
+    /// <param name="log">The recorded state of the image.</param>
     /// <param name="key">The workload's user key.</param>
     /// <param name="now">UTC.</param>
     public static ImageUsedAgain? DecideImage(ImageState log, string key, DateTimeOffset now) =>

@@ -1,65 +1,107 @@
-using JasperFx.Events;
 using Kuik.Contracts;
-using Marten.Events.Aggregation;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What an image's CachedImage shows, except who uses it: one document an image, projected from its stream.</summary>
+/// <summary>The content of an image's CachedImage except its users: one document for each image, projected from its stream.</summary>
 /// <param name="Id">The stream's key.</param>
-/// <param name="Sequence">Of the last event in it, in the whole log: who has read up to here asks for what is above.</param>
+/// <param name="Sequence">The number of its last event in the whole log, by which readers find changed views.</param>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="WrittenAs">The reference as the first request wrote it.</param>
-/// <param name="Stage">Where it is.</param>
+/// <param name="Stage">Its stage.</param>
 public sealed record ImageView(string Id, long Sequence, string Image, string WrittenAs, ImageStage Stage)
 {
-    /// <summary>By which every service decides about the image; what it does not accept is not shown either.</summary>
+    /// <summary>The state by which every service decides about the image; events that it does not accept do not change the view
+    /// either.</summary>
     public ImageState State { get; init; } = ImageState.Initial;
 
     /// <summary>The name of its CachedImage; null until it has one.</summary>
     public string? ObjectName => State.ObjectName;
 
-    /// <summary>A person asked for it never to expire.</summary>
+    /// <summary>True while a person retains it: it does not expire.</summary>
     public bool IsRetained => State.IsRetained;
 
-    /// <summary>UTC: since when nothing uses it; null while something does.</summary>
+    /// <summary>UTC: the time since which no pod or workload uses it; null while one does.</summary>
     public DateTimeOffset? UnusedSince => State.UnusedSince;
 
-    /// <summary>UTC: the end of the delay that held when it became unused; null while something uses it.</summary>
+    /// <summary>UTC: its expiry if it stays unused, by the delay at the time when it became unused; null while it is used.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
-    /// <summary>UTC: when it expires if nothing uses it until then: the time that a person set, else <see cref="ExpiresAt"/>.</summary>
+    /// <summary>UTC: its expiry if it stays unused: the time that a person set, else <see cref="ExpiresAt"/>.</summary>
     public DateTimeOffset? LeavesAt => State.ExpiresAt ?? ExpiresAt;
 
-    /// <summary><see cref="Sequence"/> while the image has a CachedImage or is to have one; null when it has left the cache. A replica that
-    /// begins to lead reads by it: it needs nothing of what was cached years ago.</summary>
+    /// <summary><see cref="Sequence"/> while the image has a CachedImage or should have one; null after its eviction. A new leader
+    /// selects by it, so that it does not read views of images that were evicted long ago.</summary>
     public long? ShownSequence => Stage == ImageStage.Evicted ? null : Sequence;
 
-    /// <summary>The last copy that succeeded; null when the cache has none of it.</summary>
+    /// <summary>The last successful copy; null when the cache has none.</summary>
     public ImageCached? Cached { get; init; }
 
     /// <summary><see cref="Cached"/> was found in the cache registry: no origin has been asked since the log began.</summary>
     public bool IsAdopted { get; init; }
 
-    /// <summary>The last attempt, when it failed; null when none has failed since the last success.</summary>
+    /// <summary>The last move of its tag, whose copy is <see cref="Cached"/>; null when it has not moved since it was cached.</summary>
+    public TagMoved? Moved { get; init; }
+
+    /// <summary>The origin's last recorded answer since <see cref="Cached"/>; null when it has not been asked since.</summary>
+    public OriginChecked? Origin { get; init; }
+
+    /// <summary>UTC: the time at which the origin was last recorded to have the cached copy; null when the image is not cached.</summary>
+    public DateTimeOffset? SeenAtOrigin => Origin is { Answer: OriginAnswers.Same } seen ? seen.CheckedAt : IsAdopted ? null : Cached?.CachedAt;
+
+    /// <summary>UTC: the time of the event since which the cached copy is known to be the origin's, or since which that is not known.</summary>
+    public DateTimeOffset OriginChangedAt { get; init; }
+
+    /// <summary>The last failed attempt; null when none has failed since the last success.</summary>
     public ImageFetchFailed? Failed { get; init; }
 
-    /// <summary>Why the cache registry no longer has the last copy; null unless it was lost and there is none since.</summary>
+    /// <summary>The loss of the last copy by the cache registry; null unless it was lost and not copied again.</summary>
     public ImageLost? Lost { get; init; }
 
-    /// <summary>The decision that it leaves the cache; null unless it is on its way out.</summary>
+    /// <summary>The decision to evict it; null unless it is being evicted.</summary>
     public ImageExpired? Expired { get; init; }
 
-    /// <summary>UTC: since when the cache can serve it, or cannot: the time of the event, which no restart and no retry moves.</summary>
+    /// <summary>UTC: the time of the event since which the cache can, or cannot, serve it. Restarts and retries do not change it.</summary>
     public DateTimeOffset ReadyChangedAt { get; init; }
 
-    /// <summary>UTC: the last event that says that its use began or ended. Where there is none (a retained image whose last pod went), the
-    /// last one before.</summary>
+    /// <summary>UTC: the time of the last event about the beginning or the end of its use. The end of the last use of a retained image is
+    /// no event of the image and does not change it.</summary>
     public DateTimeOffset UseChangedAt { get; init; }
 
+    /// <summary>The same view with one instance of each text that it has several times, because views are kept in memory for thousands of
+    /// images.</summary>
+    /// <param name="texts">Texts that many views have.</param>
+    /// <param name="lists">Lists of platforms that many views have.</param>
+    internal ImageView WithSharedTexts(Pool<string> texts, Pool<IReadOnlyList<string>> lists)
+    {
+        var digest = Cached?.Digest ?? State.Digest;
+        return this with
+        {
+            WrittenAs = WrittenAs == Image ? Image : WrittenAs,
+            State = State with
+            {
+                Image = State.Image == Image ? Image : State.Image,
+                Digest = State.Digest == digest ? digest : State.Digest,
+                By = State.By is null ? null : texts.Get(State.By),
+            },
+            Cached = Cached is null ? null : Cached with
+            {
+                Image = Cached.Image == Image ? Image : Cached.Image,
+                MediaType = texts.Get(Cached.MediaType),
+                Platforms = lists.Get(Cached.Platforms),
+                MissingPlatforms = lists.Get(Cached.MissingPlatforms),
+            },
+            Failed = Failed is null ? null : Failed with
+            {
+                Image = Failed.Image == Image ? Image : Failed.Image,
+                Kind = texts.Get(Failed.Kind),
+            },
+        };
+    }
+
     /// <summary>The state after one more event.</summary>
-    /// <param name="view">Null before the first.</param>
+    /// <param name="view">Null before the first event.</param>
     /// <param name="id">The stream's key.</param>
-    /// <param name="sequence">The event's place in the log.</param>
+    /// <param name="sequence">The event's number in the log.</param>
     /// <param name="fact">The event.</param>
     public static ImageView Fold(ImageView? view, string id, long sequence, object fact)
     {
@@ -78,10 +120,12 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             RequestedByPod e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPerson e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPull e => Requested(WrittenAs, e.RequestedAt),
-            ImageCached e => this with { Cached = e, IsAdopted = false, Failed = null, Lost = null },
+            ImageCached e => this with { Cached = e, IsAdopted = false, Failed = null, Lost = null, Origin = null, Moved = null },
             ImageAdopted e => Adopted(e),
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
+            TagMoved e => this with { Cached = Replaced(e), IsAdopted = false, Origin = null, Moved = e },
+            OriginChecked e => this with { Origin = e },
             ImageUnused e => this with { ExpiresAt = e.ExpiresAt, UseChangedAt = e.Since },
             ImageUsedAgain e => this with { UseChangedAt = e.UsedAt },
             ImageExpired e => this with { Expired = e },
@@ -91,6 +135,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
         {
             ExpiresAt = state.UnusedSince is null ? null : view.ExpiresAt,
             Cached = state.Digest is null ? null : view.Cached,
+            Origin = state.OriginAnswer is null ? null : view.Origin,
             Failed = state.Phase == ImagePhase.Gone ? null : view.Failed,
             Lost = state.IsWanted ? view.Lost : null,
             Expired = state.IsLeaving ? view.Expired : null,
@@ -101,6 +146,14 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
                 (ImageLost e, true, false) => e.LostAt,
                 (ImageExpired e, true, false) => e.ExpiredAt,
                 _ => view.ReadyChangedAt,
+            },
+            OriginChangedAt = (fact, State.OriginAnswer == OriginAnswers.Same, state.OriginAnswer == OriginAnswers.Same) switch
+            {
+                (OriginChecked e, var was, var now) when was != now => e.CheckedAt,
+                (ImageCached e, false, true) => e.CachedAt,
+                (ImageAdopted e, _, _) => e.AdoptedAt,
+                (TagMoved e, false, true) => e.MovedAt,
+                _ => view.OriginChangedAt,
             },
         };
     }
@@ -113,10 +166,24 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
         {
             Attempt = e.Attempt,
         };
-        return this with { Cached = cached, IsAdopted = true, Failed = null, Lost = null, UseChangedAt = State.IsWanted ? UseChangedAt : e.AdoptedAt };
+        return this with
+        {
+            Cached = cached,
+            IsAdopted = true,
+            Failed = null,
+            Lost = null,
+            Origin = null,
+            Moved = null,
+            UseChangedAt = State.IsWanted ? UseChangedAt : e.AdoptedAt,
+        };
     }
 
-    // The first reference that a person or pod wrote stays while the image lives; one that returns is shown as it is written then.
+    private static ImageCached Replaced(TagMoved e) => new(
+        e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, e.BytesCopied, e.BytesAlreadyThere, e.Duration,
+        e.MovedAt)
+    { Attempt = e.Attempt };
+
+    // The reference of the first request is shown until the eviction; an image that is requested again is shown as written then.
     private ImageView Requested(string writtenAs, DateTimeOffset at)
     {
         var view = !State.IsWanted || WrittenAs == Image ? this with { WrittenAs = writtenAs } : this;
@@ -137,13 +204,13 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     };
 }
 
-/// <summary>Where an image is in its life.</summary>
+/// <summary>The stages of an image's life.</summary>
 public enum ImageStage
 {
-    /// <summary>Asked for, not begun.</summary>
+    /// <summary>Requested, copy not started.</summary>
     Requested,
 
-    /// <summary>An image-fetcher copies it.</summary>
+    /// <summary>A replica of image-fetcher copies it.</summary>
     Fetching,
 
     /// <summary>In the cache.</summary>
@@ -152,34 +219,9 @@ public enum ImageStage
     /// <summary>The last attempt failed.</summary>
     Failed,
 
-    /// <summary>To leave the cache.</summary>
+    /// <summary>Expired, not evicted yet.</summary>
     Expired,
 
-    /// <summary>Gone from the cache.</summary>
+    /// <summary>Evicted from the cache.</summary>
     Evicted,
-}
-
-/// <summary>Keeps an <see cref="ImageView"/> for every image. Runs in one replica at a time, behind the log by milliseconds.</summary>
-public sealed partial class ImageViewProjection : SingleStreamProjection<ImageView, string>
-{
-    /// <summary>Its name in the log. Another one than the version before had: it is projected from the start.</summary>
-    public const string ProjectionName = "image-view-3";
-
-    public ImageViewProjection()
-    {
-        Name = ProjectionName;
-        IncludeArchivedEvents = true;
-        foreach (var type in new[]
-        {
-            typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained), typeof(ImageReleased),
-            typeof(ImageExpirySet), typeof(ImageExpiryRemoved), typeof(ImageAdopted),
-            typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
-            typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
-        })
-        {
-            IncludeType(type);
-        }
-    }
-
-    public override ImageView? Evolve(ImageView? snapshot, string id, IEvent e) => ImageView.Fold(snapshot, id, e.Sequence, e.Data);
 }

@@ -8,7 +8,8 @@ namespace Kuik.PodWatcher;
 /// <summary>
 /// Keeps the image views in memory up to date and queues changes. While Postgres is unreachable it retries with growing pauses.
 /// </summary>
-internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue images, WorkQueue repositories, TimeProvider time, ILogger<ImageViewRefresher> logger)
+internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue images, WorkQueue repositories, TimeProvider time,
+    ILogger<ImageViewRefresher> logger)
 {
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
 
@@ -53,6 +54,8 @@ internal sealed partial class ImageViewRefresher(ImageViews views, WorkQueue ima
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "images cannot be read from Postgres ({Reason}); trying again with growing pauses, resources are not up to date until then")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "images cannot be read from Postgres ({Reason}); trying again with growing pauses, resources are not up to date until "
+            + "then")]
     private partial void LogNotRefreshed(string reason);
 }

@@ -1,84 +1,89 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Kuik.Contracts;
 using Marten;
 using Npgsql;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>The <see cref="ImageView"/>s in memory: first those of images that are shown, then what changes. One of an image that left the
-/// cache before is read when it is asked for.</summary>
+/// <summary>The <see cref="ImageView"/>s in memory: at first those of images that have a CachedImage, then every changed one. The view of
+/// an image that was evicted before is read on demand.</summary>
 internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres)
 {
     private const int ViewsARead = 1000;
 
-    private readonly ConcurrentDictionary<string, ImageView> byImage = new();
-    private readonly ConcurrentDictionary<string, string> imageByName = new();
-    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> imagesByRepository = new();
-    private long? readUpTo;
-    private long? lastAtFirst;
+    private readonly ConcurrentDictionary<string, ImageView> _byImage = new();
+    private readonly ConcurrentDictionary<string, string> _imageByName = new();
+    private readonly ConcurrentDictionary<string, ImmutableHashSet<string>> _imagesByRepository = new();
+    private readonly Pool<string> _texts = new();
+    private readonly Pool<IReadOnlyList<string>> _lists = new(new ListComparer<string>());
+    private long? _readUpTo;
+    private long? _lastAtFirst;
 
-    /// <summary>All of them.</summary>
-    public IEnumerable<ImageView> All => byImage.Values;
+    /// <summary>All views in memory.</summary>
+    public IEnumerable<ImageView> All => _byImage.Values;
 
-    /// <summary>Of an image; null when nothing has been projected of it yet, or it left the cache before this replica began to
-    /// lead.</summary>
-    public ImageView? Find(string image) => byImage.GetValueOrDefault(image);
+    /// <summary>The view of an image; null when none has been projected yet, or it was evicted before this replica became leader.</summary>
+    public ImageView? Find(string image) => _byImage.GetValueOrDefault(image);
 
     /// <summary>The image whose CachedImage has this name; null when none has.</summary>
-    public string? ImageNamed(string name) => imageByName.GetValueOrDefault(name);
+    public string? ImageNamed(string name) => _imageByName.GetValueOrDefault(name);
 
     /// <summary>The repositories of all images, with their hosts.</summary>
-    public IEnumerable<string> Repositories => imagesByRepository.Keys;
+    public IEnumerable<string> Repositories => _imagesByRepository.Keys;
 
-    /// <summary>The images of a repository that have a CachedImage, or are to have one.</summary>
+    /// <summary>The images of a repository that have a CachedImage, or should have one.</summary>
     public IReadOnlyCollection<ImageView> InRepository(string repository) =>
-        [.. imagesByRepository.GetValueOrDefault(repository)?.Keys.Select(Find).OfType<ImageView>().Where(view => view.ShownSequence is not null) ?? []];
+        [.. _imagesByRepository.GetValueOrDefault(repository)?.Select(Find).OfType<ImageView>()
+            .Where(view => view.ShownSequence is not null) ?? []];
 
-    /// <summary>Of these images, those that have one.</summary>
+    /// <summary>The views of these images, as far as they have one.</summary>
     public async Task<IReadOnlyList<ImageView>> Read(IReadOnlyCollection<string> images, CancellationToken ct)
     {
-        string[] unread = [.. images.Where(image => !byImage.ContainsKey(image)).Select(StreamName.OfImage)];
+        string[] unread = [.. images.Where(image => !_byImage.ContainsKey(image)).Select(StreamName.OfImage)];
         if (unread.Length > 0)
         {
             await using var session = store.QuerySession();
-            foreach (var view in await session.LoadManyAsync<ImageView>(ct, unread))
+            foreach (var view in (await session.LoadManyAsync<ImageView>(ct, unread)).Select(ToKeep))
             {
-                if (byImage.TryAdd(view.Image, view))
+                if (_byImage.TryAdd(view.Image, view))
                     Index(view);
             }
         }
         return [.. images.Select(Find).OfType<ImageView>()];
     }
 
-    /// <summary>Whether all is projected that the log held when this was first asked. Before that a view may be behind what a person
-    /// has taken back since.</summary>
+    /// <summary>True when all events have been projected that were in the log at the first call. Before that, a view may show an intent
+    /// that a person has withdrawn since.</summary>
     public async Task<bool> AreCurrent(CancellationToken ct)
     {
-        lastAtFirst ??= await Number("select max(seq_id) from kuik.mt_events", ct);
-        return await Number($"select last_seq_id from kuik.mt_event_progression where name = '{ImageViewProjection.ProjectionName}:All'", ct) >= lastAtFirst;
+        _lastAtFirst ??= await Number("select max(seq_id) from kuik.mt_events", ct);
+        return await Number($"select last_seq_id from kuik.mt_event_progression where name = '{ImageViewProjection.ProjectionName}:All'",
+            ct) >= _lastAtFirst;
     }
 
-    /// <summary>Reads what changed since the last time; the first time, all that is shown.</summary>
-    /// <returns>The images of which something changed.</returns>
+    /// <summary>Reads the views that changed since the last call; in the first call, those of all images with a CachedImage.</summary>
+    /// <returns>The images whose views changed.</returns>
     public async Task<IReadOnlyList<string>> Refresh(CancellationToken ct)
     {
         var images = new List<string>();
         await using var session = store.QuerySession();
-        if (readUpTo is null)
-            readUpTo = await ReadShown(session, images, ct);
-        var after = readUpTo.Value;
+        if (_readUpTo is null)
+            _readUpTo = await ReadShown(session, images, ct);
+        var after = _readUpTo.Value;
         await ReadPages(images, () => session.Query<ImageView>().Where(view => view.Sequence > after).OrderBy(view => view.Sequence),
-            view => readUpTo = after = view.Sequence, ct);
+            view => _readUpTo = after = view.Sequence, ct);
         return images;
     }
 
-    // What is projected meanwhile is read after it, by its sequence, which is above the one that was the highest before.
+    // Views that are projected meanwhile are read by the next call: their sequence is above the highest one that was read before.
     private async Task<long> ReadShown(IQuerySession session, List<string> images, CancellationToken ct)
     {
         var highest = await session.Query<ImageView>().OrderByDescending(view => view.Sequence).Select(view => view.Sequence)
             .FirstOrDefaultAsync(ct);
         long? after = 0;
-        await ReadPages(images, () => session.Query<ImageView>().Where(view => view.ShownSequence > after).OrderBy(view => view.ShownSequence),
+        await ReadPages(images,
+            () => session.Query<ImageView>().Where(view => view.ShownSequence > after).OrderBy(view => view.ShownSequence),
             view => after = view.Sequence, ct);
         return highest;
     }
@@ -89,9 +94,9 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         while (true)
         {
             var page = await next().Take(ViewsARead).ToListAsync(ct);
-            foreach (var view in page)
+            foreach (var view in page.Select(ToKeep))
             {
-                byImage[view.Image] = view;
+                _byImage[view.Image] = view;
                 Index(view);
                 images.Add(view.Image);
                 wasRead(view);
@@ -100,6 +105,8 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
                 return;
         }
     }
+
+    private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_texts, _lists);
 
     private async Task<long> Number(string sql, CancellationToken ct)
     {
@@ -110,7 +117,8 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
     private void Index(ImageView view)
     {
         if (view.ObjectName is { } name)
-            imageByName[name] = view.Image;
-        imagesByRepository.GetOrAdd(ImageReference.Parse(view.Image).Name, _ => new()).TryAdd(view.Image, true);
+            _imageByName[name] = view.Image;
+        _imagesByRepository.AddOrUpdate(
+            ImageReference.Parse(view.Image).Name, _ => [view.Image], (_, images) => images.Add(view.Image));
     }
 }

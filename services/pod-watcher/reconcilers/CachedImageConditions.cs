@@ -11,7 +11,7 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal static class CachedImageConditions
 {
-    /// <summary>The cache can serve the image and is to go on doing so.</summary>
+    /// <summary>The cache can serve the image, and the image has not expired.</summary>
     public const string Ready = nameof(Ready);
 
     /// <summary>The cache holds a copy.</summary>
@@ -23,7 +23,7 @@ internal static class CachedImageConditions
     /// <summary>Something uses the image.</summary>
     public const string InUse = nameof(InUse);
 
-    private static readonly Dictionary<string, string> _failures = new()
+    private static readonly Dictionary<string, string> Failures = new()
     {
         ["gone"] = ConditionReason.NotFound,
         ["refused"] = ConditionReason.AccessDenied,
@@ -34,13 +34,13 @@ internal static class CachedImageConditions
         ["internal"] = ConditionReason.InternalError,
     };
 
-    /// <summary>Those of an image that the log knows.</summary>
-    /// <param name="view">What the log says of it.</param>
+    /// <summary>The conditions of a recorded image.</summary>
+    /// <param name="view">Its recorded state.</param>
     /// <param name="use">Its users.</param>
     public static IReadOnlyList<ResourceCondition> From(ImageView view, CachedImageUse use) =>
         [ReadyOf(view), CachedOf(view), UpToDateOf(view), InUseOf(view, use)];
 
-    /// <summary>Those of a resource whose <c>spec.sourceImage</c> is no image reference.</summary>
+    /// <summary>The conditions of a resource whose <c>spec.sourceImage</c> is no image reference.</summary>
     /// <param name="problem">One sentence.</param>
     /// <param name="since">UTC.</param>
     public static IReadOnlyList<ResourceCondition> OfInvalid(string problem, DateTimeOffset since) =>
@@ -52,8 +52,9 @@ internal static class CachedImageConditions
     ];
 
     /// <summary>The reason of a failed copy, as conditions and Kubernetes Events name it.</summary>
-    /// <param name="kind">Of <see cref="ImageFetchFailed"/>; one of a later version is <c>CopyFailed</c>.</param>
-    public static string ReasonOf(string kind) => _failures.GetValueOrDefault(kind, ConditionReason.CopyFailed);
+    /// <param name="kind">The kind of <see cref="ImageFetchFailed"/>; an unknown one, from a later version, becomes
+    /// <c>CopyFailed</c>.</param>
+    public static string ReasonOf(string kind) => Failures.GetValueOrDefault(kind, ConditionReason.CopyFailed);
 
     private static ResourceCondition ReadyOf(ImageView view)
     {
@@ -72,7 +73,7 @@ internal static class CachedImageConditions
         return NewCondition(Ready, isReady, view.ReadyChangedAt, reason, message);
     }
 
-    // An image that is leaving is not known to be cached: its tag may be gone already although that is not recorded yet.
+    // An expired image is not known to be cached: its tag may be deleted before that is recorded.
     private static ResourceCondition CachedOf(ImageView view)
     {
         var (reason, message) = (view.Stage, view.Cached) switch
@@ -89,22 +90,29 @@ internal static class CachedImageConditions
 
     private static ResourceCondition UpToDateOf(ImageView view)
     {
-        if (view is not { Stage: ImageStage.Cached, Cached: { } cached })
+        if (view is not { Stage: ImageStage.Cached, Cached: not null })
         {
             return NewCondition(
                 UpToDate, null, view.ReadyChangedAt, ConditionReason.NotCached, "There is no copy to compare with the origin.");
         }
-        var isNamedByDigest = ImageReference.Parse(view.Image).Digest is not null;
-        if (view.IsAdopted && !isNamedByDigest)
+        if (view.Origin is { } origin && origin.Answer != OriginAnswers.Same)
         {
-            return NewCondition(
-                UpToDate, null, view.ReadyChangedAt, ConditionReason.NotAsked, "The image was found in the cache; its origin has not been asked.");
+            var (why, sentence) = origin.Answer == OriginAnswers.Gone
+                ? (ConditionReason.GoneAtOrigin, $"The origin no longer has the image; the cache keeps it: {origin.Reason}")
+                : (ConditionReason.NotCompared, $"The origin could not be asked; the cache keeps the image: {origin.Reason}");
+            return NewCondition(UpToDate, null, view.OriginChangedAt, why, sentence);
+        }
+        var isNamedByDigest = ImageReference.Parse(view.Image).Digest is not null;
+        if (view is { IsAdopted: true, Origin: null } && !isNamedByDigest)
+        {
+            const string notAsked = "The image was found in the cache; its origin has not been asked.";
+            return NewCondition(UpToDate, null, view.ReadyChangedAt, ConditionReason.NotAsked, notAsked);
         }
         var (reason, message) = isNamedByDigest
             ? (ConditionReason.NamedByDigest, "The image is named by its digest, which never names anything else.")
             : (ConditionReason.SameAsOrigin, string.Create(CultureInfo.InvariantCulture,
-                $"The tag named this digest when the origin was last asked, at {cached.CachedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."));
-        return NewCondition(UpToDate, true, view.ReadyChangedAt, reason, message);
+                $"The tag named this digest when the origin was asked at {view.SeenAtOrigin!.Value.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."));
+        return NewCondition(UpToDate, true, view.OriginChangedAt, reason, message);
     }
 
     private static ResourceCondition InUseOf(ImageView view, CachedImageUse use)

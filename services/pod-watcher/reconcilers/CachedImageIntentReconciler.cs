@@ -6,41 +6,44 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Takes a person's wishes from CachedImages: one made by hand, <c>spec.retain</c>, a deletion seen as it happens. That a resource is
-/// absent
-/// from a list is no wish: it is written again. A resource under another name than its image's is replaced by one with the right name.
+/// Records the intents that people express by CachedImages: creation, <c>spec.retain</c>, and a deletion that the watch reports. A resource
+/// that is only absent from a list is written again. A resource whose name is not that of its image is replaced by one with the right name.
 /// </summary>
 internal sealed partial class CachedImageIntentReconciler(
-    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images, OwnDeletions ownDeletions, RecordedIntents wishes,
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, WorkQueue queue, WorkQueue images,
+    OwnDeletions ownDeletions, RecordedIntents wishes,
     EventLogTransactions transactions, WatcherMetrics metrics, ILogger<CachedImageIntentReconciler> logger) : IReconciler
 {
-    private readonly ConcurrentDictionary<string, CachedImage> deleted = new();
-    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> misnamed = new();
+    private readonly ConcurrentDictionary<string, CachedImage> _deleted = new();
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> _misnamed = new();
 
     /// <summary>The events that follow from a resource.</summary>
-    /// <param name="log">What the log says of the image.</param>
+    /// <param name="log">The recorded state of the image.</param>
     /// <param name="image">The normalised reference.</param>
-    /// <param name="resource">As it is.</param>
+    /// <param name="resource">The current resource.</param>
     /// <param name="isUsed">Something uses the image: then <c>spec.expiresAt</c> has no effect.</param>
     /// <param name="before">The intent that was recorded before; null for none.</param>
     /// <param name="now">UTC.</param>
     public static IEnumerable<object> Decide(
         ImageState log, string image, CachedImage resource, bool isUsed, ImageIntent? before, DateTimeOffset now)
     {
-        // What Kuik has made or taken up asks for nothing more while its expired image is on its way out, unless a person has made it
-        // another image's.
+        // A resource that Kuik created or took over requests nothing while its expired image is being evicted, unless a person has changed
+        // spec.sourceImage to another image.
         var isNew = !resource.Managers.IsTakenUp || (log.ObjectName is not null && resource.Metadata.Name != log.ObjectName);
         var retain = resource.Spec!.Retain == true;
         if (!log.IsWanted)
         {
             if (!isNew && !retain && log.Phase != ImagePhase.Unknown)
                 yield break;
-            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now) { FieldManager = resource.Managers.SourceImage };
+            yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now)
+                { FieldManager = resource.Managers.SourceImage };
         }
         if (retain && !log.IsRetained)
             yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
         else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
+        if (resource.IsRefreshRequested && (log is { IsCached: true, RefreshRequestedAt: null } || log.Phase == ImagePhase.Failed))
+            yield return new RefreshRequested(image, now) { FieldManager = resource.Managers.ForceUpdate };
         if (retain)
             yield break;
         if (resource.Managers.ExpiresAt is { } manager && resource.Spec.ExpiresAt is { } at && at != log.ExpiresAt && !isUsed)
@@ -49,26 +52,25 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageExpiryRemoved(image, now);
     }
 
-    /// <summary>What follows from the deletion of a resource: the request of a person is withdrawn. Whether the image expires then is
-    /// decided
-    /// by <see cref="ImageExpiryService"/>, as ever.</summary>
+    /// <summary>The events that follow from the deletion of a resource: the request of a person is withdrawn.
+    /// <see cref="ImageExpiryService"/> then decides about the expiry of the image.</summary>
     /// <param name="log">The image's state.</param>
     /// <param name="image">The normalised reference.</param>
-    /// <param name="last">The resource as it was.</param>
+    /// <param name="last">The resource before its deletion.</param>
     /// <param name="now">UTC.</param>
     public static ImageForgotten? DecideDeleted(ImageState log, string image, CachedImage last, DateTimeOffset now) =>
         log.IsWanted && !log.IsForgotten && log.ObjectName == last.Metadata.Name
             ? new ImageForgotten(image, now) { FieldManager = last.Managers.SourceImage ?? last.Managers.Retain ?? last.Managers.ExpiresAt }
             : null;
 
-    /// <summary>Queues what changes, until cancelled.</summary>
+    /// <summary>Queues changed resources until cancelled.</summary>
     public async Task Follow(CancellationToken ct)
     {
         while (true)
         {
             var changeSet = await resources.TakeChanges(ct);
             foreach (var (name, last) in changeSet.Deleted)
-                deleted[name] = last;
+                _deleted[name] = last;
             queue.Add(changeSet.Keys);
             if (!changeSet.Listed)
                 continue;
@@ -77,15 +79,15 @@ internal sealed partial class CachedImageIntentReconciler(
         }
     }
 
-    /// <summary>Records the wishes of these resources.</summary>
+    /// <summary>Records the intents of these resources.</summary>
     public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
         foreach (var name in keys)
         {
-            if (deleted.TryGetValue(name, out var last))
+            if (_deleted.TryGetValue(name, out var last))
             {
                 await SettleDeleted(name, last, ct);
-                deleted.TryRemove(KeyValuePair.Create(name, last));
+                _deleted.TryRemove(KeyValuePair.Create(name, last));
             }
             await Settle(name, ct);
         }
@@ -110,7 +112,7 @@ internal sealed partial class CachedImageIntentReconciler(
 
     private async Task Settle(string name, CancellationToken ct)
     {
-        // 1. Whatever happened to it: what we show there has to be looked at.
+        // 1. After any change, the image's resource is compared with its view.
         if (views.ImageNamed(name) is { } shown)
             images.Add(shown);
         if (resources.State.GetValueOrDefault(name) is not { } resource)
@@ -127,7 +129,7 @@ internal sealed partial class CachedImageIntentReconciler(
                 return;   // it goes now, and asks for nothing any more
         }
 
-        // 2. The same wish as before: our own writes end here.
+        // 2. The intent is the recorded one: Kuik's own writes end here.
         var image = ImageReference.TryParse(resource.Spec?.SourceImage ?? "", out var parsed, out var problem) ? parsed : null;
         var imageIntent = ImageIntent.From(resource, image is null ? null : views.Find(image.ToString())?.State.ExpiresAt);
         var before = wishes.Find(name);
@@ -135,19 +137,18 @@ internal sealed partial class CachedImageIntentReconciler(
             return;
         if (image is null)
             await Refuse(resource, problem!, ct);
-        else if (before is not null || !IsShown(resource, image) || misnamed.ContainsKey(image.ToString()))
+        else if (before is not null || !IsShown(resource, image) || _misnamed.ContainsKey(image.ToString()))
             await Record(resource, image, before, ct);
         wishes.Record(name, imageIntent);
         if (image is not null)
             images.Add(image.ToString());
     }
 
-    // At a change of leader every resource is new to this one; those that agree with their image's view ask for nothing. Only then: a view
-    // is
-    // behind the log, and a wish that is taken back at once would agree with what it still shows.
+    // To a new leader every resource is new; those that agree with their image's view need no read of the log. Only then: a view is behind
+    // the log, and an intent that is withdrawn at once would agree with a view that does not have it yet.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
-        && view.IsRetained == (resource.Spec?.Retain == true)
+        && view.IsRetained == (resource.Spec?.Retain == true) && !resource.IsRefreshRequested
         && (resource.Managers.ExpiresAt is null || view.State.ExpiresAt == resource.Spec?.ExpiresAt);
 
     private async Task Record(CachedImage resource, ImageReference image, ImageIntent? before, CancellationToken ct)
@@ -164,13 +165,15 @@ internal sealed partial class CachedImageIntentReconciler(
             },
             ct);
         Say(name, image, facts);
+        if (resource.IsRefreshRequested)
+            await RemoveAnnotation(name, ct);
         if (name != rightName)
-            misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
-        if (misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
+            _misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
+        if (_misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
         {
             foreach (var other in wrong.Keys.Select(resources.State.GetValueOrDefault).OfType<CachedImage>())
                 await Replace(other, right, ct);
-            misnamed.TryRemove(image.ToString(), out _);
+            _misnamed.TryRemove(image.ToString(), out _);
         }
     }
 
@@ -180,13 +183,23 @@ internal sealed partial class CachedImageIntentReconciler(
         return await ImageUsers.IsUsed(log.Connection, image, ct);
     }
 
-    // v1's "force name": the resource with the right name takes over the wish, then the other one goes.
+    // As in v1: the annotation asks for one comparison, and can be set again for another.
+    private async Task RemoveAnnotation(string name, CancellationToken ct)
+    {
+        var none = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = null! };
+        var patch = new CachedImage { Metadata = new ObjectMeta { Annotations = none } };
+        var path = $"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}";
+        await api.Merge(path, patch, KubernetesJson.Default.CachedImage, ct);
+    }
+
+    // v1's "force name": the intent is copied to the resource with the right name, then the other one is deleted.
     private async Task Replace(CachedImage other, CachedImage right, CancellationToken ct)
     {
         if (other.Spec?.Retain == true && right.Spec?.Retain != true)
         {
             var retain = new CachedImage { Metadata = new ObjectMeta(), Spec = new CachedImageSpec { Retain = true } };
-            await api.Merge($"{CachedImage.Path}/{right.Metadata.Name}?fieldManager={CachedImageReconciler.RetainManager}", retain, KubernetesJson.Default.CachedImage, ct);
+            await api.Merge($"{CachedImage.Path}/{right.Metadata.Name}?fieldManager={CachedImageReconciler.RetainManager}", retain,
+                KubernetesJson.Default.CachedImage, ct);
         }
         await ownDeletions.Delete(api, other, ct);
         LogReplaced(other.Metadata.Name!, right.Metadata.Name!);
@@ -200,7 +213,8 @@ internal sealed partial class CachedImageIntentReconciler(
             Metadata = new ObjectMeta { Name = resource.Metadata.Name, Uid = resource.Metadata.Uid },
             Status = ShowImage.Invalid(sentence, resource.Metadata.CreationTimestamp!.Value),
         };
-        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, CachedImageReconciler.StatusManager, KubernetesJson.Default.CachedImage, ct);
+        await api.Apply($"{CachedImage.Path}/{resource.Metadata.Name}/status", status, CachedImageReconciler.StatusManager,
+            KubernetesJson.Default.CachedImage, ct);
     }
 
     private static object[] Append(EventStream<ImageState> stream, IEnumerable<object> decided)

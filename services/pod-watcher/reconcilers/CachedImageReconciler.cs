@@ -6,29 +6,27 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Makes every CachedImage say what the log says, with server-side apply as <c>kuik</c>: only where it does not yet. The resources carry
-/// no finalizer and hold no fact:
-/// deleted ones are written again. A field of the spec that a person owns is left to the person.
+/// Writes the recorded state of images into CachedImages, by server-side apply as <c>kuik</c>, where they differ. The resources have no
+/// finalizer and are no source of truth: deleted ones are written again. Fields of the spec that a person owns are not overwritten.
 /// </summary>
 internal sealed class CachedImageReconciler(
-    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, PodUsageCache known, OwnDeletions ownDeletions, RecordedIntents wishes,
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, UsageCache known, OwnDeletions ownDeletions,
+    RecordedIntents wishes,
     ImageEventReporter reporter, EventLogTransactions transactions, TimeProvider time) : IReconciler
 {
-    /// <summary>Who owns the fields of metadata and spec that this service writes.</summary>
+    /// <summary>The field manager of metadata and spec.</summary>
     public const string FieldManager = "kuik";
 
     /// <summary>
-    /// Who owns the status. Not the same: before Kubernetes 1.22 a manager's fields are not kept apart by subresource, so each apply of
-    /// one half would
-    /// give up the other half, and what is later left out of that one would stay for ever.
+    /// The field manager of the status. It is another one because Kubernetes before 1.22 does not track a manager's fields by subresource:
+    /// each apply of one half would give up the other half, whose omitted fields would then never be removed.
     /// </summary>
     public const string StatusManager = "kuik-status";
 
-    /// <summary>Who owns <c>spec.retain</c> where this service has to put it back: the owner of applied fields would take it away again
-    /// with the next apply.</summary>
+    /// <summary>The field manager of a restored <c>spec.retain</c>: with <c>kuik</c>, the next apply would remove it again.</summary>
     public const string RetainManager = "kuik-retain";
 
-    /// <summary>Makes the resources of these images what they should be.</summary>
+    /// <summary>Reconciles the resources of these images.</summary>
     public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
         foreach (var view in await views.Read(keys, ct))
@@ -42,7 +40,7 @@ internal sealed class CachedImageReconciler(
         var name = view.ObjectName ?? await Name(view, ct);
         var actual = resources.State.GetValueOrDefault(name);
         if (actual is not null && !wishes.MayWrite(actual))
-            return;   // a person's, and new: CachedImageIntentReconciler takes it up, and has it looked at again
+            return;   // new, by a person: CachedImageIntentReconciler records the intent and queues the image again
         var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
         var (workloadCount, workloads) = known.WorkloadsOf(view.Image, ShowImage.PodsNamed);
         if (ShowImage.Desired(view, name, count, pods, workloadCount, workloads) is { } desired)
@@ -50,19 +48,19 @@ internal sealed class CachedImageReconciler(
             if (await Write(view, actual, desired, ct) is { } written)
                 reporter.Report(view, written);
         }
-        else if (actual?.Managers.IsTakenUp == true)   // else it is a person's and newer than the view
+        else if (actual?.Managers.IsTakenUp == true)   // else a person created it after the view was read
         {
             await ownDeletions.Delete(api, actual, ct);
             reporter.ReportEvicted(actual);
         }
     }
 
-    /// <returns>The resource as it is now; null when there is to be none.</returns>
+    /// <returns>The written resource; null when there should be none.</returns>
     private async Task<CachedImage?> Write(ImageView view, CachedImage? actual, CachedImage desired, CancellationToken ct)
     {
         var isUsed = desired.Status!.UsedBy is not { Count: 0, WorkloadCount: null };
         if (actual is null && (view.Stage == ImageStage.Expired || (view.State.IsForgotten && !view.IsRetained && !isUsed)))
-            return null;   // deleted, and on its way out or about to be: nothing is to be shown any more
+            return null;   // deleted, and the image is being evicted or about to be
         if (actual is null && view.IsRetained)
             actual = (await PutBack(desired, ct))?.WithManagers();
         if (actual is not null && desired.Spec!.ExpiresAt != actual.Spec?.ExpiresAt && await IsOver(view.Image, actual, ct))
@@ -73,13 +71,14 @@ internal sealed class CachedImageReconciler(
         var path = $"{CachedImage.Path}/{desired.Metadata.Name}";
         if (actual is null || !ShowImage.SaysSpec(actual, desired))
         {
-            // With its uid, a resource that is deleted at this moment is not brought back half.
+            // The uid prevents that a resource which is deleted meanwhile is created again, incomplete.
             var spec = desired with { Metadata = desired.Metadata with { Uid = actual?.Metadata.Uid }, Status = null };
             actual = await api.Apply(path, spec, FieldManager, KubernetesJson.Default.CachedImage, ct);
         }
         if (!actual.HasStatus(desired.Status!))
         {
-            var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid }, Spec = null };
+            var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid },
+                Spec = null };
             await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
         }
         return actual;
@@ -105,12 +104,14 @@ internal sealed class CachedImageReconciler(
     {
         try
         {
-            var kept = new CachedImage { Metadata = new ObjectMeta { Name = desired.Metadata.Name }, Spec = new CachedImageSpec { SourceImage = desired.Spec!.SourceImage, Retain = true } };
+            var kept = new CachedImage
+                { Metadata = new ObjectMeta { Name = desired.Metadata.Name },
+                    Spec = new CachedImageSpec { SourceImage = desired.Spec!.SourceImage, Retain = true } };
             return await api.Create($"{CachedImage.Path}?fieldManager={RetainManager}", kept, KubernetesJson.Default.CachedImage, ct);
         }
         catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Conflict)
         {
-            return null;   // a person was quicker, and decides about retain
+            return null;   // a concurrent change by a person wins
         }
     }
 

@@ -1,7 +1,7 @@
 namespace Kuik.PodWatcher;
 
-/// <summary>Reasons of conditions, and of Kubernetes Events about failures. People and scripts rely on them: docs/cached-images.md says
-/// what each means.</summary>
+/// <summary>Reasons of conditions, and of Kubernetes Events about failures. They are a stable interface, described in
+/// docs/cached-images.md.</summary>
 internal static class ConditionReason
 {
     public const string Cached = nameof(Cached);
@@ -23,6 +23,8 @@ internal static class ConditionReason
     public const string NotCopied = nameof(NotCopied);
     public const string BeingRemoved = nameof(BeingRemoved);
     public const string SameAsOrigin = nameof(SameAsOrigin);
+    public const string GoneAtOrigin = nameof(GoneAtOrigin);
+    public const string NotCompared = nameof(NotCompared);
     public const string NamedByDigest = nameof(NamedByDigest);
     public const string NotCached = nameof(NotCached);
     public const string NotAsked = nameof(NotAsked);

@@ -24,7 +24,8 @@ internal sealed record ConfigMap(string ApiVersion, string Kind, ObjectMeta Meta
 /// (docs/decisions/0008-node-proxy-addresses.md). Every replica does it, leading or not, with Postgres or without: all write the same,
 /// and only on a change. If a Service does not exist, its last address is kept.
 /// </summary>
-internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOptions options, TimeProvider time, ILogger<EndpointsReconciler> logger) : BackgroundService
+internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOptions options, TimeProvider time,
+    ILogger<EndpointsReconciler> logger) : BackgroundService
 {
     /// <summary>The ConfigMap, in Kuik's namespace.</summary>
     public const string Name = "kuik-node-proxy-endpoints";
@@ -48,9 +49,12 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
             if (AddressOf(await api.TryGet(PathOf($"services/{service}"), EndpointsJson.Default.Service, ct)) is { } address)
                 lines.Add($"{key}={address}\n");
         var wanted = string.Concat(lines);
-        if (lines.Count == 0 || (await api.TryGet(PathOf($"configmaps/{Name}"), EndpointsJson.Default.ConfigMap, ct))?.Data?.GetValueOrDefault(Key) == wanted)
+        if (lines.Count == 0
+            || (await api.TryGet(PathOf($"configmaps/{Name}"), EndpointsJson.Default.ConfigMap, ct))
+                ?.Data?.GetValueOrDefault(Key) == wanted)
             return;
-        var map = new ConfigMap("v1", "ConfigMap", new ObjectMeta { Name = Name, Namespace = options.Namespace }, new Dictionary<string, string> { [Key] = wanted });
+        var map = new ConfigMap("v1", "ConfigMap", new ObjectMeta { Name = Name, Namespace = options.Namespace },
+            new Dictionary<string, string> { [Key] = wanted });
         await api.Apply(PathOf($"configmaps/{Name}"), map, "kuik-pod-watcher", EndpointsJson.Default.ConfigMap, ct);
         LogWritten(Name, string.Join(", ", lines.Select(line => line.TrimEnd())));
     }
@@ -94,7 +98,8 @@ internal sealed partial class EndpointsReconciler(KubernetesApi api, WatcherOpti
 }
 
 /// <summary>The JSON serialisation of these objects.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Service))]
 [JsonSerializable(typeof(ConfigMap))]
 internal sealed partial class EndpointsJson : JsonSerializerContext;

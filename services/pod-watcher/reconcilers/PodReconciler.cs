@@ -6,30 +6,31 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Records which pods use which images: <see cref="PodObserved"/> and <see cref="PodGone"/>, and for each image of a pod
-/// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> where it needs one. The same of workloads (<see cref="WorkloadUse"/>); keys are
-/// user keys. Only differences become events: a restart records nothing.
+/// Records the use of images by pods: <see cref="PodObserved"/> and <see cref="PodGone"/>, and on the streams of their images
+/// <see cref="RequestedByPod"/> or <see cref="ImageUsedAgain"/> if the image is not in use. Records workloads likewise
+/// (<see cref="WorkloadUse"/>); keys are user keys. Only differences become events: a restart records nothing.
 /// </summary>
-/// <param name="informers">Of pods and of each kind of workload that is followed.</param>
-/// <param name="accounts">What ServiceAccounts lend.</param>
-/// <param name="known">What the log says.</param>
-/// <param name="absences">The evidence that some are gone.</param>
-/// <param name="images">Where the images are queued whose users change.</param>
+/// <param name="informers">Those of pods and of each followed kind of workload.</param>
+/// <param name="accounts">The pull secrets of ServiceAccounts.</param>
+/// <param name="known">The recorded uses.</param>
+/// <param name="absences">The evidence that pods or workloads are gone.</param>
+/// <param name="images">The queue of images whose users have changed.</param>
 /// <param name="transactions">The event log.</param>
-/// <param name="metrics">Where events are counted.</param>
+/// <param name="metrics">Counts recorded events.</param>
 /// <param name="time">The clock.</param>
-/// <param name="logger">Where they are logged.</param>
+/// <param name="logger">Logs recorded events, at level Debug.</param>
 internal sealed partial class PodReconciler(
-    IReadOnlyList<PodInformer> informers, Reflector<ServiceAccount, AccountSecrets> accounts, PodUsageCache known, PodAbsences absences,
-    WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<PodReconciler> logger) : IReconciler
+    IReadOnlyList<UserInformer> informers, Reflector<ServiceAccount, AccountSecrets> accounts, UsageCache known, UserAbsences absences,
+    WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<PodReconciler> logger)
+        : IReconciler
 {
     /// <summary>The event that makes the log agree with a pod that exists; null when it agrees.</summary>
-    /// <param name="log">What the log says. A pod that it says is gone has to be known to exist by more than <paramref
-    /// name="live"/>.</param>
-    /// <param name="live">The pod as it is.</param>
-    /// <param name="pullSecrets">Its own and its ServiceAccount's.</param>
+    /// <param name="log">The recorded state. If it is gone, the caller needs better evidence of its existence than
+    /// <paramref name="live"/>.</param>
+    /// <param name="live">The current pod.</param>
+    /// <param name="pullSecrets">Those of the pod and of its ServiceAccount.</param>
     /// <param name="now">UTC.</param>
-    public static PodObserved? Decide(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
+    public static PodObserved? Decide(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
     {
         var isUnknown = !log.IsObserved || log.IsGone;
         if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
@@ -45,19 +46,21 @@ internal sealed partial class PodReconciler(
         };
     }
 
-    /// <summary>The event that ends a pod's use; null when the log says so, never knew it, or has seen a later state of it.</summary>
-    /// <param name="log">What the log says.</param>
+    /// <summary>The event that ends a pod's use; null when it is recorded as gone, was never recorded, or was recorded in a later
+    /// state.</summary>
+    /// <param name="log">The recorded state.</param>
     /// <param name="uid">The pod's uid.</param>
-    /// <param name="absence">Why it is taken to be gone.</param>
+    /// <param name="absence">The evidence that it is gone.</param>
     /// <param name="now">UTC.</param>
-    public static PodGone? DecideGone(PodUseState log, string uid, PodAbsence absence, DateTimeOffset now) =>
+    public static PodGone? DecideGone(UserState log, string uid, UserAbsence absence, DateTimeOffset now) =>
         log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
-            ? new PodGone(uid, log.Namespace, log.Name, log.Images, now) { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
+            ? new PodGone(uid, log.Namespace, log.Name, log.Images, now)
+                { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
             : null;
 
-    /// <summary>What an image's stream lacks when a pod uses it; null when it is on somebody's list already.</summary>
-    /// <param name="log">What the log says of the image.</param>
-    /// <param name="use">How the pod uses it.</param>
+    /// <summary>The event to append to the image's stream when a pod uses the image; null if it is already requested.</summary>
+    /// <param name="log">The recorded state of the image.</param>
+    /// <param name="use">The pod's use of it.</param>
     /// <param name="uid">The pod's uid.</param>
     /// <param name="bringsSecret">The pod has a pull secret that no other user of the image has.</param>
     /// <param name="now">UTC.</param>
@@ -68,26 +71,25 @@ internal sealed partial class PodReconciler(
         return log is { UnusedSince: null, ExpiresAt: null } ? null : new ImageUsedAgain(use.Image, uid, now);
     }
 
-    /// <summary>Makes the log agree with what is, for these pods: in one transaction.</summary>
+    /// <summary>Makes the log agree with the cluster for these pods and workloads, in one transaction.</summary>
     public async Task Reconcile(IReadOnlyList<string> keys, CancellationToken ct)
     {
-        // 1. Is there a difference at all? Mostly there is none, and the log is not asked.
+        // 1. Compare with the recorded uses in memory. Usually they agree, and the log is not read.
         var looks = new List<Look>();
         foreach (var uid in keys)
             if (await LookAt(uid, ct) is { } look)
                 looks.Add(look);
 
-        // 2. Decide again by the streams, record, and have the resources of the images looked at.
+        // 2. Decide again by the streams, record, and queue the images.
         foreach (var look in await RecordAll(looks, ct))
         {
-            // 3. The log says that it is gone and it has not changed since: this replica was suspended, or the pod has returned. The API
-            // knows.
+            // 3. It is recorded as gone and has not changed since: this replica was suspended, or the pod has returned. The API is asked.
             if (await InformerOf(look.Uid)!.Read(look.Live!, ct) is { } fresh)
                 await RecordAll([look with { Live = fresh, IsProven = true }], ct);
         }
     }
 
-    /// <returns>Those that are gone by the log, and of which no later state has been seen.</returns>
+    /// <returns>Those that are recorded as gone, and of which no later state has been seen.</returns>
     private async Task<IReadOnlyList<Look>> RecordAll(IReadOnlyList<Look> looks, CancellationToken ct)
     {
         if (looks.Count == 0)
@@ -99,7 +101,7 @@ internal sealed partial class PodReconciler(
         }
         catch (Exception)
         {
-            known.Doubt(looks.Select(look => look.Uid));   // a commit that got no answer may be in the log
+            known.Doubt(looks.Select(look => look.Uid));   // a commit without an answer may have succeeded
             throw;
         }
         foreach (var (look, pod, fact) in recorded)
@@ -118,12 +120,13 @@ internal sealed partial class PodReconciler(
             else if (fact is WorkloadGone end)
                 LogWorkloadGone(end.Kind, end.Namespace, end.Name, end.Images.Count, end.Reason!);
         }
-        return [.. recorded.Where(result => result.Pod.IsGone && result.Look is { Live.Images.Count: > 0, IsProven: false }).Select(result => result.Look)];
+        return [.. recorded.Where(result => result.Pod.IsGone && result.Look is { Live.Images.Count: > 0, IsProven: false })
+            .Select(result => result.Look)];
     }
 
     private async Task<Look?> LookAt(string uid, CancellationToken ct)
     {
-        var log = known.Find(uid) ?? PodUseState.Initial;
+        var log = known.Find(uid) ?? UserState.Initial;
         var informer = InformerOf(uid);
         if (informer?.Find(uid) is { } live)
         {
@@ -135,32 +138,32 @@ internal sealed partial class PodReconciler(
                 : null;
         }
         if (absences.Find(uid) is not { } absence)
-            return null;   // not in the state and not known to be gone: a list says more
+            return null;   // not in the reflector's state and without evidence: the next list decides
         if (!log.IsObserved && !known.IsDoubtful(uid))
         {
             absences.Remove(uid);
             return null;
         }
-        if (absence is { Reason: PodAbsence.Deleted, Last: { DeletedAt: null } last }
+        if (absence is { Reason: UserAbsence.Deleted, Last: { DeletedAt: null } last }
             && informer is not null && await informer.Read(last, ct) is not null)
         {
             if (informer.WorkloadKind is not null)
             {
-                absences.Remove(uid);   // it has no label to lose: a list says more
+                absences.Remove(uid);   // a workload is not selected by a label: the next list decides
                 return null;
             }
-            absence = absence with { Reason = PodAbsence.LabelRemoved };   // the watch ends with a DELETED for it too
+            absence = absence with { Reason = UserAbsence.LabelRemoved };   // a lost label is a DELETED of the watch too
         }
         return new Look(uid, null, [], absence);
     }
 
     /// <summary>Null for a kind that is not followed.</summary>
-    private PodInformer? InformerOf(string uid) => informers.FirstOrDefault(informer => UserKey.IsOf(uid, informer.WorkloadKind));
+    private UserInformer? InformerOf(string uid) => informers.FirstOrDefault(informer => UserKey.IsOf(uid, informer.WorkloadKind));
 
-    private static object? DecideObserved(PodUseState log, LivePod live, IReadOnlyList<string> pullSecrets, DateTimeOffset now) =>
+    private static object? DecideObserved(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now) =>
         UserKey.KindOf(live.Uid) is null ? Decide(log, live, pullSecrets, now) : WorkloadUse.Decide(log, live, pullSecrets, now);
 
-    private static object? DecideEnd(PodUseState log, Look look, DateTimeOffset now) =>
+    private static object? DecideEnd(UserState log, Look look, DateTimeOffset now) =>
         UserKey.KindOf(look.Uid) is null
             ? DecideGone(log, look.Uid, look.Absence!, now)
             : WorkloadUse.DecideGone(log, look.Uid, look.Absence!, now);
@@ -169,7 +172,7 @@ internal sealed partial class PodReconciler(
     {
         // 1. The users' own streams.
         var now = await log.Now(ct);
-        var streams = await log.ReadAll([.. looks.Select(look => UserKey.StreamOf(look.Uid))], PodUseState.Initial, PodUseState.Fold, ct);
+        var streams = await log.ReadAll([.. looks.Select(look => UserKey.StreamOf(look.Uid))], UserState.Initial, UserState.Fold, ct);
         var recorded = new List<Recorded>();
         foreach (var look in looks)
         {
@@ -182,20 +185,21 @@ internal sealed partial class PodReconciler(
             recorded.Add(new Recorded(look, stream.State, fact));
         }
 
-        // 2. Their images, in one order for everybody. Who uses them follows from the events (ImageUsersProjection).
+        // 2. Their images, in the order that every transaction keeps. ImageUsersProjection derives the usage rows from the events.
         await NoteUses(log, [.. recorded.Where(result => result.Fact is PodObserved or WorkloadObserved)], now, ct);
         return recorded;
     }
 
     private static async Task NoteUses(EventLogTransaction log, IReadOnlyList<Recorded> observed, DateTimeOffset now, CancellationToken ct)
     {
-        var images = PodUseState.ImagesOf(observed.SelectMany(user => user.Look.Live!.Images));
+        var images = UserState.ImagesOf(observed.SelectMany(user => user.Look.Live!.Images));
         if (images.Count == 0)
             return;
         await ImageLocks.TakeToUse(log, images, ct);
         var streams = (await log.ReadImages(images, ct)).ToDictionary(stream => stream.Name);
         var uses = observed.SelectMany(
-            user => user.Look.Live!.Images.DistinctBy(image => image.Image).Select(image => (Image: image, user.Look.Uid, Pod: user.Fact as PodObserved)));
+            user => user.Look.Live!.Images.DistinctBy(image => image.Image)
+                .Select(image => (Image: image, user.Look.Uid, Pod: user.Fact as PodObserved)));
         foreach (var use in uses.OrderBy(use => use.Image.Image, StringComparer.Ordinal))
         {
             var image = streams[StreamName.OfImage(use.Image.Image)];
@@ -210,31 +214,30 @@ internal sealed partial class PodReconciler(
         await NameImage.In(log, [.. streams.Values.Where(image => image.State.IsWanted)], now, ct);
     }
 
-    private IReadOnlyList<string> SecretsOf(LivePod pod) =>
-        accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0 ? [.. pod.PullSecrets.Union(account.Names)] : pod.PullSecrets;
+    private IReadOnlyList<string> SecretsOf(LiveUser pod) =>
+        accounts.State.TryGetValue(pod.Account, out var account) && account.Names.Count > 0
+            ? [.. pod.PullSecrets.Union(account.Names)]
+            : pod.PullSecrets;
 
-    /// <summary>What is to be recorded of a pod or workload.</summary>
+    /// <summary>The observed state of a pod or workload.</summary>
     /// <param name="Uid">Its user key.</param>
-    /// <param name="Live">As it is; null when it is gone.</param>
-    /// <param name="PullSecrets">Its own and its ServiceAccount's.</param>
-    /// <param name="Absence">Why it is taken to be gone; null when it is not.</param>
-    /// <param name="IsProven">It has just been read by itself.</param>
-    private sealed record Look(string Uid, LivePod? Live, IReadOnlyList<string> PullSecrets, PodAbsence? Absence, bool IsProven = false);
+    /// <param name="Live">The current pod or workload; null when it is gone.</param>
+    /// <param name="PullSecrets">Those of the pod or template and of its ServiceAccount.</param>
+    /// <param name="Absence">The evidence that it is gone; null when it is not.</param>
+    /// <param name="IsProven">It has just been read from the API by name.</param>
+    private sealed record Look(string Uid, LiveUser? Live, IReadOnlyList<string> PullSecrets, UserAbsence? Absence, bool IsProven = false);
 
-    private sealed record Recorded(Look Look, PodUseState Pod, object? Fact);
+    private sealed record Recorded(Look Look, UserState Pod, object? Fact);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} observed, {Images} images")]
     private partial void LogObserved(string @namespace, string name, int images);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} gone, {Images} images less used ({Reason})")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "pod {Namespace}/{Name} gone, {Images} images released ({Reason})")]
     private partial void LogGone(string @namespace, string name, int images, string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Kind} {Namespace}/{Name} observed, {Images} images")]
     private partial void LogWorkloadObserved(string kind, string @namespace, string name, int images);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "{Kind} {Namespace}/{Name} gone, {Images} images less used ({Reason})")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Kind} {Namespace}/{Name} gone, {Images} images released ({Reason})")]
     private partial void LogWorkloadGone(string kind, string @namespace, string name, int images, string reason);
 }
-
-/// <summary>The pull secrets that a ServiceAccount lends to its pods.</summary>
-internal sealed record AccountSecrets(IReadOnlyList<string> Names);

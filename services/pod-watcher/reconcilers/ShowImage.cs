@@ -3,24 +3,24 @@ using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
 
-/// <summary>What a CachedImage should say: v1's fields with v1's meaning, and ours beside them.</summary>
+/// <summary>Computes the intended content of a CachedImage: v1's fields with v1's meaning, and the added ones.</summary>
 internal static class ShowImage
 {
-    /// <summary>How many pods a resource names: their count has no limit, the size of an object in etcd has one.</summary>
+    /// <summary>The limit of pods that a resource names, because the size of an object in etcd is limited.</summary>
     public const int PodsNamed = 50;
 
     private const int ShortDigestLength = 12;   // as docker and crictl print them
 
-    /// <summary>The resource of an image that has a name, without its metadata but for name and label; null when it should have
-    /// none.</summary>
-    /// <param name="view">What the log says of the image.</param>
+    /// <summary>The resource of an image that has a name; of its metadata, only name and label. Null when it should not exist.</summary>
+    /// <param name="view">The recorded state of the image.</param>
     /// <param name="name">The resource's name.</param>
-    /// <param name="count">How many pods use it.</param>
+    /// <param name="count">The number of pods that use it.</param>
     /// <param name="pods">The first of them, as <c>namespace/name</c>.</param>
-    /// <param name="workloadCount">How many workloads use it.</param>
+    /// <param name="workloadCount">The number of workloads that use it.</param>
     /// <param name="workloads">The first of them; null for none.</param>
     public static CachedImage? Desired(
-        ImageView view, string name, int count, IReadOnlyList<string> pods, int workloadCount = 0, IReadOnlyList<WorkloadName>? workloads = null)
+        ImageView view, string name, int count, IReadOnlyList<string> pods, int workloadCount = 0,
+        IReadOnlyList<WorkloadName>? workloads = null)
     {
         if (view.Stage == ImageStage.Evicted)
             return null;
@@ -29,7 +29,8 @@ internal static class ShowImage
             Metadata = new ObjectMeta
             {
                 Name = name,
-                Labels = new Dictionary<string, string> { [Names.RepositoryLabel] = ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
+                Labels = new Dictionary<string, string> { [Names.RepositoryLabel] =
+                    ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
             },
             Spec = new CachedImageSpec
             {
@@ -46,8 +47,8 @@ internal static class ShowImage
 
     /// <summary>The status of a resource whose <c>spec.sourceImage</c> is no image reference.</summary>
     /// <param name="problem">One sentence.</param>
-    /// <param name="createdAt">UTC: when the resource was created. It has been invalid since then: <see cref="CachedImageReconciler"/>
-    /// takes such an edit of a valid one back.</param>
+    /// <param name="createdAt">UTC: when the resource was created. It has been invalid since then, because
+    /// <see cref="CachedImageReconciler"/> reverts such an edit of a valid one.</param>
     public static CachedImageStatus Invalid(string problem, DateTimeOffset createdAt) => new()
     {
         IsCached = false,
@@ -57,25 +58,27 @@ internal static class ShowImage
     };
 
     /// <summary>The same without the fields of the spec that a person owns.</summary>
-    /// <param name="desired">What the resource should say.</param>
-    /// <param name="actual">The resource; null when there is none.</param>
+    /// <param name="desired">The intended resource.</param>
+    /// <param name="actual">The current resource; null when there is none.</param>
     public static CachedImage BesideAPersons(CachedImage desired, CachedImage? actual)
     {
         if (actual is null)
             return desired;
         var owned = desired.Spec! with
         {
-            SourceImage = actual.Managers.SourceImage is not null && IsSameImage(actual.Spec?.SourceImage, desired.Spec!.SourceImage) ? null : desired.Spec!.SourceImage,
+            SourceImage = actual.Managers.SourceImage is not null && IsSameImage(actual.Spec?.SourceImage, desired.Spec!.SourceImage)
+                ? null
+                : desired.Spec!.SourceImage,
             ExpiresAt = actual.Managers.ExpiresAt is null ? desired.Spec.ExpiresAt : null,
         };
         return desired with { Spec = owned };
     }
 
-    /// <summary>Does the resource say so already? What a person decides (<c>spec.retain</c>) and what others add is not looked
-    /// at.</summary>
+    /// <summary>True when the resource has the intended content. <c>spec.retain</c>, which a person decides, and fields of other managers
+    /// are not compared.</summary>
     public static bool Says(CachedImage actual, CachedImage desired) => SaysSpec(actual, desired) && actual.HasStatus(desired.Status!);
 
-    /// <summary>Do the resource's spec and labels say so already? A reference may be written in several ways.</summary>
+    /// <summary>True when spec and labels have the intended content. References are compared in their normalised form.</summary>
     public static bool SaysSpec(CachedImage actual, CachedImage desired) =>
         (desired.Spec!.SourceImage is null || IsSameImage(actual.Spec?.SourceImage, desired.Spec.SourceImage))
         && (actual.Managers.ExpiresAt is not null || Seconds(actual.Spec?.ExpiresAt) == Seconds(desired.Spec.ExpiresAt))
@@ -84,28 +87,29 @@ internal static class ShowImage
     private static CachedImageStatus Status(ImageView view, CachedImageUse use)
     {
         var cached = view.Cached;
-        var copied = view.IsAdopted ? null : cached;   // the origin was asked then
+        var copied = view is { IsAdopted: true, Origin: null } ? null : cached;   // of an adopted one no origin was asked
         var failed = view.Failed;
-        var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // those say nothing about the origin
+        var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // such a failure is not the origin's
+        var (isSame, isGone) = (view.Origin is null or { Answer: OriginAnswers.Same }, view.Origin is { Answer: OriginAnswers.Gone });
         return new CachedImageStatus
         {
             IsCached = cached is not null,
             Phase = Phase(view.Stage),
             UsedBy = use,
             Digest = Hex(cached?.Digest),
-            UpstreamDigest = reachedOrigin ? Hex(copied?.Digest) : null,
-            UpToDate = reachedOrigin && copied is not null ? true : null,
-            AvailableUpstream = reachedOrigin ? (copied is null ? null : true) : false,
-            LastSync = reachedOrigin ? copied?.CachedAt : failed!.FailedAt,
-            LastSeenUpstream = copied?.CachedAt,
-            LastSuccessfulPull = copied?.CachedAt,
+            UpstreamDigest = reachedOrigin && isSame ? Hex(copied?.Digest) : null,
+            UpToDate = reachedOrigin && isSame && copied is not null ? true : null,
+            AvailableUpstream = reachedOrigin && !isGone ? (copied is null || !isSame ? null : true) : false,
+            LastSync = reachedOrigin ? view.Origin?.CheckedAt ?? copied?.CachedAt : failed!.FailedAt,
+            LastSeenUpstream = view.SeenAtOrigin,
+            LastSuccessfulPull = view.IsAdopted ? null : cached?.CachedAt,
             SizeInBytes = cached?.SizeInBytes,
             Size = cached is null ? null : ByteSize.Format(cached.SizeInBytes),
             ShortDigest = Hex(cached?.Digest) is { } hex ? hex[..Math.Min(hex.Length, ShortDigestLength)] : null,
             MediaType = cached?.MediaType,
             Platforms = NullWhenEmpty(cached?.Platforms),
             MissingPlatforms = NullWhenEmpty(cached?.MissingPlatforms),
-            LastError = failed?.Reason ?? view.Lost?.Reason,
+            LastError = failed?.Reason ?? view.Lost?.Reason ?? view.Origin?.Reason,
             NextRetry = failed?.RetryAt,
             UnusedSince = view.UnusedSince,
             Conditions = CachedImageConditions.From(view, use),
@@ -113,7 +117,8 @@ internal static class ShowImage
     }
 
     private static bool IsSameImage(string? a, string? b) =>
-        a == b || (ImageReference.TryParse(a ?? "", out var one, out _) && ImageReference.TryParse(b ?? "", out var other, out _) && one.ToString() == other.ToString());
+        a == b || (ImageReference.TryParse(a ?? "", out var one, out _) && ImageReference.TryParse(b ?? "", out var other, out _)
+            && one.ToString() == other.ToString());
 
     private static string Phase(ImageStage stage) => stage switch
     {
@@ -124,7 +129,9 @@ internal static class ShowImage
         _ => CachedImagePhase.Terminating,
     };
 
-    private static string? Hex(string? digest) => digest?.StartsWith("sha256:", StringComparison.Ordinal) == true ? digest["sha256:".Length..] : digest;
+    private static string? Hex(string? digest) => digest?.StartsWith("sha256:", StringComparison.Ordinal) == true
+        ? digest["sha256:".Length..]
+        : digest;
 
     private static IReadOnlyList<T>? NullWhenEmpty<T>(IReadOnlyList<T>? list) => list is { Count: > 0 } ? list : null;
 

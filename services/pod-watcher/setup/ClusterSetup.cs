@@ -17,7 +17,7 @@ internal sealed partial class ClusterSetup(
     /// <summary>How long to wait for the Kubernetes API and for Postgres.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
-    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
 
     /// <summary>The event log's connection string; empty until <see cref="Prepare"/> has returned 0.</summary>
     public string Postgres { get; private set; } = "";
@@ -78,7 +78,7 @@ internal sealed partial class ClusterSetup(
                 LogGivesUp(server, Patience.TotalMinutes);
                 return ExitCodes.TryAgain;
             }
-            await Task.Delay(_pause, time, ct);
+            await Task.Delay(Pause, time, ct);
         }
     }
 

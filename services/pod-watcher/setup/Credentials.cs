@@ -19,13 +19,13 @@ internal static class Credentials
     /// </summary>
     private const int BcryptCost = 4;
 
-    private static readonly string[] _random =
+    private static readonly string[] RandomKeys =
     [
         PostgresPassword, "rabbitmq-password", "registry-password", "registry-read-password", "registry-http-secret", "node-token",
         "rabbitmq-erlang-cookie",
     ];
 
-    private static readonly Derived[] _derived =
+    private static readonly Derived[] DerivedKeys =
     [
         new(Postgres, PostgresPassword, (password, host) =>
             new NpgsqlConnectionStringBuilder { Host = host, Username = "kuik", Password = password, Database = "kuik" }.ConnectionString),
@@ -44,13 +44,13 @@ internal static class Credentials
     /// one would not match.</exception>
     public static IReadOnlyDictionary<string, string> MissingOf(IReadOnlyDictionary<string, string> present, string postgresHost)
     {
-        foreach (var (key, password, _) in _derived)
+        foreach (var (key, password, _) in DerivedKeys)
             if (present.ContainsKey(key) && !present.ContainsKey(password))
                 throw new SetupRefusedException(
                     $"Secret {CredentialsReconciler.SecretName} has the key {key} and not {password}, from which it was made: "
                     + $"restore {password}, or remove {key} too");
-        var missing = _random.Where(key => !present.ContainsKey(key)).ToDictionary(key => key, _ => NewPassword());
-        foreach (var (key, password, make) in _derived)
+        var missing = RandomKeys.Where(key => !present.ContainsKey(key)).ToDictionary(key => key, _ => NewPassword());
+        foreach (var (key, password, make) in DerivedKeys)
             if (!present.ContainsKey(key))
                 missing[key] = make(present.GetValueOrDefault(password) ?? missing[password], postgresHost);
         return missing;

@@ -16,7 +16,7 @@ internal sealed partial class CredentialsReconciler(
     /// <summary>The annotation of the claim; its value is the Secret's name.</summary>
     public const string ClaimAnnotation = "kuik.enix.io/credentials";
 
-    private static readonly SecretTemplate _template = new(SecretName, "Opaque", new Dictionary<string, string>
+    private static readonly SecretTemplate Template = new(SecretName, "Opaque", new Dictionary<string, string>
     {
         ["app.kubernetes.io/name"] = "kuik",
         ["app.kubernetes.io/component"] = "credentials",
@@ -61,7 +61,7 @@ internal sealed partial class CredentialsReconciler(
             var isMade = isNew && (await secrets.Read(SecretName, ct)).Version is not null;
             return isMade ? await ReconcileOnce(ct) : throw new SetupRefusedException(problem);
         }
-        await secrets.Write(_template, secret, missing, ct);
+        await secrets.Write(Template, secret, missing, ct);
         if (isNew)
             LogCreated(SecretName);
         else

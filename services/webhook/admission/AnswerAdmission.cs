@@ -6,8 +6,9 @@ using Kuik.Hosting;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// <c>POST /mutate-core-v1-pod</c>: an AdmissionReview (admission.k8s.io/v1) in, one with a JSON Patch out. Whatever is in doubt about a request,
-/// its answer is "allowed, unchanged", with the reason in the log: an image that was not rewritten still runs, a pod that was refused does not.
+/// <c>POST /mutate-core-v1-pod</c>: an AdmissionReview (admission.k8s.io/v1) in, one with a JSON Patch out. Whatever is in doubt about a
+/// request, its answer is "allowed, unchanged", with the reason in the log: an image that was not rewritten still runs, a pod that was
+/// refused does not.
 /// </summary>
 public static partial class AnswerAdmission
 {
@@ -59,7 +60,9 @@ public static partial class AnswerAdmission
         }
 
         // 2. Decide, log the decision, answer.
-        var decision = version == Version ? Decide(PodChange.From(request), options, logger) : new PodDecision([], [], $"{version} is not {Version}");
+        var decision = version == Version
+            ? Decide(PodChange.From(request), options, logger)
+            : new PodDecision([], [], $"{version} is not {Version}");
         Say(request, decision, metrics, logger);
         await Write(http, Response(version, uid, decision.Patch));
     }
@@ -99,7 +102,8 @@ public static partial class AnswerAdmission
         {
             return RewritePod.Decide(change, options);
         }
-        catch (Exception fault)   // The one place that may catch everything: a fault of ours must not become the pod's, and the log keeps it.
+        // The one place that may catch everything: a fault of ours must not become the pod's, and the log keeps it.
+        catch (Exception fault)
         {
             LogFault(logger, fault);
             return new PodDecision([], [], "a fault in the webhook itself");
@@ -133,9 +137,12 @@ public static partial class AnswerAdmission
         if (!logger.IsEnabled(level))
             return;
         var metadata = request.Member("object").Member("metadata");
-        var name = request.Member("name").Text() is { Length: > 0 } given ? given : metadata.Member("name").Text() ?? metadata.Member("generateName").Text() + "*";
+        var name = request.Member("name").Text() is { Length: > 0 } given
+            ? given
+            : metadata.Member("name").Text() ?? metadata.Member("generateName").Text() + "*";
         var rewritten = decision.Containers.Count(container => container.Image is not null);
-        LogDecision(logger, level, request.Member("operation").Text(), Clean(request.Member("namespace").Text() ?? "", 63), Clean(name, 253), rewritten,
+        LogDecision(logger, level, request.Member("operation").Text(), Clean(request.Member("namespace").Text() ?? "", 63),
+            Clean(name, 253), rewritten,
             decision.Containers.Count + decision.Skipped, Clean(Reasons(decision), LongestReasons));
     }
 
@@ -172,7 +179,8 @@ public static partial class AnswerAdmission
     }
 
     [LoggerMessage(Message = "{Operation} {Namespace}/{Pod}: {Rewritten} of {Containers} images rewritten{Reasons}")]
-    private static partial void LogDecision(ILogger logger, LogLevel level, string? operation, string @namespace, string pod, int rewritten, int containers, string reasons);
+    private static partial void LogDecision(ILogger logger, LogLevel level, string? operation, string @namespace, string pod, int rewritten,
+        int containers, string reasons);
 
     [LoggerMessage(LogLevel.Warning, "A request was refused with {Status}: {Sentence}")]
     private static partial void LogRefused(ILogger logger, int status, string sentence);

@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// <c>POST /mutate-core-v1-pod?explain</c>: a Pod or an AdmissionReview in, and the decision about each image with its reason out, for a person.
-/// Nothing is changed, and nothing about the pod is counted or logged. A bare Pod is looked at as if it were about to be created.
+/// <c>POST /mutate-core-v1-pod?explain</c>: a Pod or an AdmissionReview in, and the decision about each image with its reason out, for a
+/// person. Nothing is changed, and nothing about the pod is counted or logged. A bare Pod is looked at as if it were about to be created.
 /// </summary>
 internal static class ExplainPod
 {
@@ -33,7 +33,8 @@ internal static class ExplainPod
 
     private static JsonNode Say(ImageDecision decision)
     {
-        var answer = new JsonObject { ["name"] = decision.Container.Name, ["in"] = decision.Container.List, ["image"] = decision.Container.Image };
+        var answer = new JsonObject
+            { ["name"] = decision.Container.Name, ["in"] = decision.Container.List, ["image"] = decision.Container.Image };
         answer[decision.Image is null ? "stays" : "becomes"] = decision.Image ?? decision.Why;
         return answer;
     }

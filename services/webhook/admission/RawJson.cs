@@ -11,7 +11,8 @@ internal static class RawJson
     {
         try
         {
-            return element is { ValueKind: JsonValueKind.Object } from && from.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
+            return element is { ValueKind: JsonValueKind.Object } from && from.TryGetProperty(name, out var member)
+                && member.ValueKind != JsonValueKind.Null ? member : null;
         }
         catch (InvalidOperationException)   // half of a surrogate pair in some other member's name
         {
@@ -24,7 +25,8 @@ internal static class RawJson
     {
         try
         {
-            return element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(member => member.Name is not null);   // reading the name is the step that can fail
+            // reading the name is the step that can fail
+            return element.ValueKind == JsonValueKind.Object && element.EnumerateObject().All(member => member.Name is not null);
         }
         catch (InvalidOperationException)
         {

@@ -4,7 +4,8 @@ namespace Kuik.Webhook;
 /// Looks after the certificate's files. By their content: a Secret's files are links through a folder that is swapped whole, of which a
 /// watch on the files themselves sees nothing.
 /// </summary>
-internal sealed partial class CertificateReloader(ServingCertificate certificate, TimeProvider time, ILogger<CertificateReloader> logger) : BackgroundService
+internal sealed partial class CertificateReloader(ServingCertificate certificate, TimeProvider time, ILogger<CertificateReloader> logger)
+    : BackgroundService
 {
     /// <summary>The interval of checks for a new certificate. The kubelet itself takes up to two minutes to write it.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
@@ -17,7 +18,8 @@ internal sealed partial class CertificateReloader(ServingCertificate certificate
         try
         {
             if (certificate.Refresh())
-                LogRenewed(logger, certificate.Current.TargetCertificate.Subject, certificate.Current.TargetCertificate.NotAfter.ToUniversalTime());
+                LogRenewed(logger, certificate.Current.TargetCertificate.Subject,
+                    certificate.Current.TargetCertificate.NotAfter.ToUniversalTime());
             _problem = null;
         }
         catch (Exception wrong) when (ServingCertificate.IsOfTheFiles(wrong))

@@ -7,7 +7,8 @@ namespace Kuik.Webhook;
 /// <summary>The addresses of the webhook. Kubernetes calls webhooks by HTTPS only: an impostor could change any pod.</summary>
 internal static class Listener
 {
-    /// <summary>Also listen without TLS at addresses other nodes can reach: only where something in front of it has TLS. True or false, default false.</summary>
+    /// <summary>Also listen without TLS at addresses other nodes can reach: only where something in front of it has TLS. True or false,
+    /// default false.</summary>
     public const string AllowPlainHttp = "Kuik:Webhook:AllowPlainHttp";
 
     /// <summary>
@@ -22,15 +23,18 @@ internal static class Listener
     /// </summary>
     private static readonly MinDataRate SlowestSender = new(bytesPerSecond: 512 * 1024, gracePeriod: TimeSpan.FromSeconds(2));
 
-    /// <summary>Takes the addresses of <c>Urls</c> (default <c>https://*:9443</c>) and, if one of them is HTTPS, the certificate that <see cref="ServingCertificate"/> reads.</summary>
-    /// <exception cref="InvalidSettingException">An address is plain http and not this machine's own, or the certificate cannot be used.</exception>
+    /// <summary>Takes the addresses of <c>Urls</c> (default <c>https://*:9443</c>) and, if one of them is HTTPS, the certificate that
+    /// <see cref="ServingCertificate"/> reads.</summary>
+    /// <exception cref="InvalidSettingException">An address is plain http and not this machine's own, or the certificate cannot be
+    /// used.</exception>
     public static void Configure(WebApplicationBuilder builder)
     {
         var configuration = builder.Configuration;
         if (configuration.GetSection("Kestrel:Endpoints").Exists())
             throw new InvalidSettingException("Kestrel:Endpoints", "set", "absent: the webhook's addresses are those of Urls");
         configuration["Urls"] ??= "https://*:9443";
-        var addresses = configuration["Urls"]!.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(BindingAddress.Parse).ToList();
+        var addresses = configuration["Urls"]!.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Select(BindingAddress.Parse).ToList();
         CheckPlainHttp(addresses, configuration.Read(AllowPlainHttp, false, "true or false"));
 
         // Kestrel would read its own section too, and end every connection when a certificate changes.
@@ -58,7 +62,8 @@ internal static class Listener
         builder.Services.AddHostedService<CertificateReloader>();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(https =>
         {
-            https.ServerCertificate = certificate.Current.TargetCertificate;   // Kestrel requires one; the served one is selected for each connection:
+            // Kestrel requires one; the served one is selected for each connection:
+            https.ServerCertificate = certificate.Current.TargetCertificate;
             https.OnAuthenticate = (_, tls) => tls.ServerCertificateContext = certificate.Current;
         }));
     }
@@ -66,10 +71,12 @@ internal static class Listener
     private static void CheckPlainHttp(IEnumerable<BindingAddress> addresses, bool isAllowed)
     {
         if (!isAllowed && addresses.FirstOrDefault(address => IsScheme(address, "http") && !IsOfThisMachine(address)) is { } open)
-            throw new InvalidSettingException("Urls", open.ToString(), $"https where others can reach it: plain http is taken on loopback only, or with {AllowPlainHttp}=true");
+            throw new InvalidSettingException("Urls", open.ToString(),
+                $"https where others can reach it: plain http is taken on loopback only, or with {AllowPlainHttp}=true");
     }
 
-    private static bool IsScheme(BindingAddress address, string scheme) => address.Scheme.Equals(scheme, StringComparison.OrdinalIgnoreCase);
+    private static bool IsScheme(BindingAddress address, string scheme) =>
+        address.Scheme.Equals(scheme, StringComparison.OrdinalIgnoreCase);
 
     private static bool IsOfThisMachine(BindingAddress address) =>
         address.IsUnixPipe

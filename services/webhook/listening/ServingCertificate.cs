@@ -58,7 +58,9 @@ internal sealed class ServingCertificate
     }
 
     /// <summary>Says of a fault that the files are its reason.</summary>
-    public static bool IsOfTheFiles(Exception fault) => fault is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException;   // the last: a key of another certificate
+    // the last: a key of another certificate
+    public static bool IsOfTheFiles(Exception fault) =>
+        fault is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException;
 
     private (string Certificate, string Key) ReadFiles() => (File.ReadAllText(_path), File.ReadAllText(_keyPath));
 
@@ -67,7 +69,8 @@ internal sealed class ServingCertificate
         var chain = new X509Certificate2Collection();
         chain.ImportFromPem(files.Certificate);
         // Offline: nothing is fetched from anywhere to complete the chain.
-        return (SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(files.Certificate, files.Key), chain, offline: true), FingerprintOf(files));
+        return (SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(files.Certificate, files.Key), chain, offline: true),
+            FingerprintOf(files));
     }
 
     private static string FingerprintOf((string Certificate, string Key) files) =>

@@ -3,7 +3,8 @@ namespace Kuik.Webhook;
 /// <summary>The outcome for the image of a container or an image volume.</summary>
 public enum Outcome
 {
-    /// <summary>It names node-proxy from now on; its original is kept in an annotation (or, of an ephemeral container, in the name itself).</summary>
+    /// <summary>It names node-proxy from now on; its original is kept in an annotation (or, of an ephemeral container, in the name
+    /// itself).</summary>
     Rewritten,
 
     /// <summary>It named node-proxy at a previous port and now does at the current one.</summary>

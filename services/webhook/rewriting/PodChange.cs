@@ -11,5 +11,6 @@ public sealed record PodChange(string Operation, string SubResource, JsonElement
 {
     /// <summary>The <c>request</c> of an AdmissionReview; missing members are left empty.</summary>
     public static PodChange From(JsonElement? request) => new(
-        request.Member("operation").Text() ?? "", request.Member("subResource").Text() ?? "", request.Member("object"), request.Member("oldObject"));
+        request.Member("operation").Text() ?? "", request.Member("subResource").Text() ?? "", request.Member("object"),
+        request.Member("oldObject"));
 }

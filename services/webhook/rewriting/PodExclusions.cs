@@ -6,10 +6,10 @@ using Kuik.Hosting;
 namespace Kuik.Webhook;
 
 /// <summary>
-/// The pods that are left unchanged as a whole, independent of their images: those that may run where no node-proxy listens (rewritten, they would
-/// never start), and critical ones (a new node's network plugin must not wait for Kuik, which needs that network). Where a pod may run on
-/// either kind of node, it is left alone too: without Kuik it starts, rewritten it may not. Each list replaces its default; an empty
-/// value makes it empty.
+/// The pods that are left unchanged as a whole, independent of their images: those that may run where no node-proxy listens (rewritten,
+/// they would never start), and critical ones (a new node's network plugin must not wait for Kuik, which needs that network). Where a pod
+/// may run on either kind of node, it is left alone too: without Kuik it starts, rewritten it may not. Each list replaces its default; an
+/// empty value makes it empty.
 /// </summary>
 public sealed partial record PodExclusions
 {
@@ -168,7 +168,9 @@ public sealed partial record PodExclusions
         IConfiguration configuration, string key, IReadOnlyList<string> defaults, Regex valid, string accepted)
     {
         var list = configuration.ReadList(key, [.. defaults]);
-        return list.FirstOrDefault(item => !valid.IsMatch(item)) is { } wrong ? throw new InvalidSettingException(key, wrong, accepted) : list;
+        return list.FirstOrDefault(item => !valid.IsMatch(item)) is { } wrong
+            ? throw new InvalidSettingException(key, wrong, accepted)
+            : list;
     }
 
     [GeneratedRegex(@"\A([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?(=[A-Za-z0-9._*-]{0,63})?\z")]

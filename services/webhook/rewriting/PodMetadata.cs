@@ -21,7 +21,8 @@ internal static class PodMetadata
     {
         if (metadata.Member(map) is not { } existing)
         {
-            var added = wanted.Where(entry => entry.Value is not null).Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value));
+            var added = wanted.Where(entry => entry.Value is not null)
+                .Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value));
             if (added.Any())
                 patch.Add((JsonNode)Operation("add", $"/metadata/{map}", new JsonObject(added)));
             return;

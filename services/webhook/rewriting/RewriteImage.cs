@@ -2,7 +2,8 @@ using Kuik.Contracts;
 
 namespace Kuik.Webhook;
 
-/// <summary>Decides about one container's image: v1's rules in v1's order, but digests are rewritten and foreign <c>localhost:PORT</c> registries are not.</summary>
+/// <summary>Decides about one container's image: v1's rules in v1's order, but digests are rewritten and foreign <c>localhost:PORT</c>
+/// registries are not.</summary>
 public static class RewriteImage
 {
     /// <summary>The image is pulled from node-proxy, and is the local name of this original.</summary>
@@ -42,7 +43,9 @@ public static class RewriteImage
             return Stays(Outcome.NoLocalName, "the container has no name");
         if (!LocalReference.TryWrite(image, options.Port, out var local, out var problem))
             return Stays(Outcome.NoLocalName, problem);
-        return isMarked ? new ImageDecision(container, Outcome.Rewritten, "", local) : Stays(Outcome.NotMarked, "the pod is not marked for rewriting");
+        return isMarked
+            ? new ImageDecision(container, Outcome.Rewritten, "", local)
+            : Stays(Outcome.NotMarked, "the pod is not marked for rewriting");
     }
 
     private static ImageDecision DecideLocal(Container container, int port, bool isMarked, RewriteOptions options)
@@ -66,7 +69,8 @@ public static class RewriteImage
 
     // As we write it, or as v1 did: host-port where we write host_port.
     private static bool IsLocalNameOf(string local, int port, string original) =>
-        (ImageReference.TryParse(original, out var image, out _) && LocalReference.TryRead(local, [port], out var readBack) && readBack == image)
+        (ImageReference.TryParse(original, out var image, out _) && LocalReference.TryRead(local, [port], out var readBack)
+            && readBack == image)
         || local == $"localhost:{port}/{AsV1Wrote(original)}";
 
     private static string AsV1Wrote(string original)

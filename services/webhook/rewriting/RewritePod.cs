@@ -4,7 +4,8 @@ using Kuik.Contracts;
 
 namespace Kuik.Webhook;
 
-/// <summary>Decides which images of a pod are rewritten and writes the patch: images, our label and our annotations, nothing else.</summary>
+/// <summary>Decides which images of a pod are rewritten and writes the patch: images, our label and our annotations, nothing
+/// else.</summary>
 public static class RewritePod
 {
     /// <summary>Decides about a pod, from the request and the settings alone.</summary>
@@ -87,7 +88,8 @@ public static class RewritePod
             return LeftAlone(containers, reason);
 
         var metadata = change.OldPod.Member("metadata");
-        var isMarked = metadata.Member("labels").Member(Names.ManagedLabel) is not null && metadata.Member("annotations").Member(Names.RewriteAnnotation).Text() == "true";
+        var isMarked = metadata.Member("labels").Member(Names.ManagedLabel) is not null
+            && metadata.Member("annotations").Member(Names.RewriteAnnotation).Text() == "true";
         var existing = PodImages.Read(change.OldPod, PodImages.EphemeralContainers, originals: null)
             .Select(container => container.Name).ToHashSet();
         var decisions = containers.ConvertAll(container => existing.Contains(container.Name)

@@ -9,7 +9,8 @@ namespace Kuik.Contracts;
 /// </summary>
 public static partial class CachePath
 {
-    /// <summary>The full path of an image's repository: <c>docker.io/library/nginx</c>, <c>registry.example.com_5000/team/app</c>.</summary>
+    /// <summary>The full path of an image's repository: <c>docker.io/library/nginx</c>,
+    /// <c>registry.example.com_5000/team/app</c>.</summary>
     public static string Of(ImageReference image) => $"{image.Host.Replace(':', '_')}/{image.Repository}";
 
     /// <summary>
@@ -20,7 +21,8 @@ public static partial class CachePath
     /// <param name="target">The tag or digest asked for.</param>
     /// <param name="image">The image of the path, when the result is true.</param>
     /// <param name="problem">The problem with it, when the result is false.</param>
-    public static bool TryRead(string path, string target, [NotNullWhen(true)] out ImageReference? image, [NotNullWhen(false)] out string? problem)
+    public static bool TryRead(string path, string target, [NotNullWhen(true)] out ImageReference? image,
+        [NotNullWhen(false)] out string? problem)
     {
         var slash = path.IndexOf('/', StringComparison.Ordinal);
         var first = slash < 0 ? "" : path[..slash];

@@ -7,8 +7,8 @@ namespace Kuik.Contracts;
 /// <summary>
 /// The name of an image, parsed once and normalised as the container ecosystem does (the grammar of distribution/reference):
 /// Docker Hub's short names are written in full, its aliases become <c>docker.io</c>, hosts are lower case, a missing tag is <c>latest</c>.
-/// Where there is a digest, a tag beside it is dropped: it does not decide what is pulled (nodes ask for the digest alone), and two references
-/// to one digest must be one image, or the eviction of one would take the other along.
+/// Where there is a digest, a tag beside it is dropped: it does not decide what is pulled (nodes ask for the digest alone), and two
+/// references to one digest must be one image, or the eviction of one would take the other along.
 /// </summary>
 /// <remarks>Two references are equal when they name the same image; <see cref="ToString"/> is the key of the image's stream.</remarks>
 public sealed partial record ImageReference
@@ -22,10 +22,12 @@ public sealed partial record ImageReference
     private ImageReference(string host, string repository, string? tag, string? digest) =>
         (Host, Repository, Tag, Digest) = (host, repository, tag, digest);
 
-    /// <summary>The registry as references name it, with its port if it has one: <c>docker.io</c>, <c>registry.example.com:5000</c>.</summary>
+    /// <summary>The registry as references name it, with its port if it has one: <c>docker.io</c>,
+    /// <c>registry.example.com:5000</c>.</summary>
     public string Host { get; }
 
-    /// <summary>Its registry is <c>localhost</c>, with a port or without: each node's own, so that no two nodes need mean the same image.</summary>
+    /// <summary>Its registry is <c>localhost</c>, with a port or without: each node's own, so that no two nodes need mean the same
+    /// image.</summary>
     public bool IsOfTheNode => Host == "localhost" || Host.StartsWith("localhost:", StringComparison.Ordinal);
 
     /// <summary>The path below the host: <c>library/nginx</c>.</summary>
@@ -54,7 +56,9 @@ public sealed partial record ImageReference
     /// <summary>Parses a reference as a person or a pod writes it.</summary>
     /// <exception cref="FormatException">It is not one; the message names the problem.</exception>
     public static ImageReference Parse(string text) =>
-        TryParse(text, out var reference, out var problem) ? reference : throw new FormatException($"\"{text}\" is not an image reference: {problem}");
+        TryParse(text, out var reference, out var problem)
+            ? reference
+            : throw new FormatException($"\"{text}\" is not an image reference: {problem}");
 
     /// <summary>Parses a reference as a person or a pod writes it.</summary>
     /// <param name="text">For example <c>nginx</c>, <c>registry.example.com:5000/team/app:1.2@sha256:…</c>.</param>
@@ -111,7 +115,8 @@ public sealed partial record ImageReference
     /// <param name="target">A tag or a digest.</param>
     /// <param name="reference">The image, when the result is true.</param>
     /// <param name="problem">The problem, when the result is false.</param>
-    public static bool TryCreate(string host, string repository, string target, [NotNullWhen(true)] out ImageReference? reference, [NotNullWhen(false)] out string? problem)
+    public static bool TryCreate(string host, string repository, string target, [NotNullWhen(true)] out ImageReference? reference,
+        [NotNullWhen(false)] out string? problem)
     {
         reference = null;
         (host, repository) = Normalise(host, repository);
@@ -120,7 +125,9 @@ public sealed partial record ImageReference
             problem = $"\"{target}\" is neither a tag nor a digest";
         if (problem is not null)
             return false;
-        reference = target.Contains(':') ? new ImageReference(host, repository, null, target) : new ImageReference(host, repository, target, null);
+        reference = target.Contains(':')
+            ? new ImageReference(host, repository, null, target)
+            : new ImageReference(host, repository, target, null);
         return true;
     }
 

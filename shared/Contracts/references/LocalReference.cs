@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace Kuik.Contracts;
 
 /// <summary>
-/// The image of a rewritten container: <c>localhost:&lt;port&gt;/</c> and the image as it was written, with <c>host:port</c> as <c>host_port</c>.
-/// The webhook writes it, of containers and of image volumes; pod-watcher reads it back where the pod's annotations are gone (ephemeral
-/// containers).
+/// The image of a rewritten container: <c>localhost:&lt;port&gt;/</c> and the image as it was written, with <c>host:port</c> as
+/// <c>host_port</c>. The webhook writes it, of containers and of image volumes; pod-watcher reads it back where the pod's annotations are
+/// gone (ephemeral containers).
 /// </summary>
 public static partial class LocalReference
 {
@@ -30,7 +30,8 @@ public static partial class LocalReference
         foreach (var candidate in new[] { AsWritten(written), inFull })
         {
             local = $"localhost:{port}/{candidate}";
-            // A runtime has to accept it (REG.IO is a host, but no repository; the name may have become too long), and it has to say its origin.
+            // A runtime has to accept it (REG.IO is a host, but no repository; the name may have become too long), and it has to say its
+            // origin.
             if (ImageReference.TryParse(local, out _, out problem) && TryRead(local, [port], out var readBack) && readBack == image)
                 return true;
         }

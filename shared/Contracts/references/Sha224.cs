@@ -55,9 +55,11 @@ public static class Sha224
             state[i] += sum[i];
     }
 
-    // The constants are the first 32 fractional bits of the cube roots of the first 64 primes (section 4.2.2); a double holds them exactly enough.
+    // The constants are the first 32 fractional bits of the cube roots of the first 64 primes (section 4.2.2); a double holds them exactly
+    // enough.
     private static uint FractionalBits(double root) => (uint)((root - Math.Floor(root)) * 4294967296.0);
 
     private static IEnumerable<int> Primes(int count) =>
-        Enumerable.Range(2, int.MaxValue - 2).Where(n => !Enumerable.Range(2, Math.Max(0, (int)Math.Sqrt(n) - 1)).Any(d => n % d == 0)).Take(count);
+        Enumerable.Range(2, int.MaxValue - 2).Where(n => !Enumerable.Range(2, Math.Max(0, (int)Math.Sqrt(n) - 1)).Any(d => n % d == 0))
+            .Take(count);
 }

@@ -9,11 +9,12 @@ namespace Kuik.EventLog;
 /// Logs once that the broker is unreachable, and once that it answers again: MassTransit, which reconnects by
 /// itself, would log every attempt.
 /// </summary>
-internal sealed partial class BrokerMonitor(IBusControl bus, string address, TimeProvider time, ILogger<BrokerMonitor> logger) : BackgroundService
+internal sealed partial class BrokerMonitor(IBusControl bus, string address, TimeProvider time, ILogger<BrokerMonitor> logger)
+    : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
-    private bool hasSaidSo;
+    private bool _hasSaidSo;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -26,11 +27,11 @@ internal sealed partial class BrokerMonitor(IBusControl bus, string address, Tim
     internal void Look(BusHealthResult health)
     {
         var isAway = health.Status != BusHealthStatus.Healthy;
-        if (isAway && !hasSaidSo)
+        if (isAway && !_hasSaidSo)
             LogDoesNotAnswer(address, ReasonOf(health));
-        if (!isAway && hasSaidSo)
+        if (!isAway && _hasSaidSo)
             LogAnswers(address);
-        hasSaidSo = isAway;
+        _hasSaidSo = isAway;
     }
 
     private static string ReasonOf(BusHealthResult health)

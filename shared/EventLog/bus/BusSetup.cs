@@ -9,7 +9,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Kuik.EventLog;
 
-/// <summary>The bus: MassTransit on the RabbitMQ of <c>ConnectionStrings:RabbitMq</c>. It carries the log's events and may lose them.</summary>
+/// <summary>The bus: MassTransit on the RabbitMQ of <c>ConnectionStrings:RabbitMq</c>. It carries the log's events and may lose
+/// them.</summary>
 public static class BusSetup
 {
     /// <summary>Messages a replica prefetches. Small, so that replicas share a backlog.</summary>
@@ -32,7 +33,8 @@ public static class BusSetup
     /// <param name="builder">The service's builder.</param>
     /// <param name="configure">Adds the service's consumers: <c>bus.AddConsumer&lt;FetchImage, FetchImageDefinition&gt;()</c>.</param>
     /// <exception cref="InvalidSettingException">The connection string is missing or invalid.</exception>
-    public static WebApplicationBuilder AddKuikBus(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? configure = null)
+    public static WebApplicationBuilder AddKuikBus(this WebApplicationBuilder builder,
+        Action<IBusRegistrationConfigurator>? configure = null)
     {
         var broker = ReadConnectionString(builder.Configuration);
         var isCluster = builder.Configuration.Read("Kuik:Bus:QuorumQueues", false, "true or false");

@@ -33,7 +33,9 @@ internal sealed partial class DiscardedMessageLog(ILogger<DiscardedMessageLog> l
         {
             using var envelope = JsonDocument.Parse(body.GetBytes());
             var message = envelope.RootElement.GetProperty("message");
-            return message.TryGetProperty("image", out var image) ? image.GetString() ?? "" : message.GetProperty("podUid").GetString() ?? "";
+            return message.TryGetProperty("image", out var image)
+                ? image.GetString() ?? ""
+                : message.GetProperty("podUid").GetString() ?? "";
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

@@ -21,10 +21,10 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
     /// <summary>The name of the relay's progress in the log.</summary>
     public const string ShardName = "relay";
 
-    private static readonly ActivitySource _activities = new("Kuik.EventLog");
+    private static readonly ActivitySource Activities = new("Kuik.EventLog");
 
     /// <summary>The headers that identify the writer. <c>kuik-version</c> is the event's version in its stream.</summary>
-    private static readonly (string Header, string Name)[] _ofWriter =
+    private static readonly (string Header, string Name)[] OfWriter =
     [
         ("service", "kuik-service"), ("replica", "kuik-replica"), ("version", "kuik-writer-version"), ("traceparent", "traceparent"),
     ];
@@ -64,7 +64,7 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
     /// <summary>The bus takes the trace from the current activity: the trace of the event's writer continues in its consumers.</summary>
     private static Activity? Continue(IEvent fact) =>
         ActivityContext.TryParse(fact.GetHeader("traceparent")?.ToString(), null, isRemote: true, out var writer)
-            ? _activities.StartActivity($"relay {fact.EventTypeName}", ActivityKind.Producer, writer)
+            ? Activities.StartActivity($"relay {fact.EventTypeName}", ActivityKind.Producer, writer)
             : null;
 
     private static void Describe(IEvent fact, PublishContext context)
@@ -74,7 +74,7 @@ public sealed class Relay(Func<IBus> bus) : SubscriptionBase
         context.Headers.Set("kuik-version", fact.Version);
         context.Headers.Set("kuik-sequence", fact.Sequence);
         context.Headers.Set("kuik-recorded-at", fact.Timestamp.ToString("O"));
-        foreach (var (header, name) in _ofWriter)
+        foreach (var (header, name) in OfWriter)
             if (fact.GetHeader(header) is { } value)
                 context.Headers.Set(name, value.ToString());
         if (fact.CausationId is { } cause)

@@ -28,7 +28,8 @@ internal static class AdvisoryLocks
     private static async Task Take(NpgsqlConnection connection, string function, IEnumerable<string> names, CancellationToken ct)
     {
         var keys = names.Select(KeyOf).Distinct().Order().ToArray();
-        await using var command = new NpgsqlCommand($"select {function}(key) from (select unnest($1) as key order by 1) as keys", connection)
+        await using var command =
+            new NpgsqlCommand($"select {function}(key) from (select unnest($1) as key order by 1) as keys", connection)
         {
             Parameters = { new() { Value = keys } },
         };

@@ -22,7 +22,8 @@ internal sealed class LockQueue(LockSession session, string name, bool isShared,
     /// <exception cref="NpgsqlException">Postgres is unreachable.</exception>
     public async Task<bool> IsOpen(CancellationToken ct) =>
         (await session.Execute(
-            $"select case when pg_try_advisory_lock{_suffix}($1) then pg_advisory_unlock{_suffix}($1) else false end", [_queue], ct)).Value is true;
+            $"select case when pg_try_advisory_lock{_suffix}($1) then pg_advisory_unlock{_suffix}($1) else false end", [_queue], ct))
+                .Value is true;
 
     /// <summary>Takes the lock, waiting for it. Not for concurrent callers.</summary>
     /// <exception cref="NpgsqlException">Postgres is unreachable.</exception>

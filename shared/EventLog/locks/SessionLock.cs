@@ -11,10 +11,10 @@ namespace Kuik.EventLog;
 /// </remarks>
 internal sealed class SessionLock : IAsyncDisposable
 {
-    private readonly NpgsqlConnection connection;
-    private readonly long key;
+    private readonly NpgsqlConnection _connection;
+    private readonly long _key;
 
-    private SessionLock(NpgsqlConnection connection, long key) => (this.connection, this.key) = (connection, key);
+    private SessionLock(NpgsqlConnection connection, long key) => (_connection, _key) = (connection, key);
 
     /// <summary>The lock, or null while another session has it.</summary>
     public static async Task<SessionLock?> TryTake(NpgsqlDataSource postgres, string name, CancellationToken ct)
@@ -24,7 +24,8 @@ internal sealed class SessionLock : IAsyncDisposable
         var isTaken = false;
         try
         {
-            await using var command = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = key } } };
+            await using var command = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection)
+                { Parameters = { new() { Value = key } } };
             isTaken = await command.ExecuteScalarAsync(ct) is true;
             return isTaken ? new SessionLock(connection, key) : null;
         }
@@ -38,7 +39,7 @@ internal sealed class SessionLock : IAsyncDisposable
     /// <exception cref="NpgsqlException">The connection is lost, and the lock with it.</exception>
     public async Task EnsureHeld(CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select 1", connection) { CommandTimeout = 5 };
+        await using var command = new NpgsqlCommand("select 1", _connection) { CommandTimeout = 5 };
         await command.ExecuteNonQueryAsync(ct);
     }
 
@@ -47,7 +48,8 @@ internal sealed class SessionLock : IAsyncDisposable
         try
         {
             // A session that returns to the pool keeps its locks until its next use: release it explicitly.
-            await using var command = new NpgsqlCommand("select pg_advisory_unlock($1)", connection) { Parameters = { new() { Value = key } }, CommandTimeout = 5 };
+            await using var command = new NpgsqlCommand("select pg_advisory_unlock($1)", _connection)
+                { Parameters = { new() { Value = _key } }, CommandTimeout = 5 };
             await command.ExecuteNonQueryAsync();
         }
         catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
@@ -56,7 +58,7 @@ internal sealed class SessionLock : IAsyncDisposable
         }
         finally
         {
-            await connection.DisposeAsync();
+            await _connection.DisposeAsync();
         }
     }
 }

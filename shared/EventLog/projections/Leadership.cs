@@ -9,20 +9,20 @@ namespace Kuik.EventLog;
 /// <remarks>A leader may not notice at once that it no longer leads: its work must be safe when another replica does it too.</remarks>
 public sealed class Leadership(NpgsqlDataSource postgres, string service)
 {
-    private SessionLock? held;
+    private SessionLock? _held;
 
     /// <summary>True while this replica leads, as far as it knows.</summary>
-    public bool IsHeld => held is not null;
+    public bool IsHeld => _held is not null;
 
     /// <summary>Takes leadership if it is free; checks it if this replica has it. Not for concurrent callers.</summary>
     /// <exception cref="NpgsqlException">Postgres is unreachable; leadership is lost, if this replica had it.</exception>
     internal async Task<bool> TryHold(CancellationToken ct)
     {
-        if (held is null)
-            return (held = await SessionLock.TryTake(postgres, "leader/" + service, ct)) is not null;
+        if (_held is null)
+            return (_held = await SessionLock.TryTake(postgres, "leader/" + service, ct)) is not null;
         try
         {
-            await held.EnsureHeld(ct);
+            await _held.EnsureHeld(ct);
             return true;
         }
         catch (NpgsqlException)
@@ -35,7 +35,7 @@ public sealed class Leadership(NpgsqlDataSource postgres, string service)
     /// <summary>Releases leadership.</summary>
     internal async Task GiveUp()
     {
-        if (Interlocked.Exchange(ref held, null) is { } old)
+        if (Interlocked.Exchange(ref _held, null) is { } old)
             await old.DisposeAsync();
     }
 }

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// Archives the streams of pods and workloads that are gone: Marten's queries and daemons pass over them, and they may be exported and removed.
-/// Only what the relay and every projection are done with; <see cref="Restore"/> undoes it for one that comes back.
+/// Archives the streams of pods and workloads that are gone: Marten's queries and daemons skip them, and they may be exported and removed.
+/// Only streams that the relay and every projection have processed; <see cref="Restore"/> undoes it for a user that is observed again.
 /// </summary>
 internal static class PodArchive
 {
@@ -14,21 +14,21 @@ internal static class PodArchive
         where type = 'PodGone' and not is_archived
         """;
 
-    /// <summary>The same for workloads: Jobs come and go as pods do.</summary>
+    /// <summary>The same for workloads, because Jobs are as short-lived as pods.</summary>
     public const string WorkloadIndex = $"""
         create index concurrently if not exists mt_events_workload_gone on {EventLogSetup.Schema}.mt_events (timestamp)
         where type = 'WorkloadGone' and not is_archived
         """;
 
-    /// <summary>A shard that has not moved for so long while others did belongs to a version that is gone.</summary>
-    private static readonly TimeSpan _forgottenAfter = TimeSpan.FromDays(7);
+    /// <summary>A shard without progress for so long, while others had some, belongs to a version that does not run any more.</summary>
+    private static readonly TimeSpan ForgottenAfter = TimeSpan.FromDays(7);
 
     /// <summary>Archives the streams whose last event is a PodGone, or a WorkloadGone, of that age.</summary>
-    /// <param name="connection">Not in a transaction.</param>
-    /// <param name="age">Since the event was recorded.</param>
-    /// <param name="limit">So many streams of pods, and as many of workloads, at most.</param>
-    /// <param name="ct">Ends it.</param>
-    /// <returns>How many there were; <paramref name="limit"/> or more when there may be others.</returns>
+    /// <param name="connection">A connection without a transaction.</param>
+    /// <param name="age">The time since the event was recorded.</param>
+    /// <param name="limit">The maximum of streams of pods, and the same of workloads.</param>
+    /// <param name="ct">Cancels it.</param>
+    /// <returns>The number of archived streams; <paramref name="limit"/> or more when there may be others.</returns>
     public static async Task<int> Archive(NpgsqlConnection connection, TimeSpan age, int limit, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand($"""
@@ -44,12 +44,12 @@ internal static class PodArchive
             select count(*)::int from ended
             """, connection)
         {
-            Parameters = { new() { Value = age }, new() { Value = limit }, new() { Value = _forgottenAfter } },
+            Parameters = { new() { Value = age }, new() { Value = limit }, new() { Value = ForgottenAfter } },
         };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    // Each by its own index.
+    // Each kind of event by its own index.
     private static string GoneSql(string type) => $"""
         (select e.stream_id, e.version from done, {EventLogSetup.Schema}.mt_events e
         join {EventLogSetup.Schema}.mt_streams s on s.id = e.stream_id and s.version = e.version
@@ -58,9 +58,9 @@ internal static class PodArchive
         """;
 
     /// <summary>Takes streams out of the archive again.</summary>
-    /// <param name="connection">Of a decision's transaction.</param>
+    /// <param name="connection">That of a decision's transaction.</param>
     /// <param name="streams">Their names.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <param name="ct">Cancels it.</param>
     public static async Task Restore(NpgsqlConnection connection, IReadOnlyList<string> streams, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand($"""

@@ -33,16 +33,17 @@ internal sealed partial class ProjectionDaemon(
     /// <summary>How long a shard with pending events may make no progress before it is reported and restarted.</summary>
     internal static readonly TimeSpan StandsStillAfter = TimeSpan.FromSeconds(60);
 
-    private readonly Dictionary<string, ShardProgress> progress = [];
-    private readonly Dictionary<string, int> failures = [];
-    private readonly BackOff backOff = new(time, EventLogWorker.LongestPause);
-    private IProjectionDaemon? daemon;
+    private readonly Dictionary<string, ShardProgress> _progress = [];
+    private readonly Dictionary<string, int> _failures = [];
+    private readonly BackOff _backOff = new(time, EventLogWorker.LongestPause);
+    private IProjectionDaemon? _daemon;
 
     /// <summary>The progress of each shard in this replica; empty when it does not lead.</summary>
-    public IReadOnlyList<ShardProgress> Progress { get { lock (progress) return [.. progress.Values]; } }
+    public IReadOnlyList<ShardProgress> Progress { get { lock (_progress) return [.. _progress.Values]; } }
 
     /// <summary>The names of this service's projections and subscriptions.</summary>
-    private IReadOnlyList<string> Shards { get; } = [.. ((DocumentStore)store).Options.Projections.AllShards().Select(shard => shard.Name.Identity)];
+    private IReadOnlyList<string> Shards { get; } =
+        [.. ((DocumentStore)store).Options.Projections.AllShards().Select(shard => shard.Name.Identity)];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -70,23 +71,23 @@ internal sealed partial class ProjectionDaemon(
                 // A working shard that cannot store its progress would process the same page again and again.
                 if (await PostgresHealth.ReadOnlyBecause(postgres, ct) is { } cause)
                     throw new NpgsqlException($"takes no writes: {cause}");
-                daemon ??= await store.BuildProjectionDaemonAsync(logger: loggers.CreateLogger("Marten.Daemon"));
+                _daemon ??= await store.BuildProjectionDaemonAsync(logger: loggers.CreateLogger("Marten.Daemon"));
                 var last = await LastEvent(ct);
                 foreach (var shard in Shards)
-                    await Keep(daemon, shard, last, ct);
+                    await Keep(_daemon, shard, last, ct);
             }
             availability.ReportSuccess(Part);
-            backOff.Reset();
+            _backOff.Reset();
             return Interval;
         }
         catch (Exception e) when (EventLogFault.MeansAway(e) && !ct.IsCancellationRequested)
         {
             // Leadership may be lost with the connection: another replica may have it already.
-            if (daemon is not null)
+            if (_daemon is not null)
                 LogLostLead(PostgresHealth.AddressOf(postgres), EventLogFault.ReasonOf(e));
-            availability.ReportFailure(Part, e, isSilent: daemon is not null);
+            availability.ReportFailure(Part, e, isSilent: _daemon is not null);
             await Stop();
-            return backOff.Next();
+            return _backOff.Next();
         }
     }
 
@@ -94,17 +95,18 @@ internal sealed partial class ProjectionDaemon(
     {
         var agent = running.CurrentAgents().FirstOrDefault(a => a.Name.Identity == shard);
         var before = Of(shard);
-        var now = Set((before ?? new ShardProgress(shard, -1, 0, time.GetUtcNow(), null)).After(agent?.Position ?? -1, last, agent?.Failure, time.GetUtcNow()));
+        var now = Set((before ?? new ShardProgress(shard, -1, 0, time.GetUtcNow(), null))
+            .After(agent?.Position ?? -1, last, agent?.Failure, time.GetUtcNow()));
         now = Set(now with { Lag = now.Position < last ? await LagOf(now.Position, ct) : TimeSpan.Zero });
         if (now.Failure is { } failure && before?.Failure?.OccurredAt != failure.OccurredAt)
         {
             if (failure.RootExceptionType?.Contains(nameof(Npgsql), StringComparison.Ordinal) == true)
-                failures[shard] = failures.GetValueOrDefault(shard) + 1;
+                _failures[shard] = _failures.GetValueOrDefault(shard) + 1;
             if (before?.Failure?.Message != failure.Message)
                 LogFailed(shard, failure.ToString());
         }
         if (now.Failure is null)
-            failures.Remove(shard);
+            _failures.Remove(shard);
 
         var isRunning = running.StatusFor(shard) == AgentStatus.Running;
         if (isRunning && now.StandsStill(time.GetUtcNow()) is { } since)
@@ -114,7 +116,7 @@ internal sealed partial class ProjectionDaemon(
             Set(now with { Since = time.GetUtcNow() });
             isRunning = false;
         }
-        var hasRested = agent?.PausedTime is not { } paused || time.GetUtcNow() - paused >= RestOf(failures.GetValueOrDefault(shard));
+        var hasRested = agent?.PausedTime is not { } paused || time.GetUtcNow() - paused >= RestOf(_failures.GetValueOrDefault(shard));
         if (!isRunning && hasRested)
             await running.StartAgentAsync(shard, ct);
     }
@@ -144,18 +146,18 @@ internal sealed partial class ProjectionDaemon(
 
     private async Task Stop()
     {
-        lock (progress)
-            progress.Clear();
-        if (daemon is null)
+        lock (_progress)
+            _progress.Clear();
+        if (_daemon is null)
             return;
-        await daemon.StopAllAsync();
-        daemon.Dispose();
-        daemon = null;
+        await _daemon.StopAllAsync();
+        _daemon.Dispose();
+        _daemon = null;
     }
 
-    private ShardProgress? Of(string shard) { lock (progress) return progress.GetValueOrDefault(shard); }
+    private ShardProgress? Of(string shard) { lock (_progress) return _progress.GetValueOrDefault(shard); }
 
-    private ShardProgress Set(ShardProgress next) { lock (progress) return progress[next.Shard] = next; }
+    private ShardProgress Set(ShardProgress next) { lock (_progress) return _progress[next.Shard] = next; }
 
     [LoggerMessage(LogLevel.Error, "Shard {Shard} stopped; retrying every few seconds: {Failure}")]
     private partial void LogFailed(string shard, string failure);

@@ -23,8 +23,10 @@ internal sealed class ProjectionsHealth(ProjectionDaemon projections, TimeProvid
     private static (HealthStatus Status, string Text) ProblemOf(ShardProgress shard, DateTimeOffset now) => shard switch
     {
         { Failure: { Event: { } fact } failure } => (HealthStatus.Unhealthy, $"{shard.Shard} cannot get past {fact}: {failure.Message}"),
-        { Failure: { } failure } => (HealthStatus.Degraded, $"{shard.Shard} stopped at event {shard.Position} of {shard.Last}: {failure.Message}"),
-        _ when shard.StandsStill(now) is { } since => (HealthStatus.Unhealthy, $"{shard.Shard} has made no progress at event {shard.Position} of {shard.Last} since {since:O}"),
+        { Failure: { } failure } =>
+            (HealthStatus.Degraded, $"{shard.Shard} stopped at event {shard.Position} of {shard.Last}: {failure.Message}"),
+        _ when shard.StandsStill(now) is { } since =>
+            (HealthStatus.Unhealthy, $"{shard.Shard} has made no progress at event {shard.Position} of {shard.Last} since {since:O}"),
         _ => (HealthStatus.Healthy, ""),
     };
 }

@@ -22,7 +22,8 @@ public sealed record SchedulingOptions(TimeSpan ExpiryDelay, TimeSpan RequestLea
     public static SchedulingOptions From(IConfiguration configuration) => new(
         configuration.Read("Kuik:ExpiryDelay", TimeSpan.FromDays(30),
             "a time span of at least 1 second, such as 30.00:00:00 (days.hours:minutes:seconds)", IsPossible),
-        configuration.Read("Kuik:RequestLease", TimeSpan.FromMinutes(10), "a time span of at least 1 second, such as 00:10:00", IsPossible));
+        configuration.Read("Kuik:RequestLease", TimeSpan.FromMinutes(10), "a time span of at least 1 second, such as 00:10:00",
+            IsPossible));
 
     private static bool IsPossible(TimeSpan value) => value >= TimeSpan.FromSeconds(1) && value <= TimeSpan.FromDays(36500);
 }

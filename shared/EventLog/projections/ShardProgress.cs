@@ -25,5 +25,7 @@ internal sealed record ShardProgress(string Shard, long Position, long Last, Dat
     }
 
     /// <summary>The time since which it has had pending events without progress, if that is too long; otherwise null.</summary>
-    public DateTimeOffset? StandsStill(DateTimeOffset now) => Position < Last && now - Since >= ProjectionDaemon.StandsStillAfter ? Since : null;
+    public DateTimeOffset? StandsStill(DateTimeOffset now) => Position < Last && now - Since >= ProjectionDaemon.StandsStillAfter
+        ? Since
+        : null;
 }

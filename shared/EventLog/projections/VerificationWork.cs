@@ -75,7 +75,8 @@ public static class VerificationWork
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Images that would be looked at later than the interval allows, because it was longer before, are looked at within it.</summary>
+    /// <summary>Images that would be looked at later than the interval allows, because it was longer before, are looked at within
+    /// it.</summary>
     public static async Task BringForward(NpgsqlDataSource postgres, TimeSpan interval, CancellationToken ct)
     {
         await using var command = postgres.CreateCommand(BringForwardQuery);

@@ -16,5 +16,7 @@ public sealed record WorkLease(long Attempt, string? By, bool IsLive)
     /// <param name="lease">The lease on that work; null for none.</param>
     /// <param name="now">UTC, by the database's clock.</param>
     public static bool IsHeld(ImageState image, WorkLease? lease, DateTimeOffset now) =>
-        lease is { By: not null } && lease.Attempt == image.Attempt ? lease.IsLive : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
+        lease is { By: not null } && lease.Attempt == image.Attempt
+            ? lease.IsLive
+            : lease is not { Attempt: > 0 } && image.LeaseUntil > now;
 }

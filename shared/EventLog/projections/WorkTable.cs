@@ -55,7 +55,9 @@ public static class WorkTable
             select attempt, leased_by, coalesce(lease_until > now(), false) from kuik.work where kind = $1 and image = $2
             """, connection) { Parameters = { new() { Value = NameOf(kind) }, new() { Value = image } } };
         await using var row = await command.ExecuteReaderAsync(ct);
-        return await row.ReadAsync(ct) ? new WorkLease(row.GetInt64(0), row.IsDBNull(1) ? null : row.GetString(1), row.GetBoolean(2)) : null;
+        return await row.ReadAsync(ct)
+            ? new WorkLease(row.GetInt64(0), row.IsDBNull(1) ? null : row.GetString(1), row.GetBoolean(2))
+            : null;
     }
 
     /// <summary>Claims a piece of work; the claim is recorded in the same transaction.</summary>
@@ -77,7 +79,8 @@ public static class WorkTable
     /// <summary>
     /// Releases a lease: the work is due again after the pause, for any replica. Does nothing when the claim is not the current one.
     /// </summary>
-    public static async Task GiveBack(NpgsqlDataSource postgres, WorkKind kind, string image, long attempt, TimeSpan pause, CancellationToken ct)
+    public static async Task GiveBack(NpgsqlDataSource postgres, WorkKind kind, string image, long attempt, TimeSpan pause,
+        CancellationToken ct)
     {
         await using var connection = await postgres.OpenConnectionAsync(ct);
         await Execute(connection, """
@@ -118,7 +121,8 @@ public static class WorkTable
 
     /// <summary>Images whose expiry is due: unused for the whole delay, or forgotten, or at the time that a person set; the longest waiting
     /// first.</summary>
-    public static async Task<IReadOnlyList<string>> Expiring(NpgsqlDataSource postgres, TimeSpan expiryDelay, int limit, CancellationToken ct)
+    public static async Task<IReadOnlyList<string>> Expiring(NpgsqlDataSource postgres, TimeSpan expiryDelay, int limit,
+        CancellationToken ct)
     {
         await using var command = postgres.CreateCommand(ExpiringQuery);
         command.Parameters.Add(new() { Value = expiryDelay });
@@ -224,6 +228,7 @@ public static class WorkTable
         WorkKind.Expire => "expire",
         WorkKind.ExpireAt => "expire-at",
         WorkKind.Verify => "verify",
+        WorkKind.Refresh => "refresh",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not a kind of work"),
     };
 }

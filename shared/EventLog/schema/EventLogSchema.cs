@@ -4,8 +4,8 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The version of the event log's tables. <see cref="SchemaMigrator"/> alone changes them; services compare the recorded version with theirs and
-/// wait until it is high enough. See docs/decisions/0015-schema.md.
+/// The version of the event log's tables. <see cref="SchemaMigrator"/> alone changes them; services compare the recorded version with
+/// theirs and wait until it is high enough. See docs/decisions/0015-schema.md.
 /// </summary>
 internal static class EventLogSchema
 {
@@ -32,5 +32,6 @@ internal static class EventLogSchema
     /// <summary>Why a service of this version cannot use the tables; null when it can.</summary>
     /// <param name="recorded">The version of the tables; 0 for none.</param>
     public static string? ProblemOf(int recorded) => recorded >= Version ? null : string.Create(CultureInfo.InvariantCulture,
-        $"the event log's schema has {(recorded == 0 ? "no version" : $"version {recorded}")}, this version needs {Version}: run pod-watcher migrate");
+        $"the event log's schema has {(recorded == 0 ? "no version" : $"version {recorded}")}, this version needs {Version}: run "
+            + $"pod-watcher migrate");
 }

@@ -9,12 +9,13 @@ namespace Kuik.EventLog;
 /// Creates the tables, functions and indexes of the event log that are missing, and replaces functions by those of a newer version. It
 /// drops nothing, and changes nothing that a newer version has created. Repeatable; concurrent migrations run one after the other.
 /// </summary>
-internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSource postgres, TimeProvider time, ILogger<SchemaMigrator> logger)
+internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSource postgres, TimeProvider time,
+    ILogger<SchemaMigrator> logger)
 {
     /// <summary>How long to wait for another migration.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
 
-    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Migrates the schema.</summary>
     /// <exception cref="SchemaMigrationRefusedException">The tables cannot become those of this version by additions.</exception>
@@ -121,7 +122,8 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
         await using var record = new NpgsqlCommand(
             $"insert into {EventLogSchema.VersionTable} (version, by) values ($1, $2) on conflict (version) do nothing", connection)
         {
-            Parameters = { new() { Value = EventLogSchema.Version }, new() { Value = $"{WriterIdentity.Version} on {Environment.MachineName}" } },
+            Parameters = { new() { Value = EventLogSchema.Version },
+                new() { Value = $"{WriterIdentity.Version} on {Environment.MachineName}" } },
         };
         await record.ExecuteNonQueryAsync(ct);
     }
@@ -135,7 +137,7 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
                 return taken;
             if (time.GetElapsedTime(began) > LongestWait)
                 throw new TimeoutException($"another migration has held its lock for {LongestWait.TotalMinutes:0} minutes");
-            await Task.Delay(_pause, time, ct);
+            await Task.Delay(Pause, time, ct);
         }
     }
 

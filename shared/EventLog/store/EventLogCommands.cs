@@ -13,7 +13,7 @@ namespace Kuik.EventLog;
 public static partial class EventLogCommands
 {
     /// <summary>How long to wait for Postgres.</summary>
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     /// <summary>
     /// Runs the service, or the verb in the first argument: exit code 0 after success, 75 when Postgres was not usable for five minutes
@@ -36,7 +36,8 @@ public static partial class EventLogCommands
     /// <returns>The exit code: 0, 75 or 70.</returns>
     public static Task<int> MigrateAsync(this WebApplication app) => Run(app.Services, Migrate, CancellationToken.None);
 
-    private static Task Migrate(IServiceProvider services, CancellationToken ct) => services.GetRequiredService<SchemaMigrator>().Migrate(ct);
+    private static Task Migrate(IServiceProvider services, CancellationToken ct) =>
+        services.GetRequiredService<SchemaMigrator>().Migrate(ct);
 
     private static async Task RebuildUsage(IServiceProvider services, CancellationToken ct)
     {
@@ -44,7 +45,8 @@ public static partial class EventLogCommands
         LogRebuilt(services.GetRequiredService<ILogger<SchemaMigrator>>(), difference.Missing, difference.Surplus);
     }
 
-    private static async Task<int> Run(IServiceProvider services, Func<IServiceProvider, CancellationToken, Task> verb, CancellationToken ct)
+    private static async Task<int> Run(IServiceProvider services, Func<IServiceProvider, CancellationToken, Task> verb,
+        CancellationToken ct)
     {
         var (time, logger) = (services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<SchemaMigrator>>());
         var (began, backOff, said) = (time.GetTimestamp(), new BackOff(time, EventLogWorker.LongestPause), "");
@@ -66,7 +68,7 @@ public static partial class EventLogCommands
                 if (said != reason)
                     LogWaits(logger, reason);
                 said = reason;
-                if (fault is TimeoutException || time.GetElapsedTime(began) > _patience)
+                if (fault is TimeoutException || time.GetElapsedTime(began) > Patience)
                     return ExitCodes.TryAgain;
                 await Task.Delay(backOff.Next(), time, ct);
             }

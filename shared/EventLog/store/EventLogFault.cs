@@ -11,15 +11,16 @@ public static class EventLogFault
     /// Errors of Postgres that only a wrong statement or schema of this program causes. Every other error may end without a change of the
     /// program: a full disk, a standby, a missing permission, a cancelled statement.
     /// </summary>
-    private static readonly HashSet<string> _faultsOfTheProgram =
+    private static readonly HashSet<string> FaultsOfTheProgram =
     [
-        PostgresErrorCodes.SyntaxError, PostgresErrorCodes.UndefinedTable, PostgresErrorCodes.UndefinedColumn, PostgresErrorCodes.UndefinedFunction,
+        PostgresErrorCodes.SyntaxError, PostgresErrorCodes.UndefinedTable, PostgresErrorCodes.UndefinedColumn,
+        PostgresErrorCodes.UndefinedFunction,
         PostgresErrorCodes.UndefinedParameter, PostgresErrorCodes.DatatypeMismatch, PostgresErrorCodes.CannotCoerce,
         PostgresErrorCodes.IndeterminateDatatype, PostgresErrorCodes.InvalidTextRepresentation, PostgresErrorCodes.NotNullViolation,
     ];
 
     /// <summary>The meaning of an SQLSTATE, for messages that lack it or are in the server's language.</summary>
-    private static readonly Dictionary<string, string> _meanings = new()
+    private static readonly Dictionary<string, string> Meanings = new()
     {
         [PostgresErrorCodes.ReadOnlySqlTransaction] = "read-only",
         [PostgresErrorCodes.DiskFull] = "no space left",
@@ -38,7 +39,7 @@ public static class EventLogFault
     /// refuses credentials or permissions; also when Marten has wrapped it. False for a defect of the program (an unknown table, column or
     /// function, a value that cannot be read) and for exceptions of other origin.
     /// </summary>
-    public static bool MeansAway(Exception e) => SqlStateOf(e) is { } state ? !_faultsOfTheProgram.Contains(state) : IsOfPostgres(e);
+    public static bool MeansAway(Exception e) => SqlStateOf(e) is { } state ? !FaultsOfTheProgram.Contains(state) : IsOfPostgres(e);
 
     /// <summary>
     /// True when the server reports that it accepts no sessions yet, or no longer: it starts up, shuts down, or
@@ -83,7 +84,8 @@ public static class EventLogFault
     public static string ReasonOf(Exception e)
     {
         if (Chain(e).OfType<PostgresException>().FirstOrDefault() is { } said)
-            return _meanings.GetValueOrDefault(said.SqlState) is { } meaning && !said.MessageText.Contains(meaning, StringComparison.OrdinalIgnoreCase)
+            return Meanings.GetValueOrDefault(said.SqlState) is { } meaning
+                && !said.MessageText.Contains(meaning, StringComparison.OrdinalIgnoreCase)
                 ? $"{said.MessageText} ({meaning})"
                 : said.MessageText;
         return (Chain(e).OfType<SocketException>().FirstOrDefault() ?? Chain(e).Last()).Message;
@@ -108,7 +110,11 @@ public static class EventLogFault
     private static IEnumerable<Exception> Chain(Exception e)
     {
         yield return e;
-        var inner = e is AggregateException many ? many.InnerExceptions : e.InnerException is { } one ? [one] : (IReadOnlyList<Exception>)[];
+        var inner = e is AggregateException many
+            ? many.InnerExceptions
+            : e.InnerException is { } one
+            ? [one]
+            : (IReadOnlyList<Exception>)[];
         foreach (var next in inner.SelectMany(Chain))
             yield return next;
     }

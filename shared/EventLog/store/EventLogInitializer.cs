@@ -8,12 +8,13 @@ namespace Kuik.EventLog;
 /// At the start, waits until Postgres answers and the tables have the version that this service needs (<see cref="EventLogSchema"/>).
 /// Changes nothing. Does not delay the host: until then the service is not ready.
 /// </summary>
-internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time, ILogger<EventLogInitializer> logger)
+internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, EventLogReady ready, TimeProvider time,
+    ILogger<EventLogInitializer> logger)
     : BackgroundService
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
 
-    private string? said;
+    private string? _said;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -31,9 +32,9 @@ internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, Eve
         {
             await using var connection = await postgres.OpenConnectionAsync(ct);
             ready.Problem = EventLogSchema.ProblemOf(await EventLogSchema.ReadVersion(connection, ct));
-            if (ready.Problem is { } problem && said != problem)
-                LogWaits(address, said = problem, (int)RetryInterval.TotalSeconds);
-            if (ready.Problem is null && said is not null)
+            if (ready.Problem is { } problem && _said != problem)
+                LogWaits(address, _said = problem, (int)RetryInterval.TotalSeconds);
+            if (ready.Problem is null && _said is not null)
                 LogAnswers(address);
             return ready.Problem is null;
         }
@@ -41,9 +42,9 @@ internal sealed partial class EventLogInitializer(NpgsqlDataSource postgres, Eve
         {
             var reason = EventLogFault.ReasonOf(e);
             ready.Problem = $"does not answer at {address}: {reason}";
-            if (said is null)
+            if (_said is null)
                 LogDoesNotAnswer(address, reason, (int)RetryInterval.TotalSeconds);
-            said ??= reason;
+            _said ??= reason;
             return false;
         }
     }

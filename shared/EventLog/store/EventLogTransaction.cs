@@ -15,20 +15,21 @@ namespace Kuik.EventLog;
 /// </remarks>
 public sealed class EventLogTransaction
 {
-    private readonly Dictionary<string, IPendingStream> streams = [];
-    private readonly Dictionary<string, ImageState> snapshots = [];
-    private readonly TimeSpan announcement;
+    private readonly Dictionary<string, IPendingStream> _streams = [];
+    private readonly Dictionary<string, ImageState> _snapshots = [];
+    private readonly TimeSpan _announcement;
 
     /// <param name="session">In the transaction.</param>
     /// <param name="connection">Its connection.</param>
     /// <param name="announcement">See <see cref="WorkTable.Update"/>.</param>
     internal EventLogTransaction(IDocumentSession session, NpgsqlConnection connection, TimeSpan announcement) =>
-        (Session, Connection, this.announcement) = (session, connection, announcement);
+        (Session, Connection, _announcement) = (session, connection, announcement);
 
     /// <summary>For other SQL in this transaction. Do not close it and do not commit.</summary>
     public NpgsqlConnection Connection { get; }
 
-    /// <summary>Marten's session in this transaction, for documents. Append through <see cref="EventStream{TState}"/>; do not save changes.</summary>
+    /// <summary>Marten's session in this transaction, for documents. Append through <see cref="EventStream{TState}"/>; do not save
+    /// changes.</summary>
     public IDocumentSession Session { get; }
 
     /// <summary>
@@ -42,7 +43,7 @@ public sealed class EventLogTransaction
     /// <summary>The same for several images, in one query.</summary>
     public async Task<IReadOnlyList<EventStream<ImageState>>> ReadImages(IReadOnlyCollection<string> images, CancellationToken ct)
     {
-        var unread = images.Select(StreamName.OfImage).Where(name => !streams.ContainsKey(name)).Distinct().ToList();
+        var unread = images.Select(StreamName.OfImage).Where(name => !_streams.ContainsKey(name)).Distinct().ToList();
         foreach (var stored in unread.Count == 0 ? [] : await ImageStates.Read(Connection, unread, ct))
         {
             var (state, version) = (stored.State, stored.Version);
@@ -52,10 +53,10 @@ public sealed class EventLogTransaction
                 state = later.Aggregate(state, (soFar, next) => ImageState.Fold(soFar, next.Data));
                 version = later.Count == 0 ? version : later[^1].Version;
             }
-            snapshots[stored.Stream] = stored.State;
-            streams.Add(stored.Stream, new EventStream<ImageState>(stored.Stream, version, state, ImageState.Fold));
+            _snapshots[stored.Stream] = stored.State;
+            _streams.Add(stored.Stream, new EventStream<ImageState>(stored.Stream, version, state, ImageState.Fold));
         }
-        return [.. images.Select(image => (EventStream<ImageState>)streams[StreamName.OfImage(image)])];
+        return [.. images.Select(image => (EventStream<ImageState>)_streams[StreamName.OfImage(image)])];
     }
 
     /// <summary>Makes the work table agree with an image's state: for announced work that turned out not to be due.</summary>
@@ -70,7 +71,7 @@ public sealed class EventLogTransaction
     internal async Task<int> Refresh(IReadOnlyCollection<string> images, CancellationToken ct)
     {
         var read = await ReadImages(images, ct);
-        var old = read.Where(stream => stream.Version > 0 && !ReferenceEquals(stream.State, snapshots[stream.Name])).ToList();
+        var old = read.Where(stream => stream.Version > 0 && !ReferenceEquals(stream.State, _snapshots[stream.Name])).ToList();
         if (old.Count > 0)
             await Execute([ImageStates.Write([.. old.Select(stream => (stream.State, stream.Version))]),
                 .. old.SelectMany(stream => WorkTable.Repair(stream.State))], ct);
@@ -86,9 +87,10 @@ public sealed class EventLogTransaction
     /// <param name="fold">The state after one more event; pure, and the same state for unknown events.</param>
     /// <param name="ct">Cancels it.</param>
     /// <exception cref="InvalidCastException">The stream has been read in this transaction with another type of state.</exception>
-    public async Task<EventStream<TState>> Read<TState>(string name, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
+    public async Task<EventStream<TState>> Read<TState>(string name, TState nothing, Func<TState, object, TState> fold,
+        CancellationToken ct)
     {
-        if (streams.TryGetValue(name, out var known))
+        if (_streams.TryGetValue(name, out var known))
             return (EventStream<TState>)known;
         return Keep(name, await Session.Events.FetchStreamAsync(name, token: ct), nothing, fold);
     }
@@ -99,25 +101,26 @@ public sealed class EventLogTransaction
         IReadOnlyCollection<string> names, TState nothing, Func<TState, object, TState> fold, CancellationToken ct)
     {
         var existing = new HashSet<string>();
-        await using (var command = new NpgsqlCommand("select id from kuik.mt_streams where id = any($1)", Connection) { Parameters = { new() { Value = names.ToArray() } } })
+        await using (var command = new NpgsqlCommand("select id from kuik.mt_streams where id = any($1)", Connection)
+            { Parameters = { new() { Value = names.ToArray() } } })
         await using (var rows = await command.ExecuteReaderAsync(ct))
             while (await rows.ReadAsync(ct))
                 existing.Add(rows.GetString(0));
-        var unread = names.Distinct().Where(name => !streams.ContainsKey(name)).ToList();
+        var unread = names.Distinct().Where(name => !_streams.ContainsKey(name)).ToList();
         var batch = Session.CreateBatchQuery();
         var fetched = unread.Where(existing.Contains).ToDictionary(name => name, name => batch.Events.FetchStream(name));
         if (fetched.Count > 0)
             await batch.Execute(ct);
         foreach (var name in unread)
             Keep(name, fetched.TryGetValue(name, out var events) ? await events : [], nothing, fold);
-        return names.Distinct().ToDictionary(name => name, name => (EventStream<TState>)streams[name]);
+        return names.Distinct().ToDictionary(name => name, name => (EventStream<TState>)_streams[name]);
     }
 
     private EventStream<TState> Keep<TState>(string name, IReadOnlyList<IEvent> events, TState nothing, Func<TState, object, TState> fold)
     {
         var state = events.Aggregate(nothing, (soFar, next) => fold(soFar, next.Data));
         var stream = new EventStream<TState>(name, events.Count == 0 ? 0 : events[^1].Version, state, fold);
-        streams.Add(name, stream);
+        _streams.Add(name, stream);
         return stream;
     }
 
@@ -137,7 +140,7 @@ public sealed class EventLogTransaction
 
     // In one order, so that two transactions which append to the same streams wait for each other and do not deadlock.
     private IEnumerable<IPendingStream> Changed =>
-        streams.Values.Where(stream => stream.Pending.Count > 0).OrderBy(stream => stream.Name, StringComparer.Ordinal);
+        _streams.Values.Where(stream => stream.Pending.Count > 0).OrderBy(stream => stream.Name, StringComparer.Ordinal);
 
     internal async Task Save(CancellationToken ct)
     {
@@ -148,7 +151,7 @@ public sealed class EventLogTransaction
         var images = changed.OfType<EventStream<ImageState>>().ToList();
         if (images.Count > 0)
             await Execute([ImageStates.Write([.. images.Select(image => (image.State, image.Version + image.Appended))]),
-                .. images.SelectMany(image => WorkTable.Update(snapshots[image.Name], image.State, announcement))], ct);
+                .. images.SelectMany(image => WorkTable.Update(_snapshots[image.Name], image.State, _announcement))], ct);
     }
 
     private async Task Execute(IReadOnlyList<NpgsqlBatchCommand> commands, CancellationToken ct)
@@ -158,11 +161,4 @@ public sealed class EventLogTransaction
             batch.BatchCommands.Add(command);
         await batch.ExecuteNonQueryAsync(ct);
     }
-}
-
-internal interface IPendingStream
-{
-    string Name { get; }
-    long Version { get; }
-    IReadOnlyList<object> Pending { get; }
 }

@@ -123,12 +123,14 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         ConcurrencyException => true,
         _ when MeansArchived(e) => true,
         PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure } => true,
-        PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, TableName: { } table } => table.StartsWith("mt_", StringComparison.Ordinal),
+        PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, TableName: { } table } =>
+            table.StartsWith("mt_", StringComparison.Ordinal),
         { InnerException: { } inner } => IsConflict(inner),
         _ => false,
     };
 
     // A pod may return after its stream was archived, if its label was removed for days.
     private static bool MeansArchived(Exception e) =>
-        e is InvalidStreamOperationException or PostgresException { SqlState: "MT001" } || (e.InnerException is { } inner && MeansArchived(inner));
+        e is InvalidStreamOperationException or PostgresException { SqlState: "MT001" }
+            || (e.InnerException is { } inner && MeansArchived(inner));
 }

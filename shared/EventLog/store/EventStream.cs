@@ -3,13 +3,13 @@ namespace Kuik.EventLog;
 /// <summary>A stream as read in a transaction, with the events to append.</summary>
 public sealed class EventStream<TState> : IPendingStream
 {
-    private readonly List<object> pending = [];
-    private readonly Func<TState, object, TState> fold;
+    private readonly List<object> _pending = [];
+    private readonly Func<TState, object, TState> _fold;
 
     internal EventStream(string name, long version, TState state, Func<TState, object, TState> fold)
     {
         (Name, Version, State) = (name, version, state);
-        this.fold = fold;
+        _fold = fold;
     }
 
     /// <summary>The stream's key.</summary>
@@ -21,19 +21,19 @@ public sealed class EventStream<TState> : IPendingStream
     /// <summary>The fold of all of its events, including those appended here.</summary>
     public TState State { get; private set; }
 
-    IReadOnlyList<object> IPendingStream.Pending => pending;
+    IReadOnlyList<object> IPendingStream.Pending => _pending;
 
     /// <summary>The last event appended here; null for none.</summary>
-    public object? LastAppended => pending.Count == 0 ? null : pending[^1];
+    public object? LastAppended => _pending.Count == 0 ? null : _pending[^1];
 
     /// <summary>The number of events appended here.</summary>
-    internal int Appended => pending.Count;
+    internal int Appended => _pending.Count;
 
     /// <summary>Appends an event when the transaction commits.</summary>
     /// <param name="fact">An event of Kuik.Contracts.</param>
     public void Append(object fact)
     {
-        pending.Add(fact);
-        State = fold(State, fact);
+        _pending.Add(fact);
+        State = _fold(State, fact);
     }
 }

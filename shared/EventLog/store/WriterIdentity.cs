@@ -13,5 +13,6 @@ internal static class WriterIdentity
 
     /// <summary>The program's informational version: the release, with the commit if the build knows it.</summary>
     public static readonly string Version =
-        (Assembly.GetEntryAssembly() ?? typeof(WriterIdentity).Assembly).GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+        (Assembly.GetEntryAssembly() ?? typeof(WriterIdentity).Assembly).GetCustomAttribute<AssemblyInformationalVersionAttribute>()
+            ?.InformationalVersion ?? "unknown";
 }

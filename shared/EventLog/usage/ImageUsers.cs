@@ -4,31 +4,18 @@ using Weasel.Postgresql.Tables;
 
 namespace Kuik.EventLog;
 
-/// <summary>One pod or workload that uses one image.</summary>
-/// <param name="Image">The normalised reference.</param>
-/// <param name="PodUid">The user's key (<see cref="UserKey"/>): a pod's uid, or <c>Kind/uid</c> of a workload.</param>
-/// <param name="Namespace">Its namespace.</param>
-/// <param name="PodName">Its name.</param>
-/// <param name="PullSecrets">Names of secrets in that namespace that may open the image's registry.</param>
-public sealed record ImageUser(string Image, string PodUid, string Namespace, string PodName, IReadOnlyList<string> PullSecrets);
-
-/// <summary>A secret that may open a registry.</summary>
-/// <param name="Namespace">The secret's namespace.</param>
-/// <param name="Name">The secret's name.</param>
-public sealed record PullSecret(string Namespace, string Name);
-
 /// <summary>
-/// The usage table: one row for each image and each pod or workload that uses it. It is flat, because no document and no stream may grow with the number
-/// of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the user's event, which takes
-/// <see cref="ImageLocks.TakeToUse"/> first; <see cref="ImageUsersRebuild"/> makes it anew from the log.
+/// The usage table: one row for each image and each pod or workload that uses it. It is a flat table, because no document and no stream may
+/// grow with the number of an image's users. <see cref="ImageUsersProjection"/> changes it in the transaction that appends the user's
+/// event, which takes <see cref="ImageLocks.TakeToUse"/> first; <see cref="ImageUsersRebuild"/> rebuilds it from the log.
 /// </summary>
 /// <remarks>Every function works in the transaction that is open on the connection, if there is one.</remarks>
 public static class ImageUsers
 {
-    /// <summary>The pod's rows become those of this observation; rows of images it no longer uses go.</summary>
-    /// <param name="connection">Of the transaction that appends <paramref name="pod"/>.</param>
-    /// <param name="pod">What was observed.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <summary>Replaces the pod's rows by those of this observation.</summary>
+    /// <param name="connection">That of the transaction that appends <paramref name="pod"/>.</param>
+    /// <param name="pod">The observation.</param>
+    /// <param name="ct">Cancels it.</param>
     public static async Task Replace(NpgsqlConnection connection, PodObserved pod, CancellationToken ct)
     {
         await Remove(connection, pod.PodUid, ct);
@@ -41,16 +28,17 @@ public static class ImageUsers
                 new() { Value = pod.Namespace },
                 new() { Value = pod.Name },
                 new() { Value = pod.PullSecrets.ToArray() },
+                new() { Value = DigestsOf(pod.Images) },
             },
         };
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Does the pod bring a pull secret that no pod of its namespace which uses the image brings yet?</summary>
-    /// <param name="connection">Of the transaction that appends <paramref name="pod"/>.</param>
+    /// <summary>True when the pod has a pull secret that no other user of the image in its namespace has.</summary>
+    /// <param name="connection">That of the transaction that appends <paramref name="pod"/>.</param>
     /// <param name="image">Normalised reference.</param>
     /// <param name="pod">The pod.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <param name="ct">Cancels it.</param>
     public static async Task<bool> BringsSecret(NpgsqlConnection connection, string image, PodObserved pod, CancellationToken ct)
     {
         if (pod.PullSecrets.Count == 0)
@@ -67,21 +55,24 @@ public static class ImageUsers
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>The pod uses nothing any more.</summary>
+    /// <summary>Removes the pod's rows.</summary>
     public static async Task Remove(NpgsqlConnection connection, string podUid, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(RemoveSql('$'), connection) { Parameters = { new() { Value = podUid } } };
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>How many pods and workloads use the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from zero.</summary>
+    /// <summary>The number of pods and workloads that use the image. Take <see cref="ImageLocks.TakeToExpire"/> before a decision that
+    /// rests on zero.</summary>
     public static async Task<int> Count(NpgsqlConnection connection, string image, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection) { Parameters = { new() { Value = image } } };
+        await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection)
+            { Parameters = { new() { Value = image } } };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>Whether any pod or workload uses the image. Take <see cref="ImageLocks.TakeToExpire"/> first if something follows from false.</summary>
+    /// <summary>True when a pod or workload uses the image. Take <see cref="ImageLocks.TakeToExpire"/> before a decision that rests on
+    /// false.</summary>
     public static async Task<bool> IsUsed(NpgsqlConnection connection, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select exists (select from kuik.image_users where image = $1)", connection)
@@ -91,11 +82,12 @@ public static class ImageUsers
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>Which of these images nothing uses. It only says where to look: see <see cref="IsUsed"/>.</summary>
+    /// <summary>Those of these images that have no users. Candidates only: decide by <see cref="IsUsed"/>.</summary>
     public static async Task<IReadOnlyList<string>> Unused(NpgsqlConnection connection, IEnumerable<string> images, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
-            "select w.image from unnest($1) as w(image) where not exists (select from kuik.image_users u where u.image = w.image)", connection)
+            "select w.image from unnest($1) as w(image) where not exists (select from kuik.image_users u where u.image = w.image)",
+            connection)
         {
             Parameters = { new() { Value = images.ToArray() } },
         };
@@ -120,14 +112,14 @@ public static class ImageUsers
     public static Task<IReadOnlyList<ImageUser>> Of(NpgsqlConnection connection, string image, CancellationToken ct) =>
         Query(connection, "where image = $1", image, ct);
 
-    /// <summary>What one pod uses.</summary>
+    /// <summary>The rows of one pod.</summary>
     public static Task<IReadOnlyList<ImageUser>> OfPod(NpgsqlConnection connection, string podUid, CancellationToken ct) =>
         Query(connection, "where pod_uid = $1", podUid, ct);
 
     /// <summary>The whole table.</summary>
     public static Task<IReadOnlyList<ImageUser>> All(NpgsqlConnection connection, CancellationToken ct) => Query(connection, "", null, ct);
 
-    /// <summary>The keys of all pods and workloads that use anything.</summary>
+    /// <summary>The keys of all pods and workloads in the table.</summary>
     public static async Task<IReadOnlySet<string>> PodUids(NpgsqlConnection connection, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select distinct pod_uid from kuik.image_users", connection);
@@ -138,7 +130,7 @@ public static class ImageUsers
         return uids;
     }
 
-    /// <summary>How many pods and workloads use each image; images that none uses are left out.</summary>
+    /// <summary>The number of pods and workloads that use each image; images without users are left out.</summary>
     public static async Task<IReadOnlyDictionary<string, int>> Counts(NpgsqlConnection connection, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select image, count(*)::int from kuik.image_users group by image", connection);
@@ -149,24 +141,23 @@ public static class ImageUsers
         return counts;
     }
 
-    /// <summary>The secrets that the users of this image bring, each once, those of a namespace in the order in which its users name
-    /// them.</summary>
+    /// <summary>The pull secrets of the users of this image, each once, those of a namespace in the order of its users.</summary>
     public static Task<IReadOnlyList<PullSecret>> PullSecretsOfImage(NpgsqlConnection connection, string image, CancellationToken ct) =>
         PullSecrets(connection, "image = $1", image, ct);
 
     /// <summary>The same for all images of a repository.</summary>
     /// <param name="connection">Open.</param>
     /// <param name="repository">Host and path: <c>docker.io/library/nginx</c>.</param>
-    /// <param name="ct">Ends it.</param>
+    /// <param name="ct">Cancels it.</param>
     public static Task<IReadOnlyList<PullSecret>> PullSecretsOfRepository(NpgsqlConnection connection, string repository,
         CancellationToken ct) =>
         PullSecrets(connection, $"{Repository} = $1", repository, ct);
 
-    /// <summary>An image's repository, as SQL: without the digest, else without the tag. Written as Postgres gives it back, so that Marten
+    /// <summary>An image's repository as SQL: without the digest, else without the tag. In the form that Postgres returns, so that Marten
     /// finds the index unchanged.</summary>
     internal const string Repository = "regexp_replace(image, '(@.*|:[^:/]*)$'::text, ''::text)";
 
-    /// <summary>The table, for Marten to create with its own.</summary>
+    /// <summary>The table, which Marten creates with its own ones.</summary>
     internal static Table Table()
     {
         var table = new Table("kuik.image_users");
@@ -175,6 +166,7 @@ public static class ImageUsers
         table.AddColumn<string>("namespace").NotNull();
         table.AddColumn<string>("pod_name").NotNull();
         table.AddColumn("pull_secrets", "text[]").NotNull();
+        table.AddColumn<string>("digest");   // that the pod runs; null until it is known, and for a workload
         table.Indexes.Add(new IndexDefinition("image_users_pod_uid") { Columns = ["pod_uid"] });
         table.Indexes.Add(new IndexDefinition("image_users_repository") { Columns = [Repository] });
         return table;
@@ -184,15 +176,19 @@ public static class ImageUsers
     internal static string[] ImagesOf(IReadOnlyList<PodImage> images) =>
         [.. images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
 
+    /// <summary>The digest of each of <see cref="ImagesOf"/>, as its containers run it; null where that is not known.</summary>
+    internal static string?[] DigestsOf(IReadOnlyList<PodImage> images) =>
+        [.. ImagesOf(images).Select(image => images.Where(one => one.Image == image).Select(one => one.Digest).Max(StringComparer.Ordinal))];
+
     /// <summary>Removes a user's rows. Parameter: its key.</summary>
     /// <param name="mark"><c>$</c> for numbered parameters (Npgsql), <c>?</c> for Marten's.</param>
     internal static string RemoveSql(char mark) => $"delete from kuik.image_users where pod_uid = {Parameter(mark, 1)}";
 
-    /// <summary>Adds a user's rows. Parameters: images, key, namespace, name, pull secrets.</summary>
+    /// <summary>Adds a user's rows. Parameters: images, key, namespace, name, pull secrets, digests.</summary>
     /// <param name="mark">As for <see cref="RemoveSql"/>.</param>
     internal static string InsertSql(char mark) =>
-        $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) select unnest({Parameter(mark, 1)}), "
-        + string.Join(", ", Enumerable.Range(2, 4).Select(number => Parameter(mark, number)));
+        $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets, digest) select unnest({Parameter(mark, 1)}), "
+        + string.Join(", ", Enumerable.Range(2, 4).Select(number => Parameter(mark, number))) + $", unnest({Parameter(mark, 6)})";
 
     private static string Parameter(char mark, int number) => mark == '?' ? "?" : $"${number}";
 
@@ -212,16 +208,19 @@ public static class ImageUsers
         where {where} group by namespace, secret order by namespace, min(position), secret
         """;
 
-    private static async Task<IReadOnlyList<ImageUser>> Query(NpgsqlConnection connection, string where, string? value, CancellationToken ct)
+    private static async Task<IReadOnlyList<ImageUser>> Query(NpgsqlConnection connection, string where, string? value,
+        CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
-            $"select image, pod_uid, namespace, pod_name, pull_secrets from kuik.image_users {where} order by image, namespace, pod_name, pod_uid", connection);
+            $"select image, pod_uid, namespace, pod_name, pull_secrets from kuik.image_users {where} order by image, namespace, pod_name, "
+                + "pod_uid", connection);
         if (value is not null)
             command.Parameters.Add(new() { Value = value });
         await using var rows = await command.ExecuteReaderAsync(ct);
         var users = new List<ImageUser>();
         while (await rows.ReadAsync(ct))
-            users.Add(new ImageUser(rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3), rows.GetFieldValue<string[]>(4)));
+            users.Add(new ImageUser(rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3),
+                rows.GetFieldValue<string[]>(4)));
         return users;
     }
 }

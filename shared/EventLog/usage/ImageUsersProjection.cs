@@ -5,14 +5,14 @@ using Marten.Events.Projections;
 
 namespace Kuik.EventLog;
 
-/// <summary>Keeps the usage table with the events of pods and workloads, in the transaction that appends them, whichever service does. See
-/// <see cref="ImageUsers"/>.</summary>
+/// <summary>Updates the usage table (<see cref="ImageUsers"/>) in the transaction that appends events of pods and workloads, in every
+/// service.</summary>
 public sealed class ImageUsersProjection : EventProjection
 {
     /// <summary>The projection's name in the log.</summary>
     public const string ProjectionName = "image-users";
 
-    /// <summary>Of all services alike.</summary>
+    /// <summary>The instance for all services.</summary>
     public ImageUsersProjection()
     {
         Name = ProjectionName;
@@ -46,10 +46,12 @@ public sealed class ImageUsersProjection : EventProjection
     }
 
     private static void Replace(
-        IDocumentOperations operations, string key, string @namespace, string name, IReadOnlyList<PodImage> images, IReadOnlyList<string> pullSecrets)
+        IDocumentOperations operations, string key, string @namespace, string name, IReadOnlyList<PodImage> images,
+        IReadOnlyList<string> pullSecrets)
     {
         operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), key);
         if (ImageUsers.ImagesOf(images) is { Length: > 0 } references)
-            operations.QueueSqlCommand(ImageUsers.InsertSql('?'), references, key, @namespace, name, pullSecrets.ToArray());
+            operations.QueueSqlCommand(ImageUsers.InsertSql('?'), references, key, @namespace, name, pullSecrets.ToArray(),
+                ImageUsers.DigestsOf(images));
     }
 }

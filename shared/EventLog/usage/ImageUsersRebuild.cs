@@ -2,49 +2,54 @@ using Npgsql;
 
 namespace Kuik.EventLog;
 
-/// <summary>What a rebuild of the usage table found.</summary>
-/// <param name="Missing">Rows that the table lacked; they are there now.</param>
-/// <param name="Surplus">Rows that the log does not justify; they are gone now.</param>
+/// <summary>The result of a rebuild of the usage table.</summary>
+/// <param name="Missing">The number of rows that have been added.</param>
+/// <param name="Surplus">The number of rows that have been removed, because the log does not justify them.</param>
 public sealed record ImageUsersDifference(long Missing, long Surplus);
 
 /// <summary>
-/// Makes the usage table what the log says: the last event of each pod and workload decides. Computed beside the table and put into it in one
-/// transaction, so that no reader sees a table without the users of an image, which would let it expire. Users are not recorded meanwhile; readers go on.
+/// Rebuilds the usage table from the log: the last event of each pod and workload decides. The rows are computed in a temporary table and
+/// replaced in one transaction, so that no reader sees an image in use without its users, which would let it expire. Users are not recorded
+/// meanwhile; readers are not blocked.
 /// </summary>
 public static class ImageUsersRebuild
 {
     private const string Fold = """
         create temporary table rebuilt_image_users on commit drop as
-        select distinct one ->> 'image' as image,
+        select one ->> 'image' as image,
             case type when 'PodObserved' then data ->> 'podUid' else (data ->> 'kind') || '/' || (data ->> 'workloadUid') end as pod_uid,
             data ->> 'namespace' as namespace, data ->> 'name' as pod_name,
-            array(select jsonb_array_elements_text(data -> 'pullSecrets')) as pull_secrets
+            array(select jsonb_array_elements_text(data -> 'pullSecrets')) as pull_secrets, max(one ->> 'digest') as digest
         from (
             select distinct on (stream_id) type, data from kuik.mt_events
-            where type in ('PodObserved', 'PodGone', 'WorkloadObserved', 'WorkloadGone') and not is_archived order by stream_id, version desc) as last,
+            where type in ('PodObserved', 'PodGone', 'WorkloadObserved', 'WorkloadGone')
+                and not is_archived
+            order by stream_id, version desc) as last,
             jsonb_array_elements(data -> 'images') as images(one)
-        where type in ('PodObserved', 'WorkloadObserved')
+        where type in ('PodObserved', 'WorkloadObserved') group by one ->> 'image', type, data
         """;
 
     private const string Difference = """
         with surplus as (
             delete from kuik.image_users u where not exists (
-                select from rebuilt_image_users r where (r.image, r.pod_uid, r.namespace, r.pod_name, r.pull_secrets)
-                    = (u.image, u.pod_uid, u.namespace, u.pod_name, u.pull_secrets)) returning image, pod_uid)
+                select from rebuilt_image_users r where (r.image, r.pod_uid, r.namespace, r.pod_name, r.pull_secrets, coalesce(r.digest, ''))
+                    = (u.image, u.pod_uid, u.namespace, u.pod_name, u.pull_secrets, coalesce(u.digest, ''))) returning image, pod_uid)
         select count(*) from surplus
         """;
 
     private const string Insert = """
         with missing as (
-            insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets)
-            select image, pod_uid, namespace, pod_name, pull_secrets from rebuilt_image_users on conflict (image, pod_uid) do nothing returning image)
+            insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets, digest)
+            select image, pod_uid, namespace, pod_name, pull_secrets, digest from rebuilt_image_users
+            on conflict (image, pod_uid) do nothing returning image)
         select count(*) from missing
         """;
 
     /// <summary>Rebuilds it.</summary>
-    /// <param name="postgres">Of the event log.</param>
-    /// <param name="ct">Ends it; nothing is changed then.</param>
-    /// <exception cref="NpgsqlException">Postgres fails, or has not given the table's lock within 30 seconds. Nothing is changed.</exception>
+    /// <param name="postgres">The event log's database.</param>
+    /// <param name="ct">Cancels it; nothing is changed then.</param>
+    /// <exception cref="NpgsqlException">Postgres fails, or the table's lock is not granted within 30 seconds. Nothing is
+    /// changed.</exception>
     public static async Task<ImageUsersDifference> Rebuild(NpgsqlDataSource postgres, CancellationToken ct)
     {
         await using var connection = await postgres.OpenConnectionAsync(ct);

@@ -3,8 +3,8 @@ using Kuik.Contracts;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The key of a user of images, as column <c>pod_uid</c> of the usage table has it: a pod's uid, or <c>Kind/uid</c> of a workload. It is no
-/// column of its own, so that an earlier version counts workloads as users too. A uid has no slash.
+/// The key of a user of images, in column <c>pod_uid</c> of the usage table: a pod's uid, or <c>Kind/uid</c> of a workload. Workloads have
+/// no column of their own, so that an earlier version counts them as users too. A uid has no slash.
 /// </summary>
 public static class UserKey
 {
@@ -19,7 +19,7 @@ public static class UserKey
     /// <summary>The uid.</summary>
     public static string UidOf(string key) => key[(key.IndexOf('/', StringComparison.Ordinal) + 1)..];
 
-    /// <summary>Is this the key of a workload of this kind, or, for null, of a pod? Without a copy of the kind.</summary>
+    /// <summary>True for the key of a workload of this kind, or, for null, of a pod. Does not allocate.</summary>
     public static bool IsOf(string key, string? kind) => kind is null
         ? !key.Contains('/', StringComparison.Ordinal)
         : key.Length > kind.Length && key[kind.Length] == '/' && key.StartsWith(kind, StringComparison.Ordinal);

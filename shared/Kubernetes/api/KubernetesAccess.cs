@@ -38,7 +38,8 @@ public static class KubernetesAccess
         }
         catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException)
         {
-            throw new InvalidSettingException("KUBECONFIG", kubeconfig, $"the path of a kubeconfig file, or unset in a pod with a service account ({fault.Message})");
+            throw new InvalidSettingException("KUBECONFIG", kubeconfig,
+                $"the path of a kubeconfig file, or unset in a pod with a service account ({fault.Message})");
         }
     }
 

@@ -50,7 +50,8 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     }
 
     /// <summary>Gets a complete list, page by page: a quorum read, so an object that is not in it does not exist.</summary>
-    public async Task<IReadOnlyList<TState>> ListAll<TResource, TState>(WatchedResource<TResource, TState> watchedResource, CancellationToken ct)
+    public async Task<IReadOnlyList<TState>> ListAll<TResource, TState>(WatchedResource<TResource, TState> watchedResource,
+        CancellationToken ct)
         where TResource : IResource
         where TState : class =>
         (await List(watchedResource, (_, kept) => kept, ct)).Kept;
@@ -80,7 +81,8 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
             catch (OperationCanceledException) when (deadline.IsCancellationRequested && !ct.IsCancellationRequested)
             {
                 throw new HttpRequestException(
-                    HttpRequestError.ResponseEnded, $"GET {watchedResource.Path}: the list was not complete after {_limits.List.TotalSeconds:0} s");
+                    HttpRequestError.ResponseEnded,
+                    $"GET {watchedResource.Path}: the list was not complete after {_limits.List.TotalSeconds:0} s");
             }
         }
     }
@@ -197,7 +199,8 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     private async Task<HttpResponseMessage> Send(HttpMethod method, string path, HttpContent? content, CancellationToken ct)
     {
         // Not new Uri(base, path): that drops the path of a server behind a proxy (Rancher: https://host/k8s/clusters/c-1).
-        using var request = new HttpRequestMessage(method, new Uri($"{client.BaseUri.AbsoluteUri.TrimEnd('/')}/{path}")) { Content = content };
+        using var request = new HttpRequestMessage(method, new Uri($"{client.BaseUri.AbsoluteUri.TrimEnd('/')}/{path}"))
+            { Content = content };
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         using var deadline = new CancellationTokenSource(_limits.Headers, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
@@ -214,7 +217,8 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !ct.IsCancellationRequested)
         {
             throw new HttpRequestException(
-                HttpRequestError.ResponseEnded, $"{Describe(method, request.RequestUri!)}: no answer within {_limits.Headers.TotalSeconds:0} s");
+                HttpRequestError.ResponseEnded,
+                $"{Describe(method, request.RequestUri!)}: no answer within {_limits.Headers.TotalSeconds:0} s");
         }
     }
 

@@ -9,7 +9,8 @@ namespace Kuik.Kubernetes;
 /// <param name="reason">The API's reason, for example <c>AlreadyExists</c>; null for none.</param>
 /// <param name="message">The request and the response, in one line.</param>
 /// <param name="retryAfter">The wait that the API asks for; null for none.</param>
-public sealed class KubernetesApiException(HttpStatusCode status, string? reason, string message, TimeSpan? retryAfter = null) : Exception(message)
+public sealed class KubernetesApiException(HttpStatusCode status, string? reason, string message, TimeSpan? retryAfter = null)
+    : Exception(message)
 {
     private const int LongestBody = 64 * 1024;
 
@@ -31,17 +32,20 @@ public sealed class KubernetesApiException(HttpStatusCode status, string? reason
     /// <summary>True when a watch cannot continue from its version: only a new list helps.</summary>
     public bool NeedsNewList => Status == HttpStatusCode.Gone || Reason is "Expired" or "Gone";
 
-    internal static async Task<KubernetesApiException> From(HttpRequestMessage request, HttpResponseMessage response, DateTimeOffset now, CancellationToken ct)
+    internal static async Task<KubernetesApiException> From(HttpRequestMessage request, HttpResponseMessage response, DateTimeOffset now,
+        CancellationToken ct)
     {
         var body = new byte[LongestBody];
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         var length = await stream.ReadAtLeastAsync(body, LongestBody, throwOnEndOfStream: false, ct);
         var account = Parse(body.AsSpan(0, length));
         var text = account is null ? Encoding.UTF8.GetString(body, 0, length) : null;
-        return From($"{request.Method} {request.RequestUri!.AbsolutePath}", response.StatusCode, account, RetryAfterOf(response, now), text);
+        return From($"{request.Method} {request.RequestUri!.AbsolutePath}", response.StatusCode, account, RetryAfterOf(response, now),
+            text);
     }
 
-    internal static KubernetesApiException From(string asked, HttpStatusCode status, ApiStatus? account, TimeSpan? retryAfter = null, string? text = null) =>
+    internal static KubernetesApiException From(string asked, HttpStatusCode status, ApiStatus? account, TimeSpan? retryAfter = null,
+        string? text = null) =>
         new(status, account?.Reason, $"{asked}: {(int)status} {account?.Message ?? status.ToString()}",
             retryAfter ?? (account?.Details?.RetryAfterSeconds is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : null))
         {

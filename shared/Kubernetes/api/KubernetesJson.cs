@@ -3,7 +3,8 @@ using System.Text.Json.Serialization;
 namespace Kuik.Kubernetes;
 
 /// <summary>The JSON serialisation of the resource types.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ApiStatus))]
 [JsonSerializable(typeof(WatchLineType))]
 [JsonSerializable(typeof(WatchLine<ApiStatus>))]

@@ -5,44 +5,45 @@ namespace Kuik.Kubernetes;
 /// <summary>Collects changes until they are taken: at most one entry a key, however long that takes.</summary>
 internal sealed class ChangeQueue<TState>
 {
-    private readonly Lock gate = new();
-    private readonly Channel<bool> signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private int lists;
-    private bool listed;
-    private HashSet<string> keys = [];
-    private Dictionary<string, TState> deleted = [];
+    private readonly Lock _gate = new();
+    private readonly Channel<bool> _signal =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private int _lists;
+    private bool _listed;
+    private HashSet<string> _keys = [];
+    private Dictionary<string, TState> _deleted = [];
 
     public void Add(string key)
     {
-        lock (gate)
-            keys.Add(key);
-        signal.Writer.TryWrite(true);
+        lock (_gate)
+            _keys.Add(key);
+        _signal.Writer.TryWrite(true);
     }
 
     public void AddDeleted(string key, TState last)
     {
-        lock (gate)
+        lock (_gate)
         {
-            keys.Add(key);
-            deleted[key] = last;
+            _keys.Add(key);
+            _deleted[key] = last;
         }
-        signal.Writer.TryWrite(true);
+        _signal.Writer.TryWrite(true);
     }
 
     public void AddListed(int number)
     {
-        lock (gate)
-            (listed, lists) = (true, number);
-        signal.Writer.TryWrite(true);
+        lock (_gate)
+            (_listed, _lists) = (true, number);
+        _signal.Writer.TryWrite(true);
     }
 
     public async Task<ChangeSet<TState>> Take(CancellationToken ct)
     {
-        await signal.Reader.ReadAsync(ct);
-        lock (gate)
+        await _signal.Reader.ReadAsync(ct);
+        lock (_gate)
         {
-            var taken = new ChangeSet<TState>(listed, keys, deleted) { Lists = lists };
-            (listed, keys, deleted) = (false, [], []);
+            var taken = new ChangeSet<TState>(_listed, _keys, _deleted) { Lists = _lists };
+            (_listed, _keys, _deleted) = (false, [], []);
             return taken;
         }
     }

@@ -13,28 +13,29 @@ namespace Kuik.Kubernetes;
 /// <para>1. List in pages. 2. Watch with bookmarks. 3. Ended or broken: watch from the last version. 4. That version has
 /// expired (410): list again.</para>
 /// </summary>
-public sealed partial class Reflector<TResource, TState>(WatchedResource<TResource, TState> watchedResource, KubernetesApi api, TimeProvider time, ILogger logger)
+public sealed partial class Reflector<TResource, TState>(WatchedResource<TResource, TState> watchedResource, KubernetesApi api,
+    TimeProvider time, ILogger logger)
     where TResource : IResource
     where TState : class
 {
     private static readonly TimeSpan WatchLength = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
-    private readonly ChangeQueue<TState> pending = new();
-    private readonly TaskCompletionSource firstList = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ConcurrentDictionary<string, TState> state = new();
-    private string? version;
-    private volatile bool mustList;
-    private volatile CancellationTokenSource? watching;
+    private readonly ChangeQueue<TState> _pending = new();
+    private readonly TaskCompletionSource _firstList = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ConcurrentDictionary<string, TState> _state = new();
+    private string? _version;
+    private volatile bool _mustList;
+    private volatile CancellationTokenSource? _watching;
 
     /// <summary>The kept parts of every object, by key. Empty before the first list.</summary>
-    public IReadOnlyDictionary<string, TState> State => Volatile.Read(ref state);
+    public IReadOnlyDictionary<string, TState> State => Volatile.Read(ref _state);
 
     /// <summary>True after the first complete list.</summary>
-    public bool IsListed => firstList.Task.IsCompleted;
+    public bool IsListed => _firstList.Task.IsCompleted;
 
     /// <summary>Completes with the first complete list.</summary>
-    public Task FirstList => firstList.Task;
+    public Task FirstList => _firstList.Task;
 
     /// <summary>The number of complete lists: one, as long as every watch could continue.</summary>
     public int Lists { get; private set; }
@@ -46,13 +47,13 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
     public DateTimeOffset? CurrentAt { get; private set; }
 
     /// <summary>Waits for a change, and takes all changes.</summary>
-    public Task<ChangeSet<TState>> TakeChanges(CancellationToken ct) => pending.Take(ct);
+    public Task<ChangeSet<TState>> TakeChanges(CancellationToken ct) => _pending.Take(ct);
 
     /// <summary>Requests a new list, when the state has turned out to be wrong; the watch continues from there.</summary>
     public void ListAgain()
     {
-        mustList = true;
-        watching?.Cancel();
+        _mustList = true;
+        _watching?.Cancel();
     }
 
     /// <summary>Runs until cancelled. Each failure is logged once and retried; failures never end it.</summary>
@@ -63,17 +64,17 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
         {
             try
             {
-                if (version is null || mustList)
+                if (_version is null || _mustList)
                     await List(ct);
                 await Watch(backOff, ct);
             }
             catch (KubernetesApiException refusal) when (refusal.NeedsNewList)
             {
                 LogListsAgain(watchedResource.What, refusal.Message);
-                version = null;
+                _version = null;
                 await backOff.Wait(ct);
             }
-            catch (OperationCanceledException) when (mustList && !ct.IsCancellationRequested)
+            catch (OperationCanceledException) when (_mustList && !ct.IsCancellationRequested)
             {
                 LogListsAgain(watchedResource.What, "the last list was not complete");
             }
@@ -89,17 +90,18 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
 
     private async Task List(CancellationToken ct)
     {
-        mustList = false;
-        version = null;
+        _mustList = false;
+        _version = null;
         var began = time.GetUtcNow();
-        var (found, at) = await api.List(watchedResource, (resource, kept) => KeyValuePair.Create(watchedResource.KeyOf(resource), kept), ct);
-        Volatile.Write(ref state, new ConcurrentDictionary<string, TState>(found));
-        version = at;
+        var (found, at) = await api.List(watchedResource, (resource, kept) => KeyValuePair.Create(watchedResource.KeyOf(resource), kept),
+            ct);
+        Volatile.Write(ref _state, new ConcurrentDictionary<string, TState>(found));
+        _version = at;
         Lists++;
         CurrentAt = began;
         LogListed(watchedResource.What, found.Count);
-        pending.AddListed(Lists);
-        firstList.TrySetResult();
+        _pending.AddListed(Lists);
+        _firstList.TrySetResult();
     }
 
     private async Task Watch(BackOff backOff, CancellationToken ct)
@@ -108,20 +110,20 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
         using var deadline = new CancellationTokenSource(WatchLength + Grace, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(either.Token);
-        watching = stop;
+        _watching = stop;
         try
         {
             await Read(backOff, stop.Token);
         }
         finally
         {
-            watching = null;
+            _watching = null;
         }
     }
 
     private async Task Read(BackOff backOff, CancellationToken ct)
     {
-        using var response = await api.Watch(watchedResource.WatchFrom(version!, WatchLength), ct);
+        using var response = await api.Watch(watchedResource.WatchFrom(_version!, WatchLength), ct);
         Problem = null;
         await using var body = await response.Content.ReadAsStreamAsync(ct);
         var isSilent = true;
@@ -146,19 +148,19 @@ public sealed partial class Reflector<TResource, TState>(WatchedResource<TResour
                 var status = Parse(line, KubernetesJson.Default.WatchLineApiStatus).Object;
                 throw KubernetesApiException.From("watch of " + watchedResource.Path, (HttpStatusCode)(status.Code ?? 500), status);
             case "BOOKMARK":
-                version = Parse(line, watchedResource.LineType).Object.ResourceVersion;
+                _version = Parse(line, watchedResource.LineType).Object.ResourceVersion;
                 break;
             case "DELETED":
                 var gone = Parse(line, watchedResource.LineType).Object;
-                state.TryRemove(watchedResource.KeyOf(gone), out _);
-                version = gone.ResourceVersion;
-                pending.AddDeleted(watchedResource.KeyOf(gone), watchedResource.Keep(gone));
+                _state.TryRemove(watchedResource.KeyOf(gone), out _);
+                _version = gone.ResourceVersion;
+                _pending.AddDeleted(watchedResource.KeyOf(gone), watchedResource.Keep(gone));
                 break;
             default:
                 var resource = Parse(line, watchedResource.LineType).Object;
-                state[watchedResource.KeyOf(resource)] = watchedResource.Keep(resource);
-                version = resource.ResourceVersion;
-                pending.Add(watchedResource.KeyOf(resource));
+                _state[watchedResource.KeyOf(resource)] = watchedResource.Keep(resource);
+                _version = resource.ResourceVersion;
+                _pending.Add(watchedResource.KeyOf(resource));
                 break;
         }
     }

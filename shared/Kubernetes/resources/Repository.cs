@@ -3,14 +3,16 @@ using Kuik.Contracts;
 
 namespace Kuik.Kubernetes;
 
-/// <summary>The resource <c>Repository</c> (deploy/kustomize/base/crds/repository.yaml says what each field means). Null is
+/// <summary>The resource <c>Repository</c> (its fields are described in deploy/kustomize/base/crds/repository.yaml). Null is
 /// "absent".</summary>
 public sealed record Repository : IResource
 {
-    /// <summary>Path of all of them; an object's is this, a slash and its name.</summary>
+    /// <summary>The API path of all of them; an object's path is this, a slash and its name.</summary>
     public const string Path = $"apis/{Names.Group}/{Names.Version}/repositories";
 
-    public string ApiVersion { get; init; } = $"{Names.Group}/{Names.Version}";
+    private const string VersionOfAll = $"{Names.Group}/{Names.Version}";
+
+    public string ApiVersion { get; init; } = VersionOfAll;
 
     public string Kind { get; init; } = nameof(Repository);
 
@@ -21,12 +23,42 @@ public sealed record Repository : IResource
     public RepositorySpec? Spec { get; init; }
 
     public RepositoryStatus? Status { get; init; }
+
+    /// <summary>Kuik has written its status; read from the metadata by <see cref="ToKeep"/>, never written. False for a resource of v1 that
+    /// has not been taken up.</summary>
+    [JsonIgnore]
+    public bool IsShown { get; init; }
+
+    /// <summary>The same resource in the form that is kept in memory for thousands of repositories: of its metadata only name, uid and
+    /// versions. The trees of managed fields would be most of it.</summary>
+    /// <param name="share">Returns the one instance of a text that many resources have.</param>
+    public Repository ToKeep(Func<string, string> share) => this with
+    {
+        ApiVersion = VersionOfAll,
+        Kind = nameof(Repository),
+        IsShown = Metadata.ManagedFields?.Any(IsOurStatus) == true,
+        Metadata = Metadata with { ManagedFields = null, Annotations = null, Labels = null },
+        Status = Status is null ? null : Status with
+        {
+            Phase = Status.Phase is null ? null : share(Status.Phase),
+            Conditions = Status.Conditions is null ? null : [.. Status.Conditions.Select(condition => condition with
+            {
+                Type = share(condition.Type),
+                Status = share(condition.Status),
+                Reason = share(condition.Reason),
+                Message = share(condition.Message),
+            })],
+        },
+    };
+
+    private static bool IsOurStatus(ManagedFields entry) =>
+        entry.Manager?.StartsWith(CachedImageManagers.Ours, StringComparison.Ordinal) == true && entry.Owns("status");
 }
 
 /// <summary>The identity of the repository, and the user's choices for it.</summary>
 public sealed record RepositorySpec
 {
-    /// <summary>With its host: <c>docker.io/library/nginx</c>.</summary>
+    /// <summary>Host and path: <c>docker.io/library/nginx</c>.</summary>
     public string? Name { get; init; }
 
     public IReadOnlyList<string>? PullSecretNames { get; init; }
@@ -40,12 +72,13 @@ public sealed record RepositorySpec
     /// <summary>True when only its name is set.</summary>
     [JsonIgnore]
     public bool IsOnlyName =>
-        PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null && UpdateFilters is not { Count: > 0 };
+        PullSecretNames is not { Count: > 0 } && PullSecretsNamespace is null && UpdateInterval is null
+            && UpdateFilters is not { Count: > 0 };
 }
 
 /// <summary>The state of its images.</summary>
 /// <param name="Images">The number of its CachedImages.</param>
-/// <param name="Phase"><c>Ready</c>, <c>Pulling</c> or <c>ErrImagePull</c>.</param>
+/// <param name="Phase"><c>Ready</c>, <c>Pulling</c>, <c>ErrImagePull</c>, or <c>Invalid</c> when its spec cannot be used.</param>
 /// <param name="Conditions">One, of type <c>Ready</c>.</param>
 public sealed record RepositoryStatus(int? Images, string? Phase, IReadOnlyList<ResourceCondition>? Conditions);
 
@@ -56,4 +89,5 @@ public sealed record RepositoryStatus(int? Images, string? Phase, IReadOnlyList<
 /// <param name="Reason">One word.</param>
 /// <param name="Message">One sentence.</param>
 public sealed record ResourceCondition(
-    string Type, string Status, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? LastTransitionTime, string Reason, string Message);
+    string Type, string Status, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? LastTransitionTime, string Reason,
+    string Message);

@@ -7,10 +7,12 @@ namespace Kuik.Oci;
 internal static class AddressKinds
 {
     // The one that most clouds use; then AWS (with its other services for instances), Google, Azure and Alibaba.
-    private static readonly AddressRange[] Metadata = Ranges("169.254.169.254", "fd00:ec2::/32", "fd20:ce::254", "168.63.129.16", "100.100.100.200");
+    private static readonly AddressRange[] Metadata =
+        Ranges("169.254.169.254", "fd00:ec2::/32", "fd20:ce::254", "168.63.129.16", "100.100.100.200");
     private static readonly AddressRange[] LinkLocal = Ranges("169.254.0.0/16", "fe80::/10");
     private static readonly AddressRange[] Loopback = Ranges("127.0.0.0/8", "0.0.0.0/8", "::1");
-    private static readonly AddressRange[] Private = Ranges("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10");
+    private static readonly AddressRange[] Private =
+        Ranges("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10");
 
     private static readonly AddressRange Nat64 = AddressRange.Parse("64:ff9b::/96");
     private static readonly AddressRange Compatible = AddressRange.Parse("::/96");
@@ -27,7 +29,8 @@ internal static class AddressKinds
         bool Holds(AddressRange[] ranges) => ranges.Any(range => range.Contains(meant));
     }
 
-    /// <summary>The IPv4 address that one of IPv6 stands for (mapped, compatible, by way of NAT64), else the address itself, without its scope.</summary>
+    /// <summary>The IPv4 address that one of IPv6 stands for (mapped, compatible, by way of NAT64), else the address itself, without its
+    /// scope.</summary>
     private static IPAddress Meant(IPAddress address)
     {
         if (address.AddressFamily != AddressFamily.InterNetworkV6)

@@ -15,9 +15,12 @@ internal readonly record struct AddressRange
     public IPAddress First => _network.BaseAddress;
 
     /// <exception cref="FormatException">It is neither an address nor a CIDR.</exception>
-    public static AddressRange Parse(string text) => TryParse(text, out var range) ? range : throw new FormatException($"\"{text}\" is no address and no CIDR");
+    public static AddressRange Parse(string text) => TryParse(text, out var range)
+        ? range
+        : throw new FormatException($"\"{text}\" is no address and no CIDR");
 
-    /// <summary>Reads <c>10.1.2.3</c>, <c>10.0.0.0/8</c>, <c>fd00::/8</c>; as everywhere else, <c>10.1.2.3/8</c> is the network that 10.1.2.3 is on.</summary>
+    /// <summary>Reads <c>10.1.2.3</c>, <c>10.0.0.0/8</c>, <c>fd00::/8</c>; as everywhere else, <c>10.1.2.3/8</c> is the network that
+    /// 10.1.2.3 is on.</summary>
     public static bool TryParse(string text, out AddressRange range)
     {
         range = default;

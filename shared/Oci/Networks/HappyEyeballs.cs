@@ -79,7 +79,8 @@ internal static class HappyEyeballs
     }
 
     private static async Task<Stream> Attempt(
-        IPAddress address, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeSpan limit, TimeProvider time, CancellationToken ct)
+        IPAddress address, Func<IPAddress, CancellationToken, Task<Stream>> connect, TimeSpan limit, TimeProvider time,
+        CancellationToken ct)
     {
         using var deadline = new CancellationTokenSource(limit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, ct);

@@ -4,8 +4,9 @@ using System.Net;
 namespace Kuik.Oci;
 
 /// <summary>
-/// One entry of <c>no_proxy</c>. As in Go: a name means itself and what is below it, <c>.name</c> and <c>*.name</c> only what is below; an address or a CIDR
-/// means literal addresses (names are not looked up); <c>:port</c> behind a name or address restricts it; <c>*</c> means everything.
+/// One entry of <c>no_proxy</c>. As in Go: a name means itself and what is below it, <c>.name</c> and <c>*.name</c> only what is below; an
+/// address or a CIDR means literal addresses (names are not looked up); <c>:port</c> behind a name or address restricts it; <c>*</c> means
+/// everything.
 /// </summary>
 internal sealed class NoProxyEntry
 {

@@ -11,7 +11,8 @@ namespace Kuik.Oci;
 public sealed class ProxyRules : IWebProxy, ICredentials
 {
     private static readonly NoProxyEntry[] Always =
-        [.. NoProxyEntry.ReadAll("localhost, 127.0.0.0/8, 0.0.0.0, ::1, ::, 169.254.0.0/16, fe80::/10, .svc, .cluster.local, kubernetes.default")];
+        [.. NoProxyEntry.ReadAll(
+            "localhost, 127.0.0.0/8, 0.0.0.0, ::1, ::, 169.254.0.0/16, fe80::/10, .svc, .cluster.local, kubernetes.default")];
 
     /// <summary>No proxy at all.</summary>
     public static readonly ProxyRules None = new(null, null, []);
@@ -38,7 +39,9 @@ public sealed class ProxyRules : IWebProxy, ICredentials
         KeyValuePair<string, string?> Either(string name)
         {
             var upper = name.ToUpperInvariant();
-            return string.IsNullOrWhiteSpace(variable(name)) ? KeyValuePair.Create(upper, variable(upper)) : KeyValuePair.Create(name, variable(name));
+            return string.IsNullOrWhiteSpace(variable(name))
+                ? KeyValuePair.Create(upper, variable(upper))
+                : KeyValuePair.Create(name, variable(name));
         }
     }
 
@@ -55,7 +58,8 @@ public sealed class ProxyRules : IWebProxy, ICredentials
     NetworkCredential? ICredentials.GetCredential(Uri uri, string authType) =>
         authType == "Basic" ? new[] { _http, _https }.FirstOrDefault(proxy => proxy?.Address == uri)?.Credential : null;
 
-    ICredentials? IWebProxy.Credentials { get => this; set => throw new NotSupportedException("credentials come with the proxy's address"); }
+    ICredentials? IWebProxy.Credentials { get => this; set =>
+        throw new NotSupportedException("credentials come with the proxy's address"); }
 
     private bool IsNear(Uri destination)
     {
@@ -80,7 +84,8 @@ internal sealed record ProxyAddress(Uri Address, NetworkCredential? Credential)
             return null;
         if (!Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out var address)
             || address.Scheme is not ("http" or "https") || address.PathAndQuery != "/" || address.Fragment.Length > 0)
-            throw new InvalidSettingException(variable.Key, WithoutUser(text), "host:port, or http:// or https:// and [user:password@]host[:port], with special characters of a password as %-escapes");
+            throw new InvalidSettingException(variable.Key, WithoutUser(text),
+                "host:port, or http:// or https:// and [user:password@]host[:port], with special characters of a password as %-escapes");
         var parts = address.UserInfo.Split(':', 2).Select(Uri.UnescapeDataString).ToList();
         var credential = address.UserInfo.Length == 0 ? null : new NetworkCredential(parts[0], parts.ElementAtOrDefault(1) ?? "");
         return new ProxyAddress(new Uri(address.GetLeftPart(UriPartial.Scheme) + address.Authority), credential);

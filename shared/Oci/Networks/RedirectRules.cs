@@ -13,8 +13,8 @@ namespace Kuik.Oci;
 public sealed class RedirectRules
 {
     /// <summary>
-    /// Private and loopback addresses that every registry may send us to: names of hosts, addresses or CIDRs. Default none. Link-local and metadata
-    /// addresses are never among them.
+    /// Private and loopback addresses that every registry may send us to: names of hosts, addresses or CIDRs. Default none. Link-local and
+    /// metadata addresses are never among them.
     /// </summary>
     public const string AllowedKey = "Kuik:AllowedPrivateAddresses";
 
@@ -30,12 +30,14 @@ public sealed class RedirectRules
     {
         foreach (var entry in allowed)
         {
-            if (AddressRange.TryParse(entry, out var range) && AddressKinds.Classify(range.First) is not (AddressKind.LinkLocal or AddressKind.Metadata))
+            if (AddressRange.TryParse(entry, out var range)
+                && AddressKinds.Classify(range.First) is not (AddressKind.LinkLocal or AddressKind.Metadata))
                 _ranges.Add(range);
             else if (Uri.CheckHostName(entry) == UriHostNameType.Dns && !MetadataNames.Contains(entry.ToLowerInvariant()))
                 _names.Add(entry);
             else
-                throw new InvalidSettingException(AllowedKey, entry, "the name of a host, an address or a CIDR, and none that is link-local or for metadata");
+                throw new InvalidSettingException(AllowedKey, entry,
+                    "the name of a host, an address or a CIDR, and none that is link-local or for metadata");
         }
     }
 
@@ -88,5 +90,6 @@ public sealed class RedirectRules
             : null;
     }
 
-    private bool IsAllowed(string host, IPAddress address) => _names.Contains(host.TrimEnd('.')) || _ranges.Any(range => range.Contains(address));
+    private bool IsAllowed(string host, IPAddress address) =>
+        _names.Contains(host.TrimEnd('.')) || _ranges.Any(range => range.Contains(address));
 }

@@ -20,7 +20,8 @@ public sealed record RegistryNetwork
     /// <summary>Where a registry may send us. Default: as with nothing allowed; null: anywhere.</summary>
     public RedirectRules? Redirects { get; init; } = new([]);
 
-    /// <summary>Why an address is never asked, whether a reference names it or a registry sends us there; null when it may be. Default: all may.</summary>
+    /// <summary>Why an address is never asked, whether a reference names it or a registry sends us there; null when it may be. Default: all
+    /// may.</summary>
     public Func<Uri, string?> Denied { get; init; } = _ => null;
 
     /// <summary>Blobs that come from or go to one host (with its port) at a time. Default 64; further ones wait.</summary>
@@ -46,7 +47,8 @@ public sealed record RegistryNetwork
 
     internal static async Task<Stream> ConnectByTcp(IPEndPoint to, CancellationToken stop)
     {
-        var address = to.Address.IsIPv4MappedToIPv6 ? to.Address.MapToIPv4() : to.Address;   // a socket of one family takes no address of the other
+        // a socket of one family takes no address of the other
+        var address = to.Address.IsIPv4MappedToIPv6 ? to.Address.MapToIPv4() : to.Address;
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {

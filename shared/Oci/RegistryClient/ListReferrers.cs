@@ -18,11 +18,14 @@ public static partial class ListReferrers
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
     /// <returns>An index: as the registry sent it where it is one page. Null when the registry does not have this API.</returns>
-    /// <exception cref="RegistryException">It could not be had; a registry without this API may also say <see cref="RegistryErrorKind.Gone"/>.</exception>
-    public static async Task<Manifest?> GetReferrers(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
+    /// <exception cref="RegistryException">It could not be had; a registry without this API may also say
+    /// <see cref="RegistryErrorKind.Gone"/>.</exception>
+    public static async Task<Manifest?> GetReferrers(this RegistryClient client, RegistryRepository repository, string digest,
+        RegistryCredential? credential, CancellationToken stop)
     {
         var pages = new List<byte[]>();
-        var first = new RegistryCall(HttpMethod.Get, repository, "referrers/" + digest) { Credential = credential, Accept = [MediaTypes.OciIndex] };
+        var first = new RegistryCall(HttpMethod.Get, repository, "referrers/" + digest)
+            { Credential = credential, Accept = [MediaTypes.OciIndex] };
         for (var call = first; ;)
         {
             if (await GetPage(client, call, stop) is not { } page)
@@ -43,7 +46,9 @@ public static partial class ListReferrers
         {
             answer = await client.Send(call, stop);
         }
-        catch (RegistryException e) when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable or HttpStatusCode.NotImplemented)
+        catch (RegistryException e)
+            when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable
+                or HttpStatusCode.NotImplemented)
         {
             return null;
         }
@@ -60,18 +65,22 @@ public static partial class ListReferrers
     /// <summary>The address of the next page, at the registry itself and below the repository: no other is followed.</summary>
     private static Uri? NextOf(RegistryClient client, HttpResponseMessage answer, Uri address, RegistryRepository repository)
     {
-        if (!answer.Headers.NonValidated.TryGetValues("Link", out var links) || Next().Match(links.ToString()) is not { Success: true } match)
+        if (!answer.Headers.NonValidated.TryGetValues("Link", out var links)
+            || Next().Match(links.ToString()) is not { Success: true } match)
             return null;
         try
         {
             var next = UriReference.Resolve(address, match.Groups[1].Value);
-            return next.PathAndQuery.StartsWith($"/v2/{repository.Name}/referrers/", StringComparison.Ordinal) && !HasDots(next.AbsolutePath)
+            return next.PathAndQuery.StartsWith($"/v2/{repository.Name}/referrers/", StringComparison.Ordinal)
+                && !HasDots(next.AbsolutePath)
                 ? UriReference.Resolve(client.AddressOf(repository.Host), next.PathAndQuery)
-                : throw RegistryException.Unusable(HttpMethod.Get, address, $"its next page is said to be {RegistryException.Show(next)}", isTransient: false);
+                : throw RegistryException.Unusable(HttpMethod.Get, address, $"its next page is said to be {RegistryException.Show(next)}",
+                    isTransient: false);
         }
         catch (UriFormatException e)
         {
-            throw RegistryException.Unusable(HttpMethod.Get, address, $"its next page cannot be asked for: of its address, {e.Message}", isTransient: false);
+            throw RegistryException.Unusable(HttpMethod.Get, address, $"its next page cannot be asked for: of its address, {e.Message}",
+                isTransient: false);
         }
     }
 
@@ -80,7 +89,8 @@ public static partial class ListReferrers
         path.Replace("%2e", ".", StringComparison.OrdinalIgnoreCase).Split('/').Any(segment => segment is "." or "..");
 
     private static RegistryException TooLong(RegistryRepository repository, string digest) =>
-        new(RegistryErrorKind.Broken, $"what refers to {repository}@{digest} is listed on more than {MostPages} pages or in more than 4 MiB", isTransient: false);
+        new(RegistryErrorKind.Broken,
+            $"what refers to {repository}@{digest} is listed on more than {MostPages} pages or in more than 4 MiB", isTransient: false);
 
     /// <summary>One page as it came; of several, the first one's words with the entries of all.</summary>
     private static Manifest Joined(RegistryRepository repository, string digest, List<byte[]> pages)
@@ -91,14 +101,17 @@ public static partial class ListReferrers
             if (pages.Count > 1)
             {
                 var list = UntrustedJson.ParseNode(index) as JsonObject ?? [];
-                list["manifests"] = new JsonArray([.. pages.SelectMany(page => UntrustedJson.ParseNode(page)?["manifests"] as JsonArray ?? []).Select(entry => entry?.DeepClone())]);
+                list["manifests"] = new JsonArray(
+                    [.. pages.SelectMany(page => UntrustedJson.ParseNode(page)?["manifests"] as JsonArray ?? [])
+                        .Select(entry => entry?.DeepClone())]);
                 index = Encoding.UTF8.GetBytes(list.ToJsonString());
             }
             return new Manifest(index, MediaTypes.OciIndex, Digest.Sha256(index));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new RegistryException(RegistryErrorKind.Broken, $"the list of what refers to {repository}@{digest} cannot be read: {e.Message}", isTransient: false, inner: e);
+            throw new RegistryException(RegistryErrorKind.Broken,
+                $"the list of what refers to {repository}@{digest} cannot be read: {e.Message}", isTransient: false, inner: e);
         }
     }
 

@@ -22,9 +22,11 @@ public static class PullFromRegistry
     /// <param name="stop">Ends it.</param>
     /// <exception cref="RegistryException">It could not be had, is larger than 4 MiB, is no manifest, or is not
     /// what its digest says.</exception>
-    public static async Task<Manifest> GetManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
+    public static async Task<Manifest> GetManifest(this RegistryClient client, RegistryRepository repository, string target,
+        RegistryCredential? credential, CancellationToken stop)
     {
-        var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.OriginManifests };
+        var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target)
+            { Credential = credential, Accept = MediaTypes.OriginManifests };
         var answer = await client.Send(call, stop);
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
@@ -58,9 +60,11 @@ public static class PullFromRegistry
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
     /// <exception cref="RegistryException">The registry wants fewer requests.</exception>
-    public static async Task<ManifestHead?> HeadManifest(this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
+    public static async Task<ManifestHead?> HeadManifest(this RegistryClient client, RegistryRepository repository, string target,
+        RegistryCredential? credential, CancellationToken stop)
     {
-        var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.OriginManifests };
+        var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target)
+            { Credential = credential, Accept = MediaTypes.OriginManifests };
         using var answer = await TryHead(client, call, stop);
         return answer is { StatusCode: HttpStatusCode.OK }
             ? new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer))
@@ -72,7 +76,8 @@ public static class PullFromRegistry
     public static async Task<ManifestHead> ResolveManifest(
         this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
-        var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target) { Credential = credential, Accept = MediaTypes.Manifests };
+        var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target)
+            { Credential = credential, Accept = MediaTypes.Manifests };
         using var answer = await client.Send(call, stop);
         return new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer));
     }
@@ -86,9 +91,11 @@ public static class PullFromRegistry
     /// <param name="credential">Null for none.</param>
     /// <param name="stop">Ends it.</param>
     /// <exception cref="RegistryException">It could not be had, or another part came.</exception>
-    public static async Task<BlobBody> OpenBlob(this RegistryClient client, RegistryRepository repository, string digest, RangeHeaderValue? range, RegistryCredential? credential, CancellationToken stop)
+    public static async Task<BlobBody> OpenBlob(this RegistryClient client, RegistryRepository repository, string digest,
+        RangeHeaderValue? range, RegistryCredential? credential, CancellationToken stop)
     {
-        var answer = await client.Send(new RegistryCall(HttpMethod.Get, repository, "blobs/" + digest) { Credential = credential, Range = range }, stop);
+        var answer = await client.Send(new RegistryCall(HttpMethod.Get, repository, "blobs/" + digest)
+            { Credential = credential, Range = range }, stop);
         var headers = answer.Content.Headers;
         if (answer.StatusCode != HttpStatusCode.PartialContent)
             return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, null);
@@ -117,7 +124,8 @@ public static class PullFromRegistry
     /// the answer to a GET does.
     /// </summary>
     /// <inheritdoc cref="OpenBlob"/>
-    public static async Task<long?> HeadBlob(this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
+    public static async Task<long?> HeadBlob(this RegistryClient client, RegistryRepository repository, string digest,
+        RegistryCredential? credential, CancellationToken stop)
     {
         var call = new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential };
         using (var answer = await TryHead(client, call, stop))
@@ -141,7 +149,8 @@ public static class PullFromRegistry
     {
         try
         {
-            using var _ = await client.Send(new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential }, stop);
+            using var _ = await client.Send(new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential },
+                stop);
             return true;
         }
         catch (RegistryException e) when (e.Kind == RegistryErrorKind.Gone)
@@ -174,5 +183,6 @@ public static class PullFromRegistry
     private static long? LengthOf(HttpResponseMessage head) => head.Content.Headers.ContentLength is > 0 and var length ? length : null;
 
     private static string? DigestOf(HttpResponseMessage answer) =>
-        answer.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values) && Contracts.ImageReference.IsDigest(values.ToString()) ? values.ToString() : null;
+        answer.Headers.NonValidated.TryGetValues("Docker-Content-Digest", out var values)
+            && Contracts.ImageReference.IsDigest(values.ToString()) ? values.ToString() : null;
 }

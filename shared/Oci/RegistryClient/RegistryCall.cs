@@ -45,5 +45,7 @@ public sealed record RegistryCall(HttpMethod Method, RegistryRepository Reposito
 
     /// <summary>The scopes of a token for this call.</summary>
     internal IEnumerable<string> Scopes =>
-        AlsoPullFrom is null ? [$"repository:{Repository.Name}:{Actions}"] : [$"repository:{Repository.Name}:{Actions}", $"repository:{AlsoPullFrom}:pull"];
+        AlsoPullFrom is null
+            ? [$"repository:{Repository.Name}:{Actions}"]
+            : [$"repository:{Repository.Name}:{Actions}", $"repository:{AlsoPullFrom}:pull"];
 }

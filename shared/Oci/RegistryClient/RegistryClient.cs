@@ -47,7 +47,8 @@ public sealed class RegistryClient : IDisposable
     /// <param name="denied">See <see cref="RegistryNetwork.Denied"/>; null: all may be asked.</param>
     /// <exception cref="InvalidSettingException">One of them is not accepted.</exception>
     public static RegistryClient From(IConfiguration configuration, TimeProvider time, Func<Uri, string?>? denied = null) =>
-        new(RegistryEndpoints.From(configuration), TrustedCertificates.From(configuration), time, RegistryNetwork.From(configuration) with { Denied = denied ?? (_ => null) });
+        new(RegistryEndpoints.From(configuration), TrustedCertificates.From(configuration), time,
+            RegistryNetwork.From(configuration) with { Denied = denied ?? (_ => null) });
 
     /// <summary>How long a body may bring nothing before it counts as stalled.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(60);
@@ -175,7 +176,8 @@ public sealed class RegistryClient : IDisposable
     /// the answer before: a registry's 404 is not made a 401 by a token that does not help.
     /// </summary>
     private RegistryException Refuse(
-        RegistryCall call, HttpResponseMessage answer, RegistryException error, CallAuthorization authorization, RegistryException? beforePing)
+        RegistryCall call, HttpResponseMessage answer, RegistryException error, CallAuthorization authorization,
+        RegistryException? beforePing)
     {
         Answered?.Invoke(call, answer);
         if (authorization.Failure is { } atTokenServer)
@@ -194,11 +196,13 @@ public sealed class RegistryClient : IDisposable
             var next = UriReference.Resolve(address, location);
             var mayBePlain = address.Scheme == "http" || !_endpoints.Of(call.Repository.Host).IsVerified;
             return next.Scheme == "https" || (next.Scheme == "http" && mayBePlain) ? next
-                : throw RegistryException.Unusable(call.Method, address, $"a redirect from TLS to {RegistryException.Show(next)} is refused", isTransient: false);
+                : throw RegistryException.Unusable(call.Method, address,
+                    $"a redirect from TLS to {RegistryException.Show(next)} is refused", isTransient: false);
         }
         catch (UriFormatException e)
         {
-            throw RegistryException.Unusable(call.Method, address, $"a redirect that cannot be followed: of its address, {e.Message}", isTransient: false);
+            throw RegistryException.Unusable(call.Method, address, $"a redirect that cannot be followed: of its address, {e.Message}",
+                isTransient: false);
         }
     }
 }

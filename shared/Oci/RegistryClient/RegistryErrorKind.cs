@@ -6,7 +6,8 @@ public enum RegistryErrorKind
     /// <summary>It has no such repository, manifest or blob (404, 410).</summary>
     Gone,
 
-    /// <summary>Denied to this caller, or to all, until a person changes something (401, 402, 403, Harbor's policies with 412, 451; a rejected token with 400).</summary>
+    /// <summary>Denied to this caller, or to all, until a person changes something (401, 402, 403, Harbor's policies with 412, 451; a
+    /// rejected token with 400).</summary>
     Refused,
 
     /// <summary>It wants fewer requests (429, or another status with that code).</summary>

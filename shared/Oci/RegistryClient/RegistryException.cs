@@ -16,8 +16,10 @@ public sealed class RegistryException : Exception
     /// <summary>How long an error's body is read, in all: the status decides, and the body is only quoted.</summary>
     private static readonly TimeSpan BodyLimit = TimeSpan.FromSeconds(5);
 
-    /// <summary>Error codes of a 400 that stands for a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from token servers.</summary>
-    private static readonly string[] TokenIsRejected = ["UNAUTHORIZED", "DENIED", "invalid_grant", "invalid_client", "unauthorized_client", "access_denied"];
+    /// <summary>Error codes of a 400 that stands for a 401: the distribution's codes from ECR Public, OAuth 2's (RFC 6749 section 5.2) from
+    /// token servers.</summary>
+    private static readonly string[] TokenIsRejected =
+        ["UNAUTHORIZED", "DENIED", "invalid_grant", "invalid_client", "unauthorized_client", "access_denied"];
 
     /// <summary>The longest window of a rate limit that is known, Docker Hub's, is six hours.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromHours(24);
@@ -31,7 +33,8 @@ public sealed class RegistryException : Exception
     /// <summary>The same of a body that is no error of a registry: what asks may not be meant to read it.</summary>
     private const int LongestForeignQuote = 80;
 
-    public RegistryException(RegistryErrorKind kind, string message, HttpStatusCode? status = null, TimeSpan? retryAfter = null, bool? isTransient = null, Exception? inner = null)
+    public RegistryException(RegistryErrorKind kind, string message, HttpStatusCode? status = null, TimeSpan? retryAfter = null,
+        bool? isTransient = null, Exception? inner = null)
         : base(PlainText.Of(message), inner)
     {
         (Kind, Status, RetryAfter) = (kind, status, retryAfter);
@@ -87,7 +90,8 @@ public sealed class RegistryException : Exception
         new(RegistryErrorKind.Broken, $"{method} {Show(address)}: {what}", isTransient: isTransient);
 
     /// <summary>Scheme, host, port and path: all of an address that is no secret.</summary>
-    internal static string Show(Uri address) => address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
+    internal static string Show(Uri address) =>
+        address.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped) + address.AbsolutePath;
 
     /// <summary>
     /// The wait of Retry-After. A time is interpreted by the response's own clock, which may differ from ours; so are seconds that are a
@@ -154,20 +158,25 @@ public sealed class RegistryException : Exception
     }
 
     /// <summary>The distribution's error codes and messages if the body has them, else its beginning, in one line.</summary>
-    internal static string Quote(byte[] body) => Read(body, errors => Cap(string.Join("; ", errors.Select(e => $"{e.Code} {e.Message}".Trim()))))
+    internal static string Quote(byte[] body) =>
+        Read(body, errors => Cap(string.Join("; ", errors.Select(e => $"{e.Code} {e.Message}".Trim()))))
         ?? Cap(Encoding.UTF8.GetString(body), LongestForeignQuote);
 
     private static List<string> Codes(byte[] body) => Read(body, errors => errors.Select(e => e.Code).ToList()) ?? [];
 
-    /// <summary>The errors of the distribution's form, or the one of OAuth 2's with its description; null when the body is neither.</summary>
+    /// <summary>The errors of the distribution's form, or the one of OAuth 2's with its description; null when the body is
+    /// neither.</summary>
     private static T? Read<T>(byte[] body, Func<IEnumerable<(string Code, string Message)>, T> read) where T : class
     {
         try
         {
             using var json = UntrustedJson.ParseDocument(body);
-            if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("errors", out var errors) && errors.ValueKind == JsonValueKind.Array)
+            if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("errors", out var errors)
+                && errors.ValueKind == JsonValueKind.Array)
                 return read(errors.EnumerateArray().Select(e => (Text(e, "code"), Text(e, "message"))));
-            return Text(json.RootElement, "error") is { Length: > 0 } code ? read([(code, Text(json.RootElement, "error_description"))]) : null;
+            return Text(json.RootElement, "error") is { Length: > 0 } code
+                ? read([(code, Text(json.RootElement, "error_description"))])
+                : null;
         }
         catch (JsonException)
         {
@@ -176,7 +185,9 @@ public sealed class RegistryException : Exception
     }
 
     private static string Text(JsonElement error, string name) =>
-        error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
+        error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()!
+            : "";
 
     private static string Cap(string text, int longest = LongestQuote)
     {

@@ -146,7 +146,8 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         var credential = _isElsewhere ? null : call.Credential;
         if (credential is { RegistryToken: { Length: > 0 } given })
             return given.AsSpan().ContainsAnyExceptInRange('!', '~')
-                ? throw new RegistryException(RegistryErrorKind.Refused, $"the registry token for {call.Repository.Host} in the pull secret is none: no header can hold it")
+                ? throw new RegistryException(RegistryErrorKind.Refused,
+                    $"the registry token for {call.Repository.Host} in the pull secret is none: no header can hold it")
                 : (new AuthenticationHeaderValue("Bearer", given), false);
         if (challenge.Scheme == "basic")
             return (credential?.ToBasic(), false);

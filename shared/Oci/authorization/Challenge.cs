@@ -16,7 +16,8 @@ public sealed record Challenge(string Scheme, IReadOnlyDictionary<string, string
     /// Reads the challenges of a header, of which there may be several in one value. An unreadable part ends the list: a server's
     /// mistake must not hide the challenges before it.
     /// </summary>
-    /// <param name="header">For example <c>Bearer realm="https://auth.example/token",service="registry",scope="repository:a/b:pull"</c>.</param>
+    /// <param name="header">For example <c>Bearer
+    /// realm="https://auth.example/token",service="registry",scope="repository:a/b:pull"</c>.</param>
     public static IReadOnlyList<Challenge> Parse(string header)
     {
         var challenges = new List<Challenge>();

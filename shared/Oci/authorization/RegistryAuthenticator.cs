@@ -54,7 +54,8 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
             if ((int)answer.StatusCode < 500)
                 return [];
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException or ForbiddenAddressException or RegistryException)
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException or ForbiddenAddressException
+            or RegistryException)
         {
             // The answer about the repository itself stands.
         }

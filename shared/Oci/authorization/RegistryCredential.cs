@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Kuik.Oci;
 
-/// <summary>The credential of one pull secret for one registry. Never written to a log: <see cref="ToString"/> shows nothing of it.</summary>
+/// <summary>The credential of one pull secret for one registry. Never written to a log: <see cref="ToString"/> shows nothing of
+/// it.</summary>
 /// <param name="Username">Empty when there is only a token.</param>
 /// <param name="Password">A password or an access key.</param>
 /// <param name="IdentityToken">A refresh token for the registry's token server; null when there is none.</param>
@@ -20,5 +21,8 @@ public sealed record RegistryCredential(string Username, string Password, string
 
     /// <summary>Username and password as a header holds them; null without a username.</summary>
     internal AuthenticationHeaderValue? ToBasic() =>
-        Username.Length == 0 ? null : new AuthenticationHeaderValue("Basic", Convert.ToBase64String((IsUtf8 ? Encoding.UTF8 : Encoding.Latin1).GetBytes($"{Username}:{Password}")));
+        Username.Length == 0
+            ? null
+            : new AuthenticationHeaderValue("Basic",
+                Convert.ToBase64String((IsUtf8 ? Encoding.UTF8 : Encoding.Latin1).GetBytes($"{Username}:{Password}")));
 }

@@ -48,7 +48,8 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         var endpoint = endpoints.Of(wanted.Host);
         var realm = RealmOf(wanted, endpoint.Address);
         if (realm.Scheme == "http" && wanted.Credential is not null && endpoint is { IsVerified: true, Address.Scheme: "https" })
-            throw new RegistryException(RegistryErrorKind.Refused, $"{wanted.Host} names a token server without TLS, {RegistryException.Show(realm)}: credentials are not sent there");
+            throw new RegistryException(RegistryErrorKind.Refused,
+                $"{wanted.Host} names a token server without TLS, {RegistryException.Show(realm)}: credentials are not sent there");
 
         // 2. The credential: an identity token by POST, a password by Basic, or nothing.
         var scopes = wanted.Scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(scope => KeyValuePair.Create("scope", scope));
@@ -80,7 +81,8 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         }
         catch (ForbiddenAddressException e)
         {
-            throw new RegistryException(RegistryErrorKind.Broken, $"{wanted.Host} names a token server, {RegistryException.Show(realm)}, that is refused: {e.Message}", isTransient: false);
+            throw new RegistryException(RegistryErrorKind.Broken,
+                $"{wanted.Host} names a token server, {RegistryException.Show(realm)}, that is refused: {e.Message}", isTransient: false);
         }
         catch (JsonException e)
         {
@@ -93,7 +95,8 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         var cause = "its realm is no http or https address";
         try
         {
-            if (wanted.Realm.Contains("://", StringComparison.Ordinal) && UriReference.Resolve(registry, wanted.Realm) is { Scheme: "http" or "https" } realm)
+            if (wanted.Realm.Contains("://", StringComparison.Ordinal)
+                && UriReference.Resolve(registry, wanted.Realm) is { Scheme: "http" or "https" } realm)
                 return realm;
         }
         catch (UriFormatException e)
@@ -116,7 +119,8 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         // OAuth2 has one scope field, its parts separated by spaces.
         var byName = fields.GroupBy(f => f.Key).Select(g => KeyValuePair.Create(g.Key, string.Join(' ', g.Select(f => f.Value))));
         var request = RegistryRequest.Create(HttpMethod.Post, realm);
-        request.Content = new FormUrlEncodedContent([.. byName, new("grant_type", "refresh_token"), new("client_id", "kuik"), new("refresh_token", identity)]);
+        request.Content = new FormUrlEncodedContent(
+            [.. byName, new("grant_type", "refresh_token"), new("client_id", "kuik"), new("refresh_token", identity)]);
         return request;
     }
 
@@ -127,18 +131,22 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
         var value = Text(answer, "token") ?? Text(answer, "access_token");
         if (value is null || value.AsSpan().ContainsAnyExceptInRange('!', '~'))   // it has to fit into a header
             return null;
-        var lifetime = answer.TryGetProperty("expires_in", out var seconds) && seconds.ValueKind == JsonValueKind.Number && seconds.TryGetDouble(out var number) && number is > 0 and < 1e9
+        var lifetime = answer.TryGetProperty("expires_in", out var seconds) && seconds.ValueKind == JsonValueKind.Number
+            && seconds.TryGetDouble(out var number) && number is > 0 and < 1e9
             ? TimeSpan.FromSeconds(number) : DefaultLifetime;
         return new Token(value, time.GetUtcNow() + lifetime * 0.9);   // so that it does not expire under way
     }
 
     private static string? Text(JsonElement answer, string name) =>
-        answer.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
+        answer.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text
+            ? text
+            : null;
 
     private void Forget()
     {
         foreach (var entry in _tokens)
-            if (entry.Value.Value is { IsCompleted: true } ended && (!ended.IsCompletedSuccessfully || ended.Result.ExpiresAt <= time.GetUtcNow()))
+            if (entry.Value.Value is { IsCompleted: true } ended
+                && (!ended.IsCompletedSuccessfully || ended.Result.ExpiresAt <= time.GetUtcNow()))
                 _tokens.TryRemove(entry);
         if (_tokens.Count >= MostTokens)
             _tokens.Clear();

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Kuik.Oci;
 
 /// <summary>
-/// The small manifests that Kuik keeps in the cache registry beside the images: wrappers of indexes, checksums, tombstones. They are told apart by their artifact type
-/// (OCI image-spec, manifest.md, "Guidelines for Artifact Usage").
+/// The small manifests that Kuik keeps in the cache registry beside the images: wrappers of indexes, checksums, tombstones. They are told
+/// apart by their artifact type (OCI image-spec, manifest.md, "Guidelines for Artifact Usage").
 /// </summary>
 public static class ArtifactManifest
 {
@@ -36,7 +36,9 @@ public static class ArtifactManifest
             var reader = new Utf8JsonReader(manifest);
             while (reader.Read())
                 if (reader.CurrentDepth == 1 && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("artifactType"u8))
-                    return reader.Read() && reader.TokenType == JsonTokenType.String && reader.ValueSpan.StartsWith(Ours) ? reader.GetString() : null;
+                    return reader.Read() && reader.TokenType == JsonTokenType.String && reader.ValueSpan.StartsWith(Ours)
+                        ? reader.GetString()
+                        : null;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

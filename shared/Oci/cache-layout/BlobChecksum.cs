@@ -34,7 +34,8 @@ public sealed record BlobChecksum(string Digest, long Size, string Xxh128)
         try
         {
             return UntrustedJson.ParseNode(manifest)?["annotations"] is { } said
-                && (string?)said["digest"] is { } digest && long.TryParse((string?)said["size"], out var size) && (string?)said["xxh128"] is { Length: 32 } sum
+                && (string?)said["digest"] is { } digest && long.TryParse((string?)said["size"], out var size)
+                && (string?)said["xxh128"] is { Length: 32 } sum
                 ? new BlobChecksum(digest, size, sum)
                 : null;
         }

@@ -15,7 +15,8 @@ public static partial class CacheTags
     private const string Checking = "kuik-sum-sha256-";
     private static readonly string[] Endings = ["", ".sig", ".att", ".sbom"];
 
-    /// <summary>On every stored manifest, and on the wrapper of an index: <c>kuik-sha256-&lt;hex&gt;</c> of the digest that the origin serves.</summary>
+    /// <summary>On every stored manifest, and on the wrapper of an index: <c>kuik-sha256-&lt;hex&gt;</c> of the digest that the origin
+    /// serves.</summary>
     public static string OfManifest(string digest) => Held + Hex(digest);
 
     /// <summary>The tag that keeps an image that is named by digest alone: a root like any other tag.</summary>
@@ -40,11 +41,15 @@ public static partial class CacheTags
 
     /// <summary>The digest behind a tag of <see cref="OfManifest"/> or <see cref="OfPin"/>; null for any other tag.</summary>
     public static string? DigestOf(string tag) =>
-        IsHold(tag) ? "sha256:" + tag[Held.Length..] : tag.StartsWith(Pinned, StringComparison.Ordinal) ? "sha256:" + tag[Pinned.Length..] : null;
+        IsHold(tag)
+            ? "sha256:" + tag[Held.Length..]
+            : tag.StartsWith(Pinned, StringComparison.Ordinal)
+            ? "sha256:" + tag[Pinned.Length..]
+            : null;
 
     /// <summary>
-    /// The tags under which clients look for the referrers of a manifest: the referrers tag (distribution-spec, "Referrers Tag Schema"), first,
-    /// and cosign's. None for a sha512, which cosign has no tags for.
+    /// The tags under which clients look for the referrers of a manifest: the referrers tag (distribution-spec, "Referrers Tag Schema"),
+    /// first, and cosign's. None for a sha512, which cosign has no tags for.
     /// </summary>
     public static IReadOnlyList<string> OfReferrers(string digest) =>
         digest.StartsWith("sha256:", StringComparison.Ordinal) ? [.. Endings.Select(ending => digest.Replace(':', '-') + ending)] : [];
@@ -57,13 +62,17 @@ public static partial class CacheTags
 
     /// <summary>The digest of the manifest that a tag of <see cref="OfCopiedReferrer"/> belongs to; null for any other tag.</summary>
     public static string? SubjectOf(string tag) =>
-        tag.StartsWith(CopiedReferrer, StringComparison.Ordinal) && OfCopiedReferrer(tag[CopiedReferrer.Length..]) is not null ? $"sha256:{tag.AsSpan(CopiedReferrer.Length + 7, 64)}" : null;
+        tag.StartsWith(CopiedReferrer, StringComparison.Ordinal) && OfCopiedReferrer(tag[CopiedReferrer.Length..]) is not null
+            ? $"sha256:{tag.AsSpan(CopiedReferrer.Length + 7, 64)}"
+            : null;
 
     /// <summary>True for one of Kuik's own tags, which no listing shows and no client can pull.</summary>
     public static bool IsOurs(string tag) => DigestOf(tag) is not null || SubjectOf(tag) is not null || IsChecksum(tag);
 
     // A tag has at most 128 characters: a sha512 (128 hex digits) is told apart by its first 100, after "512-".
-    private static string Hex(string digest) => digest.StartsWith("sha256:", StringComparison.Ordinal) ? digest[7..] : "512-" + digest[7..107];
+    private static string Hex(string digest) => digest.StartsWith("sha256:", StringComparison.Ordinal)
+        ? digest[7..]
+        : "512-" + digest[7..107];
 
     [GeneratedRegex(@"\Asha256-[0-9a-f]{64}(\.sig|\.att|\.sbom)?\z")]
     private static partial Regex ReferrerTag();

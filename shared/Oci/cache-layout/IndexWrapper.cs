@@ -15,7 +15,8 @@ public sealed record IndexWrapper(string Digest, string MediaType, long Size)
     /// <summary>The artifact type (OCI image-spec, manifest.md) that marks a wrapper.</summary>
     public const string ArtifactType = "application/vnd.enix.kuik.index.v1+json";
 
-    /// <summary>The wrapper's manifest, always the same bytes for the same index. Its media type is <see cref="MediaTypes.OciManifest"/>.</summary>
+    /// <summary>The wrapper's manifest, always the same bytes for the same index. Its media type is
+    /// <see cref="MediaTypes.OciManifest"/>.</summary>
     public byte[] ToManifest() => ArtifactManifest.Write(
         ArtifactType, layers: $$"""[{"mediaType":"{{MediaType}}","digest":"{{Digest}}","size":{{Size}}}]""");
 
@@ -27,7 +28,8 @@ public sealed record IndexWrapper(string Digest, string MediaType, long Size)
         try
         {
             return UntrustedJson.ParseNode(manifest)?["layers"] is JsonArray { Count: 1 } layers && layers[0] is { } index
-                && (string?)index["digest"] is { } digest && (string?)index["mediaType"] is { } type && MediaTypes.IsIndex(type) && (long?)index["size"] is { } size
+                && (string?)index["digest"] is { } digest && (string?)index["mediaType"] is { } type && MediaTypes.IsIndex(type)
+                && (long?)index["size"] is { } size
                 ? new IndexWrapper(digest, type, size)
                 : null;
         }

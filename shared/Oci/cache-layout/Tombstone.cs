@@ -1,8 +1,8 @@
 namespace Kuik.Oci;
 
 /// <summary>
-/// The manifest that image-fetcher puts under a tag of a registry that deletes manifests by digest only (distribution 2.8), to delete it in the next step: no other tag has these bytes, so
-/// that this one goes alone. Where one is left over by a crash, its image counts as absent.
+/// The manifest that image-fetcher puts under a tag of a registry that deletes manifests by digest only (distribution 2.8), to delete it in
+/// the next step: no other tag has these bytes, so that this one goes alone. Where one is left over by a crash, its image counts as absent.
 /// </summary>
 /// <param name="Repository">The path in the cache registry.</param>
 /// <param name="Tag">The tag that is removed.</param>

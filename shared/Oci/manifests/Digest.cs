@@ -16,7 +16,9 @@ public static class Digest
 
     /// <summary>A running digest by the algorithm of another one.</summary>
     public static IncrementalHash Begin(string like) =>
-        IncrementalHash.CreateHash(like.StartsWith("sha512:", StringComparison.Ordinal) ? HashAlgorithmName.SHA512 : HashAlgorithmName.SHA256);
+        IncrementalHash.CreateHash(like.StartsWith("sha512:", StringComparison.Ordinal)
+            ? HashAlgorithmName.SHA512
+            : HashAlgorithmName.SHA256);
 
     /// <summary>The digest of the bytes hashed so far.</summary>
     public static string End(IncrementalHash hash) =>

@@ -1,7 +1,8 @@
 namespace Kuik.Oci;
 
 /// <summary>
-/// The body of an answer as it arrives. A stall is noticed by lack of progress, never by total time; every fault is a <see cref="RegistryException"/>.
+/// The body of an answer as it arrives. A stall is noticed by lack of progress, never by total time; every fault is a
+/// <see cref="RegistryException"/>.
 /// </summary>
 internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri address, TimeSpan stall, TimeProvider time) : Stream
 {
@@ -36,18 +37,21 @@ internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri 
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new RegistryException(RegistryErrorKind.Unreachable, $"GET {RegistryException.Show(address)}: no byte came for {stall.TotalSeconds:0} s");
+            throw new RegistryException(RegistryErrorKind.Unreachable,
+                $"GET {RegistryException.Show(address)}: no byte came for {stall.TotalSeconds:0} s");
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
-            throw new RegistryException(RegistryErrorKind.Broken, $"GET {RegistryException.Show(address)}: the answer broke off: {e.Message}", inner: e);
+            throw new RegistryException(RegistryErrorKind.Broken,
+                $"GET {RegistryException.Show(address)}: the answer broke off: {e.Message}", inner: e);
         }
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("a registry's answer is read asynchronously");
+    public override int Read(byte[] buffer, int offset, int count) =>
+        throw new NotSupportedException("a registry's answer is read asynchronously");
     public override void Flush() => throw new NotSupportedException();
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
     public override void SetLength(long value) => throw new NotSupportedException();

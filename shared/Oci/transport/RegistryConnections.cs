@@ -6,8 +6,9 @@ using System.Security.Cryptography.X509Certificates;
 namespace Kuik.Oci;
 
 /// <summary>
-/// The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored). A connection is
-/// checked once, when it is made; so that no request rides on one it might not have made itself, there is a pool for each way to be checked.
+/// The pooled connections to registries: no cookies, no redirects by themselves, no decompression (bytes are verified as they are stored).
+/// A connection is checked once, when it is made; so that no request rides on one it might not have made itself, there is a pool for each
+/// way to be checked.
 /// </summary>
 internal sealed class RegistryConnections(
     RegistryEndpoints endpoints, X509Certificate2Collection roots, RegistryNetwork network, TimeProvider time) : IDisposable

@@ -23,8 +23,8 @@ public sealed class RegistryEndpoints
     private readonly ConcurrentDictionary<string, DateTimeOffset> _plainUntil = new(StringComparer.OrdinalIgnoreCase);
 
     /// <param name="insecure">
-    /// <c>http://host[:port]</c>: plain HTTP. <c>https://host[:port]</c>: TLS, unverified. <c>host[:port]</c>: TLS, unverified, or plain HTTP where
-    /// the port does not speak TLS.
+    /// <c>http://host[:port]</c>: plain HTTP. <c>https://host[:port]</c>: TLS, unverified. <c>host[:port]</c>: TLS, unverified, or plain
+    /// HTTP where the port does not speak TLS.
     /// </param>
     /// <exception cref="InvalidSettingException">An entry is none of these.</exception>
     public RegistryEndpoints(IEnumerable<string> insecure)
@@ -32,7 +32,8 @@ public sealed class RegistryEndpoints
         foreach (var entry in insecure)
         {
             var hasScheme = entry.Contains("://", StringComparison.Ordinal);
-            if (!Uri.TryCreate(hasScheme ? entry : "https://" + entry, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address.PathAndQuery != "/")
+            if (!Uri.TryCreate(hasScheme ? entry : "https://" + entry, UriKind.Absolute, out var address)
+                || address.Scheme is not ("http" or "https") || address.PathAndQuery != "/")
                 throw new InvalidSettingException(InsecureKey, entry, "host, host:port, http://host[:port] or https://host[:port]");
             var host = (hasScheme ? entry[(entry.IndexOf("://", StringComparison.Ordinal) + 3)..] : entry).TrimEnd('/');
             _special[host] = new RegistryEndpoint(address, IsVerified: false, MayBePlain: !hasScheme);

@@ -7,7 +7,8 @@ using Microsoft.Extensions.Configuration;
 
 namespace Kuik.Oci;
 
-/// <summary>The certificate authorities of registries: those that the system trusts, and those below <c>Kuik:RootCertificateAuthorities</c>.</summary>
+/// <summary>The certificate authorities of registries: those that the system trusts, and those below
+/// <c>Kuik:RootCertificateAuthorities</c>.</summary>
 public static class TrustedCertificates
 {
     public const string Key = "Kuik:RootCertificateAuthorities";
@@ -87,7 +88,8 @@ public static class TrustedCertificates
     private static string NamesIn(X509Certificate2 certificate)
     {
         var alternatives = certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().ToList();
-        var names = alternatives.SelectMany(a => a.EnumerateDnsNames().Concat(a.EnumerateIPAddresses().Select(address => address.ToString()))).ToList();
+        var names = alternatives.SelectMany(a => a.EnumerateDnsNames()
+            .Concat(a.EnumerateIPAddresses().Select(address => address.ToString()))).ToList();
         return names.Count > 0 ? string.Join(", ", names) : certificate.Subject;
     }
 }

@@ -14,7 +14,9 @@ public static class UriReference
     /// <summary>The value of a redirect's Location as it was sent; null for any other answer.</summary>
     public static string? LocationOf(HttpResponseMessage answer) =>
         (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308
-            && answer.Headers.NonValidated.TryGetValues("Location", out var values) && values.First() is { Length: > 0 } location ? location : null;
+            && answer.Headers.NonValidated.TryGetValues("Location", out var values) && values.First() is { Length: > 0 } location
+                ? location
+                : null;
 
     /// <summary>
     /// The absolute address that a reference names. Its fragment is dropped; spaces and what is not ASCII, which no request can hold, are

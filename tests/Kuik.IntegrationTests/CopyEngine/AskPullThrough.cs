@@ -11,7 +11,8 @@ namespace Kuik.IntegrationTests.CopyEngine;
 internal static class AskPullThrough
 {
     /// <summary>Asks, again for as long as it says that it is working. The body has not been read.</summary>
-    public static async Task<HttpResponseMessage> Ask(this HttpClient client, HttpMethod method, string name, string path, RangeHeaderValue? range = null)
+    public static async Task<HttpResponseMessage> Ask(this HttpClient client, HttpMethod method, string name, string path,
+        RangeHeaderValue? range = null)
     {
         while (true)
         {
@@ -24,7 +25,8 @@ internal static class AskPullThrough
     }
 
     /// <summary>Asks once.</summary>
-    public static async Task<HttpResponseMessage> AskOnce(this HttpClient client, HttpMethod method, string name, string path, RangeHeaderValue? range = null)
+    public static async Task<HttpResponseMessage> AskOnce(this HttpClient client, HttpMethod method, string name, string path,
+        RangeHeaderValue? range = null)
     {
         using var ask = new HttpRequestMessage(method, new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/{path}", UriKind.Relative));
         ask.Headers.TryAddWithoutValidation("Accept", string.Join(", ", MediaTypes.Manifests));

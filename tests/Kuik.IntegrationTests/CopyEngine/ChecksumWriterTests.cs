@@ -23,8 +23,10 @@ public sealed class ChecksumWriterTests
 
         await engine.Copy(name);
 
-        Assert.Equal(new BlobChecksum(Layer.Digest, Layer.Bytes.Length, Convert.ToHexStringLower(XxHash128.Hash(Layer.Bytes))), await Checksum(cache, name));
-        Assert.Equal(new[] { "1", CacheTags.OfChecksum(Layer.Digest), CacheTags.OfManifest(Image.Digest) }.Order(StringComparer.Ordinal), await cache.Tags(name));
+        Assert.Equal(new BlobChecksum(Layer.Digest, Layer.Bytes.Length, Convert.ToHexStringLower(XxHash128.Hash(Layer.Bytes))),
+            await Checksum(cache, name));
+        Assert.Equal(new[] { "1", CacheTags.OfChecksum(Layer.Digest), CacheTags.OfManifest(Image.Digest) }.Order(StringComparer.Ordinal),
+            await cache.Tags(name));
     }
 
     [Fact]
@@ -46,7 +48,8 @@ public sealed class ChecksumWriterTests
     public async Task It_stays_for_as_long_as_a_manifest_has_the_blob_and_goes_with_the_last_one()
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
-        var (first, second) = (await origin.Push("team/web", "1", Image), await origin.Push("team/web", "2", TestImage.Of([Large, TestLayer.Random(seed: 72, 1000)])));
+        var (first, second) = (await origin.Push("team/web", "1", Image),
+            await origin.Push("team/web", "2", TestImage.Of([Large, TestLayer.Random(seed: 72, 1000)])));
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         await engine.Copy(first);
         await engine.Copy(second);
@@ -70,11 +73,14 @@ public sealed class ChecksumWriterTests
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         await engine.Copy(name);
         await Checksum(cache, name);
-        using var client = new HttpClient { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
+        using var client = new HttpClient
+            { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
         var path = $"/v2/{CachePath.Of(ImageReference.Parse(name))}/blobs/{Layer.Digest}";
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync(path));
 
-        await using (var stored = File.OpenWrite(Path.Combine(cache.DataFolder, "docker/registry/v2/blobs/sha256", Layer.Digest[7..9], Layer.Digest[7..], "data")))
+        await using (var stored =
+            File.OpenWrite(Path.Combine(cache.DataFolder, "docker/registry/v2/blobs/sha256", Layer.Digest[7..9], Layer.Digest[7..],
+                "data")))
         {
             stored.Position = 2_000_000;
             stored.WriteByte((byte)~Layer.Bytes[2_000_000]);
@@ -92,7 +98,8 @@ public sealed class ChecksumWriterTests
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         await engine.Copy(name);
         var checksum = await Checksum(cache, name);
-        using var client = new HttpClient { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
+        using var client = new HttpClient
+            { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
         var path = $"/v2/{CachePath.Of(ImageReference.Parse(name))}";
 
         using var byTag = await client.GetAsync($"{path}/manifests/{CacheTags.OfChecksum(Layer.Digest)}");
@@ -104,7 +111,8 @@ public sealed class ChecksumWriterTests
 
     private static async Task<BlobChecksum> Checksum(Registry cache, string name)
     {
-        await Eventually.True(async () => await cache.Manifest(name, CacheTags.OfChecksum(Layer.Digest)) is not null, "the checksum is kept");
+        await Eventually.True(async () => await cache.Manifest(name, CacheTags.OfChecksum(Layer.Digest)) is not null,
+            "the checksum is kept");
         return BlobChecksum.Parse((await cache.Manifest(name, CacheTags.OfChecksum(Layer.Digest)))!.Value.Bytes)!;
     }
 }

@@ -35,7 +35,8 @@ public class CredentialsTests
         await engine.Copy(name);
 
         await cache.AssertHas(name, index, "linux/amd64");
-        await Eventually.True(() => origin.Requests().Count(request => request.Status == 200) >= 5, "the access log has the index, its child and three blobs");
+        await Eventually.True(() => origin.Requests().Count(request => request.Status == 200) >= 5,
+            "the access log has the index, its child and three blobs");
         Assert.Single(origin.Requests(), request => request.Status == 401);
     }
 
@@ -102,7 +103,8 @@ public class CredentialsTests
         var (origin, cache) = (await Registry.Start(), await Registry.Start(new RegistryOptions { Credentials = ("kuik", "secret") }));
         var index = TestIndex.Small(seed: 24);
         var name = await origin.Push("team/web", "1", index);
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Username", "kuik"), ("Kuik:Cache:Password", "secret"));
+        await using var engine =
+            await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Username", "kuik"), ("Kuik:Cache:Password", "secret"));
 
         await engine.Copy(name);
 
@@ -119,7 +121,8 @@ public class CredentialsTests
         await File.WriteAllTextAsync(file, authority.Pem, TestContext.Current.CancellationToken);
         var image = TestImage.Small(seed: 26);
         var name = await origin.Push("team/web", "1", image);
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front.Endpoint), ("Kuik:RootCertificateAuthorities:0", file));
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front.Endpoint),
+            ("Kuik:RootCertificateAuthorities:0", file));
 
         await engine.Copy(name);
 

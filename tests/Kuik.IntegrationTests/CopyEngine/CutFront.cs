@@ -10,13 +10,14 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Kuik.IntegrationTests.CopyEngine;
 
 /// <summary>
-/// Passes on so many requests to a server and then none: what a registry sees of an engine that is killed between two of its steps, whichever a test wants. Or
-/// passes them on later: what is seen of a server that is busy.
+/// Passes on so many requests to a server and then none: what a registry sees of an engine that is killed between two of its steps,
+/// whichever a test wants. Or passes them on later: what is seen of a server that is busy.
 /// </summary>
 internal sealed class CutFront : IAsyncDisposable
 {
     private readonly WebApplication app;
-    private readonly HttpMessageInvoker connections = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.None });
+    private readonly HttpMessageInvoker connections =
+        new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.None });
     private int left = int.MaxValue;
     private (Func<HttpRequest, bool> IsHeld, Task Then) gate = (_ => false, Task.CompletedTask);
 

@@ -18,18 +18,22 @@ public sealed class DrainTests
         var names = images.Select((image, i) => origin.Add("team/web", $"v{i}", image)).ToList();
         var layers = images.Select(image => image.Layers[1].Digest).ToHashSet();
         var never = new TaskCompletionSource();
-        origin.Script = request => request is { IsBlobDownload: true, Range: null } && layers.Contains(request.Target) ? Misbehave.HoldAt(200_000, never.Task) : null;
+        origin.Script = request => request is { IsBlobDownload: true, Range: null } && layers.Contains(request.Target)
+            ? Misbehave.HoldAt(200_000, never.Task)
+            : null;
         var (a, b) = (FreePort.Next(), FreePort.Next());
         await using var stays = await StartEngine.Run(cache, [origin.Host], a, Peers(a, b));
         await using var goes = await StartEngine.Run(cache, [origin.Host], b, Peers(a, b));
         var copies = names.Select(stays.Copy).ToList();
-        await Eventually.True(() => origin.Ledger.Count(request => request.IsBlobDownload && layers.Contains(request.Target)) >= 4, "four downloads have begun");
+        await Eventually.True(() => origin.Ledger.Count(request => request.IsBlobDownload && layers.Contains(request.Target)) >= 4,
+            "four downloads have begun");
 
         await goes.StopGracefully();
         never.SetResult();
         await Task.WhenAll(copies);
 
-        // Each byte once: a second request for a layer goes on where the first one was, and only what the stopping replica had is asked for twice.
+        // Each byte once: a second request for a layer goes on where the first one was, and only what the stopping replica had is asked for
+        // twice.
         foreach (var asked in origin.Ledger.Where(r => r.IsBlobDownload && layers.Contains(r.Target)).GroupBy(r => r.Target))
         {
             Assert.Single(asked, request => request.Range is null);
@@ -46,8 +50,10 @@ public sealed class DrainTests
         var name = origin.Add("team/web", "1", image);
         var layer = image.Layers[1].Digest;
         var never = new TaskCompletionSource();
-        origin.Script = r => r is { IsBlobDownload: true, Count: 0 } ? Misbehave.Delay(never.Task, "application/octet-stream") : null;   // no head
-        var (a, b) = Enumerable.Range(0, 100).Select(_ => (A: FreePort.Next(), B: FreePort.Next())).First(p => StartEngine.OwnerOf(layer, p.A, p.B) == p.B);
+        // no head
+        origin.Script = r => r is { IsBlobDownload: true, Count: 0 } ? Misbehave.Delay(never.Task, "application/octet-stream") : null;
+        var (a, b) = Enumerable.Range(0, 100).Select(_ => (A: FreePort.Next(), B: FreePort.Next()))
+            .First(p => StartEngine.OwnerOf(layer, p.A, p.B) == p.B);
         await using var stays = await StartEngine.Run(cache, [origin.Host], a, Peers(a, b));
         await using var goes = await StartEngine.Run(cache, [origin.Host], b, Peers(a, b));
         using var client = stays.Client();
@@ -88,7 +94,8 @@ public sealed class DrainTests
         Assert.Equal(image.Layers[1].Bytes, await reading);
         await stopping.WaitAsync(TimeSpan.FromSeconds(50), Stop);   // before the drain limit
         Assert.Single(origin.Ledger, r => r.IsBlobDownload && r.Target == image.Layers[1].Digest);
-        Assert.All(Directory.GetDirectories(goes.SpoolPath).SelectMany(Directory.GetFiles), file => Assert.EndsWith("lock", file, StringComparison.Ordinal));
+        Assert.All(Directory.GetDirectories(goes.SpoolPath).SelectMany(Directory.GetFiles),
+            file => Assert.EndsWith("lock", file, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -118,5 +125,6 @@ public sealed class DrainTests
         }
     }
 
-    private static (string, string)[] Peers(params int[] ports) => [.. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", $"http://127.0.0.1:{port}"))];
+    private static (string, string)[] Peers(params int[] ports) =>
+        [.. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", $"http://127.0.0.1:{port}"))];
 }

@@ -10,7 +10,8 @@ public sealed class GarbageCollectionTests
     private const int Steps = 25;
 
     /// <summary>Seeds, and whether the registry can delete a tag. <c>KUIK_TEST_SEED</c> names another seed.</summary>
-    public static TheoryData<int, bool> Lives => int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_SEED"), CultureInfo.InvariantCulture, out var seed)
+    public static TheoryData<int, bool> Lives =>
+        int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_SEED"), CultureInfo.InvariantCulture, out var seed)
         ? new() { { seed, false }, { seed, true } }
         : new() { { 1, false }, { 2, true }, { 3, false }, { 4, true } };
 

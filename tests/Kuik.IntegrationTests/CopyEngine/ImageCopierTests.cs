@@ -34,7 +34,8 @@ public class ImageCopierTests
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var index = TestIndex.Small(seed: 2, format: format);
         var name = await origin.Push("team/web", "1", index);
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Platforms:0", "linux/amd64"), ("Kuik:Platforms:1", "linux/s390x"));
+        await using var engine =
+            await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Platforms:0", "linux/amd64"), ("Kuik:Platforms:1", "linux/s390x"));
 
         var copied = await engine.Copy(name);
 
@@ -84,7 +85,9 @@ public class ImageCopierTests
 
         var copied = await engine.Copy(name);
 
-        await Eventually.True(() => origin.Requests().Any(request => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal) && request.Method == "HEAD"), "the HEAD is in the access log");
+        await Eventually.True(() => origin.Requests()
+            .Any(request => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal) && request.Method == "HEAD"),
+            "the HEAD is in the access log");
         var requests = origin.Requests();
         Assert.Equal("HEAD", requests[^1].Method);
         Assert.Single(requests, request => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal) && request.Method == "GET");
@@ -150,7 +153,9 @@ public class ImageCopierTests
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         await engine.Copy(name);
         using (var http = cache.Client("any"))
-            (await http.DeleteAsync(new Uri($"/v2/{Kuik.Contracts.CachePath.Of(Kuik.Contracts.ImageReference.Parse(name))}/blobs/{image.Layers[1].Digest}", UriKind.Relative))).EnsureSuccessStatusCode();
+            (await http.DeleteAsync(
+                new Uri($"/v2/{Kuik.Contracts.CachePath.Of(Kuik.Contracts.ImageReference.Parse(name))}/blobs/{image.Layers[1].Digest}",
+                    UriKind.Relative))).EnsureSuccessStatusCode();
 
         var copied = await engine.Copy(name);
 

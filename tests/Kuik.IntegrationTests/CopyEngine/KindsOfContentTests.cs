@@ -45,7 +45,8 @@ public class KindsOfContentTests
         var (image, other, attestation) = (TestImage.Small(seed: 106), TestImage.Small(seed: 107), TestImage.Small(seed: 108));
         foreach (var child in new[] { image, other, attestation })
             origin.Add("team/web", child.Digest, child);
-        var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex, Index(Entry(image, null), Entry(other, "linux/s390x"), Entry(attestation, "unknown/unknown")));
+        var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex,
+            Index(Entry(image, null), Entry(other, "linux/s390x"), Entry(attestation, "unknown/unknown")));
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
         var copied = await engine.Copy(name);
@@ -60,7 +61,8 @@ public class KindsOfContentTests
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
-        var (ltsc2019, ltsc2022) = (TestImage.Small(seed: 109, platform: "windows/amd64"), TestImage.Small(seed: 110, platform: "windows/amd64"));
+        var (ltsc2019, ltsc2022) =
+            (TestImage.Small(seed: 109, platform: "windows/amd64"), TestImage.Small(seed: 110, platform: "windows/amd64"));
         var entries = new List<JsonObject>();
         foreach (var (child, version) in new[] { (ltsc2019, "10.0.17763.5122"), (ltsc2022, "10.0.20348.2113") })
         {
@@ -90,7 +92,9 @@ public class KindsOfContentTests
         origin.Add("team/web", image.Digest, image);
         var inner = Index(Entry(image, "linux/amd64"));
         origin.AddManifest("team/web", TestBlob.DigestOf(inner), MediaTypes.OciIndex, inner);
-        var outer = Index(new JsonObject { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length, ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" } });
+        var outer = Index(new JsonObject
+            { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length,
+                ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" } });
         var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex, outer);
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
@@ -151,7 +155,8 @@ public class KindsOfContentTests
     {
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
-        var name = origin.AddManifest("team/old", "1", "application/vnd.docker.distribution.manifest.v1+prettyjws", "{\"schemaVersion\":1}"u8.ToArray());
+        var name = origin.AddManifest("team/old", "1", "application/vnd.docker.distribution.manifest.v1+prettyjws",
+            "{\"schemaVersion\":1}"u8.ToArray());
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
         var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
@@ -171,12 +176,14 @@ public class KindsOfContentTests
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
 
         var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
-        using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
+        using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative),
+            TestContext.Current.CancellationToken);
 
         Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
         Assert.EndsWith("a manifest of more than 4 MiB", failure.Message, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
-        await Eventually.True(() => proxy.Log.Contains("a manifest of more than 4 MiB", StringComparison.Ordinal), "the node's log tells the reason, which clients are not told of a private host");
+        await Eventually.True(() => proxy.Log.Contains("a manifest of more than 4 MiB", StringComparison.Ordinal),
+            "the node's log tells the reason, which clients are not told of a private host");
         Assert.Empty(await cache.Tags(name));
     }
 
@@ -195,10 +202,13 @@ public class KindsOfContentTests
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
 
         var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
-        var answer = await client.GetByteArrayAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
+        var answer = await client.GetByteArrayAsync(
+            new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/1", UriKind.Relative),
+            TestContext.Current.CancellationToken);
 
         Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
-        Assert.Contains($"is no image: it has the type {artifactType} of what Kuik itself writes", failure.Message, StringComparison.Ordinal);
+        Assert.Contains($"is no image: it has the type {artifactType} of what Kuik itself writes", failure.Message,
+            StringComparison.Ordinal);
         Assert.Equal(bytes, answer);
         Assert.Empty(await cache.Tags(name));
     }

@@ -27,8 +27,8 @@ public sealed class CacheAndProxy : IAsyncLifetime
 }
 
 /// <summary>
-/// Every kind of content, copied and then served by node-proxy with the origin stopped: by tag, by digest, by the digests of children, byte for byte. The origin
-/// is scripted, because distribution 2.8 refuses some of them.
+/// Every kind of content, copied and then served by node-proxy with the origin stopped: by tag, by digest, by the digests of children, byte
+/// for byte. The origin is scripted, because distribution 2.8 refuses some of them.
 /// </summary>
 public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFixture<CacheAndProxy>
 {
@@ -42,7 +42,8 @@ public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFi
         ["an OCI manifest that does not say its type"] = () => [TestImage.Small(132).With(manifest => manifest.Remove("mediaType"))],
         ["an OCI index"] = () => OfIndex(TestIndex.Small(133)),
         ["a Docker manifest list"] = () => OfIndex(TestIndex.Small(134, format: ImageFormat.Docker)),
-        ["an index with an attestation"] = () => OfChild(TestImage.Small(135), child => Index(Entry(child, "linux/amd64"), Entry(TestImage.Small(136), "unknown/unknown"))),
+        ["an index with an attestation"] = () =>
+            OfChild(TestImage.Small(135), child => Index(Entry(child, "linux/amd64"), Entry(TestImage.Small(136), "unknown/unknown"))),
         ["an index without platforms"] = () => OfChild(TestImage.Small(137), child => Index(Entry(child, null))),
         ["an index in an index"] = () => Nested(TestImage.Small(138)),
         ["an artifact with a subject"] = () => [Artifact("sha256:" + new string('a', 64), "of kinds")],
@@ -51,7 +52,8 @@ public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFi
         ["a foreign layer"] = () => [TestImage.Small(139, format: ImageFormat.Docker).With(AddForeignLayer)],
         ["a zstd layer"] = () => [OfZstd()],
         ["a manifest of 4 MiB"] = () => [TestImage.Small(140).OfSize(PullFromRegistry.LargestManifest)],
-        ["an index of 4 MiB"] = () => OfChild(TestImage.Small(141), child => Padded(Index(Entry(child, "linux/amd64")), PullFromRegistry.LargestManifest)),
+        ["an index of 4 MiB"] = () =>
+            OfChild(TestImage.Small(141), child => Padded(Index(Entry(child, "linux/amd64")), PullFromRegistry.LargestManifest)),
     };
 
     public static TheoryData<string> Names => [.. Kinds.Keys];
@@ -93,12 +95,14 @@ public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFi
     private async Task AssertServed(string name, string path, string? mediaType, byte[] bytes)
     {
         using var client = new HttpClient { BaseAddress = servers.Proxy.Endpoint };
-        using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/{path}", UriKind.Relative), TestContext.Current.CancellationToken);
+        using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/{path}", UriKind.Relative),
+            TestContext.Current.CancellationToken);
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal(bytes, await answer.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
         if (mediaType is not null)
-            Assert.Equal((mediaType, TestBlob.DigestOf(bytes)), (answer.Content.Headers.ContentType?.MediaType, answer.Headers.GetValues("Docker-Content-Digest").Single()));
+            Assert.Equal((mediaType, TestBlob.DigestOf(bytes)),
+                (answer.Content.Headers.ContentType?.MediaType, answer.Headers.GetValues("Docker-Content-Digest").Single()));
     }
 
     private static (string MediaType, byte[] Bytes) Manifest(object content) => content switch
@@ -116,7 +120,9 @@ public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFi
     private static object[] Nested(TestImage child)
     {
         var inner = Index(Entry(child, "linux/amd64"));
-        var entry = new JsonObject { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length, ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" } };
+        var entry = new JsonObject
+            { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length,
+                ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" } };
         return [Index(entry), inner, child];
     }
 

@@ -24,7 +24,8 @@ public sealed class ManifestFetcherTests
         var limits = new RateLimits(time, services.GetRequiredService<IMeterFactory>());
         using var peers = new HttpMessageInvoker(new SocketsHttpHandler());
         var settings = new CopyEngineOptions { CacheEndpoint = StartedNowhere, Platforms = [], SpoolPath = "" };
-        var owners = new RendezvousRing(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<RendezvousRing>.Instance);
+        var owners = new RendezvousRing(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time,
+            NullLogger<RendezvousRing>.Instance);
         var manifestFetcher = new ManifestFetcher(
             new OriginClient(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([]), limits),
             owners, new OwnerClient(peers, owners, time), time, TestContext.Current.CancellationToken);
@@ -39,7 +40,8 @@ public sealed class ManifestFetcherTests
         var moved = await FromOrigin(image);
 
         Assert.Equal((first.Digest, first.Digest, second.Digest), (again.Digest, byDigest.Digest, moved.Digest));
-        var asked = origin.Requests().Where(request => request.Method is "GET" or "HEAD" && request.Path.Contains("/manifests/", StringComparison.Ordinal));
+        var asked = origin.Requests()
+            .Where(request => request.Method is "GET" or "HEAD" && request.Path.Contains("/manifests/", StringComparison.Ordinal));
         Assert.Equal(["GET", "HEAD", "HEAD", "GET"], asked.Select(request => request.Method));
     }
 

@@ -33,7 +33,8 @@ internal static class OddManifests
     {
         var manifest = JsonNode.Parse(image.Bytes)!.AsObject();
         change(manifest);
-        return new TestImage(image.Platform, (string?)manifest["mediaType"] ?? MediaTypes.OciManifest, Encoding.UTF8.GetBytes(manifest.ToJsonString()), image.Config, layers ?? image.Layers);
+        return new TestImage(image.Platform, (string?)manifest["mediaType"] ?? MediaTypes.OciManifest,
+            Encoding.UTF8.GetBytes(manifest.ToJsonString()), image.Config, layers ?? image.Layers);
     }
 
     /// <summary>An image with a manifest of exactly this many bytes.</summary>
@@ -45,7 +46,8 @@ internal static class OddManifests
 
     /// <summary>An index of any entries.</summary>
     public static byte[] Index(params JsonNode[] entries) => Encoding.UTF8.GetBytes(
-        new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entries) }.ToJsonString());
+        new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex,
+            ["manifests"] = new JsonArray(entries) }.ToJsonString());
 
     /// <summary>An index's entry.</summary>
     /// <param name="child">The listed manifest.</param>
@@ -58,5 +60,6 @@ internal static class OddManifests
         return entry;
     }
 
-    public static JsonObject Descriptor(TestBlob blob) => new() { ["mediaType"] = blob.MediaType, ["digest"] = blob.Digest, ["size"] = blob.Bytes.Length };
+    public static JsonObject Descriptor(TestBlob blob) =>
+        new() { ["mediaType"] = blob.MediaType, ["digest"] = blob.Digest, ["size"] = blob.Bytes.Length };
 }

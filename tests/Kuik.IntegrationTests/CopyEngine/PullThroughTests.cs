@@ -24,7 +24,8 @@ public class PullThroughTests
         using var answer = await client.Ask(HttpMethod.Get, $"{origin.Host}/team/web:1", path);
 
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
-        Assert.Contains("\"code\":\"UNKNOWN\"", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Contains("\"code\":\"UNKNOWN\"", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -33,10 +34,12 @@ public class PullThroughTests
         await using var engine = await StartEngine.Run(await Registry.Start(), []);
         using var client = engine.Client();
 
-        using var answer = await client.GetAsync(new Uri("/v2/example.com_70000/x/manifests/1", UriKind.Relative), TestContext.Current.CancellationToken);
+        using var answer = await client.GetAsync(new Uri("/v2/example.com_70000/x/manifests/1", UriKind.Relative),
+            TestContext.Current.CancellationToken);
 
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        Assert.Contains("NAME_INVALID", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Contains("NAME_INVALID", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -55,7 +58,8 @@ public class PullThroughTests
         var childByDigest = await client.Ask(HttpMethod.Get, name, "manifests/" + child.Digest);
         var layer = await client.Ask(HttpMethod.Get, name, "blobs/" + child.Layers[1].Digest);
 
-        Assert.Equal((HttpStatusCode.OK, index.Digest, index.MediaType, index.Bytes.Length), (head.StatusCode, head.Digest(), head.Type(), head.Content.Headers.ContentLength));
+        Assert.Equal((HttpStatusCode.OK, index.Digest, index.MediaType, index.Bytes.Length),
+            (head.StatusCode, head.Digest(), head.Type(), head.Content.Headers.ContentLength));
         Assert.Equal((index.MediaType, index.Digest), (byDigest.Type(), byDigest.Digest()));
         Assert.Equal(index.Bytes, await byDigest.Content.ReadAsByteArrayAsync(Stop));
         Assert.Equal(child.Bytes, await childByDigest.Content.ReadAsByteArrayAsync(Stop));
@@ -111,7 +115,9 @@ public class PullThroughTests
         var index = TestIndex.Small(seed: 43);
         var name = origin.Add("team/web", "1", index);
         var child = index.Child("linux/arm64");
-        origin.Script = request => request is { IsBlobDownload: true, Count: 0 } && request.Target == child.Layers[0].Digest ? Misbehave.Answer(503) : null;
+        origin.Script = request => request is { IsBlobDownload: true, Count: 0 } && request.Target == child.Layers[0].Digest
+            ? Misbehave.Answer(503)
+            : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         await engine.Copy(name);
         using var client = engine.Client();
@@ -134,7 +140,9 @@ public class PullThroughTests
         var name = origin.Add("team/web", "1", image);
         var layer = image.Layers[1];
         var gate = new TaskCompletionSource();
-        origin.Script = request => request.IsBlobDownload && request.Target == layer.Digest ? Misbehave.HoldAt(layer.Bytes.Length / 2, gate.Task) : null;
+        origin.Script = request => request.IsBlobDownload && request.Target == layer.Digest
+            ? Misbehave.HoldAt(layer.Bytes.Length / 2, gate.Task)
+            : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         using var client = engine.Client();
         var whole = client.Ask(HttpMethod.Get, name, "blobs/" + layer.Digest);   // it is on its way
@@ -147,7 +155,8 @@ public class PullThroughTests
         var expected = layer.Bytes.AsSpan(start, length ?? layer.Bytes.Length - start).ToArray();
         Assert.Equal(HttpStatusCode.PartialContent, answer.StatusCode);
         Assert.Equal(expected, await answer.Content.ReadAsByteArrayAsync(Stop));
-        Assert.Equal(new ContentRangeHeaderValue(start, start + expected.Length - 1, layer.Bytes.Length), answer.Content.Headers.ContentRange);
+        Assert.Equal(new ContentRangeHeaderValue(start, start + expected.Length - 1, layer.Bytes.Length),
+            answer.Content.Headers.ContentRange);
         Assert.Equal(layer.Bytes, await (await whole).Content.ReadAsByteArrayAsync(Stop));
         Assert.Single(origin.Ledger, request => request.IsBlobDownload);
     }
@@ -213,13 +222,16 @@ public class PullThroughTests
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 46, size: 1_000_000);
         var name = origin.Add("team/web", "1", image);
-        origin.Script = request => request is { IsBlobDownload: true, Count: 0 } && request.Target == image.Layers[1].Digest ? Misbehave.Truncate(600_000) : null;
+        origin.Script = request => request is { IsBlobDownload: true, Count: 0 } && request.Target == image.Layers[1].Digest
+            ? Misbehave.Truncate(600_000)
+            : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
         await engine.Copy(name);
 
         await cache.AssertHas(name, image);
-        var ranges = origin.Ledger.Where(request => request.IsBlobDownload && request.Target == image.Layers[1].Digest).Select(request => request.Range).ToList();
+        var ranges = origin.Ledger.Where(request => request.IsBlobDownload && request.Target == image.Layers[1].Digest)
+            .Select(request => request.Range).ToList();
         Assert.Equal(2, ranges.Count);
         Assert.Null(ranges[0]);
         Assert.Matches("^bytes=[1-9][0-9]*-$", ranges[1]);   // how much of it arrived is the network's business
@@ -237,7 +249,11 @@ public class PullThroughTests
         var name = origin.Add("team/web", "1", image);
         var layer = image.Layers[1];
         origin.Script = request => request.IsBlobDownload && request.Target == layer.Digest
-            ? how == "truncated" ? Misbehave.Truncate(after: 1000) : how == "corrupt" ? Misbehave.Corrupt(at: 250_000) : Misbehave.Shorten(to: 400_000)
+            ? how == "truncated"
+            ? Misbehave.Truncate(after: 1000)
+            : how == "corrupt"
+            ? Misbehave.Corrupt(at: 250_000)
+            : Misbehave.Shorten(to: 400_000)
             : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         using var client = engine.Client();
@@ -246,7 +262,8 @@ public class PullThroughTests
         var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
 
         Assert.Null(pulled);
-        Assert.Contains(failure.Kind, new[] { CopyException.Broken, CopyException.Unreachable });   // a dropped connection may take the head along
+        // a dropped connection may take the head along
+        Assert.Contains(failure.Kind, new[] { CopyException.Broken, CopyException.Unreachable });
         Assert.True(failure.RetryHelps);
         Assert.Null(await cache.Blob(name, layer.Digest));
         Assert.Null(await cache.Manifest(name));
@@ -322,7 +339,9 @@ public class PullThroughTests
         var image = TestImage.Small(seed: 50);
         var name = origin.Add("team/web", "1", image);
         var gate = new TaskCompletionSource();
-        origin.Script = request => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal) ? Misbehave.Delay(gate.Task, image.MediaType) : null;
+        origin.Script = request => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal)
+            ? Misbehave.Delay(gate.Task, image.MediaType)
+            : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         using var client = engine.Client();
 
@@ -330,7 +349,8 @@ public class PullThroughTests
         gate.SetResult();
         var answer = await client.Ask(HttpMethod.Get, name, "manifests/1");
 
-        Assert.Equal((HttpStatusCode.Accepted, "1"), (working.StatusCode, Assert.Single(working.Headers.GetValues(PullThrough.WorkingHeader))));
+        Assert.Equal((HttpStatusCode.Accepted, "1"),
+            (working.StatusCode, Assert.Single(working.Headers.GetValues(PullThrough.WorkingHeader))));
         Assert.Equal(TimeSpan.Zero, working.Headers.RetryAfter?.Delta);
         Assert.Equal(image.Bytes, await answer.Content.ReadAsByteArrayAsync(Stop));
         Assert.Single(origin.Ledger, request => request.Target == "1");
@@ -359,7 +379,8 @@ public class PullThroughTests
             Assert.Contains($"\"{code}\"", await answer.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
             Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 7);   // of a rate limit, what remains of it
         }
-        Assert.InRange(origin.Ledger.Count(request => request.Path != "/v2/"), 1, 2);   // with the credential, and without where that may help
+        // with the credential, and without where that may help
+        Assert.InRange(origin.Ledger.Count(request => request.Path != "/v2/"), 1, 2);
     }
 
     [Theory]
@@ -411,7 +432,8 @@ public class PullThroughTests
         await using var next = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Fetch:SpoolPath", engine.SpoolPath));
 
         Assert.False(crashed.Exists && Directory.Exists(crashed.FullName));
-        Assert.All(Directory.GetFiles(engine.SpoolPath, "*", SearchOption.AllDirectories), file => Assert.Equal("lock", Path.GetFileName(file)));
+        Assert.All(Directory.GetFiles(engine.SpoolPath, "*", SearchOption.AllDirectories),
+            file => Assert.Equal("lock", Path.GetFileName(file)));
         Assert.Equal(2, Directory.GetDirectories(engine.SpoolPath).Length);   // the living engines' own
     }
 }

@@ -7,8 +7,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.CopyEngine;
 
 /// <summary>
-/// A cache that lives through a seeded sequence of copies, moved tags, pins, evictions, crashes between any two steps and garbage collections, and a model of
-/// what it has to hold.
+/// A cache that lives through a seeded sequence of copies, moved tags, pins, evictions, crashes between any two steps and garbage
+/// collections, and a model of what it has to hold.
 /// </summary>
 internal sealed class RandomCacheLife : IAsyncDisposable
 {
@@ -88,11 +88,15 @@ internal sealed class RandomCacheLife : IAsyncDisposable
     /// <summary>On disk is what the cached images need, and nothing else.</summary>
     public void AssertNothingElse()
     {
-        var onDisk = Directory.GetDirectories(Path.Combine(cache.DataFolder, "docker/registry/v2/blobs/sha256"), "*", SearchOption.AllDirectories)
-            .Select(folder => Path.GetFileName(folder)).Where(name => name.Length == 64).Select(hex => "sha256:" + hex).Where(digest => digest != ArtifactManifest.EmptyDigest).ToHashSet();
-        var needed = live.Values.SelectMany(root => root.For(Platform)).SelectMany(Stored).Where(digest => digest != ArtifactManifest.EmptyDigest).ToHashSet();
+        var onDisk = Directory.GetDirectories(Path.Combine(cache.DataFolder, "docker/registry/v2/blobs/sha256"), "*",
+            SearchOption.AllDirectories)
+            .Select(folder => Path.GetFileName(folder)).Where(name => name.Length == 64).Select(hex => "sha256:" + hex)
+            .Where(digest => digest != ArtifactManifest.EmptyDigest).ToHashSet();
+        var needed = live.Values.SelectMany(root => root.For(Platform)).SelectMany(Stored)
+            .Where(digest => digest != ArtifactManifest.EmptyDigest).ToHashSet();
         // What an index lists belongs to it: a child that came as an image of its own stays for as long as the index.
-        var allowed = live.SelectMany(image => image.Value.All.Where(manifest => tried.Contains((RepositoryOf(image.Key), manifest.Digest)))).SelectMany(Stored);
+        var allowed = live.SelectMany(image =>
+            image.Value.All.Where(manifest => tried.Contains((RepositoryOf(image.Key), manifest.Digest)))).SelectMany(Stored);
 
         Assert.Equal([], needed.Except(onDisk));
         var needless = onDisk.Except(needed).Except(allowed).Select(Describe).ToList();
@@ -127,7 +131,8 @@ internal sealed class RandomCacheLife : IAsyncDisposable
         [
             images[0], images[1], inner, images[2],
             make.Index([new(inner, Platform), new(images[2], "linux/arm64")]),
-            make.Index([new(images[0], Platform), new(images[3], "linux/arm64"), new(make.Image([make.Layer(MakeManifests.Attestation)]), null)]),
+            make.Index([new(images[0], Platform), new(images[3], "linux/arm64"),
+                new(make.Image([make.Layer(MakeManifests.Attestation)]), null)]),
             make.Index([new(images[3], Platform), new(images[4], "linux/arm64")], ImageFormat.Docker),
             images[4],
             make.Index([new(images[5], "linux/s390x")]),
@@ -207,7 +212,8 @@ internal sealed class RandomCacheLife : IAsyncDisposable
         foreach (var (name, root) in live)
             await AssertWhole(name, root);
         foreach (var name in open)
-            if (await cache.Manifest(name, CacheTags.OfImage(ImageReference.Parse(name))) is { } stored && !CacheRegistry.IsTombstone(new Manifest(stored.Bytes, stored.MediaType, "")))
+            if (await cache.Manifest(name, CacheTags.OfImage(ImageReference.Parse(name))) is { } stored
+                && !CacheRegistry.IsTombstone(new Manifest(stored.Bytes, stored.MediaType, "")))
                 await AssertWhole(name, contents.Single(content => content.Bytes.AsSpan().SequenceEqual(stored.Bytes)));
     }
 
@@ -218,7 +224,8 @@ internal sealed class RandomCacheLife : IAsyncDisposable
         foreach (var manifest in root.For(Platform))
         {
             var stored = await cache.Manifest(name, manifest.Digest);
-            Assert.Equal((manifest.Digest, manifest.MediaType), (stored is null ? null : Digest.Sha256(stored.Value.Bytes), stored?.MediaType));
+            Assert.Equal((manifest.Digest, manifest.MediaType),
+                (stored is null ? null : Digest.Sha256(stored.Value.Bytes), stored?.MediaType));
             foreach (var blob in manifest.Blobs)
                 Assert.Equal(blob.Digest, await cache.Blob(name, blob.Digest) is { } bytes ? Digest.Sha256(bytes) : null);
         }

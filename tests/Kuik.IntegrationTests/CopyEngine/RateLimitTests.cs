@@ -17,7 +17,8 @@ public sealed class RateLimitTests
         await using var origin = await ScriptedOrigin.Start();
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 500);
-        var (cached, limited, other) = (origin.Add("team/cached", "1", image), origin.Add("team/limited", "1", TestImage.Small(seed: 501)), origin.Add("team/other", "1", TestImage.Small(seed: 502)));
+        var (cached, limited, other) = (origin.Add("team/cached", "1", image), origin.Add("team/limited", "1", TestImage.Small(seed: 501)),
+            origin.Add("team/other", "1", TestImage.Small(seed: 502)));
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         using var client = engine.Client();
         await engine.Copy(cached);
@@ -52,7 +53,9 @@ public sealed class RateLimitTests
         var image = TestImage.Small(seed: 503);
         var name = origin.Add("team/web", "1", image);
         origin.Script = request => request.Authorization is null
-            ? request.Count == 0 ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\"")) : Misbehave.Answer(429, ("Retry-After", "3600"))
+            ? request.Count == 0
+            ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""))
+            : Misbehave.Answer(429, ("Retry-After", "3600"))
             : request.Authorization == Basic("slow") ? Misbehave.Answer(429, ("Retry-After", "1")) : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         engine.Credentials.Enqueue(new RegistryCredential("slow", "secret"));
@@ -67,7 +70,8 @@ public sealed class RateLimitTests
         engine.Credentials.Clear();
         engine.Credentials.Enqueue(new RegistryCredential("slow", "secret"));
         origin.Script = _ => null;
-        await Eventually.True(() => engine.Copy(name).ContinueWith(copy => copy.IsCompletedSuccessfully, TaskScheduler.Default), "the pause is over");
+        await Eventually.True(() => engine.Copy(name).ContinueWith(copy => copy.IsCompletedSuccessfully, TaskScheduler.Default),
+            "the pause is over");
     }
 
     [Fact]
@@ -86,7 +90,8 @@ public sealed class RateLimitTests
         await engine.Copy(name);
 
         await cache.AssertHas(name, image);
-        var ranges = origin.Ledger.Where(request => request.IsBlobDownload && request.Target == image.Layers[1].Digest).Select(request => request.Range).ToList();
+        var ranges = origin.Ledger.Where(request => request.IsBlobDownload && request.Target == image.Layers[1].Digest)
+            .Select(request => request.Range).ToList();
         Assert.Equal(3, ranges.Count);
         Assert.Null(ranges[0]);
         Assert.All(ranges.Skip(1), range => Assert.Matches("^bytes=[1-9][0-9]*-$", range));
@@ -123,8 +128,11 @@ public sealed class RateLimitTests
         var pulled = TestImage.Small(seed: 520);
         var wanted = origin.Add("team/pulled", "1", pulled);
         var gate = new TaskCompletionSource();
-        origin.Script = request => request.IsBlobDownload && !request.Path.Contains("/pulled/", StringComparison.Ordinal) ? Misbehave.HoldAt(0, gate.Task) : null;
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Fetch:MaxConcurrentPerHost", "2"), ("Kuik:Fetch:MaxConcurrentBlobs", "9"));
+        origin.Script = request => request.IsBlobDownload && !request.Path.Contains("/pulled/", StringComparison.Ordinal)
+            ? Misbehave.HoldAt(0, gate.Task)
+            : null;
+        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Fetch:MaxConcurrentPerHost", "2"),
+            ("Kuik:Fetch:MaxConcurrentBlobs", "9"));
         using var client = engine.Client();
 
         var copies = names.Select(engine.Copy).ToList();

@@ -31,7 +31,8 @@ internal static class ReadCache
         answer.EnsureSuccessStatusCode();
         var bytes = await answer.Content.ReadAsByteArrayAsync();
         return IndexWrapper.Parse(bytes) is { } wrapper
-            ? (await Blob(cache, name, wrapper.Digest) ?? throw new InvalidOperationException("a wrapper without its index"), wrapper.MediaType)
+            ? (await Blob(cache, name, wrapper.Digest) ?? throw new InvalidOperationException("a wrapper without its index"),
+                wrapper.MediaType)
             : (bytes, answer.Content.Headers.ContentType!.ToString());
     }
 
@@ -54,7 +55,9 @@ internal static class ReadCache
             return [];
         using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync());
         var tags = json.RootElement.GetProperty("tags");
-        return tags.ValueKind == JsonValueKind.Null ? [] : [.. tags.EnumerateArray().Select(tag => tag.GetString()!).Order(StringComparer.Ordinal)];
+        return tags.ValueKind == JsonValueKind.Null
+            ? []
+            : [.. tags.EnumerateArray().Select(tag => tag.GetString()!).Order(StringComparer.Ordinal)];
     }
 
     /// <summary>Asserts that an image of one platform is there, byte for byte.</summary>

@@ -31,7 +31,8 @@ public class ReferrerCopierTests
         await engine.Copy(name);
         await origin.Stop();
 
-        foreach (var (subject, ending, referrer) in new[] { (index.Digest, ".sig", signature), (index.Child("linux/amd64").Digest, ".att", attestation), (index.Child("linux/amd64").Digest, ".sbom", bom) })
+        foreach (var (subject, ending, referrer) in new[] { (index.Digest, ".sig", signature),
+            (index.Child("linux/amd64").Digest, ".att", attestation), (index.Child("linux/amd64").Digest, ".sbom", bom) })
             Assert.Equal(referrer.Bytes, await Get(proxy, name, $"manifests/{TagOf(subject)}{ending}"));
         Assert.Equal(list, await Get(proxy, name, $"manifests/{TagOf(index.Digest)}"));
         Assert.Equal(list, await Get(proxy, name, $"referrers/{index.Digest}"));
@@ -105,7 +106,9 @@ public class ReferrerCopierTests
 
         await engine.Copy(name);
 
-        Assert.DoesNotContain(origin.Ledger, request => request.Path.Contains("/referrers/", StringComparison.Ordinal) || request.Target.StartsWith("sha256-", StringComparison.Ordinal));
+        Assert.DoesNotContain(origin.Ledger,
+            request => request.Path.Contains("/referrers/", StringComparison.Ordinal)
+                || request.Target.StartsWith("sha256-", StringComparison.Ordinal));
     }
 
     // Scripted, because no real registry has a broken manifest under one tag only.
@@ -166,8 +169,10 @@ public class ReferrerCopierTests
 
         await engine.Copy(name);
 
-        Assert.DoesNotContain(origin.Requests().GroupBy(request => request.Path), asked => asked.Key.Contains("sha256-", StringComparison.Ordinal) && asked.Count(request => request.Status != 401) > 1);
-        Assert.DoesNotContain(origin.Requests(), request => request.Path.EndsWith(".sig", StringComparison.Ordinal) && request.Status == 401);
+        Assert.DoesNotContain(origin.Requests().GroupBy(request => request.Path),
+            asked => asked.Key.Contains("sha256-", StringComparison.Ordinal) && asked.Count(request => request.Status != 401) > 1);
+        Assert.DoesNotContain(origin.Requests(),
+            request => request.Path.EndsWith(".sig", StringComparison.Ordinal) && request.Status == 401);
     }
 
     [Fact]
@@ -175,7 +180,8 @@ public class ReferrerCopierTests
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var (shared, own) = (TestImage.Small(seed: 157), TestImage.Small(seed: 158));
-        var names = new[] { await origin.Push("team/web", "1", shared), await origin.Push("team/web", "2", shared), await origin.Push("team/web", "3", own) };
+        var names = new[] { await origin.Push("team/web", "1", shared), await origin.Push("team/web", "2", shared),
+            await origin.Push("team/web", "3", own) };
         var (ofShared, ofOwn) = (await Attach(origin, shared.Digest, ".sig"), await Attach(origin, own.Digest, ".sig"));
         var (_, referrers) = await Refer(origin, own.Digest, "of own");
         await using var engine = await StartEngine.Run(cache, [origin.Host], null, WithReferrers);
@@ -190,7 +196,8 @@ public class ReferrerCopierTests
         Assert.Equal(ofShared.Bytes, (await cache.Manifest(names[1], Hidden(shared.Digest, ".sig")))?.Bytes);
         Assert.Equal(ofShared.Layers[0].Bytes, await cache.Blob(names[1], ofShared.Layers[0].Digest));
         Assert.Equal(
-            new[] { "2", CacheTags.OfManifest(shared.Digest), CacheTags.OfManifest(ofShared.Digest), Hidden(shared.Digest, ".sig") }.Order(StringComparer.Ordinal), await cache.Tags(names[0]));
+            new[] { "2", CacheTags.OfManifest(shared.Digest), CacheTags.OfManifest(ofShared.Digest),
+                Hidden(shared.Digest, ".sig") }.Order(StringComparer.Ordinal), await cache.Tags(names[0]));
         foreach (var gone in referrers.Append(ofOwn))
             Assert.Null(await cache.Blob(names[0], gone.Layers[0].Digest));
         await Evict(engine, names[1]);
@@ -211,7 +218,8 @@ public class ReferrerCopierTests
 
         await Evict(engine, name);
         await cache.AssertHas(byName, signature);
-        Assert.Equal(new[] { $"{TagOf(image.Digest)}.sig", CacheTags.OfManifest(signature.Digest) }.Order(StringComparer.Ordinal), await cache.Tags(name));
+        Assert.Equal(new[] { $"{TagOf(image.Digest)}.sig", CacheTags.OfManifest(signature.Digest) }.Order(StringComparer.Ordinal),
+            await cache.Tags(name));
 
         await engine.Copy(name);
         await Evict(engine, byName);
@@ -256,7 +264,8 @@ public class ReferrerCopierTests
 
     private static string Hidden(string subject, string ending = "") => CacheTags.OfCopiedReferrer(TagOf(subject) + ending)!;
 
-    private static Task Evict(StartEngine engine, string name) => engine.TagEviction.Evict(ImageReference.Parse(name), TestContext.Current.CancellationToken);
+    private static Task Evict(StartEngine engine, string name) =>
+        engine.TagEviction.Evict(ImageReference.Parse(name), TestContext.Current.CancellationToken);
 
     /// <summary>Attaches as cosign does.</summary>
     private static async Task<TestImage> Attach(Registry origin, string subject, string ending)
@@ -281,12 +290,16 @@ public class ReferrerCopierTests
     private static async Task<byte[]?> Get(KuikService proxy, string name, string path)
     {
         using var client = new HttpClient { BaseAddress = proxy.Endpoint };
-        using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/{path}", UriKind.Relative), TestContext.Current.CancellationToken);
-        return answer.StatusCode == HttpStatusCode.NotFound ? null : await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
+        using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/{path}", UriKind.Relative),
+            TestContext.Current.CancellationToken);
+        return answer.StatusCode == HttpStatusCode.NotFound
+            ? null
+            : await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
     }
 
     private static IEnumerable<string?> DigestsIn(byte[]? index) =>
-        JsonDocument.Parse(index!).RootElement.GetProperty("manifests").EnumerateArray().Select(entry => entry.GetProperty("digest").GetString());
+        JsonDocument.Parse(index!).RootElement.GetProperty("manifests").EnumerateArray()
+            .Select(entry => entry.GetProperty("digest").GetString());
 
     private static Misbehaviour Page(byte[] list, string? link = null) => async (http, _) =>
     {

@@ -50,7 +50,8 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
         var next = TestImage.Small(seed: 171);
         origin.Add("team/web", "1", next);
         using var fresh = await AskFresh(client, name);
-        await Eventually.True(async () => (await cache.Manifest(name))?.Bytes.SequenceEqual(next.Bytes) == true, "the tag that has moved is copied");
+        await Eventually.True(async () => (await cache.Manifest(name))?.Bytes.SequenceEqual(next.Bytes) == true,
+            "the tag that has moved is copied");
 
         Assert.Equal((HttpStatusCode.OK, next.Digest), (fresh.StatusCode, fresh.Digest()));
         Assert.Equal((HttpStatusCode.OK, (long?)image.Layers[1].Bytes.Length), await HeadBlob(client, name, image.Layers[1].Digest));
@@ -111,7 +112,9 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
             using var coded = new MemoryStream();
             await using (var coder = new GZipStream(coded, CompressionLevel.Fastest, leaveOpen: true))
                 await coder.WriteAsync(body);
-            http.Response.ContentType = request.Path.Contains("/manifests/", StringComparison.Ordinal) ? image.MediaType : "application/octet-stream";
+            http.Response.ContentType = request.Path.Contains("/manifests/", StringComparison.Ordinal)
+                ? image.MediaType
+                : "application/octet-stream";
             http.Response.Headers.ContentEncoding = "gzip";
             http.Response.ContentLength = coded.Length;
             if (request.Method == "GET")
@@ -132,9 +135,13 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
         await using var storage = await ScriptedOrigin.Start();
         storage.Add("team/web", "1", image);
         storage.Script = request => (http, body) =>
-            http.Features.Get<IHttpRequestFeature>()!.RawTarget.EndsWith(Signature, StringComparison.Ordinal) ? http.Response.Body.WriteAsync(body).AsTask() : Misbehave.Answer(403)(http, body);
+            http.Features.Get<IHttpRequestFeature>()!.RawTarget.EndsWith(Signature, StringComparison.Ordinal)
+                ? http.Response.Body.WriteAsync(body).AsTask()
+                : Misbehave.Answer(403)(http, body);
         var name = origin.Add("team/web", "1", image);
-        origin.Script = request => request.IsBlobDownload ? Misbehave.Answer(307, ("Location", $"http://{storage.Host}{request.Path}{Signature}")) : null;
+        origin.Script = request => request.IsBlobDownload
+            ? Misbehave.Answer(307, ("Location", $"http://{storage.Host}{request.Path}{Signature}"))
+            : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host, storage.Host]);
 
         await engine.Copy(name);
@@ -145,7 +152,8 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
     [Fact]
     public async Task A_manifest_with_half_a_surrogate_pair_ends_the_copy_with_an_error_of_the_origin()
     {
-        var name = origin.AddManifest("team/web", "1", MediaTypes.OciManifest, Encoding.UTF8.GetBytes("""{"layers":[{"digest":"\ud800","size":1}]}"""));
+        var name = origin.AddManifest("team/web", "1", MediaTypes.OciManifest,
+            Encoding.UTF8.GetBytes("""{"layers":[{"digest":"\ud800","size":1}]}"""));
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 
         var failure = await Assert.ThrowsAsync<CopyException>(() => engine.Copy(name));
@@ -158,7 +166,9 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
     {
         const string Begin = "{\n   \"schemaVersion\": 1,\n   \"name\": \"team/web\",\n   \"tag\": \"1\",\n   \"fsLayers\": []";
         var tail = Base64Url.EncodeToString("\n}"u8);
-        var format = Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $$"""{"formatLength":{{Begin.Length}},"formatTail":"{{tail}}"}""")));
+        var format = Base64Url.EncodeToString(
+            Encoding.UTF8.GetBytes(
+                string.Create(CultureInfo.InvariantCulture, $$"""{"formatLength":{{Begin.Length}},"formatTail":"{{tail}}"}""")));
         var signed = Encoding.UTF8.GetBytes($"{Begin},\n   \"signatures\": [{{\"protected\": \"{format}\"}}]\n}}");
         var digest = TestBlob.DigestOf(Encoding.UTF8.GetBytes(Begin + "\n}"));
         origin.AddManifest("team/web", digest, MediaTypes.DockerSchema1Signed, signed);
@@ -178,7 +188,8 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
 
         foreach (var target in new[] { "1", digest })
         {
-            using var answer = await client.GetAsync(new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/{target}", UriKind.Relative), Stop);
+            using var answer = await client.GetAsync(
+                new Uri($"/v2/{CachePath.Of(ImageReference.Parse(name))}/manifests/{target}", UriKind.Relative), Stop);
             Assert.Equal((HttpStatusCode.OK, MediaTypes.DockerSchema1Signed, digest), (answer.StatusCode, answer.Type(), answer.Digest()));
             Assert.Equal(signed, await answer.Content.ReadAsByteArrayAsync(Stop));
         }
@@ -189,7 +200,8 @@ public sealed class RegistriesAsTheyAreTests : IAsyncLifetime
         while (true)
         {
             var image = ImageReference.Parse(name);
-            using var ask = new HttpRequestMessage(HttpMethod.Head, new Uri($"/v2/{CachePath.Of(image)}/manifests/{image.Target}", UriKind.Relative));
+            using var ask = new HttpRequestMessage(HttpMethod.Head,
+                new Uri($"/v2/{CachePath.Of(image)}/manifests/{image.Target}", UriKind.Relative));
             ask.Headers.Add(PullThrough.FreshHeader, "0");
             var answer = await client.SendAsync(ask, Stop);
             if (answer.StatusCode != HttpStatusCode.Accepted)

@@ -11,7 +11,8 @@ public class ReplicasTests
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var layers = Enumerable.Range(0, 6).Select(i => TestLayer.Random(300 + i, 400_000)).ToList();
-        var images = Enumerable.Range(0, 10).Select(i => TestImage.Of([layers[i % 6], layers[(i + 1) % 6], TestLayer.Text("n", $"{i}")])).ToList();
+        var images = Enumerable.Range(0, 10).Select(i => TestImage.Of([layers[i % 6], layers[(i + 1) % 6], TestLayer.Text("n", $"{i}")]))
+            .ToList();
         var names = await Task.WhenAll(images.Select((image, i) => origin.Push($"team/app{i % 4}", $"v{i}", image)));
         var replicas = await Replicas(2, cache, origin.Host);
 
@@ -35,7 +36,8 @@ public class ReplicasTests
         await Task.WhenAll(replicas.Select(replica => replica.Copy(name)));
 
         await cache.AssertHas(name, index, "linux/amd64");
-        Assert.Equal(2, origin.Requests().Count(request => request.Method == "GET" && request.Path.Contains("/manifests/", StringComparison.Ordinal)));
+        Assert.Equal(2, origin.Requests()
+            .Count(request => request.Method == "GET" && request.Path.Contains("/manifests/", StringComparison.Ordinal)));
         foreach (var replica in replicas)
             await replica.DisposeAsync();
     }
@@ -59,7 +61,8 @@ public class ReplicasTests
         }));
 
         Assert.All(origin.BlobDownloads(), download => Assert.Equal(1, download.Value));
-        Assert.Single(origin.Requests(), request => request.Method == "GET" && request.Path.EndsWith("/manifests/1", StringComparison.Ordinal));
+        Assert.Single(origin.Requests(),
+            request => request.Method == "GET" && request.Path.EndsWith("/manifests/1", StringComparison.Ordinal));
         Assert.Single(replicas.SelectMany(replica => replica.Pulls));
         await Eventually.True(async () => await cache.Manifest(name) is not null, "the image is kept");
         foreach (var replica in replicas)
@@ -129,10 +132,14 @@ public class ReplicasTests
         var images = Enumerable.Range(0, 6).Select(i => TestImage.Small(seed: 90 + i, size: 500_000)).ToList();
         var names = images.Select((image, i) => origin.Add("team/web", $"v{i}", image)).ToList();
         var never = new TaskCompletionSource();
-        origin.Script = request => request is { IsBlobDownload: true, Count: 0 } && images.Any(image => image.Layers[1].Digest == request.Target) ? Misbehave.HoldAt(200_000, never.Task) : null;
+        origin.Script = request =>
+            request is { IsBlobDownload: true, Count: 0 } && images.Any(image => image.Layers[1].Digest == request.Target)
+                ? Misbehave.HoldAt(200_000, never.Task)
+                : null;
         var replicas = await Replicas(2, cache, origin.Host);
         var copies = names.Select(replicas[0].Copy).ToList();
-        await Eventually.True(() => origin.Ledger.Count(request => request.IsBlobDownload && request.Range is null) >= 4, "four downloads, as many as one replica asks for, have begun");
+        await Eventually.True(() => origin.Ledger.Count(request => request.IsBlobDownload && request.Range is null) >= 4,
+            "four downloads, as many as one replica asks for, have begun");
 
         await replicas[1].DisposeAsync();   // its downloads break off
         never.SetResult();

@@ -17,7 +17,8 @@ public sealed class ReplicasThatDisagreeTests
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         var (a, b) = (FreePort.Next(), FreePort.Next());
         var image = TestImage.Small(seed: 900);
-        var repository = Enumerable.Range(0, 100).Select(i => $"team/web{i}").First(r => StartEngine.OwnerOf($"{origin.Host}/{r}", a, b) == a);
+        var repository = Enumerable.Range(0, 100).Select(i => $"team/web{i}")
+            .First(r => StartEngine.OwnerOf($"{origin.Host}/{r}", a, b) == a);
         var name = await origin.Push(repository, "1", image);
         await using var first = await StartEngine.Run(cache, [origin.Host], a, Peers(b));
         await using var second = await StartEngine.Run(cache, [origin.Host], b, Peers(a, b));
@@ -37,10 +38,13 @@ public sealed class ReplicasThatDisagreeTests
     {
         var (origin, cache) = (await Registry.Start(), await Registry.Start());
         int[] ports = [FreePort.Next(), FreePort.Next(), FreePort.Next()];
-        var names = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => origin.Push($"team/web{i}", "1", TestImage.Small(seed: 910 + i))));
-        var replicas = await Task.WhenAll(ports.Select((port, i) => StartEngine.Run(cache, [origin.Host], port, Peers(ports[(i + 1) % 3]))));
+        var names = await Task.WhenAll(Enumerable.Range(0, 6)
+            .Select(i => origin.Push($"team/web{i}", "1", TestImage.Small(seed: 910 + i))));
+        var replicas = await Task.WhenAll(
+            ports.Select((port, i) => StartEngine.Run(cache, [origin.Host], port, Peers(ports[(i + 1) % 3]))));
 
-        await Task.WhenAll(names.SelectMany(name => replicas.Select(replica => replica.Copy(name)))).WaitAsync(TimeSpan.FromMinutes(1), Stop);
+        await Task.WhenAll(names.SelectMany(name => replicas.Select(replica => replica.Copy(name))))
+            .WaitAsync(TimeSpan.FromMinutes(1), Stop);
 
         foreach (var replica in replicas)
             await replica.DisposeAsync();
@@ -56,7 +60,8 @@ public sealed class ReplicasThatDisagreeTests
         var image = TestImage.Small(seed: 901, size: 500_000);
         var name = origin.Add("team/web", "1", image);
         var layer = image.Layers[1];
-        var (a, b) = Enumerable.Range(0, 100).Select(_ => (A: FreePort.Next(), B: FreePort.Next())).First(p => StartEngine.OwnerOf(layer.Digest, p.A, p.B) == p.B);
+        var (a, b) = Enumerable.Range(0, 100).Select(_ => (A: FreePort.Next(), B: FreePort.Next()))
+            .First(p => StartEngine.OwnerOf(layer.Digest, p.A, p.B) == p.B);
         var gate = new TaskCompletionSource();
         origin.Script = r => !r.IsBlobDownload || r.Target != layer.Digest ? null
             : isHeadOutstanding ? Misbehave.Delay(gate.Task, "application/octet-stream") : Misbehave.HoldAt(200_000, gate.Task);
@@ -83,7 +88,8 @@ public sealed class ReplicasThatDisagreeTests
         var image = TestImage.Small(seed: 902, size: 500_000);
         var name = origin.Add("team/web", "1", image);
         var layer = image.Layers[1];
-        var (a, b) = Enumerable.Range(0, 100).Select(_ => (A: FreePort.Next(), B: FreePort.Next())).First(p => StartEngine.OwnerOf(layer.Digest, p.A, p.B) == p.B);
+        var (a, b) = Enumerable.Range(0, 100).Select(_ => (A: FreePort.Next(), B: FreePort.Next()))
+            .First(p => StartEngine.OwnerOf(layer.Digest, p.A, p.B) == p.B);
         var gate = new TaskCompletionSource();
         origin.Script = r => r.IsBlobDownload ? Misbehave.HoldAt(200_000, gate.Task) : null;
         await using var replica = await StartEngine.Run(cache, [origin.Host], a, Peers(a, b));   // the owner is not there yet
@@ -101,5 +107,6 @@ public sealed class ReplicasThatDisagreeTests
         Assert.Single(origin.Ledger, r => r.IsBlobDownload && r.Target == layer.Digest);
     }
 
-    private static (string, string)[] Peers(params int[] ports) => [.. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", $"http://127.0.0.1:{port}"))];
+    private static (string, string)[] Peers(params int[] ports) =>
+        [.. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", $"http://127.0.0.1:{port}"))];
 }

@@ -102,7 +102,8 @@ public sealed class SharedBlobsTests
         using var client = engine.Client();
 
         var pulls = slow.Zip(slowNames).Select(p => client.TryRead(p.Second, p.First.Layers[1].Digest)).ToList();
-        await Eventually.True(() => origin.Ledger.Count(r => r.IsBlobDownload && slowLayers.Contains(r.Target)) >= 48, "as many as may be under way are");
+        await Eventually.True(() => origin.Ledger.Count(r => r.IsBlobDownload && slowLayers.Contains(r.Target)) >= 48,
+            "as many as may be under way are");
         var again = await client.TryRead(name, stored.Layers[1].Digest).WaitAsync(TimeSpan.FromMinutes(1), Stop);
         gate.SetResult();
         var got = await Task.WhenAll(pulls);
@@ -124,7 +125,9 @@ public sealed class SharedBlobsTests
         var name = origin.Add("team/web", "1", image);
         var layer = image.Layers[1];
         if (!isLengthKnown)
-            origin.Script = r => r.IsBlobDownload && r.Target == layer.Digest ? async (http, body) => await http.Response.Body.WriteAsync(body) : null;
+            origin.Script = r => r.IsBlobDownload && r.Target == layer.Digest
+                ? async (http, body) => await http.Response.Body.WriteAsync(body)
+                : null;
         await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Fetch:SpoolLimit", "1Mi"));
         using var client = engine.Client();
 

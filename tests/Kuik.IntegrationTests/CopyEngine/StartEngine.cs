@@ -13,8 +13,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.CopyEngine;
 
 /// <summary>
-/// A copy engine as image-fetcher hosts it, in this process, on real registries. Credentials, the repository lock and the record of pulls, which the service
-/// takes from Kubernetes and Postgres, are lists here: these tests are about what the engine does with them.
+/// A copy engine as image-fetcher hosts it, in this process, on real registries. Credentials, the repository lock and the record of pulls,
+/// which the service takes from Kubernetes and Postgres, are lists here: these tests are about what the engine does with them.
 /// </summary>
 public sealed class StartEngine : IAsyncDisposable
 {
@@ -54,11 +54,13 @@ public sealed class StartEngine : IAsyncDisposable
     /// <param name="origins">Reached by plain HTTP.</param>
     /// <param name="port">Default any.</param>
     /// <param name="settings">Further ones.</param>
-    public static Task<StartEngine> Run(Registry cache, IEnumerable<string> origins, int? port = null, params (string Key, string Value)[] settings) =>
+    public static Task<StartEngine> Run(Registry cache, IEnumerable<string> origins, int? port = null,
+        params (string Key, string Value)[] settings) =>
         RunAt(TimeProvider.System, cache, origins, port, settings);
 
     /// <summary>Starts one with a clock of its own; the rest is as for <see cref="Run"/>.</summary>
-    public static async Task<StartEngine> RunAt(TimeProvider time, Registry cache, IEnumerable<string> origins, int? port = null, params (string Key, string Value)[] settings)
+    public static async Task<StartEngine> RunAt(TimeProvider time, Registry cache, IEnumerable<string> origins, int? port = null,
+        params (string Key, string Value)[] settings)
     {
         StartEngine? engine = null;
         var own = port ?? FreePort.Next();
@@ -77,7 +79,9 @@ public sealed class StartEngine : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
         builder.Services.AddSingleton(time);
         builder.Services.AddCopyEngine(builder.Configuration, _ => new CopyEngineHooks(
-            (_, _) => engine!.Fault is { } fault ? throw fault : Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine.Credentials]),
+            (_, _) => engine!.Fault is { } fault
+                ? throw fault
+                : Task.FromResult<IReadOnlyList<RegistryCredential>>([.. engine.Credentials]),
             async (repository, stop) => await engine!.Lock($"{cache.Host} {repository}", stop),
             (image, _) =>
             {
@@ -111,7 +115,10 @@ public sealed class StartEngine : IAsyncDisposable
     public Task LearnNames() => app.Services.GetRequiredService<Engine>().Replicas.All(TestContext.Current.CancellationToken);
 
     /// <summary>The owner of a digest, or of a repository's manifests, among some replicas by their ports.</summary>
-    public static int OwnerOf(string key, params int[] ports) => RendezvousRing.Rank(key, ports.Select(port => new Uri($"http://127.0.0.1:{port}")).Select(address => new Replica(address, address.Authority)))[0].Address.Port;
+    public static int OwnerOf(string key, params int[] ports) =>
+        RendezvousRing.Rank(key,
+            ports.Select(port => new Uri($"http://127.0.0.1:{port}")).Select(address => new Replica(address, address.Authority)))[0]
+                .Address.Port;
 
     public async ValueTask DisposeAsync()
     {

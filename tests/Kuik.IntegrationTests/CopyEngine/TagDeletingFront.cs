@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.IntegrationTests.CopyEngine;
 
 /// <summary>
-/// A real registry that also deletes by tag, as distribution 3 does. The one thing faked is that deletion (the tag's folder goes from its store), because
-/// Debian has no package of distribution 3.
+/// A real registry that also deletes by tag, as distribution 3 does. The one thing faked is that deletion (the tag's folder goes from its
+/// store), because Debian has no package of distribution 3.
 /// </summary>
 internal sealed partial class TagDeletingFront : IAsyncDisposable
 {
@@ -49,14 +49,16 @@ internal sealed partial class TagDeletingFront : IAsyncDisposable
     {
         if (HttpMethods.IsDelete(http.Request.Method) && TagPath().Match(http.Request.Path.Value!) is { Success: true } tag)
         {
-            var folder = Path.Combine(registry.DataFolder, "docker/registry/v2/repositories", tag.Groups[1].Value, "_manifests/tags", tag.Groups[2].Value);
+            var folder = Path.Combine(registry.DataFolder, "docker/registry/v2/repositories", tag.Groups[1].Value, "_manifests/tags",
+                tag.Groups[2].Value);
             http.Response.StatusCode = Directory.Exists(folder) ? StatusCodes.Status202Accepted : StatusCodes.Status404NotFound;
             if (Directory.Exists(folder))
                 Directory.Delete(folder, recursive: true);
             deleted.Enqueue(tag.Groups[2].Value);
             return;
         }
-        using var request = new HttpRequestMessage(new HttpMethod(http.Request.Method), new Uri(registry.Endpoint, http.Request.Path.Value + http.Request.QueryString));
+        using var request = new HttpRequestMessage(new HttpMethod(http.Request.Method),
+            new Uri(registry.Endpoint, http.Request.Path.Value + http.Request.QueryString));
         if (http.Request.ContentLength is not null || http.Request.Headers.TransferEncoding.Count > 0)
             request.Content = new StreamContent(http.Request.Body);
         foreach (var (name, value) in http.Request.Headers.Where(header => header.Key is not "Transfer-Encoding"))

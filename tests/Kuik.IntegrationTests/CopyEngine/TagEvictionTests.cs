@@ -33,7 +33,8 @@ public class TagEvictionTests
         await using var front = canDeleteTags ? await TagDeletingFront.Start(cache) : null;
         var image = TestImage.Small(seed: 70);
         var (sibling, name) = (await origin.Push("team/web", "1.25.3", image), await origin.Push("team/web", "1.25", image));
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front?.Endpoint ?? cache.Endpoint.ToString()));
+        await using var engine =
+            await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front?.Endpoint ?? cache.Endpoint.ToString()));
         await engine.Copy(name);
         await engine.Copy(sibling);
 
@@ -57,7 +58,8 @@ public class TagEvictionTests
         await using var front = canDeleteTags ? await TagDeletingFront.Start(cache) : null;
         var index = TestIndex.Small(seed: 61);
         var (sibling, name) = (await origin.Push("team/web", "1.25.3", index), await origin.Push("team/web", "1.25", index));
-        await using var engine = await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front?.Endpoint ?? cache.Endpoint.ToString()));
+        await using var engine =
+            await StartEngine.Run(cache, [origin.Host], null, ("Kuik:Cache:Endpoint", front?.Endpoint ?? cache.Endpoint.ToString()));
         await engine.Copy(sibling);
         await engine.Copy(name);
 
@@ -85,7 +87,8 @@ public class TagEvictionTests
         await cache.CollectGarbage(deleteUntagged: true);
 
         await cache.AssertHas(keptName, kept, "linux/amd64");
-        Assert.Equal(new[] { "kept", CacheTags.OfManifest(kept.Digest), CacheTags.OfManifest(shared.Digest) }.Order(StringComparer.Ordinal), await cache.Tags(keptName));
+        Assert.Equal(new[] { "kept", CacheTags.OfManifest(kept.Digest), CacheTags.OfManifest(shared.Digest) }.Order(StringComparer.Ordinal),
+            await cache.Tags(keptName));
         Assert.Null(await cache.Blob(keptName, other.Layers[1].Digest));
     }
 
@@ -161,7 +164,8 @@ public class TagEvictionTests
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
         await engine.Copy(name);
 
-        var isEvicted = await engine.TagEviction.Evict(ImageReference.Parse(name), _ => Task.FromResult(false), TestContext.Current.CancellationToken);
+        var isEvicted = await engine.TagEviction.Evict(ImageReference.Parse(name), _ => Task.FromResult(false),
+            TestContext.Current.CancellationToken);
 
         Assert.False(isEvicted);
         await cache.AssertHas(name, image);
@@ -187,5 +191,6 @@ public class TagEvictionTests
         Assert.Equal(9, (await cache.Tags(names[0])).Count);   // of each image: its tag, its index, its child
     }
 
-    private static Task Evict(StartEngine engine, string name) => engine.TagEviction.Evict(ImageReference.Parse(name), TestContext.Current.CancellationToken);
+    private static Task Evict(StartEngine engine, string name) =>
+        engine.TagEviction.Evict(ImageReference.Parse(name), TestContext.Current.CancellationToken);
 }

@@ -26,8 +26,10 @@ public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<Corpu
         await Parallel.ForEachAsync(origin.Images, Eight, async (image, _) =>
         {
             foreach (var manifest in image.Root.All)
-                await Eventually.True(async () => await cache.Manifest(NameOf(image), manifest.Digest) is not null, $"{image.Kind} {NameOf(image)}: {manifest.Digest} is kept (seed {origin.Seed})");
-            await Eventually.True(async () => await cache.Manifest(NameOf(image)) is not null, $"{image.Kind} {NameOf(image)} is kept (seed {origin.Seed})");
+                await Eventually.True(async () => await cache.Manifest(NameOf(image), manifest.Digest) is not null,
+                    $"{image.Kind} {NameOf(image)}: {manifest.Digest} is kept (seed {origin.Seed})");
+            await Eventually.True(async () => await cache.Manifest(NameOf(image)) is not null,
+                $"{image.Kind} {NameOf(image)} is kept (seed {origin.Seed})");
         });
 
         await WithoutOriginAnd(engine, async () => Assert.Equal([], await Differences(proxy, image => image.Root.All)));
@@ -48,7 +50,8 @@ public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<Corpu
     public async Task Skopeo_copies_the_same_files_through_node_proxy_as_from_the_origin()
     {
         var (_, engine, proxy) = await Start();
-        var indexes = origin.Images.Where(image => image.Kind is "OCI index" or "Docker manifest list" or "index with attestations" or "index with unknown fields")
+        var indexes = origin.Images.Where(image => image.Kind is "OCI index" or "Docker manifest list" or "index with attestations"
+            or "index with unknown fields")
             .GroupBy(image => image.Kind).SelectMany(kind => kind.Take(2));
 
         foreach (var image in indexes)
@@ -57,7 +60,8 @@ public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<Corpu
             var throughProxy = await CopyAll($"127.0.0.1:{proxy.Port}/{CachePath.Of(ImageReference.Parse(NameOf(image)))}:{image.Tag}");
 
             Assert.Equal(fromOrigin, throughProxy);
-            Assert.True(fromOrigin.Count > image.Root.All.Count(), $"{image.Kind}: skopeo copied {fromOrigin.Count} files (seed {origin.Seed})");
+            Assert.True(fromOrigin.Count > image.Root.All.Count(),
+                $"{image.Kind}: skopeo copied {fromOrigin.Count} files (seed {origin.Seed})");
         }
         await engine.DisposeAsync();
     }
@@ -67,7 +71,8 @@ public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<Corpu
         var cache = await Registry.Start(new RegistryOptions { Name = "cache", ForeignLayersAt = "^https://" });
         var engine = await StartEngine.Run(cache, [origin.Registry.Host]);
         // A busy machine is slow: only what is dead may be passed over.
-        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, origin: null, ("Kuik:Proxy:FetcherLimit", "00:01:00"), ("Kuik:Proxy:CacheLimit", "00:01:00"));
+        var proxy = await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, origin: null, ("Kuik:Proxy:FetcherLimit", "00:01:00"),
+            ("Kuik:Proxy:CacheLimit", "00:01:00"));
         return (cache, engine, proxy);
     }
 
@@ -99,9 +104,12 @@ public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<Corpu
             foreach (var part in Served.PartsOf(image, manifests(image)))
             {
                 var expected = await told.GetOrAdd((image.Repository, part), _ => Served.Ask(atOrigin, image.Repository, part));
-                var actual = atProxy is null ? expected : await Served.Ask(atProxy, CachePath.Of(ImageReference.Parse(NameOf(image))), part);
+                var actual = atProxy is null
+                    ? expected
+                    : await Served.Ask(atProxy, CachePath.Of(ImageReference.Parse(NameOf(image))), part);
                 if (expected.Status != 200 || actual != expected)
-                    differences.Add($"seed {origin.Seed}, {image.Kind}, {image.Repository}:{image.Tag}, {part}: the origin says {expected}, node-proxy {actual}");
+                    differences.Add($"seed {origin.Seed}, {image.Kind}, {image.Repository}:{image.Tag}, {part}: the origin says "
+                        + $"{expected}, node-proxy {actual}");
             }
         });
         return [.. differences.Order(StringComparer.Ordinal).Take(20)];
@@ -114,6 +122,7 @@ public sealed class ByteEqualityTests(CorpusOrigin origin) : IClassFixture<Corpu
     {
         var folder = Sandbox.Shared.NewFolder("copied");
         await Skopeo.Run("copy", "--quiet", "--all", "--preserve-digests", "--src-tls-verify=false", $"docker://{image}", $"dir:{folder}");
-        return Directory.GetFiles(folder).Order(StringComparer.Ordinal).ToDictionary(file => Path.GetFileName(file), file => TestBlob.DigestOf(File.ReadAllBytes(file)));
+        return Directory.GetFiles(folder).Order(StringComparer.Ordinal)
+            .ToDictionary(file => Path.GetFileName(file), file => TestBlob.DigestOf(File.ReadAllBytes(file)));
     }
 }

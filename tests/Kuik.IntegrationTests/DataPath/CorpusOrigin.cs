@@ -10,7 +10,8 @@ public sealed class CorpusOrigin : IAsyncLifetime
     private const int Count = 220;
 
     /// <summary>Of the corpus: <c>KUIK_TEST_SEED</c>, else always the same.</summary>
-    public int Seed { get; } = int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_SEED"), CultureInfo.InvariantCulture, out var seed) ? seed : 20_261_124;
+    public int Seed { get; } =
+        int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_SEED"), CultureInfo.InvariantCulture, out var seed) ? seed : 20_261_124;
 
     public Registry Registry { get; private set; } = null!;
 

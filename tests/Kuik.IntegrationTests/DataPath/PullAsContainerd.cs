@@ -6,8 +6,8 @@ using Kuik.Testing;
 namespace Kuik.IntegrationTests.DataPath;
 
 /// <summary>
-/// Pulls an image as containerd does: the tag's digest, the index, the child, then config and layers, three at a time. A transfer that breaks is gone on with from
-/// where it broke. Every byte is compared as it comes, and none is kept.
+/// Pulls an image as containerd does: the tag's digest, the index, the child, then config and layers, three at a time. A transfer that
+/// breaks is gone on with from where it broke. Every byte is compared as it comes, and none is kept.
 /// </summary>
 /// <param name="http">Shared by all clients.</param>
 /// <param name="repository">Its address, with a slash at the end.</param>
@@ -66,6 +66,7 @@ internal sealed class PullAsContainerd(HttpClient http, Uri repository)
         if ((int)answer.StatusCode == (from > 0 ? 206 : 200))
             return answer;
         using (answer)
-            throw new HttpRequestException($"{method} {path} from {from}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+            throw new HttpRequestException(
+                $"{method} {path} from {from}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
     }
 }

@@ -24,7 +24,8 @@ internal sealed record Served(int Status, string? Type, string? Named, long? Len
         using var answer = await http.SendAsync(ask, TestContext.Current.CancellationToken);
         var body = await answer.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
         var named = answer.Headers.TryGetValues("Docker-Content-Digest", out var values) ? string.Join(", ", values) : null;
-        return new Served((int)answer.StatusCode, answer.Content.Headers.ContentType?.ToString(), named, answer.Content.Headers.ContentLength, TestBlob.DigestOf(body));
+        return new Served((int)answer.StatusCode, answer.Content.Headers.ContentType?.ToString(), named,
+            answer.Content.Headers.ContentLength, TestBlob.DigestOf(body));
     }
 
     /// <summary>All requests for an image: its tag, and every manifest and blob by digest.</summary>

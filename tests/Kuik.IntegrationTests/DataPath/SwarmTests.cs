@@ -32,8 +32,10 @@ public sealed class SwarmTests(Swarm swarm) : IClassFixture<Swarm>
             var breaks = await pulls;
 
             var (sizes, sent) = (Swarm.Sizes(image), swarm.SentByOrigin(image));
-            TestContext.Current.TestOutputHelper?.WriteLine($"{breaks.Count} transfers broke and were gone on with; the origin sent {sent.Values.Sum()} bytes of {sizes.Values.Sum()}");
-            Assert.True(sent.All(part => part.Value >= sizes[part.Key] && part.Value <= 2 * sizes[part.Key]), $"killed was {killed.Port}\n{swarm.Story(image)}");
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                $"{breaks.Count} transfers broke and were gone on with; the origin sent {sent.Values.Sum()} bytes of {sizes.Values.Sum()}");
+            Assert.True(sent.All(part => part.Value >= sizes[part.Key] && part.Value <= 2 * sizes[part.Key]),
+                $"killed was {killed.Port}\n{swarm.Story(image)}");
         }
         finally
         {
@@ -50,7 +52,8 @@ public sealed class SwarmTests(Swarm swarm) : IClassFixture<Swarm>
         await swarm.Pull(image, clients: 10);
         await swarm.IsCached(image);
 
-        var manifests = swarm.Origin.Requests().Where(request => request.Method == "GET" && request.Path.StartsWith("/v2/swarm/small/manifests/", StringComparison.Ordinal));
+        var manifests = swarm.Origin.Requests()
+            .Where(request => request.Method == "GET" && request.Path.StartsWith("/v2/swarm/small/manifests/", StringComparison.Ordinal));
         Assert.True(image.Root.All.Count() == manifests.Count(), swarm.Story(image));
     }
 

@@ -136,7 +136,8 @@ public sealed class AccessRightsTests(Cluster cluster)
         var (version, name, spec) = kind switch
         {
             "deployment" => ("apps/v1", "Deployment", Spec),
-            "statefulset" => ("apps/v1", "StatefulSet", Spec.Replace("{\"selector", "{\"serviceName\":\"it\",\"selector", StringComparison.Ordinal)),
+            "statefulset" => ("apps/v1", "StatefulSet",
+                Spec.Replace("{\"selector", "{\"serviceName\":\"it\",\"selector", StringComparison.Ordinal)),
             "daemonset" => ("apps/v1", "DaemonSet", Spec),
             "replicaset" => ("apps/v1", "ReplicaSet", Spec),
             _ => ("batch/v1", "Job", $$$"""{"template":{"spec":{"restartPolicy":"Never",{{{Containers}}} } } }"""),

@@ -70,7 +70,8 @@ public class BusTests
             builder.AddKuikBus(bus => bus.AddConsumer<Fails>());
             builder.AddKuikRelay();
         });
-        await Eventually.True(async () => (await host.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal), "it has the bus");
+        await Eventually.True(async () => (await host.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal),
+            "it has the bus");
         return (host, rabbit);
     }
 
@@ -86,7 +87,8 @@ public class BusTests
     private static Task<string> Queue(string rabbit) => Ask(rabbit, "/kuik-fails");
 
     private static async Task<string> Ask(string rabbit, string path) =>
-        await RunTool.Run("curl", ["-sf", new Uri((await RabbitMq.Shared()).Management, $"api/queues/{new Uri(rabbit).AbsolutePath[1..]}{path}").ToString()]);
+        await RunTool.Run("curl",
+            ["-sf", new Uri((await RabbitMq.Shared()).Management, $"api/queues/{new Uri(rabbit).AbsolutePath[1..]}{path}").ToString()]);
 
     /// <summary>The consumer's exception; null for none.</summary>
     internal sealed class Failure(Exception? exception)

@@ -69,7 +69,8 @@ public class FaultTests
 
         Assert.True(EventLogFault.MeansAway(fault));
         Assert.Equal("could not extend file: No space left on device", EventLogFault.ReasonOf(fault));
-        Assert.True(await host.Ready() is (503, var body) && body.Contains("could not extend file: No space left on device", StringComparison.Ordinal), "it says so");
+        Assert.True(await host.Ready() is (503, var body)
+            && body.Contains("could not extend file: No space left on device", StringComparison.Ordinal), "it says so");
         await host.Execute("drop trigger full_disk on kuik.mt_events");
         await host.AppendRequest("nginx:1");
         Assert.Equal(200, (await host.Ready()).Status);
@@ -88,12 +89,16 @@ public class FaultTests
 
         await SetReadOnly(postgres, true);
 
-        await Eventually.True(async () => await relay.Ready() is (503, var body) && body.Contains("takes no writes", StringComparison.Ordinal), "it says so");
-        await Eventually.True(() => relay.Log.Any(line => line.Contains("default_transaction_read_only is on", StringComparison.Ordinal)), "and why");
+        await Eventually.True(async () => await relay.Ready() is (503, var body)
+            && body.Contains("takes no writes", StringComparison.Ordinal), "it says so");
+        await Eventually.True(() => relay.Log.Any(line => line.Contains("default_transaction_read_only is on", StringComparison.Ordinal)),
+            "and why");
         await Eventually.True(async () => await Record.ExceptionAsync(() => listener.AppendRequest("meanwhile:1")) is { } fault
-            && EventLogFault.MeansAway(fault) && EventLogFault.KindOf(fault) == PostgresErrorCodes.ReadOnlySqlTransaction, "a decision is told so");
+            && EventLogFault.MeansAway(fault) && EventLogFault.KindOf(fault) == PostgresErrorCodes.ReadOnlySqlTransaction,
+            "a decision is told so");
         await SetReadOnly(postgres, false);
-        await Eventually.True(async () => await Record.ExceptionAsync(() => listener.AppendRequest("after:1")) is null, "decisions are recorded again");
+        await Eventually.True(async () => await Record.ExceptionAsync(() => listener.AppendRequest("after:1")) is null,
+            "decisions are recorded again");
         await Eventually.True(() => inbox.Requested.Contains("after:1"), "it went on");
         await Eventually.True(async () => (await relay.Ready()).Status == 200, "it is ready again");
         Assert.Equal(2, inbox.Messages.Count);
@@ -144,7 +149,8 @@ public class FaultTests
     private static async Task Sql(string postgres, string sql)
     {
         await using var connection = new NpgsqlConnection(
-            new NpgsqlConnectionStringBuilder(postgres) { Pooling = false, Options = "-c default_transaction_read_only=off" }.ConnectionString);
+            new NpgsqlConnectionStringBuilder(postgres)
+                { Pooling = false, Options = "-c default_transaction_read_only=off" }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();

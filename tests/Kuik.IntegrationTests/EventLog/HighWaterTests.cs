@@ -85,7 +85,8 @@ public class HighWaterTests
 
         public void Subscribe(StoreOptions options) => options.Projections.Subscribe(this, subscription => subscription.Name = name);
 
-        public override Task<IChangeListener> ProcessEventsAsync(EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
+        public override Task<IChangeListener> ProcessEventsAsync(EventRange page, ISubscriptionController controller,
+            IDocumentOperations operations, CancellationToken cancellationToken)
         {
             lock (images)
                 images.AddRange(page.Events.Select(e => ((RequestedByPull)e.Data).Image));

@@ -137,7 +137,8 @@ public class ImageUsersTests
         return [.. (await ImageUsers.All(connection, Any)).Select(user => $"{user.Image} {user.PodUid}").Order(StringComparer.Ordinal)];
     }
 
-    private static Task<string> Described(LogHost host) => host.Ask<string>("select string_agg(u::text, e'\n' order by image, pod_uid) from kuik.image_users u");
+    private static Task<string> Described(LogHost host) =>
+        host.Ask<string>("select string_agg(u::text, e'\n' order by image, pod_uid) from kuik.image_users u");
 
     private static WorkloadObserved Workload(string uid, string kind, params string[] images) =>
         new(uid, kind, "default", "w", [.. images.Select(image => new PodImage("c", image, image))], [], DateTimeOffset.UtcNow);

@@ -36,7 +36,8 @@ internal sealed class LogHost : IAsyncDisposable
     /// <param name="add">Bus, relay and whatever else.</param>
     /// <param name="isMigrated">False to leave the database as it is; otherwise it gets its tables first.</param>
     public static async Task<LogHost> Start(
-        string service, string postgres, Action<StoreOptions>? configure = null, Action<WebApplicationBuilder>? add = null, bool isMigrated = true)
+        string service, string postgres, Action<StoreOptions>? configure = null, Action<WebApplicationBuilder>? add = null,
+        bool isMigrated = true)
     {
         if (isMigrated)
             await MigratedDatabase.Ensure(postgres);
@@ -112,7 +113,8 @@ internal sealed class Inbox
     public ConcurrentQueue<Received> Messages { get; } = new();
 
     /// <summary>The images that were requested, in order of first arrival.</summary>
-    public IReadOnlyList<string> Requested => [.. Messages.Select(message => message.Fact).OfType<RequestedByPull>().Select(fact => fact.Image).Distinct()];
+    public IReadOnlyList<string> Requested =>
+        [.. Messages.Select(message => message.Fact).OfType<RequestedByPull>().Select(fact => fact.Image).Distinct()];
 }
 
 internal sealed record Received(Guid Id, string Stream, long Version, object Fact)
@@ -134,7 +136,8 @@ internal sealed class Collect(Inbox inbox) : IConsumer<RequestedByPull>, IConsum
     private Task Keep<T>(ConsumeContext<T> context) where T : class
     {
         inbox.Messages.Enqueue(new Received(
-            context.MessageId!.Value, context.Headers.Get<string>("kuik-stream")!, context.Headers.Get<long>("kuik-version")!.Value, context.Message)
+            context.MessageId!.Value, context.Headers.Get<string>("kuik-stream")!, context.Headers.Get<long>("kuik-version")!.Value,
+            context.Message)
         {
             Headers = context.Headers.GetAll().ToDictionary(header => header.Key, header => header.Value?.ToString()),
         });
@@ -159,7 +162,8 @@ internal sealed class KeptLog : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) =>
             lines.Enqueue($"{logLevel} {category}: {formatter(state, null)} {exception}");
     }
 }

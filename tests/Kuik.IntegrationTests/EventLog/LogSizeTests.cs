@@ -6,8 +6,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.EventLog;
 
-/// <summary>Measures what a pod's life costs in the log. KUIK_TEST_LOG_PODS says how many pods (default 200); the size plan of docs/operations/event-log.md
-/// is from 10,000.</summary>
+/// <summary>Measures what a pod's life costs in the log. KUIK_TEST_LOG_PODS says how many pods (default 200); the size plan of
+/// docs/operations/event-log.md is from 10,000.</summary>
 public class LogSizeTests(ITestOutputHelper output)
 {
     private static readonly int _pods =
@@ -47,7 +47,8 @@ public class LogSizeTests(ITestOutputHelper output)
     private static PodObserved Observed(int i) => new(
         Uid(i), $"team-{i % 200}", $"service-{i % 1000}-6d4cf56db6-x2x9z",
         [
-            new PodImage("app", $"registry.example.com/team-{i % 200}/service-{i % 1000}:1.2.{i % 50}", $"registry.example.com/team-{i % 200}/service-{i % 1000}:1.2.{i % 50}"),
+            new PodImage("app", $"registry.example.com/team-{i % 200}/service-{i % 1000}:1.2.{i % 50}",
+                $"registry.example.com/team-{i % 200}/service-{i % 1000}:1.2.{i % 50}"),
             new PodImage("log", "docker.io/fluent/fluent-bit:2", "fluent/fluent-bit:2"),
         ],
         ["regcred"], DateTimeOffset.UtcNow)

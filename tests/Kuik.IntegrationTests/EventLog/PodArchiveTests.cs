@@ -29,7 +29,8 @@ public class PodArchiveTests
         await host.Execute("update kuik.mt_event_progression set last_seq_id = 1000, last_updated = now() where name = 'relay:All'");
         Assert.Equal(1, await Archive(host));
         Assert.Equal(0, await Archive(host));
-        Assert.Equal("pod/ahead pod/old", await host.Ask<string>("select string_agg(id, ' ' order by id) from kuik.mt_streams where is_archived"));
+        Assert.Equal("pod/ahead pod/old",
+            await host.Ask<string>("select string_agg(id, ' ' order by id) from kuik.mt_streams where is_archived"));
     }
 
     [Fact]
@@ -64,7 +65,8 @@ public class PodArchiveTests
 
         Assert.Equal(2, await Archive(host));
         Assert.Equal(
-            "pod/uid workload/job", await host.Ask<string>("select string_agg(id, ' ' order by id) from kuik.mt_streams where is_archived"));
+            "pod/uid workload/job",
+            await host.Ask<string>("select string_agg(id, ' ' order by id) from kuik.mt_streams where is_archived"));
     }
 
     [Fact]

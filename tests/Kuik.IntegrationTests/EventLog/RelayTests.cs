@@ -26,7 +26,8 @@ public class RelayTests
 
         await Eventually.True(() => inbox.Messages.Count >= 3, "three messages arrived");
         var stored = await Stored(listener);
-        Assert.Equal(stored, inbox.Messages.OrderBy(message => message.Version).Select(message => (message.Id, message.Stream, message.Version)));
+        Assert.Equal(stored,
+            inbox.Messages.OrderBy(message => message.Version).Select(message => (message.Id, message.Stream, message.Version)));
         Assert.All(inbox.Messages, message => Assert.Equal(image, Assert.IsType<RequestedByPull>(message.Fact).Image));
     }
 
@@ -37,7 +38,8 @@ public class RelayTests
         var inbox = new Inbox();
         await using var listener = await LogHost.Start("listener", postgres, add: LogHost.Listening(rabbit, inbox));
         await using var relay = await LogHost.Start("relay", postgres, add: LogHost.Relaying(rabbit));
-        await Eventually.True(async () => (await relay.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal), "it has the bus");
+        await Eventually.True(async () => (await relay.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal),
+            "it has the bus");
         using var activity = new Activity("a request").SetIdFormat(ActivityIdFormat.W3C).Start();
 
         await listener.AppendRequest("nginx:1");
@@ -49,7 +51,9 @@ public class RelayTests
         Assert.NotEmpty(headers["kuik-writer-version"]!);
         Assert.Equal(
             $"listener {headers["kuik-replica"]} {headers["kuik-writer-version"]} {activity.Id}",
-            await listener.Ask<string>("select concat_ws(' ', headers->>'service', headers->>'replica', headers->>'version', headers->>'traceparent') from kuik.mt_events"));
+            await listener.Ask<string>(
+                "select concat_ws(' ', headers->>'service', headers->>'replica', headers->>'version', headers->>'traceparent') from "
+                    + "kuik.mt_events"));
     }
 
     [Fact]
@@ -107,7 +111,8 @@ public class RelayTests
         await using var relay = await LogHost.Start("relay", postgres, add: LogHost.Relaying(rabbit));
 
         await Eventually.True(() => inbox.Messages.Count >= 2, "both events of the pod arrived");
-        Assert.Equal([typeof(PodObserved), typeof(PodGone)], inbox.Messages.OrderBy(message => message.Version).Select(message => message.Fact.GetType()));
+        Assert.Equal([typeof(PodObserved), typeof(PodGone)],
+            inbox.Messages.OrderBy(message => message.Version).Select(message => message.Fact.GetType()));
     }
 
     [Fact]
@@ -126,13 +131,16 @@ public class RelayTests
         var whileAway = Enumerable.Range(0, 20).Select(i => $"away:{i}").ToList();
         foreach (var image in whileAway)
             await listener.AppendRequest(image);
-        await Eventually.True(async () => await relay.Ready() is (200, var body) && body.Contains("relay:All stopped at event 1", StringComparison.Ordinal),
+        await Eventually.True(async () => await relay.Ready() is (200, var body)
+            && body.Contains("relay:All stopped at event 1", StringComparison.Ordinal),
             "the relay has given up its publish and says so, degraded");
         await broker.Start();
 
         await Eventually.True(() => whileAway.All(inbox.Requested.Contains), "everything arrived", TimeSpan.FromSeconds(120));
-        await Eventually.True(async () => (await relay.Ready()).Body.Contains("projections: Healthy", StringComparison.Ordinal), "the relay is well again");
-        Assert.Single(listener.Log, line => line.Contains("RabbitMQ at", StringComparison.Ordinal) && line.Contains("does not answer", StringComparison.Ordinal));
+        await Eventually.True(async () => (await relay.Ready()).Body.Contains("projections: Healthy", StringComparison.Ordinal),
+            "the relay is well again");
+        Assert.Single(listener.Log,
+            line => line.Contains("RabbitMQ at", StringComparison.Ordinal) && line.Contains("does not answer", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -145,18 +153,23 @@ public class RelayTests
         await listener.AppendRequest("unknown:1");
         await listener.AppendRequest("after:1");
         await listener.Ask<object>(
-            "update kuik.mt_events set type = 'ImageDreamt', mt_dotnet_type = 'Kuik.Contracts.ImageDreamt, Kuik.Contracts' where stream_id = 'image/unknown:1' returning 1");
+            "update kuik.mt_events set type = 'ImageDreamt', mt_dotnet_type = 'Kuik.Contracts.ImageDreamt, Kuik.Contracts' where stream_id "
+                + "= 'image/unknown:1' returning 1");
 
         await using (var old = await LogHost.Start("relay", postgres, add: LogHost.Relaying(rabbit)))
         {
-            await Eventually.True(async () => await old.Ready() is (503, var body) && body.Contains("ImageDreamt", StringComparison.Ordinal), "it is not ready and names the event");
+            await Eventually.True(async () => await old.Ready() is (503, var body)
+                && body.Contains("ImageDreamt", StringComparison.Ordinal), "it is not ready and names the event");
             Assert.DoesNotContain("after:1", inbox.Requested);
         }
-        await using var newer = await LogHost.Start("relay", postgres, options => options.Events.MapEventType<ImageDreamt>("ImageDreamt"), LogHost.Relaying(rabbit));
+        await using var newer = await LogHost.Start("relay", postgres, options => options.Events.MapEventType<ImageDreamt>("ImageDreamt"),
+            LogHost.Relaying(rabbit));
 
         await Eventually.True(() => inbox.Requested.Contains("after:1"), "the newer version went on");
         Assert.Contains("before:1", inbox.Requested);
-        await Eventually.True(async () => await newer.Ask<long>("select last_seq_id from kuik.mt_event_progression where name = 'relay:All'") >= 3, "it is past all three");
+        await Eventually.True(async () =>
+            await newer.Ask<long>("select last_seq_id from kuik.mt_event_progression where name = 'relay:All'") >= 3,
+            "it is past all three");
     }
 
     [Fact]
@@ -221,7 +234,8 @@ public class RelayTests
 
     /// <summary>The relay as a process of its own (Kuik.RelayHost), to be killed. Its sessions carry its name.</summary>
     internal static ServerProcess StartRelayProcess(string name, string postgres, string rabbit) =>
-        ServerProcess.Start(Sandbox.Shared, name, Sandbox.Shared.NewFolder(name), new ServerCommand(Path.Combine(AppContext.BaseDirectory, "Kuik.RelayHost"))
+        ServerProcess.Start(Sandbox.Shared, name, Sandbox.Shared.NewFolder(name),
+            new ServerCommand(Path.Combine(AppContext.BaseDirectory, "Kuik.RelayHost"))
         {
             Environment =
             {

@@ -20,7 +20,8 @@ public class SchemaTests
         var append = host.AppendRequest("nginx:1");
 
         await Eventually.True(async () => await host.Ready() is (503, var body)
-            && body.Contains("the event log's schema has no version, this version needs 1: run pod-watcher migrate", StringComparison.Ordinal), "it says so");
+            && body.Contains("the event log's schema has no version, this version needs 1: run pod-watcher migrate",
+                StringComparison.Ordinal), "it says so");
         Assert.False(append.IsCompleted);
         Assert.Equal(0L, await host.Ask<long>("select count(*) from pg_namespace where nspname = 'kuik'"));
         await MigratedDatabase.Migrate(database);
@@ -64,7 +65,8 @@ public class SchemaTests
         foreach (var project in new[] { "PodWatcher", "ImageFetcher", "Expiry" })
         {
             var service = await KuikService.Start(project, new KuikServiceOptions { Settings = settings, WaitFor = "healthz" });
-            await Eventually.True(async () => (await Watchers.Readiness(service)).Contains("postgres: Healthy", StringComparison.Ordinal), $"{project} uses the log");
+            await Eventually.True(async () => (await Watchers.Readiness(service)).Contains("postgres: Healthy", StringComparison.Ordinal),
+                $"{project} uses the log");
             service.Kill();
         }
         await KuikService.Migrate(new KuikServiceOptions { Settings = settings });
@@ -113,13 +115,15 @@ public class SchemaTests
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => MigratedDatabase.Migrate(database)));
 
         await using var postgres = NpgsqlDataSource.Create(database);
-        await using var command = postgres.CreateCommand("select version || ' ' || (by <> '') || ' ' || (applied_at <= now()) from kuik.schema_version");
+        await using var command =
+            postgres.CreateCommand("select version || ' ' || (by <> '') || ' ' || (applied_at <= now()) from kuik.schema_version");
         Assert.Equal($"{EventLogSchema.Version} true true", await command.ExecuteScalarAsync(Stop));
     }
 
     private static async Task AddWhatANewerVersionHas(NpgsqlDataSource postgres)
     {
-        await using var read = postgres.CreateCommand("select pg_get_functiondef(oid) from pg_proc where proname = 'mt_quick_append_events'");
+        await using var read =
+            postgres.CreateCommand("select pg_get_functiondef(oid) from pg_proc where proname = 'mt_quick_append_events'");
         var function = (string)(await read.ExecuteScalarAsync(Stop))!;
         await Execute(postgres, function.Replace("BEGIN", "BEGIN -- newer\n", StringComparison.OrdinalIgnoreCase));
         await Execute(postgres, """

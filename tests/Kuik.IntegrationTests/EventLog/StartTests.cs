@@ -23,7 +23,9 @@ public class StartTests
         Assert.Equal(200, (await host.Ready()).Status);
         var lines = host.Log.Where(line => line.Contains("Postgres", StringComparison.Ordinal)).ToList();
         Assert.Equal(2, lines.Count);
-        Assert.Matches(@"^Warning .*: Postgres at 127\.0\.0\.1:\d+/\S+ does not answer \(.+\); retrying every 2 s, nothing is recorded until it does $", lines[0]);
+        const string said = @"^Warning .*: Postgres at 127\.0\.0\.1:\d+/\S+ does not answer \(.+\); "
+            + "retrying every 2 s, nothing is recorded until it does $";
+        Assert.Matches(said, lines[0]);
         Assert.DoesNotContain(host.Log, line => line.Contains("   at ", StringComparison.Ordinal));
     }
 
@@ -46,10 +48,12 @@ public class StartTests
     {
         var postgres = await (await Postgres.Shared()).NewDatabase();
 
-        await using var host = await LogHost.Start("test", postgres, add: LogHost.Listening($"amqp://kuik:secret@127.0.0.1:{FreePort.Next()}/none", new Inbox()));
+        await using var host = await LogHost.Start("test", postgres,
+            add: LogHost.Listening($"amqp://kuik:secret@127.0.0.1:{FreePort.Next()}/none", new Inbox()));
 
         await Eventually.True(() => host.Log.Any(line => line.Contains("RabbitMQ at", StringComparison.Ordinal)), "it has said so");
-        await Eventually.True(async () => await host.Ready() is (200, var body) && body.StartsWith("Degraded", StringComparison.Ordinal), "it is degraded");
+        await Eventually.True(async () => await host.Ready() is (200, var body) && body.StartsWith("Degraded", StringComparison.Ordinal),
+            "it is degraded");
         Assert.DoesNotContain(host.Log, line => line.Contains("secret", StringComparison.Ordinal));
     }
 }

@@ -86,7 +86,8 @@ public class TransactionTests
     [InlineData("apps", false, "pull")]
     [InlineData("apps", false)]
     [InlineData("elsewhere", true, "pull")]
-    public async Task A_pod_brings_a_secret_when_no_pod_of_its_namespace_brought_it_for_the_image(string @namespace, bool brings, params string[] secrets)
+    public async Task A_pod_brings_a_secret_when_no_pod_of_its_namespace_brought_it_for_the_image(string @namespace, bool brings,
+        params string[] secrets)
     {
         await using var host = await Start();
         var first = Pod("first", Image) with { Namespace = "apps", PullSecrets = ["pull", "more"] };
@@ -150,7 +151,8 @@ public class TransactionTests
         await using var connection = await host.Postgres.OpenConnectionAsync();
         await ImageUsers.Replace(connection, Pod("uid-1", "docker.io/library/nginx:1") with { PullSecrets = ["ours", "mine"] }, Any);
         await ImageUsers.Replace(connection, Pod("uid-2", "docker.io/library/nginx:1") with { PullSecrets = ["ours"] }, Any);
-        await ImageUsers.Replace(connection, Pod("uid-3", "docker.io/library/nginx:1") with { Namespace = "apps", PullSecrets = ["theirs"] }, Any);
+        await ImageUsers.Replace(connection,
+            Pod("uid-3", "docker.io/library/nginx:1") with { Namespace = "apps", PullSecrets = ["theirs"] }, Any);
         await ImageUsers.Replace(connection, Pod("uid-4", "docker.io/library/nginx:2"), Any);
 
         Assert.Equal([new PullSecret("apps", "theirs"), new PullSecret("default", "ours"), new PullSecret("default", "mine")],

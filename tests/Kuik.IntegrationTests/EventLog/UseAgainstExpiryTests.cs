@@ -48,7 +48,8 @@ public class UseAgainstExpiryTests
     {
         await Yield(yields);
         await ImageLocks.TakeToUse(transaction, [image], Any);
-        await ImageUsers.Replace(transaction.Connection, new PodObserved(uid, "default", uid, [new("c", image, image)], [], DateTimeOffset.UtcNow), Any);
+        await ImageUsers.Replace(transaction.Connection,
+            new PodObserved(uid, "default", uid, [new("c", image, image)], [], DateTimeOffset.UtcNow), Any);
         var stream = await Read(transaction, image);
         if (stream.State)
             stream.Append(new RequestedByPod(image, image, uid, DateTimeOffset.UtcNow));
@@ -68,7 +69,8 @@ public class UseAgainstExpiryTests
         host.Transactions.Execute(async transaction => (await Read(transaction, image)).Append(fact), Any);
 
     private static Task<EventStream<bool>> Read(EventLogTransaction transaction, string image) =>
-        transaction.Read(StreamName.OfImage(image), false, (isExpired, fact) => fact switch { ImageExpired => true, RequestedByPod => false, _ => isExpired }, Any);
+        transaction.Read(StreamName.OfImage(image), false,
+            (isExpired, fact) => fact switch { ImageExpired => true, RequestedByPod => false, _ => isExpired }, Any);
 
     private static async Task Yield(int times)
     {

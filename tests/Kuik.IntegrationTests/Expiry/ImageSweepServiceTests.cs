@@ -40,7 +40,8 @@ public class ImageSweepServiceTests
         await Append(host, Nginx, new RequestedByPod(Nginx, "nginx:1.27", "uid", DateTimeOffset.UtcNow), Cached());
         await Append(host, "other:1", new RequestedByPerson("other:1", "other:1", "other-1", DateTimeOffset.UtcNow));
         await using (var connection = await host.Postgres.OpenConnectionAsync())
-            await ImageUsers.Replace(connection, new PodObserved("uid", "default", "web", [new("c", Nginx, "nginx:1.27")], [], DateTimeOffset.UtcNow), Any);
+            await ImageUsers.Replace(connection,
+                new PodObserved("uid", "default", "web", [new("c", Nginx, "nginx:1.27")], [], DateTimeOffset.UtcNow), Any);
 
         await Sweep(host);
 
@@ -131,9 +132,12 @@ public class ImageSweepServiceTests
     {
         await using var host = await Start();
         var (now, past) = (DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddMinutes(-1));
-        await Append(host, "later:1", new RequestedByPull("later:1", now), new ImageFetchFailed("later:1", "unreachable", "no answer", true, now.AddHours(1), now));
-        await Append(host, "failed:1", new RequestedByPull("failed:1", now), new ImageFetchFailed("failed:1", "unreachable", "no answer", true, past, now));
-        await Append(host, "leaving:1", new RequestedByPull("leaving:1", now), new ImageExpired("leaving:1", now), new ImageEvictionStarted("leaving:1", "fetcher-0", past, now));
+        await Append(host, "later:1", new RequestedByPull("later:1", now),
+            new ImageFetchFailed("later:1", "unreachable", "no answer", true, now.AddHours(1), now));
+        await Append(host, "failed:1", new RequestedByPull("failed:1", now),
+            new ImageFetchFailed("failed:1", "unreachable", "no answer", true, past, now));
+        await Append(host, "leaving:1", new RequestedByPull("leaving:1", now), new ImageExpired("leaving:1", now),
+            new ImageEvictionStarted("leaving:1", "fetcher-0", past, now));
 
         await Sweep(host);
 
@@ -178,11 +182,13 @@ public class ImageSweepServiceTests
                 bus.AddHandler((FetchDue due) => Keep(due));
                 bus.AddHandler((EvictionDue due) => Keep(due));
             });
-            builder.Services.AddSingleton(new ExpiryOptions(sweeps)).AddSingleton<ExpiryMetrics>().AddSingleton<NoteUnused>().AddSingleton<DueWorkAnnouncer>()
+            builder.Services.AddSingleton(new ExpiryOptions(sweeps)).AddSingleton<ExpiryMetrics>().AddSingleton<NoteUnused>()
+                .AddSingleton<DueWorkAnnouncer>()
                 .AddSingleton<ImageSweepService>();
         });
         await host.Services.GetRequiredService<EventLogReady>().Wait(Any);
-        await Eventually.True(async () => (await host.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal), "the queues exist");
+        await Eventually.True(async () => (await host.Ready()).Body.Contains("masstransit-bus: Healthy", StringComparison.Ordinal),
+            "the queues exist");
         return host;
     }
 
@@ -214,5 +220,6 @@ public class ImageSweepServiceTests
         (await transaction.Read<IReadOnlyList<object>>(StreamName.OfImage(image), [], (facts, fact) => [.. facts, fact], Any)).State, Any);
 
     private static ImageCached Cached() =>
-        new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.manifest.v1+json", [], [], 10, 10, 0, TimeSpan.FromSeconds(1), DateTimeOffset.UtcNow);
+        new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.manifest.v1+json", [], [], 10, 10, 0,
+            TimeSpan.FromSeconds(1), DateTimeOffset.UtcNow);
 }

@@ -7,7 +7,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Flow;
 
-/// <summary>The data plane stands alone: it starts and serves while everything else of Kuik, and the cluster, refuses connections.</summary>
+/// <summary>The data plane stands alone: it starts and serves while everything else of Kuik, and the cluster, refuses
+/// connections.</summary>
 public sealed class DataPlaneAloneTests
 {
     [Fact]

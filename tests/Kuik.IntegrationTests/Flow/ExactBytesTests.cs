@@ -32,7 +32,9 @@ public sealed class ExactBytesTests(FlowFixture flow)
             Assert.Equal(other.Bytes, await flow.InspectThroughProxy($"{name}@{other.Digest}"));
             var pulled = await Skopeo.Pull(flow.Local(image), all: true);
             foreach (var blob in index.Children.SelectMany(child => child.Blobs))
-                Assert.Equal(blob.Bytes, await File.ReadAllBytesAsync(Path.Combine(pulled, blob.Digest["sha256:".Length..]), TestContext.Current.CancellationToken));
+                Assert.Equal(blob.Bytes,
+                    await File.ReadAllBytesAsync(Path.Combine(pulled, blob.Digest["sha256:".Length..]),
+                        TestContext.Current.CancellationToken));
         }
         finally
         {
@@ -61,14 +63,18 @@ public sealed class ExactBytesTests(FlowFixture flow)
             var local = $"{address}:{flow.Kuik.NodeProxy.Port}{path}";
             await containerd.Pull(local);
             Assert.Contains(local, await containerd.Ctr("images", "check"), StringComparison.Ordinal);
-            Assert.Contains("complete", (await containerd.Ctr("images", "check")).Split('\n').Single(line => line.StartsWith(local, StringComparison.Ordinal)), StringComparison.Ordinal);
+            Assert.Contains("complete",
+                (await containerd.Ctr("images", "check")).Split('\n').Single(line => line.StartsWith(local, StringComparison.Ordinal)),
+                StringComparison.Ordinal);
         }
     }
 
     private async Task<bool> HoldsInCache(string repository, string digest)
     {
         using var http = flow.Kuik.Cache.Client(repository);
-        using var ask = new HttpRequestMessage(HttpMethod.Head, new Uri($"/v2/{flow.Front.Host.Replace(':', '_')}/{repository}/manifests/{Oci.CacheTags.OfManifest(digest)}", UriKind.Relative));
+        using var ask = new HttpRequestMessage(HttpMethod.Head,
+            new Uri($"/v2/{flow.Front.Host.Replace(':', '_')}/{repository}/manifests/{Oci.CacheTags.OfManifest(digest)}",
+                UriKind.Relative));
         foreach (var type in Oci.MediaTypes.Manifests)
             ask.Headers.Accept.ParseAdd(type);
         using var answer = await http.SendAsync(ask);

@@ -59,7 +59,8 @@ public sealed class FlowFixture : IAsyncLifetime
     }
 
     /// <summary>Where node-proxy serves an image.</summary>
-    public string Local(string image) => $"{Kuik.Proxy}/{image.Replace(Front.Host, Front.Host.Replace(':', '_'), StringComparison.Ordinal)}";
+    public string Local(string image) =>
+        $"{Kuik.Proxy}/{image.Replace(Front.Host, Front.Host.Replace(':', '_'), StringComparison.Ordinal)}";
 
     /// <summary>Creates a pod and waits until its image is cached.</summary>
     /// <returns>The pod as the API has it.</returns>
@@ -75,12 +76,14 @@ public sealed class FlowFixture : IAsyncLifetime
          "spec":{"containers":[{"name":"main","image":"{{image}}","imagePullPolicy":"IfNotPresent"}]} }
         """);
 
-    public Task DeletePod(string space, string pod) => Kuik.Kubernetes.Kubectl("delete", "pod", pod, "-n", space, "--grace-period=0", "--force");
+    public Task DeletePod(string space, string pod) =>
+        Kuik.Kubernetes.Kubectl("delete", "pod", pod, "-n", space, "--grace-period=0", "--force");
 
     /// <summary>An image's CachedImage; null when there is none.</summary>
     public async Task<JsonNode?> CachedImage(string image)
     {
-        var found = await Kuik.Kubernetes.TryKubectl(["get", "cachedimage", ObjectName.Of(ImageReference.Parse(image)), "-o", "json", "--ignore-not-found"]);
+        var found = await Kuik.Kubernetes.TryKubectl(
+            ["get", "cachedimage", ObjectName.Of(ImageReference.Parse(image)), "-o", "json", "--ignore-not-found"]);
         return found.Output.Length == 0 ? null : JsonNode.Parse(found.Output);
     }
 

@@ -42,12 +42,15 @@ public sealed class ImageVolumesTests(FlowFixture flow)
     {
         var containerd = await Containerd.Start();
         await containerd.Pull(reference);
-        Assert.Contains("complete", (await containerd.Ctr("images", "check")).Split('\n').Single(line => line.StartsWith(reference, StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("complete",
+            (await containerd.Ctr("images", "check")).Split('\n').Single(line => line.StartsWith(reference, StringComparison.Ordinal)),
+            StringComparison.Ordinal);
     }
 
     private async Task<JsonArray> Review(string image)
     {
-        var review = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Checkout.Root, Recorded), TestContext.Current.CancellationToken))!;
+        var review = JsonNode.Parse(
+            await File.ReadAllTextAsync(Path.Combine(Checkout.Root, Recorded), TestContext.Current.CancellationToken))!;
         review["request"]!["object"]!["spec"]!["volumes"]![0]!["image"]!["reference"] = image;
         using var http = new HttpClient { BaseAddress = flow.Kuik.Webhook.Endpoint };
         using var answer = await http.PostAsJsonAsync("/mutate-core-v1-pod", review, TestContext.Current.CancellationToken);

@@ -20,8 +20,10 @@ public sealed class LifeOfAnImageTests(FlowFixture flow)
         Assert.Equal(flow.Local(image), (string?)pod["spec"]!["containers"]![0]!["image"]);
         Assert.Equal(image, (string?)pod["metadata"]!["annotations"]![Names.OriginalImageAnnotation("main")]);
         Assert.Equal("true", (string?)pod["metadata"]!["labels"]![Names.ManagedLabel]);
-        await Eventually.True(async () => (int?)(await flow.CachedImage(image))!["status"]!["usedBy"]!["count"] == 2, "both pods are counted");
-        var row = (await flow.Kuik.Kubernetes.Kubectl("get", "cachedimages")).Split('\n').Single(line => line.StartsWith(ObjectName.Of(ImageReference.Parse(image)), StringComparison.Ordinal));
+        await Eventually.True(async () => (int?)(await flow.CachedImage(image))!["status"]!["usedBy"]!["count"] == 2,
+            "both pods are counted");
+        var row = (await flow.Kuik.Kubernetes.Kubectl("get", "cachedimages")).Split('\n')
+            .Single(line => line.StartsWith(ObjectName.Of(ImageReference.Parse(image)), StringComparison.Ordinal));
         Assert.Matches(@"\sReady\s+true\s+.*\b2\s", row);
 
         // One pod less changes nothing; without the last one the image goes.
@@ -42,7 +44,8 @@ public sealed class LifeOfAnImageTests(FlowFixture flow)
         await flow.CachedByPod(space, "first", image);
 
         await flow.DeletePod(space, "first");
-        await Eventually.True(async () => (await flow.CachedImage(image))?["spec"]?["expiresAt"] is not null, "the image is marked as unused");
+        await Eventually.True(async () => (await flow.CachedImage(image))?["spec"]?["expiresAt"] is not null,
+            "the image is marked as unused");
         await flow.CreatePod(space, "second", image);
 
         await Eventually.True(async () => (await flow.CachedImage(image)) is { } shown && shown["spec"]?["expiresAt"] is null
@@ -65,7 +68,8 @@ public sealed class LifeOfAnImageTests(FlowFixture flow)
     private async Task<string[]> TagsInCache(string repository)
     {
         using var http = flow.Kuik.Cache.Client(repository);
-        var answer = await http.GetStringAsync(new Uri($"/v2/{flow.Front.Host.Replace(':', '_')}/{repository}/tags/list", UriKind.Relative));
+        var answer = await http.GetStringAsync(
+            new Uri($"/v2/{flow.Front.Host.Replace(':', '_')}/{repository}/tags/list", UriKind.Relative));
         return [.. System.Text.Json.Nodes.JsonNode.Parse(answer)!["tags"]?.AsArray().Select(tag => (string)tag!) ?? []];
     }
 }

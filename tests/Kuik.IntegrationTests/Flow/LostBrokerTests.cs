@@ -27,6 +27,7 @@ public sealed class LostBrokerTests(FlowFixture flow)
         await Task.WhenAll(fetchers.Select(fetcher => fetcher.Restart()));
 
         foreach (var image in images)
-            await Eventually.True(async () => (bool?)(await flow.CachedImage(image))?["status"]?["isCached"] == true, $"{image} is cached", TimeSpan.FromMinutes(3));
+            await Eventually.True(async () => (bool?)(await flow.CachedImage(image))?["status"]?["isCached"] == true, $"{image} is cached",
+                TimeSpan.FromMinutes(3));
     }
 }

@@ -14,7 +14,8 @@ public sealed class OutageTests(FlowFixture flow)
     public Task Images_pull_while_RabbitMQ_is_down() => PullsDuring("rabbitmq", flow.Kuik.RabbitMq.Stop, flow.Kuik.RabbitMq.Start);
 
     [Fact]
-    public Task Images_pull_while_the_Kubernetes_API_is_down() => PullsDuring("kubernetes", flow.Kuik.Kubernetes.Stop, flow.Kuik.Kubernetes.Restart);
+    public Task Images_pull_while_the_Kubernetes_API_is_down() =>
+        PullsDuring("kubernetes", flow.Kuik.Kubernetes.Stop, flow.Kuik.Kubernetes.Restart);
 
     [Fact]
     public Task Images_pull_while_the_whole_control_plane_is_down() => PullsDuring(

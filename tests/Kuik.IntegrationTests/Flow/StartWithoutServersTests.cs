@@ -14,7 +14,8 @@ public sealed partial class StartWithoutServersTests
     [InlineData("PodWatcher")]
     [InlineData("ImageFetcher")]
     [InlineData("Expiry")]
-    public async Task A_service_without_Postgres_and_RabbitMQ_says_so_in_one_line_each_and_goes_on_trying(string project) => await SaysOnceThat(
+    public async Task A_service_without_Postgres_and_RabbitMQ_says_so_in_one_line_each_and_goes_on_trying(string project) =>
+        await SaysOnceThat(
         ["Postgres", "RabbitMQ"], project, $"Host=127.0.0.1;Port={FreePort.Next()};Database=kuik;Username=kuik;Password={Password}");
 
     [Fact]
@@ -58,7 +59,8 @@ public sealed partial class StartWithoutServersTests
     }
 
     private static string[] Lines(KuikService service, string name) =>
-        [.. service.Log.Split('\n').Where(line => line.Contains(" WARN ", StringComparison.Ordinal) && line.Contains(name, StringComparison.Ordinal))];
+        [.. service.Log.Split('\n')
+            .Where(line => line.Contains(" WARN ", StringComparison.Ordinal) && line.Contains(name, StringComparison.Ordinal))];
 
     [GeneratedRegex(@"^ +at [A-Z]\S+\(", RegexOptions.Multiline)]
     private static partial Regex StackTrace();

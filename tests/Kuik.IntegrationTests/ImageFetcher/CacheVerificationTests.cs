@@ -4,7 +4,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.ImageFetcher;
 
-/// <summary>What the cache registry loses by itself is noticed, recorded and copied again; the test damages the registry's volume.</summary>
+/// <summary>What the cache registry loses by itself is noticed, recorded and copied again; the test damages the registry's
+/// volume.</summary>
 public sealed class CacheVerificationTests
 {
     private static readonly (string, string?) EverySecond = ("Kuik:Verify:Interval", "00:00:01");

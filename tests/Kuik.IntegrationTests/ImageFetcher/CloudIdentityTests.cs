@@ -7,8 +7,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.ImageFetcher;
 
 /// <summary>
-/// Google's registry and metadata server are scripted: no cloud is reachable from tests. The registry answers as the corporate proxy that leads to it, so
-/// that a name of Google's is found here.
+/// Google's registry and metadata server are scripted: no cloud is reachable from tests. The registry answers as the corporate proxy that
+/// leads to it, so that a name of Google's is found here.
 /// </summary>
 public sealed class CloudIdentityTests
 {
@@ -23,8 +23,11 @@ public sealed class CloudIdentityTests
         var content = TestImage.Small(seed: 30);
         registry.Add("shop/team/app", "1", content);
         var opens = "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"oauth2accesstoken:{Token}"));
-        registry.Script = request => request.Authorization == opens ? null : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"registry\""));
-        metadata.Script = _ => (http, _) => http.Response.WriteAsync($$"""{"access_token":"{{Token}}","expires_in":3599,"token_type":"Bearer"}""");
+        registry.Script = request => request.Authorization == opens
+            ? null
+            : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"registry\""));
+        metadata.Script = _ =>
+            (http, _) => http.Response.WriteAsync($$"""{"access_token":"{{Token}}","expires_in":3599,"token_type":"Bearer"}""");
         await using var world = await FetcherWorld.Start();
         var fetcher = await world.StartFetcher([.. Settings(registry, metadata), FetcherWorld.LogsEverything]);
 
@@ -53,7 +56,9 @@ public sealed class CloudIdentityTests
 
         Assert.Equal("refused", failed.Kind);
         Assert.EndsWith(
-            $"; the cloud gave no token for europe-docker.pkg.dev (GET http://{metadata.Host}/computeMetadata/v1/instance/service-accounts/default/token: 404)", failed.Reason, StringComparison.Ordinal);
+            $"; the cloud gave no token for europe-docker.pkg.dev (GET "
+                + $"http://{metadata.Host}/computeMetadata/v1/instance/service-accounts/default/token: 404)", failed.Reason,
+                StringComparison.Ordinal);
     }
 
     private static (string Key, string? Value)[] Settings(ScriptedOrigin registry, ScriptedOrigin metadata) =>

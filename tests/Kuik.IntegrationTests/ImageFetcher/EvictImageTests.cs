@@ -22,7 +22,8 @@ public sealed class EvictImageTests
         Assert.Null(await world.InCache(image));
         Assert.Equal(content.Bytes, await world.InCache(sibling));
         Assert.Equal(content.Bytes, await world.InCache(sibling, content.Digest));
-        Assert.Equal([typeof(ImageExpired), typeof(ImageEvictionStarted), typeof(ImageEvicted)], (await world.Events(image)).TakeLast(3).Select(fact => fact.GetType()));
+        Assert.Equal([typeof(ImageExpired), typeof(ImageEvictionStarted), typeof(ImageEvicted)],
+            (await world.Events(image)).TakeLast(3).Select(fact => fact.GetType()));
     }
 
     [Fact]
@@ -72,9 +73,12 @@ public sealed class EvictImageTests
 
         // The replica is away while both happen, and finds both announced.
         await fetcher.Stop();
-        await world.Append(image, new ImageExpired(image, DateTimeOffset.UtcNow), new RequestedByPod(image, image, "pod-2", DateTimeOffset.UtcNow));
+        await world.Append(image, new ImageExpired(image, DateTimeOffset.UtcNow),
+            new RequestedByPod(image, image, "pod-2", DateTimeOffset.UtcNow));
         await fetcher.Restart();
-        await Eventually.True(() => fetcher.Log.Contains($"{image} was announced to be evicted and is left alone: NotExpired", StringComparison.Ordinal), "the expiry was seen");
+        await Eventually.True(() =>
+            fetcher.Log.Contains($"{image} was announced to be evicted and is left alone: NotExpired", StringComparison.Ordinal),
+            "the expiry was seen");
         await Eventually.True(async () => (await world.Events(image)).OfType<ImageCached>().Count() == 2, "the image was cached again");
 
         Assert.Equal(content.Bytes, await world.InCache(image));

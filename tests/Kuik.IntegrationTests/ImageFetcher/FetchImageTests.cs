@@ -5,7 +5,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.ImageFetcher;
 
-/// <summary>From an announcement to the image in the cache, with real servers; the test takes the parts of pod-watcher and, where it says so, of expiry.</summary>
+/// <summary>From an announcement to the image in the cache, with real servers; the test takes the parts of pod-watcher and, where it says
+/// so, of expiry.</summary>
 public sealed class FetchImageTests
 {
     [Fact]
@@ -22,7 +23,8 @@ public sealed class FetchImageTests
         Assert.Equal(content.Bytes, await world.InCache(image));
         Assert.Equal((content.Digest, content.MediaType), (cached.Digest, cached.MediaType));
         Assert.Equal(content.Blobs.Sum(blob => blob.Bytes.Length), cached.BytesCopied);
-        Assert.Equal([typeof(RequestedByPod), typeof(ImageFetchStarted), typeof(ImageCached)], (await world.Events(image)).Select(fact => fact.GetType()));
+        Assert.Equal([typeof(RequestedByPod), typeof(ImageFetchStarted), typeof(ImageCached)],
+            (await world.Events(image)).Select(fact => fact.GetType()));
         Assert.Equal("us", (await world.Recorded<ImageFetchStarted>(image)).By);
     }
 
@@ -56,7 +58,9 @@ public sealed class FetchImageTests
 
         await world.Append(image, new RequestedByPerson(image, image, "app-1", DateTimeOffset.UtcNow));
 
-        await Eventually.True(() => fetcher.Log.Contains($"{image} was announced and is left alone: AlreadyCached", StringComparison.Ordinal), "the second request was seen");
+        await Eventually.True(() =>
+            fetcher.Log.Contains($"{image} was announced and is left alone: AlreadyCached", StringComparison.Ordinal),
+            "the second request was seen");
         Assert.Single((await world.Events(image)).OfType<ImageCached>());
         Assert.All(world.Origin.BlobDownloads(), downloads => Assert.Equal(1, downloads.Value));
     }
@@ -66,13 +70,15 @@ public sealed class FetchImageTests
     {
         await using var world = await FetcherWorld.Start();
         var (first, second) = (FreePort.Next(), FreePort.Next());
-        (string, string?)[] peers = [("Kuik:Fetcher:Peers:0", $"http://127.0.0.1:{first}"), ("Kuik:Fetcher:Peers:1", $"http://127.0.0.1:{second}")];
+        (string, string?)[] peers =
+            [("Kuik:Fetcher:Peers:0", $"http://127.0.0.1:{first}"), ("Kuik:Fetcher:Peers:1", $"http://127.0.0.1:{second}")];
         await world.StartFetcher(first, peers);
         await world.StartFetcher(second, peers);
         // Each image has a layer that all share, and one of its own.
         var images = new List<string>();
         for (var i = 0; i < 10; i++)
-            images.Add(await world.Origin.Push($"team/app-{i}", "1", TestImage.Of([TestLayer.Random(100, 200_000), TestLayer.Random(200 + i, 300_000)])));
+            images.Add(await world.Origin.Push($"team/app-{i}", "1",
+                TestImage.Of([TestLayer.Random(100, 200_000), TestLayer.Random(200 + i, 300_000)])));
 
         await Task.WhenAll(images.Concat(images).Select(world.Request));
         var cached = await Task.WhenAll(images.Select(image => world.Recorded<ImageCached>(image)));
@@ -84,7 +90,8 @@ public sealed class FetchImageTests
             Assert.NotNull(await world.InCache(image));
         }
         Assert.All(world.Origin.BlobDownloads(), downloads => Assert.Equal(1, downloads.Value));
-        var replicas = (await Task.WhenAll(images.Select(image => world.Recorded<ImageFetchStarted>(image)))).Select(started => started.By).Distinct();
+        var replicas = (await Task.WhenAll(images.Select(image => world.Recorded<ImageFetchStarted>(image)))).Select(started => started.By)
+            .Distinct();
         Assert.Equal(2, replicas.Count());
     }
 
@@ -133,7 +140,9 @@ public sealed class FetchImageTests
         var goOn = new TaskCompletionSource();
         var content = TestImage.Small(seed: 6);
         var image = origin.Add("team/app", "1", content);
-        origin.Script = request => request.IsBlobDownload && request.Target == content.Layers[0].Digest ? Misbehave.HoldAt(100, goOn.Task) : null;
+        origin.Script = request => request.IsBlobDownload && request.Target == content.Layers[0].Digest
+            ? Misbehave.HoldAt(100, goOn.Task)
+            : null;
         (string, string?)[] settings = [("Kuik:InsecureRegistries:0", $"http://{origin.Host}"), ("Kuik:Fetch:Lease", "00:00:06")];
         await world.StartFetcher([.. settings, ("Kuik:Fetcher:Name", "one")]);
         await world.Request(image);
@@ -144,7 +153,8 @@ public sealed class FetchImageTests
         for (var i = 0; i < 4; i++)
             await world.Announce(new FetchDue(image, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow));
         var first = await world.LeaseUntil(image);
-        await Eventually.True(() => two.Log.Contains("HeldByAnother", StringComparison.Ordinal), "the second replica has left the image to the first");
+        await Eventually.True(() => two.Log.Contains("HeldByAnother", StringComparison.Ordinal),
+            "the second replica has left the image to the first");
         await Eventually.True(async () => await world.LeaseUntil(image) > first?.AddSeconds(4), "the lease was renewed more than once");
         goOn.SetResult();
         await world.Recorded<ImageCached>(image);
@@ -219,7 +229,8 @@ public sealed class FetchImageTests
         await rabbit.StartWithoutData(world.Broker);
         await slow.Limit(null);
         await world.StartExpiry(("Kuik:RequestLease", "00:00:05"), ("Kuik:SweepInterval", "00:00:01"));
-        await Eventually.True(async () => (await world.NotCached(images)).Count == 0, "all images were cached", within: TimeSpan.FromMinutes(3));
+        await Eventually.True(async () => (await world.NotCached(images)).Count == 0, "all images were cached",
+            within: TimeSpan.FromMinutes(3));
 
         Assert.True(openBefore.Count > 15, $"{openBefore.Count} of 20 were waiting");
         foreach (var image in images)

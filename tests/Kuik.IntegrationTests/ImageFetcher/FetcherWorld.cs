@@ -12,8 +12,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.IntegrationTests.ImageFetcher;
 
 /// <summary>
-/// All that image-fetcher needs around it, real and its own: a database, a broker's virtual host, an origin and a cache registry. The test takes
-/// pod-watcher's part: it appends what pod-watcher would, and hosts the relay.
+/// All that image-fetcher needs around it, real and its own: a database, a broker's virtual host, an origin and a cache registry. The test
+/// takes pod-watcher's part: it appends what pod-watcher would, and hosts the relay.
 /// </summary>
 internal sealed class FetcherWorld : IAsyncDisposable
 {
@@ -47,7 +47,8 @@ internal sealed class FetcherWorld : IAsyncDisposable
         var broker = await (rabbit ?? await RabbitMq.Shared()).NewVirtualHost();
         var world = new FetcherWorld(
             StartLog(database, broker), database, broker,
-            await Registry.Start(origin ?? new RegistryOptions { Name = "origin" }), await Registry.Start(new RegistryOptions { Name = "cache" }));
+            await Registry.Start(origin ?? new RegistryOptions { Name = "origin" }),
+            await Registry.Start(new RegistryOptions { Name = "cache" }));
         await world.log.StartAsync();
         await world.log.Services.GetRequiredService<EventLogReady>().Wait(CancellationToken.None);
         return world;
@@ -81,21 +82,26 @@ internal sealed class FetcherWorld : IAsyncDisposable
     public async Task StartExpiry(params (string Key, string? Value)[] settings)
     {
         var all = settings.Append(("ConnectionStrings:Postgres", Database)).Append(("ConnectionStrings:RabbitMq", Broker));
-        services.Add(await KuikService.Start("Expiry", new KuikServiceOptions { Settings = all.ToDictionary(setting => setting.Item1, setting => setting.Item2) }));
+        services.Add(await KuikService.Start("Expiry",
+            new KuikServiceOptions { Settings = all.ToDictionary(setting => setting.Item1, setting => setting.Item2) }));
     }
 
-    /// <summary>Waits until a replica has the event log and the bus: it is ready before, for pulls, and what is published before its queue exists is lost.</summary>
+    /// <summary>Waits until a replica has the event log and the bus: it is ready before, for pulls, and what is published before its queue
+    /// exists is lost.</summary>
     public static async Task TakesPart(KuikService fetcher)
     {
         using var http = new HttpClient { BaseAddress = fetcher.Health };
         await Eventually.True(
             async () => await http.GetStringAsync(new Uri("/readyz", UriKind.Relative)) is var ready
-                && ready.Contains("masstransit-bus: Healthy", StringComparison.Ordinal) && ready.Contains("postgres: Healthy", StringComparison.Ordinal),
+                && ready.Contains("masstransit-bus: Healthy", StringComparison.Ordinal)
+                && ready.Contains("postgres: Healthy", StringComparison.Ordinal),
             "the replica has the event log and the bus");
     }
 
     /// <summary>How much of blobs under way is on the replicas' disks.</summary>
-    public long SpooledBytes() => Directory.EnumerateFiles(spools, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file) is { Exists: true } spooled ? spooled.Length : 0);
+    public long SpooledBytes() =>
+        Directory.EnumerateFiles(spools, "*", SearchOption.AllDirectories)
+            .Sum(file => new FileInfo(file) is { Exists: true } spooled ? spooled.Length : 0);
 
     /// <summary>Pulls through a replica as node-proxy does: an answer may say that the work goes on.</summary>
     /// <param name="fetcher">Whom to ask.</param>
@@ -184,15 +190,54 @@ internal sealed class FetcherWorld : IAsyncDisposable
     }
 
     /// <summary>The event that pod-watcher records for the first pod of an image.</summary>
-    public Task Request(string image) => Append(image, new RequestedByPod(image, image, $"pod-{Interlocked.Increment(ref counter)}", DateTimeOffset.UtcNow));
+    public Task Request(string image) =>
+        Append(image, new RequestedByPod(image, image, $"pod-{Interlocked.Increment(ref counter)}", DateTimeOffset.UtcNow));
 
     /// <summary>A pod that brings pull secrets, as it stands in the usage table.</summary>
     public Task AddPod(string @namespace, string image, params string[] pullSecrets) => Log.Execute(
         transaction => ImageUsers.Replace(
             transaction.Connection,
-            new PodObserved($"uid-{Interlocked.Increment(ref counter)}", @namespace, "web", [new PodImage("app", image, image)], pullSecrets, DateTimeOffset.UtcNow),
+            new PodObserved($"uid-{Interlocked.Increment(ref counter)}", @namespace, "web", [new PodImage("app", image, image)],
+                pullSecrets, DateTimeOffset.UtcNow),
             CancellationToken.None),
         CancellationToken.None);
+
+    /// <summary>A pod that runs a digest, as it stands in the usage table.</summary>
+    /// <returns>Its uid.</returns>
+    public async Task<string> AddRunningPod(string @namespace, string image, string digest)
+    {
+        var uid = $"uid-{Interlocked.Increment(ref counter)}";
+        var images = new PodImage[] { new("app", image, image) { Digest = digest } };
+        await Log.Execute(
+            transaction => ImageUsers.Replace(
+                transaction.Connection, new PodObserved(uid, @namespace, "web", images, [], DateTimeOffset.UtcNow), CancellationToken.None),
+            CancellationToken.None);
+        return uid;
+    }
+
+    public Task RemovePod(string uid) => Log.Execute(
+        transaction => ImageUsers.Remove(transaction.Connection, uid, CancellationToken.None), CancellationToken.None);
+
+    /// <summary>Configures a repository, as pod-watcher does.</summary>
+    public Task Configure(string repository, TimeSpan updateInterval) =>
+        Configure(repository, new RepositoryConfiguration { UpdateInterval = updateInterval });
+
+    /// <inheritdoc cref="Configure(string, TimeSpan)"/>
+    public Task Configure(string repository, RepositoryConfiguration wanted) => Log.Execute(
+        transaction => RepositoryConfigurations.Change(transaction, repository, wanted, CancellationToken.None), CancellationToken.None);
+
+    /// <summary>Has the image's repository swept by a replica, as a while after an eviction.</summary>
+    public async Task Sweep(string image)
+    {
+        var repository = CachePath.Of(ImageReference.Parse(image));
+        await using var connection = await log.Services.GetRequiredService<Npgsql.NpgsqlDataSource>().OpenConnectionAsync();
+        await PendingSweeps.Note(connection, repository, CancellationToken.None);
+        await using var quiet = new Npgsql.NpgsqlCommand("update kuik.pending_sweeps set last_noted = now() - interval '1 hour'", connection);
+        await quiet.ExecuteNonQueryAsync();
+        await using var open = new Npgsql.NpgsqlCommand(
+            "select count(*) from kuik.pending_sweeps where attempts > 0 or not_before <= now()", connection);
+        await Eventually.True(async () => (long)(await open.ExecuteScalarAsync())! == 0, $"{repository} was swept");
+    }
 
     /// <summary>The image's stream.</summary>
     public async Task<IReadOnlyList<object>> Events(string image)
@@ -208,11 +253,15 @@ internal sealed class FetcherWorld : IAsyncDisposable
         T? found = null;
         try
         {
-            await Eventually.True(async () => (found = (await Events(image)).OfType<T>().LastOrDefault(fact => isIt?.Invoke(fact) != false)) is not null, $"{typeof(T).Name} of {image} was recorded");
+            await Eventually.True(async () =>
+                (found = (await Events(image)).OfType<T>().LastOrDefault(fact => isIt?.Invoke(fact) != false)) is not null,
+                $"{typeof(T).Name} of {image} was recorded");
         }
         catch (TimeoutException late)
         {
-            throw new TimeoutException($"{late.Message}; recorded were {string.Join(", ", await Events(image))}\n{string.Join('\n', services.Select(service => service.Log))}", late);
+            throw new TimeoutException(
+                $"{late.Message}; recorded were "
+                    + $"{string.Join(", ", await Events(image))}\n{string.Join('\n', services.Select(service => service.Log))}", late);
         }
         return found!;
     }
@@ -221,7 +270,8 @@ internal sealed class FetcherWorld : IAsyncDisposable
     public async Task<string> WholeLog()
     {
         await using var session = log.Services.GetRequiredService<IDocumentStore>().LightweightSession();
-        return JsonSerializer.Serialize((await session.Events.QueryAllRawEvents().ToListAsync()).Select(fact => new { fact.Data, fact.Headers }));
+        return JsonSerializer.Serialize((await session.Events.QueryAllRawEvents().ToListAsync())
+            .Select(fact => new { fact.Data, fact.Headers }));
     }
 
     /// <summary>A manifest as the cache registry has it; null when it does not.</summary>

@@ -16,7 +16,9 @@ public sealed class MannersTests
         var gate = new TaskCompletionSource();
         var content = TestImage.Small(seed: 600);
         var hanging = Enumerable.Range(0, 40).Select(i => slow.Add($"team/slow-{i}", "1", content)).ToList();
-        slow.Script = request => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal) ? Misbehave.Delay(gate.Task, content.MediaType) : null;
+        slow.Script = request => request.Path.EndsWith("/manifests/1", StringComparison.Ordinal)
+            ? Misbehave.Delay(gate.Task, content.MediaType)
+            : null;
         await world.StartFetcher(("Kuik:InsecureRegistries:1", $"http://{slow.Host}"));
         await Task.WhenAll(hanging.Select(world.Request));
         await Eventually.True(() => slow.Ledger.Count == 3, "as many images as may be copied hang");
@@ -36,7 +38,8 @@ public sealed class MannersTests
         await Eventually.True(async () => (await world.NotCached(hanging)).Count == 0, "the backlog was worked off");
     }
 
-    /// <summary>The broker closes the line in the middle of the copy, as it does after half an hour by default: what it delivers again is done already or under way.</summary>
+    /// <summary>The broker closes the line in the middle of the copy, as it does after half an hour by default: what it delivers again is
+    /// done already or under way.</summary>
     [Fact]
     public async Task A_copy_that_takes_longer_than_the_broker_waits_for_is_made_once_and_the_next_image_is_copied_too()
     {
@@ -46,11 +49,14 @@ public sealed class MannersTests
         var gate = new TaskCompletionSource();
         var content = TestImage.Small(seed: 610, size: 500_000);
         var image = slow.Add("team/slow", "1", content);
-        slow.Script = request => request.IsBlobDownload && request.Target == content.Layers[1].Digest ? Misbehave.HoldAt(100_000, gate.Task) : null;
+        slow.Script = request => request.IsBlobDownload && request.Target == content.Layers[1].Digest
+            ? Misbehave.HoldAt(100_000, gate.Task)
+            : null;
         await world.StartFetcher(("Kuik:InsecureRegistries:1", $"http://{slow.Host}"), ("Kuik:Fetch:Lease", "01:00:00"));
 
         await world.Request(image);
-        await Eventually.True(() => slow.Ledger.Any(request => request.Target == content.Layers[1].Digest), "the copy is in the middle of a blob");
+        await Eventually.True(() => slow.Ledger.Any(request => request.Target == content.Layers[1].Digest),
+            "the copy is in the middle of a blob");
         await Eventually.True(async () => await rabbit.ClosedForLateAcknowledgement() >= 1, "the broker has lost its patience");
         var next = await world.Origin.Push("team/next", "1", TestImage.Small(seed: 611));
         await world.Request(next);

@@ -50,6 +50,25 @@ public sealed class PullSecretsTests
         Assert.Contains($"{User} repository:team/app:pull", tokens.Issued);
     }
 
+    [Fact]
+    public async Task A_private_image_that_no_pod_uses_is_copied_with_the_secret_that_its_Repository_names()
+    {
+        await using var world = await FetcherWorld.Start(Basic);
+        var (kubernetes, @namespace) = await NewNamespace();
+        await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, Password);
+        await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
+        var content = TestImage.Small(seed: 25);
+        var image = await world.Origin.Push("team/app", "1", content);
+
+        await world.Configure(
+            ImageReference.Parse(image).Name,
+            new RepositoryConfiguration { PullSecretNames = ["not-there", "robot"], PullSecretsNamespace = @namespace });
+        await world.Request(image);
+        await world.Recorded<ImageCached>(image);
+
+        Assert.Equal(content.Bytes, await world.InCache(image));
+    }
+
     /// <summary>The three Secrets that made everything of their pods fail. A kube-apiserver accepts them, as Go's decoder does.</summary>
     [Theory]
     [InlineData("{\"auths\":{\"b\u00fccher.example\":{\"username\":\"u\",\"password\":\"p\"}}}")]
@@ -91,7 +110,8 @@ public sealed class PullSecretsTests
         var tokens = await TokenServer.Start(new Dictionary<string, string> { [User] = Password });
         await using var world = await FetcherWorld.Start(new RegistryOptions { Name = "origin", Tokens = tokens });
         var (kubernetes, @namespace) = await NewNamespace();
-        await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, new { registrytoken = await TokenToPull(tokens, "team/app") });
+        await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host,
+            new { registrytoken = await TokenToPull(tokens, "team/app") });
         await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
         var image = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 24));
         var issued = tokens.Issued.Count;
@@ -106,7 +126,8 @@ public sealed class PullSecretsTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task With_Postgres_down_a_private_image_that_was_asked_for_pulls_and_another_tag_only_where_the_settings_say_so(bool opensTags)
+    public async Task With_Postgres_down_a_private_image_that_was_asked_for_pulls_and_another_tag_only_where_the_settings_say_so(
+        bool opensTags)
     {
         var postgres = await Postgres.StartOwn();
         await using var world = await FetcherWorld.Start(Basic, postgres: postgres);
@@ -142,7 +163,8 @@ public sealed class PullSecretsTests
         await ApplySecret(kubernetes, @namespace, "right", world.Origin.Host, Password);
         await ApplySecret(kubernetes, @namespace, "wrong", world.Origin.Host, "wr0ng-secret");
         await ApplySecret(kubernetes, @namespace, "token", world.Origin.Host, new { registrytoken = "wr0ng-registry-token" });
-        await ApplySecret(kubernetes, @namespace, "identity", world.Origin.Host, new { auth = Encode("wr0ng-secret"), identitytoken = "wr0ng-identity-token" });
+        await ApplySecret(kubernetes, @namespace, "identity", world.Origin.Host,
+            new { auth = Encode("wr0ng-secret"), identitytoken = "wr0ng-identity-token" });
         var fetcher = await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig), FetcherWorld.LogsEverything);
         var opened = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 22));
         var closed = await world.Origin.Push("team/app", "2", TestImage.Small(seed: 27));
@@ -194,7 +216,8 @@ public sealed class PullSecretsTests
 
         Assert.Equal("refused", failed.Kind);
         Assert.Contains($"no pod that is known to use {theirs} has a pull secret", error, StringComparison.Ordinal);
-        Assert.DoesNotContain(world.Origin.Requests(), request => request.Path.EndsWith("/manifests/2", StringComparison.Ordinal) && request.Method != "PUT" && request.Status == 200);
+        Assert.DoesNotContain(world.Origin.Requests(),
+            request => request.Path.EndsWith("/manifests/2", StringComparison.Ordinal) && request.Method != "PUT" && request.Status == 200);
         Assert.Equal(content.Layers[0].Bytes, layer);
     }
 
@@ -229,7 +252,8 @@ public sealed class PullSecretsTests
         async Task<bool> May(string verb, string what) => (await kubernetes.TryKubectl(["auth", "can-i", verb, what, .. us])).ExitCode == 0;
 
         Assert.True(await May("get", "secrets"));
-        foreach (var (verb, what) in ((string, string)[])[("list", "secrets"), ("watch", "secrets"), ("create", "secrets"), ("get", "pods"), ("get", "configmaps")])
+        foreach (var (verb, what) in ((string, string)[])[("list", "secrets"), ("watch", "secrets"), ("create", "secrets"), ("get", "pods"),
+            ("get", "configmaps")])
             Assert.False(await May(verb, what), $"{verb} {what}");
     }
 
@@ -242,7 +266,8 @@ public sealed class PullSecretsTests
     private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, string host, string password) =>
         ApplySecret(kubernetes, @namespace, name, host, new { auth = Encode(password) });
 
-    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, string host, object entry) => kubernetes.Apply(JsonSerializer.Serialize(new
+    private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, string host, object entry) =>
+        kubernetes.Apply(JsonSerializer.Serialize(new
     {
         apiVersion = "v1",
         kind = "Secret",
@@ -268,7 +293,8 @@ public sealed class PullSecretsTests
     {
         using var http = new HttpClient();
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Encode(Password));
-        using var answer = JsonDocument.Parse(await http.GetStringAsync(new Uri($"{tokens.Realm}?service={TokenServer.Audience}&scope=repository:{repository}:pull")));
+        using var answer = JsonDocument.Parse(
+            await http.GetStringAsync(new Uri($"{tokens.Realm}?service={TokenServer.Audience}&scope=repository:{repository}:pull")));
         return answer.RootElement.GetProperty("token").GetString()!;
     }
 

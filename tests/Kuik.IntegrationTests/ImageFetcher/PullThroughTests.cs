@@ -57,7 +57,8 @@ public sealed class PullThroughTests
         await Eventually.True(async () => await world.InCache(image) is not null, "the image is kept");
         await Eventually.True(() => fetcher.Log.Contains($"127.0.0.1:{rabbit}", StringComparison.Ordinal), "the missing RabbitMQ was said");
         await Eventually.True(
-            () => fetcher.Log.Contains($"{image} was pulled and is being kept, but could not be recorded", StringComparison.Ordinal), "that the pull is not recorded was said");
+            () => fetcher.Log.Contains($"{image} was pulled and is being kept, but could not be recorded", StringComparison.Ordinal),
+            "that the pull is not recorded was said");
 
         Assert.Equal(content.Bytes, manifest);
         Assert.Equal(content.Layers[^1].Bytes, layer);
@@ -86,8 +87,10 @@ public sealed class PullThroughTests
     }
 
     [Theory]
-    [InlineData("Kuik:Fetch:MaxConcurrentImages", "0", "Kuik:Fetch:MaxConcurrentImages: \"0\" is not accepted; it must be a number from 1 to 100")]
-    [InlineData("Kuik:Fetch:Lease", "1 hour", "Kuik:Fetch:Lease: \"1 hour\" is not accepted; it must be a duration of at least 00:00:02, such as 00:02:00")]
+    [InlineData("Kuik:Fetch:MaxConcurrentImages", "0",
+        "Kuik:Fetch:MaxConcurrentImages: \"0\" is not accepted; it must be a number from 1 to 100")]
+    [InlineData("Kuik:Fetch:Lease", "1 hour",
+        "Kuik:Fetch:Lease: \"1 hour\" is not accepted; it must be a duration of at least 00:00:02, such as 00:02:00")]
     [InlineData("ConnectionStrings:Postgres", null, "ConnectionStrings:Postgres: \"\" is not accepted")]
     [InlineData("KUBECONFIG", "/no/such/file", "KUBECONFIG: \"/no/such/file\" is not accepted")]
     public async Task A_wrong_setting_ends_it_with_one_line(string key, string? value, string line)

@@ -6,8 +6,9 @@ using Xunit;
 namespace Kuik.IntegrationTests.Networks;
 
 /// <summary>
-/// node-proxy and image-fetcher as a company runs them: origins behind a proxy that wants a password, certificates of a private authority, the cache registry
-/// not behind the proxy. The origin and the proxy are scripts: no real origin redirects to a metadata address, and no real proxy knows our names.
+/// node-proxy and image-fetcher as a company runs them: origins behind a proxy that wants a password, certificates of a private authority,
+/// the cache registry not behind the proxy. The origin and the proxy are scripts: no real origin redirects to a metadata address, and no
+/// real proxy knows our names.
 /// </summary>
 public sealed class CorporateNetworkTests : IAsyncLifetime
 {
@@ -26,7 +27,9 @@ public sealed class CorporateNetworkTests : IAsyncLifetime
         cache = await Registry.Start();
         origin = await ScriptedOrigin.Start(Authority.Issue("CN=registry", "registry.example"));
         origin.Add("team/web", "1", image);
-        origin.Script = request => request.Path.Contains("/stolen/", StringComparison.Ordinal) ? Misbehave.Answer(307, ("Location", "https://169.254.169.254/latest?signature=hidden")) : null;
+        origin.Script = request => request.Path.Contains("/stolen/", StringComparison.Ordinal)
+            ? Misbehave.Answer(307, ("Location", "https://169.254.169.254/latest?signature=hidden"))
+            : null;
         proxy.Leads("registry.example:443", origin.Host);
     }
 
@@ -39,7 +42,8 @@ public sealed class CorporateNetworkTests : IAsyncLifetime
     [Fact]
     public async Task Node_proxy_reaches_origins_through_the_proxy_and_everything_else_directly()
     {
-        var service = await KuikService.Start("NodeProxy", new KuikServiceOptions { Settings = Settings(("Kuik:Cache:ReadEndpoint", CacheAddress)) });
+        var service = await KuikService.Start("NodeProxy",
+            new KuikServiceOptions { Settings = Settings(("Kuik:Cache:ReadEndpoint", CacheAddress)) });
         using var client = new HttpClient { BaseAddress = service.Endpoint };
 
         var manifest = await client.GetByteArrayAsync(new Uri("/v2/registry.example/team/web/manifests/1", UriKind.Relative));
@@ -67,7 +71,9 @@ public sealed class CorporateNetworkTests : IAsyncLifetime
 
         Assert.Equal(image.Bytes, manifest);
         AssertRefused(stolen);
-        await Eventually.True(() => cache.Requests().Any(request => request.Method == "PUT" && request.Path.EndsWith("/manifests/1", StringComparison.Ordinal)), "the image is kept");
+        await Eventually.True(() => cache.Requests()
+            .Any(request => request.Method == "PUT" && request.Path.EndsWith("/manifests/1", StringComparison.Ordinal)),
+            "the image is kept");
         Assert.Contains("cache: Healthy", await client.GetStringAsync(new Uri("/readyz", UriKind.Relative)), StringComparison.Ordinal);
         AssertNothingElseWentThrough(service);
     }
@@ -92,7 +98,8 @@ public sealed class CorporateNetworkTests : IAsyncLifetime
         var (status, body) = answer;
         Assert.Equal(HttpStatusCode.BadGateway, status);
         Assert.Contains(
-            "GET https://registry.example/v2/team/stolen/manifests/1: a redirect to https://169.254.169.254/latest is refused: 169.254.169.254 gives machines their credentials",
+            "GET https://registry.example/v2/team/stolen/manifests/1: a redirect to https://169.254.169.254/latest is refused: "
+                + "169.254.169.254 gives machines their credentials",
             body,
             StringComparison.Ordinal);
         Assert.DoesNotContain("hidden", body, StringComparison.Ordinal);

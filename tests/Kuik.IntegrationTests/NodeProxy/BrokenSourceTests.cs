@@ -16,7 +16,8 @@ public sealed class BrokenSourceTests
     private static readonly TestBlob Layer = Image.Layers[^1];
 
     /// <summary>Before the head, around the sizes of buffers, and one byte before the end.</summary>
-    public static TheoryData<int> Breaks => [0, 1, 4096, 65_536, BlobRelay.HeldBack, BlobRelay.Chunk, BlobRelay.Chunk + 1, 2 * BlobRelay.Chunk, Size, Layer.Bytes.Length - 1];
+    public static TheoryData<int> Breaks =>
+        [0, 1, 4096, 65_536, BlobRelay.HeldBack, BlobRelay.Chunk, BlobRelay.Chunk + 1, 2 * BlobRelay.Chunk, Size, Layer.Bytes.Length - 1];
 
     [Theory]
     [MemberData(nameof(Breaks))]
@@ -30,7 +31,9 @@ public sealed class BrokenSourceTests
 
         Assert.Equal(Layer.Bytes, bytes);
         if (at >= BlobRelay.Chunk)
-            Assert.True(origin.Requests().Last(request => request.Path.Contains(Layer.Digest, StringComparison.Ordinal)) is { Status: 206 } rest && rest.BytesSent < Layer.Bytes.Length);
+            Assert.True(origin.Requests()
+                .Last(request => request.Path.Contains(Layer.Digest, StringComparison.Ordinal)) is { Status: 206 } rest
+                    && rest.BytesSent < Layer.Bytes.Length);
     }
 
     [Theory]
@@ -99,7 +102,8 @@ public sealed class BrokenSourceTests
         });
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
-        using var answer = await client.SendAsync(new HttpRequestMessage(HttpMethod.Get, PathOf(origin, Layer)) { Headers = { Range = new RangeHeaderValue(1000, 1_999_999) } });
+        using var answer = await client.SendAsync(new HttpRequestMessage(HttpMethod.Get, PathOf(origin, Layer))
+            { Headers = { Range = new RangeHeaderValue(1000, 1_999_999) } });
 
         Assert.Equal(Layer.Bytes[1000..2_000_000], await answer.Content.ReadAsByteArrayAsync());
     }
@@ -167,7 +171,8 @@ public sealed class BrokenSourceTests
             await http.Response.Body.FlushAsync();
             await Task.Delay(Timeout.Infinite, http.RequestAborted);
         });
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:NoProgressLimit", "00:00:01")));
+        using var client = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:NoProgressLimit", "00:00:01")));
 
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync(PathOf(origin, Layer)));
     }
@@ -201,7 +206,8 @@ public sealed class BrokenSourceTests
         using var following = Client(await StartNodeProxy.With(cache.Endpoint));
         using var passing = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false })
         {
-            BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin: null, ("Kuik:Cache:Redirects", "pass"))).Endpoint,
+            BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin: null, ("Kuik:Cache:Redirects", "pass")))
+                .Endpoint,
         };
 
         Assert.Equal(Layer.Bytes, await following.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{Layer.Digest}"));
@@ -214,7 +220,8 @@ public sealed class BrokenSourceTests
     public async Task A_frozen_cache_costs_its_limit_once()
     {
         var (cache, origin) = (await Registry.Start(), await OriginWithTheImage());
-        var proxy = await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:CacheLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00"));
+        var proxy = await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:CacheLimit", "00:00:01"),
+            ("Kuik:Proxy:BreakerPause", "01:00:00"));
         using var client = Client(proxy);
         cache.Freeze();
 

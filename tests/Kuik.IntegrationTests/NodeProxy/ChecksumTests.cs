@@ -8,8 +8,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.NodeProxy;
 
 /// <summary>
-/// A large blob of the cache is checked by the checksum that image-fetcher left beside it, and by its digest where there is none to rely on. The cache is a script:
-/// a real one keeps no wrong checksums and does not fall silent on command.
+/// A large blob of the cache is checked by the checksum that image-fetcher left beside it, and by its digest where there is none to rely
+/// on. The cache is a script: a real one keeps no wrong checksums and does not fall silent on command.
 /// </summary>
 public sealed class ChecksumTests
 {
@@ -50,7 +50,8 @@ public sealed class ChecksumTests
     {
         var origin = await Registry.Start();
         await origin.Push("a/b", "1", Image);
-        await using var cache = await ScriptedServer.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
+        await using var cache =
+            await ScriptedServer.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
             ? SendChecksum(http, Checksum().ToManifest())
             : ScriptedServer.SendSome(http, Layer.Bytes, 2_000_000));
         using var client = await Client(cache, origin.Endpoint);
@@ -58,14 +59,16 @@ public sealed class ChecksumTests
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, "a/b")}/blobs/{Layer.Digest}"));
     }
 
-    public static TheoryData<string> Unreliable => ["none", "of another blob", "of another size", "no JSON", "other bytes than its digest says", "broken off", "silent"];
+    public static TheoryData<string> Unreliable =>
+        ["none", "of another blob", "of another size", "no JSON", "other bytes than its digest says", "broken off", "silent"];
 
     [Theory]
     [MemberData(nameof(Unreliable))]
     public async Task Without_a_checksum_to_rely_on_the_digest_decides(string kind)
     {
         var bytes = Layer.Bytes.ToArray();
-        await using var cache = await ScriptedServer.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
+        await using var cache =
+            await ScriptedServer.Start(http => http.Request.Path.Value!.Contains("/manifests/", StringComparison.Ordinal)
             ? SendUnreliable(http, kind)
             : ScriptedServer.Send(http, bytes));
         using var client = await Client(cache, StartNodeProxy.ClosedPort());
@@ -81,7 +84,9 @@ public sealed class ChecksumTests
     private static BlobChecksum Checksum() => new(Layer.Digest, Layer.Bytes.Length, Convert.ToHexStringLower(XxHash128.Hash(Layer.Bytes)));
 
     private static Task<ScriptedServer> Cache(byte[] blob, BlobChecksum checksum) => ScriptedServer.Start(http =>
-        http.Request.Path.Value!.EndsWith(CacheTags.OfChecksum(Layer.Digest), StringComparison.Ordinal) ? SendChecksum(http, checksum.ToManifest()) : ScriptedServer.Send(http, blob));
+        http.Request.Path.Value!.EndsWith(CacheTags.OfChecksum(Layer.Digest), StringComparison.Ordinal)
+            ? SendChecksum(http, checksum.ToManifest())
+            : ScriptedServer.Send(http, blob));
 
     private static Task SendUnreliable(HttpContext http, string kind)
     {

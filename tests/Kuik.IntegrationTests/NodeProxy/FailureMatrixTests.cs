@@ -9,8 +9,9 @@ using Xunit;
 namespace Kuik.IntegrationTests.NodeProxy;
 
 /// <summary>
-/// Every way a source may fail, at every source, whatever the next ones do, for manifests, small blobs and large ones: the right bytes come, or an error, or a
-/// broken connection, and never a clean end of anything else. Generated; a quarter of it, or all with KUIK_TEST_MATRIX=full. The sources are scripts: no real server fails like this on command.
+/// Every way a source may fail, at every source, whatever the next ones do, for manifests, small blobs and large ones: the right bytes
+/// come, or an error, or a broken connection, and never a clean end of anything else. Generated; a quarter of it, or all with
+/// KUIK_TEST_MATRIX=full. The sources are scripts: no real server fails like this on command.
 /// </summary>
 public sealed class FailureMatrixTests : IAsyncLifetime
 {
@@ -30,7 +31,8 @@ public sealed class FailureMatrixTests : IAsyncLifetime
     {
         var isFull = Environment.GetEnvironmentVariable("KUIK_TEST_MATRIX") == "full";
         var cells = All.SelectMany(cache => All.SelectMany(fetcher => All.Select(origin => new Cell(asked, cache, fetcher, origin))))
-            .Where(cell => isFull || ((int)cell.Cache + (3 * (int)cell.Fetcher) + (5 * (int)cell.Origin)) % 4 == 0);   // every pair of failures still meets
+            // every pair of failures still meets
+            .Where(cell => isFull || ((int)cell.Cache + (3 * (int)cell.Fetcher) + (5 * (int)cell.Origin)) % 4 == 0);
         var wrong = new ConcurrentBag<string>();
 
         await Parallel.ForEachAsync(cells, new ParallelOptions { MaxDegreeOfParallelism = 128 }, async (cell, _) =>
@@ -54,8 +56,10 @@ public sealed class FailureMatrixTests : IAsyncLifetime
             _proxies[(cache, fetcher)] = await StartNodeProxy.With(
                 cache ? _cache.Endpoint : _closed, fetcher ? _fetcher.Endpoint : _closed, origin: null,
                 ("Kuik:InsecureRegistries:0", _origin.Endpoint.AbsoluteUri), ("Kuik:InsecureRegistries:1", _closed.AbsoluteUri),
-                ("Kuik:Proxy:CacheLimit", "00:00:03"), ("Kuik:Proxy:FetcherLimit", "00:00:03"), ("Kuik:Proxy:OriginLimit", "00:00:03"), ("Kuik:Proxy:NoProgressLimit", "00:00:03"),
-                ("Kuik:Proxy:BreakerPause", "00:00:00.0000001"), ("Kuik:Proxy:OriginBlobs", "100"));   // no cell is to feel the one before it
+                ("Kuik:Proxy:CacheLimit", "00:00:03"), ("Kuik:Proxy:FetcherLimit", "00:00:03"), ("Kuik:Proxy:OriginLimit", "00:00:03"),
+                ("Kuik:Proxy:NoProgressLimit", "00:00:03"),
+                // no cell is to feel the one before it
+                ("Kuik:Proxy:BreakerPause", "00:00:00.0000001"), ("Kuik:Proxy:OriginBlobs", "100"));
     }
 
     public async ValueTask DisposeAsync()
@@ -78,9 +82,14 @@ public sealed class FailureMatrixTests : IAsyncLifetime
         using var client = new HttpClient { BaseAddress = _proxies[(cell.Cache != Does.Refuse, cell.Fetcher != Does.Refuse)].Endpoint };
         try
         {
-            using var answer = await client.GetAsync($"/v2/{host.Replace(':', '_')}/a/{(cell.Asked == Asked.Manifest ? "manifests" : "blobs")}/{digest}");
+            using var answer = await client.GetAsync(
+                $"/v2/{host.Replace(':', '_')}/a/{(cell.Asked == Asked.Manifest ? "manifests" : "blobs")}/{digest}");
             var got = await answer.Content.ReadAsByteArrayAsync();
-            return answer.StatusCode != HttpStatusCode.OK ? ((int)answer.StatusCode >= 400 ? Ends.Honestly : Ends.Wrongly) : got.AsSpan().SequenceEqual(bytes) ? Ends.Rightly : Ends.Wrongly;
+            return answer.StatusCode != HttpStatusCode.OK
+                ? ((int)answer.StatusCode >= 400 ? Ends.Honestly : Ends.Wrongly)
+                : got.AsSpan().SequenceEqual(bytes)
+                ? Ends.Rightly
+                : Ends.Wrongly;
         }
         catch (HttpRequestException)
         {
@@ -104,7 +113,9 @@ public sealed class FailureMatrixTests : IAsyncLifetime
     private static async Task Play(Does does, HttpContext http, byte[] bytes)
     {
         const string type = "application/vnd.oci.image.manifest.v1+json";
-        var from = Microsoft.Net.Http.Headers.RangeHeaderValue.TryParse(http.Request.Headers.Range.ToString(), out var range) ? (int)range.Ranges.First().From!.Value : 0;
+        var from = Microsoft.Net.Http.Headers.RangeHeaderValue.TryParse(http.Request.Headers.Range.ToString(), out var range)
+            ? (int)range.Ranges.First().From!.Value
+            : 0;
         switch (does)
         {
             case Does.Send:

@@ -19,7 +19,8 @@ public sealed class FairnessTests
         await using var slow = await ScriptedServer.Start(Trickle);
         await using var quick = await ScriptedServer.Start(http => ScriptedServer.Send(http, "12345"u8.ToArray()));
         using var client = Client(await StartNodeProxy.With(cache: null, fetcher: null, slow.Endpoint,
-            ("Kuik:InsecureRegistries:1", quick.Endpoint.AbsoluteUri), ("Kuik:Proxy:OriginBlobs", "2"), ("Kuik:Proxy:OriginWait", "00:00:01")));
+            ("Kuik:InsecureRegistries:1", quick.Endpoint.AbsoluteUri), ("Kuik:Proxy:OriginBlobs", "2"),
+            ("Kuik:Proxy:OriginWait", "00:00:01")));
         using var one = await client.GetAsync(BlobAt(slow, Image.Layers[0].Digest), HttpCompletionOption.ResponseHeadersRead);
         using var two = await client.GetAsync(BlobAt(slow, Image.Layers[1].Digest), HttpCompletionOption.ResponseHeadersRead);
 
@@ -43,7 +44,9 @@ public sealed class FairnessTests
             http.Response.Headers.Location = $"{storage.Endpoint}bucket/blob?signature=1";
             return Task.CompletedTask;
         });
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort(), ("Kuik:Proxy:CacheLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00")));
+        using var client = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher: null, StartNodeProxy.ClosedPort(), ("Kuik:Proxy:CacheLimit", "00:00:01"),
+                ("Kuik:Proxy:BreakerPause", "01:00:00")));
 
         using var hung = await client.GetAsync($"/v2/reg.example.com/a/blobs/{Image.Config.Digest}");
         var manifest = await client.GetByteArrayAsync("/v2/reg.example.com/a/manifests/1");

@@ -57,13 +57,16 @@ public sealed class FetcherVerdictTests
         var origin = await Registry.Start();
         var image = TestImage.Small(seed: 21);
         await origin.Push("a/b", "1", image);
-        await using var fetcher = await ScriptedServer.Start(http => Refuse(http, status, "GET https://origin/: Name or service not known"));
+        await using var fetcher =
+            await ScriptedServer.Start(http => Refuse(http, status, "GET https://origin/: Name or service not known"));
         var proxy = await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint);
         using var client = Client(proxy);
 
         Assert.Equal(image.Bytes, await Skopeo.InspectRaw(proxy.Local(StoreInCache.PathOf(origin, "a/b"), "1")));
-        Assert.Equal(image.Config.Bytes, await client.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, "a/b")}/blobs/{image.Config.Digest}"));
-        Assert.Contains($"fetcher: it answered {status}: GET https://origin/: Name or service not known", proxy.Log, StringComparison.Ordinal);
+        Assert.Equal(image.Config.Bytes,
+            await client.GetByteArrayAsync($"/v2/{StoreInCache.PathOf(origin, "a/b")}/blobs/{image.Config.Digest}"));
+        Assert.Contains($"fetcher: it answered {status}: GET https://origin/: Name or service not known", proxy.Log,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -140,7 +143,8 @@ public sealed class FetcherVerdictTests
             http.Response.Headers[FetcherSource.Working] = "1";
             return Task.CompletedTask;
         });
-        using var client = Client(await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint, ("Kuik:Proxy:FetcherPatience", "00:00:01")));
+        using var client = Client(
+            await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint, ("Kuik:Proxy:FetcherPatience", "00:00:01")));
 
         using var answer = await client.GetAsync($"/v2/{origin.Host.Replace(':', '_')}/a/manifests/1");
 
@@ -155,7 +159,8 @@ public sealed class FetcherVerdictTests
         var image = TestImage.Small(seed: 23);
         await origin.Push("a/b", "1", image);
         await using var fetcher = await ScriptedServer.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
-        var proxy = await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint, ("Kuik:Proxy:FetcherLimit", "00:00:01"), ("Kuik:Proxy:BreakerPause", "01:00:00"));
+        var proxy = await StartNodeProxy.With(cache: null, fetcher.Endpoint, origin.Endpoint, ("Kuik:Proxy:FetcherLimit", "00:00:01"),
+            ("Kuik:Proxy:BreakerPause", "01:00:00"));
         using var client = Client(proxy);
         var path = $"/v2/{StoreInCache.PathOf(origin, "a/b")}/manifests/1";
 
@@ -164,7 +169,8 @@ public sealed class FetcherVerdictTests
 
         Assert.Single(fetcher.Requests);
         using var health = new HttpClient { BaseAddress = proxy.Health };
-        Assert.Contains($"Degraded passed over: {fetcher.Endpoint.GetLeftPart(UriPartial.Authority)}", await health.GetStringAsync("/readyz"), StringComparison.Ordinal);
+        Assert.Contains($"Degraded passed over: {fetcher.Endpoint.GetLeftPart(UriPartial.Authority)}",
+            await health.GetStringAsync("/readyz"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -192,7 +198,8 @@ public sealed class FetcherVerdictTests
         using var answer = await client.GetAsync($"/v2/{silent.Host.Replace(':', '_')}/a/manifests/1");
 
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
-        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(30));   // a deadline, not a measurement: HttpClient's own is 100 s
+        // a deadline, not a measurement: HttpClient's own is 100 s
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(30));
     }
 
     private static Task Refuse(HttpContext http, int status, string sentence)

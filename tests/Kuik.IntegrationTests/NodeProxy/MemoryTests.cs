@@ -27,14 +27,19 @@ public sealed class MemoryTests
             using var head = await Ask(http, HttpMethod.Head, target);
             using var part = await Ask(http, HttpMethod.Get, target, headers => headers.Range = new RangeHeaderValue(10, 19));
             using var beyond = await Ask(http, HttpMethod.Get, target, headers => headers.Range = new RangeHeaderValue(1_000_000, null));
-            using var known = await Ask(http, HttpMethod.Get, target, headers => headers.IfNoneMatch.Add(new EntityTagHeaderValue($"\"{image.Digest}\"")));
+            using var known = await Ask(http, HttpMethod.Get, target,
+                headers => headers.IfNoneMatch.Add(new EntityTagHeaderValue($"\"{image.Digest}\"")));
 
             Assert.Equal([200, 200, 206, 416, 304], new[] { whole, head, part, beyond, known }.Select(answer => (int)answer.StatusCode));
             Assert.Equal(image.Bytes, await whole.Content.ReadAsByteArrayAsync());
             Assert.Equal(image.Bytes[10..20], await part.Content.ReadAsByteArrayAsync());
-            Assert.Equal(($"bytes 10-19/{image.Bytes.Length}", 10), (part.Content.Headers.ContentRange?.ToString(), part.Content.Headers.ContentLength));
-            Assert.All([whole, head], answer => Assert.Equal((image.MediaType, image.Bytes.Length), (answer.Content.Headers.ContentType?.MediaType, answer.Content.Headers.ContentLength)));
-            Assert.All([whole, head, part, known], answer => Assert.Equal(image.Digest, answer.Headers.GetValues("Docker-Content-Digest").Single()));
+            Assert.Equal(($"bytes 10-19/{image.Bytes.Length}", 10),
+                (part.Content.Headers.ContentRange?.ToString(), part.Content.Headers.ContentLength));
+            Assert.All([whole, head],
+                answer => Assert.Equal((image.MediaType, image.Bytes.Length),
+                    (answer.Content.Headers.ContentType?.MediaType, answer.Content.Headers.ContentLength)));
+            Assert.All([whole, head, part, known],
+                answer => Assert.Equal(image.Digest, answer.Headers.GetValues("Docker-Content-Digest").Single()));
         }
         Assert.Equal(asked, cache.Requests().Count);
     }
@@ -82,7 +87,8 @@ public sealed class MemoryTests
         Assert.Equal(older.Bytes, await http.GetByteArrayAsync($"/v2/{Path}/manifests/1"));
 
         await cache.Store(Path, "1", newer);
-        await Eventually.True(async () => (await http.GetByteArrayAsync($"/v2/{Path}/manifests/1")).AsSpan().SequenceEqual(newer.Bytes), "the tag's new image is served");
+        await Eventually.True(async () => (await http.GetByteArrayAsync($"/v2/{Path}/manifests/1")).AsSpan().SequenceEqual(newer.Bytes),
+            "the tag's new image is served");
         await cache.Bury(Path, "1");
         await Eventually.True(async () => await Status(http, "1") is HttpStatusCode.BadGateway, "the evicted image is served no more");
     }
@@ -111,7 +117,8 @@ public sealed class MemoryTests
         return answer.StatusCode;
     }
 
-    private static async Task<HttpResponseMessage> Ask(HttpClient http, HttpMethod method, string target, Action<HttpRequestHeaders>? with = null)
+    private static async Task<HttpResponseMessage> Ask(HttpClient http, HttpMethod method, string target,
+        Action<HttpRequestHeaders>? with = null)
     {
         using var ask = new HttpRequestMessage(method, $"/v2/{Path}/manifests/{target}");
         with?.Invoke(ask.Headers);

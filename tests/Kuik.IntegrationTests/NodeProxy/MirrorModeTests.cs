@@ -39,12 +39,14 @@ public sealed class MirrorModeTests
         await using var fetcher = await StartEngine.Run(cache, [origin.Host]);
         await fetcher.Copy(name);
         await origin.Push(Repository, "1", now);
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, ("Kuik:Proxy:TagPatience", "00:01:00")));
+        using var client = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, ("Kuik:Proxy:TagPatience", "00:01:00")));
 
         for (var i = 0; i < 2; i++)
             Assert.Equal(now.Bytes, await client.GetByteArrayAsync($"/v2/{Repository}/manifests/1?ns={origin.Host}"));
 
-        await Eventually.True(async () => (await cache.Manifest(name))?.Bytes.AsSpan().SequenceEqual(now.Bytes) == true, "the cache's tag has moved too");
+        await Eventually.True(async () => (await cache.Manifest(name))?.Bytes.AsSpan().SequenceEqual(now.Bytes) == true,
+            "the cache's tag has moved too");
     }
 
     [Fact]
@@ -56,8 +58,10 @@ public sealed class MirrorModeTests
         await using var fetcher = await StartEngine.Run(cache, [origin.Host]);
         await fetcher.Copy(name);
         var asked = origin.Requests().Count;
-        using var first = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, ("Kuik:Proxy:TagPatience", "00:01:00")));
-        using var second = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, ("Kuik:Proxy:TagPatience", "00:01:00")));
+        using var first = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, ("Kuik:Proxy:TagPatience", "00:01:00")));
+        using var second = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, ("Kuik:Proxy:TagPatience", "00:01:00")));
 
         foreach (var client in new[] { first, second, first, second })
             Assert.Equal(image.Bytes, await client.GetByteArrayAsync($"/v2/{Repository}/manifests/1?ns={origin.Host}"));
@@ -82,11 +86,13 @@ public sealed class MirrorModeTests
     [Fact]
     public async Task An_origin_that_is_silent_is_waited_for_once()
     {
-        await using var origin = await ScriptedServer.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));   // a real one cannot be black-holed on one machine
+        // a real one cannot be black-holed on one machine
+        await using var origin = await ScriptedServer.Start(http => Task.Delay(Timeout.Infinite, http.RequestAborted));
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 86);
         await cache.Store($"{origin.Host.Replace(':', '_')}/{Repository}", "1", image);
-        using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:BreakerPause", "01:00:00")));
+        using var client = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:BreakerPause", "01:00:00")));
 
         for (var i = 0; i < 5; i++)
             Assert.Equal(image.Bytes, await client.GetByteArrayAsync($"/v2/{Repository}/manifests/1?ns={origin.Host}"));
@@ -102,7 +108,8 @@ public sealed class MirrorModeTests
         var image = TestImage.Small(seed: 87);
         var path = $"{origin.Host.Replace(':', '_')}/{Repository}";
         await cache.Store(path, "1", image);
-        using var off = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:TagFreshness", "00:00:00")));
+        using var off = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint, ("Kuik:Proxy:TagFreshness", "00:00:00")));
         using var on = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
         Assert.Equal(image.Bytes, await off.GetByteArrayAsync($"/v2/{Repository}/manifests/1?ns={origin.Host}"));
@@ -121,7 +128,8 @@ public sealed class MirrorModeTests
         var begin = page.IndexOf(fence, StringComparison.Ordinal) + fence.Length;
         var toml = page[begin..page.IndexOf("```", begin, StringComparison.Ordinal)];
         Assert.Contains(":7439", toml, StringComparison.Ordinal);
-        await File.WriteAllTextAsync(Path.Combine(folder, "_default", "hosts.toml"), toml.Replace(":7439", $":{port}", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(Path.Combine(folder, "_default", "hosts.toml"),
+            toml.Replace(":7439", $":{port}", StringComparison.Ordinal));
         return folder;
     }
 

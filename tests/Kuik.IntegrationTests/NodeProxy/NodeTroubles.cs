@@ -22,7 +22,8 @@ internal sealed class NodeTroubles(Uri pulls, IReadOnlyList<string> incomplete, 
     /// <summary>The trouble of pulls from origins that do not send their intermediate certificate.</summary>
     public const string IncompleteChain = "incomplete chain";
 
-    /// <summary>How often pulls were answered with what: the status and the trouble. What went wrong with an origin on a private address is not told to clients.</summary>
+    /// <summary>How often pulls were answered with what: the status and the trouble. What went wrong with an origin on a private address is
+    /// not told to clients.</summary>
     public ConcurrentDictionary<string, int> Answers { get; } = new();
 
     /// <summary>Writes log lines until the log is full, or gives up after 30 seconds, when the process stands still already.</summary>
@@ -54,7 +55,8 @@ internal sealed class NodeTroubles(Uri pulls, IReadOnlyList<string> incomplete, 
     private int Next() => Interlocked.Increment(ref number);
 
     private IEnumerable<Task> Repeat(int clients, Func<int, Task> act, CancellationToken stop) =>
-        Enumerable.Range(0, clients).Select(i => Task.Run(() => RepeatOne(new Random(seed + i), () => act(i), stop), CancellationToken.None));
+        Enumerable.Range(0, clients)
+            .Select(i => Task.Run(() => RepeatOne(new Random(seed + i), () => act(i), stop), CancellationToken.None));
 
     private static async Task RepeatOne(Random random, Func<Task> act, CancellationToken stop)
     {

@@ -55,10 +55,12 @@ public sealed class OddCacheTests
         var proxy = await StartNodeProxy.With(cache.Endpoint);
         using var client = Client(proxy);
 
-        var all = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => client.GetByteArrayAsync($"/v2/reg.example.com/a/manifests/{i}")));
+        var all = await Task.WhenAll(Enumerable.Range(0, 100)
+            .Select(i => client.GetByteArrayAsync($"/v2/reg.example.com/a/manifests/{i}")));
 
         Assert.All(all, bytes => Assert.Equal(Image.Bytes, bytes));
-        var peak = File.ReadLines($"/proc/{proxy.Process.Id}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2];
+        var peak = File.ReadLines($"/proc/{proxy.Process.Id}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2];
         Assert.InRange(long.Parse(peak, System.Globalization.CultureInfo.InvariantCulture), 0, 250 << 10);   // 386 MB before
     }
 
@@ -85,7 +87,8 @@ public sealed class OddCacheTests
         var origin = await Registry.Start();
         foreach (var tag in new[] { "1", "2", "3" })
             await origin.Push("a/b", tag, Image);
-        using var client = Client(await StartNodeProxy.With(hasCache ? (await Registry.Start()).Endpoint : null, fetcher: null, origin.Endpoint));
+        using var client = Client(
+            await StartNodeProxy.With(hasCache ? (await Registry.Start()).Endpoint : null, fetcher: null, origin.Endpoint));
         var tags = new List<string>();
 
         for (var next = $"/v2/a/b/tags/list?n=2&ns={origin.Host}"; next is not null;)
@@ -105,16 +108,21 @@ public sealed class OddCacheTests
         await cache.Store("reg.example.com/a", "1", Image);
         using var client = Client(await StartNodeProxy.With(cache.Endpoint));
 
-        using var answer = await client.SendAsync(new HttpRequestMessage(HttpMethod.Get, $"/v2/reg.example.com/a/blobs/{Image.Config.Digest}") { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
+        using var answer = await client.SendAsync(
+            new HttpRequestMessage(HttpMethod.Get, $"/v2/reg.example.com/a/blobs/{Image.Config.Digest}")
+                { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
 
-        Assert.Equal((HttpStatusCode.RequestedRangeNotSatisfiable, $"bytes */{Image.Config.Bytes.Length}"), (answer.StatusCode, answer.Content.Headers.ContentRange?.ToString()));
+        Assert.Equal((HttpStatusCode.RequestedRangeNotSatisfiable, $"bytes */{Image.Config.Bytes.Length}"),
+            (answer.StatusCode, answer.Content.Headers.ContentRange?.ToString()));
     }
 
     [Fact]
     public async Task Referrers_of_what_has_none_in_the_cache_are_the_origins()
     {
-        var entry = new JsonObject { ["mediaType"] = MediaTypes.OciManifest, ["digest"] = Image.Digest, ["size"] = 1, ["artifactType"] = "application/a" };
-        var list = Encoding.UTF8.GetBytes(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) }.ToJsonString());
+        var entry = new JsonObject
+            { ["mediaType"] = MediaTypes.OciManifest, ["digest"] = Image.Digest, ["size"] = 1, ["artifactType"] = "application/a" };
+        var list = Encoding.UTF8.GetBytes(new JsonObject
+            { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) }.ToJsonString());
         await using var origin = await ScriptedServer.Start(http => ScriptedServer.Send(http, list, MediaTypes.OciIndex));
         using var client = Client(await StartNodeProxy.With((await Registry.Start()).Endpoint, fetcher: null, origin.Endpoint));
         var path = $"/v2/{origin.Host.Replace(':', '_')}/a/referrers/{Image.Digest}";
@@ -142,7 +150,8 @@ public sealed class OddCacheTests
             if (last.Length == 0)
                 http.Response.Headers.Link = $"<{path}?last=1>; rel=\"next\"";
             http.Response.ContentType = MediaTypes.OciIndex;
-            await http.Response.WriteAsync($$$"""{"schemaVersion":2,"manifests":[{"digest":"{{{Image.Digest}}}","annotations":{"last":"{{{last}}}"}}]}""");
+            await http.Response.WriteAsync(
+                $$$"""{"schemaVersion":2,"manifests":[{"digest":"{{{Image.Digest}}}","annotations":{"last":"{{{last}}}"}}]}""");
         });
         using var client = Client(await StartNodeProxy.With(cache.Endpoint));
         client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", "dTpw");

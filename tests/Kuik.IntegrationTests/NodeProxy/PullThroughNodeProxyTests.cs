@@ -64,13 +64,16 @@ public sealed class PullThroughNodeProxyTests
         await cache.Store("reg.example.com/a", "1", index, index.Children[0]);
         using var http = Client(await StartNodeProxy.With(cache.Endpoint));
 
-        foreach (var (method, target) in new[] { (HttpMethod.Get, "1"), (HttpMethod.Head, "1"), (HttpMethod.Get, index.Digest), (HttpMethod.Head, index.Digest) })
+        foreach (var (method, target) in new[] { (HttpMethod.Get, "1"), (HttpMethod.Head, "1"), (HttpMethod.Get, index.Digest),
+            (HttpMethod.Head, index.Digest) })
         {
             using var answer = await http.SendAsync(new HttpRequestMessage(method, $"/v2/reg.example.com/a/manifests/{target}"));
 
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-            Assert.Equal((index.MediaType, index.Bytes.Length), (answer.Content.Headers.ContentType?.MediaType, answer.Content.Headers.ContentLength));
-            Assert.Equal((index.Digest, $"\"{index.Digest}\""), (answer.Headers.GetValues("Docker-Content-Digest").Single(), answer.Headers.ETag?.Tag));
+            Assert.Equal((index.MediaType, index.Bytes.Length),
+                (answer.Content.Headers.ContentType?.MediaType, answer.Content.Headers.ContentLength));
+            Assert.Equal((index.Digest, $"\"{index.Digest}\""),
+                (answer.Headers.GetValues("Docker-Content-Digest").Single(), answer.Headers.ETag?.Tag));
             Assert.Equal(method == HttpMethod.Head ? [] : index.Bytes, await answer.Content.ReadAsByteArrayAsync());
         }
     }
@@ -106,7 +109,8 @@ public sealed class PullThroughNodeProxyTests
         var folder = await Skopeo.Pull(proxy.Local(StoreInCache.PathOf(origin, Repository), "1"), all: true);
 
         Assert.Equal(index.Bytes, raw);
-        Assert.All(index.Children.SelectMany(child => child.Blobs), blob => Assert.Equal(blob.Bytes, File.ReadAllBytes(Path.Combine(folder, blob.Digest[7..]))));
+        Assert.All(index.Children.SelectMany(child => child.Blobs),
+            blob => Assert.Equal(blob.Bytes, File.ReadAllBytes(Path.Combine(folder, blob.Digest[7..]))));
     }
 
     [Fact]
@@ -120,7 +124,8 @@ public sealed class PullThroughNodeProxyTests
         var name = origin.Add(Repository, "1", image);
         var cache = await Registry.Start();
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
-        using var http = Client(await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, origin: null, ("Kuik:Proxy:FetcherLimit", "00:01:00")));
+        using var http = Client(
+            await StartNodeProxy.With(cache.Endpoint, engine.Endpoint, origin: null, ("Kuik:Proxy:FetcherLimit", "00:01:00")));
         var path = $"/v2/{origin.Host.Replace(':', '_')}/{Repository}/blobs/{layer.Digest}";
 
         using (var answer = await http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead))
@@ -183,12 +188,16 @@ public sealed class PullThroughNodeProxyTests
             Assert.Equal(layer.Bytes, await http.GetByteArrayAsync(path));
             using var head = await http.SendAsync(new HttpRequestMessage(HttpMethod.Head, path));
             Assert.Equal((HttpStatusCode.OK, layer.Bytes.Length), (head.StatusCode, head.Content.Headers.ContentLength));
-            using var part = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path) { Headers = { Range = new RangeHeaderValue(1_000_000, 2_000_000) } });
-            Assert.Equal((HttpStatusCode.PartialContent, $"bytes 1000000-2000000/{layer.Bytes.Length}"), (part.StatusCode, part.Content.Headers.ContentRange?.ToString()));
+            using var part = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path)
+                { Headers = { Range = new RangeHeaderValue(1_000_000, 2_000_000) } });
+            Assert.Equal((HttpStatusCode.PartialContent, $"bytes 1000000-2000000/{layer.Bytes.Length}"),
+                (part.StatusCode, part.Content.Headers.ContentRange?.ToString()));
             Assert.Equal(layer.Bytes[1_000_000..2_000_001], await part.Content.ReadAsByteArrayAsync());
-            using var beyond = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path) { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
+            using var beyond = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path)
+                { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
             Assert.Equal(HttpStatusCode.RequestedRangeNotSatisfiable, beyond.StatusCode);
-            using var known = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path) { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{layer.Digest}\"") } } });
+            using var known = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path)
+                { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{layer.Digest}\"") } } });
             Assert.Equal(HttpStatusCode.NotModified, known.StatusCode);
         }
     }
@@ -201,7 +210,8 @@ public sealed class PullThroughNodeProxyTests
         await cache.Store("reg.example.com/a", "1", image);
         using var http = Client(await StartNodeProxy.With(cache.Endpoint));
 
-        using var answer = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, "/v2/reg.example.com/a/manifests/1") { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{image.Digest}\"") } } });
+        using var answer = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, "/v2/reg.example.com/a/manifests/1")
+            { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{image.Digest}\"") } } });
 
         Assert.Equal(HttpStatusCode.NotModified, answer.StatusCode);
     }
@@ -225,7 +235,8 @@ public sealed class PullThroughNodeProxyTests
         var cache = await Registry.Start();
         var image = TestImage.Small(seed: 9);
         await cache.Store("reg.example.com/a", "1", image);
-        using var http = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin: null, ("Kuik:Proxy:OriginLimit", "00:00:01")));
+        using var http = Client(
+            await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin: null, ("Kuik:Proxy:OriginLimit", "00:00:01")));
 
         using var answer = await http.GetAsync($"/v2/reg.example.com/a/manifests/{image.Config.Digest}");
 
@@ -265,8 +276,10 @@ public sealed class PullThroughNodeProxyTests
 
         foreach (var method in new[] { "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "INVENTED" })
         {
-            using var answer = await http.SendAsync(new HttpRequestMessage(new HttpMethod(method), $"/v2/{server.Host.Replace(':', '_')}/a/manifests/1"));
-            Assert.Equal((HttpStatusCode.MethodNotAllowed, "GET, HEAD"), (answer.StatusCode, string.Join(", ", answer.Content.Headers.Allow)));
+            using var answer = await http.SendAsync(
+                new HttpRequestMessage(new HttpMethod(method), $"/v2/{server.Host.Replace(':', '_')}/a/manifests/1"));
+            Assert.Equal((HttpStatusCode.MethodNotAllowed, "GET, HEAD"),
+                (answer.StatusCode, string.Join(", ", answer.Content.Headers.Allow)));
         }
 
         Assert.Empty(server.Requests);
@@ -277,14 +290,17 @@ public sealed class PullThroughNodeProxyTests
     {
         await using var server = await ScriptedServer.Saying(404);
         using var http = Client(await StartNodeProxy.With(server.Endpoint, fetcher: null, server.Endpoint));
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes("user:password")));
+        http.DefaultRequestHeaders.Authorization =
+            new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes("user:password")));
         http.DefaultRequestHeaders.Add("Cookie", "session=1");
         var path = $"/v2/{server.Host.Replace(':', '_')}/a";
 
-        foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
+        foreach (var what in new[] { "manifests/1", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list",
+            $"referrers/{ArtifactManifest.EmptyDigest}" })
             (await http.GetAsync($"{path}/{what}")).Dispose();
 
-        Assert.Equal(12, server.Requests.Count);   // referrers: two tags and the API of the cache, the API and a tag of the origin; the origin's /v2/ once
+        // referrers: two tags and the API of the cache, the API and a tag of the origin; the origin's /v2/ once
+        Assert.Equal(12, server.Requests.Count);
         Assert.All(server.Headers, headers => Assert.False(headers.ContainsKey("Authorization") || headers.ContainsKey("Cookie")));
     }
 
@@ -300,7 +316,8 @@ public sealed class PullThroughNodeProxyTests
         using var http = Client(await StartNodeProxy.With(server.Endpoint, server.Endpoint, server.Endpoint, (list, listed)));
         var path = $"/v2/{server.Host.Replace(':', '_')}/a";
 
-        foreach (var what in new[] { "manifests/1", $"manifests/{ArtifactManifest.EmptyDigest}", $"blobs/{ArtifactManifest.EmptyDigest}", "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
+        foreach (var what in new[] { "manifests/1", $"manifests/{ArtifactManifest.EmptyDigest}", $"blobs/{ArtifactManifest.EmptyDigest}",
+            "tags/list", $"referrers/{ArtifactManifest.EmptyDigest}" })
             foreach (var named in new[] { $"{path}/{what}", $"/v2/a/{what}?ns={server.Host}" })
             {
                 using var answer = await http.GetAsync(named);
@@ -334,7 +351,8 @@ public sealed class PullThroughNodeProxyTests
 
         using var health = new HttpClient { BaseAddress = proxy.Health };
         string[] lines = [];
-        await Eventually.True(async () => (lines = (await health.GetStringAsync("/metrics")).Split('\n')).Any(line => line.StartsWith("kuik_proxy_seconds_count{", StringComparison.Ordinal)), "the pull was counted");
+        await Eventually.True(async () => (lines = (await health.GetStringAsync("/metrics")).Split('\n'))
+            .Any(line => line.StartsWith("kuik_proxy_seconds_count{", StringComparison.Ordinal)), "the pull was counted");
 
         Has("kuik_proxy_misses_total", "source=\"cache\"", "reason=\"absent\"", " 1 ");
         Has("kuik_proxy_misses_total", "source=\"fetcher\"", "reason=\"unreachable\"", " 1 ");
@@ -344,7 +362,9 @@ public sealed class PullThroughNodeProxyTests
         Has("kuik_proxy_in_flight", " 0 ");
 
         void Has(string name, params string[] parts) =>
-            Assert.Contains(lines, line => line.StartsWith(name, StringComparison.Ordinal) && Array.TrueForAll(parts, part => (line + " ").Contains(part, StringComparison.Ordinal)));
+            Assert.Contains(lines,
+                line => line.StartsWith(name, StringComparison.Ordinal)
+                    && Array.TrueForAll(parts, part => (line + " ").Contains(part, StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -359,7 +379,8 @@ public sealed class PullThroughNodeProxyTests
         using var health = new HttpClient { BaseAddress = proxy.Health };
         string? line = null;
         await Eventually.True(
-            async () => (line = (await health.GetStringAsync("/metrics")).Split('\n').SingleOrDefault(l => l.StartsWith("kube_image_keeper_proxy_http_requests_total{", StringComparison.Ordinal))) is not null,
+            async () => (line = (await health.GetStringAsync("/metrics")).Split('\n')
+                .SingleOrDefault(l => l.StartsWith("kube_image_keeper_proxy_http_requests_total{", StringComparison.Ordinal))) is not null,
             "the pull was counted");
 
         Assert.Contains("registry=\"reg.example.com\"", line, StringComparison.Ordinal);

@@ -33,7 +33,8 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
             return Task.CompletedTask;
         });
         var proxy = await StartNodeProxy.With(cache.Endpoint, fetcher: null, allowed.Endpoint,
-            ("Kuik:InsecureRegistries:1", forbidden.Endpoint.AbsoluteUri), ("Kuik:Proxy:AllowedOrigins:0", "127.0.0.1"), ("Kuik:Proxy:DeniedOrigins:0", forbidden.Host));
+            ("Kuik:InsecureRegistries:1", forbidden.Endpoint.AbsoluteUri), ("Kuik:Proxy:AllowedOrigins:0", "127.0.0.1"),
+            ("Kuik:Proxy:DeniedOrigins:0", forbidden.Host));
 
         // When
         var make = new RandomRequests(allowed.Host, forbidden.Host, digest);
@@ -43,7 +44,8 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
         var late = Resident(proxy);
 
         // Then
-        output.WriteLine($"{Requests} requests; resident {early >> 20} MiB after a fifth, {late >> 20} MiB at the end; {string.Join(", ", statuses.OrderBy(s => s.Key).Select(s => $"{s.Key}: {s.Value}"))}");
+        output.WriteLine($"{Requests} requests; resident {early >> 20} MiB after a fifth, {late >> 20} MiB at the end; "
+            + $"{string.Join(", ", statuses.OrderBy(s => s.Key).Select(s => $"{s.Key}: {s.Value}"))}");
         Assert.False(proxy.Process.HasExited);
         Assert.DoesNotContain(" ERROR ", proxy.Log, StringComparison.Ordinal);
         Assert.DoesNotContain(" CRIT ", proxy.Log, StringComparison.Ordinal);
@@ -55,13 +57,15 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
         if (Requests >= LongRun)
             Assert.InRange(late, 0, early + (48 << 20));
         using var http = new HttpClient { BaseAddress = proxy.Health };
-        Assert.InRange((await http.GetStringAsync("/metrics")).Split('\n').Count(line => line.StartsWith("kube_image_keeper_proxy_http_requests_total{", StringComparison.Ordinal)), 1, 200);
+        Assert.InRange((await http.GetStringAsync("/metrics")).Split('\n')
+            .Count(line => line.StartsWith("kube_image_keeper_proxy_http_requests_total{", StringComparison.Ordinal)), 1, 200);
     }
 
     private static async Task<Dictionary<int, int>> Send(int port, RandomRequests make, int count, int seed)
     {
         const int connections = 8;
-        var all = await Task.WhenAll(Enumerable.Range(0, connections).Select(i => Task.Run(() => SendOnOne(port, make, count / connections, new Random((seed * 1000) + i)))));
+        var all = await Task.WhenAll(Enumerable.Range(0, connections)
+            .Select(i => Task.Run(() => SendOnOne(port, make, count / connections, new Random((seed * 1000) + i)))));
         return all.SelectMany(statuses => statuses).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Sum(s => s.Value));
     }
 
@@ -71,8 +75,12 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
         var statuses = new Dictionary<int, int>();
         for (var sent = 0; sent < count;)
         {
-            using var socket = new Socket(random.Next(2) == 0 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 60_000 };
-            await socket.ConnectAsync(socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback, port);
+            using var socket = new Socket(random.Next(2) == 0
+                ? AddressFamily.InterNetwork
+                : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 60_000 };
+            await socket.ConnectAsync(socket.AddressFamily == AddressFamily.InterNetwork
+                ? IPAddress.Loopback
+                : IPAddress.IPv6Loopback, port);
             var answers = new ReadAnswers(socket);
             for (var isOpen = true; isOpen && sent < count; sent++)
             {
@@ -87,7 +95,10 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
     }
 
     private static long Resident(KuikService proxy) =>
-        long.Parse(File.ReadLines($"/proc/{proxy.Process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10;
+        long.Parse(File.ReadLines($"/proc/{proxy.Process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10;
 
-    private static int Read(string variable, int fallback) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : fallback;
+    private static int Read(string variable, int fallback) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text
+        ? int.Parse(text, CultureInfo.InvariantCulture)
+        : fallback;
 }

@@ -99,9 +99,11 @@ public sealed class RuntimeAndShutdownTests
     [InlineData("https_proxy", "socks5://proxy:1080")]
     public async Task A_wrong_setting_ends_it_with_one_line_that_names_it(string key, string value)
     {
-        var proxy = await KuikService.Start("NodeProxy", new KuikServiceOptions { WaitFor = null, Settings = new Dictionary<string, string?> { [key] = value } });
+        var proxy = await KuikService.Start("NodeProxy",
+            new KuikServiceOptions { WaitFor = null, Settings = new Dictionary<string, string?> { [key] = value } });
 
         Assert.Equal(78, await proxy.Ended());
-        Assert.StartsWith($"node-proxy: {key.Replace(":0", "", StringComparison.Ordinal)}: \"{value}\" is not accepted", Assert.Single(proxy.Log.Trim().Split('\n')), StringComparison.Ordinal);
+        Assert.StartsWith($"node-proxy: {key.Replace(":0", "", StringComparison.Ordinal)}: \"{value}\" is not accepted",
+            Assert.Single(proxy.Log.Trim().Split('\n')), StringComparison.Ordinal);
     }
 }

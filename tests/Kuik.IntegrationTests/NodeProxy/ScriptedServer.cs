@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.IntegrationTests.NodeProxy;
 
 /// <summary>
-/// A server that plays a cache, an image-fetcher or an origin from a script: a fake, because no real one breaks off, lies or falls silent on command.
-/// Real on the wire.
+/// A server that plays a cache, an image-fetcher or an origin from a script: a fake, because no real one breaks off, lies or falls silent
+/// on command. Real on the wire.
 /// </summary>
 internal sealed class ScriptedServer : IAsyncDisposable
 {

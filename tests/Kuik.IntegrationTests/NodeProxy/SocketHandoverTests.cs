@@ -21,7 +21,8 @@ public sealed class SocketHandoverTests
         var port = FreePort.Next();
         var current = await Start(cache, port);
         using var over = new CancellationTokenSource();
-        var pullers = new[] { TimeSpan.Zero, TimeSpan.Zero, Timeout.InfiniteTimeSpan }.Select(lifetime => Pull(port, lifetime, image, over.Token)).ToList();
+        var pullers = new[] { TimeSpan.Zero, TimeSpan.Zero,
+            Timeout.InfiniteTimeSpan }.Select(lifetime => Pull(port, lifetime, image, over.Token)).ToList();
 
         for (var i = 0; i < Takeovers; i++)
         {
@@ -64,12 +65,14 @@ public sealed class SocketHandoverTests
         var port = FreePort.Next();
         var old = await Start(cache.Endpoint, port);
         using var client = new HttpClient { BaseAddress = old.Endpoint };
-        using var download = await client.GetAsync($"/v2/reg.example.com/a/blobs/{image.Layers[^1].Digest}", HttpCompletionOption.ResponseHeadersRead);
+        using var download =
+            await client.GetAsync($"/v2/reg.example.com/a/blobs/{image.Layers[^1].Digest}", HttpCompletionOption.ResponseHeadersRead);
         (await client.GetAsync("/v2/")).Dispose();   // a second connection, which is kept
         await Start(cache.Endpoint, port);
 
         old.Process.Signal(15);
-        await Eventually.True(async () => (await client.GetAsync("/v2/")).Headers.ConnectionClose == true, "an answer of the old process says that it closes");
+        await Eventually.True(async () => (await client.GetAsync("/v2/")).Headers.ConnectionClose == true,
+            "an answer of the old process says that it closes");
 
         Assert.Equal(image.Layers[^1].Bytes, await download.Content.ReadAsByteArrayAsync());
         Assert.Equal(0, await old.Ended());
@@ -81,7 +84,8 @@ public sealed class SocketHandoverTests
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
 
-        var proxy = await KuikService.Start("NodeProxy", new KuikServiceOptions { WaitFor = null, Port = ((IPEndPoint)taken.LocalEndpoint).Port });
+        var proxy = await KuikService.Start("NodeProxy",
+            new KuikServiceOptions { WaitFor = null, Port = ((IPEndPoint)taken.LocalEndpoint).Port });
 
         Assert.Equal(78, await proxy.Ended());
         Assert.Contains("address already in use", Assert.Single(proxy.Log.Trim().Split('\n')), StringComparison.Ordinal);
@@ -92,7 +96,8 @@ public sealed class SocketHandoverTests
     public async Task Another_users_process_cannot_share_the_port()
     {
         var proxy = await StartNodeProxy.With();
-        const string bind = "use Socket; socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, 15, 1); exit(bind(S, sockaddr_in($ARGV[0], inet_aton('127.0.0.1'))) ? 0 : $!{EADDRINUSE} ? 7 : 8)";
+        const string bind = "use Socket; socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, 15, 1); exit(bind(S, "
+            + "sockaddr_in($ARGV[0], inet_aton('127.0.0.1'))) ? 0 : $!{EADDRINUSE} ? 7 : 8)";
         var port = proxy.Port.ToString(CultureInfo.InvariantCulture);
 
         var same = await RunTool.Try("perl", ["-MErrno", "-e", bind, port]);
@@ -106,9 +111,12 @@ public sealed class SocketHandoverTests
     private static Task<KuikService> Start(Registry cache, int port) => Start(cache.Endpoint, port);
 
     private static Task<KuikService> Start(Uri cache, int port) =>
-        KuikService.Start("NodeProxy", new KuikServiceOptions { Port = port, Settings = new Dictionary<string, string?> { ["Kuik:Cache:ReadEndpoint"] = cache.AbsoluteUri } });
+        KuikService.Start("NodeProxy",
+            new KuikServiceOptions
+                { Port = port, Settings = new Dictionary<string, string?> { ["Kuik:Cache:ReadEndpoint"] = cache.AbsoluteUri } });
 
-    /// <summary>Pulls manifest and layer until told to stop: on a connection each (then nothing is ever tried twice), or on kept ones.</summary>
+    /// <summary>Pulls manifest and layer until told to stop: on a connection each (then nothing is ever tried twice), or on kept
+    /// ones.</summary>
     private static async Task<int> Pull(int port, TimeSpan connectionLifetime, TestImage image, CancellationToken over)
     {
         using var client = Client(port, connectionLifetime);
@@ -116,7 +124,8 @@ public sealed class SocketHandoverTests
         for (; !over.IsCancellationRequested; pulls++)
         {
             Assert.Equal(image.Bytes, await client.GetByteArrayAsync("/v2/reg.example.com/a/manifests/1", CancellationToken.None));
-            Assert.Equal(image.Layers[^1].Bytes, await client.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{image.Layers[^1].Digest}", CancellationToken.None));
+            Assert.Equal(image.Layers[^1].Bytes,
+                await client.GetByteArrayAsync($"/v2/reg.example.com/a/blobs/{image.Layers[^1].Digest}", CancellationToken.None));
         }
         return pulls;
     }

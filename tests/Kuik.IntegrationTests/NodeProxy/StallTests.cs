@@ -65,7 +65,8 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
         var troubled = await PublishedNodeProxy.Start(settings, new NodeIsolation(address));
         var control = await PublishedNodeProxy.Start(settings);
         using var troubles = new NodeTroubles(
-            troubled.Pulls, [.. incomplete.Select(origin => InPath(origin.Host))], InPath(empty.Host), $"/v2/{Blobs}/blobs/{large.Layers[^1].Digest}", Seed);
+            troubled.Pulls, [.. incomplete.Select(origin => InPath(origin.Host))], InPath(empty.Host),
+            $"/v2/{Blobs}/blobs/{large.Layers[^1].Digest}", Seed);
         using var over = new CancellationTokenSource();
 
         // When
@@ -97,7 +98,8 @@ public sealed partial class StallTests(ITestOutputHelper output) : IAsyncLifetim
         await Task.WhenAll(probes.Concat(controls).Select(probe => probe.Run(Duration)));
         foreach (var probe in probes.Concat(controls))
             output.WriteLine(probe.ToString());
-        var late = probes.Zip(controls).Where(pair => pair.First.P99 > Allowed(pair.Second.P99)).Select(pair => $"{pair.First}; {pair.Second}");
+        var late = probes.Zip(controls).Where(pair => pair.First.P99 > Allowed(pair.Second.P99))
+            .Select(pair => $"{pair.First}; {pair.Second}");
         return [.. probes.SelectMany(probe => probe.Failures), .. late];
     }
 

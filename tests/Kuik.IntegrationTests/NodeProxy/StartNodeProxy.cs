@@ -9,7 +9,8 @@ internal static class StartNodeProxy
     /// <param name="fetcher">Null: there is none.</param>
     /// <param name="origin">Reached over plain HTTP; null: none is.</param>
     /// <param name="more">Further settings.</param>
-    public static Task<KuikService> With(Uri? cache = null, Uri? fetcher = null, Uri? origin = null, params (string Key, string Value)[] more)
+    public static Task<KuikService> With(Uri? cache = null, Uri? fetcher = null, Uri? origin = null,
+        params (string Key, string Value)[] more)
     {
         var settings = new Dictionary<string, string?>
         {

@@ -23,7 +23,8 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
         await cluster.Api.Kubectl("patch", "cachedimage", Name, "--type=merge", "-p", """{"spec":{"retain":false}}""");
         await Eventually.True(async () => await watchers.Count("ImageReleased") == 1, "its end is recorded");
 
-        Assert.Equal([$"{Nginx} RequestedByPerson", $"{Nginx} ImageNamed", $"{Nginx} ImageRetained", $"{Nginx} ImageReleased"], await watchers.Events());
+        Assert.Equal([$"{Nginx} RequestedByPerson", $"{Nginx} ImageNamed", $"{Nginx} ImageRetained", $"{Nginx} ImageReleased"],
+            await watchers.Events());
         Assert.Equal("nginx:1.27", await watchers.Field(Name, ".spec.sourceImage"));
     }
 
@@ -38,7 +39,8 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
         await watchers.Shows(Name, ".spec.retain", "true");
         await Eventually.True(async () => await watchers.Field("mine", ".metadata.name") == "", "the other one is deleted");
         await watchers.Shows(Name, ".status.phase", "Synchronizing");
-        Assert.Equal([$"{Nginx} RequestedByPerson", $"{Nginx} ImageNamed", $"{Nginx} ImageRetained"], (await watchers.Events()).Order(Order));
+        Assert.Equal([$"{Nginx} RequestedByPerson", $"{Nginx} ImageNamed", $"{Nginx} ImageRetained"],
+            (await watchers.Events()).Order(Order));
     }
 
     [Fact]
@@ -77,7 +79,8 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
 
         await cluster.Api.Apply(Manifest("broken", "Not/An:Image:At all"));
 
-        await Eventually.True(async () => (await watchers.Field("broken", ".status.lastError")).Contains("is not an image reference", StringComparison.Ordinal), "the error is shown");
+        await Eventually.True(async () => (await watchers.Field("broken", ".status.lastError"))
+            .Contains("is not an image reference", StringComparison.Ordinal), "the error is shown");
         Assert.Empty(await watchers.Events());
     }
 
@@ -92,7 +95,8 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
 
         await cluster.Api.Kubectl("delete", "cachedimage", Name);
 
-        await Eventually.True(async () => await watchers.Field(Name, ".metadata.uid") is { Length: > 0 } other && other != uid, "the resource is back");
+        await Eventually.True(async () => await watchers.Field(Name, ".metadata.uid") is { Length: > 0 } other && other != uid,
+            "the resource is back");
         await watchers.Shows(Name, ".status.usedBy.count", "1");
         Assert.Equal((1, 0), (await watchers.Count("ImageForgotten"), await watchers.Count("ImageExpired")));
     }
@@ -108,8 +112,10 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
         await cluster.Api.Kubectl("delete", "cachedimage", Name);
 
         await Eventually.True(async () => await watchers.Count("ImageForgotten") == 1, "it is recorded");
-        Assert.Equal("kubectl-client-side-apply", await watchers.Execute("select data->>'fieldManager' from kuik.mt_events where type = 'ImageForgotten'"));
-        Assert.Equal("kubectl-client-side-apply", await watchers.Execute("select data->>'fieldManager' from kuik.mt_events where type = 'RequestedByPerson'"));
+        Assert.Equal("kubectl-client-side-apply",
+            await watchers.Execute("select data->>'fieldManager' from kuik.mt_events where type = 'ImageForgotten'"));
+        Assert.Equal("kubectl-client-side-apply",
+            await watchers.Execute("select data->>'fieldManager' from kuik.mt_events where type = 'RequestedByPerson'"));
     }
 
     [Fact]
@@ -121,9 +127,11 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
         var manifests = Enumerable.Range(0, count).Select(i => Manifest($"docker.io-library-idle-{i}", $"idle:{i}"));
         await cluster.Api.Apply($$"""{"apiVersion":"v1","kind":"List","items":[{{string.Join(',', manifests)}}]}""");
         await Eventually.True(
-            async () => (await cluster.Api.Kubectl("get", "cachedimages", "-o", "jsonpath={.items[*].status.phase}")).Split(' ').Length == count, "all are taken up");
+            async () => (await cluster.Api.Kubectl("get", "cachedimages", "-o", "jsonpath={.items[*].status.phase}")).Split(' ')
+                .Length == count, "all are taken up");
 
-        await cluster.Api.Kubectl(["delete", "cachedimages", "--wait=false", .. Enumerable.Range(0, count).Select(i => $"docker.io-library-idle-{i}")]);
+        await cluster.Api.Kubectl(
+            ["delete", "cachedimages", "--wait=false", .. Enumerable.Range(0, count).Select(i => $"docker.io-library-idle-{i}")]);
 
         await Eventually.True(async () => await watchers.Count("ImageForgotten") == count, "all are forgotten");
         await watchers.Pod("later", "redis:8");   // what followed from the deletions has been looked at by then
@@ -159,12 +167,14 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
 
         await cluster.Api.Kubectl("delete", "cachedimage", Name);
 
-        await Eventually.True(async () => await watchers.Field(Name, ".metadata.uid") is { Length: > 0 } other && other != uid, "the resource is back");
+        await Eventually.True(async () => await watchers.Field(Name, ".metadata.uid") is { Length: > 0 } other && other != uid,
+            "the resource is back");
         await watchers.Shows(Name, ".status.phase", "Synchronizing");
         await watchers.Pod("later", "redis:8");   // and once more through everything: putting it back is no wish
         await watchers.Shows("docker.io-library-redis-8", ".status.usedBy.count", "1");
         Assert.Equal("true", await watchers.Field(Name, ".spec.retain"));
-        Assert.Equal((1, 0, 0), (await watchers.Count("ImageRetained"), await watchers.Count("ImageReleased"), await watchers.Count("ImageExpired")));
+        Assert.Equal((1, 0, 0),
+            (await watchers.Count("ImageRetained"), await watchers.Count("ImageReleased"), await watchers.Count("ImageExpired")));
     }
 
     [Fact]
@@ -188,11 +198,16 @@ public sealed class CachedImageIntentReconcilerTests(Cluster cluster)
     }
 
     private async Task<string[]> Names() =>
-        (await cluster.Api.Kubectl("get", "cachedimages", "-o", "jsonpath={.items[*].metadata.name}")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        (await cluster.Api.Kubectl("get", "cachedimages", "-o", "jsonpath={.items[*].metadata.name}"))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static readonly Comparer<string> Order = Comparer<string>.Create((a, b) => Rank(a) - Rank(b));
 
-    private static int Rank(string e) => e.EndsWith("Person", StringComparison.Ordinal) ? 0 : e.EndsWith("Named", StringComparison.Ordinal) ? 1 : 2;
+    private static int Rank(string e) => e.EndsWith("Person", StringComparison.Ordinal)
+        ? 0
+        : e.EndsWith("Named", StringComparison.Ordinal)
+        ? 1
+        : 2;
 
     private static string Manifest(string name, string image, bool retain = false) => $$$"""
         {"apiVersion":"kuik.enix.io/v1alpha1","kind":"CachedImage","metadata":{"name":"{{{name}}}"},"spec":{"sourceImage":"{{{image}}}","retain":{{{(retain ? "true" : "false")}}} } }

@@ -11,7 +11,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>A Kubernetes API of these tests' own, with our resource definitions: pod-watcher follows a whole cluster, so nothing else may be in it.</summary>
+/// <summary>A Kubernetes API of these tests' own, with our resource definitions: pod-watcher follows a whole cluster, so nothing else may
+/// be in it.</summary>
 public sealed class Cluster : IAsyncLifetime
 {
     public KubernetesApi Api { get; private set; } = null!;
@@ -131,7 +132,8 @@ public sealed class Watchers(KubernetesApi api, string kubeconfig) : IAsyncDispo
     }
 
     /// <summary>How many events of a type there are, of one stream or of all.</summary>
-    public async Task<int> Count(string type, string stream = "") => (await Events()).Count(e => e.EndsWith(" " + type, StringComparison.Ordinal) && e.StartsWith(stream, StringComparison.Ordinal));
+    public async Task<int> Count(string type, string stream = "") =>
+        (await Events()).Count(e => e.EndsWith(" " + type, StringComparison.Ordinal) && e.StartsWith(stream, StringComparison.Ordinal));
 
     /// <summary>Runs SQL on the log's database.</summary>
     /// <returns>The first value, if there is one.</returns>

@@ -15,10 +15,12 @@ public sealed class EndpointsReconcilerTests(Cluster cluster)
     public async Task A_Service_that_is_deleted_and_made_again_is_found_at_its_new_address()
     {
         using var reconciler = new EndpointsReconciler(
-            new KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15)), TimeProvider.System,
+            new KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)),
+            new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15)), TimeProvider.System,
             NullLogger<EndpointsReconciler>.Instance);
 
-        await cluster.Api.Kubectl("delete", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "--ignore-not-found");   // another test's
+        // another test's
+        await cluster.Api.Kubectl("delete", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "--ignore-not-found");
 
         await reconciler.Reconcile(Stop);
         var before = await cluster.Api.Kubectl("get", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "--ignore-not-found");
@@ -54,7 +56,8 @@ public sealed class EndpointsReconcilerTests(Cluster cluster)
     [InlineData("", "http", null)]
     [InlineData(null, "http", null)]
     public void An_address_is_the_cluster_IP_and_the_first_port(string? ip, string? port, string? address) =>
-        Assert.Equal(address, EndpointsReconciler.AddressOf(new Service(new ServiceSpec(ip, [new ServicePort(port, 5000), new ServicePort("other", 1)]))));
+        Assert.Equal(address,
+            EndpointsReconciler.AddressOf(new Service(new ServiceSpec(ip, [new ServicePort(port, 5000), new ServicePort("other", 1)]))));
 
     private async Task<string> Create(string name, int port, string? ip = null)
     {
@@ -65,5 +68,6 @@ public sealed class EndpointsReconcilerTests(Cluster cluster)
 
     private Task<string> Delete(string name) => cluster.Api.Kubectl("delete", "service", name, "-n", "kuik-system");
 
-    private Task<string> Read() => cluster.Api.Kubectl("get", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "-o", "jsonpath={.data.endpoints}");
+    private Task<string> Read() =>
+        cluster.Api.Kubectl("get", "configmap", "-n", "kuik-system", EndpointsReconciler.Name, "-o", "jsonpath={.data.endpoints}");
 }

@@ -104,7 +104,7 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
 
         await watchers.Start(more: ("Kuik:CacheLimit", "2kB"));   // three of 900 bytes
 
-        await watchers.Shows("docker.io-library-redis-8", ".status.phase", "Terminating");
+        await Eventually.True(async () => await watchers.Count("ImageExpired", $"image/{redis}") == 1, "the image expires");
         await watchers.Shows(Name, ".status.phase", "Ready");
         Assert.Equal("cache-limit", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
         Assert.Equal(1, await watchers.Count("ImageExpired"));

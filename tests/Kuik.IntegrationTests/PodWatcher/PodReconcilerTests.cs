@@ -18,11 +18,14 @@ public sealed class PodReconcilerTests(Cluster cluster)
         var uid = await watchers.Pod("web", "nginx:1.27");
 
         await Eventually.True(async () => (await watchers.Events()).Contains($"{Nginx} ImageNamed"), "the image has a name");
-        Assert.Equal([$"{Nginx} RequestedByPod", $"pod/{uid} PodObserved", $"{Nginx} ImageNamed"], (await watchers.Events()).OrderByDescending(e => e.EndsWith("Named", StringComparison.Ordinal) ? 0 : 1).ThenByDescending(e => e.Contains("RequestedByPod", StringComparison.Ordinal)));
+        Assert.Equal([$"{Nginx} RequestedByPod", $"pod/{uid} PodObserved", $"{Nginx} ImageNamed"],
+            (await watchers.Events()).OrderByDescending(e => e.EndsWith("Named", StringComparison.Ordinal) ? 0 : 1)
+                .ThenByDescending(e => e.Contains("RequestedByPod", StringComparison.Ordinal)));
         await watchers.Shows("docker.io-library-nginx-1.27", ".status.phase", "Synchronizing");
         await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.pods[*].namespacedName", "apps/web");
         Assert.Equal("nginx:1.27", await watchers.Field("docker.io-library-nginx-1.27", ".spec.sourceImage"));
-        Assert.Equal("docker.io-library-nginx", await watchers.Field("docker.io-library-nginx-1.27", ".metadata.labels.kuik\\.enix\\.io/repository"));
+        Assert.Equal("docker.io-library-nginx",
+            await watchers.Field("docker.io-library-nginx-1.27", ".metadata.labels.kuik\\.enix\\.io/repository"));
         Assert.Equal("", await watchers.Field("docker.io-library-nginx-1.27", ".metadata.finalizers"));
     }
 
@@ -144,7 +147,8 @@ public sealed class PodReconcilerTests(Cluster cluster)
         var other = await watchers.Start(waitFor: "healthz");
 
         await Eventually.True(() => other.Log.Contains("the event log belongs to another cluster", StringComparison.Ordinal), "it is said");
-        await Eventually.True(async () => (await Watchers.Readiness(other)).Contains("another cluster", StringComparison.Ordinal), "readiness says so too");
+        await Eventually.True(async () => (await Watchers.Readiness(other)).Contains("another cluster", StringComparison.Ordinal),
+            "readiness says so too");
         Assert.Equal(0, await watchers.Count("PodGone"));
     }
 
@@ -191,7 +195,8 @@ public sealed class PodReconcilerTests(Cluster cluster)
     {
         await using var watchers = await Watchers.In(cluster);
         await watchers.Start();
-        await cluster.Api.Apply("""{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"puller","namespace":"apps"},"automountServiceAccountToken":false}""");
+        await cluster.Api.Apply(
+            """{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"puller","namespace":"apps"},"automountServiceAccountToken":false}""");
         await cluster.Api.Apply("""
             {"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"apps","labels":{"kuik.enix.io/managed":"true"},"annotations":{"original-image-web":"nginx:1.27"}},
              "spec":{"serviceAccountName":"puller","imagePullSecrets":[{"name":"own"}],"containers":[{"name":"web","image":"localhost:7439/nginx:1.27"}]}}
@@ -202,7 +207,8 @@ public sealed class PodReconcilerTests(Cluster cluster)
 
         await Eventually.True(async () => await Secrets() == "own,lent", "the account's secret is recorded behind it");
 
-        async Task<string> Secrets() => await watchers.Execute("select array_to_string(pull_secrets, ',') from kuik.image_users") as string ?? "";
+        async Task<string> Secrets() =>
+            await watchers.Execute("select array_to_string(pull_secrets, ',') from kuik.image_users") as string ?? "";
     }
 
     [Fact]
@@ -222,7 +228,8 @@ public sealed class PodReconcilerTests(Cluster cluster)
         Assert.Equal("LabelRemoved", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'PodGone'"));
         await watchers.DeletePod("web");
         await Eventually.True(async () => await watchers.Count("PodGone") == 2, "its end is recorded");
-        Assert.Equal("Deleted", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'PodGone' order by seq_id desc limit 1"));
+        Assert.Equal("Deleted",
+            await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'PodGone' order by seq_id desc limit 1"));
     }
 
     [Fact]
@@ -230,7 +237,8 @@ public sealed class PodReconcilerTests(Cluster cluster)
     {
         await using var watchers = await Watchers.In(cluster);
         var all = await watchers.Start(more: ("Kuik:FollowedPods", "all"));
-        await cluster.Api.Apply("""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"plain","namespace":"apps"},"spec":{"containers":[{"name":"c","image":"nginx:1.27"}]}}""");
+        await cluster.Api.Apply(
+            """{"apiVersion":"v1","kind":"Pod","metadata":{"name":"plain","namespace":"apps"},"spec":{"containers":[{"name":"c","image":"nginx:1.27"}]}}""");
         await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
         await all.Stop();
 
@@ -256,12 +264,19 @@ public sealed class PodReconcilerTests(Cluster cluster)
             """);
         await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "1");
 
-        Assert.Equal("Deployment web default n1", await watchers.Execute("select concat_ws(' ', data->>'ownerKind', data->>'ownerName', data->>'serviceAccount', data->>'node') from kuik.mt_events where type = 'PodObserved'"));
-        Assert.Equal(true, await watchers.Execute("select data->>'createdAt' is not null and data->>'resourceVersion' is not null from kuik.mt_events where type = 'PodObserved'"));
+        Assert.Equal("Deployment web default n1",
+            await watchers.Execute(
+                "select concat_ws(' ', data->>'ownerKind', data->>'ownerName', data->>'serviceAccount', data->>'node') from kuik.mt_events "
+                    + "where type = 'PodObserved'"));
+        Assert.Equal(true, await watchers.Execute(
+            "select data->>'createdAt' is not null and data->>'resourceVersion' is not null "
+            + "from kuik.mt_events where type = 'PodObserved'"));
     }
 
     private async Task<IReadOnlyList<string>> Versions() =>
-        [.. (await cluster.Api.Kubectl("get", "cachedimages", "-o", """jsonpath={range .items[*]}{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}""")).Trim().Split('\n')];
+        [.. (await cluster.Api.Kubectl("get", "cachedimages", "-o",
+            """jsonpath={range .items[*]}{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}""")).Trim().Split('\n')];
 
-    private static string[] Columns(string line) => [.. line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
+    private static string[] Columns(string line) =>
+        [.. line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }

@@ -6,7 +6,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>The reflector on a real API server that is killed, restarted and has forgotten. Its clock is a fake one, so that the test says when it tries again.</summary>
+/// <summary>The reflector on a real API server that is killed, restarted and has forgotten. Its clock is a fake one, so that the test says
+/// when it tries again.</summary>
 public sealed class ReflectorTests : IAsyncDisposable
 {
     private readonly CancellationTokenSource stop = new();
@@ -73,8 +74,10 @@ public sealed class ReflectorTests : IAsyncDisposable
         await cluster.Kubectl("apply", "-k", Path.Combine(Cluster.Root(), "deploy/kustomize/base/crds"));
         await cluster.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io");
         var watchedResource = new WatchedResource<CachedImage, CachedImage>(
-            "cachedimages", CachedImage.Path, null, KubernetesJson.Default.ResourceListCachedImage, KubernetesJson.Default.WatchLineCachedImage, image => image.Metadata.Name!, image => image);
-        reflector = new Reflector<CachedImage, CachedImage>(watchedResource, new Kubernetes.KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), time, NullLogger.Instance);
+            "cachedimages", CachedImage.Path, null, KubernetesJson.Default.ResourceListCachedImage,
+            KubernetesJson.Default.WatchLineCachedImage, image => image.Metadata.Name!, image => image);
+        reflector = new Reflector<CachedImage, CachedImage>(watchedResource,
+            new Kubernetes.KubernetesApi(KubernetesAccess.Connect(cluster.Kubeconfig)), time, NullLogger.Instance);
         following = reflector.Run(stop.Token);
         await Eventually.True(() => reflector.Problem is null, "it watches");
     }

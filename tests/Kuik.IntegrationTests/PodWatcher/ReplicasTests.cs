@@ -25,7 +25,8 @@ public sealed class ReplicasTests(Cluster cluster)
 
         await watchers.Shows("docker.io-library-postgres-17", ".status.usedBy.count", "1");
         await watchers.Shows("docker.io-library-nginx-1.27", ".status.usedBy.count", "0");
-        Assert.Equal((2, 1, 2), (await watchers.Count("PodObserved"), await watchers.Count("PodGone"), await watchers.Count("RequestedByPod")));
+        Assert.Equal((2, 1, 2),
+            (await watchers.Count("PodObserved"), await watchers.Count("PodGone"), await watchers.Count("RequestedByPod")));
         Assert.Contains("leads: it watches the cluster", second.Log, StringComparison.Ordinal);
     }
 
@@ -39,7 +40,7 @@ public sealed class ReplicasTests(Cluster cluster)
         await first.Stop();
 
         await Eventually.True(() => second.Log.Contains("leads: it watches the cluster", StringComparison.Ordinal), "the other one leads");
-        Assert.DoesNotContain("was not given back", first.Log, StringComparison.Ordinal);
+        Assert.DoesNotContain("was not released", first.Log, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -58,7 +59,8 @@ public sealed class ReplicasTests(Cluster cluster)
                 ["Kuik:LeaseDuration"] = "00:00:05",
             },
         });
-        await Eventually.True(() => watcher.Log.Contains("the namespace missing-yet does not exist", StringComparison.Ordinal), "the missing namespace is named");
+        await Eventually.True(() => watcher.Log.Contains("the namespace missing-yet does not exist", StringComparison.Ordinal),
+            "the missing namespace is named");
         Assert.Contains("the namespace missing-yet does not exist", await Watchers.Readiness(watcher), StringComparison.Ordinal);
 
         await cluster.Api.NewNamespace("missing-yet");

@@ -6,7 +6,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>pod-watcher while Postgres or the Kubernetes API misbehaves: a real Postgres that is made to refuse, and a scripted API.</summary>
+/// <summary>pod-watcher while Postgres or the Kubernetes API misbehaves: a real Postgres that is made to refuse, and a scripted
+/// API.</summary>
 public sealed class WatcherFaultTests
 {
     private const string Images = "apis/kuik.enix.io/v1alpha1/cachedimages";
@@ -31,7 +32,8 @@ public sealed class WatcherFaultTests
             cluster.Kubernetes.AddPod("apps", $"meanwhile-{i}", $"app-{i % 9}:1");
         for (var i = 0; i < 20; i++)
             cluster.Kubernetes.RemovePod("apps", $"before-{i}");
-        await Eventually.True(async () => (await ScriptedCluster.Readiness(watcher)).Contains("not up to date", StringComparison.Ordinal), "readiness says so");
+        await Eventually.True(async () => (await ScriptedCluster.Readiness(watcher)).Contains("not up to date", StringComparison.Ordinal),
+            "readiness says so");
         var causes = await ScriptedCluster.Readiness(watcher);
         await fault.End(cluster);
 
@@ -73,7 +75,8 @@ public sealed class WatcherFaultTests
     public async Task Resources_that_the_api_refuses_keep_no_other_waiting_and_are_not_asked_for_all_the_time()
     {
         await using var cluster = await ScriptedCluster.Start();
-        cluster.Kubernetes.Script = request => request is { Verb: "patch", Resource: "cachedimages", Name: { } name } && name.Contains("bad", StringComparison.Ordinal)
+        cluster.Kubernetes.Script = request =>
+            request is { Verb: "patch", Resource: "cachedimages", Name: { } name } && name.Contains("bad", StringComparison.Ordinal)
             ? ScriptedAnswers.Refuse(403, "Forbidden")
             : null;
         for (var i = 0; i < 100; i++)
@@ -85,9 +88,11 @@ public sealed class WatcherFaultTests
 
         await Eventually.True(() => cluster.Kubernetes.Count(Images) == 200, "all others are written", TimeSpan.FromMinutes(2));
         await Eventually.True(
-            async () => (await ScriptedCluster.Readiness(watcher)).Contains("100 CachedImages not up to date", StringComparison.Ordinal), "the refused ones are named");
+            async () => (await ScriptedCluster.Readiness(watcher)).Contains("100 CachedImages not up to date", StringComparison.Ordinal),
+            "the refused ones are named");
         var refused = Refused(cluster);
-        Assert.All(refused.GroupBy(request => request.Name), calls => Assert.InRange(calls.Count(), 1, Most(calls.Max(call => call.At) - calls.Min(call => call.At))));
+        Assert.All(refused.GroupBy(request => request.Name),
+            calls => Assert.InRange(calls.Count(), 1, Most(calls.Max(call => call.At) - calls.Min(call => call.At))));
 
         // 0, 1, 3, 7 … seconds, each between half and all of it.
         static int Most(TimeSpan over) => 2 + (int)Math.Log2(1 + (2 * over.TotalSeconds));
@@ -105,7 +110,8 @@ public sealed class WatcherFaultTests
         await cluster.StartService("PodWatcher", "healthz");
 
         await Eventually.True(() => cluster.Kubernetes.Count(Images) == 1, "it is written", TimeSpan.FromMinutes(1));
-        var writes = cluster.Kubernetes.Ledger.Where(request => request is { Verb: "patch", Resource: "cachedimages", Subresource: null }).ToList();
+        var writes = cluster.Kubernetes.Ledger.Where(request => request is { Verb: "patch", Resource: "cachedimages", Subresource: null })
+            .ToList();
         Assert.True(writes[1].At - writes[0].At >= TimeSpan.FromSeconds(5.9));
     }
 
@@ -130,12 +136,14 @@ public sealed class WatcherFaultTests
 
         await watcher.Restart();
 
-        await Eventually.True(() => watcher.Log.Contains("a second list confirms 0 of them", StringComparison.Ordinal), "it is looked at again");
+        await Eventually.True(() => watcher.Log.Contains("a second list confirms 0 of them", StringComparison.Ordinal),
+            "it is looked at again");
         isLookedAt.SetResult();
         cluster.Kubernetes.AddPod("apps", "later", "redis:8");
         await cluster.UsageIsRight();
         Assert.Equal(0, await cluster.Count("PodGone"));
-        await Eventually.True(async () => (await ScriptedCluster.Readiness(watcher)).Contains("last complete observation", StringComparison.Ordinal), "it is complete again");
+        await Eventually.True(async () => (await ScriptedCluster.Readiness(watcher))
+            .Contains("last complete observation", StringComparison.Ordinal), "it is complete again");
     }
 
     [Fact]
@@ -163,10 +171,12 @@ public sealed class WatcherFaultTests
         await using var kubernetes = await ScriptedKubernetes.Start();
         var uid = kubernetes.AddPod("apps", "web", "nginx:1.27");
         var never = new TaskCompletionSource();
-        kubernetes.Script = request => request is { Verb: "list", Resource: "pods", Count: 0 } ? ScriptedAnswers.StallAfter(20, never.Task) : null;
+        kubernetes.Script = request => request is { Verb: "list", Resource: "pods", Count: 0 }
+            ? ScriptedAnswers.StallAfter(20, never.Task)
+            : null;
         var limits = new KubernetesLimits(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2), TimeSpan.FromMinutes(1));
         var api = new Kubernetes.KubernetesApi(KubernetesAccess.Connect(kubernetes.Kubeconfig), limits);
-        var live = new LivePodLister(api, new WatchedKinds(new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15))));
+        var live = new LiveUserLister(api, new WatchedKinds(new WatcherOptions("kuik-system", [7439], TimeSpan.FromSeconds(15))));
 
         var first = live.List(Stop);
         await Eventually.True(() => kubernetes.Requests("list", "pods") == 1, "it lists");
@@ -180,7 +190,9 @@ public sealed class WatcherFaultTests
     }
 
     private static IReadOnlyList<ScriptedRequest> Refused(ScriptedCluster cluster) =>
-        [.. cluster.Kubernetes.Ledger.Where(request => request is { Verb: "patch", Resource: "cachedimages" } && request.Name!.Contains("bad", StringComparison.Ordinal))];
+        [.. cluster.Kubernetes.Ledger.Where(request => request is { Verb: "patch", Resource: "cachedimages" }
+            && request.Name!.Contains("bad", StringComparison.Ordinal))];
 
-    private static int Attempts(KuikService watcher) => watcher.Log.Split('\n').Count(line => line.Contains(" WARN ", StringComparison.Ordinal));
+    private static int Attempts(KuikService watcher) =>
+        watcher.Log.Split('\n').Count(line => line.Contains(" WARN ", StringComparison.Ordinal));
 }

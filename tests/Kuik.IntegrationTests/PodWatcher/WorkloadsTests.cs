@@ -6,7 +6,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
 
-/// <summary>Images that the pod templates of workloads keep: pod-watcher and expiry as processes, a scripted API, a real Postgres.</summary>
+/// <summary>Images that the pod templates of workloads keep: pod-watcher and expiry as processes, a scripted API, a real
+/// Postgres.</summary>
 public sealed class WorkloadsTests
 {
     private const string Reasons =
@@ -103,7 +104,8 @@ public sealed class WorkloadsTests
         await cluster.Expired("redis:8");
 
         await cluster.Kept("busybox:1.36");
-        Assert.Equal((1, 0), (await cluster.Count("RequestedByPerson", "busybox:1.36"), await cluster.Count("ImageUnused", "busybox:1.36")));
+        Assert.Equal((1, 0),
+            (await cluster.Count("RequestedByPerson", "busybox:1.36"), await cluster.Count("ImageUnused", "busybox:1.36")));
         Assert.Equal("0", await cluster.Log.Execute("select count(*) from kuik.mt_streams where id like 'image/%nginx%'"));
         Assert.Null(cluster.Kubernetes.Find(ResourceOf("nginx:1.27")));
     }
@@ -157,5 +159,6 @@ public sealed class WorkloadsTests
     private static string ResourceOf(string image) =>
         $"apis/{Names.Group}/{Names.Version}/cachedimages/{ObjectName.Of(ImageReference.Parse(image))}";
 
-    private static JsonNode? UsedBy(WorkloadCluster cluster, string image) => cluster.Kubernetes.Find(ResourceOf(image))?["status"]?["usedBy"];
+    private static JsonNode? UsedBy(WorkloadCluster cluster, string image) =>
+        cluster.Kubernetes.Find(ResourceOf(image))?["status"]?["usedBy"];
 }

@@ -8,8 +8,9 @@ using Xunit;
 namespace Kuik.IntegrationTests.Registries;
 
 /// <summary>
-/// Every way to answer HEAD, with every way to ask for a token, for a tag, a digest and a blob; the first time, again after ten seconds, and again after the origin has forgotten
-/// its tokens. A plain GET whose challenges are answered opens all of it, so Kuik has to: nothing that it asks or remembers besides may make it worse.
+/// Every way to answer HEAD, with every way to ask for a token, for a tag, a digest and a blob; the first time, again after ten seconds,
+/// and again after the origin has forgotten its tokens. A plain GET whose challenges are answered opens all of it, so Kuik has to: nothing
+/// that it asks or remembers besides may make it worse.
 /// </summary>
 public sealed class ChallengeMatrixTests : IAsyncLifetime
 {
@@ -36,8 +37,10 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
         string[] hosts = [.. _origins.Values.SelectMany(origin => origin.Hosts)];
 
         // Nothing is remembered and nothing cached: every pull asks the origin.
-        (string, string)[] settings = [("Kuik:Proxy:MemoryLimit", "1"), .. hosts.Select((host, index) => ($"Kuik:InsecureRegistries:{index}", $"http://{host}"))];
-        _fetcher = await StartEngine.RunAt(_time, await Registry.Start(), hosts, null, ("Kuik:Cache:Endpoint", StartNodeProxy.ClosedPort().AbsoluteUri));
+        (string, string)[] settings =
+            [("Kuik:Proxy:MemoryLimit", "1"), .. hosts.Select((host, index) => ($"Kuik:InsecureRegistries:{index}", $"http://{host}"))];
+        _fetcher = await StartEngine.RunAt(_time, await Registry.Start(), hosts, null,
+            ("Kuik:Cache:Endpoint", StartNodeProxy.ClosedPort().AbsoluteUri));
         _alone = await StartNodeProxy.With(more: settings);
         _before = await StartNodeProxy.With(fetcher: _fetcher.Endpoint, more: settings);
     }
@@ -54,7 +57,8 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
     private async Task PullAll(KuikService proxy)
     {
         var problems = new ConcurrentBag<string>();
-        var cells = _origins.SelectMany(origin => Kinds.Select((kind, index) => (origin.Key, Kind: kind, Origin: origin.Value, Image: TestImage.Small(7000 + index)))).ToList();
+        var cells = _origins.SelectMany(origin =>
+            Kinds.Select((kind, index) => (origin.Key, Kind: kind, Origin: origin.Value, Image: TestImage.Small(7000 + index)))).ToList();
         foreach (var (_, kind, origin, image) in cells)
             origin.Add($"matrix/{kind}", image);
 
@@ -71,7 +75,8 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
                     origin.ForgetTokens();
         }
 
-        Assert.True(problems.IsEmpty, $"{problems.Count} of {3 * cells.Count}:\n{string.Join('\n', problems.Order(StringComparer.Ordinal).Take(100))}");
+        Assert.True(problems.IsEmpty,
+            $"{problems.Count} of {3 * cells.Count}:\n{string.Join('\n', problems.Order(StringComparer.Ordinal).Take(100))}");
     }
 
     private static async Task<string?> FindProblem(KuikService proxy, string kind, ChallengingOrigin origin, TestImage image)

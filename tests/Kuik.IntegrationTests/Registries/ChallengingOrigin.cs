@@ -40,8 +40,8 @@ public enum ChallengeStyle
 }
 
 /// <summary>
-/// A registry that answers HEAD and asks for tokens in one of the ways that real ones do, and that may forget its tokens. Everything opens to anonymous clients, by a plain GET
-/// whose challenges are answered. A fake, because no real one does all of it.
+/// A registry that answers HEAD and asks for tokens in one of the ways that real ones do, and that may forget its tokens. Everything opens
+/// to anonymous clients, by a plain GET whose challenges are answered. A fake, because no real one does all of it.
 /// </summary>
 internal sealed class ChallengingOrigin : IAsyncDisposable
 {
@@ -107,13 +107,16 @@ internal sealed class ChallengingOrigin : IAsyncDisposable
     private Misbehaviour? Refuse(OriginRequest request, ScriptedOrigin at)
     {
         var repository = request.Path["/v2/".Length..].Split(["/manifests/", "/blobs/"], StringSplitOptions.None)[0];
-        var asked = request.Authorization?.StartsWith("Bearer ", StringComparison.Ordinal) == true ? _tokens.GetValueOrDefault(request.Authorization["Bearer ".Length..]) : null;
+        var asked = request.Authorization?.StartsWith("Bearer ", StringComparison.Ordinal) == true
+            ? _tokens.GetValueOrDefault(request.Authorization["Bearer ".Length..])
+            : null;
         return _style switch
         {
             ChallengeStyle.AtPingOnly => asked is not null ? null : Misbehave.Say(404, """{"errors":[{"code":"NAME_UNKNOWN"}]}"""),
             ChallengeStyle.PerHost => asked is not null ? null : Challenge(Bearer(at.Host)),
             ChallengeStyle.Second when asked?.Contains($"real/{repository}:", StringComparison.Ordinal) == true => null,
-            ChallengeStyle.Second when asked is not null => Challenge(Bearer(at.Host, $",scope=\"repository:real/{repository}:pull\",error=\"insufficient_scope\"")),
+            ChallengeStyle.Second when asked is not null =>
+                Challenge(Bearer(at.Host, $",scope=\"repository:real/{repository}:pull\",error=\"insufficient_scope\"")),
             ChallengeStyle.Second => Challenge(Bearer(at.Host)),
             _ when asked?.Contains($"repository:{repository}:", StringComparison.Ordinal) == true => null,
             _ => Challenge(Bearer(at.Host, $",scope=\"repository:{repository}:pull\"")),

@@ -15,7 +15,9 @@ internal static class FieldCases
         .. Redirects(), .. SecondChallenges(), .. ChallengesAtThePing(), .. Codings(), .. Heads(), .. Types(),
         // Of GET alone: the digest that an answer to HEAD names cannot be checked by any client.
         new("a digest header of another representation of the tag", (_, request, _) =>
-            request.Method == "GET" && request.IsManifest() && request.Target == "1" ? As(MediaTypes.OciManifest, "sha256:" + new string('a', 64)) : null),
+            request.Method == "GET" && request.IsManifest() && request.Target == "1"
+                ? As(MediaTypes.OciManifest, "sha256:" + new string('a', 64))
+                : null),
         new("storage with signed addresses", (registry, request, isSecond) => (isSecond, request.IsBlob()) switch
         {
             (false, true) => Redirect($"http://{registry.Second.Host}{SignedTarget(request)}"),
@@ -30,14 +32,20 @@ internal static class FieldCases
     private static IEnumerable<FieldCase> Redirects()
     {
         yield return new("a redirect to a registry that challenges", (registry, request, isSecond) =>
-            isSecond ? AnonymousTokens(registry.Second, request) : request.IsPing() ? null : Redirect($"http://{registry.Second.Host}{request.Path}"));
+            isSecond
+                ? AnonymousTokens(registry.Second, request)
+                : request.IsPing()
+                ? null
+                : Redirect($"http://{registry.Second.Host}{request.Path}"));
         yield return new("a redirect to a registry whose challenge /v2/ shows already", (registry, request, isSecond) =>
             isSecond ? AnonymousTokens(registry.Second, request)
             : request.IsPing() ? Challenge(Bearer(registry.Second.Host)) : Redirect($"http://{registry.Second.Host}{request.Path}"))
         { NamesSecond = true };
         yield return new("a challenge with the token server of the registry that it then redirects to", (registry, request, isSecond) =>
             isSecond ? AnonymousTokens(registry.Second, request)
-            : request.Authorization is null ? Challenge(Bearer(registry.Second.Host, PullScope)) : Redirect($"http://{registry.Second.Host}{request.Path}"))
+            : request.Authorization is null
+            ? Challenge(Bearer(registry.Second.Host, PullScope))
+            : Redirect($"http://{registry.Second.Host}{request.Path}"))
         { NamesSecond = true };
     }
 
@@ -52,7 +60,8 @@ internal static class FieldCases
         {
             _ when request.IsToken() => Token(request.Path.Contains("real", StringComparison.Ordinal) ? "good" : "small"),
             { Authorization: "Bearer good" } => null,
-            { Authorization: "Bearer small" } => Challenge(Bearer(registry.First.Host, ",scope=\"repository:real/web:pull\",error=\"insufficient_scope\"")),
+            { Authorization: "Bearer small" } =>
+                Challenge(Bearer(registry.First.Host, ",scope=\"repository:real/web:pull\",error=\"insufficient_scope\"")),
             _ => Challenge(Bearer(registry.First.Host)),
         });
         yield return new("a token, then a Basic challenge", (registry, request, _) => request switch
@@ -89,15 +98,24 @@ internal static class FieldCases
         from always in Either
         from hasDigest in Either
         select new FieldCase(
-            $"gzip {(always ? "whatever the client accepts" : "unless the client asks for identity")}, {(hasDigest ? "with" : "without")} a digest", (_, request, _) =>
-            request.IsManifest() ? Gzipped(MediaTypes.OciManifest, always, hasDigest) : request.IsBlob() ? Gzipped("application/octet-stream", always, hasDigest) : null);
+            $"gzip {(always ? "whatever the client accepts" : "unless the client asks for identity")}, {(hasDigest ? "with" : "without")} "
+                + "a digest", (_, request, _) =>
+            request.IsManifest()
+                ? Gzipped(MediaTypes.OciManifest, always, hasDigest)
+                : request.IsBlob()
+                ? Gzipped("application/octet-stream", always, hasDigest)
+                : null);
 
     private static IEnumerable<FieldCase> Heads()
     {
         foreach (var status in (int[])[400, 401, 403, 404, 405, 500, 501])
-            yield return new($"HEAD answers {status}, GET the image", (_, request, _) => request.Method == "HEAD" ? Misbehave.Answer(status) : null);
+            yield return new($"HEAD answers {status}, GET the image", (_, request, _) => request.Method == "HEAD"
+                ? Misbehave.Answer(status)
+                : null);
         yield return new("HEAD answers with length 0", (_, request, _) =>
-            request.Method == "HEAD" ? Head(MediaTypes.OciManifest, 0, request.IsManifest() && request.Target.Contains(':') ? request.Target : null) : null);
+            request.Method == "HEAD"
+                ? Head(MediaTypes.OciManifest, 0, request.IsManifest() && request.Target.Contains(':') ? request.Target : null)
+                : null);
         yield return new("HEAD answers with another type and length than GET", (registry, request, _) =>
             request.Method == "HEAD" && request.IsManifest() ? Head("text/plain", 7, registry.Image.Digest) : null);
     }
@@ -107,13 +125,19 @@ internal static class FieldCases
         (string? Type, PulledBy By)[] types =
         [
             (MediaTypes.OciManifest + "; charset=utf-8", PulledBy.Clients), (MediaTypes.OciManifest.ToUpperInvariant(), PulledBy.Clients),
-            (MediaTypes.DockerManifest, PulledBy.Clients), ("text/plain", PulledBy.KuikOnly), ("text/plain; charset=utf-8", PulledBy.KuikOnly),
-            ("application/json", PulledBy.KuikOnly), ("application/json;charset=ISO-8859-1", PulledBy.KuikOnly), ("application/octet-stream", PulledBy.KuikOnly),
-            (null, PulledBy.KuikOnly), ("garbage", PulledBy.KuikOnly), ("binary/octet-stream", PulledBy.KuikOnly), ("application/x-json", PulledBy.KuikOnly),
-            ("application/vnd.docker.container.image.v1+json", PulledBy.KuikOnly), ("text/html", PulledBy.KuikOnly), (MediaTypes.OciIndex, PulledBy.KuikOnly),
+            (MediaTypes.DockerManifest, PulledBy.Clients), ("text/plain", PulledBy.KuikOnly),
+            ("text/plain; charset=utf-8", PulledBy.KuikOnly),
+            ("application/json", PulledBy.KuikOnly), ("application/json;charset=ISO-8859-1", PulledBy.KuikOnly),
+            ("application/octet-stream", PulledBy.KuikOnly),
+            (null, PulledBy.KuikOnly), ("garbage", PulledBy.KuikOnly), ("binary/octet-stream", PulledBy.KuikOnly),
+            ("application/x-json", PulledBy.KuikOnly),
+            ("application/vnd.docker.container.image.v1+json", PulledBy.KuikOnly), ("text/html", PulledBy.KuikOnly),
+            (MediaTypes.OciIndex, PulledBy.KuikOnly),
         ];
         return types.Select(typed => new FieldCase(
-            $"an OCI manifest as {typed.Type ?? "no type"}", (_, request, _) => request.IsManifest() ? As(typed.Type, TypedDigest(request)) : null)
+            $"an OCI manifest as {typed.Type ?? "no type"}", (_, request, _) => request.IsManifest()
+                ? As(typed.Type, TypedDigest(request))
+                : null)
         { By = typed.By });
     }
 

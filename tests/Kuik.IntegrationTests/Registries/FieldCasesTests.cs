@@ -8,7 +8,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Registries;
 
-/// <summary>The servers that all field cases share: with one of each kind, whatever is remembered about one registry must not hurt another.</summary>
+/// <summary>The servers that all field cases share: with one of each kind, whatever is remembered about one registry must not hurt
+/// another.</summary>
 public sealed class FieldServers : IAsyncLifetime
 {
     private readonly Dictionary<string, FieldRegistry> _registries = [];
@@ -61,14 +62,15 @@ public sealed class FieldServers : IAsyncLifetime
 }
 
 /// <summary>
-/// Whatever skopeo (whose library is CRI-O's) or containerd pulls directly from the registries of <see cref="FieldCases"/>, Kuik pulls: through node-proxy alone, through
-/// image-fetcher, and into the cache; the first time and again. What no client pulls ends with an error.
+/// Whatever skopeo (whose library is CRI-O's) or containerd pulls directly from the registries of <see cref="FieldCases"/>, Kuik pulls:
+/// through node-proxy alone, through image-fetcher, and into the cache; the first time and again. What no client pulls ends with an error.
 /// </summary>
 public sealed class FieldCasesTests(FieldServers servers) : IClassFixture<FieldServers>
 {
     public static TheoryData<string> Names => [.. FieldCases.All.Select(exchange => exchange.Name)];
 
-    public static TheoryData<string> WithoutCredential => [.. FieldCases.All.Where(exchange => !exchange.NeedsCredential).Select(exchange => exchange.Name)];
+    public static TheoryData<string> WithoutCredential =>
+        [.. FieldCases.All.Where(exchange => !exchange.NeedsCredential).Select(exchange => exchange.Name)];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -78,9 +80,11 @@ public sealed class FieldCasesTests(FieldServers servers) : IClassFixture<FieldS
         string[] user = field.NeedsCredential ? ["--user", FieldRegistry.Credential] : [];
 
         var skopeo = await Outcome(() => Skopeo.Pull(registry.Name, credentials: field.NeedsCredential ? FieldRegistry.Credential : null));
-        var containerd = await Outcome(() => servers.Containerd.Ctr(["images", "pull", "--snapshotter", "native", "--plain-http", .. user, registry.Name]));
+        var containerd = await Outcome(() =>
+            servers.Containerd.Ctr(["images", "pull", "--snapshotter", "native", "--plain-http", .. user, registry.Name]));
 
-        Assert.True((skopeo is null || containerd is null) == (field.By == PulledBy.Clients), $"skopeo: {skopeo ?? "pulled"}; containerd: {containerd ?? "pulled"}");
+        Assert.True((skopeo is null || containerd is null) == (field.By == PulledBy.Clients),
+            $"skopeo: {skopeo ?? "pulled"}; containerd: {containerd ?? "pulled"}");
     }
 
     [Theory]
@@ -102,10 +106,15 @@ public sealed class FieldCasesTests(FieldServers servers) : IClassFixture<FieldS
         Check(field, "the first time", await PullAsRuntime.FindProblem(servers.Before.Endpoint, PathOf(registry), registry.Image));
         servers.Time.Advance(TimeSpan.FromSeconds(10));
         Check(field, "again", await PullAsRuntime.FindProblem(servers.Before.Endpoint, PathOf(registry), registry.Image));
-        Check(field, "as a mirror", await PullAsRuntime.FindProblem(servers.Before.Endpoint, FieldRegistry.Repository, registry.Image, $"?ns={registry.First.Host}"));
+        Check(field, "as a mirror",
+            await PullAsRuntime.FindProblem(servers.Before.Endpoint, FieldRegistry.Repository, registry.Image,
+                $"?ns={registry.First.Host}"));
 
-        // Every image brings the credential. It may reach a token server that the image's own registry names, and nothing else of the second registry.
-        Assert.DoesNotContain(registry.Second.Ledger, request => request.Authorization?.StartsWith("Basic", StringComparison.Ordinal) == true && !(field.NamesSecond && request.IsToken()));
+        // Every image brings the credential. It may reach a token server that the image's own registry names, and nothing else of the
+        // second registry.
+        Assert.DoesNotContain(registry.Second.Ledger,
+            request => request.Authorization?.StartsWith("Basic", StringComparison.Ordinal) == true
+                && !(field.NamesSecond && request.IsToken()));
     }
 
     [Theory]
@@ -134,7 +143,8 @@ public sealed class FieldCasesTests(FieldServers servers) : IClassFixture<FieldS
         return (field, servers.Of(field));
     }
 
-    private static void Check(FieldCase field, string time, string? problem) => Assert.True(problem is null == (field.By != PulledBy.None), $"{time}: {problem}");
+    private static void Check(FieldCase field, string time, string? problem) =>
+        Assert.True(problem is null == (field.By != PulledBy.None), $"{time}: {problem}");
 
     private static string PathOf(FieldRegistry registry) => CachePath.Of(ImageReference.Parse(registry.Name));
 

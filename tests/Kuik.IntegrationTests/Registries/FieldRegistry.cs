@@ -69,8 +69,10 @@ internal sealed class FieldRegistry : IAsyncDisposable
         var registry = new FieldRegistry(await ScriptedOrigin.Start(), await ScriptedOrigin.Start(), TestImage.Small(seed));
         registry.First.Add(Repository, "1", registry.Image);
         registry.Second.Add(Repository, "1", registry.Image);
-        registry.First.Script = request => script(registry, request, isSecond: false) ?? (request.IsPing() ? Misbehave.Say(200, "{}") : null);
-        registry.Second.Script = request => script(registry, request, isSecond: true) ?? (request.IsPing() ? Misbehave.Say(200, "{}") : null);
+        registry.First.Script = request =>
+            script(registry, request, isSecond: false) ?? (request.IsPing() ? Misbehave.Say(200, "{}") : null);
+        registry.Second.Script = request =>
+            script(registry, request, isSecond: true) ?? (request.IsPing() ? Misbehave.Say(200, "{}") : null);
         return registry;
     }
 

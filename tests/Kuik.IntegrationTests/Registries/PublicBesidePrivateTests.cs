@@ -8,7 +8,8 @@ using static Kuik.IntegrationTests.Registries.Answers;
 
 namespace Kuik.IntegrationTests.Registries;
 
-/// <summary>One host with a repository that opens to all and one that wants a token: pulls of the second must not make the first depend on the token server.</summary>
+/// <summary>One host with a repository that opens to all and one that wants a token: pulls of the second must not make the first depend on
+/// the token server.</summary>
 public class PublicBesidePrivateTests
 {
     private static readonly TestImage Open = TestImage.Small(seed: 8800);

@@ -4,7 +4,8 @@ using Kuik.Testing;
 
 namespace Kuik.IntegrationTests.Registries;
 
-/// <summary>Pulls an image from node-proxy as a runtime does: HEAD and GET of the tag, the manifest by digest, HEAD and GET of each blob; every byte and head is compared.</summary>
+/// <summary>Pulls an image from node-proxy as a runtime does: HEAD and GET of the tag, the manifest by digest, HEAD and GET of each blob;
+/// every byte and head is compared.</summary>
 internal static class PullAsRuntime
 {
     /// <param name="proxy">node-proxy's address.</param>
@@ -17,7 +18,8 @@ internal static class PullAsRuntime
         using var client = new HttpClient { BaseAddress = new Uri(proxy, $"v2/{path}/") };
         foreach (var method in (HttpMethod[])[HttpMethod.Head, HttpMethod.Get])
             foreach (var target in (string[])["1", image.Digest])
-                if (await FindProblem(client, method, $"manifests/{target}{query}", image.Bytes, image.Digest, image.MediaType) is { } problem)
+                if (await FindProblem(client, method, $"manifests/{target}{query}", image.Bytes, image.Digest,
+                    image.MediaType) is { } problem)
                     return problem;
         foreach (var blob in image.Blobs)
             foreach (var method in (HttpMethod[])[HttpMethod.Head, HttpMethod.Get])
@@ -33,7 +35,8 @@ internal static class PullAsRuntime
     /// <param name="bytes">The content.</param>
     /// <param name="digest">Of the content.</param>
     /// <param name="type">The media type that has to be said; null for any.</param>
-    public static async Task<string?> FindProblem(HttpClient client, HttpMethod method, string path, byte[] bytes, string digest, string? type)
+    public static async Task<string?> FindProblem(HttpClient client, HttpMethod method, string path, byte[] bytes, string digest,
+        string? type)
     {
         using var ask = new HttpRequestMessage(method, path);
         ask.Headers.TryAddWithoutValidation("Accept", string.Join(", ", MediaTypes.Manifests));
@@ -41,7 +44,8 @@ internal static class PullAsRuntime
         {
             using var answer = await client.SendAsync(ask);
             var headers = answer.Content.Headers;
-            var length = headers.NonValidated.Contains("Content-Length") ? headers.ContentLength : null;   // once read, a body without one has the length that was read
+            // once read, a body without one has the length that was read
+            var length = headers.NonValidated.Contains("Content-Length") ? headers.ContentLength : null;
             var got = await answer.Content.ReadAsByteArrayAsync();
             var named = answer.Headers.TryGetValues("Docker-Content-Digest", out var values) ? values.Single() : null;
             var what = answer.StatusCode != HttpStatusCode.OK ? $"{(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(got)}"

@@ -16,6 +16,7 @@ public class ContainerdTests
         await containerd.Pull(name);
 
         Assert.Contains(index.Digest, await containerd.Ctr("images", "ls"), StringComparison.Ordinal);
-        Assert.Contains(TestLayer.Busybox.DiffId, await containerd.Ctr("snapshots", "--snapshotter", "native", "ls"), StringComparison.Ordinal);
+        Assert.Contains(TestLayer.Busybox.DiffId, await containerd.Ctr("snapshots", "--snapshotter", "native", "ls"),
+            StringComparison.Ordinal);
     }
 }

@@ -17,7 +17,9 @@ public class KubernetesApiTests
         Assert.NotEqual(0, (await kubernetes.TryKubectl(["get", "pods"])).ExitCode);
         await kubernetes.Restart();
 
-        Assert.Equal("web default", await kubernetes.Kubectl("get", "pods", "-n", space, "-o", "jsonpath={.items[*].metadata.name} {.items[*].spec.serviceAccountName}"));
+        Assert.Equal("web default",
+            await kubernetes.Kubectl("get", "pods", "-n", space, "-o",
+                "jsonpath={.items[*].metadata.name} {.items[*].spec.serviceAccountName}"));
     }
 
     private static string Pod(string space) => $$"""

@@ -40,7 +40,9 @@ public class RegistryTests
         await Skopeo.Pull(name);
 
         Assert.All(image.Blobs, blob => Assert.Equal(2, registry.BlobDownloads()[blob.Digest]));
-        Assert.Contains(registry.Requests(), request => request.Path.EndsWith(image.Layers[1].Digest, StringComparison.Ordinal) && request.BytesSent == image.Layers[1].Bytes.Length);
+        Assert.Contains(registry.Requests(),
+            request => request.Path.EndsWith(image.Layers[1].Digest, StringComparison.Ordinal)
+                && request.BytesSent == image.Layers[1].Bytes.Length);
     }
 
     [Fact]
@@ -94,14 +96,16 @@ public class RegistryTests
 
         await front.Limit(bytesPerSecond: 100_000);
         using var http = new HttpClient { BaseAddress = front.Endpoint };
-        using (var answer = await http.GetAsync(new Uri($"/v2/team/web/blobs/{image.Layers[1].Digest}", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead))
+        using (var answer = await http.GetAsync(new Uri($"/v2/team/web/blobs/{image.Layers[1].Digest}", UriKind.Relative),
+            HttpCompletionOption.ResponseHeadersRead))
         {
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
             var some = new byte[1000];
             await (await answer.Content.ReadAsStreamAsync()).ReadExactlyAsync(some);
         }
 
-        var sent = await Eventually.Value(() => Task.FromResult(SentTwice(front, image.Layers[1].Digest)), "the front has logged the second download");
+        var sent = await Eventually.Value(() => Task.FromResult(SentTwice(front, image.Layers[1].Digest)),
+            "the front has logged the second download");
         Assert.Equal(image.Layers[1].Bytes.Length, sent.First);
         Assert.InRange(sent.Second, 1000, image.Layers[1].Bytes.Length - 1);
     }

@@ -12,11 +12,13 @@ public class SandboxTests
     {
         // This very assembly, running tests that start Postgres, RabbitMQ (with its daemon epmd) and etcd.
         using var host = Process.Start(new ProcessStartInfo(
-            Path.Combine(AppContext.BaseDirectory, "Kuik.IntegrationTests"), ["-class", "*PostgresAndRabbitMqTests", "-class", "*KubernetesApiTests"])
+            Path.Combine(AppContext.BaseDirectory, "Kuik.IntegrationTests"),
+            ["-class", "*PostgresAndRabbitMqTests", "-class", "*KubernetesApiTests"])
         { RedirectStandardOutput = true })!;
         var prefix = string.Create(CultureInfo.InvariantCulture, $"kuik-{host.Id}-");
         await Eventually.True(
-            () => SandboxOf(prefix) is { } found && Names(found).IsSupersetOf(["postgres", "beam.smp", "epmd", "etcd"]), "the host has started its servers");
+            () => SandboxOf(prefix) is { } found && Names(found).IsSupersetOf(["postgres", "beam.smp", "epmd", "etcd"]),
+            "the host has started its servers");
         var sandbox = SandboxOf(prefix)!;
 
         host.Kill();
@@ -27,7 +29,8 @@ public class SandboxTests
     [Fact]
     public async Task A_server_that_ends_at_once_says_so_with_the_last_lines_of_its_log()
     {
-        var server = ServerProcess.Start(Sandbox.Shared, "shell", Sandbox.Shared.NewFolder("shell"), new ServerCommand("sh", "-c", "echo out of luck; exit 3"));
+        var server = ServerProcess.Start(Sandbox.Shared, "shell", Sandbox.Shared.NewFolder("shell"),
+            new ServerCommand("sh", "-c", "echo out of luck; exit 3"));
 
         var failure = await Assert.ThrowsAsync<ServerFailedException>(() => server.WaitUntil(_ => Task.FromResult(false)));
 
@@ -50,7 +53,8 @@ public class SandboxTests
 
     private static string? SandboxOf(string prefix) => Directory.GetDirectories(Path.GetTempPath(), prefix + "*").SingleOrDefault();
 
-    /// <summary>The names of the processes that belong to a sandbox: those that hold its path in their command line or environment.</summary>
+    /// <summary>The names of the processes that belong to a sandbox: those that hold its path in their command line or
+    /// environment.</summary>
     private static HashSet<string> Names(string sandbox)
     {
         var names = new HashSet<string>();
@@ -59,7 +63,8 @@ public class SandboxTests
             try
             {
                 var isGuard = File.ReadAllText($"{folder}/cmdline").Contains("guard\0", StringComparison.Ordinal);
-                if (!isGuard && (File.ReadAllText($"{folder}/cmdline") + File.ReadAllText($"{folder}/environ")).Contains(sandbox, StringComparison.Ordinal))
+                if (!isGuard && (File.ReadAllText($"{folder}/cmdline") + File.ReadAllText($"{folder}/environ"))
+                    .Contains(sandbox, StringComparison.Ordinal))
                     names.Add(File.ReadAllText($"{folder}/comm").Trim());
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -133,16 +133,16 @@ public sealed class ScriptedKubernetesTests : KubernetesConformance, IAsyncLifet
         Assert.Empty(_kubernetes.Ledger);
     }
 
-    private FollowedPods Follow() => new(new Reflector<Pod, LivePod>(Kinds.Pods, Client, TimeProvider.System, NullLogger.Instance));
+    private FollowedPods Follow() => new(new Reflector<Pod, LiveUser>(Kinds.Pods, Client, TimeProvider.System, NullLogger.Instance));
 
     private sealed class FollowedPods : IAsyncDisposable
     {
         private readonly CancellationTokenSource stop = new();
         private readonly Task following;
 
-        public FollowedPods(Reflector<Pod, LivePod> reflector) => (Reflector, following) = (reflector, reflector.Run(stop.Token));
+        public FollowedPods(Reflector<Pod, LiveUser> reflector) => (Reflector, following) = (reflector, reflector.Run(stop.Token));
 
-        public Reflector<Pod, LivePod> Reflector { get; }
+        public Reflector<Pod, LiveUser> Reflector { get; }
 
         public async ValueTask DisposeAsync()
         {

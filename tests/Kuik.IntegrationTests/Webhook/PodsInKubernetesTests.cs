@@ -73,7 +73,8 @@ public sealed class PodsInKubernetesTests(RegisteredWebhook registered) : IClass
         await registered.UntilAsked();
 
         await registered.Kubernetes.Kubectl("label", "pod/older", "a=b", "-n", registered.Namespace);
-        await registered.Kubernetes.Kubectl("annotate", "--overwrite", "pod/older", "kuik.enix.io/rewrite-images=true", "-n", registered.Namespace);
+        await registered.Kubernetes.Kubectl("annotate", "--overwrite", "pod/older", "kuik.enix.io/rewrite-images=true", "-n",
+            registered.Namespace);
         var annotated = await registered.Get("older");
         await registered.Kubernetes.Kubectl("set", "image", "pod/older", "web=nginx:1.28", "-n", registered.Namespace);
         var changed = await registered.Get("older");
@@ -160,7 +161,9 @@ public sealed class PodsInKubernetesTests(RegisteredWebhook registered) : IClass
 
         // The API server learns of a namespace's labels in the background.
         await Testing.Eventually.True(
-            async () => (string?)(await registered.Create(registered.Pod("webhook", "nginx:1.27", space), "--dry-run=server"))["spec"]!["containers"]![0]!["image"] == image,
+            async () => (string?)(
+                await registered.Create(registered.Pod("webhook", "nginx:1.27", space),
+                    "--dry-run=server"))["spec"]!["containers"]![0]!["image"] == image,
             $"a pod of {space} has the image {image}");
     }
 

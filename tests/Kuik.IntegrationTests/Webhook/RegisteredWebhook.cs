@@ -6,7 +6,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Webhook;
 
-/// <summary>A Kubernetes API of its own, with the webhook registered as it is deployed: only found by an address, where a cluster has a Service.</summary>
+/// <summary>A Kubernetes API of its own, with the webhook registered as it is deployed: only found by an address, where a cluster has a
+/// Service.</summary>
 public sealed class RegisteredWebhook : IAsyncLifetime
 {
     private Dictionary<string, string?> settings = [];
@@ -24,7 +25,8 @@ public sealed class RegisteredWebhook : IAsyncLifetime
         Kubernetes = await KubernetesApi.StartOwn();
         Namespace = await Kubernetes.NewNamespace();
         var authority = new CertificateAuthority("kuik-webhook");
-        var (certificate, key) = authority.Issue("CN=kuik-webhook", "127.0.0.1").WriteTo(Sandbox.Shared.NewFolder("webhook-certificate"), "webhook");
+        var (certificate, key) = authority.Issue("CN=kuik-webhook", "127.0.0.1")
+            .WriteTo(Sandbox.Shared.NewFolder("webhook-certificate"), "webhook");
         var (http, https) = (FreePort.Next(), FreePort.Next());
         port = http;
         settings = new()
@@ -75,9 +77,11 @@ public sealed class RegisteredWebhook : IAsyncLifetime
         Settings = settings.Concat(more).GroupBy(setting => setting.Key).ToDictionary(same => same.Key, same => same.Last().Value),
     });
 
-    /// <summary>Waits until the API server asks the webhook: it reads registrations in the background, and backs off from one that was away.</summary>
+    /// <summary>Waits until the API server asks the webhook: it reads registrations in the background, and backs off from one that was
+    /// away.</summary>
     public Task UntilAsked() => Eventually.True(
-        async () => (string?)(await Create(Pod("probe", "nginx:1"), "--dry-run=server"))["spec"]!["containers"]![0]!["image"] == "localhost:7439/nginx:1",
+        async () => (string?)(await Create(Pod("probe", "nginx:1"), "--dry-run=server"))["spec"]!["containers"]![0]!["image"]
+            == "localhost:7439/nginx:1",
         "the API server asks the webhook about new pods");
 
     /// <summary>Creates an object and returns it as the API server has it.</summary>
@@ -87,7 +91,8 @@ public sealed class RegisteredWebhook : IAsyncLifetime
         return result.ExitCode == 0 ? JsonNode.Parse(result.Output)! : throw new ServerFailedException(result.Errors);
     }
 
-    public async Task<JsonNode> Get(string name) => JsonNode.Parse(await Kubernetes.Kubectl("get", "pod", name, "-n", Namespace, "-o", "json"))!;
+    public async Task<JsonNode> Get(string name) =>
+        JsonNode.Parse(await Kubernetes.Kubectl("get", "pod", name, "-n", Namespace, "-o", "json"))!;
 
     /// <summary>A pod with one container, <c>web</c>.</summary>
     public JsonNode Pod(string name, string image, string? space = null) => JsonSerializer.SerializeToNode(new

@@ -31,7 +31,9 @@ public sealed class ReviewRecorder : IAsyncLifetime
         var port = FreePort.Next();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.ListenLocalhost(port, listen => listen.UseHttps(X509Certificate2.CreateFromPem(pair.Certificate, pair.Key))));
+        builder.WebHost.UseKestrelHttpsConfiguration()
+            .ConfigureKestrel(kestrel =>
+                kestrel.ListenLocalhost(port, listen => listen.UseHttps(X509Certificate2.CreateFromPem(pair.Certificate, pair.Key))));
         _webhook = builder.Build();
         _webhook.MapPost("/", Keep);
         await _webhook.StartAsync();

@@ -19,7 +19,8 @@ public sealed class Corpus
         make = new MakeManifests(random);
     }
 
-    /// <summary>Images of every kind in turn, in repositories of one and of many, with tags of every shape; the last two have manifests of nearly 4 MiB.</summary>
+    /// <summary>Images of every kind in turn, in repositories of one and of many, with tags of every shape; the last two have manifests of
+    /// nearly 4 MiB.</summary>
     /// <param name="seed">Another one makes others.</param>
     /// <param name="count">How many; every kind is there with 24.</param>
     public static IReadOnlyList<CorpusImage> Generate(int seed, int count)
@@ -33,7 +34,8 @@ public sealed class Corpus
             images.Add(new CorpusImage(name, i % 3 == 0 ? $"{repository}/{i}" : repository, corpus.Tag(i), make()));
         }
         images.Add(new CorpusImage("manifest of nearly 4 MiB", "large/manifest", "1", corpus.make.Image(change: corpus.Fill)));
-        images.Add(new CorpusImage("index of nearly 4 MiB", "large/index", "1", corpus.make.Index(corpus.ForPlatforms(ImageFormat.Oci), change: corpus.Fill)));
+        images.Add(new CorpusImage("index of nearly 4 MiB", "large/index", "1",
+            corpus.make.Index(corpus.ForPlatforms(ImageFormat.Oci), change: corpus.Fill)));
         return images;
     }
 
@@ -44,23 +46,33 @@ public sealed class Corpus
         ("OCI manifest that does not name its type", () => make.Image(change: manifest => manifest.Remove("mediaType"))),
         ("Docker manifest list", () => make.Index(ForPlatforms(ImageFormat.Docker), ImageFormat.Docker)),
         ("OCI index", () => make.Index(ForPlatforms(ImageFormat.Oci))),
-        ("OCI index of Docker manifests that does not name its type", () => make.Index(ForPlatforms(ImageFormat.Docker), change: index => index.Remove("mediaType"))),
+        ("OCI index of Docker manifests that does not name its type",
+            () => make.Index(ForPlatforms(ImageFormat.Docker), change: index => index.Remove("mediaType"))),
         ("index with attestations", () => make.Index([.. ForPlatforms(ImageFormat.Oci), .. Attestations()])),
-        ("index with children without a platform", () => make.Index([new(make.Image(), null), new(make.Image(), "linux/amd64"), new(Artifact(subject: null), null)])),
+        ("index with children without a platform",
+            () => make.Index([new(make.Image(), null), new(make.Image(), "linux/amd64"), new(Artifact(subject: null), null)])),
         ("index without children", () => make.Index([])),
-        ("index in an index", () => make.Index([new(make.Index(ForPlatforms(ImageFormat.Oci)), "linux/amd64"), new(make.Index([new(make.Image(), "linux/amd64")]), null)])),
+        ("index in an index",
+            () => make.Index([new(make.Index(ForPlatforms(ImageFormat.Oci)), "linux/amd64"),
+                new(make.Index([new(make.Image(), "linux/amd64")]), null)])),
         ("artifact", () => Artifact(subject: null)),
         ("artifact that refers to another manifest", () => Artifact(make.Image())),
-        ("artifact of nothing but the empty descriptor", () => make.Image([Empty], Empty, change: manifest => manifest["artifactType"] = "application/vnd.example.nothing")),
+        ("artifact of nothing but the empty descriptor",
+            () => make.Image([Empty], Empty, change: manifest => manifest["artifactType"] = "application/vnd.example.nothing")),
         ("image without layers", () => make.Image([], format: AnyFormat())),
-        ("image with a layer of no bytes", () => make.Image([make.Layer(ImageFormat.Oci), new("application/vnd.oci.image.layer.v1.tar", [])])),
+        ("image with a layer of no bytes",
+            () => make.Image([make.Layer(ImageFormat.Oci), new("application/vnd.oci.image.layer.v1.tar", [])])),
         ("image with one layer twice", OneLayerTwice),
-        ("zstd and uncompressed layers", () => make.Image([make.Layer("application/vnd.oci.image.layer.v1.tar+zstd"), make.Layer("application/vnd.oci.image.layer.v1.tar")])),
-        ("uncompressed Docker layers", () => make.Image([make.Layer("application/vnd.docker.image.rootfs.diff.tar")], format: ImageFormat.Docker)),
+        ("zstd and uncompressed layers",
+            () => make.Image([make.Layer("application/vnd.oci.image.layer.v1.tar+zstd"),
+                make.Layer("application/vnd.oci.image.layer.v1.tar")])),
+        ("uncompressed Docker layers",
+            () => make.Image([make.Layer("application/vnd.docker.image.rootfs.diff.tar")], format: ImageFormat.Docker)),
         ("unknown fields", () => make.Image(AnyFormat(), AddUnknownFields)),
         ("index with unknown fields", () => make.Index(ForPlatforms(ImageFormat.Oci), change: AddUnknownFields)),
         ("foreign layers", () => ForeignLayers(AnyFormat())),
-        ("a large layer", () => make.Image([new("application/vnd.oci.image.layer.v1.tar+gzip", make.RandomBytes(random.Next(600_000, 900_000)))])),
+        ("a large layer", () =>
+            make.Image([new("application/vnd.oci.image.layer.v1.tar+gzip", make.RandomBytes(random.Next(600_000, 900_000)))])),
     ];
 
     private IReadOnlyList<CorpusEntry> ForPlatforms(ImageFormat format) =>
@@ -76,16 +88,21 @@ public sealed class Corpus
         return make.Image([layer, make.Layer(ImageFormat.Docker), layer], format: ImageFormat.Docker);
     }
 
-    private CorpusManifest Artifact(CorpusManifest? subject) => make.Image([make.Layer("application/vnd.example.data"), make.Layer("text/plain")], Empty, change: manifest =>
+    private CorpusManifest Artifact(CorpusManifest? subject) =>
+        make.Image([make.Layer("application/vnd.example.data"), make.Layer("text/plain")], Empty, change: manifest =>
     {
         manifest["artifactType"] = "application/vnd.example.artifact.v1";
         if (subject is not null)
-            manifest["subject"] = new JsonObject { ["mediaType"] = subject.MediaType, ["digest"] = subject.Digest, ["size"] = subject.Bytes.Length };
+            manifest["subject"] = new JsonObject
+                { ["mediaType"] = subject.MediaType, ["digest"] = subject.Digest, ["size"] = subject.Bytes.Length };
     });
 
-    private CorpusManifest ForeignLayers(ImageFormat format) => make.Image(format, manifest => manifest["layers"]!.AsArray().Insert(0, (JsonNode)new JsonObject
+    private CorpusManifest ForeignLayers(ImageFormat format) =>
+        make.Image(format, manifest => manifest["layers"]!.AsArray().Insert(0, (JsonNode)new JsonObject
     {
-        ["mediaType"] = format == ImageFormat.Oci ? "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" : "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        ["mediaType"] = format == ImageFormat.Oci
+            ? "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+            : "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
         ["digest"] = TestBlob.DigestOf(make.RandomBytes(16)),
         ["size"] = 1234,
         ["urls"] = new JsonArray("https://layers.example/base"),
@@ -93,11 +110,13 @@ public sealed class Corpus
 
     private void AddUnknownFields(JsonObject manifest)
     {
-        manifest["annotations"] = new JsonObject { ["org.example.text"] = "\u00fcml\u00e4ut \" \\ / + < \u2028 \ud83d\ude00", ["org.example.number"] = $"{random.Next()}" };
+        manifest["annotations"] = new JsonObject
+            { ["org.example.text"] = "\u00fcml\u00e4ut \" \\ / + < \u2028 \ud83d\ude00", ["org.example.number"] = $"{random.Next()}" };
         manifest["x-unknown"] = new JsonArray(1, 2.5, null, new JsonObject { ["deep"] = true });
     }
 
-    private void Fill(JsonObject manifest) => manifest["annotations"] = new JsonObject { ["org.example.fill"] = Convert.ToHexString(make.RandomBytes(2_090_000)) };
+    private void Fill(JsonObject manifest) =>
+        manifest["annotations"] = new JsonObject { ["org.example.fill"] = Convert.ToHexString(make.RandomBytes(2_090_000)) };
 
     private ImageFormat AnyFormat() => random.Next(2) == 0 ? ImageFormat.Oci : ImageFormat.Docker;
 

@@ -10,7 +10,8 @@ public sealed record CorpusManifest(string MediaType, byte[] Bytes, IReadOnlyLis
     public string Digest { get; } = TestBlob.DigestOf(Bytes);
 
     /// <summary>This one and everything below it, children before their index.</summary>
-    public IEnumerable<CorpusManifest> All => Entries.SelectMany(entry => entry.Manifest.All).Append(this).DistinctBy(manifest => manifest.Digest);
+    public IEnumerable<CorpusManifest> All =>
+        Entries.SelectMany(entry => entry.Manifest.All).Append(this).DistinctBy(manifest => manifest.Digest);
 
     /// <summary>The same without an index's entries for other platforms: the manifests that a copy fetches ahead.</summary>
     /// <param name="platform"><c>os/architecture</c>.</param>

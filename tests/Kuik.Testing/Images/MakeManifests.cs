@@ -4,7 +4,8 @@ using Kuik.Oci;
 
 namespace Kuik.Testing;
 
-/// <summary>Makes small manifests and indexes that share layers with each other, written in many ways. The same seed makes the same ones.</summary>
+/// <summary>Makes small manifests and indexes that share layers with each other, written in many ways. The same seed makes the same
+/// ones.</summary>
 /// <param name="random">Seeded.</param>
 public sealed class MakeManifests(Random random)
 {
@@ -18,12 +19,14 @@ public sealed class MakeManifests(Random random)
     /// <param name="config">Null: one of its own.</param>
     /// <param name="format">Media types.</param>
     /// <param name="change">Of the manifest before it is written.</param>
-    public CorpusManifest Image(IReadOnlyList<TestBlob>? layers, TestBlob? config = null, ImageFormat format = ImageFormat.Oci, Action<JsonObject>? change = null)
+    public CorpusManifest Image(IReadOnlyList<TestBlob>? layers, TestBlob? config = null, ImageFormat format = ImageFormat.Oci,
+        Action<JsonObject>? change = null)
     {
         layers ??= [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Layer(format))];
         config ??= new TestBlob(
             format == ImageFormat.Oci ? "application/vnd.oci.image.config.v1+json" : "application/vnd.docker.container.image.v1+json",
-            Encoding.UTF8.GetBytes($$$"""{"architecture":"amd64","os":"linux","number":{{{random.NextInt64()}}},"rootfs":{"type":"layers","diff_ids":[]}}"""));
+            Encoding.UTF8.GetBytes(
+                $$$"""{"architecture":"amd64","os":"linux","number":{{{random.NextInt64()}}},"rootfs":{"type":"layers","diff_ids":[]}}"""));
         var mediaType = format == ImageFormat.Oci ? MediaTypes.OciManifest : MediaTypes.DockerManifest;
         var manifest = new JsonObject
         {
@@ -37,7 +40,8 @@ public sealed class MakeManifests(Random random)
     }
 
     /// <summary>An image of one platform with one to three layers.</summary>
-    public CorpusManifest Image(ImageFormat format = ImageFormat.Oci, Action<JsonObject>? change = null) => Image(null, null, format, change);
+    public CorpusManifest Image(ImageFormat format = ImageFormat.Oci, Action<JsonObject>? change = null) =>
+        Image(null, null, format, change);
 
     /// <summary>An index or manifest list.</summary>
     /// <param name="entries">Its entries.</param>
@@ -58,7 +62,8 @@ public sealed class MakeManifests(Random random)
 
     private static JsonNode Entry(CorpusEntry entry)
     {
-        var json = new JsonObject { ["mediaType"] = entry.Manifest.MediaType, ["digest"] = entry.Manifest.Digest, ["size"] = entry.Manifest.Bytes.Length };
+        var json = new JsonObject
+            { ["mediaType"] = entry.Manifest.MediaType, ["digest"] = entry.Manifest.Digest, ["size"] = entry.Manifest.Bytes.Length };
         var isAttestation = entry.Platform is null && entry.Manifest.Blobs.Any(blob => blob.MediaType == Attestation);
         if (entry.Platform?.Split('/') is [var os, var architecture, .. var variant])
         {
@@ -78,7 +83,9 @@ public sealed class MakeManifests(Random random)
 
     /// <summary>A layer of the usual media type.</summary>
     public TestBlob Layer(ImageFormat format) =>
-        Layer(format == ImageFormat.Oci ? "application/vnd.oci.image.layer.v1.tar+gzip" : "application/vnd.docker.image.rootfs.diff.tar.gzip");
+        Layer(format == ImageFormat.Oci
+            ? "application/vnd.oci.image.layer.v1.tar+gzip"
+            : "application/vnd.docker.image.rootfs.diff.tar.gzip");
 
     /// <summary>A layer of up to 10 kB. Every third one has bytes that another image has too.</summary>
     public TestBlob Layer(string mediaType)

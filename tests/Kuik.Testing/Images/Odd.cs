@@ -14,7 +14,8 @@ internal static class Odd
 
     /// <summary>Three spaces, a tab after the first brace, an escape that need not be, a newline at the end.</summary>
     public static byte[] Json(JsonObject value) =>
-        Encoding.UTF8.GetBytes("{\t" + value.ToJsonString(Wide)[1..].Replace("application/vnd.", "application\\/vnd.", StringComparison.Ordinal) + "\n");
+        Encoding.UTF8.GetBytes("{\t"
+            + value.ToJsonString(Wide)[1..].Replace("application/vnd.", "application\\/vnd.", StringComparison.Ordinal) + "\n");
 
     /// <summary>JSON in one of the ways in which tools write it, or in the odd one.</summary>
     public static byte[] Json(JsonObject value, Random random) => random.Next(5) switch

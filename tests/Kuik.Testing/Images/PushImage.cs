@@ -44,7 +44,9 @@ public static class PushImage
             {
                 foreach (var blob in manifest.Blobs)
                     await PushBlob(http, image.Repository, blob.Digest, blob.Bytes);
-                await PushManifest(http, image.Repository, manifest == image.Root ? image.Tag : manifest.Digest, manifest.MediaType, manifest.Bytes);
+                await PushManifest(http, image.Repository, manifest == image.Root
+                    ? image.Tag
+                    : manifest.Digest, manifest.MediaType, manifest.Bytes);
             }
         });
     }
@@ -79,7 +81,8 @@ public static class PushImage
         await Accepted(upload);
         var location = new UriBuilder(new Uri(http.BaseAddress!, upload.Headers.Location!));
         location.Query = $"{location.Query.TrimStart('?')}&digest={Uri.EscapeDataString(digest)}";
-        using var content = new ByteArrayContent(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
+        using var content = new ByteArrayContent(bytes)
+            { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
         using var put = await http.PutAsync(location.Uri, content);
         await Accepted(put);
     }
@@ -90,6 +93,8 @@ public static class PushImage
     private static async Task Accepted(HttpResponseMessage answer)
     {
         if (!answer.IsSuccessStatusCode)
-            throw new HttpRequestException($"{answer.RequestMessage!.Method} {answer.RequestMessage.RequestUri}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+            throw new HttpRequestException(
+                $"{answer.RequestMessage!.Method} {answer.RequestMessage.RequestUri}: {(int)answer.StatusCode} "
+                    + $"{await answer.Content.ReadAsStringAsync()}");
     }
 }

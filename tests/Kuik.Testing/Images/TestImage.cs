@@ -33,7 +33,9 @@ public sealed record TestImage(string Platform, string MediaType, byte[] Bytes, 
     {
         var isOci = format == ImageFormat.Oci;
         var config = new TestBlob(
-            isOci ? "application/vnd.oci.image.config.v1+json" : "application/vnd.docker.container.image.v1+json", ConfigOf(layers, platform));
+            isOci
+                ? "application/vnd.oci.image.config.v1+json"
+                : "application/vnd.docker.container.image.v1+json", ConfigOf(layers, platform));
         TestBlob[] blobs = [.. layers.Select(layer => new TestBlob(
             isOci ? "application/vnd.oci.image.layer.v1.tar+gzip" : "application/vnd.docker.image.rootfs.diff.tar.gzip", layer.Bytes))];
         var mediaType = isOci ? MediaTypes.OciManifest : MediaTypes.DockerManifest;
@@ -69,8 +71,10 @@ public sealed record TestImage(string Platform, string MediaType, byte[] Bytes, 
             ["os"] = parts[0],
             ["architecture"] = parts[1],
             ["config"] = new JsonObject { ["Cmd"] = new JsonArray("/bin/sh"), ["Env"] = new JsonArray("PATH=/bin") },
-            ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray([.. layers.Select(layer => JsonValue.Create(layer.DiffId))]) },
-            ["history"] = new JsonArray([.. layers.Select(_ => new JsonObject { ["created"] = "2020-01-01T00:00:00Z", ["created_by"] = "kuik tests" })]),
+            ["rootfs"] = new JsonObject
+                { ["type"] = "layers", ["diff_ids"] = new JsonArray([.. layers.Select(layer => JsonValue.Create(layer.DiffId))]) },
+            ["history"] = new JsonArray(
+                [.. layers.Select(_ => new JsonObject { ["created"] = "2020-01-01T00:00:00Z", ["created_by"] = "kuik tests" })]),
         };
         if (parts is [_, _, var variant])
             config["variant"] = variant;

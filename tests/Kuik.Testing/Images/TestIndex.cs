@@ -27,7 +27,8 @@ public sealed record TestIndex(string MediaType, byte[] Bytes, IReadOnlyList<Tes
     /// <summary>One that runs, for linux/amd64 and linux/arm64, with the same lowest layer and otherwise different content.</summary>
     /// <inheritdoc cref="TestImage.Runnable"/>
     public static TestIndex Runnable(int seed, int size = 100_000, ImageFormat format = ImageFormat.Oci) =>
-        Of([TestImage.Runnable(seed, size, "linux/amd64", format), TestImage.Runnable(seed + 500_000, size, "linux/arm64", format)], format);
+        Of([TestImage.Runnable(seed, size, "linux/amd64", format), TestImage.Runnable(seed + 500_000, size, "linux/arm64", format)],
+            format);
 
     /// <summary>One small to copy, for linux/amd64 and linux/arm64, without anything to run.</summary>
     /// <inheritdoc cref="TestImage.Small"/>
@@ -43,6 +44,7 @@ public sealed record TestIndex(string MediaType, byte[] Bytes, IReadOnlyList<Tes
         var platform = new JsonObject { ["architecture"] = parts[1], ["os"] = parts[0] };
         if (parts is [_, _, var variant])
             platform["variant"] = variant;
-        return new JsonObject { ["mediaType"] = child.MediaType, ["digest"] = child.Digest, ["size"] = child.Bytes.Length, ["platform"] = platform };
+        return new JsonObject
+            { ["mediaType"] = child.MediaType, ["digest"] = child.Digest, ["size"] = child.Bytes.Length, ["platform"] = platform };
     }
 }

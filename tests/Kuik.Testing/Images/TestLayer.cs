@@ -23,7 +23,8 @@ public sealed record TestLayer
     /// <summary>One text file.</summary>
     public static TestLayer Text(string path, string content) => Of(tar => Write(tar, path, Encoding.UTF8.GetBytes(content)));
 
-    /// <summary>One file <c>data-SEED</c> of random bytes, which do not compress: the layer is a little larger than <paramref name="size"/>.</summary>
+    /// <summary>One file <c>data-SEED</c> of random bytes, which do not compress: the layer is a little larger than
+    /// <paramref name="size"/>.</summary>
     /// <param name="seed">Another one gives another layer.</param>
     /// <param name="size">In bytes.</param>
     public static TestLayer Random(int seed, int size)

@@ -95,7 +95,8 @@ public sealed class ScriptedCluster : IAsyncDisposable
     {
         var live = Kubernetes.Pods.Where(pod => pod.Pod.IsManaged)
             .ToDictionary(pod => pod.Uid, pod => $"{pod.Pod.Namespace}/{pod.Pod.Name}");
-        var recorded = ((await Execute("select string_agg(distinct pod_uid, ' ') from kuik.image_users where pod_uid not like '%/%'")) ?? "")
+        var recorded = ((await Execute("select string_agg(distinct pod_uid, ' ') from kuik.image_users where pod_uid not like '%/%'"))
+            ?? "")
             .Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return
         [

@@ -22,7 +22,8 @@ public sealed class CertificateAuthority
         var from = DateTimeOffset.UtcNow.AddDays(-1);
         certificate = above is null
             ? request.CreateSelfSigned(from, from.AddDays(366))
-            : request.Create(above.certificate, from, above.certificate.NotAfter, RandomNumberGenerator.GetBytes(16)).CopyWithPrivateKey(key);
+            : request.Create(above.certificate, from, above.certificate.NotAfter, RandomNumberGenerator.GetBytes(16))
+                .CopyWithPrivateKey(key);
     }
 
     /// <summary>The address in issued certificates from which its own can be downloaded (AIA, caIssuers); null: none.</summary>
@@ -49,10 +50,12 @@ public sealed class CertificateAuthority
         if (names.Length > 0)
             request.CertificateExtensions.Add(alternatives.Build());
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], false));
+        request.CertificateExtensions.Add(
+            new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], false));
         if (DownloadAddress is { } address)
             request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(null, [address.AbsoluteUri]));
-        using var signed = request.Create(certificate, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(364), RandomNumberGenerator.GetBytes(16));
+        using var signed = request.Create(certificate, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(364),
+            RandomNumberGenerator.GetBytes(16));
         return new PemPair(signed.ExportCertificatePem() + "\n", own.ExportPkcs8PrivateKeyPem() + "\n");
     }
 }

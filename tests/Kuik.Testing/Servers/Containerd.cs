@@ -1,6 +1,7 @@
 namespace Kuik.Testing;
 
-/// <summary>A real containerd with folders and a socket of its own: the runtime that a kubelet pulls with. Without root it runs in a user namespace of its own.</summary>
+/// <summary>A real containerd with folders and a socket of its own: the runtime that a kubelet pulls with. Without root it runs in a user
+/// namespace of its own.</summary>
 public sealed class Containerd
 {
     private readonly string folder;
@@ -42,7 +43,9 @@ public sealed class Containerd
     /// <returns>The output of ctr.</returns>
     /// <exception cref="ServerFailedException">The pull failed.</exception>
     public Task<string> Pull(string image, string? platform = null) => Ctr(
-        ["images", "pull", "--snapshotter", "native", "--plain-http", .. platform is null ? Array.Empty<string>() : ["--platform", platform], image]);
+        ["images", "pull", "--snapshotter", "native", "--plain-http", .. platform is null
+            ? Array.Empty<string>()
+            : ["--platform", platform], image]);
 
     /// <summary>Runs ctr against it.</summary>
     /// <returns>The output of ctr.</returns>

@@ -21,7 +21,8 @@ internal sealed class DebianPostgres : IPostgresEngine
     public static async Task<DebianPostgres> Create(Sandbox sandbox, params string[] settings)
     {
         var binaries = Directory.Exists("/usr/lib/postgresql")
-            ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin")).Where(bin => File.Exists(Path.Combine(bin, "initdb"))).Max()
+            ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin"))
+                .Where(bin => File.Exists(Path.Combine(bin, "initdb"))).Max()
             : null;
         var missing = "Postgres is not installed: run tests/Kuik.Testing/install-servers";
         var postgres = new DebianPostgres(sandbox, binaries ?? throw new ServerFailedException(missing), settings);
@@ -41,7 +42,8 @@ internal sealed class DebianPostgres : IPostgresEngine
             Path.Combine(binaries, "postgres"), [
                 "-D", Path.Combine(folder, "data"), "-p", $"{port}",
                 "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=500",
-                "-c", "fsync=off", .. _settings.SelectMany(setting => new[] { "-c", setting })])   // kill -9 of a process loses nothing without it; only a crash of the machine would
+                // kill -9 of a process loses nothing without it; only a crash of the machine would
+                "-c", "fsync=off", .. _settings.SelectMany(setting => new[] { "-c", setting })])
         { User = User });
         await process.WaitUntil(async ct =>
         {

@@ -1,6 +1,7 @@
 namespace Kuik.Testing;
 
-/// <summary>Debian's RabbitMQ, with a node name, folders, an epmd and ports of its own, all on 127.0.0.1, so that it meets no other.</summary>
+/// <summary>Debian's RabbitMQ, with a node name, folders, an epmd and ports of its own, all on 127.0.0.1, so that it meets no
+/// other.</summary>
 internal sealed class DebianRabbitMq : IRabbitMqEngine
 {
     /// <summary>At load 50 on two cores it took more than a minute.</summary>
@@ -40,7 +41,8 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
         process = ServerProcess.Start(sandbox, "rabbitmq", folder, new ServerCommand(Program()) { Environment = Settings() });
         // Its own word is asked for: rabbitmqctl takes a second or two each time.
         await process.WaitUntil(
-            async ct => File.Exists(LogFile) && (await File.ReadAllTextAsync(LogFile, ct)).Contains("Server startup complete", StringComparison.Ordinal),
+            async ct => File.Exists(LogFile)
+                && (await File.ReadAllTextAsync(LogFile, ct)).Contains("Server startup complete", StringComparison.Ordinal),
             _longestStart);
     }
 
@@ -64,7 +66,9 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
 
     // Not /usr/sbin/rabbitmq-server: that one changes to the user rabbitmq and to the machine's own folders.
     private static string Program() =>
-        (Directory.Exists("/usr/lib/rabbitmq/lib") ? Directory.GetDirectories("/usr/lib/rabbitmq/lib", "rabbitmq_server-*").Max() : null) is { } home
+        (Directory.Exists("/usr/lib/rabbitmq/lib")
+            ? Directory.GetDirectories("/usr/lib/rabbitmq/lib", "rabbitmq_server-*").Max()
+            : null) is { } home
             ? Path.Combine(home, "sbin", "rabbitmq-server")
             : throw new ServerFailedException("RabbitMQ is not installed: run tests/Kuik.Testing/install-servers");
 

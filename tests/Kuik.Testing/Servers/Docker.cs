@@ -25,7 +25,8 @@ public static class Docker
         }
         catch (Exception e)   // any exception of the engine or of Testcontainers: the message names the alternative
         {
-            throw new ServerFailedException($"Docker does not start {container.Image.FullName}: {e.Message} (KUIK_TEST_DOCKER=no does without Docker)");
+            throw new ServerFailedException(
+                $"Docker does not start {container.Image.FullName}: {e.Message} (KUIK_TEST_DOCKER=no does without Docker)");
         }
     }
 
@@ -33,9 +34,13 @@ public static class Docker
     {
         if (Environment.GetEnvironmentVariable("KUIK_TEST_DOCKER") == "no")
             return false;
-        var address = new Uri(Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } named ? named : "unix:///var/run/docker.sock");
+        var address = new Uri(Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } named
+            ? named
+            : "unix:///var/run/docker.sock");
         var isLocal = address.Scheme == "unix";
-        using var socket = isLocal ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new Socket(SocketType.Stream, ProtocolType.Tcp);
+        using var socket = isLocal
+            ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            : new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {
             socket.Connect(isLocal ? new UnixDomainSocketEndPoint(address.AbsolutePath) : new DnsEndPoint(address.Host, address.Port));

@@ -53,6 +53,7 @@ internal sealed class DockerRabbitMq : IRabbitMqEngine
 
     private RabbitMqContainer NewContainer() => new RabbitMqBuilder("rabbitmq:3.13-management")
         .WithUsername("kuik").WithPassword("kuik").WithPortBinding(port, 5672).WithPortBinding(managementPort, 15672)
-        .WithResourceMapping(System.Text.Encoding.UTF8.GetBytes(RabbitMq.AdvancedConfiguration(acknowledgementTimeout)), "/etc/rabbitmq/advanced.config")
+        .WithResourceMapping(System.Text.Encoding.UTF8.GetBytes(RabbitMq.AdvancedConfiguration(acknowledgementTimeout)),
+            "/etc/rabbitmq/advanced.config")
         .WithCleanUp(!sandbox.IsKept).Build();
 }

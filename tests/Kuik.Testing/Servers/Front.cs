@@ -87,7 +87,8 @@ public sealed class Front
     public async Task Restart()
     {
         WriteConfiguration();
-        process = ServerProcess.Start(Sandbox.Shared, "nginx", folder, new ServerCommand("nginx", "-p", folder, "-c", Path.Combine(folder, "nginx.conf"))
+        process = ServerProcess.Start(Sandbox.Shared, "nginx", folder,
+            new ServerCommand("nginx", "-p", folder, "-c", Path.Combine(folder, "nginx.conf"))
         {
             Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
         });
@@ -107,12 +108,15 @@ public sealed class Front
 
     /// <summary>The finished requests so far, in the order in which their responses ended.</summary>
     public IReadOnlyList<FrontRequest> Requests() =>
-        File.Exists(AccessLog) ? [.. File.ReadAllLines(AccessLog).Select(line => line.Split('\t')).Where(fields => fields.Length == 6).Select(Read)] : [];
+        File.Exists(AccessLog)
+            ? [.. File.ReadAllLines(AccessLog).Select(line => line.Split('\t')).Where(fields => fields.Length == 6).Select(Read)]
+            : [];
 
     private string AccessLog => Path.Combine(folder, "access.log");
 
     private static FrontRequest Read(string[] fields) => new(
-        fields[0], fields[1], int.Parse(fields[2], CultureInfo.InvariantCulture), long.Parse(fields[3], CultureInfo.InvariantCulture), fields[4], fields[5]);
+        fields[0], fields[1], int.Parse(fields[2], CultureInfo.InvariantCulture), long.Parse(fields[3], CultureInfo.InvariantCulture),
+        fields[4], fields[5]);
 
     private List<string> WorkerIds() =>
         [.. File.ReadAllText($"/proc/{process!.Id}/task/{process.Id}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)];
@@ -121,7 +125,8 @@ public sealed class Front
     {
         try
         {
-            return File.ReadAllText($"/proc/{worker}/cmdline") is var title && (title == "" || title.Contains("shutting down", StringComparison.Ordinal));
+            return File.ReadAllText($"/proc/{worker}/cmdline") is var title
+                && (title == "" || title.Contains("shutting down", StringComparison.Ordinal));
         }
         catch (IOException)
         {

@@ -82,7 +82,8 @@ public sealed class KubernetesApi
     private OwnKubernetesApi Own =>
         own ?? throw new NotSupportedException("the cluster that KUBECONFIG names is not ours to stop; take KubernetesApi.StartOwn()");
 
-    private Dictionary<string, string?> Variables => new() { ["KUBECONFIG"] = Kubeconfig, ["HOME"] = Environment.GetEnvironmentVariable("HOME") ?? "/tmp" };
+    private Dictionary<string, string?> Variables =>
+        new() { ["KUBECONFIG"] = Kubeconfig, ["HOME"] = Environment.GetEnvironmentVariable("HOME") ?? "/tmp" };
 
     // No token: the admission plugin would wait for the controller that makes them.
     private Task MakeServiceAccount(string name) => Apply($$"""

@@ -19,7 +19,8 @@ public sealed record KuikServiceOptions
     /// </summary>
     public string? WaitFor { get; init; } = "readyz";
 
-    /// <summary>The folder with a folder for each built project, of another version for example. Default: what was built with this assembly.</summary>
+    /// <summary>The folder with a folder for each built project, of another version for example. Default: what was built with this
+    /// assembly.</summary>
     public string? Binaries { get; init; }
 
     /// <summary>Its sandbox; default the shared one.</summary>
@@ -66,7 +67,8 @@ public sealed class KuikService
     private Sandbox Sandbox => options.Sandbox ?? Sandbox.Shared;
 
     /// <summary>Starts one and waits until it is ready.</summary>
-    /// <param name="project">The project's name: <c>Webhook</c>, <c>PodWatcher</c>, <c>ImageFetcher</c>, <c>Expiry</c>, <c>NodeProxy</c>.</param>
+    /// <param name="project">The project's name: <c>Webhook</c>, <c>PodWatcher</c>, <c>ImageFetcher</c>, <c>Expiry</c>,
+    /// <c>NodeProxy</c>.</param>
     /// <param name="options">Its settings and the rest.</param>
     /// <exception cref="ServerFailedException">It ended or is not ready in time; the message holds the last lines of its log.</exception>
     public static async Task<KuikService> Start(string project, KuikServiceOptions options)
@@ -90,7 +92,8 @@ public sealed class KuikService
     /// <exception cref="ServerFailedException">As for <see cref="Start"/>.</exception>
     public async Task Restart()
     {
-        process = ServerProcess.Start(Sandbox, project, folder, new ServerCommand("dotnet", [Assembly(), .. options.Arguments]) { Environment = Settings() });
+        process = ServerProcess.Start(Sandbox, project, folder,
+            new ServerCommand("dotnet", [Assembly(), .. options.Arguments]) { Environment = Settings() });
         if (options.WaitFor is { } path)
             await Ready(path);
     }
@@ -103,7 +106,9 @@ public sealed class KuikService
         await process!.WaitUntil(async ct =>
         {
             using var answer = await http.GetAsync(new Uri(path, UriKind.Relative), ct);
-            return answer.IsSuccessStatusCode ? true : throw new HttpRequestException($"{path} says {await answer.Content.ReadAsStringAsync(ct)}");
+            return answer.IsSuccessStatusCode
+                ? true
+                : throw new HttpRequestException($"{path} says {await answer.Content.ReadAsStringAsync(ct)}");
         });
     }
 

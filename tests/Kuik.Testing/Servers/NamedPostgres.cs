@@ -37,9 +37,11 @@ internal sealed class NamedPostgres : IPostgresEngine
         }
     }
 
-    public Task Start() => throw new NotSupportedException("a Postgres that KUIK_TEST_POSTGRES names is not ours to start; take Postgres.StartOwn()");
+    public Task Start() =>
+        throw new NotSupportedException("a Postgres that KUIK_TEST_POSTGRES names is not ours to start; take Postgres.StartOwn()");
 
-    public Task Stop() => throw new NotSupportedException("a Postgres that KUIK_TEST_POSTGRES names is not ours to stop; take Postgres.StartOwn()");
+    public Task Stop() =>
+        throw new NotSupportedException("a Postgres that KUIK_TEST_POSTGRES names is not ours to stop; take Postgres.StartOwn()");
 
     public Task<string> Log() =>
         throw new NotSupportedException("the log of a Postgres that KUIK_TEST_POSTGRES names is not ours; take Postgres.StartOwn()");

@@ -16,7 +16,8 @@ internal sealed class NamedRabbitMq : IRabbitMqEngine
     {
         Address = address;
         var user = address.UserInfo.Split(':');
-        Management = new UriBuilder(management is { Length: > 0 } ? management : $"http://{address.Host}:15672") { UserName = user[0], Password = user[^1], Path = "/" }.Uri;
+        Management = new UriBuilder(management is { Length: > 0 } ? management : $"http://{address.Host}:15672")
+            { UserName = user[0], Password = user[^1], Path = "/" }.Uri;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => DeleteMade();
     }
 
@@ -32,8 +33,10 @@ internal sealed class NamedRabbitMq : IRabbitMqEngine
         using var http = new HttpClient();
         while (made.TryDequeue(out var virtualHost))
         {
-            using var delete = new HttpRequestMessage(HttpMethod.Delete, new UriBuilder(Management) { UserName = "", Password = "", Path = $"api/vhosts/{virtualHost}" }.Uri);
-            delete.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Management.UserInfo)));
+            using var delete = new HttpRequestMessage(HttpMethod.Delete,
+                new UriBuilder(Management) { UserName = "", Password = "", Path = $"api/vhosts/{virtualHost}" }.Uri);
+            delete.Headers.Authorization =
+                new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Management.UserInfo)));
             try
             {
                 using var answer = http.Send(delete);
@@ -41,16 +44,21 @@ internal sealed class NamedRabbitMq : IRabbitMqEngine
             }
             catch (HttpRequestException e)
             {
-                Console.Error.WriteLine($"the virtual host {virtualHost} is left in the RabbitMQ that KUIK_TEST_RABBITMQ names: {e.Message}");
+                Console.Error.WriteLine(
+                    $"the virtual host {virtualHost} is left in the RabbitMQ that KUIK_TEST_RABBITMQ names: {e.Message}");
             }
         }
     }
 
-    public Task Start() => throw new NotSupportedException("a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours to start; take RabbitMq.StartOwn()");
+    public Task Start() =>
+        throw new NotSupportedException("a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours to start; take RabbitMq.StartOwn()");
 
-    public Task Stop() => throw new NotSupportedException("a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours to stop; take RabbitMq.StartOwn()");
+    public Task Stop() =>
+        throw new NotSupportedException("a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours to stop; take RabbitMq.StartOwn()");
 
-    public Task StartWithoutData() => throw new NotSupportedException("the data of a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours; take RabbitMq.StartOwn()");
+    public Task StartWithoutData() =>
+        throw new NotSupportedException("the data of a RabbitMQ that KUIK_TEST_RABBITMQ names is not ours; take RabbitMq.StartOwn()");
 
-    public Task<string> Log() => throw new NotSupportedException("the log of a RabbitMQ that KUIK_TEST_RABBITMQ names is not here; take RabbitMq.StartOwn()");
+    public Task<string> Log() =>
+        throw new NotSupportedException("the log of a RabbitMQ that KUIK_TEST_RABBITMQ names is not here; take RabbitMq.StartOwn()");
 }

@@ -35,14 +35,18 @@ internal sealed class OwnKubernetesApi
     public async Task StartServer()
     {
         server = ServerProcess.Start(sandbox, "kube-apiserver", folder, new ServerCommand(Program("kube-apiserver"),
-            $"--etcd-servers=http://127.0.0.1:{etcdPort}", $"--secure-port={port}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
-            $"--client-ca-file={folder}/ca.crt", $"--tls-cert-file={folder}/server.crt", $"--tls-private-key-file={folder}/server.key", $"--cert-dir={folder}",
+            $"--etcd-servers=http://127.0.0.1:{etcdPort}", $"--secure-port={port}", "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            $"--client-ca-file={folder}/ca.crt", $"--tls-cert-file={folder}/server.crt", $"--tls-private-key-file={folder}/server.key",
+            $"--cert-dir={folder}",
             $"--service-account-key-file={folder}/accounts.key", $"--service-account-signing-key-file={folder}/accounts.key",
-            "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
+            "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=Node,RBAC",
+            "--service-cluster-ip-range=10.96.0.0/16",
             $"--audit-policy-file={folder}/audit.yaml", $"--audit-log-path={AuditLogFile}", "--audit-log-mode=blocking",
             "--allow-privileged=true", "--disable-admission-plugins=TaintNodesByCondition"));   // without nodes there is nothing to taint
         using var credentials = X509Certificate2.CreateFromPemFile($"{folder}/admin.crt", $"{folder}/admin.key");
-        using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, _, _, _) => true };   // only whether it answers
+        // only whether it answers
+        using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, _, _, _) => true };
         handler.ClientCertificates.Add(credentials);
         using var http = new HttpClient(handler);
         await server.WaitUntil(async ct =>
@@ -58,7 +62,8 @@ internal sealed class OwnKubernetesApi
     private async Task StartEtcd()
     {
         var etcd = ServerProcess.Start(sandbox, "etcd", etcdFolder, new ServerCommand(Program("etcd"),
-            "--data-dir", Path.Combine(etcdFolder, "data"), "--listen-client-urls", $"http://127.0.0.1:{etcdPort}", "--advertise-client-urls", $"http://127.0.0.1:{etcdPort}",
+            "--data-dir", Path.Combine(etcdFolder, "data"), "--listen-client-urls", $"http://127.0.0.1:{etcdPort}",
+            "--advertise-client-urls", $"http://127.0.0.1:{etcdPort}",
             "--listen-peer-urls", $"http://127.0.0.1:{etcdPeerPort}", "--initial-advertise-peer-urls", $"http://127.0.0.1:{etcdPeerPort}",
             "--initial-cluster", $"default=http://127.0.0.1:{etcdPeerPort}",
             "--unsafe-no-fsync"));   // kill -9 of a process loses nothing without it
@@ -75,7 +80,8 @@ internal sealed class OwnKubernetesApi
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named
             ? named
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        string?[] folders = [Environment.GetEnvironmentVariable("KUBEBUILDER_ASSETS"), Path.Combine(cache, "kuik/kubernetes-1.20.2/bin"), "/usr/bin", "/usr/local/bin"];
+        string?[] folders = [Environment.GetEnvironmentVariable("KUBEBUILDER_ASSETS"), Path.Combine(cache, "kuik/kubernetes-1.20.2/bin"),
+            "/usr/bin", "/usr/local/bin"];
         return folders.Where(folder => folder is not null).Select(folder => Path.Combine(folder!, name)).FirstOrDefault(File.Exists)
             ?? throw new ServerFailedException($"there is no {name}: run tests/Kuik.Testing/install-servers, or set KUBEBUILDER_ASSETS");
     }
@@ -83,7 +89,8 @@ internal sealed class OwnKubernetesApi
     private void WriteCredentials()
     {
         File.WriteAllText(Path.Combine(folder, "ca.crt"), authority.Pem);
-        authority.Issue("CN=kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.96.0.1").WriteTo(folder, "server");
+        authority.Issue("CN=kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1",
+            "10.96.0.1").WriteTo(folder, "server");
         using var accounts = RSA.Create(2048);
         File.WriteAllText(Path.Combine(folder, "accounts.key"), accounts.ExportRSAPrivateKeyPem());
         File.WriteAllText(Path.Combine(folder, "audit.yaml"), """

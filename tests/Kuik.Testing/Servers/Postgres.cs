@@ -60,7 +60,9 @@ public sealed class Postgres
     public Task<string> Log() => engine.Log();
 
     private static async Task<Postgres> StartNamedOrOwn() =>
-        Environment.GetEnvironmentVariable("KUIK_TEST_POSTGRES") is { Length: > 0 } named ? new(new NamedPostgres(named)) : await StartOwn();
+        Environment.GetEnvironmentVariable("KUIK_TEST_POSTGRES") is { Length: > 0 } named
+            ? new(new NamedPostgres(named))
+            : await StartOwn();
 }
 
 /// <summary>Where a Postgres comes from.</summary>

@@ -7,7 +7,8 @@ namespace Kuik.Testing;
 
 /// <summary>
 /// A real RabbitMQ: the one that <c>KUIK_TEST_RABBITMQ</c> (an amqp address of an administrator; its management API is
-/// <c>KUIK_TEST_RABBITMQ_MANAGEMENT</c>, by default port 15672 of the same host) names, else a container where there is a Docker engine, else Debian's package.
+/// <c>KUIK_TEST_RABBITMQ_MANAGEMENT</c>, by default port 15672 of the same host) names, else a container where there is a Docker engine,
+/// else Debian's package.
 /// </summary>
 public sealed class RabbitMq
 {
@@ -35,7 +36,9 @@ public sealed class RabbitMq
 
     /// <summary>RabbitMQ's advanced.config: only there the interval of these checks can be set.</summary>
     internal static string AdvancedConfiguration(TimeSpan? acknowledgementTimeout) =>
-        acknowledgementTimeout is { } timeout ? $"[{{rabbit, [{{consumer_timeout, {timeout.TotalMilliseconds:0}}}, {{channel_tick_interval, 1000}}]}}].\n" : "[].\n";
+        acknowledgementTimeout is { } timeout
+            ? $"[{{rabbit, [{{consumer_timeout, {timeout.TotalMilliseconds:0}}}, {{channel_tick_interval, 1000}}]}}].\n"
+            : "[].\n";
 
     /// <summary>Its amqp address, with user and password, of the default virtual host.</summary>
     internal Uri Address => engine.Address;
@@ -100,7 +103,8 @@ public sealed class RabbitMq
     private HttpClient ManagementClient()
     {
         var http = new HttpClient { BaseAddress = new UriBuilder(engine.Management) { UserName = "", Password = "" }.Uri };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(engine.Management.UserInfo)));
+        http.DefaultRequestHeaders.Authorization =
+            new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(engine.Management.UserInfo)));
         return http;
     }
 
@@ -110,7 +114,8 @@ public sealed class RabbitMq
         var user = engine.Management.UserInfo;
         using var made = await http.PutAsync(new Uri($"api/vhosts/{name}", UriKind.Relative), null);
         made.EnsureSuccessStatusCode();
-        using var allowed = await http.PutAsJsonAsync($"api/permissions/{name}/{user.Split(':')[0]}", new { configure = ".*", write = ".*", read = ".*" });
+        using var allowed = await http.PutAsJsonAsync($"api/permissions/{name}/{user.Split(':')[0]}",
+            new { configure = ".*", write = ".*", read = ".*" });
         allowed.EnsureSuccessStatusCode();
     }
 

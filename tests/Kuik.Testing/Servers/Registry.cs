@@ -93,7 +93,8 @@ public sealed partial class Registry
     public async Task Restart()
     {
         await File.WriteAllTextAsync(Path.Combine(folder, "config.yml"), Configuration());
-        process = ServerProcess.Start(Sandbox, options.Name, folder, new ServerCommand("docker-registry", "serve", Path.Combine(folder, "config.yml")));
+        process = ServerProcess.Start(Sandbox, options.Name, folder,
+            new ServerCommand("docker-registry", "serve", Path.Combine(folder, "config.yml")));
         using var http = new HttpClient { BaseAddress = Endpoint };
         await process.WaitUntil(async ct =>
         {
@@ -121,7 +122,8 @@ public sealed partial class Registry
 
     /// <summary>How often it sent each blob's bytes (wholly or in part), by digest.</summary>
     public IReadOnlyDictionary<string, int> BlobDownloads() => Requests()
-        .Where(request => request is { Method: "GET", Status: 200 or 206 } && request.Path.Contains("/blobs/sha256:", StringComparison.Ordinal))
+        .Where(request => request is { Method: "GET", Status: 200 or 206 }
+            && request.Path.Contains("/blobs/sha256:", StringComparison.Ordinal))
         .GroupBy(request => request.Path[(request.Path.LastIndexOf('/') + 1)..])
         .ToDictionary(downloads => downloads.Key, downloads => downloads.Count());
 
@@ -130,7 +132,9 @@ public sealed partial class Registry
 
     /// <summary>Runs its own garbage collection; the registry may continue to run, as its data is then only read.</summary>
     public Task CollectGarbage(bool deleteUntagged = false) => RunTool.Run(
-        "docker-registry", ["garbage-collect", .. deleteUntagged ? ["--delete-untagged"] : Array.Empty<string>(), Path.Combine(folder, "config.yml")]);
+        "docker-registry", ["garbage-collect", .. deleteUntagged
+            ? ["--delete-untagged"]
+            : Array.Empty<string>(), Path.Combine(folder, "config.yml")]);
 
     /// <summary>A client with all permissions.</summary>
     /// <param name="repository">Its repository; a registry with tokens grants permissions for one.</param>
@@ -138,7 +142,8 @@ public sealed partial class Registry
     {
         var http = new HttpClient { BaseAddress = Endpoint };
         if (Credentials is { } credentials)
-            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credentials.User}:{credentials.Password}")));
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic",
+                Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credentials.User}:{credentials.Password}")));
         if (options.Tokens is { } tokens)
             http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", tokens.TokenForEverything(repository));
         return http;
@@ -174,7 +179,8 @@ public sealed partial class Registry
             var bundle = Path.Combine(folder, "tokens.pem");
             File.WriteAllText(bundle, tokens.CertificatePem);
             text.AppendLine(CultureInfo.InvariantCulture,
-                $"auth: {{token: {{realm: \"{tokens.Realm}\", service: {TokenServer.Audience}, issuer: {TokenServer.Issuer}, rootcertbundle: {bundle} }} }}");
+                $"auth: {{token: {{realm: \"{tokens.Realm}\", service: {TokenServer.Audience}, issuer: {TokenServer.Issuer}, "
+                    + $"rootcertbundle: {bundle} }} }}");
         }
         return text.ToString();
     }

@@ -14,12 +14,15 @@ public static class RunTool
     /// <summary>Runs it, and requires success.</summary>
     /// <returns>Its standard output.</returns>
     /// <exception cref="ServerFailedException">Its exit code was not 0.</exception>
-    public static async Task<string> Run(string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    public static async Task<string> Run(string file, IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string?>? environment = null)
     {
         var result = await Try(file, arguments, environment);
         return result.ExitCode == 0
             ? result.Output
-            : throw new ServerFailedException($"{file} {string.Join(' ', arguments)} ended with exit code {result.ExitCode}: {result.Errors.Trim()} {result.Output.Trim()}");
+            : throw new ServerFailedException(
+                $"{file} {string.Join(' ', arguments)} ended with exit code {result.ExitCode}: {result.Errors.Trim()} "
+                    + $"{result.Output.Trim()}");
     }
 
     /// <summary>Runs it, and returns failures too.</summary>
@@ -30,7 +33,8 @@ public static class RunTool
     public static async Task<ToolResult> Try(
         string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? input = null)
     {
-        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo(file, arguments)
+            { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         foreach (var (key, value) in environment ?? new Dictionary<string, string?>())
             start.Environment[key] = value;
         using var process = Process.Start(start)!;

@@ -59,5 +59,6 @@ public sealed class Sandbox
     }
 
     private Process StartGuard() =>
-        Process.Start(new ProcessStartInfo("setsid", ["bash", Path.Combine(AppContext.BaseDirectory, "guard"), Root]) { RedirectStandardInput = true })!;
+        Process.Start(new ProcessStartInfo("setsid", ["bash", Path.Combine(AppContext.BaseDirectory, "guard"), Root])
+            { RedirectStandardInput = true })!;
 }

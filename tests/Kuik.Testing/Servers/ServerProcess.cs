@@ -60,7 +60,8 @@ public sealed class ServerProcess
             ? ["setpriv", $"--reuid={user}", $"--regid={user}", "--init-groups"]
             : [];
         // A shell opens the log, so that the server keeps it when this process is gone.
-        var start = new ProcessStartInfo("setsid", ["sh", "-c", "exec >>\"$0\" 2>&1 </dev/null; exec \"$@\"", logFile, .. asUser, command.File, .. command.Arguments])
+        var start = new ProcessStartInfo("setsid",
+            ["sh", "-c", "exec >>\"$0\" 2>&1 </dev/null; exec \"$@\"", logFile, .. asUser, command.File, .. command.Arguments])
         {
             WorkingDirectory = folder,
         };
@@ -92,7 +93,8 @@ public sealed class ServerProcess
                 if (await isReady(deadline.Token))
                     return this;
             }
-            catch (Exception e) when (e is HttpRequestException or IOException or System.Net.Sockets.SocketException or OperationCanceledException or System.Data.Common.DbException)
+            catch (Exception e) when (e is HttpRequestException or IOException or System.Net.Sockets.SocketException
+                or OperationCanceledException or System.Data.Common.DbException)
             {
                 lastAnswer = e.Message;
             }

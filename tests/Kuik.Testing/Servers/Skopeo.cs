@@ -10,7 +10,8 @@ public static class Skopeo
     /// <param name="credentials"><c>user:password</c>; null for none.</param>
     /// <exception cref="ServerFailedException">skopeo failed.</exception>
     public static async Task<byte[]> InspectRaw(string image, string? credentials = null) =>
-        Encoding.UTF8.GetBytes(await Run(["inspect", "--raw", "--tls-verify=false", .. Credentials("--creds", credentials), $"docker://{image}"]));
+        Encoding.UTF8.GetBytes(
+            await Run(["inspect", "--raw", "--tls-verify=false", .. Credentials("--creds", credentials), $"docker://{image}"]));
 
     /// <summary>Pulls an image into a new folder (skopeo's <c>dir:</c>), layers included.</summary>
     /// <param name="image">For example <c>127.0.0.1:5000/team/web:1</c>; plain HTTP.</param>
@@ -22,8 +23,12 @@ public static class Skopeo
     public static async Task<string> Pull(string image, string? platform = null, bool all = false, string? credentials = null)
     {
         var folder = Sandbox.Shared.NewFolder("pulled");
-        string[] chosen = platform?.Split('/') is [var os, var architecture, ..] ? ["--override-os", os, "--override-arch", architecture] : [];
-        await Run([.. chosen, "copy", "--quiet", "--src-tls-verify=false", .. all ? ["--all"] : Array.Empty<string>(), .. Credentials("--src-creds", credentials), $"docker://{image}", $"dir:{folder}"]);
+        string[] chosen = platform?.Split('/') is [var os, var architecture, ..]
+            ? ["--override-os", os, "--override-arch", architecture]
+            : [];
+        await Run([.. chosen, "copy", "--quiet", "--src-tls-verify=false", .. all
+            ? ["--all"]
+            : Array.Empty<string>(), .. Credentials("--src-creds", credentials), $"docker://{image}", $"dir:{folder}"]);
         return folder;
     }
 

@@ -76,7 +76,8 @@ public sealed class TokenServer
     private IResult Answer(HttpRequest request)
     {
         if (UserOf(request) is not { } user)
-            return Results.Json(new { errors = new[] { new { code = "UNAUTHORIZED", message = "wrong user or password" } } }, statusCode: 401);
+            return Results.Json(new { errors = new[] { new { code = "UNAUTHORIZED", message = "wrong user or password" } } },
+                statusCode: 401);
         var access = request.Query["scope"].SelectMany(scopes => scopes!.Split(' ')).Select(scope => Grant(user, scope)).ToList();
         lock (issued)
             issued.Add($"{user} {request.Query["scope"]}");

@@ -8,7 +8,8 @@ namespace Kuik.Tests.Architecture;
 /// </summary>
 public sealed class PublishedTests
 {
-    private static readonly string[] Forbidden = ["MassTransit", "RabbitMQ", "Marten", "JasperFx", "Weasel", "Npgsql", "KubernetesClient", "Kuik.EventLog", "Kuik.Kubernetes"];
+    private static readonly string[] Forbidden =
+        ["MassTransit", "RabbitMQ", "Marten", "JasperFx", "Weasel", "Npgsql", "KubernetesClient", "Kuik.EventLog", "Kuik.Kubernetes"];
 
     [Fact]
     public void Webhook_is_published_with_these_assemblies_and_no_other() => Assert.Equal(
@@ -41,6 +42,7 @@ public sealed class PublishedTests
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory);
         var list = Path.Combine(own.Parent!.Parent!.FullName, project, own.Name, "published.txt");
-        return File.ReadLines(list).Select(path => Path.GetFileName(path)).Where(file => file.EndsWith(".dll", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+        return File.ReadLines(list).Select(path => Path.GetFileName(path)).Where(file => file.EndsWith(".dll", StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal);
     }
 }

@@ -9,7 +9,8 @@ namespace Kuik.Tests.Architecture;
 public sealed class ReferenceTests
 {
     /// <summary>The event log, the bus, the database and Kubernetes, by the packages that bring them.</summary>
-    private static readonly string[] ControlPlaneOnly = ["MassTransit", "RabbitMQ.Client", "Marten", "JasperFx", "Weasel.Core", "Npgsql", "KubernetesClient", "Kuik.EventLog", "Kuik.Kubernetes"];
+    private static readonly string[] ControlPlaneOnly = ["MassTransit", "RabbitMQ.Client", "Marten", "JasperFx", "Weasel.Core", "Npgsql",
+        "KubernetesClient", "Kuik.EventLog", "Kuik.Kubernetes"];
 
     private static readonly string[] ControlPlane = ["PodWatcher", "ImageFetcher", "Expiry"];
 
@@ -21,7 +22,8 @@ public sealed class ReferenceTests
     [InlineData("Oci")]
     [InlineData("Hosting")]
     public void The_data_plane_and_its_libraries_reference_no_database_no_bus_and_no_Kubernetes(string project) =>
-        Assert.DoesNotContain(Closure(project), package => ControlPlaneOnly.Any(one => package == one || package.StartsWith(one + ".", StringComparison.Ordinal)));
+        Assert.DoesNotContain(Closure(project),
+            package => ControlPlaneOnly.Any(one => package == one || package.StartsWith(one + ".", StringComparison.Ordinal)));
 
     [Fact]
     public void Contracts_references_nothing_but_the_framework() => Assert.Equal(["Kuik.Contracts"], Closure("Contracts"));
@@ -40,8 +42,11 @@ public sealed class ReferenceTests
         var services = Projects("services").ToDictionary(project => project, Assembly);
 
         // The copy engine is the part of image-fetcher that has to work without a database: an assembly of its own, but no other service.
-        Assert.All(services, service => Assert.Empty(Closure(service.Key).Intersect(services.Values).Except([service.Value, "Kuik.ImageFetcher.CopyEngine"])));
-        Assert.All(services.Keys.Except(["ImageFetcher", "CopyEngine"]), service => Assert.DoesNotContain("Kuik.ImageFetcher.CopyEngine", Closure(service)));
+        Assert.All(services,
+            service => Assert.Empty(Closure(service.Key).Intersect(services.Values)
+                .Except([service.Value, "Kuik.ImageFetcher.CopyEngine"])));
+        Assert.All(services.Keys.Except(["ImageFetcher", "CopyEngine"]),
+            service => Assert.DoesNotContain("Kuik.ImageFetcher.CopyEngine", Closure(service)));
     }
 
     [Fact]
@@ -56,7 +61,8 @@ public sealed class ReferenceTests
     {
         var dependencies = JsonNode.Parse(File.ReadAllText(DependencyFile(project)))!;
         var libraries = dependencies["targets"]!.AsObject().Single().Value!.AsObject().Select(library => library.Key.Split('/')[0]);
-        return [.. libraries.Where(library => !library.EndsWith(".Reference", StringComparison.Ordinal))];   // an assembly listed a second time, under this name
+        // an assembly listed a second time, under this name
+        return [.. libraries.Where(library => !library.EndsWith(".Reference", StringComparison.Ordinal))];
     }
 
     private static string Assembly(string project) => Path.GetFileName(DependencyFile(project))[..^".deps.json".Length];
@@ -70,5 +76,6 @@ public sealed class ReferenceTests
     }
 
     private static IEnumerable<string> Projects(string folder) =>
-        Directory.GetFiles(Path.Combine(Kuik.Testing.Checkout.Root, folder), "*.csproj", SearchOption.AllDirectories).Select(file => Path.GetFileNameWithoutExtension(file)!);
+        Directory.GetFiles(Path.Combine(Kuik.Testing.Checkout.Root, folder), "*.csproj", SearchOption.AllDirectories)
+            .Select(file => Path.GetFileNameWithoutExtension(file)!);
 }

@@ -11,7 +11,8 @@ public sealed class CachePathTests
     [InlineData("alpine", "docker.io/library/alpine")]
     [InlineData("docker.io/library/alpine", "docker.io/library/alpine")]
     [InlineData("index.docker.io/library/alpine:3.14", "docker.io/library/alpine")]
-    [InlineData("some-gitlab-registry.com:5000/group/another-group/project/backend", "some-gitlab-registry.com_5000/group/another-group/project/backend")]
+    [InlineData("some-gitlab-registry.com:5000/group/another-group/project/backend",
+        "some-gitlab-registry.com_5000/group/another-group/project/backend")]
     [InlineData("my_5000/foo", "docker.io/my_5000/foo")]
     [InlineData("registry:5000/foo", "registry_5000/foo")]
     [InlineData("localhost/foo", "localhost/foo")]

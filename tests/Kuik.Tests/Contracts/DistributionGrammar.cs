@@ -19,7 +19,8 @@ internal static class DistributionGrammar
     private const string Digest = $"{DigestComponent}(?:[-_+.]{DigestComponent})*:[0-9a-fA-F]{{32,}}";
     private const int LongestPath = 255;
 
-    private static readonly Regex Reference = new($@"\A{Domain}/(?<path>{RemoteName})(?::{Tag})?(?:@{Digest})?\z", RegexOptions.NonBacktracking);
+    private static readonly Regex Reference =
+        new($@"\A{Domain}/(?<path>{RemoteName})(?::{Tag})?(?:@{Digest})?\z", RegexOptions.NonBacktracking);
     private static readonly Regex Identifier = new(@"\A[a-f0-9]{64}\z");
 
     public static bool Accepts(string text)

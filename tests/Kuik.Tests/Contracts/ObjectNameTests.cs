@@ -49,7 +49,8 @@ public sealed class ObjectNameTests
     public void A_name_that_is_too_long_is_cut_and_stays_distinct()
     {
         var repository = "reg.io/" + string.Join('/', Enumerable.Repeat("abcdefg", 31));
-        var (a, b) = (ImageReference.Parse($"{repository}:{new string('a', 100)}"), ImageReference.Parse($"{repository}:{new string('a', 99)}b"));
+        var (a, b) = (ImageReference.Parse($"{repository}:{new string('a', 100)}"),
+            ImageReference.Parse($"{repository}:{new string('a', 99)}b"));
 
         Assert.All([a, b], image => Assert.InRange(ObjectName.Of(image).Length, 200, ObjectName.Longest));
         Assert.NotEqual(ObjectName.Of(a), ObjectName.Of(b));
@@ -67,7 +68,8 @@ public sealed class ObjectNameTests
 
     [Theory]
     [InlineData("docker.io/library/alpine", "docker.io-library-alpine")]
-    [InlineData("some-gitlab-registry.com:5000/group/another-group/project/backend:v1.0.0", "some-gitlab-registry.com-5000-group-another-group-project-backend-v1.0.0")]
+    [InlineData("some-gitlab-registry.com:5000/group/another-group/project/backend:v1.0.0",
+        "some-gitlab-registry.com-5000-group-another-group-project-backend-v1.0.0")]
     [InlineData("abc123!@#$%*()_+[]{}\\|\".,></?-=", "abc123")]
     [InlineData("abc123++@++yx.z", "abc123-yx.z")]
     [InlineData("abc123++.++yxz", "abc123-yxz")]
@@ -99,7 +101,8 @@ public sealed class ObjectNameTests
     public void An_annotation_key_is_never_longer_than_Kubernetes_allows()
     {
         Assert.Matches(@"\Aoriginal-image-[0-9a-f]{40}\z", Names.OriginalImageAnnotation(LongContainer));
-        Assert.Matches(@"\Aoriginal-init-image-[0-9a-f]{40}\z", Names.OriginalInitImageAnnotation("my-incredible-and-marvelous-backend-that-roc"));
+        Assert.Matches(@"\Aoriginal-init-image-[0-9a-f]{40}\z",
+            Names.OriginalInitImageAnnotation("my-incredible-and-marvelous-backend-that-roc"));
     }
 
     [Theory]   // FIPS 180-4's examples
@@ -115,5 +118,6 @@ public sealed class ObjectNameTests
     [InlineData(64, "a88cd5cde6d6fe9136a4e58b49167461ea95d388ca2bdb7afdc3cbf4")]
     [InlineData(65, "ff8716f600af42959d0efb52e1f21b01bb328733009344d511c299fb")]
     [InlineData(1000, "4e8f0ce90b64661a2b5e84be6d93a7d9b76871062f1814433d04a03d")]
-    public void SHA224_of_a_text_at_the_edges_of_its_padding(int length, string hex) => Assert.Equal(hex, Sha224.Hex(new string('a', length)));
+    public void SHA224_of_a_text_at_the_edges_of_its_padding(int length, string hex) =>
+        Assert.Equal(hex, Sha224.Hex(new string('a', length)));
 }

@@ -11,7 +11,8 @@ public static class ReferenceGenerator
 
     /// <summary>Any reference that parses.</summary>
     public static Arbitrary<ImageReference> Images() =>
-        Written().Select(text => ImageReference.TryParse(text, out var image, out _) ? image : null).Where(image => image is not null).Select(image => image!).ToArbitrary();
+        Written().Select(text => ImageReference.TryParse(text, out var image, out _) ? image : null).Where(image => image is not null)
+            .Select(image => image!).ToArbitrary();
 
     /// <summary>Texts that look like references; most of them are.</summary>
     public static Gen<string> Written() =>
@@ -30,8 +31,10 @@ public static class ReferenceGenerator
 
     private static Gen<string> Host() => Gen.OneOf(
         Gen.Elements("", "", "", "docker.io/", "index.docker.io/", "registry-1.docker.io/", "registry.hub.docker.com/", "library/"),
-        Gen.Elements("localhost/", "localhost:5000/", "localhost:7439/", "127.0.0.1:5000/", "[::1]:5000/", "my_5000/", "localhost_5000/", "docker.io_443/"),
-        Gen.Elements("reg.io/", "REG.IO/", "Reg.io:5000/", "registry:5000/", "REGISTRY/", "registry/", "harbor.corp-1/", "reg.io:0/", "reg.io:65535/", "reg.io_1/"),
+        Gen.Elements("localhost/", "localhost:5000/", "localhost:7439/", "127.0.0.1:5000/", "[::1]:5000/", "my_5000/", "localhost_5000/",
+            "docker.io_443/"),
+        Gen.Elements("reg.io/", "REG.IO/", "Reg.io:5000/", "registry:5000/", "REGISTRY/", "registry/", "harbor.corp-1/", "reg.io:0/",
+            "reg.io:65535/", "reg.io_1/"),
         from parts in Part("-").NonEmptyListOf().Resize(3)
         from port in Gen.OneOf(Gen.Constant(""), Gen.Choose(0, 99999).Select(n => ":" + n), Gen.Choose(0, 99999).Select(n => "_" + n))
         select string.Join('.', parts) + port + "/");
@@ -39,13 +42,16 @@ public static class ReferenceGenerator
     private static Gen<string> Repository() => Gen.Frequency(
         (6, from parts in Part(".", "_", "__", "-", "---").NonEmptyListOf().Resize(4) select string.Join('/', parts)),
         (1, Gen.Choose(215, 256).Select(length => new string('a', length))),
-        (1, Gen.Elements("nginx", "library/nginx", "library/library/nginx", "Nginx", "a..b", "docker.io", new string('e', 64), "manifests/blobs")));
+        (1, Gen.Elements("nginx", "library/nginx", "library/library/nginx", "Nginx", "a..b", "docker.io", new string('e', 64),
+            "manifests/blobs")));
 
     private static Gen<string> Target()
     {
         var sha256 = Hex(64).Select(hex => "@sha256:" + hex);
-        var tag = Gen.OneOf(Gen.Elements(":latest", ":1", ":V1.2_3-", ":_", ":kuik-pin-sha256-0", ":" + new string('T', 128)), Part(".", "_", "-").Select(text => ":" + text));
-        return Gen.OneOf(Gen.Constant(""), tag, sha256, Hex(128).Select(hex => "@sha512:" + hex), tag.SelectMany(t => sha256.Select(d => t + d)));
+        var tag = Gen.OneOf(Gen.Elements(":latest", ":1", ":V1.2_3-", ":_", ":kuik-pin-sha256-0", ":" + new string('T', 128)),
+            Part(".", "_", "-").Select(text => ":" + text));
+        return Gen.OneOf(Gen.Constant(""), tag, sha256, Hex(128).Select(hex => "@sha512:" + hex),
+            tag.SelectMany(t => sha256.Select(d => t + d)));
     }
 
     private static Gen<string> Part(params string[] separators) =>

@@ -13,14 +13,16 @@ public sealed class ReferenceProperties
     private const string Digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 
     private static readonly string[] Hosts =
-        ["", "docker.io/", "index.docker.io/", "my_5000/", "my:5000/", "my-5000/", "my.io/", "my.io:5000/", "my.io-5000/", "my.io_5000/", "localhost/", "localhost_1/"];
+        ["", "docker.io/", "index.docker.io/", "my_5000/", "my:5000/", "my-5000/", "my.io/", "my.io:5000/", "my.io-5000/", "my.io_5000/",
+            "localhost/", "localhost_1/"];
 
     private static readonly string[] Repositories = ["a", "library/a", "library/library/a", "my_5000/a", "a/b", "a-b", "a_b", "a.b"];
 
     // An address that a path cannot hold; a host that would read back as something else; a port of six digits, above 65535 or 0; a digest
     // that cannot be verified; 255 characters
     // with the host, as older runtimes count.
-    private static readonly string[] OurReasons = ["IPv6 literal", "neither a dot nor a port", "is not a registry host", "is not a port", "is not a digest", "characters long"];
+    private static readonly string[] OurReasons =
+        ["IPv6 literal", "neither a dot nor a port", "is not a registry host", "is not a port", "is not a digest", "characters long"];
 
     private static readonly string[] Targets = ["", ":latest", ":1", ":V1", ":v1", "@" + Digest, ":1@" + Digest];
 
@@ -57,9 +59,11 @@ public sealed class ReferenceProperties
             select image;
 
         Assert.All(images.GroupBy(image => (CachePath.Of(image), image.Target)), same => Assert.Single(same.Distinct()));
-        Assert.All(images.GroupBy(image => image.ToString()), same => Assert.Single(same.Select(image => (CachePath.Of(image), image.Target)).Distinct()));
+        Assert.All(images.GroupBy(image => image.ToString()),
+            same => Assert.Single(same.Select(image => (CachePath.Of(image), image.Target)).Distinct()));
         // Those that would have one object name: the first one takes it, and each of the others has one of its own.
-        Assert.All(images.Distinct().GroupBy(ObjectName.Of), same => Assert.Equal(same.Count() + 1, same.Select(ObjectName.Distinct).Append(same.Key).Distinct().Count()));
+        Assert.All(images.Distinct().GroupBy(ObjectName.Of),
+            same => Assert.Equal(same.Count() + 1, same.Select(ObjectName.Distinct).Append(same.Key).Distinct().Count()));
     }
 
     [Property]

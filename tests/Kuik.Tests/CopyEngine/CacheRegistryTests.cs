@@ -229,7 +229,8 @@ public sealed class CacheRegistryTests : IDisposable
         request => request.Authorization == Right ? Misbehave.Answer(status, headers) : Challenge;
 
     private static async Task Refused(CacheRegistry cache) => Assert.Equal(
-        HttpStatusCode.Unauthorized, (await Assert.ThrowsAsync<CopyException>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop))).Status);
+        HttpStatusCode.Unauthorized,
+        (await Assert.ThrowsAsync<CopyException>(() => cache.HasBlob("a/b", Digest.Sha256(Bytes), Stop))).Status);
 
     private static CopyEngineOptions Settings(string endpoint, string? passwordFile = null) => CopyEngineOptions.From(
         new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>

@@ -14,7 +14,8 @@ public class CopyEngineOptionsTests
 
         Assert.Equal(new Uri("http://localhost:5000"), settings.CacheEndpoint);
         Assert.Equal(["linux/amd64"], settings.Platforms.Select(platform => platform.ToString()));
-        Assert.Equal((4, 8, 20L << 30, false), (settings.MaxConcurrentBlobs, settings.MaxConcurrentPerHost, settings.SpoolLimitInBytes, settings.AcceptsSparseIndexes));
+        Assert.Equal((4, 8, 20L << 30, false),
+            (settings.MaxConcurrentBlobs, settings.MaxConcurrentPerHost, settings.SpoolLimitInBytes, settings.AcceptsSparseIndexes));
         Assert.False(settings.Referrers);
         Assert.Empty(settings.Peers);
         Assert.Null(settings.CacheCredential);
@@ -36,7 +37,8 @@ public class CopyEngineOptionsTests
     [InlineData("64kB", 64_000)]
     [InlineData(" 20Gi ", 20L << 30)]
     [InlineData("8388607Ti", 8388607L << 40)]
-    public void A_size_may_have_a_unit(string text, long bytes) => Assert.Equal(bytes, Read(("Kuik:Fetch:SpoolLimit", text)).SpoolLimitInBytes);
+    public void A_size_may_have_a_unit(string text, long bytes) =>
+        Assert.Equal(bytes, Read(("Kuik:Fetch:SpoolLimit", text)).SpoolLimitInBytes);
 
     [Theory]
     [InlineData("linux/amd64,amd64", "linux/amd64")]

@@ -17,7 +17,8 @@ public sealed class ManifestReadLimiterTests : IAsyncDisposable
     private readonly TaskCompletionSource slow = new();
     private int reading;
 
-    public ManifestReadLimiterTests() => limiter = new ManifestReadLimiter(time, new EngineMetrics(services.GetRequiredService<IMeterFactory>(), time));
+    public ManifestReadLimiterTests() =>
+        limiter = new ManifestReadLimiter(time, new EngineMetrics(services.GetRequiredService<IMeterFactory>(), time));
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 

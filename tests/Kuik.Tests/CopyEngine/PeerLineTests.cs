@@ -11,14 +11,16 @@ public class PeerLineTests
     public void A_failure_crosses_between_replicas_whole()
     {
         var failure = new CopyException(
-            CopyException.RateLimited, "GET https://registry.example/v2/…: 429 Too Many Requests\nwith a second line", true, TimeSpan.FromSeconds(90), HttpStatusCode.TooManyRequests);
+            CopyException.RateLimited, "GET https://registry.example/v2/…: 429 Too Many Requests\nwith a second line", true,
+            TimeSpan.FromSeconds(90), HttpStatusCode.TooManyRequests);
 
         var line = PeerLine.From(failure).Write();
         var read = Assert.Throws<CopyException>(() => PeerLine.Parse(line));
 
         Assert.DoesNotContain('\n', line);
         Assert.Equal(
-            (failure.Kind, failure.Message, failure.RetryHelps, failure.RetryAfter, failure.Status), (read.Kind, read.Message, read.RetryHelps, read.RetryAfter, read.Status));
+            (failure.Kind, failure.Message, failure.RetryHelps, failure.RetryAfter, failure.Status),
+            (read.Kind, read.Message, read.RetryHelps, read.RetryAfter, read.Status));
     }
 
     [Fact]
@@ -47,7 +49,8 @@ public class PeerLineTests
     public void A_pause_that_is_none_is_left_out(string seconds)
     {
         var read = Assert.Throws<CopyException>(() => PeerLine.Parse(
-            """{"failed":{"kind":"rate-limited","message":"429","retryHelps":true,"retryAfterSeconds":SECONDS}}""".Replace("SECONDS", seconds, StringComparison.Ordinal)));
+            """{"failed":{"kind":"rate-limited","message":"429","retryHelps":true,"retryAfterSeconds":SECONDS}}""".Replace("SECONDS",
+                seconds, StringComparison.Ordinal)));
 
         Assert.Null(read.RetryAfter);
     }

@@ -103,7 +103,8 @@ public sealed class PerHostLimiterTests
         Assert.False(waiting[1].IsCompleted);
     }
 
-    private static List<Task<IDisposable>> Enter(PerHostLimiter turns, string host, int times) => [.. Enumerable.Range(0, times).Select(_ => turns.Enter(host, Stop))];
+    private static List<Task<IDisposable>> Enter(PerHostLimiter turns, string host, int times) =>
+        [.. Enumerable.Range(0, times).Select(_ => turns.Enter(host, Stop))];
 
     // Those that are let in as they come; who waits first goes on a moment after it is let in.
     private static int Begun(IEnumerable<Task<IDisposable>> turns) => turns.Count(turn => turn.IsCompletedSuccessfully);

@@ -40,8 +40,11 @@ public class PlatformTests
     [InlineData("linux/arm", "linux/arm/v5 linux/arm/v6", "linux/arm/v5 linux/arm/v6")]   // not the usual one: whichever the nodes need
     [InlineData("linux/arm/v7", "linux/arm/v6", "")]
     [InlineData("windows/amd64", "windows/amd64 windows/amd64 linux/amd64", "windows/amd64 windows/amd64")]   // two versions of Windows
-    [InlineData("windows/amd64", "windows(10.0.17763.1)/amd64 windows(10.0.20348.1)/amd64", "windows(10.0.17763.1)/amd64 windows(10.0.20348.1)/amd64")]
-    [InlineData("windows(10.0.20348)/amd64", "windows(10.0.17763.1)/amd64 windows(10.0.20348.1)/amd64 windows(10.0.20348.2)/amd64 windows(10.0.203480.1)/amd64 windows/amd64", "windows(10.0.20348.1)/amd64 windows(10.0.20348.2)/amd64")]
+    [InlineData("windows/amd64", "windows(10.0.17763.1)/amd64 windows(10.0.20348.1)/amd64",
+        "windows(10.0.17763.1)/amd64 windows(10.0.20348.1)/amd64")]
+    [InlineData("windows(10.0.20348)/amd64",
+        "windows(10.0.17763.1)/amd64 windows(10.0.20348.1)/amd64 windows(10.0.20348.2)/amd64 windows(10.0.203480.1)/amd64 windows/amd64",
+        "windows(10.0.20348.1)/amd64 windows(10.0.20348.2)/amd64")]
     [InlineData("windows(10.0.20348.1)/amd64", "windows(10.0.20348.1)/amd64 windows(10.0.20348.2)/amd64", "windows(10.0.20348.1)/amd64")]
     [InlineData("windows(10.0.20348.1)/amd64", "windows(10.0.20348)/amd64", "")]
     [InlineData("linux/s390x", "linux/amd64", "")]
@@ -58,7 +61,11 @@ public class PlatformTests
     // Not normalised, as an index has it.
     private static Platform AsWritten(string text)
     {
-        var (os, architecture, variant) = text.Split('/') is [var first, var second, .. var third] ? (first, second, third.SingleOrDefault()) : throw new FormatException(text);
-        return os.Split('(', ')') is [var name, var version, ""] ? new Platform(name, architecture, variant, version) : new Platform(os, architecture, variant);
+        var (os, architecture, variant) = text.Split('/') is [var first, var second, .. var third]
+            ? (first, second, third.SingleOrDefault())
+            : throw new FormatException(text);
+        return os.Split('(', ')') is [var name, var version, ""]
+            ? new Platform(name, architecture, variant, version)
+            : new Platform(os, architecture, variant);
     }
 }

@@ -27,7 +27,8 @@ public sealed class RateLimitsTests : IDisposable
         limits.Saw429(Hub, null, TooMany(retryAfter: 60));
         time.Advance(TimeSpan.FromSeconds(59.9999));
 
-        Assert.Equal(TimeSpan.FromSeconds(1), Refused(Hub, null)!.RetryAfter);   // not a fraction of a millisecond, which a timer takes for none
+        // not a fraction of a millisecond, which a timer takes for none
+        Assert.Equal(TimeSpan.FromSeconds(1), Refused(Hub, null)!.RetryAfter);
     }
 
     [Fact]
@@ -102,9 +103,11 @@ public sealed class RateLimitsTests : IDisposable
     [Fact]
     public void What_the_host_says_is_left_is_in_the_reason_and_in_the_metrics_until_its_window_has_passed()
     {
-        limits.Saw(Call(HttpMethod.Get), Answer(HttpStatusCode.OK, ("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "76;w=21600")));
+        limits.Saw(Call(HttpMethod.Get),
+            Answer(HttpStatusCode.OK, ("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "76;w=21600")));
         var before = Shown();
-        limits.Saw(Call(HttpMethod.Get), Answer(HttpStatusCode.TooManyRequests, ("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "0;w=21600")));
+        limits.Saw(Call(HttpMethod.Get),
+            Answer(HttpStatusCode.TooManyRequests, ("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "0;w=21600")));
 
         var refusal = limits.Saw429(Hub, null, TooMany());
         var after = Shown();
@@ -120,7 +123,8 @@ public sealed class RateLimitsTests : IDisposable
     public void Of_several_credentials_the_one_with_the_least_left_is_shown_and_none_is_named()
     {
         limits.Saw(Call(HttpMethod.Get), Answer(HttpStatusCode.OK, ("RateLimit-Limit", "100"), ("RateLimit-Remaining", "3")));
-        limits.Saw(Call(HttpMethod.Get) with { Credential = Robot }, Answer(HttpStatusCode.OK, ("RateLimit-Limit", "200"), ("RateLimit-Remaining", "150")));
+        limits.Saw(Call(HttpMethod.Get) with { Credential = Robot },
+            Answer(HttpStatusCode.OK, ("RateLimit-Limit", "200"), ("RateLimit-Remaining", "150")));
 
         Assert.Equal(["kuik_origin_ratelimit_limit docker.io 100", "kuik_origin_ratelimit_remaining docker.io 3"], Shown());
     }
@@ -136,12 +140,14 @@ public sealed class RateLimitsTests : IDisposable
     [InlineData("RateLimit-Limit: 10", "X-Other: 9", null)]
     public void The_headers_of_registries_are_read_as_they_write_them(string one, string other, string? read)
     {
-        using var answer = Answer(HttpStatusCode.OK, [.. new[] { one, other }.Select(header => header.Split(": ")).Select(header => (header[0], header[1]))]);
+        using var answer = Answer(HttpStatusCode.OK,
+            [.. new[] { one, other }.Select(header => header.Split(": ")).Select(header => (header[0], header[1]))]);
 
         Assert.Equal(read, RateLimit.From(answer.Headers)?.ToString());
     }
 
-    private CopyException? Refused(string host, RegistryCredential? credential) => Record.Exception(() => limits.Pass(host, credential)) as CopyException;
+    private CopyException? Refused(string host, RegistryCredential? credential) =>
+        Record.Exception(() => limits.Pass(host, credential)) as CopyException;
 
     private List<string> Shown()
     {
@@ -161,7 +167,9 @@ public sealed class RateLimitsTests : IDisposable
     }
 
     private static RegistryException TooMany(double? retryAfter = null) =>
-        new(RegistryErrorKind.RateLimited, "GET x: 429", HttpStatusCode.TooManyRequests, retryAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+        new(RegistryErrorKind.RateLimited, "GET x: 429", HttpStatusCode.TooManyRequests, retryAfter is { } seconds
+            ? TimeSpan.FromSeconds(seconds)
+            : null);
 
     private static RegistryCall Call(HttpMethod method) => new(method, new RegistryRepository(Hub, "library/nginx"), "manifests/1");
 

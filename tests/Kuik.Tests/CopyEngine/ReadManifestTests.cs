@@ -27,7 +27,8 @@ public class ReadManifestTests
     [InlineData("application/vnd.oci.image.layer.v1.tar+gzip", """["https://example.com/layer"]""", false)]
     public void A_foreign_layer_is_one_by_type_with_addresses_of_its_own(string type, string urls, bool isForeign)
     {
-        var parts = ReadManifest.Parts(Manifest(MediaTypes.DockerManifest, $$"""{"layers":[{"mediaType":"{{type}}","digest":"{{A}}","size":10,"urls":{{urls}}}]}"""));
+        var parts = ReadManifest.Parts(
+            Manifest(MediaTypes.DockerManifest, $$"""{"layers":[{"mediaType":"{{type}}","digest":"{{A}}","size":10,"urls":{{urls}}}]}"""));
 
         Assert.Equal(isForeign, Assert.Single(parts).IsForeign);
     }
@@ -71,5 +72,6 @@ public class ReadManifestTests
         Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
     }
 
-    private static Manifest Manifest(string type, string json) => new(Encoding.UTF8.GetBytes(json), type, Digest.Sha256(Encoding.UTF8.GetBytes(json)));
+    private static Manifest Manifest(string type, string json) =>
+        new(Encoding.UTF8.GetBytes(json), type, Digest.Sha256(Encoding.UTF8.GetBytes(json)));
 }

@@ -5,7 +5,8 @@ namespace Kuik.Tests.CopyEngine;
 
 public class RendezvousRingTests
 {
-    private static readonly Replica[] Five = [.. Enumerable.Range(1, 5).Select(i => new Replica(new Uri($"http://10.0.0.{i}:8080"), $"image-fetcher-{i}"))];
+    private static readonly Replica[] Five =
+        [.. Enumerable.Range(1, 5).Select(i => new Replica(new Uri($"http://10.0.0.{i}:8080"), $"image-fetcher-{i}"))];
     private static readonly string[] Digests = [.. Enumerable.Range(0, 1000).Select(i => $"sha256:{i:x64}")];
 
     [Fact]
@@ -30,7 +31,8 @@ public class RendezvousRingTests
         Replica[] restarted = [.. Five[..4], Five[4] with { Address = new Uri("http://10.0.0.99:8080") }];
 
         Assert.All(Digests, digest => Assert.Equal(
-            RendezvousRing.Rank(digest, Five).Select(replica => replica.Name), RendezvousRing.Rank(digest, restarted).Select(replica => replica.Name)));
+            RendezvousRing.Rank(digest, Five).Select(replica => replica.Name),
+            RendezvousRing.Rank(digest, restarted).Select(replica => replica.Name)));
     }
 
     [Fact]
@@ -45,7 +47,8 @@ public class RendezvousRingTests
     [Fact]
     public void Blobs_are_spread_over_all()
     {
-        var owned = Digests.GroupBy(digest => RendezvousRing.Rank(digest, Five)[0]).ToDictionary(group => group.Key, group => group.Count());
+        var owned = Digests.GroupBy(digest => RendezvousRing.Rank(digest, Five)[0])
+            .ToDictionary(group => group.Key, group => group.Count());
 
         Assert.Equal(5, owned.Count);
         Assert.All(owned.Values, count => Assert.InRange(count, 120, 280));   // 200 each, give or take five standard deviations and more

@@ -31,9 +31,11 @@ public sealed class SecondPullTests : IAsyncLifetime
     {
         origin = await ScriptedOrigin.Start();
         client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], time);
-        originClient = new OriginClient(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([Robot]), new RateLimits(time, services.GetRequiredService<IMeterFactory>()));
+        originClient = new OriginClient(client, (_, _) => Task.FromResult<IReadOnlyList<RegistryCredential>>([Robot]),
+            new RateLimits(time, services.GetRequiredService<IMeterFactory>()));
         var settings = new CopyEngineOptions { CacheEndpoint = new Uri("http://127.0.0.1:1/"), Platforms = [], SpoolPath = "" };
-        var owners = new RendezvousRing(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time, NullLogger<RendezvousRing>.Instance);
+        var owners = new RendezvousRing(new ReplicaList(settings, peers, time, NullLogger<ReplicaList>.Instance), time,
+            NullLogger<RendezvousRing>.Instance);
         manifestFetcher = new ManifestFetcher(originClient, owners, new OwnerClient(peers, owners, time), time, Stop);
     }
 
@@ -68,7 +70,9 @@ public sealed class SecondPullTests : IAsyncLifetime
     public async Task Needs_no_GET_where_HEAD_says_that_nothing_has_changed_to_the_credential_that_was_let_in()
     {
         var name = ImageReference.Parse(origin.Add("team/web", "1", image));
-        origin.Script = request => request.Authorization == Password ? null : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
+        origin.Script = request => request.Authorization == Password
+            ? null
+            : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""));
 
         await manifestFetcher.FromOrigin(name, Stop);
         time.Advance(TimeSpan.FromSeconds(6));
@@ -81,6 +85,8 @@ public sealed class SecondPullTests : IAsyncLifetime
     public async Task Of_a_tag_that_is_not_there_is_not_there_although_HEAD_says_nothing()
     {
         Assert.Null(await originClient.FindManifest(ImageReference.Parse($"{origin.Host}/team/web:missing"), Stop));
-        Assert.Equal(CopyException.Gone, (await Assert.ThrowsAsync<CopyException>(() => manifestFetcher.FromOrigin(ImageReference.Parse($"{origin.Host}/team/web:missing"), Stop))).Kind);
+        Assert.Equal(CopyException.Gone,
+            (await Assert.ThrowsAsync<CopyException>(() =>
+                manifestFetcher.FromOrigin(ImageReference.Parse($"{origin.Host}/team/web:missing"), Stop))).Kind);
     }
 }

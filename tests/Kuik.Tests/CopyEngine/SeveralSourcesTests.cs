@@ -18,7 +18,8 @@ public sealed class SeveralSourcesTests : IDisposable
     private readonly Spool spool;
 
     public SeveralSourcesTests() =>
-        spool = new Spool(folder, 10 << 20, largestBlob: 1 << 30, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
+        spool = new Spool(folder, 10 << 20, largestBlob: 1 << 30, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time,
+            Stop);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -79,7 +80,8 @@ public sealed class SeveralSourcesTests : IDisposable
             await gate.Task;
             return how switch
             {
-                "breaks off" => Body(blob[..200_000], from, then: () => throw new RegistryException(RegistryErrorKind.Broken, "it broke off")),
+                "breaks off" => Body(blob[..200_000], from,
+                    then: () => throw new RegistryException(RegistryErrorKind.Broken, "it broke off")),
                 "stalls" => Body(blob[..200_000], from, then: () => Task.Delay(Timeout.InfiniteTimeSpan, Stop)),
                 _ => Body(wrong, from, then: () => Task.CompletedTask),
             };
@@ -172,7 +174,9 @@ public sealed class SeveralSourcesTests : IDisposable
     [Fact]
     public async Task A_source_below_the_least_rate_fails_as_unreachable()
     {
-        using var reader = spool.Join(Source("first.test/a", from => Task.FromResult(Body(blob[..1000], from, then: () => Task.Delay(Timeout.InfiniteTimeSpan, Stop)))));
+        using var reader = spool.Join(
+            Source("first.test/a",
+                from => Task.FromResult(Body(blob[..1000], from, then: () => Task.Delay(Timeout.InfiniteTimeSpan, Stop)))));
         var reading = Read(reader);
 
         await Eventually.True(() => After(TimeSpan.FromSeconds(30), reading), "it has failed");
@@ -220,7 +224,8 @@ public sealed class SeveralSourcesTests : IDisposable
         Assert.Equal(blob, await Read(reader));
     }
 
-    private BlobSource Source(string repository, Func<long, Task<BlobBody>> open) => new(repository, Wanted, blob.Length, async (from, ct) => await open(from).WaitAsync(ct));
+    private BlobSource Source(string repository, Func<long, Task<BlobBody>> open) =>
+        new(repository, Wanted, blob.Length, async (from, ct) => await open(from).WaitAsync(ct));
 
     private bool After(TimeSpan step, Task reading)
     {
@@ -228,12 +233,15 @@ public sealed class SeveralSourcesTests : IDisposable
         return reading.IsCompleted;
     }
 
-    private static CopyException Refusal(string host) => new(CopyException.Refused, $"401 of {host}", retryHelps: false, status: HttpStatusCode.Unauthorized);
+    private static CopyException Refusal(string host) =>
+        new(CopyException.Refused, $"401 of {host}", retryHelps: false, status: HttpStatusCode.Unauthorized);
 
     private BlobBody Whole(byte[] bytes, long from) => Body(bytes, from, then: () => Task.CompletedTask);
 
     private BlobBody Body(byte[] bytes, long from, Func<Task> then) => new(
-        new ThenStream(bytes.AsMemory((int)from), then), blob.Length - from, from == 0 ? null : new ContentRangeHeaderValue(from, blob.Length - 1, blob.Length));
+        new ThenStream(bytes.AsMemory((int)from), then), blob.Length - from, from == 0
+            ? null
+            : new ContentRangeHeaderValue(from, blob.Length - 1, blob.Length));
 
     private static async Task<byte[]> Read(SpoolReader reader)
     {

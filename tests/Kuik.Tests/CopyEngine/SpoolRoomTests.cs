@@ -53,7 +53,8 @@ public sealed class SpoolRoomTests : IDisposable
         {
             var bytes = RandomNumberGenerator.GetBytes(1_300_000);
             using var reader = spool.Join(new BlobSource(
-                $"good.test/{i}", Digest.Sha256(bytes), null, (_, _) => Task.FromResult(new BlobBody(new MemoryStream(bytes), null, null))));
+                $"good.test/{i}", Digest.Sha256(bytes), null, (_, _) =>
+                    Task.FromResult(new BlobBody(new MemoryStream(bytes), null, null))));
             Assert.Equal(bytes, await Read(reader));
             spool.Stored(Digest.Sha256(bytes));
         }));
@@ -67,7 +68,8 @@ public sealed class SpoolRoomTests : IDisposable
         using var spool = NewSpool();
         var bytes = RandomNumberGenerator.GetBytes(10_000_000);
         var source = isLengthKnown ? Known("good.test/a", bytes)
-            : new BlobSource("good.test/a", Digest.Sha256(bytes), null, (_, _) => Task.FromResult(new BlobBody(new MemoryStream(bytes), null, null)));
+            : new BlobSource("good.test/a", Digest.Sha256(bytes), null,
+                (_, _) => Task.FromResult(new BlobBody(new MemoryStream(bytes), null, null)));
         var readers = Enumerable.Range(0, 3).Select(_ => spool.Join(source)).ToList();
 
         var read = await Task.WhenAll(readers.Select((reader, i) => Read(reader, 1000 * (i + 7))));
@@ -91,7 +93,8 @@ public sealed class SpoolRoomTests : IDisposable
         using var late = spool.Find(Digest.Sha256(bytes))!;
 
         Assert.InRange(late.Start, 1, 9_000_000);
-        Assert.Equal(CopyException.Cache, (await Assert.ThrowsAsync<CopyException>(async () => await late.Read(new byte[10], 0, Stop))).Kind);
+        Assert.Equal(CopyException.Cache,
+            (await Assert.ThrowsAsync<CopyException>(async () => await late.Read(new byte[10], 0, Stop))).Kind);
         Assert.True(await late.Read(new byte[10], 8_999_000, Stop) > 0);
     }
 
@@ -131,7 +134,8 @@ public sealed class SpoolRoomTests : IDisposable
     {
         await using var disk = await SmallDisk.Mount(folder, megabytes: 1);
         using var spool = new Spool(
-            Path.Combine(disk.Folder, "spool"), 20L << 30, 1L << 40, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
+            Path.Combine(disk.Folder, "spool"), 20L << 30, 1L << 40, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time),
+            time, Stop);
 
         for (var i = 0; i < 4; i++)   // complete, and not stored in the cache: each stays
         {
@@ -145,10 +149,12 @@ public sealed class SpoolRoomTests : IDisposable
         Assert.Equal(large, await Read(last));
     }
 
-    private Spool NewSpool(long largestBlob = 1L << 40) => new(folder, Limit, largestBlob, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
+    private Spool NewSpool(long largestBlob = 1L << 40) =>
+        new(folder, Limit, largestBlob, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
 
     private static BlobSource Known(string repository, byte[] bytes) => new(
-        repository, Digest.Sha256(bytes), bytes.Length, (_, _) => Task.FromResult(new BlobBody(new MemoryStream(bytes), bytes.Length, null)));
+        repository, Digest.Sha256(bytes), bytes.Length, (_, _) =>
+            Task.FromResult(new BlobBody(new MemoryStream(bytes), bytes.Length, null)));
 
     private static BlobSource Endless(string repository) => new(
         repository, "sha256:" + new string('a', 64), null, (_, _) => Task.FromResult(new BlobBody(new EndlessStream(), null, null)));

@@ -143,7 +143,8 @@ public sealed class SpoolTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    private Spool NewSpool(long limit) => new(folder, limit, largestBlob: 1 << 30, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
+    private Spool NewSpool(long limit) =>
+        new(folder, limit, largestBlob: 1 << 30, new EngineMetrics(new TestMeters(), time), new WorkWatchdog(time), time, Stop);
 
     private static async Task<byte[]> Read(SpoolReader reader, int from, int chunk)
     {
@@ -210,7 +211,8 @@ public sealed class SpoolTests : IDisposable
         {
             opened.Add(from);
             if (from > 0 && how.Contains("416", StringComparison.Ordinal))
-                throw new CopyException(CopyException.Broken, "416", retryHelps: false, status: HttpStatusCode.RequestedRangeNotSatisfiable);
+                throw new CopyException(CopyException.Broken, "416", retryHelps: false,
+                    status: HttpStatusCode.RequestedRangeNotSatisfiable);
             return Task.FromResult(Part(0, opened.Count == 1 ? 20_000 : blob.Length));
         }));
 
@@ -224,7 +226,9 @@ public sealed class SpoolTests : IDisposable
     {
         var large = RandomNumberGenerator.GetBytes(6 * between + 1000);
         using var spool = NewSpool(100 << 20);
-        using var reader = spool.Join(new BlobSource("origin.test/team/web", Digest.Sha256(large), large.Length, (from, _) => Task.FromResult(Part(large, from, (int)Math.Min(from + between, large.Length)))));
+        using var reader = spool.Join(
+            new BlobSource("origin.test/team/web", Digest.Sha256(large), large.Length,
+                (from, _) => Task.FromResult(Part(large, from, (int)Math.Min(from + between, large.Length)))));
 
         var read = Read(reader, from: 0, chunk: 100_000);
 

@@ -21,5 +21,6 @@ public sealed class TagListTests
     [InlineData("""{"tags":[1]}""")]
     [InlineData("""{"tags":["\ud800"]}""")]
     public void A_body_that_is_no_list_of_tags_is_an_error_of_the_registry(string body) =>
-        Assert.Equal(RegistryErrorKind.Broken, Assert.Throws<RegistryException>(() => TagList.Parse("a", Encoding.UTF8.GetBytes(body))).Kind);
+        Assert.Equal(RegistryErrorKind.Broken,
+            Assert.Throws<RegistryException>(() => TagList.Parse("a", Encoding.UTF8.GetBytes(body))).Kind);
 }

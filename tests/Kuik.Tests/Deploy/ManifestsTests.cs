@@ -114,7 +114,8 @@ public sealed class ManifestsTests
     // Those that AccessRightsTests of Kuik.IntegrationTests compares with the calls that are made.
     private static IReadOnlyList<string> Rights(ManifestSet set) =>
     [
-        .. set.Manifests.Where(manifest => manifest.Kind.Contains("Role", StringComparison.Ordinal)).Select(manifest => manifest.Yaml).Order(),
+        .. set.Manifests.Where(manifest => manifest.Kind.Contains("Role", StringComparison.Ordinal)).Select(manifest => manifest.Yaml)
+        .Order(),
     ];
 
     internal static IReadOnlyList<string> Problems(ManifestSet set) =>

@@ -12,12 +12,15 @@ namespace Kuik.Tests.Docs;
 public sealed partial class EventsPageTests
 {
     private static readonly Type[] Services =
-        [typeof(Kuik.Expiry.NoteUnused), typeof(Kuik.ImageFetcher.FetchImage), typeof(Kuik.PodWatcher.ImageExpiryService), typeof(Kuik.Webhook.RewritePod), typeof(Kuik.NodeProxy.RegistryRequestHandler)];
+        [typeof(Kuik.Expiry.NoteUnused), typeof(Kuik.ImageFetcher.FetchImage), typeof(Kuik.PodWatcher.ImageExpiryService),
+            typeof(Kuik.Webhook.RewritePod), typeof(Kuik.NodeProxy.RegistryRequestHandler)];
 
     private static readonly IReadOnlyList<Row> Rows =
     [
-        .. File.ReadLines(Path.Combine(Checkout.Root, "docs", "events.md")).Select(line => RowOfAnEvent().Match(line)).Where(match => match.Success)
-            .Select(match => new Row(match.Groups[1].Value, match.Groups[2].Value, match.Groups[3].Value, match.Groups[4].Value, match.Groups[5].Value)),
+        .. File.ReadLines(Path.Combine(Checkout.Root, "docs", "events.md")).Select(line => RowOfAnEvent().Match(line))
+        .Where(match => match.Success)
+            .Select(match => new Row(match.Groups[1].Value, match.Groups[2].Value, match.Groups[3].Value, match.Groups[4].Value,
+                match.Groups[5].Value)),
     ];
 
     public static TheoryData<string> Events => [.. EventRecords().Select(record => record.Name)];
@@ -28,8 +31,11 @@ public sealed partial class EventsPageTests
         var (events, rows) = (EventRecords().Select(record => record.Name).ToList(), Rows.Select(row => row.Event).ToList());
 
         Assert.True(!events.Except(rows).Any(), $"docs/events.md has no row for {string.Join(", ", events.Except(rows))}");
-        Assert.True(!rows.Except(events).Any(), $"docs/events.md has rows for what is no event in shared/Contracts: {string.Join(", ", rows.Except(events))}");
-        Assert.True(rows.Count == rows.Distinct().Count(), $"docs/events.md has more than one row for {string.Join(", ", rows.GroupBy(row => row).Where(row => row.Count() > 1).Select(row => row.Key))}");
+        Assert.True(!rows.Except(events).Any(),
+            $"docs/events.md has rows for what is no event in shared/Contracts: {string.Join(", ", rows.Except(events))}");
+        Assert.True(rows.Count == rows.Distinct().Count(),
+            $"docs/events.md has more than one row for "
+                + $"{string.Join(", ", rows.GroupBy(row => row).Where(row => row.Count() > 1).Select(row => row.Key))}");
     }
 
     [Fact]
@@ -45,6 +51,7 @@ public sealed partial class EventsPageTests
         var summary = Summary(record);
 
         var stream = record.GetProperty("Image") is not null ? "image/{reference}"
+            : record.GetProperty("Repository") is not null ? "repository/{name}"
             : record.GetProperty("WorkloadUid") is not null ? "workload/{uid}" : "pod/{uid}";
 
         Assert.Equal(stream, row.Stream);
@@ -58,7 +65,8 @@ public sealed partial class EventsPageTests
         var consumers =
             from service in Services
             from type in service.Assembly.GetTypes()
-            where type.GetInterfaces().Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IConsumer<>) && i.GenericTypeArguments[0].Name == name)
+            where type.GetInterfaces()
+                .Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IConsumer<>) && i.GenericTypeArguments[0].Name == name)
             select $"{Folder(service)} (`{type.Name}`)";
 
         Assert.Equal(consumers.DefaultIfEmpty("–").Order(), Rows.Single(row => row.Event == name).ConsumedBy.Split(", ").Order());
@@ -71,13 +79,15 @@ public sealed partial class EventsPageTests
     private static string Summary(Type record)
     {
         var documentation = XDocument.Load(Path.Combine(AppContext.BaseDirectory, "Kuik.Contracts.xml"), LoadOptions.PreserveWhitespace);
-        var summary = documentation.Descendants("member").Single(member => (string?)member.Attribute("name") == "T:" + record.FullName).Element("summary")!;
+        var summary = documentation.Descendants("member").Single(member => (string?)member.Attribute("name") == "T:" + record.FullName)
+            .Element("summary")!;
         foreach (var code in summary.Elements("c").ToList())
             code.ReplaceWith($"`{code.Value}`");
         return Whitespace().Replace(summary.Value, " ").Trim();
     }
 
-    private static string Folder(Type service) => KebabCase().Replace(service.Assembly.GetName().Name!["Kuik.".Length..], "-").ToLowerInvariant();
+    private static string Folder(Type service) =>
+        KebabCase().Replace(service.Assembly.GetName().Name!["Kuik.".Length..], "-").ToLowerInvariant();
 
     [GeneratedRegex(@"\A\| `(\w+)` \| `([^`]+)` \| ([a-z-]+) \| ([^|]+) \| ([^|]+) \|\z")]
     private static partial Regex RowOfAnEvent();

@@ -13,7 +13,8 @@ public sealed partial class GlossaryTests
     public void Every_type_that_the_glossary_names_exists()
     {
         var source = SourceText.Of("services", "shared");
-        var named = Lines.Where(line => line.StartsWith('|')).SelectMany(line => TypeName().Matches(line)).Select(match => match.Groups[1].Value).ToList();
+        var named = Lines.Where(line => line.StartsWith('|')).SelectMany(line => TypeName().Matches(line))
+            .Select(match => match.Groups[1].Value).ToList();
 
         Assert.True(named.Count > 40, $"{named.Count} names");
         Assert.DoesNotContain(named, name => !Regex.IsMatch(source, $@"\b(class|record|struct|interface|enum) {name}\b"));

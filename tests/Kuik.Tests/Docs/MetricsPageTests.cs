@@ -19,7 +19,8 @@ public sealed partial class MetricsPageTests
     [Fact]
     public void Every_row_gives_the_kind_of_its_instrument()
     {
-        var kinds = Instrument().Matches(Source).ToDictionary(match => NameOf(match.Groups[2].Value), match => KindOf(match.Groups[1].Value));
+        var kinds = Instrument().Matches(Source)
+            .ToDictionary(match => NameOf(match.Groups[2].Value), match => KindOf(match.Groups[1].Value));
 
         Assert.DoesNotContain(Rows(), row => kinds[row.Name] != row.Kind);
     }

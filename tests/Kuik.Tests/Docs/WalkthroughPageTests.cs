@@ -20,7 +20,8 @@ public sealed partial class WalkthroughPageTests
     {
         string[] services = ["webhook", "pod-watcher", "image-fetcher", "node-proxy", "expiry"];
 
-        Assert.DoesNotContain(services, service => !Hops.Any(hop => hop.Data.Item1.StartsWith($"services/{service}/", StringComparison.Ordinal)));
+        Assert.DoesNotContain(services,
+            service => !Hops.Any(hop => hop.Data.Item1.StartsWith($"services/{service}/", StringComparison.Ordinal)));
     }
 
     [GeneratedRegex(@"\| ([\w/.-]+\.cs) \| (\w+) \|$", RegexOptions.Multiline)]

@@ -11,7 +11,8 @@ public class ConnectionStringTests
     [Fact]
     public void What_the_event_log_relies_on_is_added_where_the_user_has_not_decided()
     {
-        var postgres = new NpgsqlConnectionStringBuilder(ReadPostgres("Host=db;Database=kuik;Username=kuik;Options=-c client_connection_check_interval=500"));
+        var postgres = new NpgsqlConnectionStringBuilder(
+            ReadPostgres("Host=db;Database=kuik;Username=kuik;Options=-c client_connection_check_interval=500"));
 
         Assert.Equal(100, postgres.MaxAutoPrepare);
         Assert.Contains("client_connection_check_interval=500", postgres.Options, StringComparison.Ordinal);

@@ -15,8 +15,10 @@ public class EventLogFaultTests
     [InlineData("57014", "canceling statement due to statement timeout", "canceling statement due to statement timeout")]
     [InlineData("57P01", "terminating connection", "terminating connection")]
     [InlineData("57P03", "the database system is starting up", "the database system is starting up (starting up or shutting down)")]
-    [InlineData("55000", "database \"kuik\" is not currently accepting connections", "database \"kuik\" is not currently accepting connections")]
-    [InlineData("25P02", "current transaction is aborted", "current transaction is aborted (an earlier statement of this transaction failed)")]
+    [InlineData("55000", "database \"kuik\" is not currently accepting connections",
+        "database \"kuik\" is not currently accepting connections")]
+    [InlineData("25P02", "current transaction is aborted",
+        "current transaction is aborted (an earlier statement of this transaction failed)")]
     [InlineData("42501", "permission denied for table mt_events", "permission denied for table mt_events")]
     [InlineData("XX000", "what no list holds", "what no list holds")]
     public void An_error_of_Postgres_is_a_reason_to_wait_and_is_named(string state, string message, string reason)

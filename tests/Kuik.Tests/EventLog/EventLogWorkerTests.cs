@@ -73,7 +73,8 @@ public sealed class EventLogWorkerTests : IDisposable
         await Assert.ThrowsAsync<InvalidCastException>(() => worker.RunPassOrBackOff(Any));
     }
 
-    private sealed class Sweep(EventLogWorkerTests test) : EventLogWorker("sweep", TimeSpan.FromMinutes(1), test._ready, test._availability, test._time)
+    private sealed class Sweep(EventLogWorkerTests test)
+        : EventLogWorker("sweep", TimeSpan.FromMinutes(1), test._ready, test._availability, test._time)
     {
         protected override Task RunPass(CancellationToken ct) => test._fault is { } fault ? Task.FromException(fault) : Task.CompletedTask;
     }

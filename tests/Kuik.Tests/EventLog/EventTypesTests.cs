@@ -11,7 +11,8 @@ public class EventTypesTests
     {
         // An event is a record whose last parameter is the moment it happened at; ExpiresAt of ImageUnused is a moment too.
         var events = typeof(StreamName).Assembly.GetExportedTypes()
-            .Where(type => type.GetConstructors().FirstOrDefault(c => c.GetParameters().Length > 1)?.GetParameters()[^1].ParameterType == typeof(DateTimeOffset));
+            .Where(type => type.GetConstructors().FirstOrDefault(c => c.GetParameters().Length > 1)?.GetParameters()[^1]
+            .ParameterType == typeof(DateTimeOffset));
 
         Assert.Equal(events.Select(type => type.Name).Order(), EventTypes.All.Select(type => type.Name).Order());
     }

@@ -13,14 +13,18 @@ using EvictImage = Kuik.ImageFetcher.EvictImage;
 
 namespace Kuik.Tests.EventLog;
 
-/// <summary>The names that Postgres and RabbitMQ keep. A class may be renamed or moved, these may not: versions of Kuik run side by side and share them.</summary>
+/// <summary>The names that Postgres and RabbitMQ keep. A class may be renamed or moved, these may not: versions of Kuik run side by side
+/// and share them.</summary>
 public class PersistedNamesTests
 {
     private static readonly string[] Events =
     [
         "PodObserved", "PodGone", "WorkloadObserved", "WorkloadGone",
-        "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased", "ImageExpirySet", "ImageExpiryRemoved",
-        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageAdopted", "ImageFetchFailed", "ImageLost", "ImageUnused", "ImageUsedAgain", "ExpiryProposed", "ImageForgotten",
+        "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased",
+        "ImageExpirySet", "ImageExpiryRemoved",
+        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageAdopted", "ImageFetchFailed", "ImageLost",
+        "RefreshRequested", "OriginChecked", "TagMoved", "RepositoryConfigured", "ImageUnused", "ImageUsedAgain", "ExpiryProposed",
+        "ImageForgotten",
         "ImageExpired", "EvictionDue", "ImageEvictionStarted", "ImageEvicted",
     ];
 
@@ -30,10 +34,12 @@ public class PersistedNamesTests
         var formatter = new KebabCaseEndpointNameFormatter("renamed", includeNamespace: false);
         IConsumerDefinition[] consumers =
         [
-            new FetchImageDefinition(FetcherOptions.From(new ConfigurationBuilder().Build())), new EvictImageDefinition(), new NoteUnusedDefinition(),
+            new FetchImageDefinition(FetcherOptions.From(new ConfigurationBuilder().Build())), new EvictImageDefinition(),
+            new NoteUnusedDefinition(),
         ];
 
-        Assert.Equal(["kuik-fetch-image", "kuik-evict-image", "kuik-note-unused"], consumers.Select(consumer => consumer.GetEndpointName(formatter)));
+        Assert.Equal(["kuik-fetch-image", "kuik-evict-image", "kuik-note-unused"],
+            consumers.Select(consumer => consumer.GetEndpointName(formatter)));
         Assert.Equal([typeof(FetchImage), typeof(EvictImage), typeof(NoteUnused)], consumers.Select(consumer => consumer.ConsumerType));
     }
 
@@ -47,10 +53,12 @@ public class PersistedNamesTests
         await using var services = Services();
         var store = (DocumentStore)services.GetRequiredService<IDocumentStore>();
 
-        var tables = Regex.Matches(store.Storage.ToDatabaseScript(), @"CREATE TABLE IF NOT EXISTS kuik\.(mt_doc_\w+)", RegexOptions.IgnoreCase)
+        var tables = Regex.Matches(store.Storage.ToDatabaseScript(), @"CREATE TABLE IF NOT EXISTS kuik\.(mt_doc_\w+)",
+            RegexOptions.IgnoreCase)
             .Select(match => match.Groups[1].Value);
 
-        Assert.Equal(["mt_doc_clusteridentity", "mt_doc_deadletterevent", "mt_doc_image_view_3", "mt_doc_takenname"], tables.Order(StringComparer.Ordinal));
+        Assert.Equal(["mt_doc_clusteridentity", "mt_doc_deadletterevent", "mt_doc_image_view_3", "mt_doc_takenname"],
+            tables.Order(StringComparer.Ordinal));
     }
 
     [Fact]

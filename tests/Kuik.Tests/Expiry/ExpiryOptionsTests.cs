@@ -11,7 +11,8 @@ public class ExpiryOptionsTests
     [Fact]
     public void Without_settings_an_image_is_kept_for_30_days()
     {
-        Assert.Equal((new SchedulingOptions(TimeSpan.FromDays(30), TimeSpan.FromMinutes(10)), new ExpiryOptions(TimeSpan.FromSeconds(30))), Read());
+        Assert.Equal((new SchedulingOptions(TimeSpan.FromDays(30), TimeSpan.FromMinutes(10)), new ExpiryOptions(TimeSpan.FromSeconds(30))),
+            Read());
     }
 
     [Fact]
@@ -43,7 +44,8 @@ public class ExpiryOptionsTests
 
     private static (SchedulingOptions Scheduling, ExpiryOptions Sweep) Read(params (string Key, string Value)[] settings)
     {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, s => (string?)s.Value)).Build();
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, s => (string?)s.Value))
+            .Build();
         return (SchedulingOptions.From(configuration), ExpiryOptions.From(configuration));
     }
 }

@@ -16,9 +16,11 @@ internal static class Given
     public static ImageFetchStarted Started(DateTimeOffset at) => new(Nginx, "fetcher-0", at.AddMinutes(2), at);
 
     public static ImageCached Cached(DateTimeOffset at) =>
-        new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.manifest.v1+json", [], [], 10, 10, 0, TimeSpan.FromSeconds(1), at);
+        new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.manifest.v1+json", [], [], 10, 10, 0,
+            TimeSpan.FromSeconds(1), at);
 
-    public static ImageFetchFailed Failed(DateTimeOffset at, DateTimeOffset retryAt) => new(Nginx, "unreachable", "the origin does not answer", true, retryAt, at);
+    public static ImageFetchFailed Failed(DateTimeOffset at, DateTimeOffset retryAt) =>
+        new(Nginx, "unreachable", "the origin does not answer", true, retryAt, at);
 
     public static ImageUnused Unused(DateTimeOffset since) => new(Nginx, since, since + Delay);
 

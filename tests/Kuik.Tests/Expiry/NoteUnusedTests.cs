@@ -87,7 +87,8 @@ public class NoteUnusedTests
     [Fact]
     public void Out_of_order_A_copy_that_ends_after_the_eviction_changes_nothing()
     {
-        var image = History([.. RequestedAndCached, Unused(Noon), new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon), Cached(Noon.AddMinutes(1))]);
+        var image = History([.. RequestedAndCached, Unused(Noon), new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon),
+            Cached(Noon.AddMinutes(1))]);
 
         Assert.Equal(ImagePhase.Gone, image.Phase);
         Assert.Null(NoteUnused.Decide(image, isUsed: false, Delay, Noon.AddMinutes(2)));

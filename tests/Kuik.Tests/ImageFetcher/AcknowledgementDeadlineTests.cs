@@ -14,7 +14,8 @@ public sealed class AcknowledgementDeadlineTests
     private readonly ApplicationLifetime lifetime = new(NullLogger<ApplicationLifetime>.Instance);
     private readonly AcknowledgementDeadline announcements;
 
-    public AcknowledgementDeadlineTests() => announcements = new AcknowledgementDeadline(Settings, lifetime, time, NullLogger<AcknowledgementDeadline>.Instance);
+    public AcknowledgementDeadlineTests() =>
+        announcements = new AcknowledgementDeadline(Settings, lifetime, time, NullLogger<AcknowledgementDeadline>.Instance);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -34,7 +35,8 @@ public sealed class AcknowledgementDeadlineTests
     [Fact]
     public async Task Work_that_fails_fails_its_message()
     {
-        await Assert.ThrowsAsync<InvalidOperationException>(() => announcements.Process("image", _ => Task.FromException(new InvalidOperationException()), Stop));
+        await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            announcements.Process("image", _ => Task.FromException(new InvalidOperationException()), Stop));
     }
 
     [Fact]
@@ -54,7 +56,8 @@ public sealed class AcknowledgementDeadlineTests
     public async Task Messages_beyond_the_few_that_are_held_are_acknowledged_at_once_and_their_work_begins()
     {
         var (work, begun) = (new TaskCompletionSource(), 0);
-        var held = Enumerable.Range(0, AcknowledgementDeadline.MostHeld(Settings)).Select(_ => announcements.Process("image", _ => work.Task, Stop)).ToList();
+        var held = Enumerable.Range(0, AcknowledgementDeadline.MostHeld(Settings))
+            .Select(_ => announcements.Process("image", _ => work.Task, Stop)).ToList();
 
         await announcements.Process("image", _ => { begun++; return work.Task; }, Stop);
         Assert.All(held, message => Assert.False(message.IsCompleted));
@@ -75,7 +78,8 @@ public sealed class AcknowledgementDeadlineTests
             begun++;
             return work.Task.WaitAsync(stop);
         }
-        var messages = Enumerable.Range(0, AcknowledgementDeadline.MostWork + 10).Select(_ => announcements.Process("image", Work, Stop)).ToList();
+        var messages = Enumerable.Range(0, AcknowledgementDeadline.MostWork + 10).Select(_ => announcements.Process("image", Work, Stop))
+            .ToList();
 
         work.SetResult();
         await Task.WhenAll(messages);

@@ -11,7 +11,8 @@ public sealed class EvictImageTests
     private const string Them = "fetcher-1:8080";
     private static readonly DateTimeOffset Noon = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
     private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "uid-1", Noon);
-    private static readonly ImageCached Cached = new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 10, 10, 0, TimeSpan.FromSeconds(3), Noon.AddSeconds(4));
+    private static readonly ImageCached Cached = new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json",
+        ["linux/amd64"], [], 10, 10, 0, TimeSpan.FromSeconds(3), Noon.AddSeconds(4));
     private static readonly ImageExpired Expired = new(Nginx, Noon);
     private static readonly ImageEvicted Evicted = new(Nginx, Noon.AddSeconds(2));
 
@@ -19,20 +20,24 @@ public sealed class EvictImageTests
     public void An_expired_image_is_evicted() => Assert.Equal(EvictDecision.Take, Decide(Noon, Requested, Cached, Expired));
 
     [Fact]
-    public void An_image_that_expired_before_it_was_ever_cached_is_evicted_all_the_same() => Assert.Equal(EvictDecision.Take, Decide(Noon, Requested, Expired));
+    public void An_image_that_expired_before_it_was_ever_cached_is_evicted_all_the_same() =>
+        Assert.Equal(EvictDecision.Take, Decide(Noon, Requested, Expired));
 
     [Fact]
-    public void The_same_message_delivered_twice_evicts_once() => Assert.Equal(EvictDecision.AlreadyEvicted, Decide(Noon.AddSeconds(3), Requested, Cached, Expired, Started(Us, Noon), Evicted));
+    public void The_same_message_delivered_twice_evicts_once() =>
+        Assert.Equal(EvictDecision.AlreadyEvicted, Decide(Noon.AddSeconds(3), Requested, Cached, Expired, Started(Us, Noon), Evicted));
 
     [Fact]
-    public void An_image_that_has_not_expired_stays() => Assert.Equal(EvictDecision.NotExpired, Decide(Noon, Requested, Cached, new ImageUnused(Nginx, Noon, Noon)));
+    public void An_image_that_has_not_expired_stays() =>
+        Assert.Equal(EvictDecision.NotExpired, Decide(Noon, Requested, Cached, new ImageUnused(Nginx, Noon, Noon)));
 
     [Fact]
     public void An_image_that_was_asked_for_since_stays()
     {
         Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, Requested));
         Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, new RequestedByPull(Nginx, Noon)));
-        Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddSeconds(3), Cached, Expired, new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon)));
+        Assert.Equal(EvictDecision.NotExpired,
+            Decide(Noon.AddSeconds(3), Cached, Expired, new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon)));
     }
 
     [Fact]
@@ -40,17 +45,20 @@ public sealed class EvictImageTests
         Assert.Equal(EvictDecision.NotExpired, Decide(Noon.AddDays(1), Cached, Expired, Evicted, Requested, Cached));
 
     [Fact]
-    public void An_image_that_expires_again_is_evicted_again() => Assert.Equal(EvictDecision.Take, Decide(Noon.AddDays(1), Cached, Expired, Evicted, Requested, Cached, Expired));
+    public void An_image_that_expires_again_is_evicted_again() =>
+        Assert.Equal(EvictDecision.Take, Decide(Noon.AddDays(1), Cached, Expired, Evicted, Requested, Cached, Expired));
 
     [Fact]
     public void An_eviction_under_way_elsewhere_is_left_to_that_replica_until_its_lease_ends()
     {
         Assert.Equal(EvictDecision.HeldByAnother, Decide(Noon.AddSeconds(119), Cached, Expired, Started(Them, Noon)));
-        Assert.Equal(EvictDecision.Take, Decide(Noon.AddSeconds(120), Cached, Expired, Started(Them, Noon), new EvictionDue(Nginx, Noon, Noon.AddSeconds(120))));
+        Assert.Equal(EvictDecision.Take,
+            Decide(Noon.AddSeconds(120), Cached, Expired, Started(Them, Noon), new EvictionDue(Nginx, Noon, Noon.AddSeconds(120))));
     }
 
     [Fact]
-    public void A_replica_that_was_killed_takes_its_own_eviction_up_again() => Assert.Equal(EvictDecision.Take, Decide(Noon.AddSeconds(1), Cached, Expired, Started(Us, Noon)));
+    public void A_replica_that_was_killed_takes_its_own_eviction_up_again() =>
+        Assert.Equal(EvictDecision.Take, Decide(Noon.AddSeconds(1), Cached, Expired, Started(Us, Noon)));
 
     [Fact]
     public void A_copy_that_ends_after_the_image_had_expired_changes_nothing()
@@ -71,7 +79,8 @@ public sealed class EvictImageTests
 
     private static EvictDecision Decide(DateTimeOffset now, params object[] facts) => EvictImage.Decide(Given(facts), null, now, Us);
 
-    private static ImageState Given(params object[] facts) => facts.Aggregate(ImageState.Fold(ImageState.Initial, Requested), ImageState.Fold);
+    private static ImageState Given(params object[] facts) =>
+        facts.Aggregate(ImageState.Fold(ImageState.Initial, Requested), ImageState.Fold);
 
     private static ImageEvictionStarted Started(string by, DateTimeOffset at) => new(Nginx, by, at.AddMinutes(2), at);
 }

@@ -14,9 +14,11 @@ public sealed class FetchImageTests
     private const string Them = "fetcher-1:8080";
     private static readonly DateTimeOffset Noon = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
     private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "uid-1", Noon);
-    private static readonly ImageCached Cached = new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 10, 10, 0, TimeSpan.FromSeconds(3), Noon.AddSeconds(4));
+    private static readonly ImageCached Cached = new(Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json",
+        ["linux/amd64"], [], 10, 10, 0, TimeSpan.FromSeconds(3), Noon.AddSeconds(4));
 
-    private static readonly CopiedImage Copy = new(Cached.Digest, Cached.MediaType, Cached.Platforms, Cached.MissingPlatforms, 10, 10, 0, TimeSpan.FromSeconds(3));
+    private static readonly CopiedImage Copy =
+        new(Cached.Digest, Cached.MediaType, Cached.Platforms, Cached.MissingPlatforms, 10, 10, 0, TimeSpan.FromSeconds(3));
 
     [Fact]
     public void A_requested_image_is_taken_on()
@@ -30,22 +32,27 @@ public sealed class FetchImageTests
     public void An_image_that_was_not_requested_is_not_fetched() => Assert.Equal(FetchDecision.NotWanted, Decide(Noon));
 
     [Fact]
-    public void The_same_request_delivered_twice_is_done_once() => Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddSeconds(5), Requested, Started(Us, Noon), Cached));
+    public void The_same_request_delivered_twice_is_done_once() =>
+        Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddSeconds(5), Requested, Started(Us, Noon), Cached));
 
     [Fact]
     public void A_second_request_of_an_image_that_is_cached_is_done_already() =>
-        Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddHours(1), Requested, Started(Us, Noon), Cached, new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon.AddHours(1))));
+        Assert.Equal(FetchDecision.AlreadyCached,
+            Decide(Noon.AddHours(1), Requested, Started(Us, Noon), Cached,
+                new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon.AddHours(1))));
 
     [Fact]
     public void A_request_that_arrives_late_finds_the_image_cached_and_unused() =>
-        Assert.Equal(FetchDecision.AlreadyCached, Decide(Noon.AddDays(1), Requested, Started(Us, Noon), Cached, new ImageUnused(Nginx, Noon.AddHours(1), Noon.AddDays(30))));
+        Assert.Equal(FetchDecision.AlreadyCached,
+            Decide(Noon.AddDays(1), Requested, Started(Us, Noon), Cached, new ImageUnused(Nginx, Noon.AddHours(1), Noon.AddDays(30))));
 
     [Fact]
     public void A_request_during_the_live_lease_of_another_replica_is_left_to_it() =>
         Assert.Equal(FetchDecision.HeldByAnother, Decide(Noon.AddSeconds(119), Requested, Started(Them, Noon)));
 
     [Fact]
-    public void A_lease_that_has_run_out_is_taken_over() => Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(120), Requested, Started(Them, Noon)));
+    public void A_lease_that_has_run_out_is_taken_over() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(120), Requested, Started(Them, Noon)));
 
     [Fact]
     public void A_renewed_lease_holds_on_and_one_given_back_at_shutdown_does_not()
@@ -85,7 +92,8 @@ public sealed class FetchImageTests
     {
         object[] renewed = [Requested, Started(Them, Noon) with { Attempt = 0 },
             .. Enumerable.Range(1, 50).Select(minute => Started(Them, Noon.AddMinutes(minute)) with { Attempt = 0, IsRenewal = true })];
-        object[] returned = [Requested, .. Enumerable.Range(0, 10).SelectMany(minute => new[] { Started(Them, Noon.AddMinutes(minute)) with { Attempt = 0 },
+        object[] returned = [Requested,
+            .. Enumerable.Range(0, 10).SelectMany(minute => new[] { Started(Them, Noon.AddMinutes(minute)) with { Attempt = 0 },
             new ImageFetchStarted(Nginx, Them, Noon.AddMinutes(minute), Noon.AddMinutes(minute)) })];
 
         Assert.Equal(FetchDecision.Take, Decide(Noon.AddHours(1), renewed));
@@ -96,24 +104,31 @@ public sealed class FetchImageTests
     }
 
     [Fact]
-    public void A_replica_that_was_killed_takes_its_own_image_up_again() => Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(1), Requested, Started(Us, Noon)));
+    public void A_replica_that_was_killed_takes_its_own_image_up_again() =>
+        Assert.Equal(FetchDecision.Take, Decide(Noon.AddSeconds(1), Requested, Started(Us, Noon)));
 
     [Fact]
     public void A_failed_copy_waits_for_its_time()
     {
-        Assert.Equal(FetchDecision.NotYetDue, Decide(Noon.AddMinutes(4), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(5), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
+        Assert.Equal(FetchDecision.NotYetDue,
+            Decide(Noon.AddMinutes(4), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
+        Assert.Equal(FetchDecision.Take,
+            Decide(Noon.AddMinutes(5), Requested, Started(Us, Noon), Failed(Noon, retryAt: Noon.AddMinutes(5))));
     }
 
     [Fact]
     public void A_new_request_does_not_wait_for_the_back_off() =>
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddMinutes(1), Requested, Failed(Noon, retryAt: Noon.AddMinutes(5)), new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon.AddMinutes(1))));
+        Assert.Equal(FetchDecision.Take,
+            Decide(Noon.AddMinutes(1), Requested, Failed(Noon, retryAt: Noon.AddMinutes(5)),
+                new RequestedByPerson(Nginx, "nginx:1.27", "nginx", Noon.AddMinutes(1))));
 
     [Fact]
     public void An_expired_image_is_not_fetched()
     {
-        Assert.Equal(FetchDecision.NotWanted, Decide(Noon.AddDays(30), Requested, Started(Us, Noon), Cached, new ImageExpired(Nginx, Noon.AddDays(30))));
-        Assert.Equal(FetchDecision.NotWanted, Decide(Noon.AddDays(30), Requested, new ImageExpired(Nginx, Noon.AddDays(1)), new FetchDue(Nginx, Noon, Noon.AddDays(1))));
+        Assert.Equal(FetchDecision.NotWanted,
+            Decide(Noon.AddDays(30), Requested, Started(Us, Noon), Cached, new ImageExpired(Nginx, Noon.AddDays(30))));
+        Assert.Equal(FetchDecision.NotWanted,
+            Decide(Noon.AddDays(30), Requested, new ImageExpired(Nginx, Noon.AddDays(1)), new FetchDue(Nginx, Noon, Noon.AddDays(1))));
     }
 
     [Fact]
@@ -122,11 +137,15 @@ public sealed class FetchImageTests
 
     [Fact]
     public void A_request_after_the_eviction_fetches_the_image_again() =>
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddDays(31), Requested, Cached, new ImageExpired(Nginx, Noon.AddDays(30)), new ImageEvicted(Nginx, Noon.AddDays(30)), Requested));
+        Assert.Equal(FetchDecision.Take,
+            Decide(Noon.AddDays(31), Requested, Cached, new ImageExpired(Nginx, Noon.AddDays(30)),
+                new ImageEvicted(Nginx, Noon.AddDays(30)), Requested));
 
     [Fact]
     public void A_request_that_an_eviction_overtook_is_still_open() =>
-        Assert.Equal(FetchDecision.Take, Decide(Noon.AddDays(31), Requested, Cached, new ImageExpired(Nginx, Noon.AddDays(30)), Requested, new ImageEvicted(Nginx, Noon.AddDays(30))));
+        Assert.Equal(FetchDecision.Take,
+            Decide(Noon.AddDays(31), Requested, Cached, new ImageExpired(Nginx, Noon.AddDays(30)), Requested,
+                new ImageEvicted(Nginx, Noon.AddDays(30))));
 
     [Fact]
     public void Failures_count_in_a_row()
@@ -166,11 +185,13 @@ public sealed class FetchImageTests
 
     [Fact]
     public void A_finished_copy_is_recorded() =>
-        Assert.Equivalent(Cached with { Attempt = 1 }, FetchImage.Cached(Given(Requested, Started(Us, Noon)), Nginx, Copy, 1, Noon.AddSeconds(4)));
+        Assert.Equivalent(Cached with { Attempt = 1 },
+            FetchImage.Cached(Given(Requested, Started(Us, Noon)), Nginx, Copy, 1, Noon.AddSeconds(4)));
 
     [Fact]
     public void A_copy_that_another_replica_finished_first_is_not_recorded_twice() =>
-        Assert.Null(FetchImage.Cached(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2), Cached), Nginx, Copy, 1, Noon.AddMinutes(4)));
+        Assert.Null(FetchImage.Cached(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2), Cached), Nginx, Copy, 1,
+            Noon.AddMinutes(4)));
 
     [Fact]
     public void A_copy_that_ends_after_the_image_expired_is_not_recorded()
@@ -187,9 +208,12 @@ public sealed class FetchImageTests
     {
         var image = Given(Requested, Failed(Noon, Noon), Started(Us, Noon));
 
-        var failed = FetchImage.Failed(image, Nginx, new CopyException(CopyException.RateLimited, "too many requests", retryHelps: true, TimeSpan.FromHours(1), HttpStatusCode.TooManyRequests), 1, Noon);
+        var failed = FetchImage.Failed(image, Nginx,
+            new CopyException(CopyException.RateLimited, "too many requests", retryHelps: true, TimeSpan.FromHours(1),
+                HttpStatusCode.TooManyRequests), 1, Noon);
 
-        Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true, FetchRetryPolicy.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon) { Attempt = 1, OriginStatus = 429 }, failed);
+        Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true,
+            FetchRetryPolicy.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon) { Attempt = 1, OriginStatus = 429 }, failed);
     }
 
     [Fact]
@@ -197,15 +221,18 @@ public sealed class FetchImageTests
     {
         var failure = new CopyException(CopyException.Unreachable, "no answer", retryHelps: true);
 
-        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2)), Nginx, failure, 1, Noon.AddMinutes(4)));
-        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2), Cached), Nginx, failure, 1, Noon.AddMinutes(4)));
+        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2)), Nginx, failure, 1,
+            Noon.AddMinutes(4)));
+        Assert.Null(FetchImage.Failed(Given(Requested, Started(Us, Noon), Lost(Them, Noon.AddMinutes(3), 2), Cached), Nginx, failure, 1,
+            Noon.AddMinutes(4)));
     }
 
     [Fact]
     public void A_pull_of_an_image_that_was_not_requested_is_a_request()
     {
         Assert.Equal(new RequestedByPull(Nginx, Noon), PullRecorder.Decide(Given(), Nginx, Noon));
-        Assert.Equal(new RequestedByPull(Nginx, Noon), PullRecorder.Decide(Given(Requested, Cached, new ImageExpired(Nginx, Noon)), Nginx, Noon));
+        Assert.Equal(new RequestedByPull(Nginx, Noon),
+            PullRecorder.Decide(Given(Requested, Cached, new ImageExpired(Nginx, Noon)), Nginx, Noon));
     }
 
     [Fact]
@@ -220,12 +247,14 @@ public sealed class FetchImageTests
 
     private static ImageState Given(params object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 
-    private static ImageFetchStarted Claim(ImageState image, WorkLease? lease) => FetchImage.Claim(image, lease, Nginx, Us, TimeSpan.FromMinutes(2), Noon);
+    private static ImageFetchStarted Claim(ImageState image, WorkLease? lease) =>
+        FetchImage.Claim(image, lease, Nginx, Us, TimeSpan.FromMinutes(2), Noon);
 
     private static ImageFetchStarted Started(string by, DateTimeOffset at) => new(Nginx, by, at.AddMinutes(2), at) { Attempt = 1 };
 
     private static ImageFetchStarted Lost(string by, DateTimeOffset at, int attempt) =>
         new(Nginx, by, at.AddMinutes(2), at) { Attempt = attempt, FollowsLostClaim = true };
 
-    private static ImageFetchFailed Failed(DateTimeOffset at, DateTimeOffset retryAt) => new(Nginx, "unreachable", "no answer", RetryHelps: true, retryAt, at);
+    private static ImageFetchFailed Failed(DateTimeOffset at, DateTimeOffset retryAt) =>
+        new(Nginx, "unreachable", "no answer", RetryHelps: true, retryAt, at);
 }

@@ -30,7 +30,8 @@ public sealed class FetchRetryPolicyTests
     public void What_the_origin_asks_for_is_waited_for()
     {
         Assert.InRange(FetchRetryPolicy.At(Nginx, "rate-limited", 1, TimeSpan.FromHours(2), Noon), Noon.AddHours(2), Noon.AddHours(2.5));
-        Assert.InRange(FetchRetryPolicy.At(Nginx, "rate-limited", 1, TimeSpan.FromSeconds(1), Noon), Noon.AddMinutes(2), Noon.AddMinutes(2.5));
+        Assert.InRange(FetchRetryPolicy.At(Nginx, "rate-limited", 1, TimeSpan.FromSeconds(1), Noon), Noon.AddMinutes(2),
+            Noon.AddMinutes(2.5));
     }
 
     [Fact]
@@ -40,9 +41,11 @@ public sealed class FetchRetryPolicyTests
     [Fact]
     public void Retries_of_images_that_failed_together_are_spread_and_every_replica_computes_the_same_time()
     {
-        var times = Enumerable.Range(0, 100).Select(i => FetchRetryPolicy.At($"docker.io/library/image:{i}", "unreachable", 5, null, Noon)).ToList();
+        var times = Enumerable.Range(0, 100).Select(i => FetchRetryPolicy.At($"docker.io/library/image:{i}", "unreachable", 5, null, Noon))
+            .ToList();
 
         Assert.True(times.Distinct().Count() > 90);
-        Assert.Equal(times, Enumerable.Range(0, 100).Select(i => FetchRetryPolicy.At($"docker.io/library/image:{i}", "unreachable", 5, null, Noon)));
+        Assert.Equal(times, Enumerable.Range(0, 100)
+            .Select(i => FetchRetryPolicy.At($"docker.io/library/image:{i}", "unreachable", 5, null, Noon)));
     }
 }

@@ -36,7 +36,8 @@ public sealed class OddPullSecretsTests
         { "half a surrogate pair in a field's name", """ "other.example":{"username":"u","\ud800":"p"} """, "" },
         { "an entry that is a list", """ "other.example":["u","p"] """, "that is not a JSON object" },
         { "a password that is a number", """ "other.example":{"username":"u","password":1} """, "that holds password that is not text" },
-        { "an auth field without a colon", """ "other.example":{"auth":"aHVudGVyMg=="} """, "that holds an auth field that is not base64(username:password)" },
+        { "an auth field without a colon", """ "other.example":{"auth":"aHVudGVyMg=="} """,
+            "that holds an auth field that is not base64(username:password)" },
         { "an entry nested deeply", $$""" "other.example":{"username":"u","x":{{new string('[', 5000)}}{{new string(']', 5000)}}} """, "" },
     };
 
@@ -152,7 +153,8 @@ public sealed class OddPullSecretsTests
 
     private static Task<SecretsRead> Read(byte[] content)
     {
-        var reader = new PullSecretReader((_, _) => Task.FromResult(Content(content)), new FakeTimeProvider(), NullLogger<PullSecretReader>.Instance);
+        var reader = new PullSecretReader((_, _) => Task.FromResult(Content(content)), new FakeTimeProvider(),
+            NullLogger<PullSecretReader>.Instance);
         return reader.Read([Foo], CancellationToken.None);
     }
 
@@ -169,7 +171,8 @@ public sealed class OddPullSecretsTests
     {
         private static readonly string[] Pieces =
         [
-            "{", "}", "[", "]", ",", ":", "\"", "null", "1e999", " ", "//", "\"auths\":{", "\"auth\":", "\"username\":", "\"password\":\"p\"",
+            "{", "}", "[", "]", ",", ":", "\"", "null", "1e999", " ", "//", "\"auths\":{", "\"auth\":", "\"username\":",
+            "\"password\":\"p\"",
             "\"registrytoken\":\"a b\"", "\"good.example\":{", "\u00ef\u00bb\u00bf", "\u00ff",
             "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\u00\"", "\"\u00e9\"", "\"\\u0000\"", "\"*[z-a].[^\"", "\"https://@/v1/\"",
             "\"bG9naW46cGFzcw==\"",

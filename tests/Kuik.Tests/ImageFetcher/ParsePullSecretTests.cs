@@ -24,7 +24,8 @@ public sealed class ParsePullSecretTests
     public void A_secret_without_data_opens_nothing(string? type)
     {
         Dictionary<string, byte[]>?[] datas =
-            [null, [], new() { [".dockerconfigjson"] = [], [".dockercfg"] = [] }, new() { [".dockerconfigjson"] = null!, [".dockercfg"] = null! }];
+            [null, [], new() { [".dockerconfigjson"] = [], [".dockercfg"] = [] },
+                new() { [".dockerconfigjson"] = null!, [".dockercfg"] = null! }];
 
         var read = datas.Select(data => ParsePullSecret.Read(Foo, type, data)).ToList();
 
@@ -34,7 +35,8 @@ public sealed class ParsePullSecretTests
     [Fact]
     public void A_secret_of_another_type_opens_nothing()
     {
-        var data = new Dictionary<string, byte[]> { ["username"] = "login"u8.ToArray(), [".dockerconfigjson"] = """{"auths":{"docker.io":{"username":"a"}}}"""u8.ToArray() };
+        var data = new Dictionary<string, byte[]> { ["username"] = "login"u8.ToArray(),
+            [".dockerconfigjson"] = """{"auths":{"docker.io":{"username":"a"}}}"""u8.ToArray() };
 
         Assert.Empty(ParsePullSecret.Read(Foo, "kubernetes.io/basic-auth", data).Entries);
     }
@@ -126,11 +128,14 @@ public sealed class ParsePullSecretTests
 
     [Fact]
     public void NULs_that_pad_a_password_in_an_auth_field_are_not_part_of_it() =>
-        Assert.Equal([new RegistryCredential("login", "pa\0ss")], For("r.example.com/app", Read("""{"auths":{"r.example.com":{"auth":"bG9naW46cGEAc3MAAAA="}}}""")));
+        Assert.Equal([new RegistryCredential("login", "pa\0ss")],
+            For("r.example.com/app", Read("""{"auths":{"r.example.com":{"auth":"bG9naW46cGEAc3MAAAA="}}}""")));
 
     [Fact]
     public void Fields_are_found_in_any_case_and_the_last_of_two_wins() =>
-        Assert.Equal([Login], For("r.example.com/app", Read("""{"Auths":{"r.example.com":{"username":"old","Username":"login","Password":"password","password":null}}}""")));
+        Assert.Equal([Login],
+            For("r.example.com/app",
+                Read("""{"Auths":{"r.example.com":{"username":"old","Username":"login","Password":"password","password":null}}}""")));
 
     [Fact]
     public void A_credential_helpers_empty_entry_opens_nothing() =>
@@ -186,7 +191,8 @@ public sealed class ParsePullSecretTests
         var first = Read("""{"auths":{"r.example.com":{"username":"host"},"r.example.com/team/app":{"username":"app"},"r.example.com/team":{"username":"team"},"*.example.com":{"username":"glob"}}}""");
         var second = Read("""{"auths":{"r.example.com":{"username":"host 2"},"https://r.example.com/team":{"username":"team"}}}""");
 
-        Assert.Equal(["app", "team", "host", "host 2", "glob"], For("r.example.com/team/app", [.. first, .. second]).Select(c => c.Username));
+        Assert.Equal(["app", "team", "host", "host 2", "glob"],
+            For("r.example.com/team/app", [.. first, .. second]).Select(c => c.Username));
     }
 
     [Theory]
@@ -194,13 +200,20 @@ public sealed class ParsePullSecretTests
     [InlineData(ConfigJson, "\"hunter2\"", "holds no JSON object under .dockerconfigjson")]
     [InlineData(Cfg, "[\"hunter2\"]", "holds no JSON object under .dockercfg")]
     [InlineData(ConfigJson, """{"auths":["hunter2"]}""", "holds \"auths\" that are not a JSON object")]
-    [InlineData(ConfigJson, """{"auths":{"a.example.com":{},"b.example.com":"hunter2"}}""", "has an entry (number 2) that is not a JSON object")]
-    [InlineData(ConfigJson, """{"auths":{"hunter2":{"auth":"00000000"}}}""", "has an entry (number 1) that holds an auth field that is not base64(username:password)")]
-    [InlineData(ConfigJson, """{"auths":{"hunter2":{"auth":"hunter2 is no base64!"}}}""", "has an entry (number 1) that holds an auth field that is not base64(username:password)")]
-    [InlineData(ConfigJson, """{"auths":{"hunter2":{"password":{"x":"hunter2"}}}}""", "has an entry (number 1) that holds password that is not text")]
-    [InlineData(ConfigJson, """{"auths":{"hunter2":{"registrytoken":"hunter2\r\nX-Other: 1"}}}""", "has an entry (number 1) that holds a registrytoken that no HTTP header can carry")]
-    [InlineData(ConfigJson, """{"auths":{"hunter2 ":{"password":"p"}}}""", "has an entry (number 1) that has white space in the registry's name")]
-    [InlineData(ConfigJson, """{"auths":{"r.example.com":{"password":"hunter2\ud800"}}}""", "has an entry (number 1) with text that is not Unicode: it is used with U+FFFD in its place, as the kubelet does")]
+    [InlineData(ConfigJson, """{"auths":{"a.example.com":{},"b.example.com":"hunter2"}}""",
+        "has an entry (number 2) that is not a JSON object")]
+    [InlineData(ConfigJson, """{"auths":{"hunter2":{"auth":"00000000"}}}""",
+        "has an entry (number 1) that holds an auth field that is not base64(username:password)")]
+    [InlineData(ConfigJson, """{"auths":{"hunter2":{"auth":"hunter2 is no base64!"}}}""",
+        "has an entry (number 1) that holds an auth field that is not base64(username:password)")]
+    [InlineData(ConfigJson, """{"auths":{"hunter2":{"password":{"x":"hunter2"}}}}""",
+        "has an entry (number 1) that holds password that is not text")]
+    [InlineData(ConfigJson, """{"auths":{"hunter2":{"registrytoken":"hunter2\r\nX-Other: 1"}}}""",
+        "has an entry (number 1) that holds a registrytoken that no HTTP header can carry")]
+    [InlineData(ConfigJson, """{"auths":{"hunter2 ":{"password":"p"}}}""",
+        "has an entry (number 1) that has white space in the registry's name")]
+    [InlineData(ConfigJson, """{"auths":{"r.example.com":{"password":"hunter2\ud800"}}}""",
+        "has an entry (number 1) with text that is not Unicode: it is used with U+FFFD in its place, as the kubelet does")]
     public void What_is_wrong_with_a_secret_is_said_without_its_content(string type, string content, string problem)
     {
         var read = ReadAll(Encoding.UTF8.GetBytes(content), type);
@@ -211,9 +224,11 @@ public sealed class ParsePullSecretTests
 
     [Fact]
     public void Credentials_do_not_show_in_text() =>
-        Assert.DoesNotContain("hunter2", Read("""{"auths":{"r.example.com":{"username":"hunter2","password":"hunter2","identitytoken":"hunter2","registrytoken":"hunter2"}}}""").Single().ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2",
+            Read("""{"auths":{"r.example.com":{"username":"hunter2","password":"hunter2","identitytoken":"hunter2","registrytoken":"hunter2"}}}""").Single().ToString(), StringComparison.Ordinal);
 
-    private static IReadOnlyList<PullSecretEntry> Read(string content, string type = ConfigJson) => ReadAll(Encoding.UTF8.GetBytes(content), type).Entries;
+    private static IReadOnlyList<PullSecretEntry> Read(string content, string type = ConfigJson) =>
+        ReadAll(Encoding.UTF8.GetBytes(content), type).Entries;
 
     private static SecretsRead ReadAll(byte[] content, string type = ConfigJson) =>
         ParsePullSecret.Read(Foo, type, new Dictionary<string, byte[]> { [type == Cfg ? ".dockercfg" : ".dockerconfigjson"] = content });

@@ -9,7 +9,8 @@ using Xunit;
 
 namespace Kuik.Tests.ImageFetcher;
 
-/// <summary>Postgres is a dictionary here, so that its failures come when the test wants them; the integration tests read a real one.</summary>
+/// <summary>Postgres is a dictionary here, so that its failures come when the test wants them; the integration tests read a real
+/// one.</summary>
 public sealed class PullSecretCacheTests : IDisposable
 {
     private static readonly ImageReference App = ImageReference.Parse("r.example.com/team/app:1");

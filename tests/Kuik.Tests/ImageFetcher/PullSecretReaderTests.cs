@@ -9,7 +9,8 @@ using Xunit;
 
 namespace Kuik.Tests.ImageFetcher;
 
-/// <summary>Kubernetes is a dictionary here, so that its failures come when the test wants them; the integration tests read a real kube-apiserver.</summary>
+/// <summary>Kubernetes is a dictionary here, so that its failures come when the test wants them; the integration tests read a real
+/// kube-apiserver.</summary>
 public sealed class PullSecretReaderTests : IDisposable
 {
     private static readonly PullSecret Foo = new("shop", "foo");
@@ -41,7 +42,8 @@ public sealed class PullSecretReaderTests : IDisposable
         kubernetes[Foo] = "foo";
         kubernetes[Bar] = "\"";
 
-        Assert.Equal(["foo", "the pull secret shop/bar holds no valid JSON under .dockerconfigjson (line 1, byte 41)"], await Read(Bar, Foo));
+        Assert.Equal(["foo", "the pull secret shop/bar holds no valid JSON under .dockerconfigjson (line 1, byte 41)"],
+            await Read(Bar, Foo));
     }
 
     [Fact]
@@ -101,7 +103,9 @@ public sealed class PullSecretReaderTests : IDisposable
         kubernetes[Foo] = "foo";
         await Read(Foo);
 
-        failure = unreachable ? new HttpRequestException("connection refused") : new KubernetesApiException(HttpStatusCode.ServiceUnavailable, null, "GET …: 503");
+        failure = unreachable
+            ? new HttpRequestException("connection refused")
+            : new KubernetesApiException(HttpStatusCode.ServiceUnavailable, null, "GET …: 503");
         time.Advance(TimeSpan.FromHours(1));
 
         Assert.Equal(["foo", problem], await Read(Foo));
@@ -209,7 +213,9 @@ public sealed class PullSecretReaderTests : IDisposable
         if (failure is not null)
             throw failure;
         return kubernetes.TryGetValue(secret, out var username)
-            ? Task.FromResult(new SecretContent("kubernetes.io/dockerconfigjson", new() { [".dockerconfigjson"] = Encoding.UTF8.GetBytes($$$$"""{"auths":{"r.example.com":{"username":"{{{{username}}}}"}}}""") }))
+            ? Task.FromResult(new SecretContent("kubernetes.io/dockerconfigjson",
+                new() { [".dockerconfigjson"] =
+                    Encoding.UTF8.GetBytes($$$$"""{"auths":{"r.example.com":{"username":"{{{{username}}}}"}}}""") }))
             : throw new KubernetesApiException(HttpStatusCode.NotFound, "NotFound", "GET …: 404");
     }
 }

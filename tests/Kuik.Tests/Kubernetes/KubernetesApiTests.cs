@@ -14,7 +14,8 @@ namespace Kuik.Tests.Kubernetes;
 public sealed class KubernetesApiTests
 {
     private static readonly WatchedResource<Repository, Repository> Repositories = new(
-        "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository, r => r.Metadata.Name!, r => r);
+        "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
+        r => r.Metadata.Name!, r => r);
 
     private readonly FakeTimeProvider time = new();
 
@@ -36,7 +37,8 @@ public sealed class KubernetesApiTests
 
         var call = api.ListAll(Repositories, CancellationToken.None);
 
-        Assert.Contains("no answer within 30 s", (await Advance(Assert.ThrowsAsync<HttpRequestException>(() => call))).Message, StringComparison.Ordinal);
+        Assert.Contains("no answer within 30 s", (await Advance(Assert.ThrowsAsync<HttpRequestException>(() => call))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -95,7 +97,8 @@ public sealed class KubernetesApiTests
         byHeader.Headers.Add("Retry-After", "7");
         var byBody = Answer("""{"code":503,"details":{"retryAfterSeconds":9}}""", HttpStatusCode.ServiceUnavailable);
 
-        var first = await Assert.ThrowsAsync<KubernetesApiException>(() => Api(_ => byHeader).ListAll(Repositories, CancellationToken.None));
+        var first = await Assert.ThrowsAsync<KubernetesApiException>(() => Api(_ => byHeader)
+            .ListAll(Repositories, CancellationToken.None));
         var second = await Assert.ThrowsAsync<KubernetesApiException>(() => Api(_ => byBody).ListAll(Repositories, CancellationToken.None));
 
         Assert.Equal((TimeSpan.FromSeconds(7), TimeSpan.FromSeconds(9)), (first.RetryAfter, second.RetryAfter));
@@ -160,7 +163,8 @@ public sealed class KubernetesApiTests
     private Kuik.Kubernetes.KubernetesApi Api(Func<HttpRequestMessage, HttpResponseMessage?> answer, string host = "http://127.0.0.1:1") =>
         new(new k8s.Kubernetes(new KubernetesClientConfiguration { Host = host }, new Scripted(answer)), time: time);
 
-    private static HttpResponseMessage Answer(string body, HttpStatusCode status = HttpStatusCode.OK) => new(status) { Content = new StringContent(body) };
+    private static HttpResponseMessage Answer(string body, HttpStatusCode status = HttpStatusCode.OK) =>
+        new(status) { Content = new StringContent(body) };
 
     private static HttpResponseMessage Answer(Stream body) => new(HttpStatusCode.OK) { Content = new StreamContent(body) };
 

@@ -10,9 +10,9 @@ using EvictImage = Kuik.ImageFetcher.EvictImage;
 namespace Kuik.Tests.Model;
 
 /// <summary>
-/// One image, its pods, two replicas of image-fetcher, the work table and the cache registry, driven step by step: the shipped decisions and
-/// the shipped state machine, with everything around them that can go wrong. Each method is one transaction, one request to the registry, or
-/// one fault.
+/// One image, its pods, two replicas of image-fetcher, the work table and the cache registry, driven step by step: the shipped decisions
+/// and the shipped state machine, with everything around them that can go wrong. Each method is one transaction, one request to the
+/// registry, or one fault.
 /// </summary>
 internal sealed class ImageWorld(Random random, Fault fault)
 {
@@ -20,9 +20,9 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public static readonly TimeSpan Delay = TimeSpan.FromHours(2);
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan RequestLease = TimeSpan.FromMinutes(10);
-    private static readonly CopiedImage Copied = new("sha256:" + new string('a', 64), "m", [], [], 1, 1, 0, TimeSpan.Zero);
 
-    private static readonly CachedImage Resource = new() { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
+    private static readonly CachedImage Resource = new()
+        { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
 
     private readonly Dictionary<WorkKind, Row> work = [];
     private readonly Dictionary<(string Replica, WorkKind Kind), Job> jobs = [];
@@ -31,6 +31,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private (long Attempt, bool HasTag)? look;
     private bool hasLost;
     private bool hasUnrecordedCopy;
+    private int originDigest;
+    private Refreshing? refreshing;
     private IReadOnlySet<string>? listed;
     private int pods;
 
@@ -47,15 +49,23 @@ internal sealed class ImageWorld(Random random, Fault fault)
     /// <summary>The cache registry has the tag.</summary>
     public bool HasTag { get; private set; }
 
+    /// <summary>What the tag names in the cache registry.</summary>
+    public string? TagDigest { get; private set; }
+
     public bool IsOriginUp { get; set; } = true;
 
     /// <summary>The violated invariant; null for none.</summary>
     public string? Violation { get; private set; }
 
-    public bool HasOpenWork => work.Count > 0 || jobs.Count > 0 || messages.Count > 0;
+    public bool HasOpenWork => work.Count > 0 || jobs.Count > 0 || messages.Count > 0 || IsRefreshing;
+
+    /// <summary>A comparison with the origin has begun.</summary>
+    public bool IsRefreshing => refreshing is not null;
 
     /// <summary>When the next thing is due; null when nothing is.</summary>
-    public DateTimeOffset? NextDue => work.Count == 0 ? null : work.Min(row => row.Key == WorkKind.Expire ? row.Value.WakeAt + Delay : row.Value.WakeAt);
+    public DateTimeOffset? NextDue => work.Count == 0
+        ? null
+        : work.Min(row => row.Key == WorkKind.Expire ? row.Value.WakeAt + Delay : row.Value.WakeAt);
 
     public void Pass(TimeSpan time) => Now += time;
 
@@ -105,11 +115,18 @@ internal sealed class ImageWorld(Random random, Fault fault)
             Append(CachedImageIntentReconciler.DecideDeleted(State, Image, Resource, Now));
     }
 
+    public void PersonWantsRefresh()
+    {
+        var resource = Resource with { Metadata = new ObjectMeta { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } } };
+        Append(CachedImageIntentReconciler.Decide(State, Image, resource, Now).Where(fact => fact is RefreshRequested));
+    }
+
     public void NodePulls() => Append(PullRecorder.Decide(State, Image, Now));
 
     // ---- expiry
 
-    public void LookWhetherUnused() => Append(NoteUnused.Decide(State, Recorded.Count > 0 && fault != Fault.UnusedWithoutCounting, Delay, Now));
+    public void LookWhetherUnused() =>
+        Append(NoteUnused.Decide(State, Recorded.Count > 0 && fault != Fault.UnusedWithoutCounting, Delay, Now));
 
     public void AnnounceDue()
     {
@@ -185,15 +202,58 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public void Adopt()
     {
         if (lockedBy is null && HasTag && hasUnrecordedCopy)
-            Append(CacheAdoptionService.Decide(State, Image, Copied, Now));
+            Append(CacheAdoptionService.Decide(State, Image, Copy() with { Digest = TagDigest! }, Now));
     }
 
     /// <summary>A copy that could not be recorded: of a pull while Postgres was away.</summary>
     public void CopyWithoutRecord()
     {
         if (State.Phase is ImagePhase.Unknown or ImagePhase.Gone && lockedBy is null)
-            (HasTag, hasUnrecordedCopy) = (true, true);
+            (HasTag, TagDigest, hasUnrecordedCopy) = (true, Copy().Digest, true);
     }
+
+    // ---- the origin
+
+    /// <summary>The tag names something else from now on.</summary>
+    public void MoveTag() => originDigest++;
+
+    /// <summary>Begins a comparison with the origin, where a person waits for one or an interval is over.</summary>
+    public void BeginRefresh(bool isIntervalOver)
+    {
+        if (refreshing is null && State.IsCached && (isIntervalOver || State.RefreshRequestedAt is not null))
+            refreshing = new Refreshing("asks", State.Attempt);
+    }
+
+    /// <summary>Continues it by one step.</summary>
+    public void StepRefresh()
+    {
+        switch (refreshing)
+        {
+            case { Step: "asks" } asking when !IsOriginUp:
+                refreshing = asking with { Step = "records", Answer = new OriginAnswer(CopyException.Unreachable) { Reason = "x" } };
+                break;
+            case { Step: "asks" } asking:
+                refreshing = asking with { Step = "has all blobs", Answer = new OriginAnswer(OriginAnswers.Same) { Copy = Copy() } };
+                break;
+            case { Step: "has all blobs" } copied when lockedBy is null:
+                if (fault == Fault.RefreshWithoutAsking || (State.IsCached && State.Attempt == copied.Attempt))
+                    (lockedBy, refreshing) = ("refresh", copied with { Step = "writes the tag" });
+                else
+                    refreshing = null;
+                break;
+            case { Step: "writes the tag" } writing:
+                (HasTag, TagDigest, lockedBy) = (true, writing.Answer!.Copy!.Digest, null);
+                refreshing = writing with { Step = "records" };
+                break;
+            case { Step: "records" } done:
+                refreshing = null;
+                if (fault != Fault.MoveIsNotRecorded)
+                    Append(ImageRefresher.Decide(State, done.Attempt, done.Answer!, Now));
+                break;
+        }
+    }
+
+    private CopiedImage Copy() => new("sha256:" + originDigest.ToString("x64", null), "m", [], [], 1, 1, 0, TimeSpan.Zero);
 
     /// <summary>A message reaches a replica.</summary>
     public void Deliver(string replica)
@@ -257,24 +317,27 @@ internal sealed class ImageWorld(Random random, Fault fault)
                     work[WorkKind.Fetch] = row with { LeaseUntil = Now + Lease, WakeAt = Now + Lease };
                 break;
             case "claimed":
-                jobs[(replica, WorkKind.Fetch)] = job with { Step = IsOriginUp ? "has all blobs" : "failed" };
+                jobs[(replica, WorkKind.Fetch)] = job with { Step = IsOriginUp ? "has all blobs" : "failed", Copy = Copy() };
                 break;
             case "has all blobs" when lockedBy is null:
-                if (State.IsWanted || fault == Fault.TagWithoutAsking)
+                if (FetchImage.IsCurrent(State, job.Attempt) || fault == Fault.TagWithoutAsking)
                     (lockedBy, jobs[(replica, WorkKind.Fetch)]) = (replica, job with { Step = "writes the tag" });
                 else
                     jobs.Remove((replica, WorkKind.Fetch));
                 break;
             case "writes the tag":
-                (HasTag, lockedBy) = (true, null);
+                (HasTag, TagDigest, lockedBy) = (true, job.Copy!.Digest, null);
                 jobs[(replica, WorkKind.Fetch)] = job with { Step = "copied" };
                 break;
             case "copied":
                 jobs.Remove((replica, WorkKind.Fetch));
                 var attempt = fault == Fault.CopiesWithoutFencing ? State.Attempt : job.Attempt;
-                var cached = FetchImage.Cached(State, Image, Copied, attempt, Now);
+                var cached = FetchImage.Cached(State, Image, job.Copy!, attempt, Now);
                 if (fault == Fault.CopiesWithoutFencing)
-                    cached ??= State.IsWanted ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, Copied, State.Attempt, Now)! with { Attempt = 0 } : null;
+                    cached ??= State.IsWanted
+                        ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, job.Copy!, State.Attempt,
+                            Now)! with { Attempt = 0 }
+                        : null;
                 Append(cached);
                 break;
             case "failed":
@@ -356,7 +419,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
         {
             if (fault == Fault.ExpiryOfAPersonOpensNoWork && row.Kind == WorkKind.ExpireAt)
                 continue;
-            if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch) || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
+            if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch)
+                || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
                 continue;
             var wakeAt = row.Due ?? (row.Kind == WorkKind.Expire ? DateTimeOffset.MinValue : Now + TimeSpan.FromMinutes(1));
             work[row.Kind] = new Row(wakeAt == DateTimeOffset.MinValue ? Now - Delay : wakeAt, 0, default, null);
@@ -364,7 +428,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
     }
 
     // Without verification, which is never done for good: the model takes it as a step that may come at any time.
-    private static IReadOnlyList<ImageWork> Scheduled(ImageState state) => [.. ImageWork.From(state).Where(row => row.Kind != WorkKind.Verify)];
+    private static IReadOnlyList<ImageWork> Scheduled(ImageState state) =>
+        [.. ImageWork.From(state).Where(row => row.Kind is not (WorkKind.Verify or WorkKind.Refresh))];
 
     private void Take(int message)
     {
@@ -374,7 +439,15 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     private sealed record Row(DateTimeOffset WakeAt, long Attempt, DateTimeOffset LeaseUntil, string? By);
 
-    private sealed record Job(string Step, long Attempt);
+    private sealed record Job(string Step, long Attempt)
+    {
+        public CopiedImage? Copy { get; init; }
+    }
+
+    private sealed record Refreshing(string Step, long Attempt)
+    {
+        public OriginAnswer? Answer { get; init; }
+    }
 }
 
 /// <summary>A fault that is planted into the world, to see that the model test finds it.</summary>
@@ -395,4 +468,6 @@ public enum Fault
     UnusedWithoutCounting,
     LossIsNotRecorded,
     ExpiryOfAPersonOpensNoWork,
+    RefreshWithoutAsking,
+    MoveIsNotRecorded,
 }

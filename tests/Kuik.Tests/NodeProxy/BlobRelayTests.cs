@@ -8,7 +8,8 @@ namespace Kuik.Tests.NodeProxy;
 
 public sealed class BlobRelayTests
 {
-    /// <summary>Kestrel drops what is written to a client that has left, and says so with RequestAborted only when a thread is free: here it never is.</summary>
+    /// <summary>Kestrel drops what is written to a client that has left, and says so with RequestAborted only when a thread is free: here
+    /// it never is.</summary>
     [Fact]
     public async Task Nothing_more_is_read_for_a_client_that_has_left()
     {
@@ -21,7 +22,8 @@ public sealed class BlobRelayTests
         http.Features.Set<IHttpResponseBodyFeature>(new Connection(pipe.Writer));
         await pipe.Reader.CompleteAsync();
 
-        await Assert.ThrowsAsync<ClientDisconnectedException>(() => new BlobRelay(TimeSpan.FromMinutes(1), TimeProvider.System).Relay(blob, transfer, http));
+        await Assert.ThrowsAsync<ClientDisconnectedException>(() => new BlobRelay(TimeSpan.FromMinutes(1), TimeProvider.System)
+            .Relay(blob, transfer, http));
 
         Assert.InRange(transfer.Sent, 1, BlobRelay.Chunk);
     }
@@ -33,6 +35,7 @@ public sealed class BlobRelayTests
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
         public Task CompleteAsync() => Task.CompletedTask;
         public void DisableBuffering() { }
-        public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
     }
 }

@@ -87,6 +87,7 @@ public sealed class BlobTransferTests
         content.Headers.ContentLength = length;
         if (from is { } first)
             content.Headers.ContentRange = new ContentRangeHeaderValue(first, to!.Value, 10);
-        return new Answer.Blob(new HttpResponseMessage(from is null ? HttpStatusCode.OK : HttpStatusCode.PartialContent) { Content = content });
+        return new Answer.Blob(new HttpResponseMessage(from is null ? HttpStatusCode.OK : HttpStatusCode.PartialContent)
+            { Content = content });
     }
 }

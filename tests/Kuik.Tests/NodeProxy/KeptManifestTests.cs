@@ -25,7 +25,8 @@ public sealed class KeptManifestTests
 
     [Fact]
     public void The_checksum_of_a_blob_is_no_image() =>
-        Assert.Equal(new KeptManifest(null, IsTombstone: false), KeptManifest.Parse(new BlobChecksum("sha256:" + new string('a', 64), 5_000_000, new string('0', 32)).ToManifest()));
+        Assert.Equal(new KeptManifest(null, IsTombstone: false),
+            KeptManifest.Parse(new BlobChecksum("sha256:" + new string('a', 64), 5_000_000, new string('0', 32)).ToManifest()));
 
     [Theory]
     [InlineData("""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[]}""")]

@@ -59,7 +59,8 @@ public sealed class OriginSourceTests : IAsyncLifetime
         AnswerHeadsWith(429);
         using var origins = Client();
 
-        Assert.Equal(429, Assert.IsType<Answer.Refused>(await Ask(origins).AskBlob(Named(_image.Config.Digest), onlyHead: true, null, Stop)).Status);
+        Assert.Equal(429, Assert.IsType<Answer.Refused>(await Ask(origins).AskBlob(Named(_image.Config.Digest), onlyHead: true, null, Stop))
+            .Status);
         Assert.Equal(429, Assert.IsType<Answer.Refused>(await Ask(origins).AskManifest(Named("1"), onlyHead: true, Stop)).Status);
         Assert.DoesNotContain(_origin.Ledger, request => request.Method == "GET");
     }
@@ -74,24 +75,30 @@ public sealed class OriginSourceTests : IAsyncLifetime
             using var client = await talker.AcceptAsync(Stop);
             await client.SendAsync("SSH-2.0-OpenSSH_9.9\r\n"u8.ToArray(), Stop);
         }, Stop);
-        var hosts = new[] { $"10.1.1.1:{FreePort.Next()}", $"10.1.1.1:{PortOf(silent)}", $"10.1.1.1:{PortOf(talker)}", $"10.1.1.1:{new Uri("http://" + _origin.Host).Port}" };
-        using var origins = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System, new RegistryNetwork { Connect = ToLoopback });
+        var hosts = new[] { $"10.1.1.1:{FreePort.Next()}", $"10.1.1.1:{PortOf(silent)}", $"10.1.1.1:{PortOf(talker)}",
+            $"10.1.1.1:{new Uri("http://" + _origin.Host).Port}" };
+        using var origins = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System,
+            new RegistryNetwork { Connect = ToLoopback });
         var ask = Ask(origins);
 
         var answers = new List<Answer.Passed>();
         foreach (var host in hosts)
             answers.Add(Assert.IsType<Answer.Passed>(await ask.AskManifest(ImageReference.Parse(host + "/a:1"), onlyHead: false, Stop)));
 
-        Assert.All(answers.Zip(hosts), one => Assert.Equal($"{one.Second} is on a private network and did not answer as a registry does; node-proxy's log has the cause", one.First.Why));
+        Assert.All(answers.Zip(hosts),
+            one => Assert.Equal($"{one.Second} is on a private network and did not answer as a registry does; node-proxy's log has the "
+                + "cause", one.First.Why));
         Assert.Equal(hosts.Length, answers.Select(answer => answer.Detail).Distinct().Count());
     }
 
     [Fact]
     public async Task Outside_the_network_the_cause_is_told()
     {
-        using var origins = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System, new RegistryNetwork { Connect = ToLoopback });
+        using var origins = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System,
+            new RegistryNetwork { Connect = ToLoopback });
 
-        var passed = Assert.IsType<Answer.Passed>(await Ask(origins).AskManifest(ImageReference.Parse($"203.0.113.1:{FreePort.Next()}/a:1"), onlyHead: false, Stop));
+        var passed = Assert.IsType<Answer.Passed>(await Ask(origins)
+            .AskManifest(ImageReference.Parse($"203.0.113.1:{FreePort.Next()}/a:1"), onlyHead: false, Stop));
 
         Assert.Contains("refused", passed.Why, StringComparison.OrdinalIgnoreCase);
     }
@@ -102,11 +109,13 @@ public sealed class OriginSourceTests : IAsyncLifetime
         using var origins = new RegistryClient(new RegistryEndpoints([]), [], TimeProvider.System);
         var ask = Ask(origins);
 
-        foreach (var host in new[] { _origin.Host, $"127.0.0.1:{FreePort.Next()}", _origin.Host.Replace("127.0.0.1", "0x7f.1", StringComparison.Ordinal) })
+        foreach (var host in new[] { _origin.Host, $"127.0.0.1:{FreePort.Next()}",
+            _origin.Host.Replace("127.0.0.1", "0x7f.1", StringComparison.Ordinal) })
         {
             var refused = Assert.IsType<Answer.Refused>(await ask.AskManifest(ImageReference.Parse(host + "/a:1"), onlyHead: false, Stop));
             Assert.Equal(403, refused.Status);
-            Assert.EndsWith("127.0.0.1 is an address of this machine; Kuik:InsecureRegistries or Kuik:AllowedPrivateAddresses would allow it", ErrorBody.Message(refused.Body), StringComparison.Ordinal);
+            Assert.EndsWith("127.0.0.1 is an address of this machine; Kuik:InsecureRegistries or Kuik:AllowedPrivateAddresses would allow "
+                + "it", ErrorBody.Message(refused.Body), StringComparison.Ordinal);
         }
         Assert.Empty(_origin.Ledger);
     }
@@ -170,6 +179,7 @@ public sealed class OriginSourceTests : IAsyncLifetime
 
     private static OriginSource Ask(RegistryClient origins) => new(
         origins,
-        new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null, OriginLimit = TimeSpan.FromSeconds(6) },
+        new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null,
+            OriginLimit = TimeSpan.FromSeconds(6) },
         new CircuitBreaker(TimeSpan.FromTicks(1), TimeProvider.System), TimeProvider.System, NullLogger<OriginSource>.Instance);
 }

@@ -21,14 +21,16 @@ public sealed class ProxyOptionsTests
     public void The_cache_is_read_where_it_is_written_unless_told_otherwise()
     {
         Assert.Equal("http://r:1/", Read(("Kuik:Cache:Endpoint", "http://r:1")).Cache?.AbsoluteUri);
-        Assert.Equal("http://r:2/", Read(("Kuik:Cache:Endpoint", "http://r:1"), ("Kuik:Cache:ReadEndpoint", "http://r:2")).Cache?.AbsoluteUri);
+        Assert.Equal("http://r:2/",
+            Read(("Kuik:Cache:Endpoint", "http://r:1"), ("Kuik:Cache:ReadEndpoint", "http://r:2")).Cache?.AbsoluteUri);
     }
 
     [Fact]
     public void Pulls_are_answered_on_loopback_unless_addresses_are_named()
     {
         Assert.Empty(Read().ListenAddresses);
-        Assert.Equal([IPAddress.Parse("10.0.0.7"), IPAddress.Parse("fd00::7")], Read(("Kuik:Proxy:ListenAddress", "10.0.0.7,fd00::7")).ListenAddresses);
+        Assert.Equal([IPAddress.Parse("10.0.0.7"), IPAddress.Parse("fd00::7")],
+            Read(("Kuik:Proxy:ListenAddress", "10.0.0.7,fd00::7")).ListenAddresses);
     }
 
     [Fact]

@@ -25,7 +25,8 @@ public sealed class ReferrersEndpointTests
         new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null });
 
     [Fact]
-    public async Task Pages_of_a_cache_that_has_gone_meanwhile_are_an_error() => Assert.Equal(502, (await Ask("", new Answer.Pages())).Status);
+    public async Task Pages_of_a_cache_that_has_gone_meanwhile_are_an_error() =>
+        Assert.Equal(502, (await Ask("", new Answer.Pages())).Status);
 
     [Fact]
     public async Task The_first_source_that_has_a_list_answers()
@@ -73,7 +74,8 @@ public sealed class ReferrersEndpointTests
         http.Response.Body = body;
         http.Request.Method = "GET";
         http.Request.QueryString = new QueryString(query);
-        await new ReferrersEndpoint([.. answers.Select((answer, i) => new ScriptedSource($"source {i}") { Referrers = answer })], NoPages).Serve(http, Image);
+        await new ReferrersEndpoint([.. answers.Select((answer, i) => new ScriptedSource($"source {i}") { Referrers = answer })], NoPages)
+            .Serve(http, Image);
         return (http.Response.StatusCode, body.ToArray(), http.Response.Headers);
     }
 }

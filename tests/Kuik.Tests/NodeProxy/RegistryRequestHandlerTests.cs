@@ -47,7 +47,9 @@ public sealed class RegistryRequestHandlerTests : IDisposable
 
         Assert.Equal((502, "application/json"), (http.Response.StatusCode, http.Response.ContentType));
         Assert.Contains("\"code\":\"UNKNOWN\"", Encoding.UTF8.GetString(body.ToArray()), StringComparison.Ordinal);
-        Assert.Single(_log.Errors, line => line.Contains("failed unexpectedly", StringComparison.Ordinal) && line.Contains("UriFormatException", StringComparison.Ordinal));
+        Assert.Single(_log.Errors,
+            line => line.Contains("failed unexpectedly", StringComparison.Ordinal)
+                && line.Contains("UriFormatException", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -68,7 +70,8 @@ public sealed class RegistryRequestHandlerTests : IDisposable
     [InlineData("true", false, "reg.example.com:5000/a/b:V1")]
     [InlineData("true", true, "reg.example.com-5000/a/b:V1")]
     [InlineData("false", false, "reg.example.com-5000/a/b:V1")]
-    public async Task A_path_of_v1_is_a_host_and_a_port_where_that_is_asked_for_and_no_host_has_the_whole_name(string accepts, bool exists, string image)
+    public async Task A_path_of_v1_is_a_host_and_a_port_where_that_is_asked_for_and_no_host_has_the_whole_name(string accepts, bool exists,
+        string image)
     {
         var source = new ScriptedSource("cache");
         var builder = WebApplication.CreateSlimBuilder();
@@ -79,7 +82,9 @@ public sealed class RegistryRequestHandlerTests : IDisposable
         builder.Services.AddSingleton<SocketHandover>();
         builder.Services.AddSingleton<IReadOnlyList<IPullSource>>([source]);
         builder.Services.AddSingleton(new V1Paths(
-            new AddressResolver(_ => exists ? [IPAddress.Loopback] : throw new SocketException((int)SocketError.HostNotFound), TimeProvider.System), TimeProvider.System));
+            new AddressResolver(_ => exists
+                ? [IPAddress.Loopback]
+                : throw new SocketException((int)SocketError.HostNotFound), TimeProvider.System), TimeProvider.System));
         await using var services = builder.Services.BuildServiceProvider();
         var (http, _) = Request("/v2/reg.example.com-5000/a/b/manifests/V1");
 
@@ -106,7 +111,8 @@ public sealed class RegistryRequestHandlerTests : IDisposable
 
         public Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => throw new UriFormatException("odd");
 
-        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => throw new UriFormatException("odd");
+        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) =>
+            throw new UriFormatException("odd");
     }
 
     private sealed class Lines : ILoggerProvider, ILogger
@@ -123,7 +129,8 @@ public sealed class RegistryRequestHandlerTests : IDisposable
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
         {
             if (logLevel >= LogLevel.Error)
                 Errors.Add($"{formatter(state, exception)} {exception?.GetType().Name}");

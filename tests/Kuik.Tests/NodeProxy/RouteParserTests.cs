@@ -8,7 +8,8 @@ public sealed class RouteParserTests
 {
     private const string Digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-    private static Route Read(string path, string method = "GET", string? origin = null) => RouteParser.Parse(method, path, origin, [7439, 7440], [IPAddress.Parse("10.0.0.7")]);
+    private static Route Read(string path, string method = "GET", string? origin = null) =>
+        RouteParser.Parse(method, path, origin, [7439, 7440], [IPAddress.Parse("10.0.0.7")]);
 
     [Theory]
     [InlineData("/v2/docker.io/library/nginx/manifests/1.27", "docker.io/library/nginx:1.27")]
@@ -46,7 +47,8 @@ public sealed class RouteParserTests
     [InlineData("PATCH", "/v2/")]
     [InlineData("OPTIONS", "/")]
     [InlineData("get", "/v2/")]
-    public void Whatever_is_not_GET_or_HEAD_is_405(string method, string path) => Assert.Equal(405, Assert.IsType<Route.Refused>(Read(path, method)).Status);
+    public void Whatever_is_not_GET_or_HEAD_is_405(string method, string path) =>
+        Assert.Equal(405, Assert.IsType<Route.Refused>(Read(path, method)).Status);
 
     [Theory]
     [InlineData("/")]
@@ -59,7 +61,8 @@ public sealed class RouteParserTests
     [InlineData("/v2/ghcr.io/a/blobs/uploads/")]
     [InlineData("/v2/ghcr.io/a/tags/other")]
     [InlineData("/v2x/ghcr.io/a/manifests/1")]
-    public void A_path_that_is_none_of_the_pull_side_is_404(string path) => Assert.Equal(404, Assert.IsType<Route.Refused>(Read(path)).Status);
+    public void A_path_that_is_none_of_the_pull_side_is_404(string path) =>
+        Assert.Equal(404, Assert.IsType<Route.Refused>(Read(path)).Status);
 
     [Theory]
     [InlineData("/v2/a..b/manifests/1", "NAME_INVALID")]
@@ -103,7 +106,8 @@ public sealed class RouteParserTests
     [InlineData("0x7f.1:7439")]
     [InlineData("[::ffff:127.0.0.1]:7439")]
     public void A_mirror_request_for_ourselves_is_a_rewritten_image(string origin) =>
-        Assert.Equal("ghcr.io/a/b:1", Assert.IsType<Route.ManifestRoute>(Read("/v2/ghcr.io/a/b/manifests/1", origin: origin)).Image.ToString());
+        Assert.Equal("ghcr.io/a/b:1",
+            Assert.IsType<Route.ManifestRoute>(Read("/v2/ghcr.io/a/b/manifests/1", origin: origin)).Image.ToString());
 
     [Theory]
     [InlineData("not a host")]
@@ -111,7 +115,8 @@ public sealed class RouteParserTests
     [InlineData("example.com:70000")]
     [InlineData("example.com:0")]
     [InlineData("[::1]:5000")]
-    public void An_origin_that_is_no_host_is_400(string origin) => Assert.Equal(400, Assert.IsType<Route.Refused>(Read("/v2/a/manifests/1", origin: origin)).Status);
+    public void An_origin_that_is_no_host_is_400(string origin) =>
+        Assert.Equal(400, Assert.IsType<Route.Refused>(Read("/v2/a/manifests/1", origin: origin)).Status);
 
     [Theory]
     [InlineData("localhost_7439")]
@@ -121,5 +126,6 @@ public sealed class RouteParserTests
     [InlineData("2130706433_7439")]
     [InlineData("0.0.0.0_7439")]
     [InlineData("10.0.0.7_7439")]
-    public void Node_proxy_is_the_origin_of_nothing(string host) => Assert.Equal(400, Assert.IsType<Route.Refused>(Read($"/v2/{host}/a/manifests/1")).Status);
+    public void Node_proxy_is_the_origin_of_nothing(string host) =>
+        Assert.Equal(400, Assert.IsType<Route.Refused>(Read($"/v2/{host}/a/manifests/1")).Status);
 }

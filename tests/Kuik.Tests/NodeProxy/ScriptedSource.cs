@@ -4,7 +4,8 @@ using Kuik.NodeProxy;
 
 namespace Kuik.Tests.NodeProxy;
 
-/// <summary>A source of manifests that answers when and what a test says: a fake, because with a fake clock no real server can be waited for.</summary>
+/// <summary>A source of manifests that answers when and what a test says: a fake, because with a fake clock no real server can be waited
+/// for.</summary>
 internal sealed class ScriptedSource(string name) : IPullSource
 {
     public string Name => name;
@@ -30,5 +31,6 @@ internal sealed class ScriptedSource(string name) : IPullSource
 
     public Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Task.FromResult(Referrers);
 
-    public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => throw new NotSupportedException();
+    public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) =>
+        throw new NotSupportedException();
 }

@@ -9,7 +9,8 @@ public sealed class SourceChainTests
 {
     private static readonly ImageReference Image = ImageReference.Parse("reg.example.com/a:1");
     private static readonly Answer.ManifestAnswer Found = new("sha256:" + new string('1', 64), MediaTypes.OciManifest, 2, "{}"u8.ToArray());
-    private static readonly Answer.Passed CannotReach = new("it answered 504", IsSilent: true) { Detail = "it answered 504: Name or service not known" };
+    private static readonly Answer.Passed CannotReach = new("it answered 504", IsSilent: true)
+        { Detail = "it answered 504: Name or service not known" };
 
     private readonly ScriptedSource _cache = new("cache");
     private readonly ScriptedSource _fetcher = new("fetcher");
@@ -25,7 +26,8 @@ public sealed class SourceChainTests
 
         var refused = Assert.IsType<Answer.Refused>(sourceResult.Answer);
         Assert.Equal(502, refused.Status);
-        Assert.Equal($"no source of {Image} answered: cache: not here; fetcher: it answered 504; origin: GET https://reg.example.com/: refused", ErrorBody.Message(refused.Body));
+        Assert.Equal($"no source of {Image} answered: cache: not here; fetcher: it answered 504; origin: GET https://reg.example.com/: "
+            + "refused", ErrorBody.Message(refused.Body));
         Assert.Contains("Name or service not known", sourceResult.Note, StringComparison.Ordinal);
     }
 
@@ -70,5 +72,6 @@ public sealed class SourceChainTests
         Assert.Null((await Ask("origin")).Answer);
     }
 
-    private Task<SourceResult> Ask(string? lastSource) => new SourceChain([_cache, _fetcher, _origin]).Find(Image, onlyHead: false, lastSource, TestContext.Current.CancellationToken);
+    private Task<SourceResult> Ask(string? lastSource) =>
+        new SourceChain([_cache, _fetcher, _origin]).Find(Image, onlyHead: false, lastSource, TestContext.Current.CancellationToken);
 }

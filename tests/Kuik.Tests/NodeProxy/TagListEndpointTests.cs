@@ -12,10 +12,12 @@ public sealed class TagListEndpointTests
 
     [Fact]
     public void The_tags_that_Kuik_keeps_for_itself_are_not_listed() =>
-        Assert.Equal("""{"name":"a/b","tags":["1.0","kuik-fan"]}""", Listed($$"""{"name":"a/b","tags":["1.0","{{CacheTags.OfManifest(Digest)}}","kuik-fan","{{CacheTags.OfPin(Digest)}}"]}"""));
+        Assert.Equal("""{"name":"a/b","tags":["1.0","kuik-fan"]}""",
+            Listed($$"""{"name":"a/b","tags":["1.0","{{CacheTags.OfManifest(Digest)}}","kuik-fan","{{CacheTags.OfPin(Digest)}}"]}"""));
 
     [Fact]
-    public void A_repository_whose_tags_are_null_has_none() => Assert.Equal("""{"name":"a","tags":[]}""", Listed("""{"name":"a","tags":null}"""));
+    public void A_repository_whose_tags_are_null_has_none() =>
+        Assert.Equal("""{"name":"a","tags":[]}""", Listed("""{"name":"a","tags":null}"""));
 
     [Theory]
     [InlineData("[]")]

@@ -70,7 +70,8 @@ public sealed class TagResolverTests
         Assert.Equal(Image, await follow.Resolve(Image, CancellationToken.None));   // without any wait: time stands still here
         silent.SetResult(First);
 
-        await Testing.Eventually.True(async () => (await follow.Resolve(Image, CancellationToken.None)).Digest == First, "the late answer is used");
+        await Testing.Eventually.True(async () => (await follow.Resolve(Image, CancellationToken.None)).Digest == First,
+            "the late answer is used");
         Assert.Equal(1, _origin.Asked);
     }
 
@@ -88,7 +89,8 @@ public sealed class TagResolverTests
     }
 
     private TagResolver Follow() => new(
-        [_origin], new ManifestCache(new SourceChain([_origin]), new ManifestCacheOptions(), _time), new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = new Uri("http://cache"), Fetcher = null }, _time,
+        [_origin], new ManifestCache(new SourceChain([_origin]), new ManifestCacheOptions(), _time),
+        new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = new Uri("http://cache"), Fetcher = null }, _time,
         new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance));
 
     /// <summary>A source on a script: a fake, because these tests are about what is made of its answers.</summary>
@@ -123,6 +125,7 @@ public sealed class TagResolverTests
         public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
             Task.FromResult<Answer>(HasNothing ? new Answer.Passed("unreachable") : new Answer.ManifestAnswer(image.Digest!, "", 0, []));
 
-        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) => throw new NotSupportedException();
+        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) =>
+            throw new NotSupportedException();
     }
 }

@@ -14,8 +14,10 @@ public sealed class AddressesOfRegistriesTests
     /// <summary>Targets below a host: path and query.</summary>
     public static TheoryData<string> Targets => new(
         "/v2/team/web/blobs/x?X=attachment%3B%20filename%3D%22a%7Eb%2Dc%22&Signature=q",
-        "/%41", "/%2E", "/a%2D-b", "/%2e%2e/b", "/x/%2E%2E/b", "/%7euser", "/%5F", "/a%2Fb", "/a%2fb", "/a%2Bb", "/a%3Db", "/a=%", "/a%zz", "/a|b^c`{d}", "/a\"<b>", "/a\\b",
-        "/'()*!", "/[1]", "//double//slash", "/x?", "/x?a=%41", "/x?a=%2E%2D%7E", "/x?a=%", "/x?a|b^c`{d}", "/x?a=b%2Fc%2B%3D", "/x?a=%2f", "/x?a='()*!", "/x?a=[1]", "/x?a=b/../c",
+        "/%41", "/%2E", "/a%2D-b", "/%2e%2e/b", "/x/%2E%2E/b", "/%7euser", "/%5F", "/a%2Fb", "/a%2fb", "/a%2Bb", "/a%3Db", "/a=%", "/a%zz",
+        "/a|b^c`{d}", "/a\"<b>", "/a\\b",
+        "/'()*!", "/[1]", "//double//slash", "/x?", "/x?a=%41", "/x?a=%2E%2D%7E", "/x?a=%", "/x?a|b^c`{d}", "/x?a=b%2Fc%2B%3D", "/x?a=%2f",
+        "/x?a='()*!", "/x?a=[1]", "/x?a=b/../c",
         "/x/./y", "/x/../y", "/x/", "/x?a=1&b=2+3", "/x?a=?b", "/x;v=1,2@3:4$&", "/", "/?a=b");
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -24,8 +26,11 @@ public sealed class AddressesOfRegistriesTests
     [MemberData(nameof(Targets))]
     public async Task A_redirect_is_followed_to_where_it_says(string target)
     {
-        using var storage = new RawServer((_, asked) => asked == target ? RawServer.Answer(200, "blob") : RawServer.Answer(403, "SignatureDoesNotMatch"));
-        foreach (var location in new[] { $"http://{storage.Host}{target}", $"//{storage.Host}{target}", $"http://{storage.Host}{target}#fragment" })
+        using var storage = new RawServer((_, asked) => asked == target
+            ? RawServer.Answer(200, "blob")
+            : RawServer.Answer(403, "SignatureDoesNotMatch"));
+        foreach (var location in new[] { $"http://{storage.Host}{target}", $"//{storage.Host}{target}",
+            $"http://{storage.Host}{target}#fragment" })
         {
             using var registry = new RawServer((_, _) => RawServer.Answer(307, "", ("Location", location)));
             using var client = Client(registry, storage);
@@ -48,7 +53,10 @@ public sealed class AddressesOfRegistriesTests
     [InlineData("/\u00c3\u00a9", "/%C3%A9")]
     public async Task A_relative_redirect_is_resolved_and_not_changed_further(string location, string? target)
     {
-        using var registry = new RawServer((_, asked) => asked == target ? RawServer.Answer(200, "blob") : RawServer.Answer(307, "", ("Location", location)));
+        using var registry =
+            new RawServer((_, asked) => asked == target
+                ? RawServer.Answer(200, "blob")
+                : RawServer.Answer(307, "", ("Location", location)));
         using var client = Client(registry);
 
         if (target is not null)
@@ -79,7 +87,8 @@ public sealed class AddressesOfRegistriesTests
     public async Task A_token_server_is_asked_where_the_challenge_says(string target)
     {
         using var tokens = new RawServer((_, _) => RawServer.Answer(200, """{"token":"t"}"""));
-        var realm = $"http://{tokens.Host}{target}".Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+        var realm = $"http://{tokens.Host}{target}".Replace("\\", "\\\\", StringComparison.Ordinal)
+            .Replace("\"", "\\\"", StringComparison.Ordinal);
         var isFirst = true;
         using var registry = new RawServer((_, _) => !isFirst || (isFirst = false) ? RawServer.Answer(200, "blob")
             : RawServer.Answer(401, "", ("WWW-Authenticate", $"Bearer realm=\"{realm}\",service=\"s\"")));
@@ -95,7 +104,9 @@ public sealed class AddressesOfRegistriesTests
     [MemberData(nameof(Targets))]
     public async Task An_upload_goes_where_the_cache_registry_says(string target)
     {
-        using var cache = new RawServer((method, _) => method == "POST" ? RawServer.Answer(202, "", ("Location", target.StartsWith("//", StringComparison.Ordinal) ? "/." + target : target)) : RawServer.Answer(201));
+        using var cache = new RawServer((method, _) => method == "POST"
+            ? RawServer.Answer(202, "", ("Location", target.StartsWith("//", StringComparison.Ordinal) ? "/." + target : target))
+            : RawServer.Answer(201));
         var expected = target.StartsWith("//", StringComparison.Ordinal) ? "/." + target : target;
         using var registry = new CacheRegistry(
             new CopyEngineOptions { CacheEndpoint = new Uri($"http://{cache.Host}"), Platforms = [], SpoolPath = "" }, TimeProvider.System);
@@ -115,7 +126,10 @@ public sealed class AddressesOfRegistriesTests
         const string Path = "/v2/team/web/referrers/sha256:a";
         var page = """{"schemaVersion":2,"manifests":[]}""";
         (string, string) type = ("Content-Type", MediaTypes.OciIndex);
-        using var registry = new RawServer((_, asked) => asked == Path ? RawServer.Answer(200, page, type, ("Link", $"<{Path}?{query}>; rel=\"next\"")) : RawServer.Answer(200, page, type));
+        using var registry =
+            new RawServer((_, asked) => asked == Path
+                ? RawServer.Answer(200, page, type, ("Link", $"<{Path}?{query}>; rel=\"next\""))
+                : RawServer.Answer(200, page, type));
         using var client = Client(registry);
 
         await client.GetReferrers(new RegistryRepository(registry.Host, "team/web"), "sha256:a", null, Stop);
@@ -130,10 +144,13 @@ public sealed class AddressesOfRegistriesTests
     [InlineData("http://user:hidden@127.0.0.1/v2/team/web/referrers/x")]
     public async Task A_next_page_outside_the_repository_is_not_asked_for(string link)
     {
-        using var registry = new RawServer((_, _) => RawServer.Answer(200, "{}", ("Content-Type", MediaTypes.OciIndex), ("Link", $"<{link}>; rel=\"next\"")));
+        using var registry =
+            new RawServer((_, _) =>
+                RawServer.Answer(200, "{}", ("Content-Type", MediaTypes.OciIndex), ("Link", $"<{link}>; rel=\"next\"")));
         using var client = Client(registry);
 
-        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetReferrers(new RegistryRepository(registry.Host, "team/web"), "sha256:a", null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() =>
+            client.GetReferrers(new RegistryRepository(registry.Host, "team/web"), "sha256:a", null, Stop));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
         Assert.DoesNotContain("hidden", error.ToString(), StringComparison.Ordinal);

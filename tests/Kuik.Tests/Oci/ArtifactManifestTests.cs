@@ -18,7 +18,8 @@ public sealed class ArtifactManifestTests
         Text(new Tombstone("docker.io/library/nginx", "1").ToManifest()));
 
     [Fact]
-    public void Its_config_is_the_empty_blob() => Assert.Equal(ArtifactManifest.EmptyDigest, Digest.Sha256(ArtifactManifest.EmptyBlob.ToArray()));
+    public void Its_config_is_the_empty_blob() =>
+        Assert.Equal(ArtifactManifest.EmptyDigest, Digest.Sha256(ArtifactManifest.EmptyBlob.ToArray()));
 
     private static string Text(byte[] manifest) => Encoding.UTF8.GetString(manifest);
 }

@@ -13,7 +13,9 @@ public sealed class BlobChecksumTests
     public void It_is_read_as_it_was_written() => Assert.Equal(Sum, BlobChecksum.Parse(Sum.ToManifest()));
 
     [Fact]
-    public void It_is_XXH3_with_128_bits_most_significant_first() => Assert.Equal("99aa06d3014798d86001c324468d497f", BlobChecksum.Compute(new XxHash128()));   // of no bytes, as xxhsum -H2 prints it
+    // of no bytes, as xxhsum -H2 prints it
+    public void It_is_XXH3_with_128_bits_most_significant_first() =>
+        Assert.Equal("99aa06d3014798d86001c324468d497f", BlobChecksum.Compute(new XxHash128()));
 
     [Theory]
     [InlineData("not JSON")]

@@ -31,12 +31,14 @@ public class CacheTagsOfImageTests
     [Fact]
     public void Referrers_are_looked_for_under_the_referrers_tag_and_cosigns_tags()
     {
-        Assert.Equal([$"sha256-{Hex}", $"sha256-{Hex}.sig", $"sha256-{Hex}.att", $"sha256-{Hex}.sbom"], CacheTags.OfReferrers("sha256:" + Hex));
+        Assert.Equal([$"sha256-{Hex}", $"sha256-{Hex}.sig", $"sha256-{Hex}.att", $"sha256-{Hex}.sbom"],
+            CacheTags.OfReferrers("sha256:" + Hex));
         Assert.Empty(CacheTags.OfReferrers("sha512:" + Hex + Hex));
     }
 
     [Fact]
-    public void A_referrers_tag_is_hidden_says_its_subject_and_is_one_that_registries_take() => Assert.All(CacheTags.OfReferrers("sha256:" + Hex), tag =>
+    public void A_referrers_tag_is_hidden_says_its_subject_and_is_one_that_registries_take() =>
+        Assert.All(CacheTags.OfReferrers("sha256:" + Hex), tag =>
     {
         var hidden = CacheTags.OfCopiedReferrer(tag)!;
 

@@ -8,7 +8,8 @@ public class ChallengeTests
     [Fact]
     public void A_bearer_challenge_gives_realm_service_and_scope()
     {
-        var challenge = Assert.Single(Challenge.Parse("""Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/nginx:pull,push" """));
+        var challenge = Assert.Single(
+            Challenge.Parse("""Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/nginx:pull,push" """));
 
         Assert.Equal("bearer", challenge.Scheme);
         Assert.Equal("https://auth.docker.io/token", challenge["realm"]);
@@ -21,12 +22,14 @@ public class ChallengeTests
     [InlineData("basic realm=x")]
     [InlineData("BASIC realm = \"a b\"")]
     [InlineData(" , Basic realm=\"\\\"quoted\\\"\" , ")]
-    public void A_basic_challenge_is_read_however_it_is_written(string header) => Assert.Equal("basic", Assert.Single(Challenge.Parse(header)).Scheme);
+    public void A_basic_challenge_is_read_however_it_is_written(string header) =>
+        Assert.Equal("basic", Assert.Single(Challenge.Parse(header)).Scheme);
 
     [Fact]
     public void Several_challenges_in_one_header_are_told_apart()
     {
-        var challenges = Challenge.Parse("""Negotiate, Basic realm="one, two", charset=UTF-8, Bearer realm=https://auth.example/token?a=b,service=x""");
+        var challenges = Challenge.Parse(
+            """Negotiate, Basic realm="one, two", charset=UTF-8, Bearer realm=https://auth.example/token?a=b,service=x""");
 
         Assert.Equal(["negotiate", "basic", "bearer"], challenges.Select(c => c.Scheme));
         Assert.Equal("one, two", challenges[1]["realm"]);

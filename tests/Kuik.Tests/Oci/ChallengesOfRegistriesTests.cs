@@ -48,19 +48,26 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     [InlineData("after a challenge at /v2/", "blob")]
     [InlineData("after a token", "manifest")]
     [InlineData("after a token", "blob")]
-    public async Task A_registry_that_redirects_to_one_that_challenges_is_pulled_from_and_the_credential_stays_here(string redirects, string what)
+    public async Task A_registry_that_redirects_to_one_that_challenges_is_pulled_from_and_the_credential_stays_here(string redirects,
+        string what)
     {
         var challenge = $"Bearer realm=\"http://{other.Host}/token\",service=\"b\",scope=\"repository:team/web:pull\"";
         var redirect = (OriginRequest request) => Misbehave.Answer(307, ("Location", $"http://{other.Host}{request.Path}"));
-        origin.Script = request => redirects == "after a challenge at /v2/" && request.Path == "/v2/" ? Misbehave.Answer(401, ("WWW-Authenticate", challenge))
-            : redirects == "after a token" && request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", challenge)) : redirect(request);
-        other.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token(request.Authorization is null ? "anon" : "robots")
+        origin.Script = request => redirects == "after a challenge at /v2/" && request.Path == "/v2/"
+            ? Misbehave.Answer(401, ("WWW-Authenticate", challenge))
+            : redirects == "after a token" && request.Authorization is null
+            ? Misbehave.Answer(401, ("WWW-Authenticate", challenge))
+            : redirect(request);
+        other.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? Token(request.Authorization is null ? "anon" : "robots")
             : request.Authorization == "Bearer anon" ? null : Misbehave.Answer(401, ("WWW-Authenticate", challenge));
 
         foreach (var _ in Enumerable.Range(0, 2))
             await Pull("team/web", what, Robot);
 
-        Assert.DoesNotContain(Password, other.Ledger.Where(request => !request.Path.StartsWith("/token", StringComparison.Ordinal)).Select(request => request.Authorization));
+        Assert.DoesNotContain(Password,
+            other.Ledger.Where(request => !request.Path.StartsWith("/token", StringComparison.Ordinal))
+                .Select(request => request.Authorization));
         if (redirects != "after a token")   // where the registry itself names that token server, the credential is for it
             Assert.DoesNotContain(Password, other.Ledger.Select(request => request.Authorization));
         Assert.DoesNotContain("Bearer robots", other.Ledger.Select(request => request.Authorization));
@@ -69,7 +76,8 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     [Fact]
     public async Task A_token_whose_scope_is_not_sufficient_is_followed_by_one_that_is()
     {
-        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token(request.Path.Contains("real", StringComparison.Ordinal) ? "good" : "small")
+        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? Token(request.Path.Contains("real", StringComparison.Ordinal) ? "good" : "small")
             : request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer()))
             : request.Authorization == "Bearer good" ? null
             : Misbehave.Answer(401, ("WWW-Authenticate", Bearer(",scope=\"repository:real/web:pull\",error=\"insufficient_scope\"")));
@@ -104,7 +112,9 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     public async Task A_challenge_that_comes_again_ends_the_call()
     {
         var issued = 0;
-        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token($"token-{++issued}") : Misbehave.Answer(401, ("WWW-Authenticate", Bearer()));
+        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? Token($"token-{++issued}")
+            : Misbehave.Answer(401, ("WWW-Authenticate", Bearer()));
 
         var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot, Stop));
 
@@ -128,7 +138,8 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
         var data = new TheoryData<int, string, bool>();
         foreach (var (status, body) in new[]
         {
-            (404, RegistryErrors.Body("NAME_UNKNOWN", "")), (404, RegistryErrors.Body("MANIFEST_UNKNOWN", "")), (401, ""), (403, RegistryErrors.Body("DENIED", "")),
+            (404, RegistryErrors.Body("NAME_UNKNOWN", "")), (404, RegistryErrors.Body("MANIFEST_UNKNOWN", "")), (401, ""),
+            (403, RegistryErrors.Body("DENIED", "")),
         })
             foreach (var isBearer in new[] { false, true })
                 data.Add(status, body, isBearer);
@@ -141,8 +152,10 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     {
         var wanted = isBearer ? "Bearer issued" : Password;
         var issued = "Bearer issued";
-        origin.Script = request => request.Path == "/v2/" ? Misbehave.Answer(401, ("WWW-Authenticate", isBearer ? Bearer() : "Basic realm=\"x\""))
-            : request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token((issued == "Bearer issued" ? wanted : issued)["Bearer ".Length..])
+        origin.Script = request => request.Path == "/v2/"
+            ? Misbehave.Answer(401, ("WWW-Authenticate", isBearer ? Bearer() : "Basic realm=\"x\""))
+            : request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? Token((issued == "Bearer issued" ? wanted : issued)["Bearer ".Length..])
             : request.Authorization == wanted ? null : Misbehave.Say(status, body);
 
         await Pull("team/web", "manifest", Robot);
@@ -160,7 +173,9 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     [Fact]
     public async Task Basic_that_is_asked_for_with_a_403_is_sent()
     {
-        origin.Script = request => request.Authorization == Password ? null : Misbehave.Answer(403, ("WWW-Authenticate", "Basic realm=\"x\""));
+        origin.Script = request => request.Authorization == Password
+            ? null
+            : Misbehave.Answer(403, ("WWW-Authenticate", "Basic realm=\"x\""));
 
         Assert.Equal(image.Digest, (await client.GetManifest(Web, "1", Robot, Stop)).Digest);
         Assert.DoesNotContain("/v2/", origin.Ledger.Select(request => request.Path));
@@ -174,7 +189,8 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     {
         origin.Script = request => request.Path == "/v2/" ? Misbehave.Answer(status) : Misbehave.Answer(404);
 
-        await Task.WhenAll(Enumerable.Range(0, 5).Select(i => Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, $"{i}", Robot, Stop))));
+        await Task.WhenAll(Enumerable.Range(0, 5)
+            .Select(i => Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, $"{i}", Robot, Stop))));
         time.Advance(TimeSpan.FromSeconds(20));
         var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "6", Robot, Stop));
 
@@ -189,7 +205,9 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     {
         origin.Script = request => request.Path == "/v2/" ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer()))
             : request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token("issued")
-            : request.Authorization is null ? Misbehave.Say(404, RegistryErrors.Body("MANIFEST_UNKNOWN", "no such tag")) : Misbehave.Answer(afterToken);
+            : request.Authorization is null
+            ? Misbehave.Say(404, RegistryErrors.Body("MANIFEST_UNKNOWN", "no such tag"))
+            : Misbehave.Answer(afterToken);
 
         var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot, Stop));
 
@@ -206,8 +224,13 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     [InlineData(503, false)]
     public async Task A_public_repository_is_pulled_after_a_private_one_of_the_same_host(int refusal, bool isAnonymous)
     {
-        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? request.Authorization == Password ? Token("t") : Misbehave.Answer(refusal)
-            : request.Path.Contains("private", StringComparison.Ordinal) && request.Authorization != "Bearer t" ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer())) : null;
+        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? request.Authorization == Password
+            ? Token("t")
+            : Misbehave.Answer(refusal)
+            : request.Path.Contains("private", StringComparison.Ordinal) && request.Authorization != "Bearer t"
+            ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer()))
+            : null;
         var credential = isAnonymous ? null : new RegistryCredential("stranger", "unknown");
 
         await Pull("team/open", "manifest", credential);
@@ -223,7 +246,10 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     public async Task A_repository_that_was_made_public_is_pulled_although_its_token_server_refuses(int refusal)
     {
         var isPublic = false;
-        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? isPublic ? Misbehave.Answer(refusal) : Token("t")
+        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? isPublic
+            ? Misbehave.Answer(refusal)
+            : Token("t")
             : !isPublic && request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer())) : null;
         await Pull("team/web", "manifest", Robot);
         isPublic = true;
@@ -251,7 +277,9 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     public async Task The_blobs_of_a_repository_need_one_challenge_and_one_token()
     {
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Token("t")
-            : request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer(",scope=\"repository:team/web:pull\""))) : null;
+            : request.Authorization is null
+            ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer(",scope=\"repository:team/web:pull\"")))
+            : null;
 
         await Pull("team/web", "manifest", Robot);
         foreach (var _ in Enumerable.Range(0, 5))
@@ -259,7 +287,8 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
         await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "missing", Robot, Stop));
 
         Assert.Equal(2 + 1 + 5 + 1, origin.Ledger.Count);
-        Assert.Equal("/token?service=a&scope=repository%3Ateam%2Fweb%3Apull", Assert.Single(origin.Ledger, request => request.Authorization == Password).Path);
+        Assert.Equal("/token?service=a&scope=repository%3Ateam%2Fweb%3Apull",
+            Assert.Single(origin.Ledger, request => request.Authorization == Password).Path);
     }
 
     [Theory]
@@ -286,7 +315,8 @@ public sealed class ChallengesOfRegistriesTests : IAsyncLifetime
     {
         origin.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", Bearer()));
 
-        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot with { RegistryToken = token }, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() =>
+            client.GetManifest(Web, "1", Robot with { RegistryToken = token }, Stop));
 
         Assert.Equal(RegistryErrorKind.Refused, error.Kind);
         Assert.EndsWith("in the pull secret is none: no header can hold it", error.Message, StringComparison.Ordinal);

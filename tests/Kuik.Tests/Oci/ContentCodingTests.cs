@@ -43,7 +43,8 @@ public sealed class ContentCodingTests : IAsyncLifetime
     [InlineData("aws-chunked", false)]
     public async Task A_coding_that_was_not_asked_for_is_decoded(string coding, bool hasDigest)
     {
-        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? (http, _) => Send(http, """{"token":"t"}"""u8.ToArray(), coding, hasDigest: false)
+        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? (http, _) => Send(http, """{"token":"t"}"""u8.ToArray(), coding, hasDigest: false)
             : request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{origin.Host}/token\""))
             : (http, body) => Send(http, body, coding, hasDigest);
 
@@ -68,7 +69,8 @@ public sealed class ContentCodingTests : IAsyncLifetime
         {
             asked.Add(http.Request.Headers.AcceptEncoding.ToString());
             return request.Path.StartsWith("/token", StringComparison.Ordinal) ? http.Response.WriteAsync("""{"token":"t"}""")
-                : request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{origin.Host}/token\""))(http, body)
+                : request.Authorization is null
+                ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{origin.Host}/token\""))(http, body)
                 : Send(http, body, "identity", hasDigest: true);
         };
 
@@ -89,7 +91,8 @@ public sealed class ContentCodingTests : IAsyncLifetime
             return http.Response.Body.WriteAsync(body).AsTask();
         };
 
-        foreach (var ask in new Func<Task>[] { () => client.GetManifest(Web, "1", null, Stop), () => client.OpenBlob(Web, Layer.Digest, null, null, Stop) })
+        foreach (var ask in new Func<Task>[] { () => client.GetManifest(Web, "1", null, Stop),
+            () => client.OpenBlob(Web, Layer.Digest, null, null, Stop) })
         {
             var error = await Assert.ThrowsAsync<RegistryException>(ask);
             Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
@@ -108,9 +111,11 @@ public sealed class ContentCodingTests : IAsyncLifetime
             return http.Response.Body.WriteAsync(body.AsMemory(5)).AsTask();
         };
 
-        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(Web, Layer.Digest, new RangeHeaderValue(5, null), null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() =>
+            client.OpenBlob(Web, Layer.Digest, new RangeHeaderValue(5, null), null, Stop));
 
-        Assert.EndsWith("a part of a body in the content coding gzip came; identity was asked for", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("a part of a body in the content coding gzip came; identity was asked for", error.Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -147,7 +152,8 @@ public sealed class ContentCodingTests : IAsyncLifetime
         origin.Script = _ => (http, _) =>
         {
             http.Response.StatusCode = 404;
-            return Send(http, System.Text.Encoding.UTF8.GetBytes(RegistryErrors.Body("MANIFEST_UNKNOWN", "no such thing")), "gzip", hasDigest: false);
+            return Send(http, System.Text.Encoding.UTF8.GetBytes(RegistryErrors.Body("MANIFEST_UNKNOWN", "no such thing")), "gzip",
+                hasDigest: false);
         };
 
         var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));

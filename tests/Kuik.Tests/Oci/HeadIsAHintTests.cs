@@ -68,7 +68,8 @@ public sealed class HeadIsAHintTests : IAsyncLifetime
     {
         origin.Script = _ => Misbehave.Answer(429, ("Retry-After", "30"));
 
-        foreach (var ask in new Func<Task>[] { () => client.HeadManifest(Web, "1", null, Stop), () => client.HeadBlob(Web, Layer, null, Stop) })
+        foreach (var ask in new Func<Task>[] { () => client.HeadManifest(Web, "1", null, Stop),
+            () => client.HeadBlob(Web, Layer, null, Stop) })
             Assert.Equal(RegistryErrorKind.RateLimited, (await Assert.ThrowsAsync<RegistryException>(ask)).Kind);
         Assert.DoesNotContain("GET", origin.Ledger.Select(request => request.Method));
     }

@@ -38,7 +38,8 @@ public sealed class IncompleteChainTests : IAsyncLifetime, IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_registry_that_does_not_send_its_intermediate_is_refused_with_the_missing_issuer_and_without_a_download(bool isRootNamed)
+    public async Task A_registry_that_does_not_send_its_intermediate_is_refused_with_the_missing_issuer_and_without_a_download(
+        bool isRootNamed)
     {
         using var client = Client(isRootNamed ? [root] : []);
         var begun = Stopwatch.GetTimestamp();

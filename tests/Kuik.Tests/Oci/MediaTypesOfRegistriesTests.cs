@@ -61,7 +61,8 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
     [InlineData("""{"manifests":[]}""", "application/json", MediaTypes.OciIndex)]
     [InlineData("""{"manifests":[]}""", MediaTypes.OciManifest, MediaTypes.OciIndex)]
     [InlineData("""{"mediaType":"application/VND.oci.image.index.v1+json","manifests":[]}""", "text/plain", MediaTypes.OciIndex)]
-    [InlineData("""{"mediaType":"application/vnd.oci.artifact.manifest.v1+json","blobs":[]}""", "application/vnd.oci.artifact.manifest.v1+json", "application/vnd.oci.artifact.manifest.v1+json")]
+    [InlineData("""{"mediaType":"application/vnd.oci.artifact.manifest.v1+json","blobs":[]}""",
+        "application/vnd.oci.artifact.manifest.v1+json", "application/vnd.oci.artifact.manifest.v1+json")]
     [InlineData("""{"mediaType":7,"layers":[]}""", "text/plain", MediaTypes.OciManifest)]
     [InlineData("{}", MediaTypes.OciIndex, MediaTypes.OciIndex)]
     [InlineData("not JSON", MediaTypes.OciManifest, MediaTypes.OciManifest)]
@@ -116,10 +117,12 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
         foreach (var target in new[] { "1", TestBlob.DigestOf(payload), TestBlob.DigestOf(signed) })
         {
             var manifest = await client.GetManifest(Web, target, null, Stop);
-            Assert.Equal((MediaTypes.DockerSchema1Signed, target == "1" ? TestBlob.DigestOf(payload) : target), (manifest.MediaType, manifest.Digest));
+            Assert.Equal((MediaTypes.DockerSchema1Signed, target == "1" ? TestBlob.DigestOf(payload) : target),
+                (manifest.MediaType, manifest.Digest));
             Assert.Equal(signed, manifest.Bytes);
         }
-        var refusal = Assert.Throws<CopyException>(() => ReadManifest.Parts(new Manifest(signed, MediaTypes.DockerSchema1Signed, TestBlob.DigestOf(payload))));
+        var refusal = Assert.Throws<CopyException>(() =>
+            ReadManifest.Parts(new Manifest(signed, MediaTypes.DockerSchema1Signed, TestBlob.DigestOf(payload))));
         Assert.Contains("is of Docker's schema 1, which cache registries do not store", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -135,7 +138,9 @@ public sealed class MediaTypesOfRegistriesTests : IAsyncLifetime
     private static (byte[] Signed, byte[] Payload) Schema1()
     {
         const string Begin = "{\n   \"schemaVersion\": 1,\n   \"name\": \"team/web\",\n   \"tag\": \"1\",\n   \"fsLayers\": []";
-        var format = Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"formatLength":{{Begin.Length}},"formatTail":"{{Base64Url.EncodeToString("\n}"u8)}}","time":"2015-01-01T00:00:00Z"}"""));
+        var format = Base64Url.EncodeToString(
+            Encoding.UTF8.GetBytes(
+                $$"""{"formatLength":{{Begin.Length}},"formatTail":"{{Base64Url.EncodeToString("\n}"u8)}}","time":"2015-01-01T00:00:00Z"}"""));
         var signed = $"{Begin},\n   \"signatures\": [{{\"header\": {{}}, \"signature\": \"x\", \"protected\": \"{format}\"}}]\n}}";
         return (Encoding.UTF8.GetBytes(signed), Encoding.UTF8.GetBytes(Begin + "\n}"));
     }

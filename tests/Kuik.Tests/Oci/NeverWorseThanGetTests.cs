@@ -44,7 +44,8 @@ public sealed class NeverWorseThanGetTests : IAsyncLifetime
     [MemberData(nameof(Matrix))]
     public async Task Whatever_a_plain_GET_gets_is_pulled(int head, string challenge)
     {
-        origin.Script = request => Token(request) ?? (challenge == "other host" ? Misbehave.Answer(307, ("Location", $"http://{other.Host}{request.Path}"))
+        origin.Script = request =>
+            Token(request) ?? (challenge == "other host" ? Misbehave.Answer(307, ("Location", $"http://{other.Host}{request.Path}"))
             : Challenge(request, challenge) ?? Head(request, head));
         other.Script = request => Token(request) ?? Wants(request, "b", $"http://{other.Host}/token") ?? Head(request, head);
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}", $"http://{other.Host}"]), [], time);
@@ -75,22 +76,29 @@ public sealed class NeverWorseThanGetTests : IAsyncLifetime
         Assert.Equal(image.Layers[1].Bytes, bytes.ToArray());
     }
 
-    private static Misbehaviour? Head(OriginRequest request, int status) => request.Method == "HEAD" && status != 200 ? Misbehave.Answer(status) : null;
+    private static Misbehaviour? Head(OriginRequest request, int status) => request.Method == "HEAD" && status != 200
+        ? Misbehave.Answer(status)
+        : null;
 
     private Misbehaviour? Challenge(OriginRequest request, string challenge) => challenge switch
     {
         "per repository" => Wants(request, "repository:team/web:pull", $"http://{origin.Host}/token"),
         "per host" => request.Authorization == Password ? null : Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\"")),
-        "at /v2/ only" => request.Path == "/v2/" ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{origin.Host}/token\",service=\"a\""))
+        "at /v2/ only" => request.Path == "/v2/"
+            ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{origin.Host}/token\",service=\"a\""))
             : IsKnown(request, "repository:team/web:pull") ? null : Misbehave.Answer(404),
-        "second challenge" => IsKnown(request, "repository:real/web:pull") ? null : Wants(request, "repository:team/web:pull", $"http://{origin.Host}/token")
+        "second challenge" => IsKnown(request, "repository:real/web:pull")
+            ? null
+            : Wants(request, "repository:team/web:pull", $"http://{origin.Host}/token")
             ?? Wants(request, "repository:real/web:pull", $"http://{origin.Host}/token"),
         _ => null,
     };
 
     /// <summary>Null when the request has a token with that scope.</summary>
     private Misbehaviour? Wants(OriginRequest request, string scope, string realm) =>
-        IsKnown(request, scope) ? null : Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"{realm}\",service=\"a\",scope=\"{scope}\""));
+        IsKnown(request, scope)
+            ? null
+            : Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"{realm}\",service=\"a\",scope=\"{scope}\""));
 
     private bool IsKnown(OriginRequest request, string scope) =>
         request.Authorization is { } shown && tokens.TryGetValue(shown, out var scopes) && scopes.Contains(scope, StringComparison.Ordinal);

@@ -39,17 +39,20 @@ public sealed class OriginRulesTests
     public void Nothing_listed_allows_everything() => Assert.Null(new OriginRules([], []).DenialReason("reg.example.com:5000"));
 
     [Fact]
-    public void A_denied_host_is_denied_although_it_is_allowed_too() => Assert.NotNull(new OriginRules(["*.example.com"], ["bad.example.com"]).DenialReason("bad.example.com"));
+    public void A_denied_host_is_denied_although_it_is_allowed_too() =>
+        Assert.NotNull(new OriginRules(["*.example.com"], ["bad.example.com"]).DenialReason("bad.example.com"));
 
     [Theory]
     [InlineData("https://bad.example.com/token")]
     [InlineData("https://BAD.example.com./v2/")]
     [InlineData("http://bad.example.com:8080/x")]
     [InlineData("https://registry-1.docker.io/v2/")]
-    public void A_denied_host_is_not_asked_also_after_a_redirect_or_a_challenge(string address) => Assert.NotNull(new OriginRules([], ["bad.example.com", "docker.io"]).DenialReason(new Uri(address)));
+    public void A_denied_host_is_not_asked_also_after_a_redirect_or_a_challenge(string address) =>
+        Assert.NotNull(new OriginRules([], ["bad.example.com", "docker.io"]).DenialReason(new Uri(address)));
 
     [Fact]
-    public void Where_an_allowed_origin_points_is_its_own_matter() => Assert.Null(new OriginRules(["docker.io"], []).DenialReason(new Uri("https://auth.docker.io/token")));
+    public void Where_an_allowed_origin_points_is_its_own_matter() =>
+        Assert.Null(new OriginRules(["docker.io"], []).DenialReason(new Uri("https://auth.docker.io/token")));
 
     [Theory]
     [InlineData("")]
@@ -62,8 +65,10 @@ public sealed class OriginRulesTests
     [InlineData("reg.example.com.")]
     public void What_is_no_host_is_refused(string entry)
     {
-        Assert.StartsWith(OriginRules.AllowedKey, Assert.Throws<InvalidSettingException>(() => new OriginRules([entry], [])).Message, StringComparison.Ordinal);
-        Assert.StartsWith(OriginRules.DeniedKey, Assert.Throws<InvalidSettingException>(() => new OriginRules([], [entry])).Message, StringComparison.Ordinal);
+        Assert.StartsWith(OriginRules.AllowedKey, Assert.Throws<InvalidSettingException>(() => new OriginRules([entry], [])).Message,
+            StringComparison.Ordinal);
+        Assert.StartsWith(OriginRules.DeniedKey, Assert.Throws<InvalidSettingException>(() => new OriginRules([], [entry])).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -91,7 +96,8 @@ public sealed class OriginRulesTests
     [Fact]
     public void A_wrong_entry_under_an_old_name_is_refused_under_that_name() =>
         Assert.StartsWith(
-            OriginRules.OldDeniedKey, Assert.Throws<InvalidSettingException>(() => Read((OriginRules.OldDeniedKey, "*"))).Message, StringComparison.Ordinal);
+            OriginRules.OldDeniedKey, Assert.Throws<InvalidSettingException>(() => Read((OriginRules.OldDeniedKey, "*"))).Message,
+            StringComparison.Ordinal);
 
     private static OriginRules Read(params (string Key, string Value)[] settings) =>
         OriginRules.From(new ConfigurationBuilder().AddInMemoryCollection(

@@ -149,7 +149,9 @@ public sealed class ProxyRulesTests
         Assert.Contains("@proxy.corp", wrong.Message, StringComparison.Ordinal);
     }
 
-    private static (string, string) Shown(ICredentials rules, Uri proxy) => rules.GetCredential(proxy, "Basic") is { } shown ? (shown.UserName, shown.Password) : default;
+    private static (string, string) Shown(ICredentials rules, Uri proxy) => rules.GetCredential(proxy, "Basic") is { } shown
+        ? (shown.UserName, shown.Password)
+        : default;
 
     private static ProxyRules Read(params (string Name, string? Value)[] variables) =>
         ProxyRules.From(name => variables.FirstOrDefault(variable => variable.Name == name).Value);

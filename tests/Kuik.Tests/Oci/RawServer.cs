@@ -28,7 +28,8 @@ internal sealed class RawServer : IDisposable
 
     /// <summary>An answer with a body, after which the connection closes.</summary>
     public static string Answer(int status, string body = "", params (string Name, string Value)[] headers) =>
-        $"HTTP/1.1 {status} Word\r\nContent-Length: {body.Length}\r\nConnection: close\r\n{string.Concat(headers.Select(h => $"{h.Name}: {h.Value}\r\n"))}\r\n{body}";
+        $"HTTP/1.1 {status} Word\r\nContent-Length: {body.Length}\r\nConnection: "
+            + $"close\r\n{string.Concat(headers.Select(h => $"{h.Name}: {h.Value}\r\n"))}\r\n{body}";
 
     public void Dispose() => _listener.Dispose();
 
@@ -73,6 +74,7 @@ internal sealed class RawServer : IDisposable
         return (line[..line.IndexOf(' ')], line[(line.IndexOf(' ') + 1)..line.LastIndexOf(' ')]);
     }
 
-    private static int BodyLength(string head) => head.Split("\r\n").FirstOrDefault(line => line.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase)) is { } line
+    private static int BodyLength(string head) =>
+        head.Split("\r\n").FirstOrDefault(line => line.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase)) is { } line
         ? int.Parse(line.AsSpan("Content-Length:".Length), CultureInfo.InvariantCulture) : 0;
 }

@@ -7,11 +7,15 @@ namespace Kuik.Tests.Oci;
 
 public sealed class RedirectRulesTests
 {
-    private static readonly string[] Public = ["8.8.8.8", "172.15.255.255", "172.32.0.0", "192.167.255.255", "100.63.255.255", "100.128.0.0", "2001:db8::1", "64:ff9b::808:808", "::ffff:8.8.8.8"];
-    private static readonly string[] Private = ["10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.0.1", "fc00::1", "fd12::1", "fec0::1", "::ffff:10.1.2.3", "64:ff9b::a01:203"];
-    private static readonly string[] Loopback = ["127.0.0.1", "127.255.0.1", "0.0.0.0", "0.1.2.3", "::1", "::", "::ffff:127.0.0.1", "::127.0.0.1"];
+    private static readonly string[] Public = ["8.8.8.8", "172.15.255.255", "172.32.0.0", "192.167.255.255", "100.63.255.255",
+        "100.128.0.0", "2001:db8::1", "64:ff9b::808:808", "::ffff:8.8.8.8"];
+    private static readonly string[] Private = ["10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.0.1",
+        "fc00::1", "fd12::1", "fec0::1", "::ffff:10.1.2.3", "64:ff9b::a01:203"];
+    private static readonly string[] Loopback =
+        ["127.0.0.1", "127.255.0.1", "0.0.0.0", "0.1.2.3", "::1", "::", "::ffff:127.0.0.1", "::127.0.0.1"];
     private static readonly string[] LinkLocal = ["169.254.0.1", "169.254.170.2", "fe80::1", "fe80::1%2", "febf::1", "::ffff:169.254.1.1"];
-    private static readonly string[] Metadata = ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16"];
+    private static readonly string[] Metadata = ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254",
+        "fd20:ce::254", "100.100.100.200", "168.63.129.16"];
 
     [Fact]
     public void Where_a_registry_may_send_us_depends_on_where_it_is_itself()

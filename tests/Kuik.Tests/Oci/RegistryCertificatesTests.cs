@@ -102,7 +102,8 @@ public sealed class RegistryCertificatesTests : IAsyncLifetime
         var roots = new X509Certificate2Collection();
         foreach (var authority in authorities)
             roots.ImportFromPem(authority.Pem);
-        return new RegistryClient(new RegistryEndpoints(insecure), roots, TimeProvider.System, new RegistryNetwork { Redirects = new RedirectRules(["127.0.0.1"]) });
+        return new RegistryClient(new RegistryEndpoints(insecure), roots, TimeProvider.System,
+            new RegistryNetwork { Redirects = new RedirectRules(["127.0.0.1"]) });
     }
 
     private static async Task<byte[]> Pull(RegistryClient client, ScriptedOrigin origin) =>

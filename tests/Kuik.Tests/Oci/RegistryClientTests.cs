@@ -9,7 +9,8 @@ using Xunit;
 
 namespace Kuik.Tests.Oci;
 
-/// <summary>The client against scripted registries in this process: no real one redirects, expires tokens or lies when a test wants it.</summary>
+/// <summary>The client against scripted registries in this process: no real one redirects, expires tokens or lies when a test wants
+/// it.</summary>
 public sealed class RegistryClientTests : IAsyncLifetime
 {
     private static readonly RegistryCredential Robot = new("robot", "secret");
@@ -123,7 +124,8 @@ public sealed class RegistryClientTests : IAsyncLifetime
         await client.GetManifest(Web with { Name = "team/other" }, "1", Robot, Stop);
 
         Assert.Equal(
-            ["robot service=registry scope=repository:team/web:pull", "nobody service=registry scope=repository:team/web:pull", "robot service=registry scope=repository:team/other:pull"],
+            ["robot service=registry scope=repository:team/web:pull", "nobody service=registry scope=repository:team/web:pull",
+                "robot service=registry scope=repository:team/other:pull"],
             issued);
     }
 
@@ -133,7 +135,9 @@ public sealed class RegistryClientTests : IAsyncLifetime
         var issued = BehindTokens(expiresIn: 100);
         await client.GetManifest(Web, "1", Robot, Stop);
         var script = origin.Script;
-        origin.Script = request => request.Authorization == "Bearer token-1" ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer)) : script(request);
+        origin.Script = request => request.Authorization == "Bearer token-1"
+            ? Misbehave.Answer(401, ("WWW-Authenticate", Bearer))
+            : script(request);
 
         await client.GetManifest(Web, "1", Robot, Stop);
 
@@ -143,7 +147,9 @@ public sealed class RegistryClientTests : IAsyncLifetime
     [Fact]
     public async Task A_token_server_that_refuses_is_named_in_the_error()
     {
-        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Answer(403) : Misbehave.Answer(401, ("WWW-Authenticate", Bearer));
+        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
+            ? Misbehave.Answer(403)
+            : Misbehave.Answer(401, ("WWW-Authenticate", Bearer));
 
         var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", Robot, Stop));
 
@@ -165,7 +171,8 @@ public sealed class RegistryClientTests : IAsyncLifetime
 
         var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
 
-        Assert.Equal((kind, isTransient, TimeSpan.FromSeconds(30), (HttpStatusCode?)status), (error.Kind, error.IsTransient, error.RetryAfter, error.Status));
+        Assert.Equal((kind, isTransient, TimeSpan.FromSeconds(30), (HttpStatusCode?)status),
+            (error.Kind, error.IsTransient, error.RetryAfter, error.Status));
         Assert.StartsWith($"GET http://{origin.Host}/v2/team/web/manifests/1: {status}", error.Message, StringComparison.Ordinal);
     }
 
@@ -175,7 +182,9 @@ public sealed class RegistryClientTests : IAsyncLifetime
         origin.Script = request => async (http, _) =>
         {
             http.Response.StatusCode = 404;
-            await http.Response.WriteAsync(request.Target == "1" ? RegistryErrors.Body("MANIFEST_UNKNOWN", "no such thing") : new string('x', 100_000));
+            await http.Response.WriteAsync(request.Target == "1"
+                ? RegistryErrors.Body("MANIFEST_UNKNOWN", "no such thing")
+                : new string('x', 100_000));
         };
 
         var words = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(Web, "1", null, Stop));
@@ -211,7 +220,9 @@ public sealed class RegistryClientTests : IAsyncLifetime
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal)
             ? async (http, _) =>
             {
-                var who = request.Authorization is { } basic ? Encoding.UTF8.GetString(Convert.FromBase64String(basic["Basic ".Length..])).Split(':')[0] : "nobody";
+                var who = request.Authorization is { } basic
+                    ? Encoding.UTF8.GetString(Convert.FromBase64String(basic["Basic ".Length..])).Split(':')[0]
+                    : "nobody";
                 issued.Enqueue($"{who} service={http.Request.Query["service"]} scope={http.Request.Query["scope"]}");
                 await http.Response.WriteAsync($$"""{"token":"token-{{issued.Count}}","expires_in":{{expiresIn}}}""");
             }

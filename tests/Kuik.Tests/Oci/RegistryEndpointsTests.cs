@@ -26,5 +26,6 @@ public class RegistryEndpointsTests
     [InlineData("http://registry/path")]
     [InlineData("a b")]
     [InlineData("")]
-    public void An_entry_that_is_no_registry_is_refused(string entry) => Assert.Throws<InvalidSettingException>(() => new RegistryEndpoints([entry]));
+    public void An_entry_that_is_no_registry_is_refused(string entry) =>
+        Assert.Throws<InvalidSettingException>(() => new RegistryEndpoints([entry]));
 }

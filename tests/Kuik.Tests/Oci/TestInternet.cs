@@ -6,8 +6,8 @@ using Kuik.Oci;
 namespace Kuik.Tests.Oci;
 
 /// <summary>
-/// Names and addresses of the test's own, all of which lead to this machine: a server that runs here has only loopback addresses, and no real name changes its
-/// address when a test wants it.
+/// Names and addresses of the test's own, all of which lead to this machine: a server that runs here has only loopback addresses, and no
+/// real name changes its address when a test wants it.
 /// </summary>
 internal sealed class TestInternet
 {

@@ -23,7 +23,8 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        (plain, tls) = (await ScriptedOrigin.Start(), await ScriptedOrigin.Start(Authority.Issue("CN=registry", "registry.example", "tls.example")));
+        (plain, tls) = (await ScriptedOrigin.Start(),
+            await ScriptedOrigin.Start(Authority.Issue("CN=registry", "registry.example", "tls.example")));
         plain.Add("team/web", "1", image);
         tls.Add("team/web", "1", image);
         proxy.Leads("registry.example:80", plain.Host);
@@ -50,7 +51,8 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
 
         var address = "http://plain.example/v2/team/web/manifests/1";
         Assert.Equal(
-            [new("CONNECT", "tls.example:443", null), new("CONNECT", "tls.example:443", shown), new("GET", address, null), new("GET", address, shown)],
+            [new("CONNECT", "tls.example:443", null), new("CONNECT", "tls.example:443", shown), new("GET", address, null),
+                new("GET", address, shown)],
             proxy.Ledger);
         Assert.All(plain.Ledger.Concat(tls.Ledger), request => Assert.Null(request.Authorization));
     }
@@ -94,7 +96,8 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
         plain.Script = request => Misbehave.Answer(307, ("Location", to));
         using var client = Client($"http://clerk:pass%3Aword@{proxy.Host}");
 
-        var error = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(new("plain.example", "team/web"), Layer, null, null, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() =>
+            client.OpenBlob(new("plain.example", "team/web"), Layer, null, null, Stop));
 
         Assert.EndsWith(end, error.Message, StringComparison.Ordinal);
         Assert.All(proxy.Ledger, request => Assert.StartsWith("http://plain.example/", request.Target, StringComparison.Ordinal));
@@ -122,6 +125,7 @@ public sealed class ThroughAProxyTests : IAsyncLifetime
         var roots = new X509Certificate2Collection();
         roots.ImportFromPem(Authority.Pem);
         return new RegistryClient(
-            new RegistryEndpoints(insecure.Select(host => $"http://{host}")), roots, TimeProvider.System, (internet?.Network() ?? new RegistryNetwork()) with { Proxies = rules });
+            new RegistryEndpoints(insecure.Select(host => $"http://{host}")), roots, TimeProvider.System,
+            (internet?.Network() ?? new RegistryNetwork()) with { Proxies = rules });
     }
 }

@@ -10,7 +10,8 @@ public sealed class UntrustedJsonTests
 {
     /// <summary>As Latin-1, so that one of them can be no UTF-8.</summary>
     public static TheoryData<string> Unreadable => new(
-        "{\"a\":\"p\u00e4ss\"}", "{\"b\u00fccher\":1}", """{"a":"\ud800"}""", """{"\udc00":1}""", """{"a":["\ud800x"]}""", """{"a":{"b":"\ud83d\ud83d"}}""", "{", "", "\u00ef\u00bb\u00bf{}");
+        "{\"a\":\"p\u00e4ss\"}", "{\"b\u00fccher\":1}", """{"a":"\ud800"}""", """{"\udc00":1}""", """{"a":["\ud800x"]}""",
+        """{"a":{"b":"\ud83d\ud83d"}}""", "{", "", "\u00ef\u00bb\u00bf{}");
 
     [Theory]
     [MemberData(nameof(Unreadable))]
@@ -45,7 +46,8 @@ public sealed class UntrustedJsonTests
     [InlineData("""{"layers":[{"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":99999999999999999999}]}""")]
     public void A_manifest_that_cannot_be_read_is_the_origins_fault(string manifest)
     {
-        var failure = Assert.Throws<CopyException>(() => ReadManifest.Parts(new Manifest(Encoding.UTF8.GetBytes(manifest), MediaTypes.OciManifest, "sha256:b")));
+        var failure = Assert.Throws<CopyException>(() =>
+            ReadManifest.Parts(new Manifest(Encoding.UTF8.GetBytes(manifest), MediaTypes.OciManifest, "sha256:b")));
 
         Assert.Equal((CopyException.Broken, false), (failure.Kind, failure.RetryHelps));
     }
@@ -54,5 +56,6 @@ public sealed class UntrustedJsonTests
     [InlineData("{\"errors\":[{\"code\":\"DENIED\",\"message\":\"p\u00e4ss\"}]}")]
     [InlineData("""{"errors":[{"code":"\ud800","message":"x"}]}""")]
     [InlineData("""{"error":"\ud800"}""")]
-    public void An_error_body_that_cannot_be_read_is_quoted_as_it_is(string body) => Assert.NotEmpty(RegistryException.Quote(Encoding.Latin1.GetBytes(body)));
+    public void An_error_body_that_cannot_be_read_is_quoted_as_it_is(string body) =>
+        Assert.NotEmpty(RegistryException.Quote(Encoding.Latin1.GetBytes(body)));
 }

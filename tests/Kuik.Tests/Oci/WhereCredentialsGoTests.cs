@@ -43,7 +43,10 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
     {
         var credential = Robot with { RegistryToken = token };
         origin.Script = request => request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""))
-            : Misbehave.Answer(307, ("Location", (request.Path.Contains("manifests", StringComparison.Ordinal) ? $"https://{secure.Host}" : $"http://{other.Host}") + request.Path));
+            : Misbehave.Answer(307,
+                ("Location", (request.Path.Contains("manifests", StringComparison.Ordinal)
+                    ? $"https://{secure.Host}"
+                    : $"http://{other.Host}") + request.Path));
         using var client = Client($"http://{origin.Host}", $"http://{other.Host}");
 
         await client.GetManifest(At(origin), "1", credential, Stop);
@@ -71,8 +74,10 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
     [Fact]
     public async Task They_stay_with_a_redirect_to_the_same_place_and_do_not_come_back_after_a_detour()
     {
-        origin.Script = request => request.Authorization is null && !request.Path.Contains("back", StringComparison.Ordinal) ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""))
-            : request.Path.EndsWith("?again", StringComparison.Ordinal) ? Misbehave.Answer(307, ("Location", $"http://{other.Host}{request.Path}"))
+        origin.Script = request => request.Authorization is null && !request.Path.Contains("back", StringComparison.Ordinal)
+            ? Misbehave.Answer(401, ("WWW-Authenticate", "Basic realm=\"x\""))
+            : request.Path.EndsWith("?again", StringComparison.Ordinal)
+            ? Misbehave.Answer(307, ("Location", $"http://{other.Host}{request.Path}"))
             : request.Path.EndsWith("?back", StringComparison.Ordinal) ? null
             : Misbehave.Answer(307, ("Location", request.Path + "?again"));
         other.Script = request => Misbehave.Answer(307, ("Location", $"http://{origin.Host}{request.Path.Split('?')[0]}?back"));
@@ -105,7 +110,9 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
     public async Task They_go_to_a_token_server_without_TLS_only_for_a_registry_that_is_insecure_itself()
     {
         foreach (var registry in new[] { origin, secure })
-            registry.Script = request => request.Authorization is null ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{other.Host}/token\"")) : null;
+            registry.Script = request => request.Authorization is null
+                ? Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{other.Host}/token\""))
+                : null;
         other.Script = _ => GiveToken;
         using var client = Client($"http://{origin.Host}");
 
@@ -113,7 +120,8 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
         Assert.Empty(other.Ledger);
         await using var blob = await client.OpenBlob(At(origin), Layer, null, Robot, Stop);
 
-        Assert.Equal($"{secure.Host} names a token server without TLS, http://{other.Host}/token: credentials are not sent there", error.Message);
+        Assert.Equal($"{secure.Host} names a token server without TLS, http://{other.Host}/token: credentials are not sent there",
+            error.Message);
         Assert.Equal(Password, Assert.Single(other.Ledger).Authorization);
     }
 
@@ -136,6 +144,7 @@ public sealed class WhereCredentialsGoTests : IAsyncLifetime
     {
         var roots = new X509Certificate2Collection();
         roots.ImportFromPem(Authority.Pem);
-        return new RegistryClient(new RegistryEndpoints(insecure), roots, TimeProvider.System, new RegistryNetwork { Redirects = new RedirectRules(["127.0.0.1"]) });
+        return new RegistryClient(new RegistryEndpoints(insecure), roots, TimeProvider.System,
+            new RegistryNetwork { Redirects = new RedirectRules(["127.0.0.1"]) });
     }
 }

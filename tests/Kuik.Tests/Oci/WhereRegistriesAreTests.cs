@@ -90,7 +90,8 @@ public sealed class WhereRegistriesAreTests : IAsyncLifetime
     {
         using var client = Client([], ["127.0.0.0/8"]);
 
-        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, $"loopback.test:{Port}"));   // by TLS, which it does not speak
+        // by TLS, which it does not speak
+        var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, $"loopback.test:{Port}"));
 
         Assert.Equal(RegistryErrorKind.Unreachable, error.Kind);
         Assert.Equal(["127.0.0.1"], internet.Connected);
@@ -106,7 +107,9 @@ public sealed class WhereRegistriesAreTests : IAsyncLifetime
         Assert.Equal(["203.0.113.1"], internet.Connected);
     }
 
-    private RegistryClient Client(string[] insecure, string[] allowed) => new(new RegistryEndpoints(insecure), [], TimeProvider.System, internet.Network(allowed));
+    private RegistryClient Client(string[] insecure, string[] allowed) =>
+        new(new RegistryEndpoints(insecure), [], TimeProvider.System, internet.Network(allowed));
 
-    private static async Task<byte[]> Pull(RegistryClient client, string host) => (await client.GetManifest(new RegistryRepository(host, "team/web"), "1", null, Stop)).Bytes;
+    private static async Task<byte[]> Pull(RegistryClient client, string host) =>
+        (await client.GetManifest(new RegistryRepository(host, "team/web"), "1", null, Stop)).Bytes;
 }

@@ -64,7 +64,8 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
         var error = await Assert.ThrowsAsync<RegistryException>(() => Pull(client, "loopback.test"));
 
         Assert.Equal((RegistryErrorKind.Broken, false), (error.Kind, error.IsTransient));
-        Assert.StartsWith($"GET http://loopback.test:{Port(origin)}/v2/team/web/blobs/{Layer}: a redirect to http://", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"GET http://loopback.test:{Port(origin)}/v2/team/web/blobs/{Layer}: a redirect to http://", error.Message,
+            StringComparison.Ordinal);
         Assert.EndsWith("which is never allowed", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("hidden", error.ToString(), StringComparison.Ordinal);
         Assert.Equal(["127.0.0.1"], internet.Connected);
@@ -184,8 +185,10 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
 
     [Theory]
     [InlineData("http://169.254.169.254/token", "169.254.169.254 gives machines their credentials, which is never allowed")]
-    [InlineData("http://10.9.9.9/token", "10.9.9.9 is private and the registry is not on a private address itself; Kuik:AllowedPrivateAddresses would allow it")]
-    [InlineData("http://loopback.test/token", "127.0.0.1 is a loopback address and the registry is not on one itself; Kuik:AllowedPrivateAddresses would allow it")]
+    [InlineData("http://10.9.9.9/token",
+        "10.9.9.9 is private and the registry is not on a private address itself; Kuik:AllowedPrivateAddresses would allow it")]
+    [InlineData("http://loopback.test/token",
+        "127.0.0.1 is a loopback address and the registry is not on one itself; Kuik:AllowedPrivateAddresses would allow it")]
     public async Task A_token_realm_is_held_to_the_same(string realm, string objection)
     {
         origin.Script = _ => Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"{realm}?key=hidden\""));
@@ -239,7 +242,8 @@ public sealed class WhereRegistriesSendUsTests : IAsyncLifetime
 
     private async Task<byte[]> Pull(RegistryClient client, string name, ScriptedOrigin? server = null)
     {
-        await using var blob = await client.OpenBlob(new RegistryRepository($"{name}:{Port(server ?? origin)}", "team/web"), Layer, null, Robot, Stop);
+        await using var blob =
+            await client.OpenBlob(new RegistryRepository($"{name}:{Port(server ?? origin)}", "team/web"), Layer, null, Robot, Stop);
         using var bytes = new MemoryStream();
         await blob.Body.CopyToAsync(bytes, Stop);
         return bytes.ToArray();

@@ -27,7 +27,8 @@ public sealed class CachedImageIntentReconcilerTests
     public void A_resource_for_an_image_that_is_wanted_asks_for_nothing_more() => Assert.Empty(Decide(New(), Requested, Named));
 
     [Fact]
-    public void A_resource_of_v1_for_an_image_that_the_log_never_had_requests_it() => Assert.Equal([ByPerson with { FieldManager = null }], Decide(Ours()));
+    public void A_resource_of_v1_for_an_image_that_the_log_never_had_requests_it() =>
+        Assert.Equal([ByPerson with { FieldManager = null }], Decide(Ours()));
 
     [Fact]
     public void The_resource_of_an_expired_image_on_its_way_out_asks_for_nothing() =>
@@ -39,7 +40,8 @@ public sealed class CachedImageIntentReconcilerTests
 
     [Fact]
     public void Retaining_an_image_on_its_way_out_requests_it_again() =>
-        Assert.Equal([ByPerson with { FieldManager = null }, new ImageRetained(Nginx, Noon)], Decide(Ours(retain: true), Requested, Named, new ImageExpired(Nginx, Noon)));
+        Assert.Equal([ByPerson with { FieldManager = null }, new ImageRetained(Nginx, Noon)],
+            Decide(Ours(retain: true), Requested, Named, new ImageExpired(Nginx, Noon)));
 
     [Fact]
     public void Setting_retain_retains_once()
@@ -84,7 +86,8 @@ public sealed class CachedImageIntentReconcilerTests
 
     [Fact]
     public void A_resource_that_kuik_wrote_is_no_request_of_a_person_though_it_has_no_status_yet() =>
-        Assert.Empty(Decide(Ours() with { Status = null }, ByPerson, Named, new ImageForgotten(Nginx, Noon), new ImageExpired(Nginx, Noon)));
+        Assert.Empty(Decide(Ours() with { Status = null }, ByPerson, Named, new ImageForgotten(Nginx, Noon),
+            new ImageExpired(Nginx, Noon)));
 
     [Fact]
     public void A_resource_that_a_person_made_another_images_requests_that_image() =>
@@ -157,7 +160,8 @@ public sealed class CachedImageIntentReconcilerTests
     private static IEnumerable<object> Decide(CachedImage resource, object[] given, bool isUsed = false, ImageIntent? before = null) =>
         CachedImageIntentReconciler.Decide(Fold(given), Nginx, resource, isUsed, before, Noon);
 
-    private static ImageForgotten? Deleted(CachedImage last, params object[] given) => CachedImageIntentReconciler.DecideDeleted(Fold(given), Nginx, last, Noon);
+    private static ImageForgotten? Deleted(CachedImage last, params object[] given) =>
+        CachedImageIntentReconciler.DecideDeleted(Fold(given), Nginx, last, Noon);
 
     private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 }

@@ -81,5 +81,5 @@ public sealed class ClusterObservationTests
         Assert.False(observation.IsCurrent(out _));
     }
 
-    private sealed record Observer(string? Incomplete, DateTimeOffset? CompleteAt) : IPodObserver;
+    private sealed record Observer(string? Incomplete, DateTimeOffset? CompleteAt) : IUserObserver;
 }

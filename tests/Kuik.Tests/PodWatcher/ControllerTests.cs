@@ -47,7 +47,8 @@ public sealed class ControllerTests : IAsyncLifetime
             await Pass(TimeSpan.FromSeconds(1));
 
         Assert.InRange(reconciler.Calls, 4, 200);   // four workers, each at most once in half a longest pause
-        await Eventually.True(() => controller.Problem?.Contains("No space left on device", StringComparison.Ordinal) == true, "the cause is named");
+        await Eventually.True(() => controller.Problem?.Contains("No space left on device", StringComparison.Ordinal) == true,
+            "the cause is named");
         reconciler.Fault = _ => null;
         await Eventually.True(() => { time.Advance(TimeSpan.FromSeconds(1)); return queue.Depth == 0; }, "every key is done");
         Assert.Null(controller.Problem);
@@ -56,7 +57,9 @@ public sealed class ControllerTests : IAsyncLifetime
     [Fact]
     public async Task Keys_that_the_api_refuses_keep_no_other_waiting_and_are_named()
     {
-        reconciler.Fault = key => key.StartsWith("bad", StringComparison.Ordinal) ? new KubernetesApiException(HttpStatusCode.Forbidden, null, "PATCH x: 403") : null;
+        reconciler.Fault = key => key.StartsWith("bad", StringComparison.Ordinal)
+            ? new KubernetesApiException(HttpStatusCode.Forbidden, null, "PATCH x: 403")
+            : null;
         Start(workers: 4, batch: 1);
         queue.Add(Enumerable.Range(0, 100).Select(i => $"bad {i}"));
         queue.Add(Enumerable.Range(0, 500).Select(i => $"good {i}"));
@@ -81,7 +84,8 @@ public sealed class ControllerTests : IAsyncLifetime
     private void Start(int workers, int batch)
     {
         var metrics = new WatcherMetrics(services.GetRequiredService<IMeterFactory>(), new ClusterObservation(time), time);
-        controller = new Controller(new ControllerOptions("things", workers, batch), queue, reconciler, metrics, time, NullLogger<Controller>.Instance);
+        controller = new Controller(new ControllerOptions("things", workers, batch), queue, reconciler, metrics, time,
+            NullLogger<Controller>.Instance);
         running = controller.Run(stop.Token);
     }
 

@@ -13,7 +13,7 @@ public sealed class ImageEventReporterTests
     private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "u", Noon);
     private static readonly ImageFetchFailed Failed = new(Nginx, "refused", "docker.io refused access", false, Noon.AddHours(1), Noon);
     private static readonly PodImage Use = new("web", Nginx, "nginx:1.27");
-    private static readonly LivePod Waiting = new("u", "apps", "web-1", [Use], [], "apps/default") { Phase = "Pending" };
+    private static readonly LiveUser Waiting = new("u", "apps", "web-1", [Use], [], "apps/default") { Phase = "Pending" };
 
     private static readonly ImageCached Cached = new(
         Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 59_034_828, 1_048_576, 0,

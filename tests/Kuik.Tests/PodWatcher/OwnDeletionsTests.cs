@@ -29,7 +29,8 @@ public sealed class OwnDeletionsTests : IDisposable
     [Fact]
     public async Task A_deletion_that_failed_leaves_the_resource_a_persons_to_delete()
     {
-        await Assert.ThrowsAsync<KubernetesApiException>(() => deletions.Delete(Api(HttpStatusCode.InternalServerError), Resource, CancellationToken.None));
+        await Assert.ThrowsAsync<KubernetesApiException>(() =>
+            deletions.Delete(Api(HttpStatusCode.InternalServerError), Resource, CancellationToken.None));
 
         Assert.False(deletions.Contains("u"));
     }

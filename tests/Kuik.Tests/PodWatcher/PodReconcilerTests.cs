@@ -9,7 +9,7 @@ public sealed class PodReconcilerTests
     private const string Nginx = "docker.io/library/nginx:1.27";
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
     private static readonly PodImage Use = new("web", Nginx, "nginx:1.27");
-    private static readonly LivePod Live = new("u", "apps", "web-1", [Use], [], "apps/default");
+    private static readonly LiveUser Live = new("u", "apps", "web-1", [Use], [], "apps/default");
     private static readonly PodObserved Observed = new("u", "apps", "web-1", [Use], ["pull"], Noon) { ServiceAccount = "default" };
 
     [Fact]
@@ -17,7 +17,8 @@ public sealed class PodReconcilerTests
     {
         var fact = PodReconciler.Decide(Given(), Live, ["pull"], Noon);
 
-        Assert.Equal(Observed with { Images = null!, PullSecrets = null! }, Assert.IsType<PodObserved>(fact) with { Images = null!, PullSecrets = null! });
+        Assert.Equal(Observed with { Images = null!, PullSecrets = null! },
+            Assert.IsType<PodObserved>(fact) with { Images = null!, PullSecrets = null! });
         Assert.Equal([Use], fact!.Images);
         Assert.Equal(["pull"], fact.PullSecrets);
     }
@@ -26,7 +27,8 @@ public sealed class PodReconcilerTests
     public void A_pod_seen_twice_is_observed_once() => Assert.Null(PodReconciler.Decide(Given(Observed), Live, ["pull"], Noon));
 
     [Fact]
-    public void A_pod_without_an_image_of_ours_is_not_observed() => Assert.Null(PodReconciler.Decide(Given(), Live with { Images = [] }, [], Noon));
+    public void A_pod_without_an_image_of_ours_is_not_observed() =>
+        Assert.Null(PodReconciler.Decide(Given(), Live with { Images = [] }, [], Noon));
 
     [Fact]
     public void An_ephemeral_container_makes_the_pod_observed_again_whole()
@@ -40,7 +42,8 @@ public sealed class PodReconcilerTests
 
     [Fact]
     public void Another_pull_secret_makes_the_pod_observed_again() =>
-        Assert.Equal(["pull", "more"], Assert.IsType<PodObserved>(PodReconciler.Decide(Given(Observed), Live, ["pull", "more"], Noon)).PullSecrets);
+        Assert.Equal(["pull", "more"],
+            Assert.IsType<PodObserved>(PodReconciler.Decide(Given(Observed), Live, ["pull", "more"], Noon)).PullSecrets);
 
     [Fact]
     public void A_pod_that_starts_is_observed_again_once_when_its_node_and_all_its_digests_are_known()
@@ -53,17 +56,20 @@ public sealed class PodReconcilerTests
         Assert.Null(PodReconciler.Decide(Given(Observed), scheduled, ["pull"], Noon));
         Assert.Equal(("n1", "sha256:aa", "12"), (again!.Node, again.Images[0].Digest, again.ResourceVersion));
         Assert.Null(PodReconciler.Decide(Given(Observed, again), running with { Version = 15, Phase = "Running" }, ["pull"], Noon));
-        Assert.NotNull(PodReconciler.Decide(Given(Observed, again), running with { Images = [Use with { Digest = "sha256:bb" }], Version = 16 }, ["pull"], Noon));
+        Assert.NotNull(PodReconciler.Decide(Given(Observed, again),
+            running with { Images = [Use with { Digest = "sha256:bb" }], Version = 16 }, ["pull"], Noon));
     }
 
     [Fact]
     public void An_older_state_of_a_pod_than_the_recorded_one_changes_nothing() =>
-        Assert.Null(PodReconciler.Decide(Given(Observed with { ResourceVersion = "20" }), Live with { Images = [], Version = 19 }, ["pull"], Noon));
+        Assert.Null(PodReconciler.Decide(Given(Observed with { ResourceVersion = "20" }), Live with { Images = [], Version = 19 }, ["pull"],
+            Noon));
 
     [Fact]
     public void A_pod_that_was_deleted_is_gone_with_its_images_and_says_why()
     {
-        var fact = PodReconciler.DecideGone(Given(Observed), "u", Absence with { Last = Live with { DeletedAt = Noon, Phase = "Running" } }, Noon);
+        var fact = PodReconciler.DecideGone(Given(Observed), "u", Absence with { Last = Live with { DeletedAt = Noon, Phase = "Running" } },
+            Noon);
 
         Assert.Equal([Nginx], fact!.Images);
         Assert.Equal(("apps", "web-1", "Deleted", Noon, "Running"), (fact.Namespace, fact.Name, fact.Reason, fact.DeletedAt, fact.Phase));
@@ -83,7 +89,7 @@ public sealed class PodReconcilerTests
     public void A_pod_that_returns_after_it_was_gone_is_observed_again() =>
         Assert.IsType<PodObserved>(PodReconciler.Decide(Given(Observed, Gone), Live, ["pull"], Noon));
 
-    private static readonly PodAbsence Absence = new(PodAbsence.Deleted, Live, null);
+    private static readonly UserAbsence Absence = new(UserAbsence.Deleted, Live, null);
     private static readonly PodGone Gone = new("u", "apps", "web-1", [Nginx], Noon);
 
     [Fact]
@@ -130,5 +136,5 @@ public sealed class PodReconcilerTests
 
     private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 
-    private static PodUseState Given(params object[] facts) => facts.Aggregate(PodUseState.Initial, PodUseState.Fold);
+    private static UserState Given(params object[] facts) => facts.Aggregate(UserState.Initial, UserState.Fold);
 }

@@ -14,12 +14,15 @@ public sealed class ReadPodTests
     {
         var pod = Pod(
             new() { ["original-image-a"] = "nginx", ["original-image-b"] = "busybox:1.36", ["original-init-image-c"] = "alpine" },
-            containers: [new("a", "localhost:7439/nginx"), new("b", "localhost:7439/busybox:1.36")], initial: [new("c", "localhost:7439/alpine")]);
+            containers: [new("a", "localhost:7439/nginx"), new("b", "localhost:7439/busybox:1.36")],
+            initial: [new("c", "localhost:7439/alpine")]);
 
         var read = ReadPod.Read(pod, [7439]);
 
         Assert.Equal(
-            [new PodImage("a", "docker.io/library/nginx:latest", "nginx"), new PodImage("b", "docker.io/library/busybox:1.36", "busybox:1.36"), new PodImage("c", "docker.io/library/alpine:latest", "alpine")],
+            [new PodImage("a", "docker.io/library/nginx:latest", "nginx"),
+                new PodImage("b", "docker.io/library/busybox:1.36", "busybox:1.36"),
+                new PodImage("c", "docker.io/library/alpine:latest", "alpine")],
             read.Images);
     }
 
@@ -69,13 +72,15 @@ public sealed class ReadPodTests
     {
         var pod = Pod(new() { ["original-image-a"] = "nginx:1" }, containers: [new("a", "localhost:7439/nginx:2")]);
 
-        Assert.Equal(["docker.io/library/nginx:1", "docker.io/library/nginx:2"], ReadPod.Read(pod, [7439]).Images.Select(image => image.Image));
+        Assert.Equal(["docker.io/library/nginx:1", "docker.io/library/nginx:2"],
+            ReadPod.Read(pod, [7439]).Images.Select(image => image.Image));
     }
 
     [Fact]
     public void A_port_behind_a_dash_as_v1_wrote_it_is_no_disagreement()
     {
-        var pod = Pod(new() { ["original-image-a"] = "reg.io:5000/team/app:1" }, containers: [new("a", "localhost:7439/reg.io-5000/team/app:1")]);
+        var pod = Pod(new() { ["original-image-a"] = "reg.io:5000/team/app:1" },
+            containers: [new("a", "localhost:7439/reg.io-5000/team/app:1")]);
 
         Assert.Equal("reg.io:5000/team/app:1", Assert.Single(ReadPod.Read(pod, [7439]).Images).Image);
     }
@@ -83,7 +88,8 @@ public sealed class ReadPodTests
     [Fact]
     public void An_annotation_that_cannot_be_parsed_does_not_affect_the_other_images()
     {
-        var pod = Pod(new() { ["original-image-a"] = "no such:::thing", ["original-image-b"] = "nginx" }, containers: [new("a", "x"), new("b", "x")]);
+        var pod = Pod(new() { ["original-image-a"] = "no such:::thing", ["original-image-b"] = "nginx" },
+            containers: [new("a", "x"), new("b", "x")]);
 
         Assert.Equal("b", Assert.Single(ReadPod.Read(pod, [7439]).Images).Container);
     }
@@ -108,7 +114,8 @@ public sealed class ReadPodTests
 
         PodImage[] expected =
         [
-            new("volume model", "quay.io/models/llama:7b", "quay.io/models/llama:7b"), new("volume data", "quay.io:8443/data:1", "quay.io:8443/data:1"),
+            new("volume model", "quay.io/models/llama:7b", "quay.io/models/llama:7b"),
+            new("volume data", "quay.io:8443/data:1", "quay.io:8443/data:1"),
         ];
         Assert.Equal(expected, rewritten);
         Assert.Equal([.. expected, new PodImage("volume plain", "docker.io/library/nginx:1", "nginx:1")], all);
@@ -123,13 +130,15 @@ public sealed class ReadPodTests
 
         var pod = JsonSerializer.Deserialize(list, PodJson.Default.ResourceListPod)!.Items![0] with { Metadata = Meta([]) };
 
-        Assert.Contains(new PodImage("volume m", "ghcr.io/team/model:1", "ghcr.io/team/model:1"), ReadPod.Read(pod, [7439], takesAll: true).Images);
+        Assert.Contains(new PodImage("volume m", "ghcr.io/team/model:1", "ghcr.io/team/model:1"),
+            ReadPod.Read(pod, [7439], takesAll: true).Images);
     }
 
     [Fact]
     public void A_pod_has_its_own_pull_secrets_and_an_account()
     {
-        var pod = new Pod { Metadata = Meta([]), Spec = new PodSpec(null, [], null, null, [new("one"), new(null), new("one"), new("two")]) };
+        var pod = new Pod { Metadata = Meta([]),
+            Spec = new PodSpec(null, [], null, null, [new("one"), new(null), new("one"), new("two")]) };
 
         var read = ReadPod.Read(pod, [7439]);
 
@@ -137,10 +146,12 @@ public sealed class ReadPodTests
         Assert.Equal("apps/default", read.Account);
     }
 
-    private static Pod Pod(Dictionary<string, string> annotations, Container[]? containers = null, Container[]? initial = null, Container[]? ephemeral = null) =>
+    private static Pod Pod(Dictionary<string, string> annotations, Container[]? containers = null, Container[]? initial = null,
+        Container[]? ephemeral = null) =>
         new() { Metadata = Meta(annotations), Spec = new PodSpec("web", containers, initial, ephemeral, null) };
 
-    private static PodMeta Meta(Dictionary<string, string> annotations) => new() { Uid = "u", Namespace = "apps", Name = "web-1", Annotations = annotations };
+    private static PodMeta Meta(Dictionary<string, string> annotations) =>
+        new() { Uid = "u", Namespace = "apps", Name = "web-1", Annotations = annotations };
 
     [Fact]
     public void A_pod_is_read_with_its_node_top_controller_account_times_and_the_digests_that_it_runs()
@@ -155,7 +166,8 @@ public sealed class ReadPodTests
 
         var pod = ReadPod.Read(JsonSerializer.Deserialize(json, PodJson.Default.Pod)!, [7439]);
 
-        Assert.Equal(("n1", "Deployment", "web", "apps/puller", "Running", 17L), (pod.Node, pod.OwnerKind, pod.OwnerName, pod.Account, pod.Phase, pod.Version));
+        Assert.Equal(("n1", "Deployment", "web", "apps/puller", "Running", 17L),
+            (pod.Node, pod.OwnerKind, pod.OwnerName, pod.Account, pod.Phase, pod.Version));
         Assert.Equal(new DateTimeOffset(2026, 1, 1, 12, 0, 0, TimeSpan.Zero), pod.CreatedAt);
         Assert.Equal([new PodImage("web", "docker.io/library/nginx:latest", "nginx") { Digest = "sha256:aa" }], pod.Images);
         Assert.True(pod.IsDetailed);
@@ -165,10 +177,13 @@ public sealed class ReadPodTests
     [InlineData("StatefulSet", "db", null, "StatefulSet", "db")]
     [InlineData("ReplicaSet", "plain", "5d4f", "ReplicaSet", "plain")]
     [InlineData("ReplicaSet", "web-5d4f", null, "ReplicaSet", "web-5d4f")]
-    public void A_controller_that_is_not_a_deployments_is_named_as_it_is(string kind, string name, string? hash, string ownerKind, string ownerName)
+    public void A_controller_that_is_not_a_deployments_is_named_as_it_is(string kind, string name, string? hash, string ownerKind,
+        string ownerName)
     {
         var labels = hash is null ? null : new Dictionary<string, string> { ["pod-template-hash"] = hash };
-        var meta = new PodMeta { Name = "p", Namespace = "apps", Uid = "u", Labels = labels, OwnerReferences = [new("Node", "n", null), new(kind, name, true)] };
+        var meta = new PodMeta
+            { Name = "p", Namespace = "apps", Uid = "u", Labels = labels,
+                OwnerReferences = [new("Node", "n", null), new(kind, name, true)] };
 
         var pod = ReadPod.Read(new Pod { Metadata = meta }, [7439]);
 

@@ -21,11 +21,13 @@ public sealed class ReadTemplateTests
 
         Assert.Equal(
             [
-                new PodImage("web", "docker.io/library/nginx:1.27", "nginx:1.27"), new PodImage("init", "docker.io/library/busybox:latest", "busybox"),
+                new PodImage("web", "docker.io/library/nginx:1.27", "nginx:1.27"),
+                new PodImage("init", "docker.io/library/busybox:latest", "busybox"),
                 new PodImage("volume model", "quay.io/team/model:1", "quay.io/team/model:1"),
             ],
             read.Images);
-        Assert.Equal(("Deployment/uid", "apps", "web", "apps/runner", 7L), (read.Uid, read.Namespace, read.Name, read.Account, read.Version));
+        Assert.Equal(("Deployment/uid", "apps", "web", "apps/runner", 7L),
+            (read.Uid, read.Namespace, read.Name, read.Account, read.Version));
         Assert.Equal(["pull"], read.PullSecrets);
     }
 
@@ -84,7 +86,8 @@ public sealed class ReadTemplateTests
         var kinds = new WatchedKinds(Options("all")).Workloads;
 
         Assert.Equal(
-            ["apis/apps/v1/deployments", "apis/apps/v1/statefulsets", "apis/apps/v1/daemonsets", "apis/apps/v1/replicasets", "apis/batch/v1/jobs", "apis/batch/v1/cronjobs"],
+            ["apis/apps/v1/deployments", "apis/apps/v1/statefulsets", "apis/apps/v1/daemonsets", "apis/apps/v1/replicasets",
+                "apis/batch/v1/jobs", "apis/batch/v1/cronjobs"],
             kinds.Select(kind => kind.Resource.Path));
         Assert.Equal("apis/batch/v1/namespaces/apps/cronjobs/web", kinds[^1].PathOf(Read("CronJob", "{}")));
     }
@@ -92,9 +95,10 @@ public sealed class ReadTemplateTests
     private static WatcherOptions Options(string? workloads) =>
         WatcherOptions.From(new ConfigurationBuilder().AddInMemoryCollection([new("Kuik:FollowedWorkloads", workloads)]).Build());
 
-    private static LivePod Read(string kind, string spec, string metadata = "") => ReadPod.ReadTemplate(
+    private static LiveUser Read(string kind, string spec, string metadata = "") => ReadPod.ReadTemplate(
         kind,
         JsonSerializer.Deserialize(
-            $$$"""{"metadata":{"uid":"uid","namespace":"apps","name":"web","resourceVersion":"7"{{{metadata}}}},"spec":{{{spec}}}}""", PodJson.Default.Pod)!,
+            $$$"""{"metadata":{"uid":"uid","namespace":"apps","name":"web","resourceVersion":"7"{{{metadata}}}},"spec":{{{spec}}}}""",
+            PodJson.Default.Pod)!,
         [7439]);
 }

@@ -33,7 +33,8 @@ public sealed class RepositoryReconcilerTests
     [Fact]
     public void The_condition_keeps_its_time_while_its_status_stays()
     {
-        var before = new Repository { Metadata = new ObjectMeta(), Status = RepositoryReconciler.Desired([Image("1", ImageStage.Requested)], null, Noon) };
+        var before = new Repository
+            { Metadata = new ObjectMeta(), Status = RepositoryReconciler.Desired([Image("1", ImageStage.Requested)], null, Noon) };
 
         var failed = RepositoryReconciler.Desired([Image("1", ImageStage.Failed)], before, Noon.AddHours(1))!;
         var cached = RepositoryReconciler.Desired([Image("1", ImageStage.Cached)], before, Noon.AddHours(1))!;
@@ -76,5 +77,6 @@ public sealed class RepositoryReconcilerTests
     public void The_longest_name_fits() =>
         Assert.Equal(253, RepositoryReconciler.NameOf("reg.example.com/" + new string('a', 239), _ => null).Length);
 
-    private static ImageView Image(string tag, ImageStage stage) => new($"image/docker.io/library/nginx:{tag}", 1, $"docker.io/library/nginx:{tag}", $"nginx:{tag}", stage);
+    private static ImageView Image(string tag, ImageStage stage) =>
+        new($"image/docker.io/library/nginx:{tag}", 1, $"docker.io/library/nginx:{tag}", $"nginx:{tag}", stage);
 }

@@ -17,7 +17,8 @@ public sealed class ShowImageTests
     private static readonly ImageUnused Unused = new(Nginx, Noon, Noon.AddDays(30));
 
     private static readonly ImageCached Cached = new(
-        Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 1234, 1000, 234, TimeSpan.FromSeconds(3), Noon);
+        Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 1234, 1000, 234,
+        TimeSpan.FromSeconds(3), Noon);
 
     public static TheoryData<string, bool, object[]> Lives => new()
     {
@@ -42,7 +43,8 @@ public sealed class ShowImageTests
     }
 
     [Fact]
-    public void An_evicted_image_has_no_resource() => Assert.Null(Show([Requested, Cached, Unused, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)]));
+    public void An_evicted_image_has_no_resource() =>
+        Assert.Null(Show([Requested, Cached, Unused, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)]));
 
     [Fact]
     public void A_cached_image_says_all_that_v1_said_and_more()
@@ -90,11 +92,14 @@ public sealed class ShowImageTests
     [Fact]
     public void What_the_api_gives_back_is_recognised_whatever_a_person_adds()
     {
-        var desired = Show([Requested, Cached with { CachedAt = Noon.AddMilliseconds(123.456) }, Unused with { ExpiresAt = Noon.AddMilliseconds(999) }])!;
-        var actual = JsonSerializer.Deserialize(JsonSerializer.Serialize(desired, KubernetesJson.Default.CachedImage), KubernetesJson.Default.CachedImage)!;
+        var desired = Show([Requested, Cached with { CachedAt = Noon.AddMilliseconds(123.456) },
+            Unused with { ExpiresAt = Noon.AddMilliseconds(999) }])!;
+        var actual = JsonSerializer.Deserialize(JsonSerializer.Serialize(desired, KubernetesJson.Default.CachedImage),
+            KubernetesJson.Default.CachedImage)!;
         var edited = actual with
         {
-            Metadata = actual.Metadata with { Uid = "u", ResourceVersion = "7", Labels = new Dictionary<string, string>(actual.Metadata.Labels!) { ["team"] = "web" } },
+            Metadata = actual.Metadata with { Uid = "u", ResourceVersion = "7",
+                Labels = new Dictionary<string, string>(actual.Metadata.Labels!) { ["team"] = "web" } },
             Spec = actual.Spec! with { Retain = true },
         };
 
@@ -142,7 +147,8 @@ public sealed class ShowImageTests
 
         Assert.True(ShowImage.Says(written, ShowImage.BesideAPersons(desired, written)));
         Assert.Null(ShowImage.BesideAPersons(desired, written).Spec!.SourceImage);
-        Assert.Equal("nginx:1.27", ShowImage.BesideAPersons(desired, written with { Managers = written.Managers with { SourceImage = null } }).Spec!.SourceImage);
+        Assert.Equal("nginx:1.27",
+            ShowImage.BesideAPersons(desired, written with { Managers = written.Managers with { SourceImage = null } }).Spec!.SourceImage);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;
@@ -25,5 +26,17 @@ public sealed class V1FinalizersTests
             """{"metadata":{"resourceVersion":"7","finalizers":["example.com/a","foregroundDeletion"]}}""", V1Finalizers.Removal(metadata)!.ToJsonString());
         Assert.Null(V1Finalizers.Removal(new ObjectMeta { Finalizers = ["example.com/a"] }));
         Assert.Null(V1Finalizers.Removal(new ObjectMeta()));
+    }
+
+    [Theory]
+    [InlineData("kuik-status", "status", true)]
+    [InlineData("kuik", "spec", false)]
+    [InlineData("manager", "status", false)]
+    public void A_Repository_that_Kuik_has_not_shown_is_told_apart_from_one_of_its_own(string manager, string field, bool isShown)
+    {
+        using var fields = JsonDocument.Parse($$"""{"f:{{field}}":{} }""");
+        var resource = new Repository { Metadata = new ObjectMeta { ManagedFields = [new ManagedFields(manager, "Apply", fields.RootElement)] } };
+
+        Assert.Equal(isShown, resource.ToKeep(text => text).IsShown);
     }
 }

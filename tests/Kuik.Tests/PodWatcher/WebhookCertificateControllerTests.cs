@@ -95,7 +95,7 @@ public sealed class WebhookCertificateControllerTests : IAsyncLifetime
         for (var i = 0; i < 5; i++)
             Assert.True(pauses[i] >= Math.Pow(2, i) / 2, $"only {pauses[i]} s after failure {i + 1}");
         // Once for each kind of request that fails.
-        Assert.InRange(lines.Count(line => line.Contains("cannot be looked after", StringComparison.Ordinal)), 1, 2);
+        Assert.InRange(lines.Count(line => line.Contains("cannot be checked", StringComparison.Ordinal)), 1, 2);
     }
 
     [Fact]

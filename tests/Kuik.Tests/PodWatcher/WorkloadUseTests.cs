@@ -12,8 +12,8 @@ public sealed class WorkloadUseTests
 
     private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
     private static readonly PodImage Use = new("job", Image, "nginx:1.27");
-    private static readonly LivePod Live = new(Key, "apps", "nightly", [Use], ["pull"], "apps/default") { Version = 10 };
-    private static readonly PodAbsence Deleted = new(PodAbsence.Deleted, Live, 11);
+    private static readonly LiveUser Live = new(Key, "apps", "nightly", [Use], ["pull"], "apps/default") { Version = 10 };
+    private static readonly UserAbsence Deleted = new(UserAbsence.Deleted, Live, 11);
 
     private static readonly WorkloadObserved Observed =
         new("u", "CronJob", "apps", "nightly", [Use], ["pull"], Noon) { ServiceAccount = "default", ResourceVersion = "10" };
@@ -76,7 +76,8 @@ public sealed class WorkloadUseTests
     public void A_template_requests_no_image_that_is_unknown_or_has_expired()
     {
         Assert.Null(Of([]));
-        Assert.Null(Of([new RequestedByPod(Image, "nginx:1.27", "pod", Noon), new ImageUnused(Image, Noon, Noon), new ImageExpired(Image, Noon)]));
+        Assert.Null(Of([new RequestedByPod(Image, "nginx:1.27", "pod", Noon), new ImageUnused(Image, Noon, Noon),
+            new ImageExpired(Image, Noon)]));
     }
 
     [Fact]
@@ -88,7 +89,8 @@ public sealed class WorkloadUseTests
         Assert.False(UserKey.IsOf(Key, "Cron") || UserKey.IsOf(Key, "Job") || UserKey.IsOf(Key, null) || UserKey.IsOf("u", "CronJob"));
     }
 
-    private static ImageUsedAgain? Of(object[] given) => WorkloadUse.DecideImage(given.Aggregate(ImageState.Initial, ImageState.Fold), Key, Noon);
+    private static ImageUsedAgain? Of(object[] given) =>
+        WorkloadUse.DecideImage(given.Aggregate(ImageState.Initial, ImageState.Fold), Key, Noon);
 
-    private static PodUseState Given(params object[] facts) => facts.Aggregate(PodUseState.Initial, PodUseState.Fold);
+    private static UserState Given(params object[] facts) => facts.Aggregate(UserState.Initial, UserState.Fold);
 }

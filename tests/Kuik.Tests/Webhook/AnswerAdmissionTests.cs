@@ -38,7 +38,8 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
         var patched = JsonPatch.Apply(review["request"]!["object"]!, Patch(answer));
         Assert.Equal("localhost:7439/185.145.250.247_30042/alpine", (string?)patched["spec"]!["containers"]![2]!["image"]);
         var line = Assert.Single(Log, line => line.Contains("CREATE", StringComparison.Ordinal));
-        Assert.StartsWith("CREATE shop/web-0: 4 of 7 images rewritten; c: localhost:1313 is a registry of the node itself; ", line, StringComparison.Ordinal);
+        Assert.StartsWith("CREATE shop/web-0: 4 of 7 images rewritten; c: localhost:1313 is a registry of the node itself; ", line,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -48,7 +49,9 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Equal(["uid", "allowed"], answer!["response"]!.AsObject().Select(member => member.Key));
-        Assert.Contains(Log, line => line.EndsWith("etcd-node1: 0 of 1 images rewritten; left alone: a mirror pod: the kubelet runs it from a file", StringComparison.Ordinal));
+        Assert.Contains(Log,
+            line => line.EndsWith("etcd-node1: 0 of 1 images rewritten; left alone: a mirror pod: the kubelet runs it from a file",
+                StringComparison.Ordinal));
     }
 
     [Theory]
@@ -67,7 +70,8 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
         using var response = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(body));
 
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
-        Assert.Contains(sentence, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Contains(sentence, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
         Assert.Single(Log, line => line.Contains(sentence, StringComparison.Ordinal));
     }
 
@@ -89,16 +93,19 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     [Fact]
     public async Task Another_version_of_the_review_is_allowed_unchanged_in_that_version()
     {
-        var (_, answer) = await Post("""{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"7","operation":"CREATE","object":{"metadata":{},"spec":{}}}}""");
+        var (_, answer) = await Post(
+            """{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"7","operation":"CREATE","object":{"metadata":{},"spec":{}}}}""");
 
-        Assert.Equal("""{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","response":{"uid":"7","allowed":true}}""", answer!.ToJsonString());
+        Assert.Equal("""{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","response":{"uid":"7","allowed":true}}""",
+            answer!.ToJsonString());
     }
 
     [Fact]
     public async Task A_review_with_anything_in_any_place_is_answered_and_never_refused()
     {
         var random = new Random(20260203);
-        var golden = Directory.GetDirectories(Path.Combine(AppContext.BaseDirectory, "Webhook", "golden")).Select(folder => Golden(Path.GetFileName(folder))).ToList();
+        var golden = Directory.GetDirectories(Path.Combine(AppContext.BaseDirectory, "Webhook", "golden"))
+            .Select(folder => Golden(Path.GetFileName(folder))).ToList();
         for (var i = 0; i < 500; i++)
         {
             var review = golden[random.Next(golden.Count)].DeepClone();
@@ -120,7 +127,8 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
             string[] bodies =
             [
                 Review(""" "uid":"7","operation":"UPDATE","object": """ + pod + ""","oldObject": """ + old),
-                Review(""" "\ud800":1,"uid":"7","operation":"CREATE","name": """ + old + ""","object": """ + pod.Replace("é", "\\udc00", StringComparison.Ordinal)),
+                Review(""" "\ud800":1,"uid":"7","operation":"CREATE","name": """ + old + ""","object": """
+                    + pod.Replace("é", "\\udc00", StringComparison.Ordinal)),
                 """{"\udc00":0,"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request": """ + pod + "}",
                 pod,
             ];
@@ -128,7 +136,9 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
             {
                 using var answer = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(body));
                 using var explained = await Http.PostAsync("/mutate-core-v1-pod?explain", new StringContent(body));
-                Assert.True(answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest && explained.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest, $"{answer.StatusCode}, {explained.StatusCode} for {body}");
+                Assert.True(answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest
+                    && explained.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadRequest,
+                    $"{answer.StatusCode}, {explained.StatusCode} for {body}");
             }
         }
         Assert.DoesNotContain(Log, line => line.Contains("could not be decided about", StringComparison.Ordinal));
@@ -137,7 +147,8 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     [Fact]
     public async Task A_body_that_is_too_large_or_nested_too_deeply_is_refused()
     {
-        using var tooLarge = new HttpRequestMessage(HttpMethod.Post, "/mutate-core-v1-pod") { Content = new ByteArrayContent(new byte[ReviewLimits.LargestBody + 1]) };
+        using var tooLarge = new HttpRequestMessage(HttpMethod.Post, "/mutate-core-v1-pod")
+            { Content = new ByteArrayContent(new byte[ReviewLimits.LargestBody + 1]) };
         tooLarge.Headers.ExpectContinue = true;   // the answer comes before the body is sent, instead of a reset while it is
         using var large = await Http.SendAsync(tooLarge, TestContext.Current.CancellationToken);
         using var deep = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(new string('[', 100_000)));
@@ -151,16 +162,21 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     {
         await Post(Golden("pull-policies").ToJsonString());
 
-        Assert.Equal(["pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-never", "rewritten", "rewritten"], Counted.Order());
-        Assert.Contains("kuik_webhook_containers_total{", await Http.GetStringAsync("/metrics", TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Equal(["pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-always", "pull-policy-never",
+            "rewritten", "rewritten"], Counted.Order());
+        Assert.Contains("kuik_webhook_containers_total{", await Http.GetStringAsync("/metrics", TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData("""{"os":{"name":"windows"},"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-not-served", "left alone: os windows: no node-proxy serves it")]
-    [InlineData("""{"priority":2000000000,"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-critical", "left alone: priority 2000000000: a critical pod must not need Kuik")]
+    [InlineData("""{"os":{"name":"windows"},"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-not-served",
+        "left alone: os windows: no node-proxy serves it")]
+    [InlineData("""{"priority":2000000000,"containers":[{"name":"web","image":"nginx:1"}]}""", "pod-critical",
+        "left alone: priority 2000000000: a critical pod must not need Kuik")]
     public async Task A_pod_left_alone_is_counted_and_logged_with_its_reason(string spec, string outcome, string reason)
     {
-        await Post(Review(""" "uid":"7","operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"web"},"spec": """ + spec + "}"));
+        await Post(Review(""" "uid":"7","operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"web"},"spec": """ + spec
+            + "}"));
 
         Assert.Equal(outcome, Assert.Single(Counted));
         Assert.Single(Log, line => line == $"CREATE shop/web: 0 of 1 images rewritten; {reason}");
@@ -180,12 +196,18 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     [Fact]
     public async Task A_log_entry_about_a_pod_fits_in_a_line()
     {
-        var containers = new JsonArray([.. Enumerable.Range(0, 5000).Select(i => new JsonObject { ["name"] = $"evil\n{i}\u001b[31m", ["image"] = "A" + new string('b', 500) })]);
+        var containers = new JsonArray(
+            [.. Enumerable.Range(0, 5000)
+                .Select(i => new JsonObject { ["name"] = $"evil\n{i}\u001b[31m", ["image"] = "A" + new string('b', 500) })]);
         var review = new JsonObject
         {
             ["kind"] = "AdmissionReview",
             ["apiVersion"] = "admission.k8s.io/v1",
-            ["request"] = new JsonObject { ["uid"] = "7", ["operation"] = "CREATE", ["namespace"] = "shop", ["object"] = new JsonObject { ["metadata"] = new JsonObject { ["generateName"] = "web-" }, ["spec"] = new JsonObject { ["containers"] = containers } } },
+            ["request"] = new JsonObject
+                { ["uid"] = "7", ["operation"] = "CREATE", ["namespace"] = "shop",
+                    ["object"] = new JsonObject
+                        { ["metadata"] = new JsonObject { ["generateName"] = "web-" },
+                            ["spec"] = new JsonObject { ["containers"] = containers } } },
         };
 
         await Post(review.ToJsonString());
@@ -206,7 +228,8 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
         }
     }
 
-    private static string Review(string request) => """{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{ """ + request + "}}";
+    private static string Review(string request) =>
+        """{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{ """ + request + "}}";
 
     private static void ReplaceSomething(JsonNode pod, Random random)
     {
@@ -227,7 +250,8 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
 
     private static void Collect(JsonNode node, List<JsonNode> places)
     {
-        IEnumerable<JsonNode?> children = node switch { JsonObject map => map.Select(member => member.Value), JsonArray list => list, _ => [] };
+        IEnumerable<JsonNode?> children =
+            node switch { JsonObject map => map.Select(member => member.Value), JsonArray list => list, _ => [] };
         foreach (var child in children.OfType<JsonNode>())
         {
             places.Add(child);
@@ -235,14 +259,16 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
         }
     }
 
-    private static JsonNode Golden(string name) => JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Webhook", "golden", name, "review.json")))!;
+    private static JsonNode Golden(string name) =>
+        JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Webhook", "golden", name, "review.json")))!;
 
     private static JsonArray Patch(JsonNode answer) =>
         JsonNode.Parse(Encoding.UTF8.GetString(Convert.FromBase64String((string)answer["response"]!["patch"]!)))!.AsArray();
 
     private async Task<(HttpStatusCode Status, JsonNode? Answer)> Post(string body)
     {
-        using var response = await Http.PostAsync("/mutate-core-v1-pod?timeout=2s", new StringContent(body, Encoding.UTF8, "application/json"));
+        using var response =
+            await Http.PostAsync("/mutate-core-v1-pod?timeout=2s", new StringContent(body, Encoding.UTF8, "application/json"));
         return (response.StatusCode, response.IsSuccessStatusCode ? JsonNode.Parse(await response.Content.ReadAsStringAsync()) : null);
     }
 }

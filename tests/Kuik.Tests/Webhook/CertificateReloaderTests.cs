@@ -29,7 +29,8 @@ public sealed class CertificateReloaderTests : IAsyncLifetime
     {
         _secret.Replace(_authority.Issue("CN=first", "localhost"));
         var builder = WebApplication.CreateSlimBuilder(
-            ["--Urls=https://127.0.0.1:0", $"--Kestrel:Certificates:Default:Path={_secret.Certificate}", $"--Kestrel:Certificates:Default:KeyPath={_secret.Key}"]);
+            ["--Urls=https://127.0.0.1:0", $"--Kestrel:Certificates:Default:Path={_secret.Certificate}",
+                $"--Kestrel:Certificates:Default:KeyPath={_secret.Key}"]);
         builder.AddKuikDefaults("webhook");
         builder.Services.AddSingleton<TimeProvider>(_time);
         builder.Logging.ClearProviders().AddProvider(new KeepLines(_log));
@@ -108,7 +109,8 @@ public sealed class CertificateReloaderTests : IAsyncLifetime
 
         using var client = new Client();
         Assert.Equal("CN=first", await client.Ask(_webhook));
-        Assert.Single(_log, line => line.StartsWith("The new certificate cannot be used; the old one, valid until ", StringComparison.Ordinal));
+        Assert.Single(_log, line =>
+            line.StartsWith("The new certificate cannot be used; the old one, valid until ", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -173,7 +175,8 @@ public sealed class CertificateReloaderTests : IAsyncLifetime
         public void Dispose() => _http.Dispose();
     }
 
-    /// <summary>A folder as the kubelet makes it of a Secret: tls.crt and tls.key lead through ..data to a folder that an update replaces by renaming a link.</summary>
+    /// <summary>A folder as the kubelet makes it of a Secret: tls.crt and tls.key lead through ..data to a folder that an update replaces
+    /// by renaming a link.</summary>
     private sealed class SecretVolume
     {
         private readonly string _folder = Directory.CreateTempSubdirectory("kuik-secret-").FullName;

@@ -68,7 +68,8 @@ public sealed class ExplainPodTests : IAsyncLifetime
             """);
 
         Assert.Equal("label kube-image-keeper.enix.io/image-caching-policy=ignore", (string?)JsonNode.Parse(answer)!["leftAlone"]);
-        Assert.Equal("label kube-image-keeper.enix.io/image-caching-policy=ignore", (string?)JsonNode.Parse(answer)!["containers"]![0]!["stays"]);
+        Assert.Equal("label kube-image-keeper.enix.io/image-caching-policy=ignore",
+            (string?)JsonNode.Parse(answer)!["containers"]![0]!["stays"]);
     }
 
     [Fact]
@@ -96,7 +97,9 @@ public sealed class ExplainPodTests : IAsyncLifetime
     [Fact]
     public async Task A_review_is_explained_as_it_would_be_answered()
     {
-        var (_, answer) = await Explain(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Webhook/golden/v1-table-1-update-of-a-pod-that-is-not-marked/review.json")));
+        var (_, answer) = await Explain(
+            File.ReadAllText(Path.Combine(AppContext.BaseDirectory,
+                "Webhook/golden/v1-table-1-update-of-a-pod-that-is-not-marked/review.json")));
 
         Assert.All(JsonNode.Parse(answer)!["containers"]!.AsArray(), container => Assert.NotNull((string?)container!["stays"]));
         Assert.Contains("the request does not change its image", answer, StringComparison.Ordinal);
@@ -125,7 +128,8 @@ public sealed class ExplainPodTests : IAsyncLifetime
 
     private async Task<(HttpStatusCode Status, string Answer)> Explain(string body)
     {
-        using var response = await _webhook.Http.PostAsync("/mutate-core-v1-pod?explain", new StringContent(body, Encoding.UTF8, "application/json"));
+        using var response =
+            await _webhook.Http.PostAsync("/mutate-core-v1-pod?explain", new StringContent(body, Encoding.UTF8, "application/json"));
         return (response.StatusCode, await response.Content.ReadAsStringAsync());
     }
 }

@@ -20,10 +20,12 @@ public sealed class FuzzTests
     private static readonly RewriteOptions[] Settings =
     [
         new(),
-        Review.Options(("Kuik:Webhook:IgnorePullPolicyAlways", "false"), ("Kuik:Proxy:PreviousPorts", "1313"), ("Kuik:Webhook:IgnoredImages", "^quay")),
+        Review.Options(("Kuik:Webhook:IgnorePullPolicyAlways", "false"), ("Kuik:Proxy:PreviousPorts", "1313"),
+            ("Kuik:Webhook:IgnoredImages", "^quay")),
     ];
 
-    private static readonly (string Operation, string SubResource)[] Requests = [("CREATE", ""), ("UPDATE", ""), ("UPDATE", "ephemeralcontainers")];
+    private static readonly (string Operation, string SubResource)[] Requests =
+        [("CREATE", ""), ("UPDATE", ""), ("UPDATE", "ephemeralcontainers")];
 
     [Property]
     public void The_patch_changes_images_our_label_and_our_annotations_and_nothing_else(Seed seed) => ForAll(seed, (pod, decide) =>
@@ -78,8 +80,11 @@ public sealed class FuzzTests
             var path = ((string)operation["path"]!).Split('/');
             if (path[1] != "metadata")
                 continue;
-            var keys = operation["value"] is JsonObject map ? map.Select(entry => entry.Key) : [path[3].Replace("~1", "/", StringComparison.Ordinal)];
-            Assert.All(keys, key => Assert.InRange(Encoding.UTF8.GetByteCount(key.Split('/')[^1]), 1, 63));   // the part behind the prefix; ours has no longer one than 253
+            var keys = operation["value"] is JsonObject map
+                ? map.Select(entry => entry.Key)
+                : [path[3].Replace("~1", "/", StringComparison.Ordinal)];
+            // the part behind the prefix; ours has no longer one than 253
+            Assert.All(keys, key => Assert.InRange(Encoding.UTF8.GetByteCount(key.Split('/')[^1]), 1, 63));
         }
     });
 
@@ -122,7 +127,8 @@ public sealed class FuzzTests
     {
         using var document = JsonDocument.Parse(pod, new JsonDocumentOptions { MaxDepth = 1000 });
         using var old = JsonDocument.Parse(oldPod, new JsonDocumentOptions { MaxDepth = 1000 });
-        return RewritePod.Decide(new PodChange(operation, subResource, document.RootElement, operation == "UPDATE" ? old.RootElement : null), options);
+        return RewritePod.Decide(
+            new PodChange(operation, subResource, document.RootElement, operation == "UPDATE" ? old.RootElement : null), options);
     }
 
     // As a Kubernetes API reads it: of members that come twice, the last one counts.

@@ -7,8 +7,8 @@ using Xunit;
 namespace Kuik.Tests.Webhook;
 
 /// <summary>
-/// Each folder under golden: an AdmissionReview as a Kubernetes API sends it (review.json), settings (options.json), and what is expected of it
-/// (expected.json): the patch, why each container that stays does, and why a pod as a whole is left alone.
+/// Each folder under golden: an AdmissionReview as a Kubernetes API sends it (review.json), settings (options.json), and what is expected
+/// of it (expected.json): the patch, why each container that stays does, and why a pod as a whole is left alone.
 /// </summary>
 public sealed class GoldenTests
 {
@@ -24,7 +24,8 @@ public sealed class GoldenTests
 
         var decision = RewritePod.Decide(Review.Of(review), options);
 
-        var stays = decision.Containers.Where(container => container.Image is null).Select(container => KeyValuePair.Create(container.Container.Name, (JsonNode?)container.Why));
+        var stays = decision.Containers.Where(container => container.Image is null)
+            .Select(container => KeyValuePair.Create(container.Container.Name, (JsonNode?)container.Why));
         AssertSame(expected["patch"]!, decision.Patch);
         AssertSame(expected["stays"]!, new JsonObject(stays));
         Assert.Equal((string?)expected["leftAlone"], decision.LeftAlone);
@@ -36,7 +37,8 @@ public sealed class GoldenTests
     {
         var (review, options, _) = Read(name);
         if (!IsDropped(review))
-            review["request"]!["object"] = JsonPatch.Apply(review["request"]!["object"]!, RewritePod.Decide(Review.Of(review), options).Patch);
+            review["request"]!["object"] =
+                JsonPatch.Apply(review["request"]!["object"]!, RewritePod.Decide(Review.Of(review), options).Patch);
 
         var again = RewritePod.Decide(Review.Of(review), options);
 
@@ -62,7 +64,8 @@ public sealed class GoldenTests
     {
         JsonNode Parse(string file) => JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, name, file)))!;
         using var settings = new MemoryStream(Encoding.UTF8.GetBytes(Parse("options.json").ToJsonString()));
-        return (Parse("review.json"), RewriteOptions.From(new ConfigurationBuilder().AddJsonStream(settings).Build()), Parse("expected.json"));
+        return (Parse("review.json"), RewriteOptions.From(new ConfigurationBuilder().AddJsonStream(settings).Build()),
+            Parse("expected.json"));
     }
 
     private static void AssertSame(JsonNode? expected, JsonNode? actual) =>

@@ -58,10 +58,12 @@ public sealed class GracefulShutdownTests
     [InlineData("5s")]
     public void A_wrong_delay_is_refused_by_its_key(string delay)
     {
-        var refused = Assert.Throws<InvalidSettingException>(() => WebApplication.CreateSlimBuilder(["--Urls=http://127.0.0.1:0", $"--{GracefulShutdown.Setting}={delay}"]).AddPodRewriting());
+        var refused = Assert.Throws<InvalidSettingException>(() =>
+            WebApplication.CreateSlimBuilder(["--Urls=http://127.0.0.1:0", $"--{GracefulShutdown.Setting}={delay}"]).AddPodRewriting());
 
         Assert.StartsWith($"Kuik:Webhook:ShutdownDelay: \"{delay}\"", refused.Message, StringComparison.Ordinal);
     }
 
-    private static Task<HttpResponseMessage> Post(WebhookInProcess webhook) => webhook.Http.PostAsync("/mutate-core-v1-pod", new StringContent(Review), Ct);
+    private static Task<HttpResponseMessage> Post(WebhookInProcess webhook) =>
+        webhook.Http.PostAsync("/mutate-core-v1-pod", new StringContent(Review), Ct);
 }

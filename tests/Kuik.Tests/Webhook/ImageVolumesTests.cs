@@ -34,7 +34,9 @@ public sealed class ImageVolumesTests
     [InlineData("""{"reference":5,"pullPolicy":[]}""", Outcome.NoLocalName)]
     [InlineData("7", Outcome.NoLocalName)]
     public void The_rules_are_those_of_containers(string image, Outcome outcome) =>
-        Assert.Equal(outcome, Assert.Single(Decide(Pod($$"""[{"name":"model","image":{{image}}}]""")).Containers, c => c.Container.List == "volumes").Outcome);
+        Assert.Equal(outcome,
+            Assert.Single(Decide(Pod($$"""[{"name":"model","image":{{image}}}]""")).Containers, c => c.Container.List == "volumes")
+                .Outcome);
 
     [Theory]
     [InlineData("""[{"name":"a","emptyDir":{}},null,5,{"name":"b","image":null},[]]""")]
@@ -47,7 +49,8 @@ public sealed class ImageVolumesTests
     public void A_volume_and_containers_of_all_kinds_with_the_same_name_have_annotations_of_their_own()
     {
         var pod = Pod("""[{"name":"web","image":{"reference":"volume:1"}}]""");
-        pod["spec"]!["containers"] = new JsonArray(new JsonObject { ["name"] = "web", ["image"] = "container:1" }, new JsonObject { ["name"] = "volume-image-web", ["image"] = "odd:1" });
+        pod["spec"]!["containers"] = new JsonArray(new JsonObject { ["name"] = "web", ["image"] = "container:1" },
+            new JsonObject { ["name"] = "volume-image-web", ["image"] = "odd:1" });
         pod["spec"]!["initContainers"] = new JsonArray(new JsonObject { ["name"] = "web", ["image"] = "init:1" });
 
         var annotations = JsonPatch.Apply(pod, Decide(pod).Patch)["metadata"]!["annotations"]!.AsObject();
@@ -81,8 +84,12 @@ public sealed class ImageVolumesTests
     public void A_pod_of_more_containers_and_volumes_than_any_node_runs_is_left_alone_without_a_look()
     {
         var (most, more) = (Pod("[]"), Pod("[]"));
-        most["spec"]!["volumes"] = new JsonArray([.. Enumerable.Range(0, PodImages.Most - 1).Select(i => new JsonObject { ["name"] = $"v{i}", ["emptyDir"] = new JsonObject() })]);
-        more["spec"]!["volumes"] = new JsonArray([.. Enumerable.Range(0, PodImages.Most).Select(i => new JsonObject { ["name"] = $"v{i}", ["emptyDir"] = new JsonObject() })]);
+        most["spec"]!["volumes"] =
+            new JsonArray([.. Enumerable.Range(0, PodImages.Most - 1)
+                .Select(i => new JsonObject { ["name"] = $"v{i}", ["emptyDir"] = new JsonObject() })]);
+        more["spec"]!["volumes"] =
+            new JsonArray([.. Enumerable.Range(0, PodImages.Most)
+                .Select(i => new JsonObject { ["name"] = $"v{i}", ["emptyDir"] = new JsonObject() })]);
 
         Assert.Null(Decide(most).LeftAlone);
         var decision = Decide(more);
@@ -95,6 +102,8 @@ public sealed class ImageVolumesTests
     private static JsonObject Pod(string volumes) => new()
     {
         ["metadata"] = new JsonObject(),
-        ["spec"] = new JsonObject { ["containers"] = new JsonArray(new JsonObject { ["name"] = "web", ["image"] = "nginx:1" }), ["volumes"] = JsonNode.Parse(volumes) },
+        ["spec"] = new JsonObject
+            { ["containers"] = new JsonArray(new JsonObject { ["name"] = "web", ["image"] = "nginx:1" }),
+                ["volumes"] = JsonNode.Parse(volumes) },
     };
 }

@@ -13,7 +13,8 @@ internal sealed class KeepLines(ConcurrentQueue<string> lines) : ILoggerProvider
 
     public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => lines.Enqueue(formatter(state, exception));
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+        Func<TState, Exception?, string> formatter) => lines.Enqueue(formatter(state, exception));
 
     public void Dispose()
     {

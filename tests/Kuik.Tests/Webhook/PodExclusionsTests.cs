@@ -17,11 +17,14 @@ public sealed class PodExclusionsTests
     [InlineData("""{"nodeSelector":{"beta.kubernetes.io/os":"windows"}}""", "node selector beta.kubernetes.io/os=windows")]
     [InlineData("""{"nodeSelector":{"node.kubernetes.io/windows-build":"10.0.20348"}}""", "node selector node.kubernetes.io/windows-build")]
     [InlineData("""{"schedulerName":"fargate-scheduler"}""", "scheduler fargate-scheduler")]
-    [InlineData("""{"nodeSelector":{"eks.amazonaws.com/compute-type":"fargate"}}""", "node selector eks.amazonaws.com/compute-type=fargate")]
+    [InlineData("""{"nodeSelector":{"eks.amazonaws.com/compute-type":"fargate"}}""",
+        "node selector eks.amazonaws.com/compute-type=fargate")]
     [InlineData("""{"nodeSelector":{"type":"virtual-kubelet"}}""", "node selector type=virtual-kubelet")]
     [InlineData("""{"nodeSelector":{"virtualization":"virtualnode2"}}""", "node selector virtualization=virtualnode2")]
-    [InlineData("""{"tolerations":[{"operator":"Exists"},{"key":"virtual-kubelet.io/provider","operator":"Exists"}]}""", "toleration virtual-kubelet.io/provider")]
-    [InlineData("""{"tolerations":[{"key":"virtual-kubelet.io/provider","value":"azure","effect":"NoSchedule"}]}""", "toleration virtual-kubelet.io/provider")]
+    [InlineData("""{"tolerations":[{"operator":"Exists"},{"key":"virtual-kubelet.io/provider","operator":"Exists"}]}""",
+        "toleration virtual-kubelet.io/provider")]
+    [InlineData("""{"tolerations":[{"key":"virtual-kubelet.io/provider","value":"azure","effect":"NoSchedule"}]}""",
+        "toleration virtual-kubelet.io/provider")]
     [InlineData("""{"runtimeClassName":"kata-cc"}""", "runtime class kata-cc")]
     [InlineData("""{"runtimeClassName":"kata-cc-isolation"}""", "runtime class kata-cc-isolation")]
     [InlineData("""{"runtimeClassName":"kata-remote"}""", "runtime class kata-remote")]
@@ -30,15 +33,18 @@ public sealed class PodExclusionsTests
     [InlineData("""{"runtimeClassName":"kata-qemu-tdx"}""", "runtime class kata-qemu-tdx")]
     [InlineData("""{"runtimeClassName":"kata-qemu-snp"}""", "runtime class kata-qemu-snp")]
     [InlineData("""{"runtimeClassName":"kata-qemu-nvidia-gpu-snp"}""", "runtime class kata-qemu-nvidia-gpu-snp")]
-    public void A_pod_that_no_node_proxy_serves_is_left_alone(string spec, string reason) => AssertLeftAlone(spec, reason + ": no node-proxy serves it", Outcome.PodNotServed);
+    public void A_pod_that_no_node_proxy_serves_is_left_alone(string spec, string reason) =>
+        AssertLeftAlone(spec, reason + ": no node-proxy serves it", Outcome.PodNotServed);
 
     [Theory]
     [InlineData("""{"key":"kubernetes.io/os","operator":"In","values":["windows"]}""", "kubernetes.io/os=windows")]
-    [InlineData("""{"key":"kubernetes.io/os","operator":"In","values":["linux","windows"]}""", "kubernetes.io/os=windows")]   // it may become either
+    // it may become either
+    [InlineData("""{"key":"kubernetes.io/os","operator":"In","values":["linux","windows"]}""", "kubernetes.io/os=windows")]
     [InlineData("""{"key":"type","operator":"In","values":["virtual-kubelet"]}""", "type=virtual-kubelet")]
     [InlineData("""{"key":"node.kubernetes.io/windows-build","operator":"Exists"}""", "node.kubernetes.io/windows-build")]
     public void A_pod_whose_required_node_affinity_names_such_nodes_is_left_alone(string expression, string reason) =>
-        AssertLeftAlone(Affinity.Replace("EXPRESSION", expression, StringComparison.Ordinal), $"node affinity {reason}: no node-proxy serves it", Outcome.PodNotServed);
+        AssertLeftAlone(Affinity.Replace("EXPRESSION", expression, StringComparison.Ordinal),
+            $"node affinity {reason}: no node-proxy serves it", Outcome.PodNotServed);
 
     [Theory]
     [InlineData("eks.amazonaws.com/fargate-profile", "any", "label eks.amazonaws.com/fargate-profile")]
@@ -65,7 +71,8 @@ public sealed class PodExclusionsTests
     [InlineData("""{"os":{"name":"linux"},"nodeSelector":{"kubernetes.io/os":"linux","type":"gpu"}}""")]
     [InlineData("""{"schedulerName":"default-scheduler","runtimeClassName":"kata-qemu","priority":1000000000,"priorityClassName":"high"}""")]
     [InlineData("""{"runtimeClassName":"kata-clh"}""")]
-    [InlineData("""{"tolerations":[{"operator":"Exists"},{"key":"node.kubernetes.io/not-ready","operator":"Exists"},{"key":null},null,5]}""")]   // a DaemonSet tolerates everything
+    // a DaemonSet tolerates everything
+    [InlineData("""{"tolerations":[{"operator":"Exists"},{"key":"node.kubernetes.io/not-ready","operator":"Exists"},{"key":null},null,5]}""")]
     [InlineData("""{"affinity":{"nodeAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1,"preference":{"matchExpressions":[{"key":"type","operator":"In","values":["virtual-kubelet"]}]}}]}}}""")]
     [InlineData("""{"os":"windows","nodeSelector":["kubernetes.io/os"],"affinity":7,"priority":"x","priorityClassName":null}""")]
     public void Any_other_pod_is_rewritten(string spec)
@@ -99,7 +106,8 @@ public sealed class PodExclusionsTests
     {
         (string, string?)[] settings =
         [
-            ("Kuik:Webhook:IgnoredRuntimeClasses", "own-*, other"), ("Kuik:Webhook:IgnoredSchedulers", ""), ("Kuik:Webhook:IgnoredLabels:0", "team=a*z"),
+            ("Kuik:Webhook:IgnoredRuntimeClasses", "own-*, other"), ("Kuik:Webhook:IgnoredSchedulers", ""),
+            ("Kuik:Webhook:IgnoredLabels:0", "team=a*z"),
             ("Kuik:Webhook:IgnoredNodeSelectors", "disk"), ("Kuik:Webhook:IgnoredTolerations", "edge=yes"),
         ];
 
@@ -109,7 +117,9 @@ public sealed class PodExclusionsTests
         Assert.NotNull(Decide(Pod("{}", new JsonObject { ["team"] = "abcz" }), settings).LeftAlone);
         Assert.Null(Decide(Pod("{}", new JsonObject { ["team"] = "abc" }), settings).LeftAlone);
         Assert.Null(Decide(Pod("""{"tolerations":[{"key":"edge","value":"no"}]}"""), settings).LeftAlone);
-        Assert.Null(Decide(Pod("""{"schedulerName":"fargate-scheduler","runtimeClassName":"kata-cc","nodeSelector":{"type":"virtual-kubelet"}}"""), settings).LeftAlone);
+        Assert.Null(Decide(Pod(
+            """{"schedulerName":"fargate-scheduler","runtimeClassName":"kata-cc","nodeSelector":{"type":"virtual-kubelet"}}"""), settings)
+                .LeftAlone);
     }
 
     [Theory]
@@ -135,8 +145,10 @@ public sealed class PodExclusionsTests
         var shipped = new PodExclusions();
 
         var read = Review.Options(
-            ("Kuik:Webhook:IgnoredLabels", string.Join(", ", shipped.Labels)), ("Kuik:Webhook:IgnoredSchedulers", string.Join(", ", shipped.Schedulers)),
-            ("Kuik:Webhook:IgnoredRuntimeClasses", string.Join(", ", shipped.RuntimeClasses)), ("Kuik:Webhook:IgnoredNodeSelectors", string.Join(", ", shipped.NodeSelectors)),
+            ("Kuik:Webhook:IgnoredLabels", string.Join(", ", shipped.Labels)),
+            ("Kuik:Webhook:IgnoredSchedulers", string.Join(", ", shipped.Schedulers)),
+            ("Kuik:Webhook:IgnoredRuntimeClasses", string.Join(", ", shipped.RuntimeClasses)),
+            ("Kuik:Webhook:IgnoredNodeSelectors", string.Join(", ", shipped.NodeSelectors)),
             ("Kuik:Webhook:IgnoredTolerations", string.Join(", ", shipped.Tolerations))).Exclusions;
 
         Assert.Equal(
@@ -153,7 +165,8 @@ public sealed class PodExclusionsTests
         Assert.All(decision.Containers, container => Assert.Equal((outcome, reason), (container.Outcome, container.Why)));
     }
 
-    private static PodDecision Decide(JsonNode pod, params (string, string?)[] settings) => RewritePod.Decide(Review.Of("CREATE", pod), Review.Options(settings));
+    private static PodDecision Decide(JsonNode pod, params (string, string?)[] settings) =>
+        RewritePod.Decide(Review.Of("CREATE", pod), Review.Options(settings));
 
     private static JsonObject Pod(string spec, JsonObject? labels = null)
     {

@@ -5,26 +5,31 @@ using Kuik.Contracts;
 namespace Kuik.Tests.Webhook;
 
 /// <summary>
-/// Writes the text of something that is more or less a pod: fields of tomorrow, wrong kinds, members twice, lists that are null, huge and odd texts, deep nesting.
-/// As text, since no object model can hold all of that.
+/// Writes the text of something that is more or less a pod: fields of tomorrow, wrong kinds, members twice, lists that are null, huge and
+/// odd texts, deep nesting. As text, since no object model can hold all of that.
 /// </summary>
 internal sealed class RandomPod(int seed)
 {
     private static readonly string[] Images =
     [
-        "nginx", "nginx:1.27", "reg.io:5000/team/app:2", "quay.io/a/b@sha256:5b16a13a9ed9e4d1d7f1e4f5c0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3", "localhost:7439/nginx:1",
-        "localhost:1313/reg.io-5000/team/app:2", "localhost:5000/own:1", "a:b:c", "", " ", "REG.IO/a/b", "[::1]:5000/foo:1", "é/ö:ü", "nginx\n", "\u0000", "🐳:1", "-", "/", "@", "x/y:latest",
+        "nginx", "nginx:1.27", "reg.io:5000/team/app:2",
+        "quay.io/a/b@sha256:5b16a13a9ed9e4d1d7f1e4f5c0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3", "localhost:7439/nginx:1",
+        "localhost:1313/reg.io-5000/team/app:2", "localhost:5000/own:1", "a:b:c", "", " ", "REG.IO/a/b", "[::1]:5000/foo:1", "é/ö:ü",
+        "nginx\n", "\u0000", "🐳:1", "-", "/", "@", "x/y:latest",
     ];
 
     private static readonly string[] Texts =
     [
-        "web", "web", "side-car", "", "A name, 'odd' \"and\" / ~1 long", "é", new('n', 63), new('n', 300), new('ü', 48), "init-image-web", "🐳", "\u001b[31m", "a\nb",
+        "web", "web", "side-car", "", "A name, 'odd' \"and\" / ~1 long", "é", new('n', 63), new('n', 300), new('ü', 48), "init-image-web",
+        "🐳", "\u001b[31m", "a\nb",
     ];
 
     private static readonly string[] Keys =
     [
-        "image", "name", "labels", "annotations", "spec", "metadata", "containers", "fieldOfTomorrow", "", "a/b", "~", "~1", "é", "🐳", "__proto__", "$ref", Names.ManagedLabel,
-        "volumes", "reference", Names.RewriteAnnotation, Names.OriginalImageAnnotation("web"), Names.OriginalInitImageAnnotation("web"), Names.OriginalImageAnnotation(new string('n', 300)),
+        "image", "name", "labels", "annotations", "spec", "metadata", "containers", "fieldOfTomorrow", "", "a/b", "~", "~1", "é", "🐳",
+        "__proto__", "$ref", Names.ManagedLabel,
+        "volumes", "reference", Names.RewriteAnnotation, Names.OriginalImageAnnotation("web"), Names.OriginalInitImageAnnotation("web"),
+        Names.OriginalImageAnnotation(new string('n', 300)),
     ];
 
     private readonly Random _random = new(seed);
@@ -40,9 +45,13 @@ internal sealed class RandomPod(int seed)
         return _text.ToString();
     }
 
-    private void Metadata() => Usually(() => Object(("name", () => Text(Texts)), ("labels", Labels), ("annotations", Annotations), ("fieldOfTomorrow", () => Any(3))));
+    private void Metadata() =>
+        Usually(() => Object(("name", () => Text(Texts)), ("labels", Labels), ("annotations", Annotations),
+            ("fieldOfTomorrow", () => Any(3))));
 
-    private void Labels() => Usually(() => Object(("app", () => Text(Texts)), (Names.ManagedLabel, () => Text("true")), (OneIn(4) ? Names.PolicyLabel : "other", () => Text("ignore"))));
+    private void Labels() =>
+        Usually(() => Object(("app", () => Text(Texts)), (Names.ManagedLabel, () => Text("true")),
+            (OneIn(4) ? Names.PolicyLabel : "other", () => Text("ignore"))));
 
     private void Annotations() => Usually(() => Object(
         (Names.RewriteAnnotation, () => Text("true", "false", "perhaps")),
@@ -52,12 +61,15 @@ internal sealed class RandomPod(int seed)
         ("original-volume-image-web", () => Text(Images)),
         ("large", () => Text(new string('x', OneIn(20) ? 270_000 : 10)))));
 
-    private void Spec() => Usually(() => Object(("containers", Containers), ("initContainers", Containers), ("ephemeralContainers", Containers), ("image", () => Text(Images)), ("volumes", Volumes)));
+    private void Spec() =>
+        Usually(() => Object(("containers", Containers), ("initContainers", Containers), ("ephemeralContainers", Containers),
+            ("image", () => Text(Images)), ("volumes", Volumes)));
 
     private void Volumes() => Usually(() => List(_random.Next(4), () => Usually(() => Object(
         ("name", () => Usually(() => Text(Texts))),
         (OneIn(4) ? "emptyDir" : "image", () => Usually(() => Object(
-            ("reference", () => Usually(() => Text(Images))), ("pullPolicy", () => Usually(() => Text("Always", "IfNotPresent", "Never"))))))))));
+            ("reference", () => Usually(() => Text(Images))),
+            ("pullPolicy", () => Usually(() => Text("Always", "IfNotPresent", "Never"))))))))));
 
     private void Containers() => Usually(() => List(_random.Next(5), Container));
 
@@ -87,7 +99,8 @@ internal sealed class RandomPod(int seed)
             case 4: Text(Texts); break;
             case 5: List(_random.Next(4), () => Any(depth - 1)); break;
             case 6: Nested(_random.Next(1, 200)); break;
-            default: Object([.. Enumerable.Range(0, _random.Next(4)).Select(_ => (Keys[_random.Next(Keys.Length)], (Action)(() => Any(depth - 1))))]); break;
+            default: Object([.. Enumerable.Range(0, _random.Next(4))
+                .Select(_ => (Keys[_random.Next(Keys.Length)], (Action)(() => Any(depth - 1))))]); break;
         }
     }
 

@@ -33,14 +33,16 @@ public sealed class ReviewLimitsTests : IAsyncLifetime
         await Eventually.True(
             async () =>
             {
-                var stalled = await Task.WhenAll(Enumerable.Range(0, 2 * ReviewLimits.MostLarge).Select(_ => Begin((int)ReviewLimits.LargestUsual + 1)));
+                var stalled = await Task.WhenAll(Enumerable.Range(0, 2 * ReviewLimits.MostLarge)
+                    .Select(_ => Begin((int)ReviewLimits.LargestUsual + 1)));
                 try
                 {
                     using var more = await Begin((int)ReviewLimits.LargestUsual + 1);
                     var refused = await FirstAnswer(more);
                     using var usual = await _webhook.Http.PostAsync(Path, new StringContent(Usual), Ct);
                     Assert.Equal(HttpStatusCode.OK, usual.StatusCode);
-                    Assert.DoesNotContain("Retry-After", refused, StringComparison.OrdinalIgnoreCase);   // an API server's client would wait for it
+                    // an API server's client would wait for it
+                    Assert.DoesNotContain("Retry-After", refused, StringComparison.OrdinalIgnoreCase);
                     return refused.StartsWith("HTTP/1.1 503 ", StringComparison.Ordinal);
                 }
                 finally
@@ -52,7 +54,8 @@ public sealed class ReviewLimitsTests : IAsyncLifetime
             "a large review beyond those that fit and wait is answered 503");
 
         Assert.Contains(_webhook.Log, line => line.Contains("too many reviews at once", StringComparison.Ordinal));
-        await Eventually.True(async () => await Post(Usual + new string(' ', (int)ReviewLimits.LargestUsual)) == HttpStatusCode.OK, "the places are free again");
+        await Eventually.True(async () => await Post(Usual + new string(' ', (int)ReviewLimits.LargestUsual)) == HttpStatusCode.OK,
+            "the places are free again");
     }
 
     [Fact]
@@ -102,9 +105,12 @@ public sealed class ReviewLimitsTests : IAsyncLifetime
 
         using var answer = await _webhook.Http.PostAsync(Path, new StringContent(review), Ct);
 
-        Assert.Equal("""{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"7","allowed":true}}""", await answer.Content.ReadAsStringAsync(Ct));
+        Assert.Equal("""{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"7","allowed":true}}""",
+            await answer.Content.ReadAsStringAsync(Ct));
         Assert.Equal(PodImages.Most + 1, _webhook.Counted.Count(outcome => outcome == "pod-too-large"));
-        Assert.Contains(_webhook.Log, line => line.EndsWith("0 of 5001 images rewritten; left alone: it has more than 5000 containers and volumes", StringComparison.Ordinal));
+        Assert.Contains(_webhook.Log,
+            line => line.EndsWith("0 of 5001 images rewritten; left alone: it has more than 5000 containers and volumes",
+                StringComparison.Ordinal));
     }
 
     [Fact]
@@ -115,14 +121,17 @@ public sealed class ReviewLimitsTests : IAsyncLifetime
         var (certificate, key) = pair.WriteTo(folder, "tls");
         await using var https = new WebhookInProcess();
         await https.Start(
-            TimeProvider.System, "--Urls=https://127.0.0.1:0", $"--Kestrel:Certificates:Default:Path={certificate}", $"--Kestrel:Certificates:Default:KeyPath={key}");
+            TimeProvider.System, "--Urls=https://127.0.0.1:0", $"--Kestrel:Certificates:Default:Path={certificate}",
+            $"--Kestrel:Certificates:Default:KeyPath={key}");
         Directory.Delete(folder, recursive: true);
 
         using var client = new TcpClient();
         await client.ConnectAsync("127.0.0.1", https.Http.BaseAddress!.Port, Ct);
-        await using var tls = new SslStream(client.GetStream(), leaveInnerStreamOpen: true, (_, certificate, _, _) => certificate is not null);
+        await using var tls =
+            new SslStream(client.GetStream(), leaveInnerStreamOpen: true, (_, certificate, _, _) => certificate is not null);
         await tls.AuthenticateAsClientAsync(
-            new SslClientAuthenticationOptions { TargetHost = "127.0.0.1", ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11] }, Ct);
+            new SslClientAuthenticationOptions
+                { TargetHost = "127.0.0.1", ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11] }, Ct);
 
         Assert.Equal(SslApplicationProtocol.Http11, tls.NegotiatedApplicationProtocol);
         Assert.True(tls.SslProtocol is SslProtocols.Tls12 or SslProtocols.Tls13);
@@ -139,7 +148,9 @@ public sealed class ReviewLimitsTests : IAsyncLifetime
     {
         var client = new TcpClient();
         await client.ConnectAsync("127.0.0.1", _webhook.Http.BaseAddress!.Port, Ct);
-        var framing = length is { } bytes ? $"Content-Length: {bytes.ToString(CultureInfo.InvariantCulture)}" : "Transfer-Encoding: chunked";
+        var framing = length is { } bytes
+            ? $"Content-Length: {bytes.ToString(CultureInfo.InvariantCulture)}"
+            : "Transfer-Encoding: chunked";
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST {Path} HTTP/1.1\r\nHost: webhook\r\n{framing}\r\n\r\n"), Ct);
         return client;
     }

@@ -15,7 +15,8 @@ public sealed class RewriteImageTests
     public void An_image_that_an_expression_matches_anywhere_is_ignored(string image, string pullPolicy, Outcome outcome, string why)
     {
         var options = Review.Options(
-            ("Kuik:Webhook:IgnorePullPolicyAlways", "false"), ("Kuik:Webhook:IgnoredImages:0", "alpine"), ("Kuik:Webhook:IgnoredImages:1", ".*:latest"));
+            ("Kuik:Webhook:IgnorePullPolicyAlways", "false"), ("Kuik:Webhook:IgnoredImages:0", "alpine"),
+            ("Kuik:Webhook:IgnoredImages:1", ".*:latest"));
 
         var decision = Decide(image, pullPolicy, options: options);
 
@@ -80,7 +81,8 @@ public sealed class RewriteImageTests
     [Fact]
     public void A_changed_port_is_followed_in_the_present_form()
     {
-        var decision = Decide("localhost:1313/reg.io-5000/app:1", original: "reg.io:5000/app:1", options: new RewriteOptions { Port = 4242, PreviousPorts = [1313] });
+        var decision = Decide("localhost:1313/reg.io-5000/app:1", original: "reg.io:5000/app:1",
+            options: new RewriteOptions { Port = 4242, PreviousPorts = [1313] });
 
         Assert.Equal("localhost:4242/reg.io_5000/app:1", decision.Image);
     }
@@ -92,13 +94,16 @@ public sealed class RewriteImageTests
 
         Assert.Equal(Outcome.NotMarked, Decide("nginx:1", isMarked: false, options: options).Outcome);
         Assert.Equal(Outcome.NotMarked, Decide("localhost:1313/nginx:1", original: "nginx:1", isMarked: false, options: options).Outcome);
-        Assert.Equal(Outcome.AlreadyRewritten, Decide("localhost:7439/nginx:1", original: "nginx:1", isMarked: false, options: options).Outcome);
+        Assert.Equal(Outcome.AlreadyRewritten,
+            Decide("localhost:7439/nginx:1", original: "nginx:1", isMarked: false, options: options).Outcome);
     }
 
     [Fact]
     public void A_container_without_a_name_stays_because_no_annotation_could_keep_its_image() =>
-        Assert.Equal(Outcome.NoLocalName, RewriteImage.Decide(new Container("containers", 0, "", "nginx:1", "IfNotPresent", null), true, new RewriteOptions()).Outcome);
+        Assert.Equal(Outcome.NoLocalName,
+            RewriteImage.Decide(new Container("containers", 0, "", "nginx:1", "IfNotPresent", null), true, new RewriteOptions()).Outcome);
 
-    private static ImageDecision Decide(string image, string pullPolicy = "IfNotPresent", string? original = null, bool isMarked = true, RewriteOptions? options = null) =>
+    private static ImageDecision Decide(string image, string pullPolicy = "IfNotPresent", string? original = null, bool isMarked = true,
+        RewriteOptions? options = null) =>
         RewriteImage.Decide(new Container("containers", 0, "web", image, pullPolicy, original), isMarked, options ?? new RewriteOptions());
 }

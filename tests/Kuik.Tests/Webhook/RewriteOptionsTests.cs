@@ -34,7 +34,8 @@ public sealed class RewriteOptionsTests
     {
         var refused = Assert.Throws<InvalidSettingException>(() => Review.Options((key, value)));
 
-        Assert.StartsWith(key.Replace(":PreviousPorts:0", ":PreviousPorts", StringComparison.Ordinal), refused.Message, StringComparison.Ordinal);
+        Assert.StartsWith(key.Replace(":PreviousPorts:0", ":PreviousPorts", StringComparison.Ordinal), refused.Message,
+            StringComparison.Ordinal);
         Assert.Contains(accepted, refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', refused.Message);
     }

@@ -29,8 +29,10 @@ public sealed class RewritePodTests
 
     [Theory]
     [InlineData("""{"spec":{"containers":[{"name":"a","image":"nginx:1"}]}}""", "it has no metadata")]
-    [InlineData("""{"metadata":{"labels":[]},"spec":{"containers":[{"name":"a","image":"nginx:1"}]}}""", "its labels or annotations are no map")]
-    [InlineData("""{"metadata":{"annotations":"x"},"spec":{"containers":[{"name":"a","image":"nginx:1"}]}}""", "its labels or annotations are no map")]
+    [InlineData("""{"metadata":{"labels":[]},"spec":{"containers":[{"name":"a","image":"nginx:1"}]}}""",
+        "its labels or annotations are no map")]
+    [InlineData("""{"metadata":{"annotations":"x"},"spec":{"containers":[{"name":"a","image":"nginx:1"}]}}""",
+        "its labels or annotations are no map")]
     [InlineData("[]", "the request has no object")]
     [InlineData("null", "the request has no object")]
     public void What_is_no_pod_is_left_alone(string text, string reason)
@@ -86,7 +88,8 @@ public sealed class RewritePodTests
     [Fact]
     public void A_pod_whose_annotations_would_become_larger_than_Kubernetes_allows_is_left_alone()
     {
-        var largest = (256 * 1024) - "note".Length - Names.RewriteAnnotation.Length - "true".Length - "original-image-a".Length - "nginx:1".Length;
+        var largest = (256 * 1024) - "note".Length - Names.RewriteAnnotation.Length - "true".Length - "original-image-a".Length
+            - "nginx:1".Length;
         var (fits, tooLarge) = (Pod(("a", "nginx:1")), Pod(("a", "nginx:1")));
         fits["metadata"]!["annotations"] = new JsonObject { ["note"] = new string('n', largest) };
         tooLarge["metadata"]!["annotations"] = new JsonObject { ["note"] = new string('n', largest + 1) };
@@ -100,7 +103,8 @@ public sealed class RewritePodTests
     public void Of_an_annotation_that_comes_twice_only_the_last_one_counts()
     {
         var note = new string('n', 200 * 1024);
-        using var pod = JsonDocument.Parse($$$"""{"metadata":{"annotations":{"note":"{{{note}}}","note":"{{{note}}}"}},"spec":{"containers":[{"name":"a","image":"nginx:1","imagePullPolicy":"IfNotPresent"}]}}""");
+        using var pod = JsonDocument.Parse(
+            $$$"""{"metadata":{"annotations":{"note":"{{{note}}}","note":"{{{note}}}"}},"spec":{"containers":[{"name":"a","image":"nginx:1","imagePullPolicy":"IfNotPresent"}]}}""");
 
         Assert.Null(RewritePod.Decide(new PodChange("CREATE", "", pod.RootElement, null), Options).LeftAlone);
     }
@@ -122,7 +126,8 @@ public sealed class RewritePodTests
     {
         // kubectl debug --copy-to copies annotations, and not labels.
         var pod = Pod(("a", "localhost:7439/nginx:1"), ("b", "redis:2"));
-        pod["metadata"]!["annotations"] = new JsonObject { [Names.RewriteAnnotation] = "true", ["original-image-a"] = "nginx:1", ["original-image-b"] = "redis:1" };
+        pod["metadata"]!["annotations"] = new JsonObject
+            { [Names.RewriteAnnotation] = "true", ["original-image-a"] = "nginx:1", ["original-image-b"] = "redis:1" };
 
         var patched = JsonPatch.Apply(pod, Decide("CREATE", pod).Patch);
 
@@ -138,7 +143,9 @@ public sealed class RewritePodTests
         ["metadata"] = new JsonObject(),
         ["spec"] = new JsonObject
         {
-            ["containers"] = new JsonArray([.. containers.Select(c => new JsonObject { ["name"] = c.Name, ["image"] = c.Image, ["imagePullPolicy"] = "IfNotPresent" })]),
+            ["containers"] = new JsonArray(
+                [.. containers.Select(c => new JsonObject
+                    { ["name"] = c.Name, ["image"] = c.Image, ["imagePullPolicy"] = "IfNotPresent" })]),
         },
     };
 }

@@ -19,11 +19,13 @@ public sealed class RewriteProperties
     [
         new(),
         new() { IgnorePullPolicyAlways = false, PreviousPorts = [1313] },
-        Review.Options(("Kuik:Webhook:IgnorePullPolicyAlways", "false"), ("Kuik:Webhook:IgnoredImages", "a.*b"), ("Kuik:Webhook:AcceptedImages", "o,localhost")),
+        Review.Options(("Kuik:Webhook:IgnorePullPolicyAlways", "false"), ("Kuik:Webhook:IgnoredImages", "a.*b"),
+            ("Kuik:Webhook:AcceptedImages", "o,localhost")),
     ];
 
     [Property]
-    public void The_patch_changes_images_our_label_and_our_annotations_and_nothing_else(GeneratedChange change) => Assert.All(Settings, options =>
+    public void The_patch_changes_images_our_label_and_our_annotations_and_nothing_else(GeneratedChange change) =>
+        Assert.All(Settings, options =>
     {
         var patched = JsonPatch.Apply(change.Pod, change.Decide(options).Patch);
 
@@ -51,7 +53,8 @@ public sealed class RewriteProperties
     });
 
     [Property]
-    public void A_rewritten_image_has_its_original_in_its_name_and_in_its_annotation(GeneratedChange change) => Assert.All(Settings, options =>
+    public void A_rewritten_image_has_its_original_in_its_name_and_in_its_annotation(GeneratedChange change) =>
+        Assert.All(Settings, options =>
     {
         var decision = change.Decide(options);
         var patched = JsonPatch.Apply(change.Pod, decision.Patch);
@@ -91,7 +94,8 @@ public sealed class RewriteProperties
     });
 
     [Property]
-    public void No_annotation_of_ours_names_another_image_than_its_container_pulls_after_a_change(GeneratedChange change) => Assert.All(Settings, options =>
+    public void No_annotation_of_ours_names_another_image_than_its_container_pulls_after_a_change(GeneratedChange change) =>
+        Assert.All(Settings, options =>
     {
         var decision = change.Decide(options);
         if (decision.LeftAlone is not null || change.SubResource.Length > 0)
@@ -100,14 +104,16 @@ public sealed class RewriteProperties
 
         Assert.All(decision.Containers.Where(container => container.Outcome != Outcome.Unchanged), container =>
         {
-            var original = (string?)patched["metadata"]!["annotations"]?[PodImages.AnnotationOf(container.Container.List, container.Container.Name)];
+            var original = (string?)patched["metadata"]!["annotations"]?[PodImages.AnnotationOf(container.Container.List,
+                container.Container.Name)];
             Assert.True(original is null || RewriteImage.IsOurs(container.Image ?? container.Container.Image, original, options));
         });
     });
 
     [Property]
     public void An_image_at_a_port_that_was_never_ours_is_never_touched(GeneratedChange change) => Assert.All(Settings, options =>
-        Assert.All(change.Decide(options).Containers.Where(container => container.Container.Image.StartsWith("localhost:5000/", StringComparison.Ordinal)), container =>
+        Assert.All(change.Decide(options)
+            .Containers.Where(container => container.Container.Image.StartsWith("localhost:5000/", StringComparison.Ordinal)), container =>
             Assert.Null(container.Image)));
 
     /// <summary>A request about a generated pod.</summary>
@@ -147,7 +153,8 @@ public sealed class RewriteProperties
         private static Gen<JsonObject[]> Old(JsonObject[] containers, string prefix) =>
             from others in Containers(prefix)
             from isSame in Gen.Elements(true, true, false).ArrayOf(3)
-            select Enumerable.Range(0, 3).Select(i => (isSame[i] ? containers : others).ElementAtOrDefault(i)).OfType<JsonObject>().ToArray();
+            select Enumerable.Range(0, 3).Select(i => (isSame[i] ? containers : others).ElementAtOrDefault(i)).OfType<JsonObject>()
+                .ToArray();
 
         private static Gen<JsonObject[]> Volumes() =>
             from containers in Containers("v")
@@ -156,7 +163,8 @@ public sealed class RewriteProperties
                 ? new JsonObject
                 {
                     ["name"] = container["name"]!.DeepClone(),
-                    ["image"] = new JsonObject { ["reference"] = container["image"]!.DeepClone(), ["pullPolicy"] = container["imagePullPolicy"]?.DeepClone() },
+                    ["image"] = new JsonObject
+                        { ["reference"] = container["image"]!.DeepClone(), ["pullPolicy"] = container["imagePullPolicy"]?.DeepClone() },
                 }
                 : new JsonObject { ["name"] = container["name"]!.DeepClone(), ["emptyDir"] = new JsonObject() }).ToArray();
 
@@ -176,11 +184,15 @@ public sealed class RewriteProperties
         }
 
         private static Gen<JsonObject> Metadata() =>
-            from labels in Gen.Elements("null", "{}", """{"a/b":"c"}""", $$"""{"{{Names.ManagedLabel}}":"true"}""", $$"""{"{{Names.PolicyLabel}}":"ignore"}""", $$"""{"{{Names.ManagedLabel}}":"true","~":"/"}""")
-            from annotations in Gen.Elements("null", "{}", """{"a~1/b":"c"}""", """{"original-image-c0":"nginx:1","original-init-image-i1":"redis"}""",
+            from labels in Gen.Elements("null", "{}", """{"a/b":"c"}""", $$"""{"{{Names.ManagedLabel}}":"true"}""",
+                $$"""{"{{Names.PolicyLabel}}":"ignore"}""", $$"""{"{{Names.ManagedLabel}}":"true","~":"/"}""")
+            from annotations in Gen.Elements("null", "{}", """{"a~1/b":"c"}""",
+                """{"original-image-c0":"nginx:1","original-init-image-i1":"redis"}""",
                 $$"""{"{{Names.RewriteAnnotation}}":"true","original-image-c0":"o/a:1","original-image-c1":"reg.io:5000/o/b","original-init-image-i0":"o/a:1","original-volume-image-v0":"o/a:1"}""",
                 $$"""{"{{Names.RewriteAnnotation}}":"false","original-image-c0":"o/a:1"}""", $$"""{"{{Names.MirrorPodAnnotation}}":"x"}""")
-            select new JsonObject { ["name"] = "web", ["labels"] = JsonNode.Parse(labels), ["annotations"] = JsonNode.Parse(annotations), ["tomorrow"] = 1.50 };
+            select new JsonObject
+                { ["name"] = "web", ["labels"] = JsonNode.Parse(labels), ["annotations"] = JsonNode.Parse(annotations),
+                    ["tomorrow"] = 1.50 };
 
         private static Gen<JsonObject[]> Containers(string prefix) =>
             from count in Gen.Choose(0, 3)
@@ -195,11 +207,13 @@ public sealed class RewriteProperties
         private static Gen<JsonObject> Container() =>
             from image in Gen.Frequency(
                 (4, ReferenceGenerator.Written()),
-                (1, Gen.Elements("localhost:7439/o/a:1", "localhost:1313/o/a:1", "localhost:5000/o/a:1", "localhost:1313/reg.io-5000/o/b", "localhost:7439/docker.io/my_5000/o:latest")),
+                (1, Gen.Elements("localhost:7439/o/a:1", "localhost:1313/o/a:1", "localhost:5000/o/a:1", "localhost:1313/reg.io-5000/o/b",
+                    "localhost:7439/docker.io/my_5000/o:latest")),
                 (1, Gen.Elements("", " ", "nginx\n", "a:b:c", "\u0000", "é", "o@sha256:x")))
             from policy in Gen.Elements("", "Always", "IfNotPresent", "IfNotPresent", "Never")
             select policy.Length == 0
                 ? new JsonObject { ["image"] = image, ["restartPolicy"] = "Always" }
-                : new JsonObject { ["image"] = image, ["imagePullPolicy"] = policy, ["resizePolicy"] = new JsonArray(new JsonObject { ["resourceName"] = "cpu" }) };
+                : new JsonObject { ["image"] = image, ["imagePullPolicy"] = policy,
+                    ["resizePolicy"] = new JsonArray(new JsonObject { ["resourceName"] = "cpu" }) };
     }
 }

@@ -184,7 +184,9 @@ public sealed class UpdatedPodsTests
         ["metadata"] = new JsonObject { ["labels"] = new JsonObject { ["app"] = "web" }, ["annotations"] = JsonNode.Parse(annotations) },
         ["spec"] = new JsonObject
         {
-            ["containers"] = new JsonArray([.. containers.Select(c => new JsonObject { ["name"] = c.Name, ["image"] = c.Image, ["imagePullPolicy"] = "IfNotPresent" })]),
+            ["containers"] = new JsonArray(
+                [.. containers.Select(c => new JsonObject
+                    { ["name"] = c.Name, ["image"] = c.Image, ["imagePullPolicy"] = "IfNotPresent" })]),
         },
     };
 }

@@ -7,7 +7,8 @@ namespace Kuik.Tests.Webhook;
 /// <summary>The MutatingWebhookConfiguration as it is shipped.</summary>
 public sealed partial class WebhookConfigurationTests
 {
-    private static readonly string Text = File.ReadAllText(Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml"));
+    private static readonly string Text =
+        File.ReadAllText(Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml"));
 
     [Fact]
     public void It_is_called_after_Istio_which_puts_the_image_in_the_place_of_auto()

@@ -15,9 +15,13 @@ internal static class WithoutOurs
     {
         var stripped = pod?.DeepClone();
         var containers = Lists
-            .SelectMany(list => (Member(Member(stripped, "spec"), list) as JsonArray ?? []).OfType<JsonObject>().Select(container => (List: list, Container: container))).ToList();
-        var volumes = (Member(Member(stripped, "spec"), "volumes") as JsonArray ?? []).OfType<JsonObject>().Where(volume => volume["image"] is not null).ToList();
-        var ours = containers.Select(c => c.List == "initContainers" ? Names.OriginalInitImageAnnotation(Text(c.Container["name"])) : Names.OriginalImageAnnotation(Text(c.Container["name"])))
+            .SelectMany(list => (Member(Member(stripped, "spec"), list) as JsonArray ?? []).OfType<JsonObject>()
+            .Select(container => (List: list, Container: container))).ToList();
+        var volumes = (Member(Member(stripped, "spec"), "volumes") as JsonArray ?? []).OfType<JsonObject>()
+            .Where(volume => volume["image"] is not null).ToList();
+        var ours = containers.Select(c => c.List == "initContainers"
+            ? Names.OriginalInitImageAnnotation(Text(c.Container["name"]))
+            : Names.OriginalImageAnnotation(Text(c.Container["name"])))
             .Concat(volumes.Select(volume => Names.OriginalVolumeImageAnnotation(Text(volume["name"]))));
         Remove(Member(stripped, "metadata"), "annotations", ours.Append(Names.RewriteAnnotation));
         Remove(Member(stripped, "metadata"), "labels", [Names.ManagedLabel]);

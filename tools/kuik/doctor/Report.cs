@@ -7,13 +7,13 @@ namespace Kuik.CommandLine.Doctor;
 /// <summary>Formats findings for users or for scripts.</summary>
 internal static class Report
 {
-    private static readonly Severity[] _all = Enum.GetValues<Severity>();
+    private static readonly Severity[] All = Enum.GetValues<Severity>();
 
     /// <summary>One JSON document.</summary>
     public static string AsJson(IReadOnlyList<Finding> findings, ClusterSnapshot cluster) => JsonSerializer.Serialize(
         new ReportDocument(
             cluster.Time, cluster.Namespace, WordOf(findings.Max(finding => finding.Severity)),
-            _all.ToDictionary(WordOf, severity => findings.Count(finding => finding.Severity == severity)),
+            All.ToDictionary(WordOf, severity => findings.Count(finding => finding.Severity == severity)),
             [.. findings.Select(finding => new FindingDocument(
                 finding.Check, WordOf(finding.Severity), Redaction.Of(finding.Found), finding.Action))]),
         DoctorJson.Default.ReportDocument);
@@ -35,7 +35,7 @@ internal static class Report
             if (finding.Action is not null)
                 table.Append(' ', width + 11).Append("-> ").Append(finding.Action).Append('\n');
         }
-        var counts = _all.Select(severity => $"{findings.Count(finding => finding.Severity == severity)} {WordOf(severity)}");
+        var counts = All.Select(severity => $"{findings.Count(finding => finding.Severity == severity)} {WordOf(severity)}");
         return table.Append('\n').AppendJoin(", ", counts).Append('\n').ToString();
     }
 

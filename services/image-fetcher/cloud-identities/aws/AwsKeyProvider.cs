@@ -12,7 +12,8 @@ namespace Kuik.ImageFetcher;
 internal sealed class AwsKeyProvider(IConfiguration configuration, CloudConnections connections)
 {
     // Hosts to which plain HTTP may carry a token: the agents of Pod Identity and of ECS.
-    private static readonly IPAddress[] Agents = [IPAddress.Parse("169.254.170.23"), IPAddress.Parse("fd00:ec2::23"), IPAddress.Parse("169.254.170.2")];
+    private static readonly IPAddress[] Agents =
+        [IPAddress.Parse("169.254.170.23"), IPAddress.Parse("fd00:ec2::23"), IPAddress.Parse("169.254.170.2")];
 
     /// <param name="region">The registry's; used if the environment names none.</param>
     /// <param name="ct">Cancels the request.</param>
@@ -27,7 +28,9 @@ internal sealed class AwsKeyProvider(IConfiguration configuration, CloudConnecti
             return OfContainer(address, ct);
         if (!"true".Equals(Read("AWS_EC2_METADATA_DISABLED"), StringComparison.OrdinalIgnoreCase))
             return OfNode(ct);
-        throw new CloudIdentityException("this workload has no identity in AWS: neither keys, nor a web identity, nor a container's, and AWS_EC2_METADATA_DISABLED is true");
+        throw new CloudIdentityException(
+            "this workload has no identity in AWS: neither keys, nor a web identity, nor a container's, and AWS_EC2_METADATA_DISABLED is "
+                + "true");
     }
 
     private async Task<AwsKeys> ByWebIdentity(string role, string file, string region, CancellationToken ct)
@@ -49,7 +52,8 @@ internal sealed class AwsKeyProvider(IConfiguration configuration, CloudConnecti
 
     private async Task<AwsKeys> OfContainer(string text, CancellationToken ct)
     {
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var address) || !(address.Scheme == "https" || (address.Scheme == "http" && (address.IsLoopback || IsAgent(address)))))
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var address)
+            || !(address.Scheme == "https" || (address.Scheme == "http" && (address.IsLoopback || IsAgent(address)))))
             throw new CloudIdentityException("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an agent on this node");
         using var request = new HttpRequestMessage(HttpMethod.Get, address);
         var token = Read("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") is { } file
@@ -68,7 +72,8 @@ internal sealed class AwsKeyProvider(IConfiguration configuration, CloudConnecti
         var name = role.Text.Split('\n')[0].Trim();
         if (name.Length == 0)
             throw role.Without("role: the node has none");
-        return KeysIn(await Ask(HttpMethod.Get, "meta-data/iam/security-credentials/" + Uri.EscapeDataString(name), "X-aws-ec2-metadata-token", session.Text));
+        return KeysIn(await Ask(HttpMethod.Get, "meta-data/iam/security-credentials/" + Uri.EscapeDataString(name),
+            "X-aws-ec2-metadata-token", session.Text));
 
         async Task<CloudAnswer> Ask(HttpMethod method, string path, string header, string value)
         {

@@ -31,7 +31,8 @@ internal static class AwsRequestSigner
         var names = string.Join(';', headers.Select(header => header.Name));
         var query = string.Join('&', request.RequestUri.Query.TrimStart('?').Split('&').Order(StringComparer.Ordinal));
         var canonical = string.Join('\n',
-            [request.Method.Method, request.RequestUri.AbsolutePath, query, .. headers.Select(header => $"{header.Name}:{header.Value}"), "", names, Hex(SHA256.HashData(body))]);
+            [request.Method.Method, request.RequestUri.AbsolutePath, query, .. headers.Select(header => $"{header.Name}:{header.Value}"),
+                "", names, Hex(SHA256.HashData(body))]);
 
         // 2. The string to sign.
         var scope = $"{time[..8]}/{region}/{service}/aws4_request";
@@ -39,7 +40,8 @@ internal static class AwsRequestSigner
 
         // 3. A key for that day, region and service, and the signature.
         var key = scope.Split('/').Aggregate(Encoding.UTF8.GetBytes("AWS4" + keys.Secret), Hash);
-        request.Headers.TryAddWithoutValidation("Authorization", $"{Algorithm} Credential={keys.Id}/{scope}, SignedHeaders={names}, Signature={Hex(Hash(key, toSign))}");
+        request.Headers.TryAddWithoutValidation("Authorization",
+            $"{Algorithm} Credential={keys.Id}/{scope}, SignedHeaders={names}, Signature={Hex(Hash(key, toSign))}");
     }
 
     private static byte[] Hash(byte[] key, string text) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text));

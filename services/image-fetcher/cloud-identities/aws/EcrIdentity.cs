@@ -11,7 +11,7 @@ namespace Kuik.ImageFetcher;
 /// </summary>
 internal sealed partial class EcrIdentity(IConfiguration configuration, CloudConnections connections, TimeProvider time) : ICloudIdentity
 {
-    private readonly AwsKeyProvider findKeys = new(configuration, connections);
+    private readonly AwsKeyProvider _findKeys = new(configuration, connections);
 
     public RequestCloudToken? For(string host) => Hosts().Match(host) is { Success: true } match
         ? ct => Ask(match.Groups["region"].Value, Endpoint(match), ct)
@@ -27,7 +27,7 @@ internal sealed partial class EcrIdentity(IConfiguration configuration, CloudCon
 
     private async Task<CloudToken> Ask(string region, string endpoint, CancellationToken ct)
     {
-        var keys = await findKeys.GetKeys(region, ct);
+        var keys = await _findKeys.GetKeys(region, ct);
         var body = "{}"u8.ToArray();
         using var request = new HttpRequestMessage(HttpMethod.Post, endpoint)
         {
@@ -46,7 +46,9 @@ internal sealed partial class EcrIdentity(IConfiguration configuration, CloudCon
         var encoded = token["authorizationToken"];
         var bytes = new byte[encoded.Length];
         var text = Convert.TryFromBase64String(encoded, bytes, out var length) ? Encoding.UTF8.GetString(bytes, 0, length) : "";
-        return text.Split(':', 2) is [var user, var password] ? new RegistryCredential(user, password) : throw token.Without("authorizationToken");
+        return text.Split(':', 2) is [var user, var password]
+            ? new RegistryCredential(user, password)
+            : throw token.Without("authorizationToken");
     }
 
     // Registries with both IPv4 and IPv6 (on.aws) have an API with both, too.

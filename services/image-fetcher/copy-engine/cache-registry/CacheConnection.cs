@@ -9,7 +9,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// </summary>
 internal sealed class CacheConnection(CopyEngineOptions options, TimeProvider time) : IDisposable
 {
-    private static readonly TimeSpan[] PausesOfRetries = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
+    private static readonly TimeSpan[] PausesOfRetries =
+        [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)];
 
     private readonly PasswordFileCredential _credential = new(options.CacheCredential, options.CachePasswordFile, time);
 

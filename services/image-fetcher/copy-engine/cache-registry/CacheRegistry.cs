@@ -46,7 +46,9 @@ internal sealed class CacheRegistry : IDisposable
         if (IndexWrapper.Parse(stored.Bytes) is not { } wrapper)
             return !target.Contains(':') ? stored : Digest.Compute(stored.Bytes, target) == target ? stored with { Digest = target } : null;
         var index = await _cache.OrNull(() => _cache.Retry(async () => (byte[]?)await ReadBlob(repository, wrapper.Digest, stop), stop));
-        return index is null || Digest.Compute(index, wrapper.Digest) != wrapper.Digest ? null : new Manifest(index, wrapper.MediaType, wrapper.Digest);
+        return index is null || Digest.Compute(index, wrapper.Digest) != wrapper.Digest
+            ? null
+            : new Manifest(index, wrapper.MediaType, wrapper.Digest);
     }
 
     public Task<bool> HasBlob(string repository, string digest, CancellationToken stop) =>
@@ -96,7 +98,9 @@ internal sealed class CacheRegistry : IDisposable
         }
         var stored = await GetManifest(repository, tag, stop);
         if (stored is null || stored.Digest != digest)
-            throw new CopyException(CopyException.Cache, $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there", retryHelps: true);
+            throw new CopyException(CopyException.Cache,
+                $"the cache registry accepted manifest {digest} as {repository}:{tag}, and serves {stored?.Digest ?? "nothing"} there",
+                retryHelps: true);
     }
 
     /// <summary>Deletes a manifest with all its tags; false when it was not there.</summary>

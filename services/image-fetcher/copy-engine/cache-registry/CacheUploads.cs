@@ -64,7 +64,8 @@ internal sealed class CacheUploads(CacheConnection cache)
             throw new CopyException(
                 CopyException.Cache,
                 $"{e.Message}; it sent the upload to {address.GetLeftPart(UriPartial.Authority)}, which gets no password as it is not "
-                + "Kuik:Cache:Endpoint (a proxy before it must pass on X-Forwarded-Proto and Host, or the registry give relative addresses)",
+                + "Kuik:Cache:Endpoint (a proxy before it must pass on X-Forwarded-Proto and Host, or the registry "
+                + "give relative addresses)",
                 retryHelps: true, status: e.Status, inner: e);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)

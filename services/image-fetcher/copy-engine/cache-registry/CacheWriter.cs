@@ -39,7 +39,8 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
         await EnsureMayWrite(stop);
         if (!_lock!.ExcludesOthers || !_share!.ExcludesOthers)
             throw new CopyException(CopyException.Cache,
-                $"nothing is deleted from {repository} while writers go without its lock, because Postgres is unreachable", retryHelps: true);
+                $"nothing is deleted from {repository} while writers go without its lock, because Postgres is unreachable",
+                retryHelps: true);
     }
 
     /// <summary>Releases share and lock after one was lost; they are taken again on demand.</summary>

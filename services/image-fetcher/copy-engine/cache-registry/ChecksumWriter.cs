@@ -27,7 +27,8 @@ internal sealed partial class ChecksumWriter(CacheRegistry cache, CacheWriters w
             _ = _running.RunOnce((repository, digest), stop => Keep(repository, digest, find, stop));
     }
 
-    private async Task<bool> Keep(string repository, string digest, Func<CancellationToken, Task<BlobChecksum?>> find, CancellationToken stop)
+    private async Task<bool> Keep(string repository, string digest, Func<CancellationToken, Task<BlobChecksum?>> find,
+        CancellationToken stop)
     {
         try
         {

@@ -9,7 +9,8 @@ internal sealed class BoundedCache<TKey, TValue>(int most) where TKey : notnull
     private readonly ConcurrentDictionary<TKey, TValue> _entries = new();
     private uint _additions;
 
-    public bool TryGet(TKey key, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out TValue value) => _entries.TryGetValue(key, out value);
+    public bool TryGet(TKey key, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out TValue value) =>
+        _entries.TryGetValue(key, out value);
 
     public void Forget(TKey key) => _entries.TryRemove(key, out _);
 

@@ -27,7 +27,8 @@ internal sealed class WorkWatchdog(TimeProvider time) : IHealthCheck
         return work;
     }
 
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(
         Oldest is { } oldest && oldest.Age > Limit
             ? HealthCheckResult.Unhealthy($"the {oldest.What} has made no progress for {oldest.Age.TotalMinutes:0} min")
             : HealthCheckResult.Healthy());

@@ -7,7 +7,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// among the replicas downloads it once, and uploads it during the download.
 /// </summary>
 internal sealed class BlobCopier(
-    CacheRegistry cache, Spool spool, OriginClient originClient, PerHostLimiter requests, PerHostLimiter downloads, RendezvousRing owners, OwnerClient ask, PeerSpools peers,
+    CacheRegistry cache, Spool spool, OriginClient originClient, PerHostLimiter requests, PerHostLimiter downloads, RendezvousRing owners,
+    OwnerClient ask, PeerSpools peers,
     ChecksumWriter checksumWriter, ShareCache shareCache, EngineMetrics metrics, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>How long a 404 of the cache is valid for the following steps; most follow at once.</summary>
@@ -16,7 +17,8 @@ internal sealed class BlobCopier(
     /// <summary>The time limit for asking the cache whether the blob has arrived meanwhile.</summary>
     private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(5);
 
-    private readonly SingleFlight<(string Repository, string Digest), long> _running = new(stopping, new WorkInstrumentation("blob", metrics));
+    private readonly SingleFlight<(string Repository, string Digest), long> _running =
+        new(stopping, new WorkInstrumentation("blob", metrics));
     private readonly KeyedLock _uploads = new();
     private readonly BoundedCache<string, string> _repositoryOf = new(most: 100_000);
     private readonly BoundedCache<(string Repository, string Digest), DateTimeOffset> _missingUntil = new(most: 1000);
@@ -71,7 +73,8 @@ internal sealed class BlobCopier(
         var turn = await metrics.While("turn", () => requests.Enter(blob.Image.Host, stop));
         var work = AsOwner(blob);
         // Released at the work's end, not when its waiter leaves.
-        _ = work.ContinueWith(_ => turn.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _ = work.ContinueWith(_ => turn.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
         return await work.WaitAsync(stop);
     }
 
@@ -130,7 +133,8 @@ internal sealed class BlobCopier(
 
     private Task<long>? UnderWay(WantedBlob blob) => _running.Find((blob.Repository, blob.Digest));
 
-    private BlobSource Source(WantedBlob blob) => new(blob.Image.Name, blob.Digest, blob.SizeInBytes, (from, ct) => originClient.OpenBlob(blob.Image, blob.Digest, from, ct))
+    private BlobSource Source(WantedBlob blob) =>
+        new(blob.Image.Name, blob.Digest, blob.SizeInBytes, (from, ct) => originClient.OpenBlob(blob.Image, blob.Digest, from, ct))
     {
         Wanted = blob,
         Turn = ct => downloads.Enter(blob.Image.Host, ct),
@@ -147,8 +151,10 @@ internal sealed class BlobCopier(
             return peer;
         return await owners.IsAlone(ct) || !await IsInCache(blob, ct) ? null : new BlobSource(
             "the cache registry", blob.Digest, blob.SizeInBytes,
-            async (from, stop) => await cache.OpenBlob(blob.Repository, blob.Digest, from == 0 ? null : new RangeHeaderValue(from, null), stop)
-                ?? throw new CopyException(CopyException.Gone, $"the cache registry does not have blob {blob.Digest} any more", retryHelps: true))
+            async (from, stop) =>
+                await cache.OpenBlob(blob.Repository, blob.Digest, from == 0 ? null : new RangeHeaderValue(from, null), stop)
+                ?? throw new CopyException(CopyException.Gone, $"the cache registry does not have blob {blob.Digest} any more",
+                    retryHelps: true))
         { IsPeer = true };
     }
 
@@ -196,7 +202,8 @@ internal sealed class BlobCopier(
     /// time has passed.
     /// </summary>
     private async Task<bool> HasCome(WantedBlob blob, CancellationToken stop) =>
-        (_repositoryOf.TryGet(blob.Digest, out _) || !_missingUntil.TryGet((blob.Repository, blob.Digest), out var until) || until < time.GetUtcNow()) && await IsThere(blob, stop);
+        (_repositoryOf.TryGet(blob.Digest, out _) || !_missingUntil.TryGet((blob.Repository, blob.Digest), out var until)
+            || until < time.GetUtcNow()) && await IsThere(blob, stop);
 
     private async Task<long> FetchAndUpload(WantedBlob blob, SpoolReader? joined, CancellationToken stop)
     {

@@ -6,7 +6,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <summary>
 /// A failed copy, pull-through or eviction of an image, manifest or blob. The message is one sentence for users, without credentials.
 /// </summary>
-public sealed class CopyException(string kind, string message, bool retryHelps, TimeSpan? retryAfter = null, HttpStatusCode? status = null, Exception? inner = null)
+public sealed class CopyException(string kind, string message, bool retryHelps, TimeSpan? retryAfter = null, HttpStatusCode? status = null,
+    Exception? inner = null)
     : Exception(message, inner)
 {
     public const string Gone = "gone";
@@ -56,5 +57,6 @@ public sealed class CopyException(string kind, string message, bool retryHelps, 
     }, e.Message, e.IsTransient, e.RetryAfter, e.Status, e);
 
     internal static CopyException AtCache(RegistryException e) =>
-        new(Cache, "the cache registry: " + e.Message, e.IsTransient || e.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused, e.RetryAfter, e.Status, e);
+        new(Cache, "the cache registry: " + e.Message, e.IsTransient || e.Kind is RegistryErrorKind.Gone or RegistryErrorKind.Refused,
+            e.RetryAfter, e.Status, e);
 }

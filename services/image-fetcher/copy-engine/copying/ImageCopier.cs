@@ -26,7 +26,8 @@ public sealed class ImageCopier : IDisposable
     // Apart from copies, which may take hours: checks run under the repository's lock.
     private readonly SemaphoreSlim _checks = new(MostChecks);
 
-    internal ImageCopier(CacheRegistry cache, BlobCopier blobCopier, ImagePlanReader imagePlanReader, ReferrerCopier referrerCopier, CacheWriters writers,
+    internal ImageCopier(CacheRegistry cache, BlobCopier blobCopier, ImagePlanReader imagePlanReader, ReferrerCopier referrerCopier,
+        CacheWriters writers,
         CopyEngineOptions options, TimeProvider time, CancellationToken stopping)
     {
         _running = new(stopping);
@@ -60,7 +61,9 @@ public sealed class ImageCopier : IDisposable
         CancellationToken stop)
     {
         if (image.Tag is { } tag && CacheTags.IsOurs(tag))
-            throw new CopyException(CopyException.Cache, $"the tag {tag} is one of those that the cache keeps for itself, and cannot be cached: use another tag or the digest", retryHelps: false);
+            throw new CopyException(CopyException.Cache,
+                $"the tag {tag} is one of those that the cache keeps for itself, and cannot be cached: use another tag or the digest",
+                retryHelps: false);
         var started = _time.GetTimestamp();
         using var plan = await _imagePlanReader.Read(image, stop);
         var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, stop);
@@ -93,7 +96,8 @@ public sealed class ImageCopier : IDisposable
                     if (missing.Count == 0)
                     {
                         if (!await isWanted(stop))
-                            throw new CopyException(CopyException.Unwanted, $"{image} has expired since it was requested", retryHelps: false);
+                            throw new CopyException(CopyException.Unwanted, $"{image} has expired since it was requested",
+                                retryHelps: false);
                         await PutManifests(repository, plan, tag, writer, stop);
                         return copied;
                     }
@@ -102,12 +106,15 @@ public sealed class ImageCopier : IDisposable
             catch (LockLostException e)
             {
                 if (round == MostRounds)
-                    throw new CopyException(CopyException.Cache, $"{repository} could not be written: {e.Message}", retryHelps: true, inner: e);
+                    throw new CopyException(CopyException.Cache, $"{repository} could not be written: {e.Message}", retryHelps: true,
+                        inner: e);
                 await writer.Renew();
                 continue;
             }
             if (round == MostRounds)
-                throw new CopyException(CopyException.Cache, $"the cache registry loses blobs of {repository} while they are copied: {missing[0].Digest} is gone again", retryHelps: true);
+                throw new CopyException(CopyException.Cache,
+                    $"the cache registry loses blobs of {repository} while they are copied: {missing[0].Digest} is gone again",
+                    retryHelps: true);
 
             // 2.
             copied += (await Task.WhenAll(missing.Select(part => CopyPart(image, part, stop)))).Sum();
@@ -156,7 +163,9 @@ public sealed class ImageCopier : IDisposable
     private async Task PutManifest(string repository, string tag, Manifest manifest, CacheWriter writer, CancellationToken stop)
     {
         // 1. In which form: an index that the registry would refuse goes into a wrapper.
-        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_options.AcceptsSparseIndexes ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length) : null;
+        var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_options.AcceptsSparseIndexes
+            ? new IndexWrapper(manifest.Digest, manifest.MediaType, manifest.Bytes.Length)
+            : null;
         var (bytes, type) = wrapper is null ? (manifest.Bytes, manifest.MediaType) : (wrapper.ToManifest(), MediaTypes.OciManifest);
 
         // 2. Unless it is there. An interrupted eviction may have left its tombstone, which no garbage collection removes once nothing
@@ -174,11 +183,14 @@ public sealed class ImageCopier : IDisposable
         {
             await _cache.PutManifest(repository, tag, bytes, type, stop);
         }
-        catch (CopyException e) when (e.Status is not null && wrapper is null && !MediaTypes.IsIndex(manifest.MediaType) && ReadManifest.Parts(manifest).Any(part => part.IsForeign))
+        catch (CopyException e)
+            when (e.Status is not null && wrapper is null && !MediaTypes.IsIndex(manifest.MediaType)
+                && ReadManifest.Parts(manifest).Any(part => part.IsForeign))
         {
             // Distribution 2.8 answers 500 UNKNOWN without a cause.
             throw new CopyException(CopyException.Cache,
-                $"{e.Message}. The image has layers that are kept elsewhere: the cache registry has to allow their addresses (distribution: validation.manifests.urls.allow)", retryHelps: false, inner: e);
+                $"{e.Message}. The image has layers that are kept elsewhere: the cache registry has to allow their addresses "
+                    + "(distribution: validation.manifests.urls.allow)", retryHelps: false, inner: e);
         }
     }
 

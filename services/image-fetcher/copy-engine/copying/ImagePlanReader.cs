@@ -4,7 +4,8 @@ using Kuik.Oci;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>Reads the manifests of an image: from the cache where it has them, otherwise from the origin.</summary>
-internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manifestFetcher, PerHostLimiter requests, CopyEngineOptions options)
+internal sealed class ImagePlanReader(CacheRegistry cache, ManifestFetcher manifestFetcher, PerHostLimiter requests,
+    CopyEngineOptions options)
 {
     private readonly PlanMemory _memory = new();
 

@@ -12,7 +12,8 @@ internal sealed partial record Platform(string Os, string Architecture, string? 
     /// <summary>The syntax that <see cref="TryParse"/> accepts, for messages.</summary>
     public const string Accepted = "os/arch[/variant], os(version)/arch as in windows(10.0.20348)/amd64, or an architecture";
 
-    public override string ToString() => $"{Os}{(OsVersion is null ? "" : $"({OsVersion})")}/{Architecture}{(Variant is null ? "" : "/" + Variant)}";
+    public override string ToString() =>
+        $"{Os}{(OsVersion is null ? "" : $"({OsVersion})")}/{Architecture}{(Variant is null ? "" : "/" + Variant)}";
 
     /// <summary>
     /// Parses <c>os[(version)]/arch[/variant]</c> as containerd does, or an architecture alone, which is Linux's (v1 named architectures
@@ -45,8 +46,10 @@ internal sealed partial record Platform(string Os, string Architecture, string? 
     /// </summary>
     public static IReadOnlyList<T> Choose<T>(Platform wanted, IReadOnlyList<T> entries, Func<T, Platform?> platformOf)
     {
-        var candidates = entries.Where(entry => platformOf(entry)?.Normalise() is { } p && p.Os == wanted.Os && p.Architecture == wanted.Architecture
-            && (wanted.OsVersion is null || p.OsVersion == wanted.OsVersion || p.OsVersion?.StartsWith(wanted.OsVersion + ".", StringComparison.Ordinal) == true)).ToList();
+        var candidates = entries.Where(entry => platformOf(entry)?.Normalise() is { } p && p.Os == wanted.Os
+            && p.Architecture == wanted.Architecture
+            && (wanted.OsVersion is null || p.OsVersion == wanted.OsVersion
+            || p.OsVersion?.StartsWith(wanted.OsVersion + ".", StringComparison.Ordinal) == true)).ToList();
         var variant = wanted.Variant ?? Usual(wanted.Architecture);
         var exact = candidates.Where(entry => (platformOf(entry)!.Normalise().Variant ?? Usual(wanted.Architecture)) == variant).ToList();
         return exact.Count > 0 || wanted.Variant is not null ? exact : candidates;

@@ -28,22 +28,29 @@ internal static class ReadManifest
     /// <exception cref="CopyException">The manifest is not an index.</exception>
     public static IReadOnlyList<IndexEntry> Entries(Manifest index) => Read(index, root =>
         (IReadOnlyList<IndexEntry>)[.. Property(root, "manifests").EnumerateArray().Select(entry =>
-            new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry), MayBeAny: !HasPlatform(entry) && MediaTypes.Manifests.Contains(Text(entry, "mediaType"))))]);
+            new IndexEntry(DigestOf(entry), SizeOf(entry), PlatformOf(entry),
+                MayBeAny: !HasPlatform(entry) && MediaTypes.Manifests.Contains(Text(entry, "mediaType"))))]);
 
     private static T Read<T>(Manifest manifest, Func<JsonElement, T> read)
     {
         if (MediaTypes.IsSchema1(manifest.MediaType))
-            throw new CopyException(CopyException.Broken, $"manifest {manifest.Digest} is of Docker's schema 1, which cache registries do not store: it is pulled through only", retryHelps: false);
+            throw new CopyException(CopyException.Broken,
+                $"manifest {manifest.Digest} is of Docker's schema 1, which cache registries do not store: it is pulled through only",
+                retryHelps: false);
         if (!MediaTypes.Manifests.Contains(manifest.MediaType))
-            throw new CopyException(CopyException.Broken, $"manifest {manifest.Digest} has the media type {manifest.MediaType}, which is neither Docker's schema 2 nor OCI's", retryHelps: false);
+            throw new CopyException(CopyException.Broken,
+                $"manifest {manifest.Digest} has the media type {manifest.MediaType}, which is neither Docker's schema 2 nor OCI's",
+                retryHelps: false);
         try
         {
             using var json = UntrustedJson.ParseDocument(manifest.Bytes);
             return read(json.RootElement);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or OverflowException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException
+            or OverflowException)
         {
-            throw new CopyException(CopyException.Broken, $"manifest {manifest.Digest} cannot be read: {e.Message}", retryHelps: false, inner: e);
+            throw new CopyException(CopyException.Broken, $"manifest {manifest.Digest} cannot be read: {e.Message}", retryHelps: false,
+                inner: e);
         }
     }
 
@@ -51,13 +58,18 @@ internal static class ReadManifest
     {
         var type = part.TryGetProperty("mediaType", out var named) ? named.GetString() ?? "" : "";
         var hasAddresses = part.TryGetProperty("urls", out var urls) && urls.ValueKind == JsonValueKind.Array && urls.GetArrayLength() > 0;
-        return new Part(DigestOf(part), SizeOf(part), hasAddresses && (type.Contains(".foreign.", StringComparison.Ordinal) || type.Contains(".nondistributable.", StringComparison.Ordinal)));
+        return new Part(DigestOf(part), SizeOf(part),
+            hasAddresses && (type.Contains(".foreign.", StringComparison.Ordinal)
+                || type.Contains(".nondistributable.", StringComparison.Ordinal)));
     }
 
     private static JsonElement Property(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) ? value : throw new FormatException($"it has no property \"{name}\" where one has to be");
+        element.TryGetProperty(name, out var value)
+            ? value
+            : throw new FormatException($"it has no property \"{name}\" where one has to be");
 
-    private static bool HasPlatform(JsonElement entry) => entry.TryGetProperty("platform", out var platform) && platform.ValueKind == JsonValueKind.Object;
+    private static bool HasPlatform(JsonElement entry) =>
+        entry.TryGetProperty("platform", out var platform) && platform.ValueKind == JsonValueKind.Object;
 
     private static Platform? PlatformOf(JsonElement entry)
     {
@@ -65,13 +77,18 @@ internal static class ReadManifest
             return null;
         var platform = entry.GetProperty("platform");
         var (os, architecture) = (Text(platform, "os"), Text(platform, "architecture"));
-        return os is null or "unknown" || architecture is null or "unknown" ? null : new Platform(os, architecture, Text(platform, "variant"), Text(platform, "os.version"));
+        return os is null or "unknown" || architecture is null or "unknown"
+            ? null
+            : new Platform(os, architecture, Text(platform, "variant"), Text(platform, "os.version"));
     }
 
     private static string? Text(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
+        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text
+            ? text
+            : null;
 
-    private static string DigestOf(JsonElement part) => Property(part, "digest").GetString() is { } digest && ImageReference.IsDigest(digest)
+    private static string DigestOf(JsonElement part) =>
+        Property(part, "digest").GetString() is { } digest && ImageReference.IsDigest(digest)
         ? digest
         : throw new FormatException($"\"{part.GetProperty("digest")}\" is not a digest");
 

@@ -87,7 +87,8 @@ internal sealed partial class ReferrerCopier(OriginClient originClient, ImagePla
         {
             await work();
         }
-        catch (Exception e) when (!stop.IsCancellationRequested && e is not CopyException { Kind: CopyException.RateLimited or CopyException.Unreachable })
+        catch (Exception e) when (!stop.IsCancellationRequested
+            && e is not CopyException { Kind: CopyException.RateLimited or CopyException.Unreachable })
         {
             LogFailed(referrer, e.Message);
         }

@@ -8,7 +8,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// of the repository sends it. The result is kept by tag for the time in which runtimes and a background copy ask for it, then by digest: a
 /// digest never changes its meaning, and a HEAD request tells whether a tag still refers to it.
 /// </summary>
-internal sealed class ManifestFetcher(OriginClient originClient, RendezvousRing owners, OwnerClient ask, TimeProvider time, CancellationToken stopping, WorkInstrumentation? sight = null)
+internal sealed class ManifestFetcher(OriginClient originClient, RendezvousRing owners, OwnerClient ask, TimeProvider time,
+    CancellationToken stopping, WorkInstrumentation? sight = null)
 {
     /// <summary>How long the digest of a tag is used without asking again.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromSeconds(5);
@@ -56,7 +57,8 @@ internal sealed class ManifestFetcher(OriginClient originClient, RendezvousRing 
     public void Forget(ImageReference image) => _recent.Forget(image);
 
     /// <summary>True when a tag of the same repository referred to this digest a short while ago.</summary>
-    public bool WasNamedByTag(ImageReference image) => _namedByTag.TryGet((image.Name, image.Target), out var until) && until > time.GetUtcNow();
+    public bool WasNamedByTag(ImageReference image) =>
+        _namedByTag.TryGet((image.Name, image.Target), out var until) && until > time.GetUtcNow();
 
     /// <summary>True when this digest is an entry of a known index of the same repository.</summary>
     public bool IsKnownChild(ImageReference image) => _parents.TryGet((image.Name, image.Target), out _);
@@ -74,7 +76,9 @@ internal sealed class ManifestFetcher(OriginClient originClient, RendezvousRing 
 
     /// <summary>The tag's last known manifest, if a HEAD request confirms it.</summary>
     private async Task<Manifest?> Unchanged(ImageReference image, CancellationToken stop) =>
-        _recent.TryGet(image, out var before) && (await originClient.HeadManifest(image, stop))?.Digest == before.Manifest.Digest ? before.Manifest : null;
+        _recent.TryGet(image, out var before) && (await originClient.HeadManifest(image, stop))?.Digest == before.Manifest.Digest
+            ? before.Manifest
+            : null;
 
     /// <summary>Asks the owner; null when this replica has to ask the origin.</summary>
     private async Task<Manifest?> FromOwner(ImageReference image, CancellationToken stop)

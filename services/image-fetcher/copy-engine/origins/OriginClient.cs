@@ -61,7 +61,8 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
     /// <summary>Opens a blob for reading.</summary>
     /// <exception cref="CopyException">The origin did not serve it.</exception>
     public Task<BlobBody> OpenBlob(ImageReference image, string digest, long from, CancellationToken stop) => Try(image, credential =>
-        client.OpenBlob(RegistryRepository.From(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, stop), stop);
+        client.OpenBlob(RegistryRepository.From(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, stop),
+        stop);
 
     /// <summary>The referrers of a manifest (an image by digest), as the origin lists them; null when it does not have that API.</summary>
     /// <exception cref="CopyException">The origin did not answer.</exception>
@@ -80,7 +81,8 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
     /// Tries to find something that is usually absent. A 404 for a credential that was accepted before is final: otherwise every credential
     /// would be tried.
     /// </summary>
-    private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken stop) where T : class
+    private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken stop) where T
+        : class
     {
         var wasLetIn = _letIn.TryGet(RegistryRepository.From(image), out var letIn);
         try
@@ -169,7 +171,9 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
         throw Refusal(repository, refusals, candidates.Count);
     }
 
-    private static CopyException Sooner(CopyException? one, CopyException other) => one is null || other.RetryAfter < one.RetryAfter ? other : one;
+    private static CopyException Sooner(CopyException? one, CopyException other) => one is null || other.RetryAfter < one.RetryAfter
+        ? other
+        : one;
 
     /// <summary>The origin's answer to the first credential, which counts for all once each has been refused.</summary>
     private CopyException Refusal(

@@ -20,7 +20,9 @@ internal sealed record RateLimit(long Limit, long Remaining, TimeSpan? Window)
         return null;
     }
 
-    public override string ToString() => Window is { } window ? $"{Remaining} of {Limit} per {Show(window)} left" : $"{Remaining} of {Limit} left";
+    public override string ToString() => Window is { } window
+        ? $"{Remaining} of {Limit} per {Show(window)} left"
+        : $"{Remaining} of {Limit} left";
 
     private static string Show(TimeSpan window) => window switch
     {
@@ -38,6 +40,8 @@ internal sealed record RateLimit(long Limit, long Remaining, TimeSpan? Window)
         if (!long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
             return null;
         var window = parts.Skip(1).FirstOrDefault(part => part.StartsWith("w=", StringComparison.OrdinalIgnoreCase))?[2..];
-        return (number, int.TryParse(window, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null);
+        return (number, int.TryParse(window, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
+            ? TimeSpan.FromSeconds(seconds)
+            : null);
     }
 }

@@ -36,8 +36,10 @@ internal sealed class RateLimits
     {
         _time = time;
         var meter = meters.Create("Kuik.ImageFetcher");
-        meter.CreateObservableGauge("kuik_origin_ratelimit_remaining", () => Measure(limit => limit.Remaining), description: "What an origin's last answer said is left of its rate limit");
-        meter.CreateObservableGauge("kuik_origin_ratelimit_limit", () => Measure(limit => limit.Limit), description: "An origin's rate limit, as its last answer said");
+        meter.CreateObservableGauge("kuik_origin_ratelimit_remaining", () => Measure(limit => limit.Remaining),
+            description: "What an origin's last answer said is left of its rate limit");
+        meter.CreateObservableGauge("kuik_origin_ratelimit_limit", () => Measure(limit => limit.Limit),
+            description: "An origin's rate limit, as its last answer said");
     }
 
     /// <summary>Throws while the host is paused.</summary>
@@ -65,7 +67,11 @@ internal sealed class RateLimits
         {
             // Concurrent requests count as one refusal: only one that comes after the pause doubles it.
             var before = _pauses.TryGet(key, out var known) ? known : new Pause(now, TimeSpan.Zero, "");
-            var length = before.Until > now ? before.Length : before.Length == TimeSpan.Zero ? FirstPause : Shorter(before.Length * 2, LongestPause);
+            var length = before.Until > now
+                ? before.Length
+                : before.Length == TimeSpan.Zero
+                ? FirstPause
+                : Shorter(before.Length * 2, LongestPause);
             var asked = error.RetryAfter is { } wait && wait <= LongestAsked ? now + Longer(wait, ShortestPause) : now + length;
             var why = _shown.TryGetValue(key, out var shown) && shown.GoodUntil > now ? $"{error.Message}; {shown.Limit}" : error.Message;
             var pause = new Pause(before.Until > asked ? before.Until : asked, length, why);
@@ -114,7 +120,8 @@ internal sealed class RateLimits
         lock (_gate)
             return [.. _shown.Where(shown => shown.Value.GoodUntil > _time.GetUtcNow())
                 .GroupBy(shown => shown.Key.Host, shown => shown.Value.Limit)
-                .Select(host => new Measurement<long>(what(host.MinBy(limit => limit.Remaining)!), new KeyValuePair<string, object?>("host", host.Key)))];
+                .Select(host => new Measurement<long>(what(host.MinBy(limit => limit.Remaining)!),
+                    new KeyValuePair<string, object?>("host", host.Key)))];
     }
 
     private static TimeSpan Longer(TimeSpan one, TimeSpan other) => one > other ? one : other;

@@ -77,7 +77,8 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
                 http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
             else if (!ImageReference.TryParse(image, out var reference, out _) || !ImageReference.IsDigest(digest))
                 http.Response.StatusCode = StatusCodes.Status400BadRequest;
-            else if (copy.ForPeer(new WantedBlob(reference, digest, size) { HeldBy = AddressOf(from) }, isHandedOver: from is not null, http.RequestAborted) is { } work)
+            else if (copy.ForPeer(new WantedBlob(reference, digest, size) { HeldBy = AddressOf(from) }, isHandedOver: from is not null,
+                http.RequestAborted) is { } work)
                 await Answer(http, work, bytes => new PeerLine { Copied = bytes }, () => copy.Progress(digest));
             else
                 http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
@@ -151,7 +152,8 @@ internal sealed class OwnerClient(HttpMessageInvoker peers, RendezvousRing owner
     {
         await http.Response.Body.FlushAsync(http.RequestAborted);   // the headers say that the work has begun
         using var beats = new PeriodicTimer(Beat, time);
-        while (await Task.WhenAny(work, beats.WaitForNextTickAsync(http.RequestAborted).AsTask()) != work && !http.RequestAborted.IsCancellationRequested)
+        while (await Task.WhenAny(work, beats.WaitForNextTickAsync(http.RequestAborted).AsTask()) != work
+            && !http.RequestAborted.IsCancellationRequested)
             await Write(http, new PeerLine { Working = progress() });
         if (http.RequestAborted.IsCancellationRequested)
             return;   // the work continues

@@ -19,7 +19,8 @@ internal sealed class OwnerForwarder(HttpMessageInvoker peers, RendezvousRing ow
     private const int MostLate = 256;
 
     private static readonly string[] Asked = ["Accept", "Range", PullThrough.FreshHeader];
-    private static readonly string[] Told = ["Content-Range", "Docker-Content-Digest", "ETag", "Accept-Ranges", "Retry-After", PullThrough.WorkingHeader];
+    private static readonly string[] Told =
+        ["Content-Range", "Docker-Content-Digest", "ETag", "Accept-Ranges", "Retry-After", PullThrough.WorkingHeader];
 
     private readonly ConcurrentDictionary<(Uri Owner, string Question), Task<HttpResponseMessage>> _late = new();
 

@@ -20,7 +20,8 @@ internal sealed record PeerLine
     public PeerFailure? Failed { get; init; }
 
     /// <summary>The line of a failure.</summary>
-    public static PeerLine From(CopyException e) => new() { Failed = new PeerFailure(e.Kind, e.Message, e.RetryHelps, e.RetryAfter?.TotalSeconds, (int?)e.Status) };
+    public static PeerLine From(CopyException e) =>
+        new() { Failed = new PeerFailure(e.Kind, e.Message, e.RetryHelps, e.RetryAfter?.TotalSeconds, (int?)e.Status) };
 
     /// <summary>The line without its line end.</summary>
     public string Write() => JsonSerializer.Serialize(this, PeerJson.Default.PeerLine);
@@ -33,7 +34,9 @@ internal sealed record PeerLine
         var line = JsonSerializer.Deserialize(text, PeerJson.Default.PeerLine);
         if (line?.Failed is { } failed)
             throw new CopyException(failed.Kind, failed.Message, failed.RetryHelps, RetryAfter(failed), (HttpStatusCode?)failed.Status);
-        return line is { Working: not null } or { Copied: not null } or { Manifest: not null } ? line : throw new JsonException("the line says nothing that is known");
+        return line is { Working: not null } or { Copied: not null } or { Manifest: not null }
+            ? line
+            : throw new JsonException("the line says nothing that is known");
     }
 
     private static TimeSpan? RetryAfter(PeerFailure failed) =>
@@ -46,6 +49,7 @@ internal sealed record PeerManifest(string MediaType, string Digest, byte[] Byte
 /// <summary>A <see cref="CopyException"/> between replicas.</summary>
 internal sealed record PeerFailure(string Kind, string Message, bool RetryHelps, double? RetryAfterSeconds, int? Status);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(PeerLine))]
 internal sealed partial class PeerJson : JsonSerializerContext;

@@ -172,14 +172,17 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
             var size = SizeOf(answer);
             return new BlobBody(await client.ReadBody(answer, ct), size - from, RangeOf(from, size));
         }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             throw new CopyException(CopyException.Unreachable, $"{other}: {e.Message}", retryHelps: true, inner: e);
         }
     }
 
     private static long? SizeOf(HttpResponseMessage answer) =>
-        answer.Headers.TryGetValues(SizeHeader, out var said) && long.TryParse(said.First(), CultureInfo.InvariantCulture, out var size) ? size : null;
+        answer.Headers.TryGetValues(SizeHeader, out var said) && long.TryParse(said.First(), CultureInfo.InvariantCulture, out var size)
+            ? size
+            : null;
 
     private static ContentRangeHeaderValue? RangeOf(long from, long? size) =>
         from == 0 ? null

@@ -16,7 +16,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// The replicas of <c>Kuik:Fetcher:Peers</c> and their names. A DNS name is resolved again every five seconds, in the background: requests
 /// use the last list meanwhile.
 /// </summary>
-internal sealed partial class ReplicaList(CopyEngineOptions options, HttpMessageInvoker peers, TimeProvider time, ILogger<ReplicaList> logger)
+internal sealed partial class ReplicaList(CopyEngineOptions options, HttpMessageInvoker peers, TimeProvider time,
+    ILogger<ReplicaList> logger)
 {
     private const string Path = "/kuik/replica";
 

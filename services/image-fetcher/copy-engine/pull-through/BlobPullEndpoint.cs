@@ -7,8 +7,9 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// A blob that node-proxy did not find in the cache: from the spool if it is there or on its way; from the cache if it has come since; else its download begins.
-/// Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses it.
+/// A blob that node-proxy did not find in the cache: from the spool if it is there or on its way; from the cache if it has come since; else
+/// its download begins. Whatever begins here goes on into the cache when the client leaves, and reaches the client when the cache refuses
+/// it.
 /// </summary>
 internal sealed partial class BlobPullEndpoint(
     CacheRegistry cache, BlobCopier blobCopier, OriginClient originClient, ShareCache shareCache, TimeProvider time,
@@ -17,8 +18,8 @@ internal sealed partial class BlobPullEndpoint(
     private const int ChunkSize = 256 * 1024;
 
     /// <summary>
-    /// How long the cache may take to say whether it has the blob; then the download begins without it. A busy cache takes seconds, and what
-    /// it has must not be fetched once more.
+    /// How long the cache may take to say whether it has the blob; then the download begins without it. A busy cache takes seconds, and
+    /// what it has must not be fetched once more.
     /// </summary>
     private static readonly TimeSpan CachePatience = TimeSpan.FromSeconds(10);
 
@@ -51,7 +52,8 @@ internal sealed partial class BlobPullEndpoint(
             await FromOrigin(http, blob);
     }
 
-    /// <summary>True when the cache has the blob. Null when it has not answered yet, and 202 was sent. A cache that does not answer has not.</summary>
+    /// <summary>True when the cache has the blob. Null when it has not answered yet, and 202 was sent. A cache that does not answer has
+    /// not.</summary>
     private async Task<bool?> IsInCache(HttpContext http, WantedBlob blob)
     {
         if (_cacheIsAwayUntil > time.GetUtcNow())
@@ -81,7 +83,8 @@ internal sealed partial class BlobPullEndpoint(
         try
         {
             _ = RangeHeaderValue.TryParse(http.Request.Headers.Range, out var asked);
-            var range = asked is { Unit: "bytes", Ranges.Count: 1 } ? asked : null;   // several are answered with the whole (RFC 9110 section 14.2)
+            // several are answered with the whole (RFC 9110 section 14.2)
+            var range = asked is { Unit: "bytes", Ranges.Count: 1 } ? asked : null;
             await using var stored = await cache.OpenBlob(blob.Repository, blob.Digest, range, http.RequestAborted);
             if (stored is null)
                 return false;
@@ -117,7 +120,8 @@ internal sealed partial class BlobPullEndpoint(
             return;
         }
         using var download = blobCopier.Download(blob);
-        _ = Keep(blob, blobCopier.Download(blob));   // a reader of its own from the first byte on: the spool may have no room for the whole blob
+        // a reader of its own from the first byte on: the spool may have no room for the whole blob
+        _ = Keep(blob, blobCopier.Download(blob));
         await FromSpool(http, blob.Digest, download);
     }
 
@@ -135,7 +139,8 @@ internal sealed partial class BlobPullEndpoint(
         }
     }
 
-    /// <summary>Brings it into the cache once it has begun to come, whatever becomes of the client; a cache that refuses is the log's business, not the client's.</summary>
+    /// <summary>Brings it into the cache once it has begun to come, whatever becomes of the client; a cache that refuses is the log's
+    /// business, not the client's.</summary>
     private async Task Keep(WantedBlob blob, SpoolReader download)
     {
         using var held = download;
@@ -220,10 +225,12 @@ internal sealed partial class BlobPullEndpoint(
         }
     }
 
-    /// <summary>The part that is asked for (RFC 9110 section 14.2), the whole blob when none is or when there are several. An empty blob has no parts.</summary>
+    /// <summary>The part that is asked for (RFC 9110 section 14.2), the whole blob when none is or when there are several. An empty blob
+    /// has no parts.</summary>
     private static (long From, long To) RangeOf(HttpContext http, long size)
     {
-        if (size == 0 || !RangeHeaderValue.TryParse(http.Request.Headers.Range, out var header) || header is not { Unit: "bytes", Ranges.Count: 1 } || header.Ranges.First() is not { } range)
+        if (size == 0 || !RangeHeaderValue.TryParse(http.Request.Headers.Range, out var header)
+            || header is not { Unit: "bytes", Ranges.Count: 1 } || header.Ranges.First() is not { } range)
             return (0, size - 1);
         http.Response.StatusCode = StatusCodes.Status206PartialContent;
         return range.From is { } from

@@ -6,11 +6,12 @@ using Microsoft.Extensions.Logging;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// A manifest that node-proxy did not find in the cache: it is answered from the origin, and the image is copied in the background. A child of an index that
-/// the cache knows is kept beside it; anything else is an image of its own.
+/// A manifest that node-proxy did not find in the cache: it is answered from the origin, and the image is copied in the background. A child
+/// of an index that the cache knows is kept beside it; anything else is an image of its own.
 /// </summary>
 internal sealed partial class ManifestPullEndpoint(
-    CacheRegistry cache, IndexChildren indexes, ManifestFetcher manifestFetcher, OriginClient originClient, ImageCopier imageCopier, NotePull pulledThrough,
+    CacheRegistry cache, IndexChildren indexes, ManifestFetcher manifestFetcher, OriginClient originClient, ImageCopier imageCopier,
+    CopyEngineHooks hooks,
     TimeProvider time, ILogger<ManifestPullEndpoint> logger, CancellationToken stopping)
 {
     /// <summary>How long a pull waits for its pod to be observed, so that there are credentials.</summary>
@@ -110,7 +111,8 @@ internal sealed partial class ManifestPullEndpoint(
     }
 
     private static CopyException WithoutCredentials(ImageReference image, CopyException e) => new(
-        CopyException.Refused, $"{e.Message}; no pod that is known to use {image} has a pull secret for {image.Host}", retryHelps: false, status: e.Status, inner: e);
+        CopyException.Refused, $"{e.Message}; no pod that is known to use {image} has a pull secret for {image.Host}", retryHelps: false,
+        status: e.Status, inner: e);
 
     /// <returns>True when the copy was made; a failure is logged, and returned where the copy itself is asked for.</returns>
     private async Task<bool> CopyInBackground(ImageReference image, CancellationToken stop)
@@ -124,7 +126,9 @@ internal sealed partial class ManifestPullEndpoint(
                 await CopyChild(image, stop);
                 return true;
             }
-            await Task.WhenAll(Note(image, stop), imageCopier.Copy(image, stop));
+            var copy = imageCopier.Copy(image, stop);
+            await Task.WhenAll(Note(image, hooks.PulledThrough(image, stop)), copy);
+            await Note(image, hooks.Copied(image, await copy, stop));
             return true;
         }
         catch (CopyException e)
@@ -146,7 +150,8 @@ internal sealed partial class ManifestPullEndpoint(
         }
     }
 
-    /// <summary>An image's copy that failed is asked for again, by the event that its pull left; a child's is not. So it is tried again here, for seconds.</summary>
+    /// <summary>An image's copy that failed is asked for again, by the event that its pull left; a child's is not. So it is tried again
+    /// here, for seconds.</summary>
     private async Task CopyChild(ImageReference image, CancellationToken stop)
     {
         for (var pause = FirstPause; ; pause *= 4)
@@ -161,11 +166,11 @@ internal sealed partial class ManifestPullEndpoint(
             }
     }
 
-    private async Task Note(ImageReference image, CancellationToken stop)
+    private async Task Note(ImageReference image, Task noted)
     {
         try
         {
-            await pulledThrough(image, stop);
+            await noted;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

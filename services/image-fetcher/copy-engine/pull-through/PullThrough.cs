@@ -10,8 +10,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// The endpoints that node-proxy asks on a cache miss: the distribution's API, for paths of the cache. Where there is no answer within a second the status is 202
-/// with <c>Kuik-Working: 1</c>, and node-proxy asks again: the work goes on and is joined. What an origin said is final.
+/// The endpoints that node-proxy asks on a cache miss: the distribution's API, for paths of the cache. Where there is no answer within a
+/// second the status is 202 with <c>Kuik-Working: 1</c>, and node-proxy asks again: the work goes on and is joined. What an origin said is
+/// final.
 /// </summary>
 public static partial class PullThrough
 {
@@ -35,7 +36,8 @@ public static partial class PullThrough
         engine.PeerSpools.Map(routes, engine.BlobCopier);
         engine.Replicas.Map(routes);
         routes.MapMethods("/v2/", [HttpMethods.Get, HttpMethods.Head], () => Results.Text("{}", RegistryErrors.MediaType));
-        routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head], (string path, HttpContext http) => Answer(engine, path, http));
+        routes.MapMethods("/v2/{**path}", [HttpMethods.Get, HttpMethods.Head],
+            (string path, HttpContext http) => Answer(engine, path, http));
     }
 
     private static async Task Answer(Engine engine, string path, HttpContext http)
@@ -47,7 +49,8 @@ public static partial class PullThrough
         }
         var (kind, target) = (match.Groups["kind"].Value, match.Groups["target"].Value);
         // A blob is named like an image of its repository, by its digest: the path says no more of whose it is.
-        if (!CachePath.TryRead(match.Groups["repository"].Value, target, out var image, out var problem) || (kind == "blobs" && image.Digest is null))
+        if (!CachePath.TryRead(match.Groups["repository"].Value, target, out var image, out var problem)
+            || (kind == "blobs" && image.Digest is null))
         {
             await (problem is null
                 ? Refuse(http, HttpStatusCode.BadRequest, "DIGEST_INVALID", $"\"{target}\" is not a digest", null)
@@ -85,14 +88,15 @@ public static partial class PullThrough
     }
 
     /// <summary>
-    /// 1. A replica that has the blob serves it, whichever one owns it. 2. The owner is asked, unless a replica asks here: it is never passed
-    /// on twice. 3. This replica gets it.
+    /// 1. A replica that has the blob serves it, whichever one owns it. 2. The owner is asked, unless a replica asks here: it is never
+    /// passed on twice. 3. This replica gets it.
     /// </summary>
     private static async Task AnswerBlob(Engine engine, ImageReference image, string digest, HttpContext http)
     {
         if (engine.Owners.IsFromSelf(http.Request))
             http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
-        else if (await engine.BlobPullEndpoint.TryFromSpool(http, image, digest) || (!IsFromPeer(http) && await engine.Forward.TryForward(http, digest)))
+        else if (await engine.BlobPullEndpoint.TryFromSpool(http, image, digest)
+            || (!IsFromPeer(http) && await engine.Forward.TryForward(http, digest)))
             return;
         else if (engine.Owners.IsDraining)
             await RefuseDraining(http);
@@ -100,7 +104,8 @@ public static partial class PullThrough
             await engine.BlobPullEndpoint.Serve(http, image, digest);
     }
 
-    /// <summary>The same for a manifest. All of a repository have one owner: it knows which digest belongs to which tag and index.</summary>
+    /// <summary>The same for a manifest. All of a repository have one owner: it knows which digest belongs to which tag and
+    /// index.</summary>
     private static async Task AnswerManifest(Engine engine, ImageReference image, HttpContext http)
     {
         var age = TagRevalidator.AgeAsked(http.Request, image);
@@ -121,7 +126,8 @@ public static partial class PullThrough
     private static Task RefuseDraining(HttpContext http)
     {
         http.Response.Headers[DrainingHeader] = "1";
-        return Refuse(http, HttpStatusCode.ServiceUnavailable, "UNAVAILABLE", "this replica of image-fetcher is stopping: ask again", TimeSpan.FromSeconds(1));
+        return Refuse(http, HttpStatusCode.ServiceUnavailable, "UNAVAILABLE", "this replica of image-fetcher is stopping: ask again",
+            TimeSpan.FromSeconds(1));
     }
 
     /// <summary>Waits for a moment; false when the work is not done by then, and 202 has been answered.</summary>

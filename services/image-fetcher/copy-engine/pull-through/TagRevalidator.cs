@@ -5,10 +5,11 @@ using Microsoft.AspNetCore.Http;
 namespace Kuik.ImageFetcher.CopyEngine;
 
 /// <summary>
-/// Tells what a tag names at its origin now, to a node-proxy that serves as a mirror: one HEAD for all nodes, as the owner of the repository asks and remembers. Where the
-/// tag has moved, the image is copied again, as after a pull.
+/// Tells what a tag names at its origin now, to a node-proxy that serves as a mirror: one HEAD for all nodes, as the owner of the
+/// repository asks and remembers. Where the tag has moved, the image is copied again, as after a pull.
 /// </summary>
-internal sealed class TagRevalidator(ManifestFetcher manifestFetcher, ManifestPullEndpoint pull, TimeProvider time, CancellationToken stopping)
+internal sealed class TagRevalidator(ManifestFetcher manifestFetcher, ManifestPullEndpoint pull, TimeProvider time,
+    CancellationToken stopping)
 {
     private readonly SingleFlight<ImageReference, Named> _looks = new(stopping);
     private readonly BoundedCache<ImageReference, Named> _known = new(most: 10_000);
@@ -17,7 +18,9 @@ internal sealed class TagRevalidator(ManifestFetcher manifestFetcher, ManifestPu
     /// <summary>The longest age of an answer to this request; null for a request of another kind.</summary>
     public static TimeSpan? AgeAsked(HttpRequest request, ImageReference image) =>
         image.Tag is not null && HttpMethods.IsHead(request.Method)
-            && int.TryParse(request.Headers[PullThrough.FreshHeader], NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
+            && int.TryParse(request.Headers[PullThrough.FreshHeader], NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
+                ? TimeSpan.FromSeconds(seconds)
+                : null;
 
     /// <exception cref="CopyException">The origin did not say.</exception>
     public async Task Revalidate(HttpContext http, ImageReference image, TimeSpan age)

@@ -119,7 +119,8 @@ internal sealed class BlobDownload(
         catch (OperationCanceledException) when (watch.HasFailed && !ct.IsCancellationRequested)
         {
             candidate.Failure = new CopyException(
-                CopyException.Unreachable, $"blob {blob.Digest} of {source.Repository} came at less than 1 KiB/s for 5 minutes", retryHelps: true);
+                CopyException.Unreachable, $"blob {blob.Digest} of {source.Repository} came at less than 1 KiB/s for 5 minutes",
+                retryHelps: true);
             return Leave(candidate, "rate");
         }
         catch (CopyException e) when (e.Kind != CopyException.Cache || source.IsPeer)
@@ -191,7 +192,8 @@ internal sealed class BlobDownload(
         try
         {
             int got;
-            while ((got = await watch.While(token => body.Body.ReadAsync(buffer.AsMemory(0, SpooledBlob.ChunkSize), token), bytes => bytes)) > 0)
+            while ((got = await watch.While(token => body.Body.ReadAsync(buffer.AsMemory(0, SpooledBlob.ChunkSize), token),
+                bytes => bytes)) > 0)
             {
                 var skipped = (int)Math.Min(skip, got);
                 skip -= skipped;
@@ -220,7 +222,8 @@ internal sealed class BlobDownload(
         if (end > (source.SizeInBytes ?? blob.Size ?? largestBlob))
             throw source.SizeInBytes is null && blob.Size is null
                 ? new CopyException(
-                    CopyException.Broken, $"blob {blob.Digest} is larger than the {largestBlob} bytes of Kuik:Fetch:LargestBlob", retryHelps: false)
+                    CopyException.Broken, $"blob {blob.Digest} is larger than the {largestBlob} bytes of Kuik:Fetch:LargestBlob",
+                    retryHelps: false)
                 : Broken($"is longer than the {source.SizeInBytes ?? blob.Size} bytes that were announced");
         _contributors.Add(source);
         await blob.Append(bytes, ct);

@@ -31,7 +31,8 @@ internal sealed class Spool : IDisposable
     /// <param name="stopping">Cancels all downloads.</param>
     /// <exception cref="InvalidSettingException">The folder cannot be used.</exception>
     public Spool(
-        string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time, CancellationToken stopping)
+        string path, long limitInBytes, long largestBlob, EngineMetrics metrics, WorkWatchdog watchdog, TimeProvider time,
+        CancellationToken stopping)
     {
         (_largestBlob, _metrics, _watchdog, _stopping, Time) = (largestBlob, metrics, watchdog, stopping, time);
         _room = new SpoolRoom(limitInBytes, time);

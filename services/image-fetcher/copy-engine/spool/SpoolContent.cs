@@ -12,7 +12,8 @@ internal sealed class SpoolContent(SpoolReader blob, long? size, TaskCompletionS
     /// <summary>How long a registry may accept no bytes before it counts as stalled.</summary>
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(60);
 
-    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
@@ -21,7 +22,8 @@ internal sealed class SpoolContent(SpoolReader blob, long? size, TaskCompletionS
         try
         {
             int got;
-            for (var offset = 0L; (got = await blob.Read(buffer.AsMemory(0, SpooledBlob.ChunkSize), offset, cancellationToken)) > 0; offset += got)
+            for (var offset = 0L; (got =
+                await blob.Read(buffer.AsMemory(0, SpooledBlob.ChunkSize), offset, cancellationToken)) > 0; offset += got)
             {
                 limit.CancelAfter(Stall);
                 await stream.WriteAsync(buffer.AsMemory(0, got), limit.Token);
@@ -31,7 +33,8 @@ internal sealed class SpoolContent(SpoolReader blob, long? size, TaskCompletionS
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new CopyException(CopyException.Cache, $"the cache registry took no bytes for {Stall.TotalSeconds:0} s", retryHelps: true, inner: e);
+            throw new CopyException(CopyException.Cache, $"the cache registry took no bytes for {Stall.TotalSeconds:0} s", retryHelps: true,
+                inner: e);
         }
         finally
         {

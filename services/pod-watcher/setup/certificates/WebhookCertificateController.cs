@@ -67,6 +67,6 @@ internal sealed partial class WebhookCertificateController(
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "the webhook's certificate cannot be looked after, next attempt within 30 s: {Reason}")]
+    [LoggerMessage(LogLevel.Warning, "the webhook's certificate cannot be checked, next attempt within 30 s: {Reason}")]
     private partial void LogFailed(string reason);
 }

@@ -13,7 +13,8 @@ internal sealed class WebhookCertificateMetrics
     /// <summary>Creates the gauge on pod-watcher's meter.</summary>
     public WebhookCertificateMetrics(IMeterFactory meters) => meters.Create("Kuik.PodWatcher").CreateObservableGauge(
         Expiry, Measure,
-        description: "When the webhook's certificate and its authority (ca) end, in seconds since 1970; absent on a replica that does not lead");
+        description: "When the webhook's certificate and its authority (ca) end, in seconds since 1970; absent on a replica that does not "
+            + "lead");
 
     /// <summary>Sets the current certificates.</summary>
     /// <param name="state">Null: this replica does not lead, or Kuik does not manage them. Then nothing is reported.</param>

@@ -27,15 +27,15 @@ internal sealed partial class WebhookCertificateReconciler(
     private const string BundleKey = "ca.crt";
     private const string ConfigurationPath = $"apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{ConfigurationName}";
 
-    private static readonly Dictionary<string, string> _labels = new()
+    private static readonly Dictionary<string, string> Labels = new()
     {
         ["app.kubernetes.io/name"] = "kuik",
         ["app.kubernetes.io/component"] = "webhook",
         ["app.kubernetes.io/part-of"] = "kuik",
     };
 
-    private static readonly SecretTemplate _authority = new(AuthorityName, "kubernetes.io/tls", _labels);
-    private static readonly SecretTemplate _serving = new(ServingName, "kubernetes.io/tls", _labels);
+    private static readonly SecretTemplate Authority = new(AuthorityName, "kubernetes.io/tls", Labels);
+    private static readonly SecretTemplate Serving = new(ServingName, "kubernetes.io/tls", Labels);
 
     /// <summary>Runs one pass: creates what is missing, renews what is due.</summary>
     /// <exception cref="KubernetesApiException">The API refused.</exception>
@@ -100,7 +100,7 @@ internal sealed partial class WebhookCertificateReconciler(
         var made = WebhookCertificates.NewAuthority(now);
         var pair = made with { Certificates = WebhookCertificates.Bundle([made.Certificates, current?.Certificates ?? ""], now) };
         var content = new Dictionary<string, string> { [CertificateKey] = pair.Certificates, [PrivateKey] = pair.Key };
-        await secrets.Write(_authority, stored, content, ct);
+        await secrets.Write(Authority, stored, content, ct);
         LogNewAuthority(AuthorityName, WebhookCertificates.EndOf(pair));
         return pair;
     }
@@ -115,7 +115,7 @@ internal sealed partial class WebhookCertificateReconciler(
             [PrivateKey] = pair.Key,
             [BundleKey] = bundle,
         };
-        await secrets.Write(_serving, stored, content, ct);
+        await secrets.Write(Serving, stored, content, ct);
         LogIssued(ServingName, WebhookCertificates.EndOf(pair));
         return pair;
     }

@@ -15,7 +15,7 @@ internal static class WebhookCertificates
     public static readonly TimeSpan ServingLifetime = TimeSpan.FromDays(90);
 
     /// <summary>How far the API server's clock may be behind.</summary>
-    private static readonly TimeSpan _clockSkew = TimeSpan.FromHours(1);
+    private static readonly TimeSpan ClockSkew = TimeSpan.FromHours(1);
 
     /// <summary>A new authority, alone.</summary>
     public static CertificatePair NewAuthority(DateTimeOffset now)
@@ -27,7 +27,7 @@ internal static class WebhookCertificates
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        using var certificate = request.CreateSelfSigned(now - _clockSkew, now + AuthorityLifetime);
+        using var certificate = request.CreateSelfSigned(now - ClockSkew, now + AuthorityLifetime);
         return new CertificatePair(Pem(certificate), key.ExportPkcs8PrivateKeyPem() + "\n");
     }
 
@@ -48,7 +48,7 @@ internal static class WebhookCertificates
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));   // serverAuth
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(issuer, true, false));
-        var (from, until) = (now - _clockSkew, now + ServingLifetime);
+        var (from, until) = (now - ClockSkew, now + ServingLifetime);
         from = from > NotBefore(issuer) ? from : NotBefore(issuer);
         until = until < NotAfter(issuer) ? until : NotAfter(issuer);
         using var signed = request.Create(issuer, from, until, RandomNumberGenerator.GetBytes(16));

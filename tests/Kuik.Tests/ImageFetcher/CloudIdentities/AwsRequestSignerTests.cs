@@ -19,7 +19,8 @@ public sealed class AwsRequestSignerTests
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08")
         {
-            Content = new ByteArrayContent([]) { Headers = { ContentType = MediaTypeHeaderValue.Parse("application/x-www-form-urlencoded; charset=utf-8") } },
+            Content = new ByteArrayContent([])
+                { Headers = { ContentType = MediaTypeHeaderValue.Parse("application/x-www-form-urlencoded; charset=utf-8") } },
         };
 
         AwsRequestSigner.Sign(request, [], Keys, "us-east-1", "iam", Moment);
@@ -36,7 +37,8 @@ public sealed class AwsRequestSignerTests
     [InlineData("POST", "", null, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b")]
     [InlineData("GET", "?Param2=value2&Param1=value1", null, "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500")]
     [InlineData("POST", "", SessionToken, "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead")]
-    public void The_test_suites_requests_have_the_test_suites_signatures(string method, string query, string? sessionToken, string signature)
+    public void The_test_suites_requests_have_the_test_suites_signatures(string method, string query, string? sessionToken,
+        string signature)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), "https://example.amazonaws.com/" + query);
 

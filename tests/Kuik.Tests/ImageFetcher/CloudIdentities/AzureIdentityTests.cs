@@ -15,7 +15,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
 {
     private const string NoUser = "00000000-0000-0000-0000-000000000000";
     private const string Login = "POST https://login.microsoftonline.com/tenant-1/oauth2/v2.0/token";
-    private const string Managed = "GET http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fcontainerregistry.azure.";
+    private const string Managed =
+        "GET http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fcontainerregistry.azure.";
 
     private readonly FakeTimeProvider time = new(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));
     private readonly Dictionary<string, string?> environment = [];
@@ -37,7 +38,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
 
         var got = await Ask();
 
-        Assert.Equal(new CloudToken(new RegistryCredential(NoUser, "", IdentityToken: "hunter2-refresh"), time.GetUtcNow().AddHours(1)), got);
+        Assert.Equal(new CloudToken(new RegistryCredential(NoUser, "", IdentityToken: "hunter2-refresh"), time.GetUtcNow().AddHours(1)),
+            got);
         Assert.Equal(
             [
                 "grant_type=client_credentials&client_id=client-1&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
@@ -68,7 +70,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
     [InlineData("shop.azurecr.us", "us")]
     public async Task Azures_other_clouds_have_an_audience_of_their_own(string host, string audience)
     {
-        cloud.Answers($"{Managed}{audience}", """{"access_token":"hunter2"}""").Answers($"POST https://{host}/oauth2/exchange", """{"refresh_token":"there"}""");
+        cloud.Answers($"{Managed}{audience}", """{"access_token":"hunter2"}""")
+            .Answers($"POST https://{host}/oauth2/exchange", """{"refresh_token":"there"}""");
 
         Assert.Equal("there", (await Ask(host)).Credential.IdentityToken);
     }
@@ -77,7 +80,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
     public async Task The_refresh_token_says_itself_when_it_expires()
     {
         await UseWorkloadIdentity();
-        var claims = Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"jti":"x","exp":{{time.GetUtcNow().AddHours(3).ToUnixTimeSeconds()}}}"""));
+        var claims = Base64Url.EncodeToString(
+            Encoding.UTF8.GetBytes($$"""{"jti":"x","exp":{{time.GetUtcNow().AddHours(3).ToUnixTimeSeconds()}}}"""));
         cloud.Answers("POST https://shop.azurecr.io/oauth2/exchange", $$"""{"refresh_token":"e30.{{claims}}.signature"}""");
 
         Assert.Equal(time.GetUtcNow().AddHours(3), (await Ask()).ExpiresAt);
@@ -97,7 +101,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
     public async Task A_refusal_is_told_by_its_codes_and_without_what_was_sent()
     {
         await UseWorkloadIdentity();
-        cloud.Answers(Login, """{"error":"invalid_client","error_description":"AADSTS70021: No matching federated identity record found for hunter2-projected","error_codes":[70021]}""", 401);
+        cloud.Answers(Login,
+            """{"error":"invalid_client","error_description":"AADSTS70021: No matching federated identity record found for hunter2-projected","error_codes":[70021]}""", 401);
 
         var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
@@ -108,7 +113,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
     public async Task A_registry_that_does_not_know_the_identity_is_told_by_its_code()
     {
         await UseWorkloadIdentity();
-        cloud.Answers("POST https://shop.azurecr.io/oauth2/exchange", """{"errors":[{"code":"UNAUTHORIZED","message":"hunter2-entra is not enough"}]}""", 401);
+        cloud.Answers("POST https://shop.azurecr.io/oauth2/exchange",
+            """{"errors":[{"code":"UNAUTHORIZED","message":"hunter2-entra is not enough"}]}""", 401);
 
         var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
@@ -133,7 +139,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
     {
         environment["AZURE_AUTHORITY_HOST"] = authority;
 
-        Assert.StartsWith($"AZURE_AUTHORITY_HOST: \"{authority}\" is not accepted", Assert.Throws<InvalidSettingException>(Identity).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"AZURE_AUTHORITY_HOST: \"{authority}\" is not accepted",
+            Assert.Throws<InvalidSettingException>(Identity).Message, StringComparison.Ordinal);
     }
 
     /// <summary>The registry's side is a <see cref="ScriptedOrigin"/>: the tests' real registry knows no identity tokens.</summary>
@@ -148,12 +155,14 @@ public sealed class AzureIdentityTests : IAsyncLifetime
         {
             { Path: "/oauth2/token" } => GiveAccess,
             { Authorization: "Bearer access" } => null,
-            _ => Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"http://{registry.Host}/oauth2/token\",service=\"{registry.Host}\"")),
+            _ => Misbehave.Answer(401,
+                ("WWW-Authenticate", $"Bearer realm=\"http://{registry.Host}/oauth2/token\",service=\"{registry.Host}\"")),
         };
         await UseWorkloadIdentity();
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{registry.Host}"]), [], TimeProvider.System);
 
-        var manifest = await client.GetManifest(new RegistryRepository(registry.Host, "team/app"), "1", (await Ask()).Credential, TestContext.Current.CancellationToken);
+        var manifest = await client.GetManifest(new RegistryRepository(registry.Host, "team/app"), "1", (await Ask()).Credential,
+            TestContext.Current.CancellationToken);
 
         Assert.Equal(image.Bytes, manifest.Bytes);
         Assert.Equal($"service={registry.Host.Replace(":", "%3A", StringComparison.Ordinal)}&scope=repository%3Ateam%2Fapp%3Apull&grant_type=refresh_token&client_id=kuik&refresh_token=hunter2-refresh", form);
@@ -169,7 +178,8 @@ public sealed class AzureIdentityTests : IAsyncLifetime
     {
         var file = Path.Combine(Sandbox.Shared.NewFolder("token"), "token");
         await File.WriteAllTextAsync(file, "hunter2-projected");
-        (environment["AZURE_TENANT_ID"], environment["AZURE_CLIENT_ID"], environment["AZURE_FEDERATED_TOKEN_FILE"]) = ("tenant-1", "client-1", file);
+        (environment["AZURE_TENANT_ID"], environment["AZURE_CLIENT_ID"], environment["AZURE_FEDERATED_TOKEN_FILE"]) =
+            ("tenant-1", "client-1", file);
         environment["AZURE_AUTHORITY_HOST"] = "https://login.microsoftonline.com/";
     }
 

@@ -12,7 +12,8 @@ using Xunit;
 
 namespace Kuik.Tests.ImageFetcher;
 
-/// <summary>The cloud is a function here, so that its failures come when the test wants them; each cloud's own tests ask a scripted endpoint.</summary>
+/// <summary>The cloud is a function here, so that its failures come when the test wants them; each cloud's own tests ask a scripted
+/// endpoint.</summary>
 public sealed class CloudCredentialsTests : ICloudIdentity
 {
     private const string Host = "registry.cloud.example.com";
@@ -178,12 +179,15 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     {
         Gives("cloud", TimeSpan.FromHours(1));
         var image = ImageReference.Parse($"{Host}/team/app:1");
-        var secret = new Dictionary<string, byte[]> { [".dockerconfigjson"] = System.Text.Encoding.UTF8.GetBytes($$$$"""{"auths":{"{{{{Host}}}}":{"username":"pod"}}}""") };
+        var secret = new Dictionary<string, byte[]> { [".dockerconfigjson"] =
+            System.Text.Encoding.UTF8.GetBytes($$$$"""{"auths":{"{{{{Host}}}}":{"username":"pod"}}}""") };
         using var known = new PullSecretCache(
             (_, _) => Task.FromResult<IReadOnlyList<PullSecret>>([new("shop", "foo"), new("shop", "bar")]),
             new FetcherOptions("fetcher-0", TimeSpan.FromMinutes(2), 3), time, NullLogger<PullSecretCache>.Instance);
         using var secrets = new PullSecretReader(
-            (asked, _) => asked.Name == "foo" ? Task.FromResult(new SecretContent("kubernetes.io/dockerconfigjson", secret)) : throw new HttpRequestException("connection refused"),
+            (asked, _) => asked.Name == "foo"
+                ? Task.FromResult(new SecretContent("kubernetes.io/dockerconfigjson", secret))
+                : throw new HttpRequestException("connection refused"),
             time, NullLogger<PullSecretReader>.Instance);
         var collect = new CredentialCollector(known, secrets, Clouds);
 
@@ -193,7 +197,8 @@ public sealed class CloudCredentialsTests : ICloudIdentity
         var problems = await collect.Rejected(image, TestContext.Current.CancellationToken);
 
         Assert.Equal(["pod", "cloud"], found.Credentials.Select(credential => credential.Username));
-        Assert.Equal(["the pull secret shop/bar could not be read: Kubernetes did not answer", $"the cloud gave no token for {Host} (503)"], problems);
+        Assert.Equal(["the pull secret shop/bar could not be read: Kubernetes did not answer", $"the cloud gave no token for {Host} (503)"],
+            problems);
     }
 
     [Fact]
@@ -201,12 +206,14 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     {
         await using var scripted = await ScriptedCloud.Start();
         IReadOnlyList<string> Read(string? setting) =>
-            [.. CloudIdentities.From(new ConfigurationBuilder().AddInMemoryCollection([new("Kuik:CloudIdentities", setting)]).Build(), scripted.Connections, time).Select(identity => identity.GetType().Name)];
+            [.. CloudIdentities.From(new ConfigurationBuilder().AddInMemoryCollection([new("Kuik:CloudIdentities", setting)]).Build(),
+                scripted.Connections, time).Select(identity => identity.GetType().Name)];
 
         Assert.Empty(Read(null));
         Assert.Equal(["GoogleIdentity"], Read("google"));
         Assert.Equal(["EcrIdentity", "AzureIdentity"], Read("ecr, azure"));
-        Assert.Equal("Kuik:CloudIdentities: \"aws\" is not accepted; it must be a list of ecr, google and azure", Assert.Throws<InvalidSettingException>(() => Read("aws")).Message);
+        Assert.Equal("Kuik:CloudIdentities: \"aws\" is not accepted; it must be a list of ecr, google and azure",
+            Assert.Throws<InvalidSettingException>(() => Read("aws")).Message);
     }
 
     public RequestCloudToken? For(string host)
@@ -222,7 +229,8 @@ public sealed class CloudCredentialsTests : ICloudIdentity
 
     private void Gives(string username, TimeSpan lifetime) => cloud = _ => Task.FromResult(Token(username, lifetime));
 
-    private CloudToken Token(string username, TimeSpan lifetime) => new(new RegistryCredential(username, "hunter2"), time.GetUtcNow() + lifetime);
+    private CloudToken Token(string username, TimeSpan lifetime) =>
+        new(new RegistryCredential(username, "hunter2"), time.GetUtcNow() + lifetime);
 
     // The usernames that were found, then the problems.
     private async Task<IReadOnlyList<string>> Find()
@@ -237,6 +245,7 @@ public sealed class CloudCredentialsTests : ICloudIdentity
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => log.Enqueue(formatter(state, exception));
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => log.Enqueue(formatter(state, exception));
     }
 }

@@ -31,16 +31,20 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     [Fact]
     public async Task Keys_in_the_environment_sign_the_request_for_a_user_and_a_password()
     {
-        (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment["AWS_SESSION_TOKEN"]) = ("AKIDEXAMPLE", "hunter2-secret", "hunter2-session");
+        (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment["AWS_SESSION_TOKEN"]) =
+            ("AKIDEXAMPLE", "hunter2-secret", "hunter2-session");
 
         var got = await Ask();
 
-        Assert.Equal(new CloudToken(new RegistryCredential("AWS", "hunter2"), DateTimeOffset.FromUnixTimeMilliseconds(1767366245_500)), got);
+        Assert.Equal(new CloudToken(new RegistryCredential("AWS", "hunter2"), DateTimeOffset.FromUnixTimeMilliseconds(1767366245_500)),
+            got);
         var request = Assert.Single(cloud.Requests);
         Assert.Equal(("{}", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"), (request.Body, request.Headers["x-amz-target"]));
-        Assert.Equal(("application/x-amz-json-1.1", "hunter2-session"), (request.Headers["content-type"], request.Headers["x-amz-security-token"]));
+        Assert.Equal(("application/x-amz-json-1.1", "hunter2-session"),
+            (request.Headers["content-type"], request.Headers["x-amz-security-token"]));
         Assert.StartsWith(
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/eu-west-1/ecr/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, Signature=",
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/eu-west-1/ecr/aws4_request, "
+                + "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, Signature=",
             request.Headers["authorization"], StringComparison.Ordinal);
     }
 
@@ -49,7 +53,8 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     [InlineData("us-east-2", "us-east-2")]
     public async Task A_web_identity_is_exchanged_for_keys_at_the_regions_own_token_service(string? region, string asked)
     {
-        (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"], environment["AWS_REGION"]) = ("arn:aws:iam::123456789012:role/kuik", token, region);
+        (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"], environment["AWS_REGION"]) =
+            ("arn:aws:iam::123456789012:role/kuik", token, region);
         cloud.Answers($"POST https://sts.{asked}.amazonaws.com/", """
             <AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>
               <AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/kuik/kuik</Arn></AssumedRoleUser>
@@ -81,7 +86,8 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     [Fact]
     public async Task A_containers_keys_come_from_the_agent_on_its_node_without_a_proxy()
     {
-        (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) = ("http://169.254.170.23/v1/credentials", token);
+        (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) =
+            ("http://169.254.170.23/v1/credentials", token);
         cloud.Answers("GET http://169.254.170.23/v1/credentials", Keys("ASIAPOD"));
 
         await Ask();
@@ -93,7 +99,8 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     [Fact]
     public async Task A_containers_token_is_not_sent_to_another_host_in_the_clear()
     {
-        (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) = ("http://192.0.2.1/v1/credentials", token);
+        (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) =
+            ("http://192.0.2.1/v1/credentials", token);
 
         var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
@@ -121,14 +128,16 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     [Fact]
     public async Task What_is_set_first_in_AWSs_order_is_used_alone()
     {
-        (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) = ("http://169.254.170.23/v1/credentials", token);
+        (environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) =
+            ("http://169.254.170.23/v1/credentials", token);
         await Assert.ThrowsAsync<CloudIdentityException>(Ask);
         (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"]) = ("arn:aws:iam::123456789012:role/kuik", token);
         await Assert.ThrowsAsync<CloudIdentityException>(Ask);
         (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]) = ("AKIDEXAMPLE", "s");
         await Ask();
 
-        Assert.Equal(["GET http://169.254.170.23/v1/credentials", "POST https://sts.eu-west-1.amazonaws.com/", Api], cloud.Requests.Select(request => request.Asked));
+        Assert.Equal(["GET http://169.254.170.23/v1/credentials", "POST https://sts.eu-west-1.amazonaws.com/", Api],
+            cloud.Requests.Select(request => request.Asked));
     }
 
     [Theory]
@@ -156,12 +165,14 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     public void Any_other_registry_is_none_of_its(string host) => Assert.Null(Identity().For(host));
 
     [Theory]
-    [InlineData("""{"__type":"AccessDeniedException","message":"User: arn:aws:sts::1:assumed-role/kuik is not authorized"}""", ": 400 AccessDeniedException")]
+    [InlineData("""{"__type":"AccessDeniedException","message":"User: arn:aws:sts::1:assumed-role/kuik is not authorized"}""",
+        ": 400 AccessDeniedException")]
     [InlineData("""{"__type":"com.amazon.coral.service#SignatureDoesNotMatch","message":"should have been 'x-amz-security-token:hunter2-session'"}""", ": 400 com.amazon.coral.service#SignatureDoesNotMatch")]
     [InlineData("hunter2-session", ": 400")]
     public async Task A_refusal_is_told_by_its_code_and_without_what_was_sent(string body, string told)
     {
-        (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment["AWS_SESSION_TOKEN"]) = ("AKIDEXAMPLE", "hunter2-secret", "hunter2-session");
+        (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment["AWS_SESSION_TOKEN"]) =
+            ("AKIDEXAMPLE", "hunter2-secret", "hunter2-session");
         cloud.Answers(Api, body, status: 400);
 
         var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
@@ -190,7 +201,8 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     public async Task A_refusal_of_the_token_service_is_told_by_its_code()
     {
         (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"]) = ("arn:aws:iam::123456789012:role/kuik", token);
-        cloud.Answers("POST https://sts.eu-west-1.amazonaws.com/", "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>hunter2-projected</Message></Error></ErrorResponse>", 400);
+        cloud.Answers("POST https://sts.eu-west-1.amazonaws.com/",
+            "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>hunter2-projected</Message></Error></ErrorResponse>", 400);
 
         var refusal = await Assert.ThrowsAsync<CloudIdentityException>(Ask);
 
@@ -217,7 +229,9 @@ public sealed class EcrIdentityTests : IAsyncLifetime
     private static string Authorization(string password) =>
         $$"""{"authorizationData":[{"authorizationToken":"{{Convert.ToBase64String(Encoding.UTF8.GetBytes("AWS:" + password))}}","expiresAt":1767366245.5,"proxyEndpoint":"https://{{Registry}}"}]}""";
 
-    private static string Keys(string id) => $$"""{"Code":"Success","AccessKeyId":"{{id}}","SecretAccessKey":"s","Token":"t","Expiration":"2026-01-02T04:04:05Z"}""";
+    private static string Keys(string id) =>
+        $$"""{"Code":"Success","AccessKeyId":"{{id}}","SecretAccessKey":"s","Token":"t","Expiration":"2026-01-02T04:04:05Z"}""";
 
-    private static string KeyOf(CloudRequest request) => request.Headers["authorization"]["AWS4-HMAC-SHA256 Credential=".Length..].Split('/')[0];
+    private static string KeyOf(CloudRequest request) =>
+        request.Headers["authorization"]["AWS4-HMAC-SHA256 Credential=".Length..].Split('/')[0];
 }

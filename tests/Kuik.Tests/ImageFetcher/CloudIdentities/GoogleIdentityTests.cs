@@ -41,7 +41,8 @@ public sealed class GoogleIdentityTests : IAsyncLifetime
     [InlineData("notgcr.io", false)]
     [InlineData("eu.gcr.io:443", false)]
     [InlineData("docker.io", false)]
-    public void Its_registries_are_known_by_their_names(string host, bool isIts) => Assert.Equal(isIts, Identity(null).For(host) is not null);
+    public void Its_registries_are_known_by_their_names(string host, bool isIts) =>
+        Assert.Equal(isIts, Identity(null).For(host) is not null);
 
     [Theory]
     [InlineData(404, "", ": 404")]
@@ -82,5 +83,6 @@ public sealed class GoogleIdentityTests : IAsyncLifetime
     private GoogleIdentity Identity(string? metadata) =>
         new(new ConfigurationBuilder().AddInMemoryCollection([new("GCE_METADATA_HOST", metadata)]).Build(), cloud.Connections, time);
 
-    private Task<CloudToken> Ask(string? metadata) => Identity(metadata).For("europe-docker.pkg.dev")!(TestContext.Current.CancellationToken);
+    private Task<CloudToken> Ask(string? metadata) =>
+        Identity(metadata).For("europe-docker.pkg.dev")!(TestContext.Current.CancellationToken);
 }

@@ -13,8 +13,8 @@ namespace Kuik.Tests.ImageFetcher;
 internal sealed record CloudRequest(bool IsDirect, string Asked, IReadOnlyDictionary<string, string> Headers, string Body);
 
 /// <summary>
-/// Every address of every cloud, as one server in this process that answers by a script. A fake because no cloud is reachable from tests, and none would
-/// refuse on command; it is real on the wire, but for TLS and the names of hosts.
+/// Every address of every cloud, as one server in this process that answers by a script. A fake because no cloud is reachable from tests,
+/// and none would refuse on command; it is real on the wire, but for TLS and the names of hosts.
 /// </summary>
 internal sealed class ScriptedCloud : IAsyncDisposable
 {

@@ -14,7 +14,7 @@ internal sealed class BacklogCheck : Check
     // A watch without events reports progress once a minute, or only when it ends after five: pod-watcher's own limit is six.
     private const double Unseen = 360;
 
-    private static readonly (string Metric, string Label, double Late, string What, string Action)[] _ages =
+    private static readonly (string Metric, string Label, double Late, string What, string Action)[] Ages =
     [
         ("kuik_event_log_lag_seconds", "shard", Late, "the event log's {0} is {1} behind",
             "Look at Postgres, and at RabbitMQ for the relay; docs/operations/event-log.md says how a projection is made anew."),
@@ -52,7 +52,7 @@ internal sealed class BacklogCheck : Check
     private IEnumerable<Finding> OfMetrics(ServiceAnswers answers)
     {
         var metrics = answers.Metrics.Value;
-        foreach (var (metric, label, late, what, action) in _ages)
+        foreach (var (metric, label, late, what, action) in Ages)
             foreach (var sample in metrics.Of(metric).Where(sample => sample.Value > late))
             {
                 var found = string.Format(null, what, sample.Label(label), Duration(sample.Value)) + $" ({answers.Pod})";

@@ -5,9 +5,9 @@ namespace Kuik.CommandLine.Doctor.Checks;
 /// <summary>Checks that Kuik's parts accept each other's credentials, and that origins accept those of pods.</summary>
 internal sealed class CredentialsCheck : Check
 {
-    private static readonly string[] _refusals = ["authentication failed", "28P01", "ACCESS_REFUSED"];
+    private static readonly string[] Refusals = ["authentication failed", "28P01", "ACCESS_REFUSED"];
 
-    private static readonly string[] _keys =
+    private static readonly string[] Keys =
     [
         "postgres", "rabbitmq", "rabbitmq-password", "registry-password", "registry-htpasswd",
         "registry-read-password", "registry-read-htpasswd", "registry-http-secret", "node-token",
@@ -24,7 +24,7 @@ internal sealed class CredentialsCheck : Check
     {
         if (cluster.CredentialKeys.Value is not { } keys)
             yield return OfNoSecret(cluster);
-        else if (_keys.Where(key => !keys.Contains(key)).ToList() is { Count: > 0 } absent)
+        else if (Keys.Where(key => !keys.Contains(key)).ToList() is { Count: > 0 } absent)
             yield return Error($"the Secret kuik-credentials lacks {string.Join(", ", absent)}",
                 "Restart pod-watcher, whose setup adds what is missing; its log says when it cannot.");
         var refused = CacheErrors.Of(cluster.Images.Value).Count(CacheErrors.IsOfCredentials);
@@ -34,7 +34,7 @@ internal sealed class CredentialsCheck : Check
                 "Make registry-htpasswd in the Secret kuik-credentials of registry-password again: delete the key registry-htpasswd and "
                     + "restart pod-watcher.");
         foreach (var answers in cluster.Answers)
-            foreach (var line in ReadinessLine.UnwellOf(answers).Where(line => _refusals.Any(line.Contains)))
+            foreach (var line in ReadinessLine.UnwellOf(answers).Where(line => Refusals.Any(line.Contains)))
                 yield return Error($"{answers.Pod} is refused: {Excerpt.Of(line)}",
                     "Restore the Secret kuik-credentials that belongs to this database and broker (docs/operations/backup.md).");
         var images = CacheErrors.RefusedByOrigin(cluster.Images.Value);

@@ -4,7 +4,7 @@ namespace Kuik.CommandLine.Doctor.Checks;
 internal sealed class InstallationCheck : Check
 {
     // Postgres and RabbitMQ may be external (components external-postgres, cloudnative-pg …).
-    private static readonly string[] _parts = ["kuik-webhook", "kuik-node-proxy", "kuik-pod-watcher", "kuik-image-fetcher",
+    private static readonly string[] Parts = ["kuik-webhook", "kuik-node-proxy", "kuik-pod-watcher", "kuik-image-fetcher",
         "kuik-expiry", "kuik-registry"];
 
     /// <inheritdoc/>
@@ -23,7 +23,7 @@ internal sealed class InstallationCheck : Check
             yield break;
         }
         var present = cluster.Workloads.Value.Select(workload => workload.Metadata.Name).ToHashSet();
-        var absent = _parts.Where(part => !present.Contains(part)).ToList();
+        var absent = Parts.Where(part => !present.Contains(part)).ToList();
         if (absent.Count > 0)
             yield return Error($"not there: {string.Join(", ", absent)}", "Apply the overlay that you installed again (kubectl apply -k).");
         var stopped = cluster.Workloads.Value.Where(workload => workload.Spec?.Replicas == 0)

@@ -8,7 +8,7 @@ namespace Kuik.CommandLine.Doctor.Checks;
 /// </summary>
 internal sealed class LoopbackCheck : Check
 {
-    private static readonly string[] _unreached = ["connection refused", "i/o timeout", "no route to host", "deadline exceeded",
+    private static readonly string[] Unreached = ["connection refused", "i/o timeout", "no route to host", "deadline exceeded",
         "no such host", "cannot assign"];
 
     /// <inheritdoc/>
@@ -55,7 +55,7 @@ internal sealed class LoopbackCheck : Check
 
     private static string? AddressIn(string message, int port)
     {
-        if (!_unreached.Any(symptom => message.Contains(symptom, StringComparison.OrdinalIgnoreCase)))
+        if (!Unreached.Any(symptom => message.Contains(symptom, StringComparison.OrdinalIgnoreCase)))
             return null;
         string[] addresses = [$"127.0.0.1:{port}", $"[::1]:{port}"];
         return addresses.FirstOrDefault(address => message.Contains($"dial tcp {address}", StringComparison.Ordinal))

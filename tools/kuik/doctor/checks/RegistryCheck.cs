@@ -5,8 +5,8 @@ namespace Kuik.CommandLine.Doctor.Checks;
 /// <summary>Checks that the cache registry accepts images: it is not read-only, not full, and answers.</summary>
 internal sealed class RegistryCheck : Check
 {
-    private static readonly string[] _full = ["no space left", "disk quota exceeded", "507 ", "QuotaExceeded", "insufficient storage"];
-    private static readonly string[] _readOnly = ["read-only", "readonly", "405 ", "UNSUPPORTED"];
+    private static readonly string[] Full = ["no space left", "disk quota exceeded", "507 ", "QuotaExceeded", "insufficient storage"];
+    private static readonly string[] ReadOnly = ["read-only", "readonly", "405 ", "UNSUPPORTED"];
 
     /// <inheritdoc/>
     public override string Name => "registry";
@@ -18,7 +18,7 @@ internal sealed class RegistryCheck : Check
     protected override IEnumerable<Finding> Decide(ClusterSnapshot cluster)
     {
         var refusals = CacheErrors.Of(cluster.Images.Value).Where(error => !CacheErrors.IsOfCredentials(error)).ToList();
-        if (IsReadOnly(cluster) || refusals.Any(error => _readOnly.Any(error.Contains)))
+        if (IsReadOnly(cluster) || refusals.Any(error => ReadOnly.Any(error.Contains)))
             yield return Error("the registry is read-only, so nothing new is cached; what is cached is served",
                 "Take REGISTRY_STORAGE_MAINTENANCE_READONLY from the container registry of the StatefulSet kuik-registry.");
         if (refusals.Any(IsFull) || (cluster.RegistryLog.Problem is null && IsFull(cluster.RegistryLog.Value)))
@@ -28,7 +28,7 @@ internal sealed class RegistryCheck : Check
                     + "which frees what has expired.");
         else if (cluster.RegistryLog.Problem is { } problem)
             yield return Unknown("whether its storage is full: " + problem);
-        var others = refusals.Where(error => !IsFull(error) && !_readOnly.Any(error.Contains)).ToList();
+        var others = refusals.Where(error => !IsFull(error) && !ReadOnly.Any(error.Contains)).ToList();
         if (others.Count > 0)
             yield return Error(
                 $"{others.Count} images could not be written to the registry, for example: {Excerpt.Of(others[0])}",
@@ -45,5 +45,5 @@ internal sealed class RegistryCheck : Check
         .Any(variable => variable.Name.StartsWith("REGISTRY_STORAGE_MAINTENANCE_READONLY", StringComparison.Ordinal)
             && variable.Value?.Contains("true", StringComparison.OrdinalIgnoreCase) == true);
 
-    private static bool IsFull(string text) => _full.Any(symptom => text.Contains(symptom, StringComparison.OrdinalIgnoreCase));
+    private static bool IsFull(string text) => Full.Any(symptom => text.Contains(symptom, StringComparison.OrdinalIgnoreCase));
 }

@@ -8,7 +8,7 @@ namespace Kuik.CommandLine.Doctor.Checks;
 /// </summary>
 internal sealed class ServiceAddressesCheck : Check
 {
-    private static readonly (string Key, string Service)[] _services = [("cache", "kuik-registry-read"), ("fetcher", "kuik-image-fetcher")];
+    private static readonly (string Key, string Service)[] ServiceKeys = [("cache", "kuik-registry-read"), ("fetcher", "kuik-image-fetcher")];
 
     /// <inheritdoc/>
     public override string Name => "service-addresses";
@@ -23,7 +23,7 @@ internal sealed class ServiceAddressesCheck : Check
             yield return Warning(
                 "the ConfigMap kuik-node-proxy-endpoints is not there, so node-proxy keeps the addresses that it was started with",
                 $"pod-watcher writes it; its log says what keeps it: kubectl -n {cluster.Namespace} logs deployment/kuik-pod-watcher.");
-        foreach (var (key, name) in _services)
+        foreach (var (key, name) in ServiceKeys)
         {
             var now = AddressOf(cluster.Services.Value.FirstOrDefault(service => service.Metadata.Name == name));
             if (now is null)

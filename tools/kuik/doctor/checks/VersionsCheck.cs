@@ -5,7 +5,7 @@ namespace Kuik.CommandLine.Doctor.Checks;
 /// <summary>Checks that all services have the same version: otherwise an upgrade is incomplete.</summary>
 internal sealed class VersionsCheck : Check
 {
-    private static readonly string[] _services = ["webhook", "node-proxy", "pod-watcher", "image-fetcher", "expiry"];
+    private static readonly string[] Services = ["webhook", "node-proxy", "pod-watcher", "image-fetcher", "expiry"];
 
     /// <inheritdoc/>
     public override string Name => "versions";
@@ -45,7 +45,7 @@ internal sealed class VersionsCheck : Check
     [
         .. from workload in cluster.Workloads.Value
            from container in workload.Containers
-           where workload.Metadata.Name == "kuik-" + container.Name && _services.Contains(container.Name) && container.Image is not null
+           where workload.Metadata.Name == "kuik-" + container.Name && Services.Contains(container.Name) && container.Image is not null
            select (container.Name, container.Image!),
     ];
 

@@ -10,7 +10,7 @@ internal sealed class ServiceReader(KubernetesApi api, string space)
     private const int Limit = 4 << 20;
 
     // node-proxy listens on its node's loopback only, where the kubelet probes it.
-    private static readonly Dictionary<string, (string Scheme, int Port)> _listeners = new()
+    private static readonly Dictionary<string, (string Scheme, int Port)> Listeners = new()
     {
         ["webhook"] = ("https", 9443),
         ["pod-watcher"] = ("http", 8080),
@@ -19,13 +19,13 @@ internal sealed class ServiceReader(KubernetesApi api, string space)
     };
 
     /// <summary>True for a running pod of a service that listens on its own address.</summary>
-    public static bool CanAnswer(Pod pod) => _listeners.ContainsKey(pod.Component) && pod.Status?.Phase == "Running" && !pod.IsOver;
+    public static bool CanAnswer(Pod pod) => Listeners.ContainsKey(pod.Component) && pod.Status?.Phase == "Running" && !pod.IsOver;
 
     /// <summary>Reads one pod.</summary>
     public async Task<ServiceAnswers> Read(Pod pod, CancellationToken ct)
     {
         var name = pod.Metadata.Name!;
-        var (scheme, port) = _listeners[pod.Component];
+        var (scheme, port) = Listeners[pod.Component];
         var proxy = $"api/v1/namespaces/{space}/pods/{scheme}:{name}:{port}/proxy";
         var readiness = await ClusterReader.Try(() => Readiness($"{proxy}/readyz", ct), ct);
         var metrics = await ClusterReader.Try(async () => MetricSamples.Parse(await api.GetText($"{proxy}/metrics", Limit, ct)), ct);

@@ -9,7 +9,7 @@ internal sealed class PolicyEnginesCheck : Check
 {
     private const string Action = "Allow the prefix in the policy: docs/policy-engines.md says how, for each engine.";
 
-    private static readonly TimeSpan _recent = TimeSpan.FromHours(1);
+    private static readonly TimeSpan Recent = TimeSpan.FromHours(1);
 
     /// <inheritdoc/>
     public override string Name => "policy-engines";
@@ -44,7 +44,7 @@ internal sealed class PolicyEnginesCheck : Check
             yield return Unknown("which pods were denied: " + problem);
             yield break;
         }
-        var denied = cluster.Events.Value.Where(e => e.Reason == "FailedCreate" && (e.At is not { } at || cluster.Time - at < _recent)
+        var denied = cluster.Events.Value.Where(e => e.Reason == "FailedCreate" && (e.At is not { } at || cluster.Time - at < Recent)
             && e.Message?.Contains(cluster.ProxyPrefix, StringComparison.Ordinal) == true).ToList();
         if (denied.Count > 0)
             yield return Error(

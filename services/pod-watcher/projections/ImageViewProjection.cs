@@ -1,0 +1,31 @@
+using JasperFx.Events;
+using Kuik.Contracts;
+using Marten.Events.Aggregation;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>Keeps an <see cref="ImageView"/> for every image. Runs in one replica at a time, a few milliseconds behind the log.</summary>
+public sealed partial class ImageViewProjection : SingleStreamProjection<ImageView, string>
+{
+    /// <summary>Its name in the log. It differs from that of the previous version, so that it is projected from the start.</summary>
+    public const string ProjectionName = "image-view-3";
+
+    public ImageViewProjection()
+    {
+        Name = ProjectionName;
+        IncludeArchivedEvents = true;
+        foreach (var type in new[]
+        {
+            typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained),
+            typeof(ImageReleased), typeof(ImageExpirySet), typeof(ImageExpiryRemoved), typeof(ImageAdopted),
+            typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
+            typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
+            typeof(RefreshRequested), typeof(OriginChecked), typeof(TagMoved),
+        })
+        {
+            IncludeType(type);
+        }
+    }
+
+    public override ImageView? Evolve(ImageView? snapshot, string id, IEvent e) => ImageView.Fold(snapshot, id, e.Sequence, e.Data);
+}
