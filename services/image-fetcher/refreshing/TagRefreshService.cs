@@ -25,8 +25,8 @@ public sealed partial class TagRefreshService(
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(15);
 
-    private readonly PerHostLimiter turns = new(MostImages, MostOfHost);
-    private string? problem;
+    private readonly PerHostLimiter _turns = new(MostImages, MostOfHost);
+    private string? _problem;
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -50,7 +50,7 @@ public sealed partial class TagRefreshService(
                 try
                 {
                     (taken, due) = await TakeBatch(ct);
-                    problem = null;
+                    _problem = null;
                 }
                 catch (Exception fault) when (!ct.IsCancellationRequested)
                 {
@@ -103,7 +103,7 @@ public sealed partial class TagRefreshService(
         try
         {
             // 3.
-            using var turn = await turns.Enter(ImageReference.TryParse(due.Image, out var name, out _) ? name.Host : "", ct);
+            using var turn = await _turns.Enter(ImageReference.TryParse(due.Image, out var name, out _) ? name.Host : "", ct);
             if (await refresher.Refresh(due.Image, due.Attempt, ct) is { } answer)
                 // 4.
                 await RefreshWork.Postpone(postgres, [(due.Image, due.After(answer))], ct);
@@ -119,7 +119,7 @@ public sealed partial class TagRefreshService(
     {
         var reason = EventLogFault.IsOfPostgres(fault) ? EventLogFault.ReasonOf(fault)
             : fault is CopyException ? fault.Message : ExceptionSummary.WithStack(fault);
-        if (Interlocked.Exchange(ref problem, reason) == reason)
+        if (Interlocked.Exchange(ref _problem, reason) == reason)
             return;
         if (fault is CopyException || EventLogFault.MeansAway(fault))
             LogPutOff(reason);

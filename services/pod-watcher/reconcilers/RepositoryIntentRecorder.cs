@@ -15,8 +15,8 @@ internal sealed partial class RepositoryIntentRecorder(
     /// <summary>The shortest interval of comparisons: each is a request to the origin, which counts them.</summary>
     public static readonly TimeSpan ShortestInterval = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<string, RepositoryConfiguration> recorded = [];
-    private IReadOnlySet<string>? configured;
+    private readonly Dictionary<string, RepositoryConfiguration> _recorded = [];
+    private IReadOnlySet<string>? _configured;
 
     /// <summary>What a spec says.</summary>
     /// <param name="spec">Null for none.</param>
@@ -53,16 +53,16 @@ internal sealed partial class RepositoryIntentRecorder(
     public async Task<string?> Record(string repository, RepositorySpec? spec, CancellationToken ct)
     {
         var (wanted, problem) = From(spec);
-        if (recorded.TryGetValue(repository, out var before) && before.Equals(wanted))
+        if (_recorded.TryGetValue(repository, out var before) && before.Equals(wanted))
             return problem;
-        configured ??= await RepositoryConfigurations.Names(postgres, ct);
-        var isNews = !wanted.Equals(RepositoryConfiguration.Initial) || before is not null || configured.Contains(repository);   // most say nothing
+        _configured ??= await RepositoryConfigurations.Names(postgres, ct);
+        var isNews = !wanted.Equals(RepositoryConfiguration.Initial) || before is not null || _configured.Contains(repository);   // most say nothing
         if (isNews && await transactions.Execute(log => RepositoryConfigurations.Change(log, repository, wanted, ct), ct))
         {
             metrics.CountRecorded(nameof(RepositoryConfigured));
             LogRecorded(repository);
         }
-        recorded[repository] = wanted;
+        _recorded[repository] = wanted;
         return problem;
     }
 

@@ -6,7 +6,7 @@ namespace Kuik.Kubernetes;
 /// <summary>Durations as Go writes them, which Kubernetes' resources use: <c>90m</c>, <c>1h30m</c>, <c>1.5h</c>.</summary>
 public static partial class GoDuration
 {
-    private static readonly Dictionary<string, double> _ticks = new()
+    private static readonly Dictionary<string, double> Ticks = new()
     {
         ["ns"] = 0.01,
         ["us"] = TimeSpan.TicksPerMicrosecond,
@@ -26,7 +26,7 @@ public static partial class GoDuration
         if (Whole().Match(text) is not { Success: true } match)
             return false;
         var (numbers, units) = (match.Groups["number"].Captures, match.Groups["unit"].Captures);
-        var ticks = numbers.Zip(units).Sum(part => double.Parse(part.First.Value, CultureInfo.InvariantCulture) * _ticks[part.Second.Value]);
+        var ticks = numbers.Zip(units).Sum(part => double.Parse(part.First.Value, CultureInfo.InvariantCulture) * Ticks[part.Second.Value]);
         if (ticks >= TimeSpan.MaxValue.Ticks)
             return false;
         duration = TimeSpan.FromTicks((long)Math.Round(ticks)) * (text[0] == '-' ? -1 : 1);
