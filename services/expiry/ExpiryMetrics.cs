@@ -21,8 +21,8 @@ public sealed class ExpiryMetrics
             "Announcements of copies and evictions that were due, by kind (fetch or evict) and outcome (queued, or returned: no queue has "
                 + "taken it)");
         meter.CreateObservableGauge("kuik_work_due", () => Measure(kind => kind.Due),
-            description: "Work that is due and that no replica has claimed, by kind: fetch, evict or expire; as of the last sweep of the "
-                + "leader");
+            description: "Work that is due and that no replica has claimed, by kind: fetch, evict, expire or expire-at; as of the "
+                + "last sweep of the leader");
         meter.CreateObservableGauge("kuik_work_overdue", () => Measure(kind => kind.Overdue),
             description: "Work that has been due for more than a minute and that no replica has claimed, by kind");
     }

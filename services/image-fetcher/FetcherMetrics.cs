@@ -10,6 +10,7 @@ public sealed class FetcherMetrics
     private readonly Counter<long> _evictions;
     private readonly Counter<long> _sweeps;
     private readonly Counter<long> _verifications;
+    private readonly Counter<long> _adoptions;
     private readonly Counter<long> _refreshes;
     private readonly Counter<long> _withoutLock;
     private readonly Histogram<double> _lockWaits;
@@ -27,6 +28,9 @@ public sealed class FetcherMetrics
         _verifications = meter.CreateCounter<long>(
             "kuik_fetcher_verifications",
             description: "Looks whether the cache registry still has an image, by outcome: whole, lost or failed (it did not answer)");
+        _adoptions = meter.CreateCounter<long>(
+            "kuik_fetcher_adoptions",
+            description: "Images in the cache registry that the log did not have, by outcome: adopted, or requested (a part is missing)");
         _refreshes = meter.CreateCounter<long>(
             "kuik_fetcher_refreshes",
             description: "Comparisons of cached images with their origins, by outcome: same, moved, or the kind of failure");
@@ -55,6 +59,10 @@ public sealed class FetcherMetrics
     /// <summary>Counts a comparison of an image with its origin.</summary>
     /// <param name="outcome"><c>same</c>, <c>moved</c>, or a kind of <see cref="CopyException"/>.</param>
     public void CountRefresh(string outcome) => _refreshes.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+
+    /// <summary>Counts an image that was found in the cache registry without a record.</summary>
+    /// <param name="outcome"><c>adopted</c> or <c>requested</c>.</param>
+    public void CountAdoption(string outcome) => _adoptions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>Counts work that continues without a lock.</summary>
     /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>

@@ -25,6 +25,7 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<Func<CacheInspector>>(services => services.GetRequiredService<CacheInspector>);
         builder.Services.AddSingleton<ImageVerifier>();
         builder.Services.AddHostedService<CacheVerificationService>();
+        builder.Services.AddHostedService<CacheAdoptionService>();
         builder.Services.AddSingleton<ImageRefresher>();
         builder.Services.AddHostedService<TagRefreshService>();
         builder.Services.AddSingleton<PullRecorder>();
@@ -57,9 +58,10 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<ReadPullSecretNames>(services => async (image, ct) =>
         {
             await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(ct);
-            return image.Tag is null
+            var ofPods = image.Tag is null
                 ? await ImageUsers.PullSecretsOfRepository(connection, image.Name, ct)
                 : await ImageUsers.PullSecretsOfImage(connection, image.ToString(), ct);
+            return [.. ofPods.Union(await RepositoryPullSecrets.Of(connection, image.Name, ct))];
         });
         builder.Services.AddSingleton<PullSecretReader>();
         builder.Services.AddSingleton<PullSecretCache>();

@@ -11,6 +11,7 @@ internal sealed class WatcherMetrics
     private readonly Counter<long> _expiries;
     private readonly TimeProvider _time;
     private volatile IReadOnlyList<Controller> _controllers = [];
+    private volatile CacheLimitResult? _cache;
 
     /// <summary>Creates the instruments on pod-watcher's meter.</summary>
     public WatcherMetrics(IMeterFactory meters, ClusterObservation observation, TimeProvider time)
@@ -41,7 +42,18 @@ internal sealed class WatcherMetrics
                 ? [new Measurement<double>(age.TotalSeconds)]
                 : Array.Empty<Measurement<double>>(),
             description: "Since the last complete observation of the cluster; absent on a replica that observes nothing");
+        meter.CreateObservableGauge(
+            "kuik_watcher_cache_bytes", () => OfCache(cache => cache.SizeInBytes), unit: null,
+            description:
+            "Recorded size of the cache that counts against Kuik:CacheLimit; absent without a limit, and on replicas that do not lead");
+        meter.CreateObservableGauge(
+            "kuik_watcher_cache_excess_bytes", () => OfCache(cache => cache.ExcessInBytes), unit: null,
+            description:
+            "By how much Kuik:CacheLimit cannot be met, because the rest is in use or retained; absent as kuik_watcher_cache_bytes is");
     }
+
+    /// <summary>The cache was compared with its limit; null when this replica does not do that.</summary>
+    public void ShowCache(CacheLimitResult? cache) => _cache = cache;
 
     /// <summary>Sets the running controllers; empty on a replica that does not lead.</summary>
     public void Follow(params IReadOnlyList<Controller> controllers) => _controllers = controllers;
@@ -60,6 +72,9 @@ internal sealed class WatcherMetrics
     /// <summary>Counts a write to the API, answered or failed.</summary>
     public void CountWrite(string kind, string result) =>
         _writes.Add(1, KeyValuePair.Create<string, object?>("kind", kind), KeyValuePair.Create<string, object?>("result", result));
+
+    private IEnumerable<Measurement<long>> OfCache(Func<CacheLimitResult, long> measure) =>
+        _cache is { } cache ? [new Measurement<long>(measure(cache))] : [];
 
     private IEnumerable<Measurement<double>> OfEach(Func<Controller, double> measure) =>
         _controllers.Select(controller =>

@@ -26,6 +26,12 @@ internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int>
     /// </summary>
     public IReadOnlyList<string> FollowedWorkloads { get; init; } = [];
 
+    /// <summary>
+    /// The recorded size of the cache above which unused images leave it before their time, least recently used first:
+    /// <c>Kuik:CacheLimit</c>, default none (null). Images in use and retained ones stay, whatever the limit.
+    /// </summary>
+    public long? CacheLimitInBytes { get; init; }
+
     /// <summary>Parses the options from the configuration.</summary>
     /// <exception cref="InvalidSettingException">A value is invalid.</exception>
     public static WatcherOptions From(IConfiguration configuration)
@@ -44,6 +50,7 @@ internal sealed record WatcherOptions(string Namespace, IReadOnlyCollection<int>
                 var other => throw new InvalidSettingException("Kuik:FollowedPods", other, "managed or all"),
             })
         {
+            CacheLimitInBytes = configuration.ReadSize("Kuik:CacheLimit", 0) is > 0 and var limit ? limit : null,
             FollowedWorkloads = ReadWorkloads(configuration["Kuik:FollowedWorkloads"]),
         };
     }

@@ -30,6 +30,7 @@ internal static class WatcherSetup
         builder.Services.AddSingleton<LeaderElectionService>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeaderElectionService>());
         builder.Services.AddSingleton<ILeader>(services => services.GetRequiredService<LeaderElectionService>());
+        builder.Services.AddSingleton<CacheLimitMonitor>();
         builder.Services.AddHostedService<ImageExpiryService>();
         builder.Services.AddHostedService<EndpointsReconciler>();
         builder.Services.AddSetup(builder.Configuration);

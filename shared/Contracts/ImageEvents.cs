@@ -51,6 +51,22 @@ public sealed record ImageReleased(string Image, DateTimeOffset ReleasedAt)
     public string? FieldManager { get; init; }
 }
 
+/// <summary>A person set <c>spec.expiresAt</c> of an image that nothing uses: it expires then, not after the expiry delay. A use or
+/// <c>spec.retain</c> ends that. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="ExpiresAt">UTC; it may be over.</param>
+/// <param name="SetAt">UTC.</param>
+public sealed record ImageExpirySet(string Image, DateTimeOffset ExpiresAt, DateTimeOffset SetAt)
+{
+    /// <summary>The field manager that wrote <c>spec.expiresAt</c>; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
+
+/// <summary>A person removed <c>spec.expiresAt</c>: the image expires after the expiry delay again. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="RemovedAt">UTC.</param>
+public sealed record ImageExpiryRemoved(string Image, DateTimeOffset RemovedAt);
+
 /// <summary>A request or a failed copy is due for another attempt: only a message, the log has it from earlier versions. Written by
 /// expiry.</summary>
 /// <param name="Image">The normalised reference.</param>
@@ -110,6 +126,21 @@ public sealed record ImageLost(string Image, string Reason, long Attempt, DateTi
     /// <summary>The way in which it was noticed: a <c>pull</c> that the cache could not answer, or <c>verification</c>.</summary>
     public string? NoticedBy { get; init; }
 }
+
+/// <summary>The cache registry has all of an image that the log does not say it has: of a log that was lost or restored, or copied while
+/// nothing could be recorded. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Digest">Digest of the manifest or index as its origin served it when it was copied.</param>
+/// <param name="MediaType">The media type for it.</param>
+/// <param name="Platforms">As in <see cref="ImageCached"/>.</param>
+/// <param name="MissingPlatforms">As in <see cref="ImageCached"/>.</param>
+/// <param name="SizeInBytes">Manifests, configurations and compressed layers.</param>
+/// <param name="Attempt">A number of its own, counted with those of claims: what is recorded of earlier copies does not count any
+/// more.</param>
+/// <param name="AdoptedAt">UTC.</param>
+public sealed record ImageAdopted(
+    string Image, string Digest, string MediaType, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms,
+    long SizeInBytes, long Attempt, DateTimeOffset AdoptedAt);
 
 /// <summary>A person asked that the image be compared with its origin at once, and copied where they differ. Written by pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
@@ -210,8 +241,8 @@ public sealed record ImageForgotten(string Image, DateTimeOffset ForgottenAt)
 /// <param name="ExpiredAt">UTC.</param>
 public sealed record ImageExpired(string Image, DateTimeOffset ExpiredAt)
 {
-    /// <summary>Why: <c>unused</c> (the delay is over) or <c>forgotten</c> (its resource was deleted); null in events of earlier
-    /// versions.</summary>
+    /// <summary>Why: <c>unused</c> (the delay is over), <c>expires-at</c> (the time of <c>spec.expiresAt</c> has come), <c>cache-limit</c>
+    /// (the cache was too large) or <c>forgotten</c> (its resource was deleted); null in events of earlier versions.</summary>
     public string? Reason { get; init; }
 
     /// <summary>UTC: from when the delay counted; null when there was none.</summary>

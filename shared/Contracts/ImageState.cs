@@ -79,6 +79,9 @@ public sealed record ImageState
     /// <summary>UTC: from when the expiry delay counts; null while it is used, retained or not wanted.</summary>
     public DateTimeOffset? UnusedSince { get; init; }
 
+    /// <summary>UTC: when it expires if it is unused then, by a person's <c>spec.expiresAt</c>; null for after the expiry delay.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
     /// <summary>The name of its CachedImage; null until it has one.</summary>
     public string? ObjectName { get; init; }
 
@@ -113,6 +116,10 @@ public sealed record ImageState
     /// <summary>Expired, and its tag may still be there.</summary>
     public bool IsLeaving => Phase is ImagePhase.Leaving or ImagePhase.Removing;
 
+    /// <summary>The log does not say that the cache has it, and no replica copies or removes it: if the cache has all of it, it is
+    /// adopted.</summary>
+    public bool CanBeAdopted => Phase is ImagePhase.Unknown or ImagePhase.Gone or ImagePhase.Wanted or ImagePhase.Failed;
+
     /// <summary>It is to be recorded as unused as soon as no pod uses it.</summary>
     public bool CanBecomeUnused => IsWanted && !IsRetained && !IsForgotten && UnusedSince is null;
 
@@ -128,6 +135,7 @@ public sealed record ImageState
         RequestedByPull e => state.Requested(e.Image),
         ImageFetchStarted e => state.FetchStarted(e),
         ImageCached e when state.CompletesCopy(e.Attempt) => state.Cached(e),
+        ImageAdopted e when state.CanBeAdopted && state.IsNew(e.Attempt) => state.Adopted(e),
         ImageFetchFailed e when state.CompletesCopy(e.Attempt) => state.FetchFailed(e),
         ImageLost e when state.IsCached && e.Attempt == state.Attempt => state.NotCached(),
         TagMoved e when state.IsCached && e.Attempt == state.Attempt => state.Moved(e),
@@ -148,10 +156,13 @@ public sealed record ImageState
     private ImageState AfterIntent(object fact) => fact switch
     {
         ImageNamed e => this with { Image = e.Image, ObjectName = e.ObjectName },
-        ImageRetained e => this with { Image = e.Image, IsRetained = true, UnusedSince = null, IsForgotten = false },
+        ImageRetained e => this with { Image = e.Image, IsRetained = true, UnusedSince = null, ExpiresAt = null, IsForgotten = false },
         ImageReleased when IsRetained => this with { IsRetained = false },
+        ImageExpirySet e when IsWanted && !IsRetained && ExpiresAt != e.ExpiresAt => this with { ExpiresAt = e.ExpiresAt },
+        ImageExpiryRemoved when ExpiresAt is not null => this with { ExpiresAt = null },
         ImageUnused e when CanBecomeUnused => this with { UnusedSince = e.Since },
-        ImageUsedAgain when UnusedSince is not null || IsForgotten => this with { UnusedSince = null, IsForgotten = false },
+        ImageUsedAgain when UnusedSince is not null || ExpiresAt is not null || IsForgotten =>
+            this with { UnusedSince = null, ExpiresAt = null, IsForgotten = false },
         RefreshRequested e when IsCached && RefreshRequestedAt is null => this with { RefreshRequestedAt = e.RequestedAt },
         RefreshRequested when Phase == ImagePhase.Failed => NotCached(),
         ImageForgotten when IsWanted && !IsRetained && !IsForgotten => this with { IsForgotten = true },
@@ -161,7 +172,7 @@ public sealed record ImageState
     // An image that is leaving is not known to be cached: its tag may be gone already although that is not recorded.
     private ImageState Requested(string image)
     {
-        var used = this with { Image = image, UnusedSince = null, IsForgotten = false };
+        var used = this with { Image = image, UnusedSince = null, ExpiresAt = null, IsForgotten = false };
         return Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Cached ? used : used.NotCached();
     }
 
@@ -233,6 +244,16 @@ public sealed record ImageState
         RefreshRequestedAt = OriginAnswers.IsFinal(e.Answer) ? null : RefreshRequestedAt,
     };
 
+    private ImageState Adopted(ImageAdopted e) => NotCached() with
+    {
+        Image = e.Image,
+        Phase = ImagePhase.Cached,
+        Attempt = e.Attempt,
+        LostClaims = 0,
+        Digest = e.Digest,
+        SizeInBytes = e.SizeInBytes,
+    };
+
     // A failure of the kind internal may be that of claims without an outcome, which go on being counted.
     private ImageState FetchFailed(ImageFetchFailed e) => this with
     {
@@ -254,6 +275,7 @@ public sealed record ImageState
         IsRefused = false,
         LostClaims = 0,
         UnusedSince = null,
+        ExpiresAt = null,
         IsForgotten = false,
         OriginAnswer = null,
         OriginCheckedAt = null,

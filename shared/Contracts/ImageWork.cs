@@ -15,9 +15,16 @@ public sealed record ImageWork(WorkKind Kind, DateTimeOffset? Due, long Attempt)
         if (image.IsCached)
             open.Add(new ImageWork(WorkKind.Refresh, image.RefreshRequestedAt, 0));
         if (image.CanExpire)
-            open.Add(new ImageWork(WorkKind.Expire, image.IsForgotten ? null : image.UnusedSince, 0));
+            open.Add(OfExpiry(image));
         return open;
     }
+
+    private static ImageWork OfExpiry(ImageState image) => image switch
+    {
+        { IsForgotten: true } => new ImageWork(WorkKind.Expire, null, 0),
+        { ExpiresAt: { } at } => new ImageWork(WorkKind.ExpireAt, at, 0),
+        _ => new ImageWork(WorkKind.Expire, image.UnusedSince, 0),
+    };
 
     private static ImageWork? OfCache(ImageState image) => image.Phase switch
     {

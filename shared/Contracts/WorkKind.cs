@@ -12,6 +12,9 @@ public enum WorkKind
     /// <summary>Decide whether it expires: pod-watcher's leader, which can look at the cluster.</summary>
     Expire,
 
+    /// <summary>The same for an image whose time to expire a person has set: no delay counts.</summary>
+    ExpireAt,
+
     /// <summary>Look whether the cache registry still has all of it: an image-fetcher.</summary>
     Verify,
 

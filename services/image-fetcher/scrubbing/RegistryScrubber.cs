@@ -10,7 +10,8 @@ namespace Kuik.ImageFetcher.Scrubbing;
 /// Reads every blob in the registry's volume and compares it with its digest, which is the name of its folder. A damaged one is moved away,
 /// because a registry takes a blob that is there for whole and would never accept it again; then it counts as missing, and
 /// <see cref="CacheVerificationService"/> has it copied again. It needs no lease: a blob appears under its name only when it is complete.
-/// <para>1. Read blob after blob. 2. Move away what is damaged. 3. Have the images looked at soon.</para>
+/// <para>1. Read blob after blob. 2. Move away what is damaged. 3. Have the images looked at soon: at once, because the run may be ended at
+/// any moment.</para>
 /// </summary>
 internal sealed partial class RegistryScrubber(
     ScrubOptions options, NpgsqlDataSource postgres, TimeProvider time, ILogger<RegistryScrubber> logger)
@@ -20,7 +21,11 @@ internal sealed partial class RegistryScrubber(
     /// <summary>Within this time the images are looked at after a damaged blob was found.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromMinutes(10);
 
+    /// <summary>The time limit of telling Postgres, also when the run is ended by a signal.</summary>
+    private static readonly TimeSpan TellingLimit = TimeSpan.FromSeconds(10);
+
     private long _bytes;
+    private string? _untold;
 
     /// <summary>Reads all once.</summary>
     /// <returns>0; <see cref="ExitCodes.TryAgain"/> when it was stopped, or Postgres could not be told about a damaged blob.</returns>
@@ -41,23 +46,35 @@ internal sealed partial class RegistryScrubber(
                 damaged++;
                 MoveAway(blob);
                 LogDamaged(blob.Digest, options.Quarantine);
-            }
 
-            // 3.
-            if (damaged > 0)
-                await VerificationWork.BringForward(postgres, Soon, ct);
+                // 3.
+                await MakeImagesDue();
+            }
             LogEnded(blobs, _bytes, damaged, time.GetElapsedTime(begun).TotalSeconds);
-            return 0;
-        }
-        catch (NpgsqlException away)
-        {
-            LogNotTold(EventLogFault.ReasonOf(away));
-            return ExitCodes.TryAgain;
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
             LogStopped(blobs);
-            return ExitCodes.TryAgain;
+        }
+        if (_untold is not null)
+            await MakeImagesDue();
+        if (_untold is not null)
+            LogNotTold(_untold);
+        return _untold is null && !ct.IsCancellationRequested ? 0 : ExitCodes.TryAgain;
+    }
+
+    // Not cancelled with the run: the blob is gone already. Images that are due soon anyway are left, so repeating it costs little.
+    private async Task MakeImagesDue()
+    {
+        using var limit = new CancellationTokenSource(TellingLimit, time);
+        try
+        {
+            await VerificationWork.BringForward(postgres, Soon, limit.Token);
+            _untold = null;
+        }
+        catch (Exception away) when (away is NpgsqlException or OperationCanceledException)
+        {
+            _untold = away is NpgsqlException ? EventLogFault.ReasonOf(away) : $"no answer within {TellingLimit.TotalSeconds:0} s";
         }
     }
 

@@ -5,11 +5,13 @@ namespace Kuik.ImageFetcher.Scrubbing;
 /// <summary>Settings of the scrubber.</summary>
 /// <param name="Folder"><c>Kuik:Scrub:Folder</c>: the root of the registry's file system storage, such as <c>/var/lib/registry</c>.
 /// Required.</param>
-/// <param name="BytesPerSecond"><c>Kuik:Scrub:BytesPerSecond</c>: read at most, so that pulls have the disk. Default 50,000,000; at least
-/// 1,000,000.</param>
+/// <param name="BytesPerSecond"><c>Kuik:Scrub:BytesPerSecond</c>: read at most, a size, so that pulls have the disk. Default 50M; at
+/// least 1M.</param>
 internal sealed record ScrubOptions(string Folder, long BytesPerSecond)
 {
     private const string FolderKey = "Kuik:Scrub:Folder";
+    private const string RateKey = "Kuik:Scrub:BytesPerSecond";
+    private const long Slowest = 1_000_000;
 
     /// <summary>Where the storage of distribution has its blobs, below the root.</summary>
     private const string BlobsBelowRoot = "docker/registry/v2/blobs";
@@ -28,5 +30,6 @@ internal sealed record ScrubOptions(string Folder, long BytesPerSecond)
     public static ScrubOptions From(IConfiguration configuration) => new(
         configuration[FolderKey] is { Length: > 0 } folder && Directory.Exists(folder) ? folder : throw new InvalidSettingException(
             FolderKey, configuration[FolderKey], "the root folder of the registry's file system storage, such as /var/lib/registry"),
-        configuration.Read("Kuik:Scrub:BytesPerSecond", 50_000_000L, "a number of bytes of at least 1000000", rate => rate >= 1_000_000));
+        configuration.ReadSize(RateKey, 50_000_000) is >= Slowest and var rate ? rate : throw new InvalidSettingException(
+            RateKey, configuration[RateKey], "a size of at least 1M, such as 50M or 50Mi"));
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Kuik.Kubernetes;
 
@@ -19,9 +20,13 @@ internal sealed class RateLimitedApi(KubernetesApi api, TokenBucket pace, Watche
     public Task<T> Create<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Count(typeof(T).Name, () => api.Create(path, body, type, ct), ct);
 
-    /// <inheritdoc cref="KubernetesApi.Merge"/>
+    /// <inheritdoc cref="KubernetesApi.Merge{T}(string, T, JsonTypeInfo{T}, CancellationToken)"/>
     public Task<T> Merge<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Count(typeof(T).Name, () => api.Merge(path, body, type, ct), ct);
+
+    /// <inheritdoc cref="KubernetesApi.Merge{T}(string, JsonObject, JsonTypeInfo{T}, CancellationToken)"/>
+    public Task<T> Merge<T>(string path, JsonObject patch, JsonTypeInfo<T> type, CancellationToken ct) =>
+        Count(typeof(T).Name, () => api.Merge(path, patch, type, ct), ct);
 
     /// <inheritdoc cref="KubernetesApi.Delete"/>
     public Task<bool> Delete<T>(string path, string uid, CancellationToken ct) =>

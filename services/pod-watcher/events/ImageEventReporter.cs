@@ -56,7 +56,7 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
             var cause = $"cached {cached.CachedAt.UtcTicks}";
             var (reason, message) = view.Moved is { } moved && moved.Digest == cached.Digest
                 ? ("TagMoved", $"The tag names {moved.Digest} now, and named {moved.PreviousDigest} before. {Sentence(cached)}")
-                : ("Cached", Sentence(cached));
+                : ("Cached", view.IsAdopted ? Found(cached) : Sentence(cached));
             var happened = NewEvent(Of(resource), Normal, reason, message, cached.CachedAt, cause);
             yield return happened with { IsOnce = true };
         }
@@ -115,9 +115,15 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         return string.Create(CultureInfo.InvariantCulture, $"Copied in {seconds:0.#} s: {size}{platforms}, {copied} of it from {origin}.");
     }
 
+    private static string Found(ImageCached cached) =>
+        $"Found in the cache: {ByteSize.Format(cached.SizeInBytes)}{(cached.Platforms.Count == 0 ? "" : $" ({string.Join(", ", cached.Platforms)})")}.";
+
     private static string Sentence(ImageExpired expired) => expired switch
     {
         { Reason: "forgotten" } => "Its CachedImage was deleted and no pod uses it; it is being removed from the cache.",
+        { Reason: "expires-at" } => "The time of spec.expiresAt has come and no pod uses the image; it is being removed from the cache.",
+        { Reason: "cache-limit", UnusedSince: { } since } => string.Create(CultureInfo.InvariantCulture,
+            $"The cache exceeds Kuik:CacheLimit; no pod has used the image since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and it is removed."),
         { UnusedSince: { } since } => string.Create(CultureInfo.InvariantCulture,
             $"No pod has used the image since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC; it is being removed from the cache."),
         _ => "No pod uses the image; it is being removed from the cache.",

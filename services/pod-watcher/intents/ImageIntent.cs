@@ -3,9 +3,17 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>A user's decisions in a CachedImage. While they stay the same, a change of the resource has no consequences.</summary>
-internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain, bool IsRefreshRequested)
+/// <param name="Uid">The uid of the resource.</param>
+/// <param name="SourceImage"><c>spec.sourceImage</c>.</param>
+/// <param name="Retain"><c>spec.retain</c>.</param>
+/// <param name="IsRefreshRequested">The annotation that asks for a comparison with the origin is set.</param>
+/// <param name="ExpiresAt"><c>spec.expiresAt</c>, if a person has set it; null for none, or for one that Kuik has calculated.</param>
+internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain, bool IsRefreshRequested, DateTimeOffset? ExpiresAt)
 {
     /// <summary>The intent of a resource.</summary>
-    public static ImageIntent From(CachedImage resource) =>
-        new(resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true, resource.IsRefreshRequested);
+    /// <param name="resource">The current resource.</param>
+    /// <param name="recorded">A person's time to expire that is in the log: Kuik writes it into a resource that lacks it.</param>
+    public static ImageIntent From(CachedImage resource, DateTimeOffset? recorded) => new(
+        resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true, resource.IsRefreshRequested,
+        resource.Managers.ExpiresAt is not null || resource.Spec?.ExpiresAt == recorded ? resource.Spec?.ExpiresAt : null);
 }

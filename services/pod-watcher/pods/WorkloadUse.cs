@@ -51,5 +51,7 @@ internal static class WorkloadUse
     /// <param name="key">The workload's user key.</param>
     /// <param name="now">UTC.</param>
     public static ImageUsedAgain? DecideImage(ImageState log, string key, DateTimeOffset now) =>
-        log.CanExpire ? new ImageUsedAgain(log.Image, UserKey.UidOf(key), now) { WorkloadKind = UserKey.KindOf(key) } : null;
+        log.CanExpire || log.ExpiresAt is not null
+            ? new ImageUsedAgain(log.Image, UserKey.UidOf(key), now) { WorkloadKind = UserKey.KindOf(key) }
+            : null;
 }

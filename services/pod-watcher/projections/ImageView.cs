@@ -26,12 +26,18 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>UTC: its expiry if it stays unused, by the delay at the time when it became unused; null while it is used.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>UTC: its expiry if it stays unused: the time that a person set, else <see cref="ExpiresAt"/>.</summary>
+    public DateTimeOffset? LeavesAt => State.ExpiresAt ?? ExpiresAt;
+
     /// <summary><see cref="Sequence"/> while the image has a CachedImage or should have one; null after its eviction. A new leader
     /// selects by it, so that it does not read views of images that were evicted long ago.</summary>
     public long? ShownSequence => Stage == ImageStage.Evicted ? null : Sequence;
 
     /// <summary>The last successful copy; null when the cache has none.</summary>
     public ImageCached? Cached { get; init; }
+
+    /// <summary><see cref="Cached"/> was found in the cache registry: no origin has been asked since the log began.</summary>
+    public bool IsAdopted { get; init; }
 
     /// <summary>The last move of its tag, whose copy is <see cref="Cached"/>; null when it has not moved since it was cached.</summary>
     public TagMoved? Moved { get; init; }
@@ -40,7 +46,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     public OriginChecked? Origin { get; init; }
 
     /// <summary>UTC: the time at which the origin was last recorded to have the cached copy; null when the image is not cached.</summary>
-    public DateTimeOffset? SeenAtOrigin => Origin is { Answer: OriginAnswers.Same } seen ? seen.CheckedAt : Cached?.CachedAt;
+    public DateTimeOffset? SeenAtOrigin => Origin is { Answer: OriginAnswers.Same } seen ? seen.CheckedAt : IsAdopted ? null : Cached?.CachedAt;
 
     /// <summary>UTC: the time of the event since which the cached copy is known to be the origin's, or since which that is not known.</summary>
     public DateTimeOffset OriginChangedAt { get; init; }
@@ -114,10 +120,11 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             RequestedByPod e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPerson e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPull e => Requested(WrittenAs, e.RequestedAt),
-            ImageCached e => this with { Cached = e, Failed = null, Lost = null, Origin = null, Moved = null },
+            ImageCached e => this with { Cached = e, IsAdopted = false, Failed = null, Lost = null, Origin = null, Moved = null },
+            ImageAdopted e => Adopted(e),
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
-            TagMoved e => this with { Cached = Replaced(e), Origin = null, Moved = e },
+            TagMoved e => this with { Cached = Replaced(e), IsAdopted = false, Origin = null, Moved = e },
             OriginChecked e => this with { Origin = e },
             ImageUnused e => this with { ExpiresAt = e.ExpiresAt, UseChangedAt = e.Since },
             ImageUsedAgain e => this with { UseChangedAt = e.UsedAt },
@@ -135,6 +142,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             ReadyChangedAt = (fact, State.IsCached, state.IsCached) switch
             {
                 (ImageCached e, false, true) => e.CachedAt,
+                (ImageAdopted e, false, true) => e.AdoptedAt,
                 (ImageLost e, true, false) => e.LostAt,
                 (ImageExpired e, true, false) => e.ExpiredAt,
                 _ => view.ReadyChangedAt,
@@ -143,9 +151,30 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             {
                 (OriginChecked e, var was, var now) when was != now => e.CheckedAt,
                 (ImageCached e, false, true) => e.CachedAt,
+                (ImageAdopted e, _, _) => e.AdoptedAt,
                 (TagMoved e, false, true) => e.MovedAt,
                 _ => view.OriginChangedAt,
             },
+        };
+    }
+
+    private ImageView Adopted(ImageAdopted e)
+    {
+        var cached = new ImageCached(
+            e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, BytesCopied: 0,
+            BytesAlreadyThere: e.SizeInBytes, Duration: TimeSpan.Zero, e.AdoptedAt)
+        {
+            Attempt = e.Attempt,
+        };
+        return this with
+        {
+            Cached = cached,
+            IsAdopted = true,
+            Failed = null,
+            Lost = null,
+            Origin = null,
+            Moved = null,
+            UseChangedAt = State.IsWanted ? UseChangedAt : e.AdoptedAt,
         };
     }
 

@@ -17,7 +17,7 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
         foreach (var type in new[]
         {
             typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained),
-            typeof(ImageReleased),
+            typeof(ImageReleased), typeof(ImageExpirySet), typeof(ImageExpiryRemoved), typeof(ImageAdopted),
             typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
             typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
             typeof(RefreshRequested), typeof(OriginChecked), typeof(TagMoved),

@@ -102,7 +102,13 @@ internal static class CachedImageConditions
                 : (ConditionReason.NotCompared, $"The origin could not be asked; the cache keeps the image: {origin.Reason}");
             return NewCondition(UpToDate, null, view.OriginChangedAt, why, sentence);
         }
-        var (reason, message) = ImageReference.Parse(view.Image).Digest is not null
+        var isNamedByDigest = ImageReference.Parse(view.Image).Digest is not null;
+        if (view is { IsAdopted: true, Origin: null } && !isNamedByDigest)
+        {
+            const string notAsked = "The image was found in the cache; its origin has not been asked.";
+            return NewCondition(UpToDate, null, view.ReadyChangedAt, ConditionReason.NotAsked, notAsked);
+        }
+        var (reason, message) = isNamedByDigest
             ? (ConditionReason.NamedByDigest, "The image is named by its digest, which never names anything else.")
             : (ConditionReason.SameAsOrigin, string.Create(CultureInfo.InvariantCulture,
                 $"The tag named this digest when the origin was asked at {view.SeenAtOrigin!.Value.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."));
@@ -120,6 +126,8 @@ internal static class CachedImageConditions
                 $"No pod uses the image; the template of {workloads} {(workloads == 1 ? "workload" : "workloads")} does.")),
             (_, { IsRetained: true }) => (ConditionReason.Retained, "No pod uses the image; spec.retain keeps it."),
             (_, { Stage: ImageStage.Expired }) => (ConditionReason.Unused, "No pod uses the image."),
+            (_, { State.ExpiresAt: not null }) =>
+                (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt, set by hand, if none does until then."),
             _ => (ConditionReason.Unused, "No pod uses the image; it expires at spec.expiresAt if none does until then."),
         };
         return NewCondition(InUse, use.Count + workloads > 0, view.UseChangedAt, reason, message);

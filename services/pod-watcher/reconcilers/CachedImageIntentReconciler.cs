@@ -21,8 +21,11 @@ internal sealed partial class CachedImageIntentReconciler(
     /// <param name="log">The recorded state of the image.</param>
     /// <param name="image">The normalised reference.</param>
     /// <param name="resource">The current resource.</param>
+    /// <param name="isUsed">Something uses the image: then <c>spec.expiresAt</c> has no effect.</param>
+    /// <param name="before">The intent that was recorded before; null for none.</param>
     /// <param name="now">UTC.</param>
-    public static IEnumerable<object> Decide(ImageState log, string image, CachedImage resource, DateTimeOffset now)
+    public static IEnumerable<object> Decide(
+        ImageState log, string image, CachedImage resource, bool isUsed, ImageIntent? before, DateTimeOffset now)
     {
         // A resource that Kuik created or took over requests nothing while its expired image is being evicted, unless a person has changed
         // spec.sourceImage to another image.
@@ -41,6 +44,12 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
         if (resource.IsRefreshRequested && (log is { IsCached: true, RefreshRequestedAt: null } || log.Phase == ImagePhase.Failed))
             yield return new RefreshRequested(image, now) { FieldManager = resource.Managers.ForceUpdate };
+        if (retain)
+            yield break;
+        if (resource.Managers.ExpiresAt is { } manager && resource.Spec.ExpiresAt is { } at && at != log.ExpiresAt && !isUsed)
+            yield return new ImageExpirySet(image, at, now) { FieldManager = manager };
+        else if (resource.Spec.ExpiresAt is null && before?.ExpiresAt is not null && log.ExpiresAt is not null)
+            yield return new ImageExpiryRemoved(image, now);
     }
 
     /// <summary>The events that follow from the deletion of a resource: the request of a person is withdrawn.
@@ -112,15 +121,24 @@ internal sealed partial class CachedImageIntentReconciler(
             return;
         }
 
+        if (V1Finalizers.Removal(resource.Metadata) is { } removal)
+        {
+            var path = $"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}";
+            await api.Merge(path, removal, KubernetesJson.Default.CachedImage, ct);
+            if (resource.Metadata.DeletionTimestamp is not null)
+                return;   // it goes now, and asks for nothing any more
+        }
+
         // 2. The intent is the recorded one: Kuik's own writes end here.
-        var imageIntent = ImageIntent.From(resource);
+        var image = ImageReference.TryParse(resource.Spec?.SourceImage ?? "", out var parsed, out var problem) ? parsed : null;
+        var imageIntent = ImageIntent.From(resource, image is null ? null : views.Find(image.ToString())?.State.ExpiresAt);
         var before = wishes.Find(name);
         if (before == imageIntent)
             return;
-        if (!ImageReference.TryParse(imageIntent.SourceImage, out var image, out var problem))
-            await Refuse(resource, problem, ct);
+        if (image is null)
+            await Refuse(resource, problem!, ct);
         else if (before is not null || !IsShown(resource, image) || _misnamed.ContainsKey(image.ToString()))
-            await Record(resource, image, ct);
+            await Record(resource, image, before, ct);
         wishes.Record(name, imageIntent);
         if (image is not null)
             images.Add(image.ToString());
@@ -130,17 +148,19 @@ internal sealed partial class CachedImageIntentReconciler(
     // the log, and an intent that is withdrawn at once would agree with a view that does not have it yet.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
-        && view.IsRetained == (resource.Spec?.Retain == true) && !resource.IsRefreshRequested;
+        && view.IsRetained == (resource.Spec?.Retain == true) && !resource.IsRefreshRequested
+        && (resource.Managers.ExpiresAt is null || view.State.ExpiresAt == resource.Spec?.ExpiresAt);
 
-    private async Task Record(CachedImage resource, ImageReference image, CancellationToken ct)
+    private async Task Record(CachedImage resource, ImageReference image, ImageIntent? before, CancellationToken ct)
     {
         var name = resource.Metadata.Name!;
         var (rightName, facts) = await transactions.Execute(
             async log =>
             {
+                var isUsed = resource.Managers.ExpiresAt is not null && await IsUsed(log, image.ToString(), ct);
                 var now = await log.Now(ct);
                 var stream = await log.ReadImage(image.ToString(), ct);
-                var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, now));
+                var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, isUsed, before, now));
                 return (await NameImage.In(log, stream, now, ct), recorded);
             },
             ct);
@@ -155,6 +175,12 @@ internal sealed partial class CachedImageIntentReconciler(
                 await Replace(other, right, ct);
             _misnamed.TryRemove(image.ToString(), out _);
         }
+    }
+
+    private static async Task<bool> IsUsed(EventLogTransaction log, string image, CancellationToken ct)
+    {
+        await ImageLocks.TakeToExpire(log, image, ct);
+        return await ImageUsers.IsUsed(log.Connection, image, ct);
     }
 
     // As in v1: the annotation asks for one comparison, and can be set again for another.

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json.Nodes;
 using Kuik.EventLog;
 using Kuik.Kubernetes;
 
@@ -62,6 +63,8 @@ internal sealed class CachedImageReconciler(
             return null;   // deleted, and the image is being evicted or about to be
         if (actual is null && view.IsRetained)
             actual = (await PutBack(desired, ct))?.WithManagers();
+        if (actual is not null && desired.Spec!.ExpiresAt != actual.Spec?.ExpiresAt && await IsOver(view.Image, actual, ct))
+            actual = await Clear(actual, ct);
         desired = ShowImage.BesideAPersons(desired, actual);
         if (actual is not null && ShowImage.Says(actual, desired))
             return actual;
@@ -79,6 +82,22 @@ internal sealed class CachedImageReconciler(
             await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
         }
         return actual;
+    }
+
+    // As in v1, a use and spec.retain take a person's spec.expiresAt away. The view may be older than the person's edit; the log is not.
+    private async Task<bool> IsOver(string image, CachedImage actual, CancellationToken ct) =>
+        actual.Managers.ExpiresAt is not null && actual.Spec?.ExpiresAt == wishes.Find(actual.Metadata.Name!)?.ExpiresAt
+        && await transactions.Execute(async log => (await log.ReadImage(image, ct)).State.ExpiresAt is null, ct);
+
+    private async Task<CachedImage> Clear(CachedImage actual, CancellationToken ct)
+    {
+        var patch = new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["uid"] = actual.Metadata.Uid },
+            ["spec"] = new JsonObject { ["expiresAt"] = null },
+        };
+        var path = $"{CachedImage.Path}/{actual.Metadata.Name}?fieldManager={FieldManager}";
+        return (await api.Merge(path, patch, KubernetesJson.Default.CachedImage, ct)).WithManagers();
     }
 
     private async Task<CachedImage?> PutBack(CachedImage desired, CancellationToken ct)

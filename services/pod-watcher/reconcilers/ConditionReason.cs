@@ -27,6 +27,7 @@ internal static class ConditionReason
     public const string NotCompared = nameof(NotCompared);
     public const string NamedByDigest = nameof(NamedByDigest);
     public const string NotCached = nameof(NotCached);
+    public const string NotAsked = nameof(NotAsked);
     public const string UsedByPods = nameof(UsedByPods);
     public const string UsedByWorkloads = nameof(UsedByWorkloads);
     public const string Unused = nameof(Unused);

@@ -68,7 +68,7 @@ internal sealed partial class PodReconciler(
     {
         if (!log.IsWanted || (log.IsRefused && bringsSecret))
             return new RequestedByPod(use.Image, use.WrittenAs, uid, now);
-        return log.UnusedSince is null ? null : new ImageUsedAgain(use.Image, uid, now);
+        return log is { UnusedSince: null, ExpiresAt: null } ? null : new ImageUsedAgain(use.Image, uid, now);
     }
 
     /// <summary>Makes the log agree with the cluster for these pods and workloads, in one transaction.</summary>

@@ -63,7 +63,7 @@ internal sealed class RepositoryReconciler(
         {
             var changeSet = await resources.TakeChanges(ct);
             if (changeSet.Listed)
-                queue.Add(views.Repositories, isUrgent: false);
+                queue.Add(views.Repositories.Concat(NamesWithV1Finalizers()), isUrgent: false);
             foreach (var repository in changeSet.Deleted.Values.Select(resource => resource.Spec?.Name).OfType<string>())
                 _deleted[repository] = true;
             queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values)
@@ -84,11 +84,18 @@ internal sealed class RepositoryReconciler(
         _names[name] = repository;
         var path = $"{Repository.Path}/{name}";
         var actual = resources.State.GetValueOrDefault(name);
+        if (actual is not null && V1Finalizers.Removal(actual.Metadata) is { } removal)
+        {
+            var merge = $"{path}?fieldManager={CachedImageReconciler.FieldManager}";
+            actual = await api.Merge(merge, removal, KubernetesJson.Default.Repository, ct);
+            if (actual.Metadata.DeletionTimestamp is not null)
+                return;   // it goes now: its deletion has it looked at again
+        }
         var problem = actual is null && !_deleted.ContainsKey(repository) ? null : await intents.Record(repository, actual?.Spec, ct);
         _deleted.TryRemove(repository, out _);
         if (Desired(views.InRepository(repository), actual, time.GetUtcNow(), problem) is not { } status)
         {
-            if (actual?.Status is not null)   // without a status, a person created it in advance
+            if (actual?.IsShown == true)   // else a person created it in advance, or it is v1's, whose images are still to be taken up
                 await api.Delete<Repository>(path, actual.Metadata.Uid!, ct);
             return;
         }
@@ -101,6 +108,10 @@ internal sealed class RepositoryReconciler(
                 new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status },
                 CachedImageReconciler.StatusManager, KubernetesJson.Default.Repository, ct);
     }
+
+    private IEnumerable<string> NamesWithV1Finalizers() =>
+        resources.State.Values.Where(resource => V1Finalizers.Removal(resource.Metadata) is not null)
+            .Select(resource => resource.Spec?.Name).OfType<string>();
 
     private string? OwnerOf(string name) =>
         _names.TryGetValue(name, out var repository) ? repository

@@ -33,7 +33,10 @@ internal static class ShowImage
                     ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
             },
             Spec = new CachedImageSpec
-                { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
+            {
+                SourceImage = view.WrittenAs,
+                ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.LeavesAt,
+            },
             Status = Status(view, new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count)
             {
                 Workloads = NullWhenEmpty(workloads),
@@ -54,7 +57,7 @@ internal static class ShowImage
         Conditions = CachedImageConditions.OfInvalid(problem, createdAt),
     };
 
-    /// <summary>The same without the fields of the spec that a person owns, and with a message about one that has no effect.</summary>
+    /// <summary>The same without the fields of the spec that a person owns.</summary>
     /// <param name="desired">The intended resource.</param>
     /// <param name="actual">The current resource; null when there is none.</param>
     public static CachedImage BesideAPersons(CachedImage desired, CachedImage? actual)
@@ -68,10 +71,7 @@ internal static class ShowImage
                 : desired.Spec!.SourceImage,
             ExpiresAt = actual.Managers.ExpiresAt is null ? desired.Spec.ExpiresAt : null,
         };
-        var note = actual.Managers.ExpiresAt is { } manager && desired.Spec.ExpiresAt != actual.Spec?.ExpiresAt
-            ? $"spec.expiresAt, set by {manager}, has no effect: an unused image expires after the expiry delay"
-            : null;
-        return desired with { Spec = owned, Status = desired.Status! with { LastError = desired.Status!.LastError ?? note } };
+        return desired with { Spec = owned };
     }
 
     /// <summary>True when the resource has the intended content. <c>spec.retain</c>, which a person decides, and fields of other managers
@@ -87,6 +87,7 @@ internal static class ShowImage
     private static CachedImageStatus Status(ImageView view, CachedImageUse use)
     {
         var cached = view.Cached;
+        var copied = view is { IsAdopted: true, Origin: null } ? null : cached;   // of an adopted one no origin was asked
         var failed = view.Failed;
         var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // such a failure is not the origin's
         var (isSame, isGone) = (view.Origin is null or { Answer: OriginAnswers.Same }, view.Origin is { Answer: OriginAnswers.Gone });
@@ -96,12 +97,12 @@ internal static class ShowImage
             Phase = Phase(view.Stage),
             UsedBy = use,
             Digest = Hex(cached?.Digest),
-            UpstreamDigest = reachedOrigin && isSame ? Hex(cached?.Digest) : null,
-            UpToDate = reachedOrigin && isSame && cached is not null ? true : null,
-            AvailableUpstream = reachedOrigin && !isGone ? (cached is null || !isSame ? null : true) : false,
-            LastSync = reachedOrigin ? view.Origin?.CheckedAt ?? cached?.CachedAt : failed!.FailedAt,
+            UpstreamDigest = reachedOrigin && isSame ? Hex(copied?.Digest) : null,
+            UpToDate = reachedOrigin && isSame && copied is not null ? true : null,
+            AvailableUpstream = reachedOrigin && !isGone ? (copied is null || !isSame ? null : true) : false,
+            LastSync = reachedOrigin ? view.Origin?.CheckedAt ?? copied?.CachedAt : failed!.FailedAt,
             LastSeenUpstream = view.SeenAtOrigin,
-            LastSuccessfulPull = cached?.CachedAt,
+            LastSuccessfulPull = view.IsAdopted ? null : cached?.CachedAt,
             SizeInBytes = cached?.SizeInBytes,
             Size = cached is null ? null : ByteSize.Format(cached.SizeInBytes),
             ShortDigest = Hex(cached?.Digest) is { } hex ? hex[..Math.Min(hex.Length, ShortDigestLength)] : null,

@@ -22,7 +22,7 @@ public sealed class ImageStateRefresher(Func<EventLogTransactions> transactions)
     internal static readonly Type[] Facts =
     [
         typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained),
-        typeof(ImageReleased),
+        typeof(ImageReleased), typeof(ImageExpirySet), typeof(ImageExpiryRemoved), typeof(ImageAdopted),
         typeof(ImageForgotten), typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost),
         typeof(ImageUnused),
         typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageEvictionStarted), typeof(ImageEvicted),

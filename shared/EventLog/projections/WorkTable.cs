@@ -24,12 +24,15 @@ public static class WorkTable
         """;
 
     internal const string ExpiringQuery = """
-        select image from kuik.work where kind = 'expire' and wake_at <= now() - $1 order by wake_at limit $2
+        (select image from kuik.work where kind = 'expire' and wake_at <= now() - $1 order by wake_at limit $2)
+        union all
+        (select image from kuik.work where kind = 'expire-at' and wake_at <= now() order by wake_at limit $2)
+        limit $2
         """;
 
     internal const string CountQuery = """
         select kind, count(*), count(*) filter (where wake_at <= now() - interval '1 minute') from kuik.work
-        where kind in ('fetch', 'evict') and wake_at <= now() group by kind
+        where kind in ('fetch', 'evict', 'expire-at') and wake_at <= now() group by kind
         union all
         select 'expire', count(*), count(*) filter (where wake_at <= now() - $1 - interval '1 minute') from kuik.work
         where kind = 'expire' and wake_at <= now() - $1
@@ -116,7 +119,8 @@ public static class WorkTable
             work.Select(taken => taken.DueAgain).ToArray()], ct);
     }
 
-    /// <summary>Images whose expiry is due: unused for the whole delay, or forgotten; the longest waiting first.</summary>
+    /// <summary>Images whose expiry is due: unused for the whole delay, or forgotten, or at the time that a person set; the longest waiting
+    /// first.</summary>
     public static async Task<IReadOnlyList<string>> Expiring(NpgsqlDataSource postgres, TimeSpan expiryDelay, int limit,
         CancellationToken ct)
     {
@@ -180,7 +184,9 @@ public static class WorkTable
         yield return Statement("delete from kuik.work where image = $1 and not kind = any($2)",
             state.Image, open.Select(work => NameOf(work.Kind)).ToArray());
         foreach (var work in open)
-            yield return work.Kind == WorkKind.Expire ? Open(work, state.Image, TimeSpan.Zero) : Claimed(work, state.Image);
+            yield return work.Kind is WorkKind.Expire or WorkKind.ExpireAt
+                ? Open(work, state.Image, TimeSpan.Zero)
+                : Claimed(work, state.Image);
     }
 
     private static NpgsqlBatchCommand Open(ImageWork work, string image, TimeSpan announcement) => Statement("""
@@ -212,7 +218,7 @@ public static class WorkTable
         return await command.ExecuteNonQueryAsync(ct);
     }
 
-    private static WorkKind KindOf(string name) => Enum.Parse<WorkKind>(name, ignoreCase: true);
+    private static WorkKind KindOf(string name) => Enum.GetValues<WorkKind>().Single(kind => NameOf(kind) == name);
 
     /// <summary>A kind's name in the table and in metrics.</summary>
     public static string NameOf(WorkKind kind) => kind switch
@@ -220,6 +226,7 @@ public static class WorkTable
         WorkKind.Fetch => "fetch",
         WorkKind.Evict => "evict",
         WorkKind.Expire => "expire",
+        WorkKind.ExpireAt => "expire-at",
         WorkKind.Verify => "verify",
         WorkKind.Refresh => "refresh",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not a kind of work"),

@@ -10,8 +10,8 @@ internal static class EventTypes
     [
         typeof(PodObserved), typeof(PodGone), typeof(WorkloadObserved), typeof(WorkloadGone),
         typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained),
-        typeof(ImageReleased),
-        typeof(FetchDue), typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost),
+        typeof(ImageReleased), typeof(ImageExpirySet), typeof(ImageExpiryRemoved),
+        typeof(FetchDue), typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageAdopted), typeof(ImageFetchFailed), typeof(ImageLost),
         typeof(RefreshRequested), typeof(OriginChecked), typeof(TagMoved), typeof(RepositoryConfigured),
         typeof(ImageUnused), typeof(ImageUsedAgain), typeof(ExpiryProposed), typeof(ImageForgotten), typeof(ImageExpired),
         typeof(EvictionDue), typeof(ImageEvictionStarted), typeof(ImageEvicted),

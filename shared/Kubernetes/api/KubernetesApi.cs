@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 
 namespace Kuik.Kubernetes;
@@ -152,6 +153,15 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     /// <returns>The object after the change.</returns>
     public Task<T> Merge<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct) =>
         Write(HttpMethod.Patch, path, body, type, "application/merge-patch+json", ct);
+
+    /// <summary>The same with a patch that can remove fields, by null.</summary>
+    /// <inheritdoc cref="Merge{T}(string, T, JsonTypeInfo{T}, CancellationToken)"/>
+    public async Task<T> Merge<T>(string path, JsonObject patch, JsonTypeInfo<T> type, CancellationToken ct)
+    {
+        using var content = new StringContent(patch.ToJsonString(), new MediaTypeHeaderValue("application/merge-patch+json"));
+        using var response = await Send(HttpMethod.Patch, path, content, ct);
+        return await Read(response, type, ct);
+    }
 
     /// <summary>
     /// Deletes an object if it still has this uid; it is no error when it does not exist, or has been replaced by another one.

@@ -82,7 +82,8 @@ public sealed record CachedImage : IResource
 /// <param name="ForceUpdate">The same of the annotation that asks for a comparison with the origin.</param>
 public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, string? Retain, string? ExpiresAt, string? ForceUpdate = null)
 {
-    private const string Ours = "kuik";
+    /// <summary>The beginning of the names of Kuik's own field managers.</summary>
+    internal const string Ours = "kuik";
 
     /// <summary>None is known.</summary>
     public static readonly CachedImageManagers Unknown = new(false, null, null, null);

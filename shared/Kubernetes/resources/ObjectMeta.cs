@@ -29,6 +29,9 @@ public sealed record ObjectMeta
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? DeletionTimestamp { get; init; }
 
+    /// <summary>The conditions for the removal of the object after its deletion.</summary>
+    public IReadOnlyList<string>? Finalizers { get; init; }
+
     /// <summary>The fields of the object by field manager.</summary>
     public IReadOnlyList<ManagedFields>? ManagedFields { get; init; }
 }

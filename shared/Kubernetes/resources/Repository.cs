@@ -24,6 +24,11 @@ public sealed record Repository : IResource
 
     public RepositoryStatus? Status { get; init; }
 
+    /// <summary>Kuik has written its status; read from the metadata by <see cref="ToKeep"/>, never written. False for a resource of v1 that
+    /// has not been taken up.</summary>
+    [JsonIgnore]
+    public bool IsShown { get; init; }
+
     /// <summary>The same resource in the form that is kept in memory for thousands of repositories: of its metadata only name, uid and
     /// versions. The trees of managed fields would be most of it.</summary>
     /// <param name="share">Returns the one instance of a text that many resources have.</param>
@@ -31,6 +36,7 @@ public sealed record Repository : IResource
     {
         ApiVersion = VersionOfAll,
         Kind = nameof(Repository),
+        IsShown = Metadata.ManagedFields?.Any(IsOurStatus) == true,
         Metadata = Metadata with { ManagedFields = null, Annotations = null, Labels = null },
         Status = Status is null ? null : Status with
         {
@@ -44,6 +50,9 @@ public sealed record Repository : IResource
             })],
         },
     };
+
+    private static bool IsOurStatus(ManagedFields entry) =>
+        entry.Manager?.StartsWith(CachedImageManagers.Ours, StringComparison.Ordinal) == true && entry.Owns("status");
 }
 
 /// <summary>The identity of the repository, and the user's choices for it.</summary>

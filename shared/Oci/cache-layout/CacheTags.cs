@@ -25,6 +25,11 @@ public static partial class CacheTags
     /// <summary>The one tag that keeps an image and that its eviction removes: its own, or a pin where it is named by digest.</summary>
     public static string OfImage(ImageReference image) => image.Tag ?? OfPin(image.Digest!);
 
+    /// <summary>The tag or digest of the image that a tag keeps, the reverse of <see cref="OfImage"/>; null for a tag that keeps parts of
+    /// images.</summary>
+    public static string? TargetOf(string tag) =>
+        !IsOurs(tag) ? tag : tag.StartsWith(Pinned, StringComparison.Ordinal) && tag.Length == Pinned.Length + 64 ? DigestOf(tag) : null;
+
     /// <summary>Where the checksum of a large blob lies: see <see cref="BlobChecksum"/>.</summary>
     public static string OfChecksum(string digest) => Checking + Hex(digest);
 

@@ -88,6 +88,25 @@ public sealed class CacheVerificationTests
         Assert.Empty((await world.Events(image)).OfType<ImageLost>());
     }
 
+    [Fact]
+    public async Task What_the_cache_holds_is_recorded_again_after_the_loss_of_the_log_while_the_origin_is_away()
+    {
+        await using var world = await FetcherWorld.Start();
+        var (content, index) = (TestImage.Small(seed: 43), TestIndex.Small(seed: 44));
+        var (unused, used) = (await world.Origin.Push("team/app", "1", content), await world.Origin.Push("team/index", "1", index));
+        await CacheAll(world, unused, used);
+        await world.LoseLog();
+        await world.Origin.Stop();
+
+        await world.Request(used);
+        await world.StartFetcher(EverySecond);
+
+        Assert.Equal(content.Digest, (await world.Recorded<ImageAdopted>(unused)).Digest);
+        var adopted = await world.Recorded<ImageAdopted>(used);
+        Assert.Equal((index.Digest, "linux/amd64"), (adopted.Digest, Assert.Single(adopted.Platforms)));
+        Assert.Single(await world.Events(unused));
+    }
+
     /// <summary>Cached by a replica that is gone before the test damages anything.</summary>
     private static async Task CacheAll(FetcherWorld world, params string[] images)
     {

@@ -171,6 +171,24 @@ internal sealed class FetcherWorld : IAsyncDisposable
         return await command.ExecuteScalarAsync() as DateTime?;
     }
 
+    /// <summary>Whether the cache registry is looked at for the image within this time.</summary>
+    public async Task<bool> IsVerifiedWithin(string image, TimeSpan time)
+    {
+        await using var command = log.Services.GetRequiredService<Npgsql.NpgsqlDataSource>()
+            .CreateCommand("select wake_at <= now() + $2 from kuik.work where kind = 'verify' and image = $1");
+        command.Parameters.Add(new() { Value = image });
+        command.Parameters.Add(new() { Value = time });
+        return await command.ExecuteScalarAsync() is true;
+    }
+
+    /// <summary>The log of this world is empty from now on, as after the loss of Postgres; no replica may run.</summary>
+    public async Task LoseLog()
+    {
+        await using var command = log.Services.GetRequiredService<Npgsql.NpgsqlDataSource>()
+            .CreateCommand("truncate kuik.mt_events, kuik.mt_streams, kuik.image_states, kuik.work, kuik.image_users");
+        await command.ExecuteNonQueryAsync();
+    }
+
     /// <summary>The event that pod-watcher records for the first pod of an image.</summary>
     public Task Request(string image) =>
         Append(image, new RequestedByPod(image, image, $"pod-{Interlocked.Increment(ref counter)}", DateTimeOffset.UtcNow));
@@ -201,10 +219,12 @@ internal sealed class FetcherWorld : IAsyncDisposable
         transaction => ImageUsers.Remove(transaction.Connection, uid, CancellationToken.None), CancellationToken.None);
 
     /// <summary>Configures a repository, as pod-watcher does.</summary>
-    public Task Configure(string repository, TimeSpan updateInterval) => Log.Execute(
-        transaction => RepositoryConfigurations.Change(
-            transaction, repository, new RepositoryConfiguration { UpdateInterval = updateInterval }, CancellationToken.None),
-        CancellationToken.None);
+    public Task Configure(string repository, TimeSpan updateInterval) =>
+        Configure(repository, new RepositoryConfiguration { UpdateInterval = updateInterval });
+
+    /// <inheritdoc cref="Configure(string, TimeSpan)"/>
+    public Task Configure(string repository, RepositoryConfiguration wanted) => Log.Execute(
+        transaction => RepositoryConfigurations.Change(transaction, repository, wanted, CancellationToken.None), CancellationToken.None);
 
     /// <summary>Has the image's repository swept by a replica, as a while after an eviction.</summary>
     public async Task Sweep(string image)

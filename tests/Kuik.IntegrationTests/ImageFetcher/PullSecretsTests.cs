@@ -50,6 +50,25 @@ public sealed class PullSecretsTests
         Assert.Contains($"{User} repository:team/app:pull", tokens.Issued);
     }
 
+    [Fact]
+    public async Task A_private_image_that_no_pod_uses_is_copied_with_the_secret_that_its_Repository_names()
+    {
+        await using var world = await FetcherWorld.Start(Basic);
+        var (kubernetes, @namespace) = await NewNamespace();
+        await ApplySecret(kubernetes, @namespace, "robot", world.Origin.Host, Password);
+        await world.StartFetcher(("KUBECONFIG", kubernetes.Kubeconfig));
+        var content = TestImage.Small(seed: 25);
+        var image = await world.Origin.Push("team/app", "1", content);
+
+        await world.Configure(
+            ImageReference.Parse(image).Name,
+            new RepositoryConfiguration { PullSecretNames = ["not-there", "robot"], PullSecretsNamespace = @namespace });
+        await world.Request(image);
+        await world.Recorded<ImageCached>(image);
+
+        Assert.Equal(content.Bytes, await world.InCache(image));
+    }
+
     /// <summary>The three Secrets that made everything of their pods fail. A kube-apiserver accepts them, as Go's decoder does.</summary>
     [Theory]
     [InlineData("{\"auths\":{\"b\u00fccher.example\":{\"username\":\"u\",\"password\":\"p\"}}}")]

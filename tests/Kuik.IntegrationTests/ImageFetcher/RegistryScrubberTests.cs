@@ -35,6 +35,25 @@ public sealed class RegistryScrubberTests
     }
 
     [Fact]
+    public async Task A_scrub_that_is_stopped_has_made_the_images_due_of_the_blobs_that_it_moved_away()
+    {
+        await using var world = await FetcherWorld.Start();
+        var content = TestImage.Of([.. Enumerable.Range(0, 12).Select(number => TestLayer.Random(seed: 80 + number, 1_000_000))]);
+        var image = await world.Origin.Push("team/app", "1", content);
+        await world.StartFetcher();
+        await world.Request(image);
+        await world.Recorded<ImageCached>(image);
+        foreach (var layer in content.Layers)
+            await Damage(FileOf(world, layer.Digest));
+
+        var scrubber = await Scrub(world.Database, world.Cache.DataFolder, ("Kuik:Scrub:BytesPerSecond", "1M"));
+        await Eventually.True(() => scrubber.Log.Contains("is damaged", StringComparison.Ordinal), "a damaged blob was found");
+        scrubber.Kill();   // without a chance to end in order
+
+        await Eventually.True(async () => await world.IsVerifiedWithin(image, TimeSpan.FromMinutes(11)), "the image is due soon");
+    }
+
+    [Fact]
     public async Task A_folder_that_is_not_there_ends_it_with_the_setting_in_the_message()
     {
         var scrubber = await Scrub(await (await Postgres.Shared()).NewDatabase(), "/no/such/folder");
@@ -43,9 +62,11 @@ public sealed class RegistryScrubberTests
         Assert.Contains("Kuik:Scrub:Folder: \"/no/such/folder\" is not accepted", scrubber.Log, StringComparison.Ordinal);
     }
 
-    private static Task<KuikService> Scrub(string database, string folder)
+    private static Task<KuikService> Scrub(string database, string folder, params (string Key, string? Value)[] more)
     {
         var settings = new Dictionary<string, string?> { ["ConnectionStrings:Postgres"] = database, ["Kuik:Scrub:Folder"] = folder };
+        foreach (var (key, value) in more)
+            settings[key] = value;
         return KuikService.Start("ImageFetcher", new KuikServiceOptions { Arguments = ["scrub"], WaitFor = null, Settings = settings });
     }
 

@@ -64,4 +64,52 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
         Assert.Equal(0, await watchers.Count("ImageExpired"));
         Assert.DoesNotContain(" ERROR ", watcher.Log, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_persons_time_to_expire_is_taken_away_by_a_use_and_holds_for_an_unused_image()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await cluster.Api.Apply($$$"""
+            {"apiVersion":"kuik.enix.io/v1alpha1","kind":"CachedImage","metadata":{"name":"{{{Name}}}"},
+             "spec":{"sourceImage":"nginx:1.27","expiresAt":"2199-01-01T00:00:00Z"}}
+            """);
+        await Eventually.True(async () => await watchers.Count("ImageExpirySet") == 1, "the time is recorded");
+
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".spec.expiresAt", "");
+        await watchers.DeletePod("web");
+        await watchers.Shows(Name, ".status.usedBy.count", "0");
+        await watchers.Append(Nginx, new ImageUnused(Nginx, DateTimeOffset.UtcNow, new(2198, 1, 1, 0, 0, 0, TimeSpan.Zero)));
+        await watchers.Shows(Name, ".spec.expiresAt", "2198-01-01T00:00:00Z");
+        await cluster.Api.Kubectl("patch", "cachedimage", Name, "--type=merge", "-p", """{"spec":{"expiresAt":"2026-01-01T00:00:00Z"}}""");
+
+        await watchers.Shows(Name, ".status.phase", "Terminating");
+        Assert.Equal("expires-at", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
+        Assert.Equal((2, 1), (await watchers.Count("ImageExpirySet"), await watchers.Count("ImageUsedAgain")));
+        Assert.Equal(0, await watchers.Count("ImageExpiryRemoved"));
+    }
+
+    [Fact]
+    public async Task Above_the_limit_of_the_cache_the_least_recently_used_image_expires_before_its_time()
+    {
+        const string redis = "docker.io/library/redis:8";
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Pod("web", "busybox:1");
+        foreach (var (image, unused) in new[] { (Nginx, 1), (redis, 9), ("docker.io/library/busybox:1", 20) })
+        {
+            var since = DateTimeOffset.UtcNow.AddMinutes(-unused);
+            await watchers.Append(image, new RequestedByPull(image, Since), Cached(image), new ImageUnused(image, since, Since.AddYears(9)));
+        }
+
+        await watchers.Start(more: ("Kuik:CacheLimit", "2kB"));   // three of 900 bytes
+
+        await Eventually.True(async () => await watchers.Count("ImageExpired", $"image/{redis}") == 1, "the image expires");
+        await watchers.Shows(Name, ".status.phase", "Ready");
+        Assert.Equal("cache-limit", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
+        Assert.Equal(1, await watchers.Count("ImageExpired"));
+    }
+
+    private static ImageCached Cached(string image) =>
+        new(image, $"sha256:{image}", "application/vnd.oci.image.manifest.v1+json", [], [], 900, 900, 0, TimeSpan.Zero, Since);
 }

@@ -21,7 +21,8 @@ public class PersistedNamesTests
     [
         "PodObserved", "PodGone", "WorkloadObserved", "WorkloadGone",
         "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased",
-        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageLost",
+        "ImageExpirySet", "ImageExpiryRemoved",
+        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageAdopted", "ImageFetchFailed", "ImageLost",
         "RefreshRequested", "OriginChecked", "TagMoved", "RepositoryConfigured", "ImageUnused", "ImageUsedAgain", "ExpiryProposed",
         "ImageForgotten",
         "ImageExpired", "EvictionDue", "ImageEvictionStarted", "ImageEvicted",

@@ -113,8 +113,22 @@ public sealed class ImageModelTests
             case 8: world.DuplicateMessage(); break;
             case 9: if (random.Next(4) == 0) world.PersonRequests(); break;
             case 10: if (random.Next(6) == 0) world.PersonRetains(); break;
-            case 11: world.PersonReleases(); break;
-            case 12: if (random.Next(4) == 0) world.NodePulls(); break;
+            case 11:
+                if (random.Next(3) > 0)
+                    world.PersonReleases();
+                else if (random.Next(3) > 0)
+                    world.PersonSetsExpiry(TimeSpan.FromMinutes(random.Next(-60, 600)));
+                else
+                    world.PersonRemovesExpiry();
+                break;
+            case 12:
+                if (random.Next(4) == 0)
+                    world.NodePulls();
+                else if (losesTags && random.Next(8) == 0)
+                    world.CopyWithoutRecord();
+                else
+                    world.Adopt();
+                break;
             case < 17: world.ObservePod(); break;
             case < 19: world.ObserveEnd(); break;
             case 19: world.LookWhetherUnused(); break;
@@ -143,6 +157,7 @@ public sealed class ImageModelTests
             world.ObservePod();
             world.ObserveEnd();
         }
+        world.Adopt();
         world.LookWhetherUnused();
         world.AnnounceDue();
         world.ListPods();

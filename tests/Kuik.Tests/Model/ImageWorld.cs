@@ -30,6 +30,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private string? lockedBy;
     private (long Attempt, bool HasTag)? look;
     private bool hasLost;
+    private bool hasUnrecordedCopy;
     private int originDigest;
     private Refreshing? refreshing;
     private IReadOnlySet<string>? listed;
@@ -102,6 +103,12 @@ internal sealed class ImageWorld(Random random, Fault fault)
         AppendIf(State.IsRetained, () => new ImageReleased(Image, Now));
     }
 
+    public void PersonSetsExpiry(TimeSpan fromNow) => AppendIf(
+        State is { IsWanted: true, IsRetained: false } && Recorded.Count == 0,
+        () => new ImageExpirySet(Image, Now + fromNow, Now));
+
+    public void PersonRemovesExpiry() => AppendIf(State.ExpiresAt is not null, () => new ImageExpiryRemoved(Image, Now));
+
     public void PersonDeletes()
     {
         if (View is { Stage: not ImageStage.Evicted } && State.ObjectName is not null)
@@ -123,7 +130,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public void AnnounceDue()
     {
-        foreach (var (kind, row) in work.Where(row => row.Key != WorkKind.Expire && row.Value.WakeAt <= Now).ToList())
+        foreach (var (kind, row) in work.Where(row => row.Key is not (WorkKind.Expire or WorkKind.ExpireAt) && row.Value.WakeAt <= Now).ToList())
         {
             work[kind] = row with { WakeAt = Now + RequestLease };
             if (fault != Fault.NothingIsAnnouncedAgain)
@@ -133,7 +140,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public void ListPods()
     {
-        if (work.TryGetValue(WorkKind.Expire, out var row) && row.WakeAt <= Now - Delay)
+        if ((work.TryGetValue(WorkKind.Expire, out var row) && row.WakeAt <= Now - Delay)
+            || (work.TryGetValue(WorkKind.ExpireAt, out row) && row.WakeAt <= Now))
             listed = Live.ToHashSet();
     }
 
@@ -150,8 +158,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
             return;
         if (Recorded.Count > 0)
             Violation ??= "expired while a recorded pod uses it";
-        if (!before.IsForgotten && before.UnusedSince + Delay > Now)
-            Violation ??= "expired before its delay was over";
+        if (!before.IsForgotten && (before.ExpiresAt ?? before.UnusedSince + Delay) > Now)
+            Violation ??= "expired before its delay was over, or before the time that a person set";
         if (IsRetained)
             Violation ??= "expired although it is retained";
     }
@@ -187,6 +195,21 @@ internal sealed class ImageWorld(Random random, Fault fault)
         if (look is { HasTag: false } seen && fault != Fault.LossIsNotRecorded)
             Append(ImageVerifier.Decide(State, seen.Attempt, "gone", "verification", Now));
         look = null;
+    }
+
+    /// <summary>The registry is searched for what the log does not have: looked at and recorded under the repository's lock. Only where
+    /// there was a copy without a record: everywhere else the end has to be right without it.</summary>
+    public void Adopt()
+    {
+        if (lockedBy is null && HasTag && hasUnrecordedCopy)
+            Append(CacheAdoptionService.Decide(State, Image, Copy() with { Digest = TagDigest! }, Now));
+    }
+
+    /// <summary>A copy that could not be recorded: of a pull while Postgres was away.</summary>
+    public void CopyWithoutRecord()
+    {
+        if (State.Phase is ImagePhase.Unknown or ImagePhase.Gone && lockedBy is null)
+            (HasTag, TagDigest, hasUnrecordedCopy) = (true, Copy().Digest, true);
     }
 
     // ---- the origin
@@ -394,6 +417,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
             work.Remove(ended.Kind);
         foreach (var row in open.Where(row => !was.Contains(row) && row.Attempt == 0))
         {
+            if (fault == Fault.ExpiryOfAPersonOpensNoWork && row.Kind == WorkKind.ExpireAt)
+                continue;
             if ((fault == Fault.RequestOpensNoWork && row.Kind == WorkKind.Fetch)
                 || (fault == Fault.DeletionOpensNoWork && State.IsForgotten && row.Kind == WorkKind.Expire))
                 continue;
@@ -442,6 +467,7 @@ public enum Fault
     RetentionIsIgnored,
     UnusedWithoutCounting,
     LossIsNotRecorded,
+    ExpiryOfAPersonOpensNoWork,
     RefreshWithoutAsking,
     MoveIsNotRecorded,
 }

@@ -14,6 +14,8 @@ public sealed class CachedImageIntentReconcilerTests
     private static readonly ImageNamed Named = new(Nginx, Name, Noon);
     private static readonly RequestedByPerson ByPerson = new(Nginx, "nginx:1.27", Name, Noon) { FieldManager = "kubectl-create" };
 
+    private static readonly ImageExpirySet ExpirySet = new(Nginx, Noon.AddDays(2), Noon) { FieldManager = "kubectl-patch" };
+
     [Fact]
     public void A_resource_made_by_hand_requests_its_image() => Assert.Equal([ByPerson], Decide(New()));
 
@@ -92,6 +94,54 @@ public sealed class CachedImageIntentReconcilerTests
         Assert.IsType<RequestedByPerson>(Assert.Single(Decide(
             Ours() with { Metadata = new ObjectMeta { Name = "other" } }, Requested, Named, new ImageExpired(Nginx, Noon))));
 
+    [Fact]
+    public void A_resource_made_by_hand_with_a_time_to_expire_requests_and_sets_it() =>
+        Assert.Equal([ByPerson, ExpirySet], Decide(WithExpiry(New())));
+
+    [Fact]
+    public void Setting_a_time_to_expire_is_recorded_once()
+    {
+        Assert.Equal([ExpirySet], Decide(WithExpiry(Ours()), Requested, Named));
+        Assert.Empty(Decide(WithExpiry(Ours()), Requested, Named, ExpirySet));
+    }
+
+    [Fact]
+    public void A_time_that_kuik_has_calculated_is_no_wish() =>
+        Assert.Empty(Decide(WithExpiry(Ours(), manager: null), Requested, Named));
+
+    [Fact]
+    public void Removing_a_time_to_expire_is_recorded_once()
+    {
+        var before = ImageIntent.From(WithExpiry(Ours()), null);
+
+        Assert.Equal([new ImageExpiryRemoved(Nginx, Noon)], Decide(Ours(), before: before, given: [Requested, Named, ExpirySet]));
+        Assert.Empty(Decide(Ours(), before: before, given: [Requested, Named, ExpirySet, new ImageExpiryRemoved(Nginx, Noon)]));
+        Assert.Empty(Decide(Ours(), before: null, given: [Requested, Named, ExpirySet]));   // not written yet into a new resource
+    }
+
+    [Fact]
+    public void The_time_of_a_used_or_retained_image_is_not_recorded()
+    {
+        Assert.Empty(Decide(WithExpiry(Ours()), isUsed: true, given: [Requested, Named]));
+        Assert.Equal([new ImageRetained(Nginx, Noon)], Decide(WithExpiry(Ours(retain: true)), Requested, Named));
+    }
+
+    [Fact]
+    public void A_recorded_time_is_an_intent_whichever_manager_wrote_it_and_a_calculated_one_is_none()
+    {
+        var resource = WithExpiry(Ours(), manager: null);
+
+        Assert.Equal(Noon.AddDays(2), ImageIntent.From(resource, recorded: Noon.AddDays(2)).ExpiresAt);
+        Assert.Null(ImageIntent.From(resource, recorded: null).ExpiresAt);
+        Assert.Equal(Noon.AddDays(2), ImageIntent.From(WithExpiry(Ours()), recorded: null).ExpiresAt);
+    }
+
+    private static CachedImage WithExpiry(CachedImage resource, string? manager = "kubectl-patch") => resource with
+    {
+        Spec = resource.Spec! with { ExpiresAt = Noon.AddDays(2) },
+        Managers = resource.Managers with { ExpiresAt = manager },
+    };
+
     private static CachedImage New(bool? retain = null) => new()
     {
         Metadata = new ObjectMeta { Name = Name, Uid = "u" },
@@ -105,8 +155,10 @@ public sealed class CachedImageIntentReconcilerTests
         Managers = new CachedImageManagers(true, null, null, null),
     };
 
-    private static IEnumerable<object> Decide(CachedImage resource, params object[] given) =>
-        CachedImageIntentReconciler.Decide(Fold(given), Nginx, resource, Noon);
+    private static IEnumerable<object> Decide(CachedImage resource, params object[] given) => Decide(resource, given, isUsed: false);
+
+    private static IEnumerable<object> Decide(CachedImage resource, object[] given, bool isUsed = false, ImageIntent? before = null) =>
+        CachedImageIntentReconciler.Decide(Fold(given), Nginx, resource, isUsed, before, Noon);
 
     private static ImageForgotten? Deleted(CachedImage last, params object[] given) =>
         CachedImageIntentReconciler.DecideDeleted(Fold(given), Nginx, last, Noon);

@@ -73,6 +73,18 @@ public sealed class ImageEventReporterTests
             Assert.Single(Reported(Noon, Requested, unused)).Message);
         Assert.Equal("Its CachedImage was deleted and no pod uses it; it is being removed from the cache.",
             Assert.Single(Reported(Noon, Requested, unused with { Reason = "forgotten" })).Message);
+        Assert.StartsWith("The time of spec.expiresAt has come and no pod uses the image;",
+            Assert.Single(Reported(Noon, Requested, unused with { Reason = "expires-at" })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("The cache exceeds Kuik:CacheLimit; no pod has used the image since 2025-12-02 12:00:00 UTC",
+            Assert.Single(Reported(Noon, Requested, unused with { Reason = "cache-limit" })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_adopted_image_is_reported_as_found()
+    {
+        var adopted = new ImageAdopted(Nginx, "sha256:" + new string('a', 64), "m", ["linux/amd64"], [], 2048, 1, Noon);
+
+        Assert.Equal("Found in the cache: 2.0KiB (linux/amd64).", Assert.Single(Reported(Noon, Requested, adopted)).Message);
     }
 
     [Fact]

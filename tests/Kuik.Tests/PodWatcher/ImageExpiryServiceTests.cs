@@ -55,6 +55,41 @@ public sealed class ImageExpiryServiceTests
     }
 
     [Fact]
+    public void An_image_with_a_time_to_expire_expires_then_and_not_after_the_delay()
+    {
+        object[] dated = [.. Unused, new ImageExpirySet(Nginx, Noon.AddDays(2), Noon)];
+        object[] late = [.. Unused, new ImageExpirySet(Nginx, Later.AddDays(2), Noon)];
+
+        var expired = new ImageExpired(Nginx, Noon.AddDays(2)) { Reason = "expires-at", UnusedSince = Noon, PodsListedAt = "42" };
+        Assert.Equal(expired, Decide(Noon.AddDays(2), dated));
+        Assert.Null(Decide(Noon.AddDays(2).AddSeconds(-1), dated));
+        Assert.Null(Decide(Later.AddDays(1), late));
+        Assert.IsType<ImageUsedAgain>(Decide(Noon.AddDays(2), dated, recorded: "uid"));
+        Assert.Null(Decide(Noon.AddDays(2), [.. dated, new ImageExpiryRemoved(Nginx, Noon)]));
+    }
+
+    [Fact]
+    public void A_time_to_expire_counts_only_while_nothing_uses_the_image()
+    {
+        object[] requested = [Unused[0], new ImageExpirySet(Nginx, Noon.AddDays(-1), Noon)];
+
+        Assert.Null(Decide(Noon, requested));                       // not known to be unused
+        Assert.NotNull(Decide(Noon, [.. requested, Unused[1]]));    // a time that is over
+        foreach (var use in new object[] { new ImageUsedAgain(Nginx, "uid", Noon), new ImageRetained(Nginx, Noon), Unused[0] })
+            Assert.Null(Fold([.. requested, Unused[1], use]).ExpiresAt);
+    }
+
+    [Fact]
+    public void The_work_of_an_image_with_a_time_to_expire_is_due_then()
+    {
+        var dated = Fold([.. Unused, new ImageExpirySet(Nginx, Noon.AddDays(2), Noon)]);
+        var forgotten = ImageState.Fold(dated, new ImageForgotten(Nginx, Noon));
+
+        Assert.Contains(new ImageWork(WorkKind.ExpireAt, Noon.AddDays(2), 0), ImageWork.From(dated));
+        Assert.Contains(new ImageWork(WorkKind.Expire, null, 0), ImageWork.From(forgotten));
+    }
+
+    [Fact]
     public void Too_late_A_request_a_use_or_a_retention_since_ends_it()
     {
         Assert.Null(Decide(Later, [.. Unused, new RequestedByPull(Nginx, Later)]));
@@ -63,8 +98,8 @@ public sealed class ImageExpiryServiceTests
         Assert.Null(Decide(Later, []));
     }
 
-    private static object? Decide(DateTimeOffset now, object[] given, string? live = null, string? recorded = null,
-        TimeSpan? delay = null) =>
-        ImageExpiryService.Decide(given.Aggregate(ImageState.Initial, ImageState.Fold),
-            new ExpiryEvidence(live, recorded, delay ?? Delay, "42"), now);
+    private static object? Decide(DateTimeOffset now, object[] given, string? live = null, string? recorded = null, TimeSpan? delay = null) =>
+        ImageExpiryService.Decide(Fold(given), new ExpiryEvidence(live, recorded, delay ?? Delay, "42"), now);
+
+    private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 }

@@ -152,7 +152,7 @@ public sealed class ShowImageTests
     }
 
     [Fact]
-    public void An_expiry_that_a_person_set_is_neither_overwritten_nor_obeyed_and_the_status_says_so()
+    public void An_expiry_that_a_person_set_is_not_overwritten_and_shown_where_it_is_missing()
     {
         var actual = Show([Requested, Cached, Unused])! with { Managers = new CachedImageManagers(true, null, null, "kubectl-edit") };
         actual = actual with { Spec = actual.Spec! with { ExpiresAt = Noon.AddYears(5) } };
@@ -161,7 +161,8 @@ public sealed class ShowImageTests
 
         Assert.Null(beside.Spec!.ExpiresAt);
         Assert.True(ShowImage.SaysSpec(actual, beside));
-        Assert.Contains("spec.expiresAt, set by kubectl-edit, has no effect", beside.Status!.LastError, StringComparison.Ordinal);
+        Assert.Equal(Noon.AddYears(5), Show([Requested, Cached, Unused, new ImageExpirySet(Nginx, Noon.AddYears(5), Noon)])!.Spec!.ExpiresAt);
+        Assert.Equal(Noon.AddYears(5), Show([Requested, new ImageExpirySet(Nginx, Noon.AddYears(5), Noon)])!.Spec!.ExpiresAt);
     }
 
     [Fact]

@@ -31,6 +31,13 @@ internal sealed class CacheConnection(CopyEngineOptions options, TimeProvider ti
     public RegistryCall Write(HttpMethod method, string repository, string path) =>
         new(method, At(repository), path) { Credential = Credential, Actions = "pull,push" };
 
+    /// <summary>A call for a page of the list of repositories.</summary>
+    public RegistryCall Catalog(string query) => new(HttpMethod.Get, At("_catalog"), "")
+    {
+        Address = new Uri(options.CacheEndpoint, $"/v2/_catalog?{query}"),
+        Credential = Credential,
+    };
+
     /// <summary>Runs a call to the registry; repeats it once if a credential is refused that has been replaced meanwhile.</summary>
     /// <exception cref="CopyException">The call failed.</exception>
     public async Task<T> Ask<T>(Func<Task<T>> work)

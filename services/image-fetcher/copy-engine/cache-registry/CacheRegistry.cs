@@ -149,6 +149,22 @@ internal sealed class CacheRegistry : IDisposable
     /// <summary>True for the manifest that replaces a removed tag (left over by a crash between two steps).</summary>
     public static bool IsTombstone(Manifest manifest) => ArtifactManifest.TypeOf(manifest.Bytes) == Tombstone.ArtifactType;
 
+    /// <summary>A page of the registry's repositories, in its order; empty after the last one.</summary>
+    /// <param name="last">The last of the page before; empty for the first page.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="stop">Cancels the call.</param>
+    /// <exception cref="CopyException">The registry does not answer, or has no such list.</exception>
+    public Task<IReadOnlyList<string>> RepositoriesAfter(string last, int count, CancellationToken stop)
+    {
+        var query = $"n={count}" + (last.Length == 0 ? "" : $"&last={Uri.EscapeDataString(last)}");
+        return _cache.Ask(() => _cache.Retry(async () =>
+        {
+            var answer = await _cache.Client.Send(_cache.Catalog(query), stop);
+            return TagList.ParseCatalog(await _cache.Client.ReadWhole(answer, LargestPage, stop)
+                ?? throw new RegistryException(RegistryErrorKind.Broken, $"a list of repositories has more than {LargestPage >> 20} MiB"));
+        }, stop));
+    }
+
     /// <summary>All tags of a repository; none when it does not exist.</summary>
     public async Task<IReadOnlyList<string>> Tags(string repository, CancellationToken stop)
     {

@@ -194,7 +194,8 @@ public sealed class ImageCopier : IDisposable
         }
     }
 
-    private static CopiedImage Result(ImagePlan plan, long copied, TimeSpan duration)
+    /// <summary>The copy of an image whose plan was carried out.</summary>
+    internal static CopiedImage Result(ImagePlan plan, long copied, TimeSpan duration)
     {
         var blobs = plan.Parts.Sum(part => part.SizeInBytes);
         return new CopiedImage(plan.Root.Digest, plan.Root.MediaType, plan.Platforms, plan.MissingPlatforms,

@@ -42,6 +42,47 @@ public sealed class CacheInspector
         }
     }
 
+    /// <summary>A page of the repositories in the cache registry; empty after the last one.</summary>
+    /// <param name="last">The last of the page before; empty for the first page.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <exception cref="CopyException">The cache registry does not answer, or has no list of repositories.</exception>
+    public Task<IReadOnlyList<string>> RepositoriesAfter(string last, int count, CancellationToken stop) =>
+        _cache.RepositoriesAfter(last, count, stop);
+
+    /// <summary>The images that tags of a repository keep; none for a path that is not of Kuik's layout.</summary>
+    /// <param name="repository">A path of <see cref="CachePath"/>.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <exception cref="CopyException">The cache registry does not answer.</exception>
+    public async Task<IReadOnlyList<ImageReference>> ImagesIn(string repository, CancellationToken stop)
+    {
+        var images = new List<ImageReference>();
+        foreach (var tag in await _cache.Tags(repository, stop))
+            if (CacheTags.TargetOf(tag) is { } target && CachePath.TryRead(repository, target, out var image, out _)
+                && CachePath.Of(image) == repository)
+                images.Add(image);
+        return images;
+    }
+
+    /// <summary>The copy of an image in the cache registry; null when it lacks a part.</summary>
+    /// <param name="image">By tag or by digest.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <exception cref="CopyException">The cache registry does not answer, or gives a manifest that cannot be read.</exception>
+    public async Task<CopiedImage?> Describe(ImageReference image, CancellationToken stop)
+    {
+        if (await FindLoss(image, stop) is not null || await _cache.Find(CachePath.Of(image), image.Target, stop) is not { } root)
+            return null;
+        try
+        {
+            using var plan = await _imagePlanReader.ReadFromCache(image, root, stop);
+            return ImageCopier.Result(plan, copied: 0, TimeSpan.Zero);
+        }
+        catch (ManifestLostException)
+        {
+            return null;
+        }
+    }
+
     private async Task<string?> FindLostBlob(string repository, ImagePlan plan, CancellationToken stop)
     {
         string? lost = null;

@@ -62,7 +62,7 @@ internal sealed class BacklogCheck : Check
             yield return Warning(
                 $"{overdue.Value} images wait for \"{overdue.Label("kind")}\" for more than a minute, and no replica takes them "
                     + $"({answers.Pod})",
-                overdue.Label("kind") == "expire" ? "Read pod-watcher's log."
+                overdue.Label("kind") is "expire" or "expire-at" ? "Read pod-watcher's log."
                     : "Look at RabbitMQ and image-fetcher's log; more replicas of image-fetcher help when it is busy.");
     }
 

@@ -12,10 +12,15 @@ namespace Kuik.PodWatcher;
 /// none.</param>
 /// <param name="ExpiryDelay">The current delay.</param>
 /// <param name="PodsListedAt">The resourceVersion of the list of pods.</param>
-internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt);
+internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, TimeSpan ExpiryDelay, string PodsListedAt)
+{
+    /// <summary>The cache is too large, and the image has to leave if it is unused: no delay counts.</summary>
+    public bool IsOverLimit { get; init; }
+}
 
 /// <summary>
-/// Decides which images expire, for both causes: the delay is over, or the resource was deleted. Only the leader decides, and only while
+/// Decides which images expire, for every cause: the delay is over, the time of <c>spec.expiresAt</c> has come, the cache
+/// is too large, or the resource was deleted. Only the leader decides, and only while
 /// its observation of the event log's own cluster is complete and recent. Each batch of due images is decided by one quorum list of pods
 /// and followed workloads.
 /// <para>1. Check that the observation is current. 2. Read the due images. 3. List pods and workloads. 4. Decide each image under its
@@ -23,8 +28,8 @@ internal sealed record ExpiryEvidence(string? LiveUser, string? RecordedUser, Ti
 /// </summary>
 internal sealed partial class ImageExpiryService(
     ClusterObservation observation, LiveUserLister liveUserLister, EventLogTransactions transactions, NpgsqlDataSource postgres,
-    EventLogReady ready,
-    SchedulingOptions scheduling, WatcherMetrics metrics, TimeProvider time, ILogger<ImageExpiryService> logger) : BackgroundService
+    EventLogReady ready, SchedulingOptions scheduling, CacheLimitMonitor limit, WatcherMetrics metrics, TimeProvider time,
+    ILogger<ImageExpiryService> logger) : BackgroundService
 {
     /// <summary>The limit of images that are decided by one list of pods.</summary>
     private const int BatchSize = 500;
@@ -43,13 +48,15 @@ internal sealed partial class ImageExpiryService(
             return null;   // meanwhile decided, used again, requested or retained
         if ((evidence.RecordedUser ?? evidence.LiveUser) is { } user)
             return new ImageUsedAgain(image.Image, UserKey.UidOf(user), now) { WorkloadKind = UserKey.KindOf(user) };
-        if (!image.IsForgotten && image.UnusedSince + evidence.ExpiryDelay > now)
+        var delay = image.IsForgotten || image.ExpiresAt is not null ? (TimeSpan?)null : evidence.ExpiryDelay;
+        var isEarly = !image.IsForgotten && (image.ExpiresAt ?? image.UnusedSince + delay) > now;
+        if (isEarly && !(evidence.IsOverLimit && image.IsCached))
             return null;
         return new ImageExpired(image.Image, now)
         {
-            Reason = image.IsForgotten ? "forgotten" : "unused",
+            Reason = isEarly ? "cache-limit" : image.IsForgotten ? "forgotten" : delay is null ? "expires-at" : "unused",
             UnusedSince = image.UnusedSince,
-            Delay = image.IsForgotten ? null : evidence.ExpiryDelay,
+            Delay = isEarly ? null : delay,
             PodsListedAt = evidence.PodsListedAt,
         };
     }
@@ -80,30 +87,35 @@ internal sealed partial class ImageExpiryService(
     }
 
     /// <summary>Decides one batch of due images.</summary>
-    /// <returns>The number of images in the batch.</returns>
+    /// <returns>The number of images that were due.</returns>
     public async Task<int> Pass(CancellationToken ct)
     {
         // 1. and 2.
         if (!observation.IsCurrent(out _))
+        {
+            limit.Suspend();
             return 0;
+        }
         var due = await WorkTable.Expiring(postgres, scheduling.ExpiryDelay, BatchSize, ct);
-        if (due.Count == 0)
+        var over = (await limit.FindLeaving(ct)).ToHashSet();
+        IReadOnlyList<string> images = [.. due.Union(over).Take(BatchSize)];
+        if (images.Count == 0)
             return 0;
 
         // 3. The list begins after the due images were read: a pod that is not in it began to use an image later, and is recorded later.
         var pods = await liveUserLister.List(ct);
 
         // 4.
-        foreach (var image in due)
+        foreach (var image in images)
         {
             if (!observation.IsCurrent(out _))
                 return 0;
-            await Decide(image, pods, ct);
+            await Decide(image, over.Contains(image), pods, ct);
         }
         return due.Count;
     }
 
-    private async Task Decide(string image, LiveUserList pods, CancellationToken ct)
+    private async Task Decide(string image, bool isOverLimit, LiveUserList pods, CancellationToken ct)
     {
         var fact = await transactions.Execute(
             async log =>
@@ -111,8 +123,11 @@ internal sealed partial class ImageExpiryService(
                 await ImageLocks.TakeToExpire(log, image, ct);
                 var recorded = await ImageUsers.FirstOf(log.Connection, image, ct);
                 var stream = await log.ReadImage(image, ct);
-                var evidence = new ExpiryEvidence(pods.UidsByImage[image].FirstOrDefault(), recorded, scheduling.ExpiryDelay,
-                    pods.ResourceVersion);
+                var live = pods.UidsByImage[image].FirstOrDefault();
+                var evidence = new ExpiryEvidence(live, recorded, scheduling.ExpiryDelay, pods.ResourceVersion)
+                {
+                    IsOverLimit = isOverLimit,
+                };
                 if (Decide(stream.State, evidence, await log.Now(ct)) is { } decided)
                     stream.Append(decided);
                 else

@@ -1,0 +1,57 @@
+using Npgsql;
+
+namespace Kuik.PodWatcher;
+
+/// <summary>
+/// Chooses the images that leave because the cache is too large. Content that several references name (one digest) counts once, and leaves
+/// only when all of them are unused. Layers that different digests share count for each: the log does not say which these are, so the cache
+/// is counted too large, never too small.
+/// </summary>
+internal static class CacheLimit
+{
+    // Every image that is recorded as cached has work of the kind verify.
+    internal const string SizesQuery = """
+        select s.image, s.state ->> 'digest', (s.state ->> 'sizeInBytes')::bigint, (s.state ->> 'unusedSince')::timestamptz
+        from kuik.work w join kuik.image_states s on s.image = w.image
+        where w.kind = 'verify' and s.state ->> 'digest' is not null and s.state ->> 'sizeInBytes' is not null
+        """;
+
+    /// <summary>The images in the cache.</summary>
+    /// <exception cref="NpgsqlException">Postgres fails.</exception>
+    public static async Task<IReadOnlyList<CachedSize>> Read(NpgsqlDataSource postgres, CancellationToken ct)
+    {
+        await using var command = postgres.CreateCommand(SizesQuery);
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var images = new List<CachedSize>();
+        while (await rows.ReadAsync(ct))
+            images.Add(new CachedSize(
+                rows.GetString(0), rows.GetString(1), rows.GetInt64(2), rows.IsDBNull(3) ? null : rows.GetFieldValue<DateTimeOffset>(3)));
+        return images;
+    }
+
+    /// <summary>The choice.</summary>
+    /// <param name="images">All in the cache.</param>
+    /// <param name="limitInBytes">The limit.</param>
+    public static CacheLimitResult Choose(IReadOnlyList<CachedSize> images, long limitInBytes)
+    {
+        var contents = images.GroupBy(image => image.Digest).Select(references => new
+        {
+            SizeInBytes = references.Max(image => image.SizeInBytes),
+            UnusedSince = references.Any(image => image.UnusedSince is null) ? null : references.Max(image => image.UnusedSince),
+            Images = references.OrderBy(image => image.UnusedSince).Select(image => image.Image).ToList(),
+        }).ToList();
+        var size = contents.Sum(content => content.SizeInBytes);
+        var excess = size - limitInBytes;
+        var leaving = new List<string>();
+        var unused = contents.Where(content => content.UnusedSince is not null)
+            .OrderBy(content => content.UnusedSince).ThenBy(content => content.Images[0], StringComparer.Ordinal);
+        foreach (var content in unused)
+        {
+            if (excess <= 0)
+                break;
+            leaving.AddRange(content.Images);
+            excess -= content.SizeInBytes;
+        }
+        return new CacheLimitResult(size, leaving, Math.Max(0, excess));
+    }
+}
