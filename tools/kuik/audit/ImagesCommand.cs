@@ -88,7 +88,7 @@ internal sealed class ImagesCommand : LogCommand
         && (!arguments.GetValue(_isRetained) || row.IsRetained)
         && (arguments.GetValue(_pattern) is not { } pattern || Matches(pattern, row.Image));
 
-    /// <summary>Does the reference match? Without a star, any part of it does.</summary>
+    /// <summary>True when the reference matches. Without a star, any part of it does.</summary>
     internal static bool Matches(string pattern, string image) =>
         FileSystemName.MatchesSimpleExpression(pattern.Contains('*', StringComparison.Ordinal) ? pattern : $"*{pattern}*", image, ignoreCase: false);
 }

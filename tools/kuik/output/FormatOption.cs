@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace Kuik.CommandLine.Output;
 
-/// <summary>How to print a list.</summary>
+/// <summary>The format of a list.</summary>
 internal enum Format
 {
     /// <summary>A table with the most important columns.</summary>

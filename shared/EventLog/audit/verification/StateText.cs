@@ -7,8 +7,8 @@ namespace Kuik.EventLog.Audit;
 internal static class StateText
 {
     /// <summary>For example <c>digest is "sha256:00…", the log says "sha256:11…"</c>.</summary>
-    /// <param name="found">What is stored.</param>
-    /// <param name="folded">What the log says.</param>
+    /// <param name="found">The stored value.</param>
+    /// <param name="folded">The value by the log.</param>
     public static string Differences<T>(T found, T folded) =>
         string.Join("; ", Compare(AsObject(found), AsObject(folded)));
 

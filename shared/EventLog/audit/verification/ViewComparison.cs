@@ -21,7 +21,8 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
     {
         if (await FindProjection(ct) is not { } projection)
         {
-            _skipped.Add("pod-watcher has projected no images yet; their views are not compared");
+            if (state.Images.Count > 0)
+                _skipped.Add("pod-watcher has projected no images yet; their views are not compared");
             return [];
         }
         var differences = new List<LogDifference>();

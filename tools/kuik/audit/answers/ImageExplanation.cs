@@ -9,7 +9,7 @@ namespace Kuik.CommandLine.Audit;
 /// <param name="Phase">Where it is in its life.</param>
 /// <param name="Verdict">One sentence.</param>
 /// <param name="Because">The facts that led there, oldest first, each in one sentence.</param>
-/// <param name="IfOriginVanished">What would be lost now if the origin were gone for good.</param>
+/// <param name="IfOriginVanished">The loss if the origin were gone for good now.</param>
 internal sealed record ImageExplanation(string Image, ImagePhase Phase, string Verdict, IReadOnlyList<string> Because, string IfOriginVanished)
 {
     /// <summary>Explains it.</summary>

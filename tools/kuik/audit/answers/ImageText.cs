@@ -6,7 +6,7 @@ namespace Kuik.CommandLine.Audit;
 /// <summary>The events of images in words.</summary>
 internal static class ImageText
 {
-    /// <summary>What happened and why; null for another event.</summary>
+    /// <summary>The fact and its reason; null for another event.</summary>
     public static (string What, string Why)? Describe(object fact) => fact switch
     {
         RequestedByPod e => ("requested", $"pod {e.PodUid} uses {e.WrittenAs}"),

@@ -6,7 +6,7 @@ namespace Kuik.CommandLine.Audit;
 /// <summary>The events of pods and workloads in words.</summary>
 internal static class UserText
 {
-    /// <summary>What happened and why; null for another event.</summary>
+    /// <summary>The fact and its reason; null for another event.</summary>
     public static (string What, string Why)? Describe(object fact) => fact switch
     {
         PodObserved e => ($"pod {e.Namespace}/{e.Name} uses {Images(e.Images)}", Circumstances(e.Node, e.OwnerKind, e.OwnerName, e.ServiceAccount)),

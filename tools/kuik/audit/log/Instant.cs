@@ -43,7 +43,7 @@ internal sealed record Instant(DateTimeOffset? Time, long? Sequence)
     /// <summary>An option with a place as its value; null by default.</summary>
     public static Option<Instant?> Option(string name, string description) => new(name)
     {
-        Description = $"{description}: {Accepted}",
+        Description = $"{description} ({Accepted})",
         HelpName = "time|sequence",
         CustomParser = Read,
     };
@@ -51,7 +51,7 @@ internal sealed record Instant(DateTimeOffset? Time, long? Sequence)
     /// <summary>An argument with a place as its value.</summary>
     public static Argument<Instant?> Argument(string name, string description) => new(name)
     {
-        Description = $"{description}: {Accepted}",
+        Description = $"{description} ({Accepted})",
         CustomParser = Read,
     };
 

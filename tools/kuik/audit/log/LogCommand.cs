@@ -37,7 +37,7 @@ internal abstract class LogCommand : Command, IExplained
     /// <inheritdoc/>
     public string Explanation => $"{Codes}\n\nExamples:\n{string.Join('\n', Examples.Select(example => "  " + example))}\n";
 
-    /// <summary>Does the work.</summary>
+    /// <summary>The work of the command.</summary>
     /// <param name="arguments">The command line.</param>
     /// <param name="connection">Open; without a transaction.</param>
     /// <param name="ct">Cancels it.</param>
