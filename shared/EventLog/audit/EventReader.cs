@@ -8,30 +8,39 @@ namespace Kuik.EventLog.Audit;
 /// Reads events from Marten's table, archived ones included, in the order of the log and in pages: memory depends on the size of a page and
 /// not on the size of the log. Types of newer versions are read as they are (<see cref="RecordedEvent.Fact"/> is null).
 /// </summary>
-/// <param name="connection">Open. A transaction on it with repeatable reads gives one consistent view of the log.</param>
+/// <param name="connection">Open, and not used for anything else during the enumeration: the next page is read ahead. A transaction on it
+/// with repeatable reads gives one consistent view of the log.</param>
 public sealed class EventReader(NpgsqlConnection connection)
 {
     /// <summary>Rows of a page, of about 1 kB each.</summary>
     internal const int PageSize = 2000;
 
-    private const string Columns = """
-        select seq_id, id, stream_id, version, type, timestamp, data::text, coalesce(is_archived, false), headers::text, causation_id,
-            correlation_id, mt_dotnet_type
-        from kuik.mt_events e
-        """;
+    private const string Columns = "seq_id, id, stream_id, version, type, timestamp, data::text";
+
+    private const string OriginColumns =
+        "coalesce(is_archived, false), headers::text, causation_id, correlation_id, mt_dotnet_type";
 
     /// <summary>The events, oldest first.</summary>
     /// <exception cref="NpgsqlException">Postgres fails.</exception>
     public async IAsyncEnumerable<RecordedEvent> Read(EventQuery query, [EnumeratorCancellation] CancellationToken ct)
     {
-        for (var after = query.After; ;)
+        var next = ReadPage(query, query.After, ct);
+        try
         {
-            var page = await ReadPage(query, after, ct);
-            foreach (var one in page)
-                yield return one;
-            if (page.Count < PageSize)
-                yield break;
-            after = page[^1].Sequence;
+            for (var count = PageSize; count == PageSize;)
+            {
+                var page = await next;
+                count = page.Count;
+                if (count == PageSize)
+                    next = ReadPage(query, page[^1].Sequence, ct);
+                foreach (var one in page)
+                    yield return one;
+            }
+        }
+        finally
+        {
+            // Left early: the connection is free again only after the page that was read ahead.
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -40,7 +49,8 @@ public sealed class EventReader(NpgsqlConnection connection)
     {
         var command = new NpgsqlCommand { CommandTimeout = 600 };
         // Marten's tombstones of failed appends are no events.
-        var sql = new StringBuilder($"{Columns} where seq_id > {Add(after)} and seq_id <= {Add(query.Until)} and type <> 'tombstone'");
+        var sql = new StringBuilder(
+            $"select {Columns}{(query.WithOrigin ? ", " + OriginColumns : "")} from kuik.mt_events where seq_id > {Add(after)} and seq_id <= {Add(query.Until)} and type <> 'tombstone'");
         if (query.Streams is not null)
             sql.Append($" and stream_id = any({Add(query.Streams.ToArray())})");
         if (query.Types is not null)
@@ -70,7 +80,7 @@ public sealed class EventReader(NpgsqlConnection connection)
         var page = new List<RecordedEvent>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
-            page.Add(ReadRow(rows));
+            page.Add(query.WithOrigin ? ReadOrigin(ReadRow(rows), rows) : ReadRow(rows));
         return page;
     }
 
@@ -83,13 +93,17 @@ public sealed class EventReader(NpgsqlConnection connection)
         {
             Fact = fact,
             Problem = problem,
-            IsArchived = row.GetBoolean(7),
-            Headers = TextOf(row, 8),
-            CausationId = TextOf(row, 9),
-            CorrelationId = TextOf(row, 10),
-            RuntimeType = TextOf(row, 11),
         };
     }
+
+    private static RecordedEvent ReadOrigin(RecordedEvent one, NpgsqlDataReader row) => one with
+    {
+        IsArchived = row.GetBoolean(7),
+        Headers = TextOf(row, 8),
+        CausationId = TextOf(row, 9),
+        CorrelationId = TextOf(row, 10),
+        RuntimeType = TextOf(row, 11),
+    };
 
     private static string? TextOf(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 

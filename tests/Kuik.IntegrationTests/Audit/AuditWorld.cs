@@ -1,7 +1,6 @@
 using System.Globalization;
 using Kuik.Contracts;
 using Kuik.EventLog;
-using Kuik.EventLog.Audit;
 using Kuik.IntegrationTests.Doctor;
 using Kuik.IntegrationTests.EventLog;
 using Kuik.PodWatcher;
@@ -123,6 +122,7 @@ public sealed class AuditWorld : IAsyncLifetime
         var kind = random.Next(8);
         object? fact = (state.Phase, kind) switch
         {
+            (ImagePhase.Unknown, _) => new RequestedByPull(image, Start),
             (_, 0) => new ImageRetained(image, Start) { FieldManager = "kubectl-edit" },
             (_, 1) => new ImageReleased(image, Start),
             (_, 2) when state.IsWanted => new ImageForgotten(image, Start),

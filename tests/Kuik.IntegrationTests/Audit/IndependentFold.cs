@@ -13,6 +13,9 @@ internal static class IndependentFold
             coalesce((select min(seq_id) from kuik.mt_events where timestamp > $2 and type <> 'tombstone'), 9223372036854775807))
         """;
 
+    // Outcomes of earlier versions have the number 0 and count for the current claim, or for none.
+    private const string EndsCopy = "(phase = 'Copying' and number = attempt or number = 0 and phase in ('Wanted', 'Copying', 'Failed'))";
+
     private const string ImagesQuery = $"""
         with recursive log as ({Prefix}),
         e as (select stream_id, row_number() over (partition by stream_id order by version) as n, type, data,
@@ -24,8 +27,8 @@ internal static class IndependentFold
             select s.stream_id, e.n,
                 case when e.type like 'RequestedBy%' and phase not in ('Wanted', 'Copying', 'Cached') then 'Wanted'
                     when e.type = 'ImageFetchStarted' and phase in ('Wanted', 'Copying', 'Failed') and number > attempt then 'Copying'
-                    when e.type = 'ImageCached' and phase = 'Copying' and number = attempt then 'Cached'
-                    when e.type = 'ImageFetchFailed' and phase = 'Copying' and number = attempt then 'Failed'
+                    when type = 'ImageCached' and {EndsCopy} then 'Cached'
+                    when type = 'ImageFetchFailed' and {EndsCopy} then 'Failed'
                     when e.type = 'ImageLost' and phase = 'Cached' and number = attempt then 'Wanted'
                     when e.type = 'ImageExpired' and phase in ('Wanted', 'Copying', 'Failed', 'Cached') and not retained then 'Leaving'
                     when e.type = 'ImageEvictionStarted' and phase in ('Leaving', 'Removing') and number > attempt then 'Removing'
@@ -33,7 +36,7 @@ internal static class IndependentFold
                     else phase end,
                 case when e.type = 'ImageFetchStarted' and phase in ('Wanted', 'Copying', 'Failed') and number > attempt
                     or e.type = 'ImageEvictionStarted' and phase in ('Leaving', 'Removing') and number > attempt then number else attempt end,
-                case when e.type = 'ImageCached' and phase = 'Copying' and number = attempt then data ->> 'digest'
+                case when type = 'ImageCached' and {EndsCopy} then data ->> 'digest'
                     when e.type = 'ImageEvicted' and phase = 'Removing' and number = attempt then null
                     when e.type = 'ImageLost' and phase = 'Cached' and number = attempt then null
                     when e.type like 'RequestedBy%' and phase not in ('Wanted', 'Copying', 'Cached') then null
