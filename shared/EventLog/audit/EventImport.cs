@@ -11,6 +11,11 @@ public static class EventImport
 {
     private const int PageSize = 500;
 
+    private const string IncompleteStreams = """
+        select count(*) from (
+            select from imported_events group by stream_id having min(version) > 1 or count(*) <> max(version)) s
+        """;
+
     private const string Streams = """
         insert into kuik.mt_streams (id, version, timestamp, created, is_archived)
         select stream_id, max(version), max(timestamp), min(timestamp), bool_or(is_archived) from imported_events group by stream_id;
@@ -47,9 +52,9 @@ public static class EventImport
             throw new EventImportRefusedException("the event log is not empty: import into a new database with pod-watcher migrate");
         await Execute(connection, "create temporary table imported_events (like kuik.mt_events) on commit drop", ct);
         var state = await Copy(connection, events, progress, ct);
-        if (await Ask(connection, "select count(*) from (select from imported_events group by stream_id having min(version) > 1 or count(*) <> max(version)) s", ct)
-            is > 0 and var incomplete)
-            throw new EventImportRefusedException($"{incomplete} streams lack events: an import needs an export of the whole log from its first event");
+        if (await Ask(connection, IncompleteStreams, ct) is > 0 and var incomplete)
+            throw new EventImportRefusedException(
+                $"{incomplete} streams lack events: an import needs an export of the whole log from its first event");
         await Execute(connection, Streams + Events + Positions, ct);
         await WriteUsers(connection, state.Users.Values, ct);
         await WriteImages(connection, state.Images.Values, ct);
@@ -62,8 +67,8 @@ public static class EventImport
     {
         var state = new ReplayedState();
         await using var copy = await connection.BeginBinaryImportAsync("""
-            copy imported_events (seq_id, id, stream_id, version, data, type, timestamp, mt_dotnet_type, correlation_id, causation_id, headers,
-                is_archived) from stdin (format binary)
+            copy imported_events (seq_id, id, stream_id, version, data, type, timestamp, mt_dotnet_type, correlation_id, causation_id,
+                headers, is_archived) from stdin (format binary)
             """, ct);
         await foreach (var one in events.WithCancellation(ct))
         {

@@ -60,7 +60,8 @@ public sealed class EventPositions(NpgsqlConnection connection)
         {
             if (time.GetElapsedTime(began) > LongestWait)
                 throw new TimeoutException(
-                    $"a transaction in Postgres has been open for {LongestWait.TotalSeconds:0} s, and events that it appends before {last} would be missed");
+                    $"a transaction in Postgres has been open for {LongestWait.TotalSeconds:0} s, and events that it appends before "
+                    + $"{last} would be missed");
             await Task.Delay(_pause, time, ct);
         }
         return last;

@@ -49,8 +49,8 @@ public sealed class EventReader(NpgsqlConnection connection)
     {
         var command = new NpgsqlCommand { CommandTimeout = 600 };
         // Marten's tombstones of failed appends are no events.
-        var sql = new StringBuilder(
-            $"select {Columns}{(query.WithOrigin ? ", " + OriginColumns : "")} from kuik.mt_events where seq_id > {Add(after)} and seq_id <= {Add(query.Until)} and type <> 'tombstone'");
+        var sql = new StringBuilder($"select {Columns}{(query.WithOrigin ? ", " + OriginColumns : "")} from kuik.mt_events")
+            .Append($" where seq_id > {Add(after)} and seq_id <= {Add(query.Until)} and type <> 'tombstone'");
         if (query.Streams is not null)
             sql.Append($" and stream_id = any({Add(query.Streams.ToArray())})");
         if (query.Types is not null)

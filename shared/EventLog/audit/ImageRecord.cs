@@ -2,8 +2,8 @@ using Kuik.Contracts;
 
 namespace Kuik.EventLog.Audit;
 
-/// <summary>The log's knowledge of an image, with the events that explain its state. Decisions are those of <see cref="ImageState"/>: an event
-/// that it does not accept changes nothing here either.</summary>
+/// <summary>The log's knowledge of an image, with the events that explain its state. The state machine is <see cref="ImageState"/>: an
+/// event that it does not accept changes nothing here either.</summary>
 /// <param name="Image">The normalised reference.</param>
 public sealed record ImageRecord(string Image)
 {

@@ -14,28 +14,37 @@ namespace Kuik.IntegrationTests.Audit;
 public sealed class AuditTests(AuditWorld world, ITestOutputHelper output) : IClassFixture<AuditWorld>
 {
     private const int Instants = 50;
+    private const string Nginx = AuditWorld.Nginx;
 
     /// <summary>Each begins with the part whose difference it makes.</summary>
     public static TheoryData<string, string> Corruptions => new()
     {
         { "usage", "delete from kuik.image_users where pod_uid = 'front-6d4cf56db6-x2x9z'" },
-        { "usage", "insert into kuik.image_users values ('docker.io/library/nginx:1.27', 'nowhere', 'web', 'ghost', '{}')" },
+        { "usage", $"insert into kuik.image_users values ('{Nginx}', 'nowhere', 'web', 'ghost', '{{}}')" },
         { "usage", "update kuik.image_users set namespace = 'other' where pod_uid = 'front-6d4cf56db6-x2x9z'" },
-        { "snapshot", "update kuik.image_states set state = jsonb_set(state, '{digest}', '\"sha256:00\"') where image = 'docker.io/library/nginx:1.27'" },
-        { "snapshot", "delete from kuik.image_states where image = 'docker.io/library/nginx:1.27'" },
-        { "work", "delete from kuik.work where image = 'docker.io/library/nginx:1.27'" },
-        { "work", "insert into kuik.work (kind, image, wake_at, attempt) values ('evict', 'docker.io/library/nginx:1.27', now(), 0)" },
-        { "view", "update kuik.mt_doc_image_view_3 set data = jsonb_set(data, '{cached,sizeInBytes}', '1') where id = 'image/docker.io/library/nginx:1.27'" },
-        { "view", "delete from kuik.mt_doc_image_view_3 where id = 'image/docker.io/library/nginx:1.27'" },
-        { "log", "delete from kuik.mt_events where stream_id = 'image/docker.io/library/nginx:1.27' and version = 2" },
-        { "log", "delete from kuik.mt_events e using kuik.mt_streams s where s.id = e.stream_id and s.version = e.version and s.id like 'image/%nginx%'" },
-        { "log", "update kuik.mt_events set is_archived = true where stream_id = 'workload/w-1'" },
-        { "snapshot", """
-            update kuik.mt_events set data = jsonb_set(data, '{digest}', '"sha256:11"')
-            where type = 'ImageCached' and stream_id = 'image/docker.io/library/nginx:1.27'
+        { "snapshot", $$"""update kuik.image_states set state = jsonb_set(state, '{digest}', '"sha256:00"') where image = '{{Nginx}}'""" },
+        { "snapshot", $"delete from kuik.image_states where image = '{Nginx}'" },
+        { "work", $"delete from kuik.work where image = '{Nginx}'" },
+        { "work", $"insert into kuik.work (kind, image, wake_at, attempt) values ('evict', '{Nginx}', now(), 0)" },
+        { "view", $$"""
+            update kuik.mt_doc_image_view_3 set data = jsonb_set(data, '{cached,sizeInBytes}', '1') where id = 'image/{{Nginx}}'
             """ },
-        { "log", "update kuik.mt_events set data = jsonb_set(data, '{image}', '\"docker.io/library/redis:7\"') where stream_id = 'image/docker.io/library/nginx:1.27' and version = 1" },
-        { "snapshot", "delete from kuik.mt_streams where id = 'image/docker.io/library/nginx:1.27'" },
+        { "view", $"delete from kuik.mt_doc_image_view_3 where id = 'image/{Nginx}'" },
+        { "log", $"delete from kuik.mt_events where stream_id = 'image/{Nginx}' and version = 2" },
+        { "log", $"""
+            delete from kuik.mt_events e using kuik.mt_streams s
+            where s.id = e.stream_id and s.version = e.version and s.id = 'image/{Nginx}'
+            """ },
+        { "log", "update kuik.mt_events set is_archived = true where stream_id = 'workload/w-1'" },
+        { "snapshot", $$"""
+            update kuik.mt_events set data = jsonb_set(data, '{digest}', '"sha256:11"')
+            where type = 'ImageCached' and stream_id = 'image/{{Nginx}}'
+            """ },
+        { "log", $$"""
+            update kuik.mt_events set data = jsonb_set(data, '{image}', '"docker.io/library/redis:7"')
+            where stream_id = 'image/{{Nginx}}' and version = 1
+            """ },
+        { "snapshot", $"delete from kuik.mt_streams where id = 'image/{Nginx}'" },
     };
 
     [Fact]
@@ -44,7 +53,8 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output) : ICl
         output.WriteLine($"seed {world.Seed}");
         await using var connection = await world.Postgres.OpenConnectionAsync();
         var positions = new EventPositions(connection);
-        var (first, last) = (await Ask<DateTime>(connection, "select min(timestamp) from kuik.mt_events where type <> 'tombstone'"), await positions.Last(default));
+        var (first, last) = (await Ask<DateTime>(connection, "select min(timestamp) from kuik.mt_events where type <> 'tombstone'"),
+            await positions.Last(default));
         var random = new Random(world.Seed);
         for (var i = 0; i < Instants; i++)
         {
@@ -89,7 +99,7 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output) : ICl
         await using var connection = await world.Postgres.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         await using (var command = new NpgsqlCommand(
-            "update kuik.mt_events set type = 'ImageSigned' where stream_id = 'image/docker.io/library/nginx:1.27' and version = 2", connection))
+            $"update kuik.mt_events set type = 'ImageSigned' where stream_id = 'image/{Nginx}' and version = 2", connection))
             await command.ExecuteNonQueryAsync();
 
         var verification = await new LogVerifier(connection).Verify(null, default);
@@ -118,7 +128,8 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output) : ICl
         foreach (var table in new[] { "mt_events", "mt_streams", "image_users", "image_states" })
             Assert.Equal((table, await Checksum(connection, table)), (table, await Checksum(copied, table)));
         Assert.Empty((await new LogVerifier(copied).Verify(null, default)).Differences);
-        foreach (var command in new[] { "images --all -o json", $"history {AuditWorld.Nginx} --users -o json", "who nginx:1.27 -o json", "why nginx:1.27", "replay -o json" })
+        foreach (var command in new[] { "images --all -o json", $"history {AuditWorld.Nginx} --users -o json", "who nginx:1.27 -o json",
+            "why nginx:1.27", "replay -o json" })
             Assert.Equal((await world.Shell($"kuik {command}")).Output, (await world.Shell($"kuik {command}", other)).Output);
     }
 
@@ -139,7 +150,8 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output) : ICl
             var run = await world.Shell(line);
 
             // Before this run nothing was known of the image.
-            Assert.True(run.ExitCode == (line.EndsWith("--at 2h", StringComparison.Ordinal) ? 1 : 0), $"{line}: {run.ExitCode} {run.Errors}");
+            var expected = line.EndsWith("--at 2h", StringComparison.Ordinal) ? 1 : 0;
+            Assert.True(run.ExitCode == expected, $"{line}: {run.ExitCode} {run.Errors}");
         }
     }
 
@@ -196,7 +208,10 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output) : ICl
     private static Task<string> Checksum(NpgsqlConnection connection, string table) => Ask<string>(connection, table switch
     {
         "mt_events" => "select md5(string_agg(e::text, '|' order by seq_id)) from kuik.mt_events e where type <> 'tombstone'",
-        "mt_streams" => "select md5(string_agg(concat_ws(' ', id, type, version, is_archived, tenant_id), '|' order by id)) from kuik.mt_streams where id <> 'mt_tombstone'",
+        "mt_streams" => """
+            select md5(string_agg(concat_ws(' ', id, type, version, is_archived, tenant_id), '|' order by id)) from kuik.mt_streams
+            where id <> 'mt_tombstone'
+            """,
         _ => string.Create(CultureInfo.InvariantCulture, $"select md5(string_agg(t::text, '|' order by t::text)) from kuik.{table} t"),
     });
 

@@ -18,12 +18,14 @@ public sealed class AuditWorld : IAsyncLifetime
     private const int Steps = 300;
 
     private static readonly DateTimeOffset Start = DateTimeOffset.UtcNow;
-    private static readonly string[] Images = [Nginx, .. Enumerable.Range(1, 5).Select(number => $"registry.example.com/team/app-{number}:1")];
+    private static readonly string[] Images = [Nginx, .. Enumerable.Range(1, 5).Select(number =>
+        $"registry.example.com/team/app-{number}:1")];
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("kuik-audit-");
     private LogHost _host = null!;
 
-    public int Seed { get; } = int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_SEED"), CultureInfo.InvariantCulture, out var seed)
+    public int Seed { get; } = int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_SEED"), CultureInfo.InvariantCulture,
+        out var seed)
         ? seed
         : Random.Shared.Next();
 
@@ -126,16 +128,23 @@ public sealed class AuditWorld : IAsyncLifetime
             (_, 0) => new ImageRetained(image, Start) { FieldManager = "kubectl-edit" },
             (_, 1) => new ImageReleased(image, Start),
             (_, 2) when state.IsWanted => new ImageForgotten(image, Start),
-            (ImagePhase.Wanted or ImagePhase.Failed, _) => new ImageFetchStarted(image, "fetcher-1", Start.AddMinutes(2), Start) { Attempt = state.Attempt + 1 },
+            (ImagePhase.Wanted or ImagePhase.Failed, _) =>
+                new ImageFetchStarted(image, "fetcher-1", Start.AddMinutes(2), Start) { Attempt = state.Attempt + 1 },
             // A fifth of all outcomes is of an attempt that is over.
             (ImagePhase.Copying, 3) => Cached(image, state.Attempt - 1, random),
-            (ImagePhase.Copying, 4) => new ImageFetchFailed(image, "unreachable", "no answer", true, Start.AddMinutes(1), Start) { Attempt = state.Attempt },
+            (ImagePhase.Copying, 4) => new ImageFetchFailed(image, "unreachable", "no answer", true, Start.AddMinutes(1), Start)
+            {
+                Attempt = state.Attempt,
+            },
             (ImagePhase.Copying, _) => Cached(image, state.Attempt, random),
             (ImagePhase.Cached, 3) => new ImageLost(image, "a blob is missing", state.Attempt, Start),
             (ImagePhase.Cached, _) when state.CanExpire && !await ImageUsers.IsUsed(log.Connection, image, CancellationToken.None) =>
                 new ImageExpired(image, Start) { Reason = "unused", UnusedSince = state.UnusedSince, Delay = TimeSpan.FromDays(30) },
             (ImagePhase.Cached, _) when state.CanBecomeUnused => new ImageUnused(image, Start, Start.AddDays(30)),
-            (ImagePhase.Leaving, _) => new ImageEvictionStarted(image, "fetcher-1", Start.AddMinutes(2), Start) { Attempt = state.Attempt + 1 },
+            (ImagePhase.Leaving, _) => new ImageEvictionStarted(image, "fetcher-1", Start.AddMinutes(2), Start)
+            {
+                Attempt = state.Attempt + 1,
+            },
             (ImagePhase.Removing, _) => new ImageEvicted(image, Start) { Attempt = state.Attempt, Digest = state.Digest },
             _ => null,
         };
@@ -143,7 +152,8 @@ public sealed class AuditWorld : IAsyncLifetime
             return;
         stream.Append(fact);
         if (fact is ImageFetchStarted or ImageEvictionStarted)
-            await WorkTable.Claim(log.Connection, fact is ImageFetchStarted ? WorkKind.Fetch : WorkKind.Evict, image, state.Attempt + 1, "fetcher-1",
+            await WorkTable.Claim(
+                log.Connection, fact is ImageFetchStarted ? WorkKind.Fetch : WorkKind.Evict, image, state.Attempt + 1, "fetcher-1",
                 TimeSpan.FromMinutes(2), CancellationToken.None);
     }, CancellationToken.None);
 
@@ -157,7 +167,8 @@ public sealed class AuditWorld : IAsyncLifetime
     }
 
     private static ImageCached Cached(string image, long attempt, Random random) => new(
-        image, "sha256:" + new string("0123456789abcdef"[random.Next(16)], 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [],
+        image, "sha256:" + new string("0123456789abcdef"[random.Next(16)], 64), "application/vnd.oci.image.index.v1+json",
+            ["linux/amd64"], [],
         59_034_828, 12_000_000, 0, TimeSpan.FromSeconds(3), Start) { Attempt = attempt };
 
     private static PodObserved Observed(string name, params string[] images) =>

@@ -9,7 +9,8 @@ internal static class IndependentFold
 {
     // A time means the log before the first event that was recorded after it.
     private const string Prefix = """
-        select * from kuik.mt_events where type <> 'tombstone' and ($1::bigint is null or seq_id <= $1) and ($2::timestamptz is null or seq_id <
+        select * from kuik.mt_events where type <> 'tombstone' and ($1::bigint is null or seq_id <= $1)
+            and ($2::timestamptz is null or seq_id <
             coalesce((select min(seq_id) from kuik.mt_events where timestamp > $2 and type <> 'tombstone'), 9223372036854775807))
         """;
 
@@ -21,8 +22,8 @@ internal static class IndependentFold
         e as (select stream_id, row_number() over (partition by stream_id order by version) as n, type, data,
             (data ->> 'attempt')::bigint as number from log where stream_id like 'image/%'),
         s as (
-            select stream_id, 0::bigint as n, 'Unknown' as phase, 0::bigint as attempt, null::text as digest, false as retained, false as forgotten,
-                false as unused from e where n = 1
+            select stream_id, 0::bigint as n, 'Unknown' as phase, 0::bigint as attempt, null::text as digest, false as retained,
+                false as forgotten, false as unused from e where n = 1
             union all
             select s.stream_id, e.n,
                 case when e.type like 'RequestedBy%' and phase not in ('Wanted', 'Copying', 'Cached') then 'Wanted'
@@ -35,7 +36,8 @@ internal static class IndependentFold
                     when e.type = 'ImageEvicted' and phase = 'Removing' and number = attempt then 'Gone'
                     else phase end,
                 case when e.type = 'ImageFetchStarted' and phase in ('Wanted', 'Copying', 'Failed') and number > attempt
-                    or e.type = 'ImageEvictionStarted' and phase in ('Leaving', 'Removing') and number > attempt then number else attempt end,
+                    or e.type = 'ImageEvictionStarted' and phase in ('Leaving', 'Removing') and number > attempt then number
+                    else attempt end,
                 case when type = 'ImageCached' and {EndsCopy} then data ->> 'digest'
                     when e.type = 'ImageEvicted' and phase = 'Removing' and number = attempt then null
                     when e.type = 'ImageLost' and phase = 'Cached' and number = attempt then null
@@ -48,10 +50,12 @@ internal static class IndependentFold
                     else forgotten end,
                 case when e.type like 'RequestedBy%' or e.type in ('ImageRetained', 'ImageUsedAgain') then false
                     when e.type = 'ImageExpired' and phase in ('Wanted', 'Copying', 'Failed', 'Cached') and not retained then false
-                    when e.type = 'ImageUnused' and phase in ('Wanted', 'Copying', 'Failed', 'Cached') and not retained and not forgotten then true
+                    when e.type = 'ImageUnused' and phase in ('Wanted', 'Copying', 'Failed', 'Cached') and not retained and not forgotten
+                        then true
                     else unused end
             from s join e on e.stream_id = s.stream_id and e.n = s.n + 1)
-        select distinct on (stream_id) concat_ws(' ', substr(stream_id, 7), phase, attempt, coalesce(digest, '-'), retained, forgotten, unused)
+        select distinct on (stream_id)
+            concat_ws(' ', substr(stream_id, 7), phase, attempt, coalesce(digest, '-'), retained, forgotten, unused)
         from s order by stream_id, n desc
         """;
 

@@ -20,7 +20,8 @@ public class CloudEventTests
     };
 
     [Fact]
-    public void An_exported_event_reads_back_as_the_same() => Assert.Equal(Text(Event), Text(CloudEvent.Parse(CloudEvent.Of(Event).AsLine()).AsRecorded()));
+    public void An_exported_event_reads_back_as_the_same() =>
+        Assert.Equal(Text(Event), Text(CloudEvent.Parse(CloudEvent.Of(Event).AsLine()).AsRecorded()));
 
     [Fact]
     public void An_event_of_a_newer_version_too()
@@ -39,7 +40,8 @@ public class CloudEventTests
         Assert.All(json.Where(field => field.Key != "data"), field => Assert.IsAssignableFrom<JsonValue>(field.Value));
         Assert.Equal(
             ("1.0", "kuik.enix.io.ImageCached", "/kuik/image-fetcher", $"image/{Nginx}", "00-1-2-01"),
-            ((string?)json["specversion"], (string?)json["type"], (string?)json["source"], (string?)json["subject"], (string?)json["traceparent"]));
+            ((string?)json["specversion"], (string?)json["type"], (string?)json["source"], (string?)json["subject"],
+                (string?)json["traceparent"]));
         Assert.Equal(Event.RecordedAt, DateTimeOffset.Parse((string)json["time"]!, null));
     }
 

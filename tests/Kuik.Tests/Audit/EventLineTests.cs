@@ -39,7 +39,8 @@ public class EventLineTests
     [Fact]
     public void An_event_of_a_newer_version_is_shown_as_it_is()
     {
-        var one = Recorded(Requested) with { Type = "ImageSigned", Fact = null, Problem = "this version does not know the event ImageSigned" };
+        var one = Recorded(Requested) with { Type = "ImageSigned", Fact = null,
+            Problem = "this version does not know the event ImageSigned" };
 
         var line = EventLine.Of(one);
 
@@ -49,7 +50,8 @@ public class EventLineTests
 
     [Fact]
     public void An_event_without_effect_is_in_brackets() =>
-        Assert.Contains("(copy started: had no effect)", EventLine.AsTable([EventLine.Of(Recorded(Started)) with { Counted = false }], isWide: false),
+        Assert.Contains("(copy started: had no effect)", EventLine.AsTable([EventLine.Of(Recorded(Started)) with { Counted = false }],
+            isWide: false),
             StringComparison.Ordinal);
 
     [Fact]

@@ -9,7 +9,8 @@ namespace Kuik.Tests.Audit;
 public class ImageExplanationTests
 {
     private static readonly ImageUnused Unused = new(Nginx, Noon.AddDays(1), Noon.AddDays(31));
-    private static readonly ImageExpired Expired = new(Nginx, Noon.AddDays(31)) { Reason = "unused", UnusedSince = Noon.AddDays(1), Delay = TimeSpan.FromDays(30) };
+    private static readonly ImageExpired Expired = new(Nginx, Noon.AddDays(31)) { Reason = "unused", UnusedSince = Noon.AddDays(1),
+        Delay = TimeSpan.FromDays(30) };
 
     [Theory]
     [MemberData(nameof(Lives))]
@@ -25,7 +26,8 @@ public class ImageExplanationTests
     {
         { "not cached yet: it waits", "all of it", [Requested] },
         { "not cached yet: attempt 1", "all of it", [Requested, Started] },
-        { "cached", "platforms that are not stored, and nothing else. The cache serves linux/amd64 (56.3 MiB).", [Requested, Started, Cached] },
+        { "cached", "platforms that are not stored, and nothing else. The cache serves linux/amd64 (56.3 MiB).", [Requested, Started,
+            Cached] },
         { "cached, and expiring: at 2026-04-01", "platforms", [Requested, Started, Cached, Unused] },
         { "cached, and retained", "platforms", [Requested, Started, Cached, new ImageRetained(Nginx, Noon)] },
         { "cached, and to expire as soon as", "platforms", [Requested, Started, Cached, new ImageForgotten(Nginx, Noon)] },
@@ -42,7 +44,8 @@ public class ImageExplanationTests
 
         Assert.Equal(3, explanation.Because.Count);
         Assert.EndsWith("requested: pod 0b2f uses nginx:1.27", explanation.Because[0], StringComparison.Ordinal);
-        Assert.Contains("rate-limited (429): docker.io refused more pulls; next attempt at ", explanation.Because[1], StringComparison.Ordinal);
+        Assert.Contains("rate-limited (429): docker.io refused more pulls; next attempt at ", explanation.Because[1],
+            StringComparison.Ordinal);
         Assert.Equal("1 pod or workload uses it", explanation.Because[2]);
     }
 

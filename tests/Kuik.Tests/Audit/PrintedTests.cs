@@ -59,9 +59,11 @@ public class PrintedTests
     [Fact]
     public void YAML_quotes_what_would_read_as_another_type()
     {
-        var yaml = Document.Yaml(new { Image = "nginx:1.27", Tag = "1.0", Flag = "true", Count = 3, IsRetained = false, Time = AuditLog.Noon, None = (string?)null });
+        var yaml = Document.Yaml(new { Image = "nginx:1.27", Tag = "1.0", Flag = "true", Count = 3, IsRetained = false,
+            Time = AuditLog.Noon, None = (string?)null });
 
-        Assert.Equal("image: nginx:1.27\ntag: \"1.0\"\nflag: \"true\"\ncount: 3\nisRetained: false\ntime: 2026-03-01T12:00:00+00:00\n", yaml);
+        Assert.Equal("image: nginx:1.27\ntag: \"1.0\"\nflag: \"true\"\ncount: 3\nisRetained: false\ntime: 2026-03-01T12:00:00+00:00\n",
+            yaml);
     }
 
     [Fact]
@@ -75,7 +77,8 @@ public class PrintedTests
         var failure = Assert.Throws<InvalidSettingException>(() => PostgresOption.Parse("Nonsense=1;Password=secret", isReadOnly: true));
 
         Assert.DoesNotContain("secret", failure.Message, StringComparison.Ordinal);
-        Assert.Contains("default_transaction_read_only=on", PostgresOption.Parse("Host=a", isReadOnly: true).ConnectionString, StringComparison.Ordinal);
+        Assert.Contains("default_transaction_read_only=on", PostgresOption.Parse("Host=a", isReadOnly: true).ConnectionString,
+            StringComparison.Ordinal);
         Assert.DoesNotContain("read_only", PostgresOption.Parse("Host=a", isReadOnly: false).ConnectionString, StringComparison.Ordinal);
     }
 

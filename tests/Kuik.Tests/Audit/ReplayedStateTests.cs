@@ -15,7 +15,8 @@ public class ReplayedStateTests
         var state = Replay(Pod, Requested, Started, Cached);
 
         Assert.Equal(ImagePhase.Cached, state.Images[Nginx].State.Phase);
-        Assert.Equal(("front-1", "node-1", "Deployment/front"), Assert.Single(state.UsersOf(Nginx)) is var user ? (user.Name, user.Node, user.Owner) : default);
+        Assert.Equal(("front-1", "node-1", "Deployment/front"), Assert.Single(state.UsersOf(Nginx)) is var user
+            ? (user.Name, user.Node, user.Owner) : default);
         Assert.Equal((4, 1), (state.Sequence, state.UserCounts()[Nginx]));
     }
 
@@ -29,7 +30,8 @@ public class ReplayedStateTests
         var state = Replay(Requested);
         state.Apply(Recorded(Cached, 2, 2) with { Type = "ImageSigned", Fact = null });
 
-        Assert.Equal((ImagePhase.Wanted, 1, 2L), (state.Images[Nginx].State.Phase, state.Images[Nginx].Unreadable, state.Images[Nginx].Version));
+        Assert.Equal((ImagePhase.Wanted, 1, 2L), (state.Images[Nginx].State.Phase, state.Images[Nginx].Unreadable,
+            state.Images[Nginx].Version));
         Assert.Equal(1, state.Unreadable["ImageSigned"]);
     }
 
@@ -49,7 +51,8 @@ public class ReplayedStateTests
         var (before, after) = (Replay(Requested, Pod), Replay(Requested, Pod, Gone, Started));
 
         Assert.Equal(
-            [new StateDifference('~', "image", Nginx, "Wanted", "Copying"), new StateDifference('-', "user", "Pod web/front-1", Nginx, null)],
+            [new StateDifference('~', "image", Nginx, "Wanted", "Copying"), new StateDifference('-', "user", "Pod web/front-1", Nginx,
+                null)],
             StateDifference.Between(before, after));
         Assert.Empty(StateDifference.Between(after, after.Copy()));
     }
@@ -64,7 +67,8 @@ public class ReplayedStateTests
 
         Assert.Empty(ResourceComparison.Compare(right, state, later));
         Assert.Equal(["nginx", "other"], ResourceComparison.Compare(wrong, state, later).Select(one => one.Subject));
-        Assert.Equal(["nginx"], ResourceComparison.Compare(new Dictionary<string, CachedImageStatus?>(), state, later).Select(one => one.Subject));
+        Assert.Equal(["nginx"], ResourceComparison.Compare(new Dictionary<string, CachedImageStatus?>(), state, later).Select(one =>
+            one.Subject));
         Assert.Empty(ResourceComparison.Compare(new Dictionary<string, CachedImageStatus?>(), state, Noon.AddMinutes(4)));
     }
 

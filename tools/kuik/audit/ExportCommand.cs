@@ -63,7 +63,8 @@ internal sealed class ExportCommand : LogCommand
                 progress.Report(++count);
                 last = one.Sequence;
             }
-        Say(string.Create(CultureInfo.InvariantCulture, $"{count} events, up to {last}; the next export begins with --since {Math.Max(last, until)}"));
+        Say(string.Create(CultureInfo.InvariantCulture,
+            $"{count} events, up to {last}; the next export begins with --since {Math.Max(last, until)}"));
         return ExitCode.Ok;
     }
 }

@@ -64,7 +64,8 @@ internal sealed class ImagesCommand : LogCommand
         return ExitCode.Ok;
     }
 
-    private static async Task<(ReplayedState, IReadOnlyDictionary<string, int>)> Read(Instant? at, NpgsqlConnection connection, CancellationToken ct)
+    private static async Task<(ReplayedState, IReadOnlyDictionary<string, int>)> Read(Instant? at, NpgsqlConnection connection,
+        CancellationToken ct)
     {
         var state = new ReplayedState();
         if (at is not null)
@@ -90,5 +91,6 @@ internal sealed class ImagesCommand : LogCommand
 
     /// <summary>True when the reference matches. Without a star, any part of it does.</summary>
     internal static bool Matches(string pattern, string image) =>
-        FileSystemName.MatchesSimpleExpression(pattern.Contains('*', StringComparison.Ordinal) ? pattern : $"*{pattern}*", image, ignoreCase: false);
+        FileSystemName.MatchesSimpleExpression(pattern.Contains('*', StringComparison.Ordinal) ? pattern
+            : $"*{pattern}*", image, ignoreCase: false);
 }

@@ -16,7 +16,8 @@ internal sealed class ReplayCommand : LogCommand
 
     /// <summary>Creates the command with its options.</summary>
     public ReplayCommand() : base(
-        "replay", "Shows the state of all images and their users at an instant, folded from the log alone. With JSON and YAML the users are listed.")
+        "replay",
+        "Shows the state of all images and their users at an instant, folded from the log alone. JSON and YAML also list the users.")
     {
         Options.Add(_until);
         Options.Add(_format);
@@ -62,9 +63,11 @@ internal sealed class ReplayCommand : LogCommand
     private static string Summary(ReplayedState state)
     {
         var cached = state.Images.Values.Where(image => image.State.IsCached).ToList();
+        var present = state.Images.Values.Count(image => image.State.Phase is not (ImagePhase.Gone or ImagePhase.Unknown));
+        var size = TimeText.OfBytes(cached.Sum(image => image.State.SizeInBytes ?? 0));
         return string.Create(CultureInfo.InvariantCulture, $"""
             After event {state.Sequence} ({TimeText.Of(state.RecordedAt)}), {state.Events} events:
-            {state.Images.Values.Count(image => image.State.Phase is not (ImagePhase.Gone or ImagePhase.Unknown))} images, {cached.Count} of them cached ({TimeText.OfBytes(cached.Sum(image => image.State.SizeInBytes ?? 0))}), {state.Users.Count} pods and workloads
+            images {present}, cached {cached.Count} ({size}), pods and workloads {state.Users.Count}
 
             """);
     }

@@ -28,7 +28,8 @@ internal sealed class TailCommand : LogCommand
     private readonly FormatOption _format = new();
 
     /// <summary>Creates the command with its options.</summary>
-    public TailCommand() : base("tail", "Prints events as they are recorded, one line each. With --output json a line is the event as JSON.")
+    public TailCommand() : base("tail",
+        "Prints events as they are recorded, one line each. With --output json a line is the event as JSON.")
     {
         Arguments.Add(_pattern);
         foreach (var option in new Option[] { _types, _since, _count, _format })
@@ -83,7 +84,9 @@ internal sealed class TailCommand : LogCommand
     {
         Format.Json => Document.Line(line),
         Format.Yaml => "---\n" + Document.Yaml(line).TrimEnd(),
-        Format.Wide => Redaction.Of($"{TimeText.Of(line.Time)} {line.Sequence} {line.Stream} {line.Event} {Sentence(line)} [{line.Actor} {line.Replica} {line.Version}]"),
+        Format.Wide => Redaction.Of(
+            $"{TimeText.Of(line.Time)} {line.Sequence} {line.Stream} {line.Event} {Sentence(line)} "
+            + $"[{line.Actor} {line.Replica} {line.Version}]"),
         _ => Redaction.Of($"{TimeText.Of(line.Time)} {line.Stream} {Sentence(line)} [{line.Actor}]"),
     });
 

@@ -44,7 +44,8 @@ internal sealed class VerifyCommand : LogCommand
             differences.AddRange(await ResourceComparison.Compare(_cluster.Connect(arguments), verification.State, ct));
         if (_format.Of(arguments) is (Format.Json or Format.Yaml) and var format)
             await Document.Write(
-                new { verification.State.Sequence, verification.State.Events, Differences = differences, verification.Skipped }, format, ct);
+                new { verification.State.Sequence, verification.State.Events, Differences = differences, verification.Skipped },
+                format, ct);
         else
             Print(verification, differences);
         return differences.Count > 0 ? ExitCode.ErrorsFound : verification.Skipped.Count > 0 ? ExitCode.Unknown : ExitCode.Ok;
@@ -69,7 +70,8 @@ internal sealed class VerifyCommand : LogCommand
         foreach (var skipped in verification.Skipped)
             Console.WriteLine($"not compared: {skipped}");
         Console.WriteLine(
-            $"{verification.State.Events} events, {verification.State.Images.Count} images, {verification.State.Users.Count} pods and workloads: "
+            $"events {verification.State.Events}, images {verification.State.Images.Count}, "
+            + $"pods and workloads {verification.State.Users.Count}: "
             + (differences.Count == 0 ? "no difference" : $"{differences.Count} differences"));
     }
 }

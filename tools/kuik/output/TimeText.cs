@@ -10,7 +10,8 @@ internal static class TimeText
 
     /// <summary>The same in a zone.</summary>
     public static string Of(DateTimeOffset? time, TimeZoneInfo zone) => time is { } known
-        ? TimeZoneInfo.ConvertTime(known, zone).ToString("yyyy-MM-dd HH:mm:sszzz", CultureInfo.InvariantCulture).Replace("+00:00", "Z", StringComparison.Ordinal)
+        ? TimeZoneInfo.ConvertTime(known, zone).ToString("yyyy-MM-dd HH:mm:sszzz", CultureInfo.InvariantCulture).Replace("+00:00", "Z",
+            StringComparison.Ordinal)
         : "";
 
     /// <summary>For example <c>3 s</c>, <c>12 min</c>, <c>5 h</c> or <c>9 days</c>.</summary>

@@ -35,7 +35,8 @@ public sealed class LogVerifier(NpgsqlConnection connection)
         differences.AddRange(await views.Compare(state, ct));
         return new LogVerification(state, differences,
         [
-            .. state.Unreadable.Select(type => $"{type.Value} events {type.Key}: this version cannot read them; their images are not compared"),
+            .. state.Unreadable.Select(type =>
+                $"{type.Value} events {type.Key}: this version cannot read them; their images are not compared"),
             .. snapshots.Skipped, .. views.Skipped,
         ]);
     }

@@ -3,8 +3,8 @@ using Npgsql;
 
 namespace Kuik.EventLog.Audit;
 
-/// <summary>Compares the snapshots of images with the fold. An outdated snapshot is allowed while the refresher is behind, and is compared with
-/// the fold at its own version.</summary>
+/// <summary>Compares the snapshots of images with the fold. An outdated snapshot is allowed while the refresher is behind, and is compared
+/// with the fold at its own version.</summary>
 internal sealed class SnapshotComparison(NpgsqlConnection connection)
 {
     private const int PageSize = 1000;
@@ -55,7 +55,8 @@ internal sealed class SnapshotComparison(NpgsqlConnection connection)
                 differences.Add(new LogDifference("snapshot", image, "there is a snapshot, and the log has no event of this image"));
             else if (!_outdated.ContainsKey(StreamName.OfImage(image)) && record.Unreadable == 0
                 && canBecomeUnused != record.State.CanBecomeUnused)
-                differences.Add(new LogDifference("snapshot", image, $"can_become_unused is {canBecomeUnused}, the log says {record.State.CanBecomeUnused}"));
+                differences.Add(new LogDifference("snapshot", image,
+                    $"can_become_unused is {canBecomeUnused}, the log says {record.State.CanBecomeUnused}"));
         if (_behind > 0)
             _skipped.Add($"{_behind} snapshots are behind the log or missing, where the refresher in expiry has not been yet");
         return differences;

@@ -18,7 +18,8 @@ internal sealed class UsageComparison(NpgsqlConnection connection)
                 var row = new ImageUser(
                     rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3), rows.GetFieldValue<string[]>(4));
                 if (!state.Users.TryGetValue(row.PodUid, out var user) || !user.References.Contains(row.Image))
-                    differences.Add(new LogDifference("usage", row.PodUid, $"a row states that {row.Namespace}/{row.PodName} uses {row.Image}, the log does not"));
+                    differences.Add(new LogDifference("usage", row.PodUid,
+                        $"a row states that {row.Namespace}/{row.PodName} uses {row.Image}, the log does not"));
                 else if (Describe(row, user) is { } wrong)
                     differences.Add(new LogDifference("usage", row.PodUid, $"the row of {row.Image}: {wrong}"));
                 else

@@ -36,11 +36,13 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
                 seen.Add(image);
                 if (!state.Images.TryGetValue(image, out var record))
                     differences.Add(new LogDifference("view", image, "there is a view, and the log has no event of this image"));
-                else if (record.Unreadable == 0 && Describe(JsonNode.Parse(rows.GetString(1))!, record, projection.Position, ref behind) is { } wrong)
+                else if (record.Unreadable == 0
+                    && Describe(JsonNode.Parse(rows.GetString(1))!, record, projection.Position, ref behind) is { } wrong)
                     differences.Add(new LogDifference("view", image, wrong));
             }
         differences.AddRange(state.Images.Values
-            .Where(image => image.Unreadable == 0 && image.Sequence <= projection.Position && image.State.Phase != ImagePhase.Unknown && !seen.Contains(image.Image))
+            .Where(image => image.Unreadable == 0 && image.Sequence <= projection.Position && image.State.Phase != ImagePhase.Unknown
+                && !seen.Contains(image.Image))
             .Select(image => new LogDifference("view", image.Image, "there is none")));
         if (behind > 0)
             _skipped.Add($"{behind} views are behind the log, as the projection is; they are not compared");

@@ -11,7 +11,8 @@ internal sealed class WorkComparison(NpgsqlConnection connection)
     {
         var differences = new List<LogDifference>();
         var open = state.Images.Values.Where(image => image.Unreadable == 0)
-            .SelectMany(image => ImageWork.From(image.State).Select(work => (Key: (image.Image, WorkTable.NameOf(work.Kind)), work.Attempt)))
+            .SelectMany(image => ImageWork.From(image.State).Select(work =>
+                (Key: (image.Image, WorkTable.NameOf(work.Kind)), work.Attempt)))
             .ToDictionary(work => work.Key, work => work.Attempt);
         await using var command = new NpgsqlCommand("select image, kind, attempt from kuik.work order by image, kind", connection);
         await using var rows = await command.ExecuteReaderAsync(ct);
@@ -27,7 +28,8 @@ internal sealed class WorkComparison(NpgsqlConnection connection)
             else if (state.Images.GetValueOrDefault(image) is not { Unreadable: > 0 })
                 differences.Add(new LogDifference("work", image, $"there is work {kind}, and by the log none is open"));
         }
-        differences.AddRange(open.Keys.Select(work => new LogDifference("work", work.Image, $"by the log {work.Item2} is open, and there is no row")));
+        differences.AddRange(open.Keys.Select(work =>
+            new LogDifference("work", work.Image, $"by the log {work.Item2} is open, and there is no row")));
         return differences;
     }
 }

@@ -87,7 +87,8 @@ internal sealed record EventLine(long Sequence, DateTimeOffset Time, string Stre
         {
             var what = line.Counted ? line.What : $"({line.What}: had no effect)";
             if (isWide)
-                table.Add(TimeText.Of(line.Time), line.Sequence.ToString(CultureInfo.InvariantCulture), line.Stream, line.Event, what, line.Why,
+                table.Add(TimeText.Of(line.Time), line.Sequence.ToString(CultureInfo.InvariantCulture), line.Stream, line.Event, what,
+                    line.Why,
                     line.Actor, line.Replica, line.Version);
             else
                 table.Add(TimeText.Of(line.Time), what, line.Why, line.Actor);

@@ -28,7 +28,8 @@ internal static class ExportFile
         }
         catch (Exception fault) when (fault is JsonException or FormatException)
         {
-            throw new EventLogUnusableException($"{file.Name} does not end with an exported event, so it is not continued: {fault.Message}", fault);
+            throw new EventLogUnusableException(
+                $"{file.Name} does not end with an exported event, so it is not continued: {fault.Message}", fault);
         }
     }
 

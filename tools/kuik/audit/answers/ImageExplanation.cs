@@ -10,7 +10,8 @@ namespace Kuik.CommandLine.Audit;
 /// <param name="Verdict">One sentence.</param>
 /// <param name="Because">The facts that led there, oldest first, each in one sentence.</param>
 /// <param name="IfOriginVanished">The loss if the origin were gone for good now.</param>
-internal sealed record ImageExplanation(string Image, ImagePhase Phase, string Verdict, IReadOnlyList<string> Because, string IfOriginVanished)
+internal sealed record ImageExplanation(string Image, ImagePhase Phase, string Verdict, IReadOnlyList<string> Because,
+    string IfOriginVanished)
 {
     /// <summary>Explains it.</summary>
     /// <param name="image">The log's knowledge of the image.</param>
@@ -37,8 +38,11 @@ internal sealed record ImageExplanation(string Image, ImagePhase Phase, string V
             ImagePhase.Wanted when image.Lost is not null => "not cached: the copy was lost, and it waits to be copied again",
             ImagePhase.Wanted => "not cached yet: it waits to be copied",
             ImagePhase.Copying => $"not cached yet: attempt {state.Attempt} copies it",
-            ImagePhase.Failed when state.IsRefused => "not cached: the copy fails, and a retry is not expected to help until something changes",
-            ImagePhase.Failed => $"not cached: {(state.Failures == 1 ? "the copy" : $"{state.Failures} copies in a row")} failed; the next attempt is at {TimeText.Of(state.RetryAt)}",
+            ImagePhase.Failed when state.IsRefused =>
+                "not cached: the copy fails, and a retry is not expected to help until something changes",
+            ImagePhase.Failed when state.Failures > 1 =>
+                $"not cached: {state.Failures} copies in a row failed; the next attempt is at {TimeText.Of(state.RetryAt)}",
+            ImagePhase.Failed => $"not cached: the copy failed; the next attempt is at {TimeText.Of(state.RetryAt)}",
             ImagePhase.Leaving => "expired: its tag is to be removed from the cache",
             ImagePhase.Removing => "expired: its tag is being removed from the cache",
             ImagePhase.Gone => "not cached: it expired and was evicted",
@@ -75,9 +79,12 @@ internal sealed record ImageExplanation(string Image, ImagePhase Phase, string V
 
     private static string LossOf(ImageRecord image, int users)
     {
-        var consequence = users == 0
-            ? "Nothing uses it."
-            : $"Its {users} users could not be started again on a node that does not have it.";
+        var consequence = users switch
+        {
+            0 => "Nothing uses it.",
+            1 => "Its user could not be started on a node that does not have it.",
+            _ => $"Its {users} users could not be started on a node that does not have it.",
+        };
         return image.State.Phase switch
         {
             ImagePhase.Cached => image.Cached is not { } copy ? "nothing: the cache serves it." : Kept(copy),

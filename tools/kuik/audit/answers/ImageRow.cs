@@ -60,7 +60,8 @@ internal sealed record ImageRow(string Image, ImagePhase Phase, int Users)
     public static string AsTable(IEnumerable<ImageRow> rows, bool isWide)
     {
         var table = isWide
-            ? new Table("IMAGE", "PHASE", "USERS", "SIZE", "CHANGED", "DIGEST", "CACHED", "RETAIN", "UNUSED SINCE", "EXPIRES", "NEXT RETRY", "LAST ERROR")
+            ? new Table("IMAGE", "PHASE", "USERS", "SIZE", "CHANGED", "DIGEST", "CACHED", "RETAIN", "UNUSED SINCE", "EXPIRES",
+                "NEXT RETRY", "LAST ERROR")
             : new Table("IMAGE", "PHASE", "USERS", "SIZE", "CHANGED");
         foreach (var row in rows)
         {
@@ -68,7 +69,8 @@ internal sealed record ImageRow(string Image, ImagePhase Phase, int Users)
             [
                 row.Image, row.Phase.ToString(), row.Users.ToString(CultureInfo.InvariantCulture), TimeText.OfBytes(row.SizeInBytes),
                 TimeText.Of(row.ChangedAt), TimeText.OfDigest(row.Digest), TimeText.Of(row.CachedAt), row.IsRetained ? "true" : "",
-                TimeText.Of(row.UnusedSince), TimeText.Of(row.ExpiresAt), TimeText.Of(row.RetryAt), row.LastError is null ? "" : Excerpt.Of(row.LastError),
+                TimeText.Of(row.UnusedSince), TimeText.Of(row.ExpiresAt), TimeText.Of(row.RetryAt), row.LastError is null ? ""
+                    : Excerpt.Of(row.LastError),
             ];
             table.Add(isWide ? cells : cells[..5]);
         }

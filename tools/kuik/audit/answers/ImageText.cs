@@ -18,9 +18,11 @@ internal static class ImageText
         ImageForgotten => ("forgotten", "its CachedImage was deleted"),
         FetchDue e => ("copy announced again", $"open since {TimeText.Of(e.OpenSince)}"),
         ImageFetchStarted { IsRenewal: true } => ("lease renewed", ""),
-        ImageFetchStarted e => ("copy started", $"attempt {e.Attempt}{(e.FollowsLostClaim ? "; the claim before it ended without an outcome" : "")}"),
+        ImageFetchStarted e => ("copy started",
+            $"attempt {e.Attempt}{(e.FollowsLostClaim ? "; the claim before it ended without an outcome" : "")}"),
         ImageCached e => ("cached", Describe(e)),
-        ImageFetchFailed e => ("copy failed", $"{e.Kind}{(e.OriginStatus is { } status ? $" ({status})" : "")}: {e.Reason}; next attempt at {TimeText.Of(e.RetryAt)}"),
+        ImageFetchFailed e => ("copy failed",
+            $"{e.Kind}{(e.OriginStatus is { } status ? $" ({status})" : "")}: {e.Reason}; next attempt at {TimeText.Of(e.RetryAt)}"),
         ImageLost e => ("lost", $"{e.Reason}{(e.NoticedBy is null ? "" : $" (noticed by {e.NoticedBy})")}"),
         ImageUnused e => ("unused", $"since {TimeText.Of(e.Since)}; expires at {TimeText.Of(e.ExpiresAt)}"),
         ImageUsedAgain e => ("used again", $"by {e.WorkloadKind ?? "pod"} {e.PodUid}"),
@@ -28,7 +30,8 @@ internal static class ImageText
         ImageExpired e => ("expired", Describe(e)),
         EvictionDue => ("eviction announced again", ""),
         ImageEvictionStarted e => ("eviction started", $"attempt {e.Attempt}"),
-        ImageEvicted e => ("evicted", e.Digest is null ? "it was not in the cache" : $"{TimeText.OfDigest(e.Digest)}, {TimeText.OfBytes(e.SizeInBytes)}"),
+        ImageEvicted e => ("evicted", e.Digest is null ? "it was not in the cache"
+            : $"{TimeText.OfDigest(e.Digest)}, {TimeText.OfBytes(e.SizeInBytes)}"),
         _ => null,
     };
 
@@ -36,7 +39,8 @@ internal static class ImageText
     {
         var missing = e.MissingPlatforms.Count == 0 ? "" : $"; the origin has no {string.Join(", ", e.MissingPlatforms)}";
         var platforms = e.Platforms.Count == 0 ? "" : $" ({string.Join(", ", e.Platforms)})";
-        return $"{TimeText.OfDigest(e.Digest)}, {TimeText.OfBytes(e.SizeInBytes)}{platforms}; {TimeText.OfBytes(e.BytesCopied)} copied in {TimeText.Of(e.Duration)}{missing}";
+        return $"{TimeText.OfDigest(e.Digest)}, {TimeText.OfBytes(e.SizeInBytes)}{platforms}; "
+            + $"{TimeText.OfBytes(e.BytesCopied)} copied in {TimeText.Of(e.Duration)}{missing}";
     }
 
     private static string Describe(ImageExpired e) => e switch

@@ -37,11 +37,13 @@ internal static class ResourceComparison
     public static IReadOnlyList<LogDifference> Compare(
         IReadOnlyDictionary<string, CachedImageStatus?> resources, ReplayedState state, DateTimeOffset now)
     {
-        var named = state.Images.Values.Where(image => image.State is { ObjectName: not null }).ToDictionary(image => image.State.ObjectName!);
+        var named = state.Images.Values.Where(image => image.State is { ObjectName: not null }).ToDictionary(image =>
+            image.State.ObjectName!);
         var settled = named.Values.Where(image => image.Unreadable == 0 && now - image.ChangedAt > _delay);
         return
         [
-            .. settled.Select(image => Describe(image, resources.TryGetValue(image.State.ObjectName!, out var status), status)).OfType<LogDifference>(),
+            .. settled.Select(image => Describe(image, resources.TryGetValue(image.State.ObjectName!, out var status),
+                status)).OfType<LogDifference>(),
             .. resources.Where(one => !named.ContainsKey(one.Key) && one.Value?.Phase != CachedImagePhase.Invalid)
                 .Select(one => new LogDifference("resource", one.Key, "there is a CachedImage, and the log names no image so")),
         ];

@@ -18,7 +18,8 @@ internal sealed record StateDifference(char Change, string Kind, string Subject,
     ];
 
     private static IEnumerable<StateDifference> Between<T>(
-        string kind, IReadOnlyDictionary<string, T> before, IReadOnlyDictionary<string, T> after, Func<T, string> name, Func<T, string> describe)
+        string kind, IReadOnlyDictionary<string, T> before, IReadOnlyDictionary<string, T> after,
+            Func<T, string> name, Func<T, string> describe)
         where T : class =>
         before.Keys.Union(after.Keys).Order(StringComparer.Ordinal)
             .Select(key => Of(kind, before.GetValueOrDefault(key), after.GetValueOrDefault(key), name, describe))

@@ -9,7 +9,8 @@ internal static class UserText
     /// <summary>The fact and its reason; null for another event.</summary>
     public static (string What, string Why)? Describe(object fact) => fact switch
     {
-        PodObserved e => ($"pod {e.Namespace}/{e.Name} uses {Images(e.Images)}", Circumstances(e.Node, e.OwnerKind, e.OwnerName, e.ServiceAccount)),
+        PodObserved e => ($"pod {e.Namespace}/{e.Name} uses {Images(e.Images)}", Circumstances(e.Node, e.OwnerKind, e.OwnerName,
+            e.ServiceAccount)),
         PodGone e => ($"pod {e.Namespace}/{e.Name} is gone", Circumstances(e.Reason, e.DeletedAt)),
         WorkloadObserved e =>
             ($"{e.Kind} {e.Namespace}/{e.Name} uses {Images(e.Images)}", Circumstances(null, e.OwnerKind, e.OwnerName, e.ServiceAccount)),
@@ -22,7 +23,8 @@ internal static class UserText
 
     private static string Circumstances(string? node, string? ownerKind, string? ownerName, string? account) => string.Join("; ", new[]
     {
-        node is null ? null : $"on {node}", ownerKind is null ? null : $"of {ownerKind} {ownerName}", account is null ? null : $"as {account}",
+        node is null ? null : $"on {node}", ownerKind is null ? null : $"of {ownerKind} {ownerName}",
+        account is null ? null : $"as {account}",
     }.OfType<string>());
 
     private static string Circumstances(string? reason, DateTimeOffset? deletedAt) => string.Join("; ", new[]

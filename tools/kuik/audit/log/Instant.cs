@@ -13,7 +13,8 @@ internal sealed record Instant(DateTimeOffset? Time, long? Sequence)
     /// <summary>For descriptions of options.</summary>
     public const string Accepted = "a time (RFC 3339; without an offset in your zone; 90m, 2h or 7d ago; now) or a sequence number";
 
-    private static readonly string[] _local = ["yyyy-MM-dd", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mm", "yyyy-MM-ddTHH:mm:ss"];
+    private static readonly string[] _local = ["yyyy-MM-dd", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mm",
+        "yyyy-MM-ddTHH:mm:ss"];
 
     /// <summary>Reads it.</summary>
     /// <param name="text">As the user wrote it.</param>

@@ -48,7 +48,8 @@ internal abstract class LogCommand : Command, IExplained
     protected static async Task Replay(ReplayedState state, NpgsqlConnection connection, long until, CancellationToken ct)
     {
         using var progress = new ProgressLine("reading the log", until);
-        await foreach (var one in new EventReader(connection).Read(new EventQuery { After = state.Sequence, Until = until, WithOrigin = false }, ct))
+        var query = new EventQuery { After = state.Sequence, Until = until, WithOrigin = false };
+        await foreach (var one in new EventReader(connection).Read(query, ct))
         {
             state.Apply(one);
             progress.Report(one.Sequence);

@@ -26,9 +26,11 @@ internal sealed class PostgresOption : Option<string?>
     /// <param name="ct">Cancels it.</param>
     /// <exception cref="InvalidSettingException">No connection string is given, or it is none.</exception>
     /// <exception cref="EventLogUnusableException">Postgres does not answer, or has no event log.</exception>
-    public Task<NpgsqlDataSource> Connect(ParseResult arguments, bool isReadOnly, CancellationToken ct) =>
-        Connect(arguments.GetValue(this) ?? _variables.Select(Environment.GetEnvironmentVariable).FirstOrDefault(text => text is { Length: > 0 }),
-            isReadOnly, ct);
+    public Task<NpgsqlDataSource> Connect(ParseResult arguments, bool isReadOnly, CancellationToken ct)
+    {
+        var variable = _variables.Select(Environment.GetEnvironmentVariable).FirstOrDefault(text => text is { Length: > 0 });
+        return Connect(arguments.GetValue(this) ?? variable, isReadOnly, ct);
+    }
 
     private static async Task<NpgsqlDataSource> Connect(string? text, bool isReadOnly, CancellationToken ct)
     {
@@ -39,7 +41,8 @@ internal sealed class PostgresOption : Option<string?>
         {
             await using var find = source.CreateCommand("select to_regclass('kuik.mt_events') is not null");
             if (await find.ExecuteScalarAsync(ct) is not true)
-                throw new EventLogUnusableException($"there is no event log at {address}: run pod-watcher migrate, or check the database's name");
+                throw new EventLogUnusableException(
+                    $"there is no event log at {address}: run pod-watcher migrate, or check the database's name");
             return source;
         }
         catch (Exception fault) when (fault is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
@@ -52,8 +55,8 @@ internal sealed class PostgresOption : Option<string?>
     /// <summary>The connection string with the options of an interactive session.</summary>
     internal static NpgsqlConnectionStringBuilder Parse(string? text, bool isReadOnly)
     {
-        const string Accepted = "a Postgres connection string such as Host=postgres;Database=kuik;Username=kuik;Password=…, given by --postgres or "
-            + "in the environment as ConnectionStrings__Postgres";
+        const string Accepted = "a Postgres connection string such as Host=postgres;Database=kuik;Username=kuik;Password=…, given by "
+            + "--postgres or in the environment as ConnectionStrings__Postgres";
         if (string.IsNullOrWhiteSpace(text))
             throw new InvalidSettingException(Key, "", Accepted);
         try

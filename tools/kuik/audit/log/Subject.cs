@@ -13,7 +13,8 @@ namespace Kuik.CommandLine.Audit;
 internal sealed record Subject(string? Image, string? Kind, string? Uid, (string Namespace, string Name)? Name)
 {
     /// <summary>For descriptions of arguments.</summary>
-    public const string Accepted = "an image (nginx:1.27), pod/NAMESPACE/NAME, pod/UID, a workload such as deployment/NAMESPACE/NAME, or workload/UID";
+    public const string Accepted =
+        "an image (nginx:1.27), pod/NAMESPACE/NAME, pod/UID, a workload such as deployment/NAMESPACE/NAME, or workload/UID";
 
     private static readonly string[] _kinds =
         ["pod", "workload", "deployment", "statefulset", "daemonset", "replicaset", "job", "cronjob"];
