@@ -1,8 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Kuik.CommandLine.Audit;
 using Kuik.CommandLine.Output;
+using Kuik.EventLog.Audit;
 using Kuik.Hosting;
 using Kuik.Kubernetes;
+using Npgsql;
 
 namespace Kuik.CommandLine;
 
@@ -12,13 +15,23 @@ internal sealed class KuikCommand : RootCommand
     /// <summary>Creates all commands.</summary>
     public KuikCommand() : base("Looks after Kuik in a Kubernetes cluster. Also reached as kubectl kuik, when kubectl-kuik is on the PATH.")
     {
+        Subcommands.Add(new ImagesCommand());
+        Subcommands.Add(new HistoryCommand());
+        Subcommands.Add(new WhyCommand());
+        Subcommands.Add(new WhoCommand());
+        Subcommands.Add(new ReplayCommand());
+        Subcommands.Add(new DiffCommand());
+        Subcommands.Add(new TailCommand());
+        Subcommands.Add(new ExportCommand());
+        Subcommands.Add(new ImportCommand());
+        Subcommands.Add(new VerifyCommand());
         Subcommands.Add(new DoctorCommand());
         var help = Options.OfType<HelpOption>().Single();
         help.Action = new CommandHelp((HelpAction)help.Action!);
     }
 
     /// <summary>
-    /// Runs a command's work; an unreachable cluster becomes one line on standard error and <see cref="ExitCode.Fault"/>.
+    /// Runs a command's work; an unreachable cluster or event log becomes one line on standard error and <see cref="ExitCode.Fault"/>.
     /// </summary>
     /// <param name="work">Returns an exit code.</param>
     public static async Task<int> Run(Func<Task<int>> work)
@@ -27,7 +40,8 @@ internal sealed class KuikCommand : RootCommand
         {
             return await work();
         }
-        catch (Exception failure) when (failure is InvalidSettingException or KubernetesApiException or HttpRequestException or IOException)
+        catch (Exception failure) when (failure is InvalidSettingException or KubernetesApiException or HttpRequestException or IOException
+            or NpgsqlException or EventLogUnusableException or EventImportRefusedException or TimeoutException)
         {
             await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
             return ExitCode.Fault;

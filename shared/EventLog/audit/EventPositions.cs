@@ -1,0 +1,75 @@
+using Npgsql;
+
+namespace Kuik.EventLog.Audit;
+
+/// <summary>Finds places in the log.</summary>
+/// <param name="connection">Open.</param>
+public sealed class EventPositions(NpgsqlConnection connection)
+{
+    /// <summary>How long to wait for transactions that may still append before a position.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The sequence number of the last event; 0 for an empty log.</summary>
+    public async Task<long> Last(CancellationToken ct) =>
+        await Ask("select coalesce(max(seq_id), 0) from kuik.mt_events", ct);
+
+    /// <summary>
+    /// The last sequence number before the first event that was recorded after this instant. A prefix of the log: transactions that
+    /// overlap have times out of order, and the state between two of them would be one that never was.
+    /// </summary>
+    public async Task<long> At(DateTimeOffset instant, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("""
+            select coalesce((select seq_id - 1 from kuik.mt_events where timestamp > $1 and type <> 'tombstone' order by seq_id limit 1),
+                (select max(seq_id) from kuik.mt_events), 0)
+            """, connection) { Parameters = { new() { Value = instant.ToUniversalTime() } }, CommandTimeout = 600 };
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>The time of the last event up to this place; null when there is none.</summary>
+    public async Task<DateTimeOffset?> TimeOf(long sequence, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            "select timestamp from kuik.mt_events where seq_id <= $1 and type <> 'tombstone' order by seq_id desc limit 1", connection)
+        {
+            Parameters = { new() { Value = sequence } },
+        };
+        return await command.ExecuteScalarAsync(ct) is DateTime time ? new DateTimeOffset(time) : null;
+    }
+
+    /// <summary>
+    /// The last sequence number, once no transaction is open that may append before it: numbers are given out before the commit. Not in
+    /// a transaction with repeatable reads.
+    /// </summary>
+    /// <exception cref="TimeoutException">Such a transaction is open for longer than <see cref="LongestWait"/>.</exception>
+    public async Task<long> SettledEnd(TimeProvider time, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("""
+            select pg_snapshot_xmax(pg_current_snapshot())::text::bigint, coalesce((select max(seq_id) from kuik.mt_events), 0)
+            """, connection);
+        long bound, last;
+        await using (var row = await command.ExecuteReaderAsync(ct))
+        {
+            await row.ReadAsync(ct);
+            (bound, last) = (row.GetInt64(0), row.GetInt64(1));
+        }
+        var began = time.GetTimestamp();
+        while (await Ask("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint", ct) < bound)
+        {
+            if (time.GetElapsedTime(began) > LongestWait)
+                throw new TimeoutException(
+                    $"a transaction in Postgres has been open for {LongestWait.TotalSeconds:0} s, and events that it appends before "
+                    + $"{last} would be missed");
+            await Task.Delay(Pause, time, ct);
+        }
+        return last;
+    }
+
+    private async Task<long> Ask(string sql, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+}

@@ -1,0 +1,43 @@
+using Npgsql;
+
+namespace Kuik.EventLog.Audit;
+
+/// <summary>
+/// Folds the whole log and compares the fold with everything in Postgres that is derived from it. Changes nothing. All of it is read in one
+/// transaction with repeatable reads: events and what changes with them are of the same instant.
+/// </summary>
+/// <param name="connection">In such a transaction.</param>
+public sealed class LogVerifier(NpgsqlConnection connection)
+{
+    /// <summary>Compares.</summary>
+    /// <param name="progress">Gets the number of events read so far, after each thousand; null for none.</param>
+    /// <param name="ct">Cancels it.</param>
+    /// <exception cref="NpgsqlException">Postgres fails.</exception>
+    public async Task<LogVerification> Verify(IProgress<long>? progress, CancellationToken ct)
+    {
+        var snapshots = new SnapshotComparison(connection);
+        await snapshots.ReadOutdated(ct);
+        var (state, differences) = (new ReplayedState(), new List<LogDifference>());
+        await foreach (var one in new EventReader(connection).Read(new EventQuery { WithOrigin = false }, ct))
+        {
+            state.Apply(one);
+            snapshots.Follow(one, state);
+            if (StreamComparison.FindForeign(one) is { } foreign)
+                differences.Add(foreign);
+            if (state.Events % 1000 == 0)
+                progress?.Report(state.Events);
+        }
+        var (views, work) = (new ViewComparison(connection), new WorkComparison(connection));
+        differences.AddRange(await new StreamComparison(connection).Compare(ct));
+        differences.AddRange(await snapshots.Compare(state, ct));
+        differences.AddRange(await new UsageComparison(connection).Compare(state, ct));
+        differences.AddRange(await work.Compare(state, ct));
+        differences.AddRange(await views.Compare(state, ct));
+        return new LogVerification(state, differences,
+        [
+            .. state.Unreadable.Select(type =>
+                $"{type.Value} events {type.Key}: this version cannot read them; their images are not compared"),
+            .. snapshots.Skipped, .. views.Skipped,
+        ]);
+    }
+}

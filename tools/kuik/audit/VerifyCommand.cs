@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Data;
+using Kuik.CommandLine.Output;
+using Kuik.EventLog.Audit;
+using Npgsql;
+
+namespace Kuik.CommandLine.Audit;
+
+/// <summary><c>kuik verify</c>: compares the log with everything that is derived from it.</summary>
+internal sealed class VerifyCommand : LogCommand
+{
+    private readonly ClusterOptions _cluster = new();
+
+    private readonly Option<bool> _resources = new("--resources")
+    {
+        Description = "Also compare the CachedImages of the cluster, which follow the log by a second or two",
+    };
+
+    private readonly FormatOption _format = new();
+
+    /// <summary>Creates the command with its options.</summary>
+    public VerifyCommand() : base(
+        "verify", "Folds the whole log and compares it with itself, snapshots, usage table, work table and views. Lists every difference.")
+    {
+        Options.Add(_resources);
+        Options.Add(_format);
+        _cluster.AddTo(this);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Examples { get; } =
+    [
+        "kuik verify",
+        "kuik verify --output json | jq -r '.differences[] | .part + \" \" + .subject'",
+        "kuik verify --resources --context production",
+    ];
+
+    /// <inheritdoc/>
+    protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
+    {
+        var verification = await Verify(connection, ct);
+        var differences = verification.Differences.ToList();
+        if (arguments.GetValue(_resources))
+            differences.AddRange(await ResourceComparison.Compare(_cluster.Connect(arguments), verification.State, ct));
+        if (_format.Of(arguments) is (Format.Json or Format.Yaml) and var format)
+            await Document.Write(
+                new { verification.State.Sequence, verification.State.Events, Differences = differences, verification.Skipped },
+                format, ct);
+        else
+            Print(verification, differences);
+        return differences.Count > 0 ? ExitCode.ErrorsFound : verification.Skipped.Count > 0 ? ExitCode.Unknown : ExitCode.Ok;
+    }
+
+    private static async Task<LogVerification> Verify(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        using var progress = new ProgressLine("folding the log", await new EventPositions(connection).Last(ct));
+        return await new LogVerifier(connection).Verify(progress, ct);
+    }
+
+    private static void Print(LogVerification verification, List<LogDifference> differences)
+    {
+        if (differences.Count > 0)
+        {
+            var table = new Table("PART", "SUBJECT", "FOUND");
+            foreach (var one in differences)
+                table.Add(one.Part, one.Subject, Excerpt.Of(one.Found));
+            Console.Write(table + "\n");
+        }
+        foreach (var skipped in verification.Skipped)
+            Console.WriteLine($"not compared: {skipped}");
+        Console.WriteLine(
+            $"events {verification.State.Events}, images {verification.State.Images.Count}, "
+            + $"pods and workloads {verification.State.Users.Count}: "
+            + (differences.Count == 0 ? "no difference" : $"{differences.Count} differences"));
+    }
+}

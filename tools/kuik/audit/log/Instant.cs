@@ -1,0 +1,76 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Kuik.EventLog.Audit;
+
+namespace Kuik.CommandLine.Audit;
+
+/// <summary>A place in the log: a time, or the sequence number of an event.</summary>
+/// <param name="Time">The time; null for a sequence number.</param>
+/// <param name="Sequence">The number; null for a time.</param>
+internal sealed record Instant(DateTimeOffset? Time, long? Sequence)
+{
+    /// <summary>For descriptions of options.</summary>
+    public const string Accepted = "a time (RFC 3339; without an offset in your zone; 90m, 2h or 7d ago; now) or a sequence number";
+
+    private static readonly string[] Local = ["yyyy-MM-dd", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mm",
+        "yyyy-MM-ddTHH:mm:ss"];
+
+    /// <summary>Reads it.</summary>
+    /// <param name="text">As the user wrote it.</param>
+    /// <param name="now">For what is relative.</param>
+    /// <param name="zone">Of times without an offset.</param>
+    /// <returns>Null when it is no place.</returns>
+    public static Instant? Parse(string text, DateTimeOffset now, TimeZoneInfo zone)
+    {
+        if (text == "now")
+            return new Instant(now, null);
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence))
+            return new Instant(null, sequence);
+        if (text.Length > 1 && int.TryParse(text[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+            && UnitOf(text[^1]) is { } unit)
+            return new Instant(now - (count * unit), null);
+        if (DateTime.TryParseExact(text, Local, CultureInfo.InvariantCulture, DateTimeStyles.None, out var local))
+            return new Instant(new DateTimeOffset(local, zone.GetUtcOffset(local)), null);
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+            ? new Instant(time, null)
+            : null;
+    }
+
+    /// <summary>The last sequence number up to this place.</summary>
+    public async Task<long> Find(EventPositions positions, CancellationToken ct) =>
+        Sequence ?? await positions.At(Time!.Value, ct);
+
+    /// <summary>An option with a place as its value; null by default.</summary>
+    public static Option<Instant?> Option(string name, string description) => new(name)
+    {
+        Description = $"{description} ({Accepted})",
+        HelpName = "time|sequence",
+        CustomParser = Read,
+    };
+
+    /// <summary>An argument with a place as its value.</summary>
+    public static Argument<Instant?> Argument(string name, string description) => new(name)
+    {
+        Description = $"{description} ({Accepted})",
+        CustomParser = Read,
+    };
+
+    private static Instant? Read(ArgumentResult result)
+    {
+        var text = result.Tokens.Single().Value;
+        if (Parse(text, TimeProvider.System.GetUtcNow(), TimeZoneInfo.Local) is { } instant)
+            return instant;
+        result.AddError($"'{text}' is not {Accepted}.");
+        return null;
+    }
+
+    private static TimeSpan? UnitOf(char letter) => letter switch
+    {
+        's' => TimeSpan.FromSeconds(1),
+        'm' => TimeSpan.FromMinutes(1),
+        'h' => TimeSpan.FromHours(1),
+        'd' => TimeSpan.FromDays(1),
+        _ => null,
+    };
+}
