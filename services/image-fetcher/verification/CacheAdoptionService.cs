@@ -19,9 +19,9 @@ public sealed partial class CacheAdoptionService(
     private const int PageSize = 200;
 
     /// <summary>After the start: the registry may start at the same time, and pods of a whole cluster are recorded first.</summary>
-    private static readonly TimeSpan _firstPause = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMinutes(1);
 
-    private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMinutes(5);
 
     private string? _problem;
 
@@ -65,7 +65,7 @@ public sealed partial class CacheAdoptionService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Wait(stoppingToken);
-        await Task.Delay(options.Interval < _firstPause ? options.Interval : _firstPause, time, stoppingToken);
+        await Task.Delay(options.Interval < FirstPause ? options.Interval : FirstPause, time, stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
             var pause = options.Interval;
@@ -77,7 +77,7 @@ public sealed partial class CacheAdoptionService(
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
                 Report(fault);
-                pause = options.Interval < _pauseAfterFailure ? options.Interval : _pauseAfterFailure;
+                pause = options.Interval < PauseAfterFailure ? options.Interval : PauseAfterFailure;
             }
             await Task.Delay(pause, time, stoppingToken);
         }

@@ -8,7 +8,7 @@ internal sealed partial class CacheLimitMonitor(
     WatcherOptions options, NpgsqlDataSource postgres, WatcherMetrics metrics, TimeProvider time, ILogger<CacheLimitMonitor> logger)
 {
     /// <summary>Time between two comparisons: each reads a row for every cached image.</summary>
-    private static readonly TimeSpan _interval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
     private long? _comparedAt;
     private bool _isUnmet;
@@ -17,7 +17,7 @@ internal sealed partial class CacheLimitMonitor(
     /// <exception cref="NpgsqlException">Postgres fails.</exception>
     public async Task<IReadOnlyList<string>> FindLeaving(CancellationToken ct)
     {
-        if (options.CacheLimitInBytes is not { } limit || (_comparedAt is { } last && time.GetElapsedTime(last) < _interval))
+        if (options.CacheLimitInBytes is not { } limit || (_comparedAt is { } last && time.GetElapsedTime(last) < Interval))
             return [];
         var result = CacheLimit.Choose(await CacheLimit.Read(postgres, ct), limit);
         _comparedAt = time.GetTimestamp();

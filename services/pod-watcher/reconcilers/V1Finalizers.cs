@@ -9,13 +9,13 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal static class V1Finalizers
 {
-    private static readonly string[] _names = ["cachedimage.kuik.enix.io/finalizer", "repository.kuik.enix.io/finalizer"];
+    private static readonly string[] Ours = ["cachedimage.kuik.enix.io/finalizer", "repository.kuik.enix.io/finalizer"];
 
     /// <summary>The merge patch that removes those of v1 and leaves others; null when the object has none of v1. It fails with a conflict
     /// when the object has changed since.</summary>
     public static JsonObject? Removal(ObjectMeta metadata)
     {
-        var rest = (metadata.Finalizers ?? []).Except(_names).ToArray();
+        var rest = (metadata.Finalizers ?? []).Except(Ours).ToArray();
         if (rest.Length == (metadata.Finalizers?.Count ?? 0))
             return null;
         return new JsonObject

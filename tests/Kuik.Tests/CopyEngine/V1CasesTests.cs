@@ -11,8 +11,8 @@ namespace Kuik.Tests.CopyEngine;
 /// <summary>Cases that the tests of v1 pinned and that no other test here has: docs/v1-cases.md lists all of them.</summary>
 public sealed class V1CasesTests
 {
-    private static readonly RegistryCredential _robot = new("robot", "secret");
-    private static readonly TestImage _image = TestImage.Small(seed: 1);
+    private static readonly RegistryCredential Robot = new("robot", "secret");
+    private static readonly TestImage Image = TestImage.Small(seed: 1);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -34,10 +34,10 @@ public sealed class V1CasesTests
     public async Task A_manifest_that_the_registry_has_or_not_is_an_answer_and_anything_else_an_error()
     {
         await using var registry = await ScriptedOrigin.Start();
-        registry.Add("a/b", "1", _image);
+        registry.Add("a/b", "1", Image);
         using var cache = Cache(registry);
 
-        Assert.Equal(_image.Digest, (await cache.HeadManifest("a/b", "1", Stop))?.Digest);
+        Assert.Equal(Image.Digest, (await cache.HeadManifest("a/b", "1", Stop))?.Digest);
         Assert.Null(await cache.HeadManifest("a/b", "2", Stop));
         registry.Script = _ => Misbehave.Answer(503);
         await Assert.ThrowsAsync<CopyException>(() => cache.HeadManifest("a/b", "1", Stop));
@@ -65,7 +65,7 @@ public sealed class V1CasesTests
         using var cache = Cache(registry);
 
         var refusal = await Assert.ThrowsAsync<CopyException>(
-            () => cache.PutManifest("a/b", "1", _image.Bytes, _image.MediaType, Stop));
+            () => cache.PutManifest("a/b", "1", Image.Bytes, Image.MediaType, Stop));
 
         Assert.Equal((CopyException.Cache, HttpStatusCode.Unauthorized), (refusal.Kind, refusal.Status));
     }
@@ -77,13 +77,13 @@ public sealed class V1CasesTests
     public async Task A_token_is_taken_from_either_field_and_token_wins(string answer)
     {
         await using var origin = await ScriptedOrigin.Start();
-        origin.Add("team/web", "1", _image);
+        origin.Add("team/web", "1", Image);
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Say(200, answer)
             : request.Authorization == "Bearer right" ? null
             : Challenge($"http://{origin.Host}/token");
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], TimeProvider.System);
 
-        Assert.Equal(_image.Digest, (await client.GetManifest(new(origin.Host, "team/web"), "1", _robot, Stop)).Digest);
+        Assert.Equal(Image.Digest, (await client.GetManifest(new(origin.Host, "team/web"), "1", Robot, Stop)).Digest);
     }
 
     [Theory]
@@ -97,10 +97,10 @@ public sealed class V1CasesTests
         origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Say(200, answer) : Challenge(address);
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], TimeProvider.System);
 
-        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(new(origin.Host, "team/web"), "1", _robot, Stop));
+        var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(new(origin.Host, "team/web"), "1", Robot, Stop));
 
         Assert.Matches("/token|no usable token server", error.Message);
-        Assert.DoesNotContain(_robot.Password, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(Robot.Password, error.Message, StringComparison.Ordinal);
     }
 
     private static Misbehaviour Challenge(string realm) =>

@@ -7,7 +7,7 @@ namespace Kuik.Tests.Docs;
 /// <summary>docs/v1-cases.md names tests that exist.</summary>
 public sealed partial class V1CasesPageTests
 {
-    private static readonly Lazy<IReadOnlyDictionary<string, string>> _classes = new(() =>
+    private static readonly Lazy<IReadOnlyDictionary<string, string>> Classes = new(() =>
         Directory.EnumerateFiles(Path.Combine(Checkout.Root, "tests"), "*Tests.cs", SearchOption.AllDirectories)
             .GroupBy(file => Path.GetFileNameWithoutExtension(file))
             .ToDictionary(files => files.Key, files => string.Concat(files.Select(File.ReadAllText))));
@@ -18,7 +18,7 @@ public sealed partial class V1CasesPageTests
     [Theory]
     [MemberData(nameof(Named))]
     public void A_test_that_is_named_exists(string type, string method) =>
-        Assert.Contains(method.Length == 0 ? $"class {type}" : $" {method}(", _classes.Value.GetValueOrDefault(type, ""), StringComparison.Ordinal);
+        Assert.Contains(method.Length == 0 ? $"class {type}" : $" {method}(", Classes.Value.GetValueOrDefault(type, ""), StringComparison.Ordinal);
 
     [Fact]
     public void Every_defect_has_a_row()
