@@ -24,6 +24,11 @@ internal static class ImageText
         ImageFetchFailed e => ("copy failed",
             $"{e.Kind}{(e.OriginStatus is { } status ? $" ({status})" : "")}: {e.Reason}; next attempt at {TimeText.Of(e.RetryAt)}"),
         ImageLost e => ("lost", $"{e.Reason}{(e.NoticedBy is null ? "" : $" (noticed by {e.NoticedBy})")}"),
+        RefreshRequested => ("refresh requested", "a person asked to compare it with its origin"),
+        OriginChecked { Answer: OriginAnswers.Same } => ("compared", "its origin has what the cache has"),
+        OriginChecked e => ("compared", $"{e.Answer}: {e.Reason}"),
+        TagMoved e => ("tag moved", $"from {TimeText.OfDigest(e.PreviousDigest)} to {TimeText.OfDigest(e.Digest)}, "
+            + $"{TimeText.OfBytes(e.BytesCopied)} copied in {TimeText.Of(e.Duration)}"),
         ImageUnused e => ("unused", $"since {TimeText.Of(e.Since)}; expires at {TimeText.Of(e.ExpiresAt)}"),
         ImageUsedAgain e => ("used again", $"by {e.WorkloadKind ?? "pod"} {e.PodUid}"),
         ExpiryProposed e => ("expiry proposed", $"unused since {TimeText.Of(e.UnusedSince)}"),
