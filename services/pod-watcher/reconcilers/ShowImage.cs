@@ -29,11 +29,14 @@ internal static class ShowImage
             Metadata = new ObjectMeta
             {
                 Name = name,
-                Labels = new Dictionary<string, string> { [Names.RepositoryLabel] =
-                    ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
+                Labels = new Dictionary<string, string>
+                {
+                    [Names.RepositoryLabel] =
+                    ObjectName.RepositoryLabel(ImageReference.Parse(view.Image))
+                },
             },
             Spec = new CachedImageSpec
-                { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
+            { SourceImage = view.WrittenAs, ExpiresAt = view.IsRetained || count + workloadCount > 0 ? null : view.ExpiresAt },
             Status = Status(view, new CachedImageUse(pods.Count == 0 ? null : [.. pods.Select(pod => new PodName(pod))], count)
             {
                 Workloads = NullWhenEmpty(workloads),

@@ -66,7 +66,7 @@ public static class ImageUsers
     public static async Task<int> Count(NpgsqlConnection connection, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection)
-            { Parameters = { new() { Value = image } } };
+        { Parameters = { new() { Value = image } } };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 

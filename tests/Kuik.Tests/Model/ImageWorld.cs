@@ -23,7 +23,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private static readonly CopiedImage Copied = new("sha256:" + new string('a', 64), "m", [], [], 1, 1, 0, TimeSpan.Zero);
 
     private static readonly CachedImage Resource = new()
-        { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
+    { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
 
     private readonly Dictionary<WorkKind, Row> work = [];
     private readonly Dictionary<(string Replica, WorkKind Kind), Job> jobs = [];
@@ -257,7 +257,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
                 if (fault == Fault.CopiesWithoutFencing)
                     cached ??= State.IsWanted
                         ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, Copied, State.Attempt,
-                            Now)! with { Attempt = 0 }
+                            Now)! with
+                        { Attempt = 0 }
                         : null;
                 Append(cached);
                 break;
