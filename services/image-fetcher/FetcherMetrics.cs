@@ -10,6 +10,7 @@ public sealed class FetcherMetrics
     private readonly Counter<long> _evictions;
     private readonly Counter<long> _sweeps;
     private readonly Counter<long> _verifications;
+    private readonly Counter<long> _refreshes;
     private readonly Counter<long> _withoutLock;
     private readonly Histogram<double> _lockWaits;
 
@@ -26,6 +27,9 @@ public sealed class FetcherMetrics
         _verifications = meter.CreateCounter<long>(
             "kuik_fetcher_verifications",
             description: "Looks whether the cache registry still has an image, by outcome: whole, lost or failed (it did not answer)");
+        _refreshes = meter.CreateCounter<long>(
+            "kuik_fetcher_refreshes",
+            description: "Comparisons of cached images with their origins, by outcome: same, moved, or the kind of failure");
         _withoutLock = meter.CreateCounter<long>(
             "kuik_fetcher_without_lock",
             description: "Writes to the cache without a lock because Postgres was unreachable, by lock: repository or collection");
@@ -47,6 +51,10 @@ public sealed class FetcherMetrics
     /// <param name="images">How many.</param>
     public void CountVerifications(string outcome, int images) =>
         _verifications.Add(images, KeyValuePair.Create<string, object?>("outcome", outcome));
+
+    /// <summary>Counts a comparison of an image with its origin.</summary>
+    /// <param name="outcome"><c>same</c>, <c>moved</c>, or a kind of <see cref="CopyException"/>.</param>
+    public void CountRefresh(string outcome) => _refreshes.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
 
     /// <summary>Counts work that continues without a lock.</summary>
     /// <param name="kind"><c>repository</c> or <c>collection</c>.</param>

@@ -25,6 +25,8 @@ internal static class FetcherSetup
         builder.Services.AddSingleton<Func<CacheInspector>>(services => services.GetRequiredService<CacheInspector>);
         builder.Services.AddSingleton<ImageVerifier>();
         builder.Services.AddHostedService<CacheVerificationService>();
+        builder.Services.AddSingleton<ImageRefresher>();
+        builder.Services.AddHostedService<TagRefreshService>();
         builder.Services.AddSingleton<PullRecorder>();
         builder.Services.AddSingleton<FetcherMetrics>();
         // On shutdown, copies end at once and release their leases; a second later their messages return to the queue. This runs
@@ -81,6 +83,7 @@ internal static class FetcherSetup
             services.GetRequiredService<PullRecorder>().Record)
         {
             ShareCache = services.GetRequiredService<RepositoryLockProvider>().Share,
+            Copied = services.GetRequiredService<PullRecorder>().RecordCopy,
         };
     }
 }

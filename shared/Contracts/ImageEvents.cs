@@ -111,6 +111,50 @@ public sealed record ImageLost(string Image, string Reason, long Attempt, DateTi
     public string? NoticedBy { get; init; }
 }
 
+/// <summary>A person asked that the image be compared with its origin at once, and copied where they differ. Written by pod-watcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="RequestedAt">UTC.</param>
+public sealed record RefreshRequested(string Image, DateTimeOffset RequestedAt)
+{
+    /// <summary>The field manager that set the annotation; null when the API does not say.</summary>
+    public string? FieldManager { get; init; }
+}
+
+/// <summary>The origin was asked for a cached image. Recorded when its answer differs from the last one, when a person asked, and else once a
+/// day at most. Written by image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="Answer"><c>same</c>: it has what the cache has. Else as <see cref="ImageFetchFailed.Kind"/>; <c>gone</c> and <c>refused</c>
+/// are the origin's decision, after the others it is asked again soon.</param>
+/// <param name="Attempt">The claim whose copy was compared: it counts only while the image is cached by that one.</param>
+/// <param name="CheckedAt">UTC.</param>
+public sealed record OriginChecked(string Image, string Answer, long Attempt, DateTimeOffset CheckedAt)
+{
+    /// <summary>One sentence for a person, without credentials; null when the answer is <c>same</c>.</summary>
+    public string? Reason { get; init; }
+}
+
+/// <summary>The tag names another digest at its origin, and in the cache from now on. Pods that run the previous one keep it. Written by
+/// image-fetcher.</summary>
+/// <param name="Image">The normalised reference.</param>
+/// <param name="PreviousDigest">The digest that the cache had under the tag: <c>sha256:</c> and 64 hex digits.</param>
+/// <param name="Digest">The digest that it has now.</param>
+/// <param name="MediaType">As in <see cref="ImageCached"/>, like the following ones.</param>
+/// <param name="Platforms">The platforms of an index that are stored; empty for a single manifest.</param>
+/// <param name="MissingPlatforms">Platforms that are configured and that the index does not name.</param>
+/// <param name="SizeInBytes">Manifests, configurations and compressed layers of what is stored.</param>
+/// <param name="BytesCopied">Blob bytes that came from the origin for this copy.</param>
+/// <param name="BytesAlreadyThere">Blob bytes that the cache had before.</param>
+/// <param name="Duration">The duration of the copy.</param>
+/// <param name="MovedAt">UTC: when the cache served the new digest.</param>
+public sealed record TagMoved(
+    string Image, string PreviousDigest, string Digest, string MediaType, IReadOnlyList<string> Platforms,
+    IReadOnlyList<string> MissingPlatforms, long SizeInBytes, long BytesCopied, long BytesAlreadyThere, TimeSpan Duration,
+    DateTimeOffset MovedAt)
+{
+    /// <summary>The claim whose copy it replaces: it counts only while the image is cached by that one.</summary>
+    public long Attempt { get; init; }
+}
+
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Kind">One of <c>gone</c>, <c>refused</c>, <c>rate-limited</c>, <c>broken</c>, <c>unreachable</c>, <c>cache</c>,

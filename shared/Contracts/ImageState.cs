@@ -88,6 +88,22 @@ public sealed record ImageState
     /// <summary>The size that the last copy recorded, until its tag is removed; null when there is none.</summary>
     public long? SizeInBytes { get; init; }
 
+    /// <summary>The origin's last recorded answer, as in <see cref="OriginChecked.Answer"/>; null unless it is cached.</summary>
+    public string? OriginAnswer { get; init; }
+
+    /// <summary>UTC: when <see cref="OriginAnswer"/> was recorded; checks that gave the same answer within a day are not.</summary>
+    public DateTimeOffset? OriginCheckedAt { get; init; }
+
+    /// <summary>UTC: since when a person waits for a comparison with the origin; null when none does.</summary>
+    public DateTimeOffset? RefreshRequestedAt { get; init; }
+
+    /// <summary>The digests that its tag had before it moved, the latest last, at most <see cref="MostReplacedDigests"/>; null for none.
+    /// They stay in the cache while a pod may run them.</summary>
+    public IReadOnlyList<string>? ReplacedDigests { get; init; }
+
+    /// <summary>The limit of <see cref="ReplacedDigests"/>: the oldest are dropped.</summary>
+    public const int MostReplacedDigests = 50;
+
     /// <summary>Requested, and not expired since.</summary>
     public bool IsWanted => Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Failed or ImagePhase.Cached;
 
@@ -114,6 +130,8 @@ public sealed record ImageState
         ImageCached e when state.CompletesCopy(e.Attempt) => state.Cached(e),
         ImageFetchFailed e when state.CompletesCopy(e.Attempt) => state.FetchFailed(e),
         ImageLost e when state.IsCached && e.Attempt == state.Attempt => state.NotCached(),
+        TagMoved e when state.IsCached && e.Attempt == state.Attempt => state.Moved(e),
+        OriginChecked e when state.IsCached && e.Attempt == state.Attempt => state.Checked(e),
         ImageExpired e when state.IsWanted && !state.IsRetained => state.Expired(e.Image),
         ImageEvictionStarted e when state.IsLeaving && state.IsNew(e.Attempt) => state with
         {
@@ -123,7 +141,7 @@ public sealed record ImageState
             LeaseUntil = e.LeaseUntil,
         },
         ImageEvicted e when state.CompletesRemoval(e.Attempt) =>
-            state with { Phase = ImagePhase.Gone, By = null, Digest = null, SizeInBytes = null },
+            state with { Phase = ImagePhase.Gone, By = null, Digest = null, SizeInBytes = null, ReplacedDigests = null },
         _ => state.AfterIntent(fact),
     };
 
@@ -134,6 +152,8 @@ public sealed record ImageState
         ImageReleased when IsRetained => this with { IsRetained = false },
         ImageUnused e when CanBecomeUnused => this with { UnusedSince = e.Since },
         ImageUsedAgain when UnusedSince is not null || IsForgotten => this with { UnusedSince = null, IsForgotten = false },
+        RefreshRequested e when IsCached && RefreshRequestedAt is null => this with { RefreshRequestedAt = e.RequestedAt },
+        RefreshRequested when Phase == ImagePhase.Failed => NotCached(),
         ImageForgotten when IsWanted && !IsRetained && !IsForgotten => this with { IsForgotten = true },
         _ => this,
     };
@@ -154,6 +174,9 @@ public sealed record ImageState
         IsRefused = false,
         Digest = null,
         SizeInBytes = null,
+        OriginAnswer = null,
+        OriginCheckedAt = null,
+        RefreshRequestedAt = null,
     };
 
     private ImageState FetchStarted(ImageFetchStarted e)
@@ -188,6 +211,26 @@ public sealed record ImageState
         LostClaims = 0,
         Digest = e.Digest,
         SizeInBytes = e.SizeInBytes,
+        OriginAnswer = OriginAnswers.Same,
+        OriginCheckedAt = e.CachedAt,
+        RefreshRequestedAt = null,
+    };
+
+    private ImageState Moved(TagMoved e) => this with
+    {
+        Digest = e.Digest,
+        SizeInBytes = e.SizeInBytes,
+        OriginAnswer = OriginAnswers.Same,
+        OriginCheckedAt = e.MovedAt,
+        RefreshRequestedAt = null,
+        ReplacedDigests = [.. (ReplacedDigests ?? []).Append(e.PreviousDigest).Where(digest => digest != e.Digest).Distinct().TakeLast(MostReplacedDigests)],
+    };
+
+    private ImageState Checked(OriginChecked e) => this with
+    {
+        OriginAnswer = e.Answer,
+        OriginCheckedAt = e.CheckedAt,
+        RefreshRequestedAt = OriginAnswers.IsFinal(e.Answer) ? null : RefreshRequestedAt,
     };
 
     // A failure of the kind internal may be that of claims without an outcome, which go on being counted.
@@ -212,6 +255,9 @@ public sealed record ImageState
         LostClaims = 0,
         UnusedSince = null,
         IsForgotten = false,
+        OriginAnswer = null,
+        OriginCheckedAt = null,
+        RefreshRequestedAt = null,
     };
 
     // Outcomes of earlier versions have no number: they count as those of the current claim.

@@ -1,17 +1,19 @@
 namespace Kuik.Contracts;
 
 /// <summary>Open work on an image, derived from its state: scheduling, which is no fact and is not in the log.</summary>
-/// <param name="Kind">Copy, evict, or decide on expiry.</param>
+/// <param name="Kind">For example copying it.</param>
 /// <param name="Due">UTC: when. For <see cref="WorkKind.Expire"/> from when the expiry delay counts. Null for at once.</param>
 /// <param name="Attempt">The claim that is current; 0 when it is to be claimed.</param>
 public sealed record ImageWork(WorkKind Kind, DateTimeOffset? Due, long Attempt)
 {
-    /// <summary>All that is open: at most one of copying, removing and verifying, and whether it expires.</summary>
+    /// <summary>All that is open: copying, removing, or looking at the copy and at its origin; and whether it expires.</summary>
     public static IReadOnlyList<ImageWork> From(ImageState image)
     {
-        var open = new List<ImageWork>(2);
+        var open = new List<ImageWork>(3);
         if (OfCache(image) is { } work)
             open.Add(work);
+        if (image.IsCached)
+            open.Add(new ImageWork(WorkKind.Refresh, image.RefreshRequestedAt, 0));
         if (image.CanExpire)
             open.Add(new ImageWork(WorkKind.Expire, image.IsForgotten ? null : image.UnusedSince, 0));
         return open;

@@ -20,4 +20,8 @@ public static class StreamName
     /// <summary><c>workload/0b2f…</c></summary>
     /// <param name="uid">The workload's uid.</param>
     public static string OfWorkload(string uid) => "workload/" + uid;
+
+    /// <summary><c>repository/docker.io/library/nginx</c></summary>
+    /// <param name="repository">With its host.</param>
+    public static string OfRepository(string repository) => "repository/" + repository;
 }

@@ -14,4 +14,7 @@ public enum WorkKind
 
     /// <summary>Look whether the cache registry still has all of it: an image-fetcher.</summary>
     Verify,
+
+    /// <summary>Compare it with its origin, and copy what has changed there: an image-fetcher.</summary>
+    Refresh,
 }

@@ -109,6 +109,7 @@ public static class EventLogSetup
         options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
         options.Storage.ExtendedSchemaObjects.Add(ImageStates.Table());
         options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());
+        options.Storage.ExtendedSchemaObjects.Add(RepositoryConfigurations.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;

@@ -38,7 +38,8 @@ public sealed partial class FetchImage(
     EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements,
     InFlightImages underWay,
     LeaseRenewer lease, FetcherOptions options, FetcherMetrics metrics, ILogger<FetchImage> logger)
-    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<FetchDue>
+    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<RefreshRequested>,
+        IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);
 
@@ -47,6 +48,9 @@ public sealed partial class FetchImage(
     public Task Consume(ConsumeContext<RequestedByPull> context) => Begin(context.Message.Image, context);
 
     public Task Consume(ConsumeContext<ImageLost> context) => Begin(context.Message.Image, context);
+
+    /// <summary>A failed copy is made at once; an image that is cached is <see cref="TagRefreshService"/>'s.</summary>
+    public Task Consume(ConsumeContext<RefreshRequested> context) => Begin(context.Message.Image, context);
 
     public Task Consume(ConsumeContext<FetchDue> context) => Begin(context.Message.Image, context);
 
@@ -101,7 +105,8 @@ public sealed partial class FetchImage(
         RetryHelps: true, FetchRetryPolicy.At(name, CopyException.Internal, image.Failures + 1, null, now), now)
     { Attempt = image.Attempt };
 
-    private static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
+    /// <summary>True while the claim is the current one: asked once more right before the tag is written.</summary>
+    public static bool IsCurrent(ImageState image, long attempt) => image.Phase == ImagePhase.Copying && image.Attempt == attempt;
 
     // Not lost: one that was given back.
     private static bool IsLost(ImageState image, WorkLease? lease) =>
@@ -172,7 +177,7 @@ public sealed partial class FetchImage(
     {
         try
         {
-            var copy = await lease.While(image, attempt, () => CopyFromOrigin(image, ct));
+            var copy = await lease.While(image, attempt, () => CopyFromOrigin(image, attempt, ct));
             metrics.CountCopy("cached");
             LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
             return (state, now) => Cached(state, image, copy, attempt, now);
@@ -194,14 +199,14 @@ public sealed partial class FetchImage(
         }
     }
 
-    private async Task<CopiedImage> CopyFromOrigin(string image, CancellationToken ct)
+    private async Task<CopiedImage> CopyFromOrigin(string image, long attempt, CancellationToken ct)
     {
         // A reference that an earlier version accepted may be in the log.
         if (!ImageReference.TryParse(image, out var name, out var problem))
             throw new CopyException(CopyException.Broken, $"not an image reference: {problem}", retryHelps: false);
         try
         {
-            return await engine.Copy(name, stop => IsWanted(image, stop), ct);
+            return await engine.Copy(name, stop => MayWriteTag(image, attempt, stop), ct);
         }
         catch (Exception error) when (error is not CopyException && !ct.IsCancellationRequested && !EventLogFault.IsOfPostgres(error))
         {
@@ -219,12 +224,12 @@ public sealed partial class FetchImage(
     }
 
     // Asked under the repository's lock, which an eviction takes too: an image that has expired since gets no tag that nothing would
-    // remove.
-    private async Task<bool> IsWanted(string image, CancellationToken ct)
+    // remove, and one that another replica has copied since keeps the tag that is recorded.
+    private async Task<bool> MayWriteTag(string image, long attempt, CancellationToken ct)
     {
         try
         {
-            return await log.Execute(async transaction => (await transaction.ReadImage(image, ct)).State.IsWanted, ct);
+            return await log.Execute(async transaction => IsCurrent((await transaction.ReadImage(image, ct)).State, attempt), ct);
         }
         catch (Exception error) when (EventLogFault.MeansAway(error))
         {

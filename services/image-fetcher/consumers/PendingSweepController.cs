@@ -1,3 +1,4 @@
+using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.ImageFetcher.CopyEngine;
 using Npgsql;
@@ -25,10 +26,13 @@ public sealed partial class PendingSweepController(
         try
         {
             await connection.CloseAsync();   // a sweep may take minutes
-            var sweep = await engine.Sweep(pending.Repository, ct);
+            var inUse = await FindDigestsInUse(pending.Repository, ct);
+            var sweep = await engine.Sweep(pending.Repository, inUse, ct);
             metrics.CountSweep(sweep.Doubt is null ? "swept" : "doubt");
             await connection.OpenAsync(ct);
-            if (sweep.Doubt is null)
+            if (sweep is { Doubt: null, Kept: > 0 })
+                await PendingSweeps.Repeat(connection, pending, ct);   // what was kept for pods goes after them
+            else if (sweep.Doubt is null)
                 await PendingSweeps.Done(connection, pending, ct);
         }
         catch (CopyException failure)
@@ -39,6 +43,9 @@ public sealed partial class PendingSweepController(
         }
         return true;
     }
+
+    private async Task<IReadOnlyList<string>> FindDigestsInUse(string repository, CancellationToken ct) =>
+        CachePath.TryRead(repository, "latest", out var image, out _) ? await DigestsInUse.Find(postgres, image.Name, ct) : [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

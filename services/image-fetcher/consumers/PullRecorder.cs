@@ -23,28 +23,50 @@ public sealed partial class PullRecorder(EventLogTransactions log, ImageVerifier
     public async Task Record(ImageReference image, CancellationToken ct)
     {
         var name = image.ToString();
+        await Within(name, async limit =>
+        {
+            var cached = await log.Execute(async transaction =>
+            {
+                var stream = await transaction.ReadImage(name, limit);
+                if (Decide(stream.State, name, time.GetUtcNow()) is { } requested)
+                    stream.Append(requested);
+                return stream.State.IsCached ? new CachedClaim(name, stream.State.Attempt) : null;
+            }, limit);
+            if (cached is not null && await verifier.FindLoss(cached, limit) is { } loss)
+                await verifier.Record(cached, loss, "pull", limit);
+        }, ct);
+    }
+
+    /// <summary>Records that a pull has changed what the cache has under a tag that is recorded with another digest: in mirror mode a pull
+    /// asks the origin what the tag names.</summary>
+    public async Task RecordCopy(ImageReference image, CopiedImage copy, CancellationToken ct)
+    {
+        var name = image.ToString();
+        await Within(name, limit => log.Execute(async transaction =>
+        {
+            var stream = await transaction.ReadImage(name, limit);
+            if (ImageRefresher.DecideMoved(stream.State, copy, await transaction.Now(limit)) is { } moved)
+                stream.Append(moved);
+            return true;
+        }, limit), ct);
+    }
+
+    private async Task Within(string image, Func<CancellationToken, Task> record, CancellationToken ct)
+    {
         using var patience = new CancellationTokenSource(Patience, time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
         try
         {
-            var cached = await log.Execute(async transaction =>
-            {
-                var stream = await transaction.ReadImage(name, limit.Token);
-                if (Decide(stream.State, name, time.GetUtcNow()) is { } requested)
-                    stream.Append(requested);
-                return stream.State.IsCached ? new CachedClaim(name, stream.State.Attempt) : null;
-            }, limit.Token);
-            if (cached is not null && await verifier.FindLoss(cached, limit.Token) is { } loss)
-                await verifier.Record(cached, loss, "pull", limit.Token);
+            await record(limit.Token);
         }
         catch (CopyException error)
         {
-            LogNotRecorded(name, error.Message);   // the cache registry does not answer
+            LogNotRecorded(image, error.Message);   // the cache registry does not answer
         }
         catch (Exception error)
             when (EventLogFault.IsOfPostgres(error) || (error is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            LogNotRecorded(name, EventLogFault.IsOfPostgres(error) ? EventLogFault.ReasonOf(error) : "Postgres did not answer in time");
+            LogNotRecorded(image, EventLogFault.IsOfPostgres(error) ? EventLogFault.ReasonOf(error) : "Postgres did not answer in time");
         }
     }
 

@@ -11,4 +11,10 @@ public sealed record CopyEngineHooks(FindCredentials Credentials, LockRepository
     /// Called before the first upload of a copy, and for an eviction. Default: no lock, for a cache registry without garbage collection.
     /// </summary>
     public ShareCache ShareCache { get; init; } = (_, _) => Task.FromResult<IHeldLock>(NoLock.Instance);
+
+    /// <summary>
+    /// Called when a pulled image has been copied, with what the cache has under its name then. Exceptions are logged and do not fail the
+    /// pull. Default: nothing.
+    /// </summary>
+    public NoteCopy Copied { get; init; } = (_, _, _) => Task.CompletedTask;
 }

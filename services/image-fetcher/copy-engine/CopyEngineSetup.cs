@@ -40,6 +40,7 @@ public static class CopyEngineSetup
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().TagEviction);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().RepositorySweeper);
         services.AddSingleton(provider => provider.GetRequiredService<Engine>().CacheInspector);
+        services.AddSingleton(provider => provider.GetRequiredService<Engine>().OriginInspector);
         return services;
     }
 

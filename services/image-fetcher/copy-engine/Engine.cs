@@ -60,11 +60,12 @@ internal sealed class Engine : IDisposable
         var referrerCopier = new ReferrerCopier(originClient, imagePlanReader, logs.CreateLogger<ReferrerCopier>());
         ImageCopier = new ImageCopier(_cache, BlobCopier, imagePlanReader, referrerCopier, writers, options, time, stopping);
         CacheInspector = new CacheInspector(_cache, imagePlanReader);
+        OriginInspector = new OriginInspector(originClient, ManifestFetcher);
         RepositorySweeper = new RepositorySweeper(_cache, writers, logs.CreateLogger<RepositorySweeper>());
         TagEviction = new TagEviction(_cache, writers, RepositorySweeper, logs.CreateLogger<TagEviction>());
         Forward = new OwnerForwarder(_peers, Owners, metrics, time);
         ManifestPullEndpoint = new ManifestPullEndpoint(
-            _cache, new IndexChildren(_cache, stopping), ManifestFetcher, originClient, ImageCopier, needs.PulledThrough, time,
+            _cache, new IndexChildren(_cache, stopping), ManifestFetcher, originClient, ImageCopier, needs, time,
             logs.CreateLogger<ManifestPullEndpoint>(), stopping);
         TagRevalidator = new TagRevalidator(ManifestFetcher, ManifestPullEndpoint, time, stopping);
         PullFailures = new PullFailures(meters, logs.CreateLogger<PullFailures>());
@@ -89,6 +90,7 @@ internal sealed class Engine : IDisposable
     public TagEviction TagEviction { get; }
     public RepositorySweeper RepositorySweeper { get; }
     public CacheInspector CacheInspector { get; }
+    public OriginInspector OriginInspector { get; }
     public OwnerForwarder Forward { get; }
     public ManifestPullEndpoint ManifestPullEndpoint { get; }
     public TagRevalidator TagRevalidator { get; }

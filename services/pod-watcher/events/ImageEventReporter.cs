@@ -54,7 +54,10 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         if (view.Cached is { } cached && IsNews(cached.CachedAt, now))
         {
             var cause = $"cached {cached.CachedAt.UtcTicks}";
-            var happened = NewEvent(Of(resource), Normal, "Cached", Sentence(cached), cached.CachedAt, cause);
+            var (reason, message) = view.Moved is { } moved && moved.Digest == cached.Digest
+                ? ("TagMoved", $"The tag names {moved.Digest} now, and named {moved.PreviousDigest} before. {Sentence(cached)}")
+                : ("Cached", Sentence(cached));
+            var happened = NewEvent(Of(resource), Normal, reason, message, cached.CachedAt, cause);
             yield return happened with { IsOnce = true };
         }
         if (view.Failed is { } failed && IsNews(failed.FailedAt, now))
@@ -68,6 +71,13 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         {
             var cause = $"lost {lost.LostAt.UtcTicks}";
             var happened = NewEvent(Of(resource), Warning, ConditionReason.Lost, $"{lost.Reason}; it is copied again.", lost.LostAt, cause);
+            yield return happened with { IsOnce = true };
+        }
+        if (view.Origin is { Reason: { } why } origin && IsNews(origin.CheckedAt, now))
+        {
+            var reason = origin.Answer == OriginAnswers.Gone ? ConditionReason.GoneAtOrigin : ConditionReason.NotCompared;
+            var happened = NewEvent(
+                Of(resource), Warning, reason, $"The cache keeps the image: {why}", origin.CheckedAt, $"origin {origin.CheckedAt.UtcTicks}");
             yield return happened with { IsOnce = true };
         }
         if (view.Expired is { } expired && IsNews(expired.ExpiredAt, now))

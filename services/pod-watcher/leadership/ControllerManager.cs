@@ -116,7 +116,9 @@ internal sealed partial class ControllerManager(
         var recorder = new EventRecorder(api, metrics, time, logs.CreateLogger<EventRecorder>());
         var reporter = new ImageEventReporter(recorder, users[kinds.Users[0]], known, time);   // pods
         var writeImages = new CachedImageReconciler(writer, resources, views, known, deletions, wishes, reporter, transactions, time);
-        var repositoryReconciler = new RepositoryReconciler(writer, repositories, views, repositoryQueue, time);
+        var repositoryReconciler = new RepositoryReconciler(
+            writer, repositories, views, repositoryQueue,
+            new RepositoryIntentRecorder(transactions, postgres, metrics, logs.CreateLogger<RepositoryIntentRecorder>()), time);
 
         var podController = NewController(new("pods", Workers: 4, Batch: 50), podQueue, podReconciler);
         var resourceController = NewController(new("CachedImages of people", Workers: 4), resourceQueue, observeImages);

@@ -33,6 +33,18 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>The last successful copy; null when the cache has none.</summary>
     public ImageCached? Cached { get; init; }
 
+    /// <summary>The last move of its tag, whose copy is <see cref="Cached"/>; null when it has not moved since it was cached.</summary>
+    public TagMoved? Moved { get; init; }
+
+    /// <summary>The origin's last recorded answer since <see cref="Cached"/>; null when it has not been asked since.</summary>
+    public OriginChecked? Origin { get; init; }
+
+    /// <summary>UTC: the time at which the origin was last recorded to have the cached copy; null when the image is not cached.</summary>
+    public DateTimeOffset? SeenAtOrigin => Origin is { Answer: OriginAnswers.Same } seen ? seen.CheckedAt : Cached?.CachedAt;
+
+    /// <summary>UTC: the time of the event since which the cached copy is known to be the origin's, or since which that is not known.</summary>
+    public DateTimeOffset OriginChangedAt { get; init; }
+
     /// <summary>The last failed attempt; null when none has failed since the last success.</summary>
     public ImageFetchFailed? Failed { get; init; }
 
@@ -102,9 +114,11 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             RequestedByPod e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPerson e => Requested(e.WrittenAs, e.RequestedAt),
             RequestedByPull e => Requested(WrittenAs, e.RequestedAt),
-            ImageCached e => this with { Cached = e, Failed = null, Lost = null },
+            ImageCached e => this with { Cached = e, Failed = null, Lost = null, Origin = null, Moved = null },
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
+            TagMoved e => this with { Cached = Replaced(e), Origin = null, Moved = e },
+            OriginChecked e => this with { Origin = e },
             ImageUnused e => this with { ExpiresAt = e.ExpiresAt, UseChangedAt = e.Since },
             ImageUsedAgain e => this with { UseChangedAt = e.UsedAt },
             ImageExpired e => this with { Expired = e },
@@ -114,6 +128,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
         {
             ExpiresAt = state.UnusedSince is null ? null : view.ExpiresAt,
             Cached = state.Digest is null ? null : view.Cached,
+            Origin = state.OriginAnswer is null ? null : view.Origin,
             Failed = state.Phase == ImagePhase.Gone ? null : view.Failed,
             Lost = state.IsWanted ? view.Lost : null,
             Expired = state.IsLeaving ? view.Expired : null,
@@ -124,8 +139,20 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
                 (ImageExpired e, true, false) => e.ExpiredAt,
                 _ => view.ReadyChangedAt,
             },
+            OriginChangedAt = (fact, State.OriginAnswer == OriginAnswers.Same, state.OriginAnswer == OriginAnswers.Same) switch
+            {
+                (OriginChecked e, var was, var now) when was != now => e.CheckedAt,
+                (ImageCached e, false, true) => e.CachedAt,
+                (TagMoved e, false, true) => e.MovedAt,
+                _ => view.OriginChangedAt,
+            },
         };
     }
+
+    private static ImageCached Replaced(TagMoved e) => new(
+        e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, e.BytesCopied, e.BytesAlreadyThere, e.Duration,
+        e.MovedAt)
+    { Attempt = e.Attempt };
 
     // The reference of the first request is shown until the eviction; an image that is requested again is shown as written then.
     private ImageView Requested(string writtenAs, DateTimeOffset at)

@@ -20,6 +20,7 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
             typeof(ImageReleased),
             typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost), typeof(ImageUnused),
             typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageForgotten), typeof(ImageEvictionStarted), typeof(ImageEvicted),
+            typeof(RefreshRequested), typeof(OriginChecked), typeof(TagMoved),
         })
         {
             IncludeType(type);

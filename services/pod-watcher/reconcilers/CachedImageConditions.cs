@@ -90,16 +90,23 @@ internal static class CachedImageConditions
 
     private static ResourceCondition UpToDateOf(ImageView view)
     {
-        if (view is not { Stage: ImageStage.Cached, Cached: { } cached })
+        if (view is not { Stage: ImageStage.Cached, Cached: not null })
         {
             return NewCondition(
                 UpToDate, null, view.ReadyChangedAt, ConditionReason.NotCached, "There is no copy to compare with the origin.");
         }
+        if (view.Origin is { } origin && origin.Answer != OriginAnswers.Same)
+        {
+            var (why, sentence) = origin.Answer == OriginAnswers.Gone
+                ? (ConditionReason.GoneAtOrigin, $"The origin no longer has the image; the cache keeps it: {origin.Reason}")
+                : (ConditionReason.NotCompared, $"The origin could not be asked; the cache keeps the image: {origin.Reason}");
+            return NewCondition(UpToDate, null, view.OriginChangedAt, why, sentence);
+        }
         var (reason, message) = ImageReference.Parse(view.Image).Digest is not null
             ? (ConditionReason.NamedByDigest, "The image is named by its digest, which never names anything else.")
             : (ConditionReason.SameAsOrigin, string.Create(CultureInfo.InvariantCulture,
-                $"The tag named this digest when the origin was last asked, at {cached.CachedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."));
-        return NewCondition(UpToDate, true, view.ReadyChangedAt, reason, message);
+                $"The tag named this digest when the origin was asked at {view.SeenAtOrigin!.Value.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."));
+        return NewCondition(UpToDate, true, view.OriginChangedAt, reason, message);
     }
 
     private static ResourceCondition InUseOf(ImageView view, CachedImageUse use)

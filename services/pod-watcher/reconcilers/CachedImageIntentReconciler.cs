@@ -39,6 +39,8 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
         else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
+        if (resource.IsRefreshRequested && (log is { IsCached: true, RefreshRequestedAt: null } || log.Phase == ImagePhase.Failed))
+            yield return new RefreshRequested(image, now) { FieldManager = resource.Managers.ForceUpdate };
     }
 
     /// <summary>The events that follow from the deletion of a resource: the request of a person is withdrawn.
@@ -128,7 +130,7 @@ internal sealed partial class CachedImageIntentReconciler(
     // the log, and an intent that is withdrawn at once would agree with a view that does not have it yet.
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
-        && view.IsRetained == (resource.Spec?.Retain == true);
+        && view.IsRetained == (resource.Spec?.Retain == true) && !resource.IsRefreshRequested;
 
     private async Task Record(CachedImage resource, ImageReference image, CancellationToken ct)
     {
@@ -143,6 +145,8 @@ internal sealed partial class CachedImageIntentReconciler(
             },
             ct);
         Say(name, image, facts);
+        if (resource.IsRefreshRequested)
+            await RemoveAnnotation(name, ct);
         if (name != rightName)
             _misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
         if (_misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
@@ -151,6 +155,15 @@ internal sealed partial class CachedImageIntentReconciler(
                 await Replace(other, right, ct);
             _misnamed.TryRemove(image.ToString(), out _);
         }
+    }
+
+    // As in v1: the annotation asks for one comparison, and can be set again for another.
+    private async Task RemoveAnnotation(string name, CancellationToken ct)
+    {
+        var none = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = null! };
+        var patch = new CachedImage { Metadata = new ObjectMeta { Annotations = none } };
+        var path = $"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}";
+        await api.Merge(path, patch, KubernetesJson.Default.CachedImage, ct);
     }
 
     // v1's "force name": the intent is copied to the resource with the right name, then the other one is deleted.

@@ -23,6 +23,8 @@ internal static class ConditionReason
     public const string NotCopied = nameof(NotCopied);
     public const string BeingRemoved = nameof(BeingRemoved);
     public const string SameAsOrigin = nameof(SameAsOrigin);
+    public const string GoneAtOrigin = nameof(GoneAtOrigin);
+    public const string NotCompared = nameof(NotCompared);
     public const string NamedByDigest = nameof(NamedByDigest);
     public const string NotCached = nameof(NotCached);
     public const string UsedByPods = nameof(UsedByPods);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Kuik.Contracts;
@@ -10,20 +11,25 @@ namespace Kuik.PodWatcher;
 /// <c>spec</c> that a person has set are kept, and such a resource is not deleted with its last image.
 /// </summary>
 internal sealed class RepositoryReconciler(
-    RateLimitedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue, TimeProvider time) : IReconciler
+    RateLimitedApi api, Reflector<Repository, Repository> resources, ImageViews views, WorkQueue queue,
+    RepositoryIntentRecorder intents, TimeProvider time) : IReconciler
 {
     private readonly Dictionary<string, string> _names = [];
+    private readonly ConcurrentDictionary<string, bool> _deleted = new();
 
     /// <summary>The intended status of a Repository; null when it should not exist.</summary>
     /// <param name="images">Its images that have a CachedImage.</param>
     /// <param name="before">The current status; null when the resource does not exist.</param>
     /// <param name="now">UTC.</param>
-    public static RepositoryStatus? Desired(IReadOnlyCollection<ImageView> images, Repository? before, DateTimeOffset now)
+    /// <param name="problem">A sentence about what in its spec cannot be used; null for nothing.</param>
+    public static RepositoryStatus? Desired(
+        IReadOnlyCollection<ImageView> images, Repository? before, DateTimeOffset now, string? problem = null)
     {
         if (images.Count == 0 && before?.Spec?.IsOnlyName != false)
             return null;
         var (status, reason, message) = images switch
         {
+            _ when problem is not null => ("False", "Invalid", problem),
             _ when images.Where(image => image.Stage == ImageStage.Failed)
                 .MinBy(image => image.Image, StringComparer.Ordinal) is { } failed =>
                     ("False", "ErrImagePull", $"{failed.Image}: {failed.Failed?.Reason}"),
@@ -58,6 +64,8 @@ internal sealed class RepositoryReconciler(
             var changeSet = await resources.TakeChanges(ct);
             if (changeSet.Listed)
                 queue.Add(views.Repositories, isUrgent: false);
+            foreach (var repository in changeSet.Deleted.Values.Select(resource => resource.Spec?.Name).OfType<string>())
+                _deleted[repository] = true;
             queue.Add(changeSet.Keys.Select(resources.State.GetValueOrDefault).Concat(changeSet.Deleted.Values)
                 .Select(resource => resource?.Spec?.Name).OfType<string>());
         }
@@ -76,7 +84,9 @@ internal sealed class RepositoryReconciler(
         _names[name] = repository;
         var path = $"{Repository.Path}/{name}";
         var actual = resources.State.GetValueOrDefault(name);
-        if (Desired(views.InRepository(repository), actual, time.GetUtcNow()) is not { } status)
+        var problem = actual is null && !_deleted.ContainsKey(repository) ? null : await intents.Record(repository, actual?.Spec, ct);
+        _deleted.TryRemove(repository, out _);
+        if (Desired(views.InRepository(repository), actual, time.GetUtcNow(), problem) is not { } status)
         {
             if (actual?.Status is not null)   // without a status, a person created it in advance
                 await api.Delete<Repository>(path, actual.Metadata.Uid!, ct);

@@ -92,17 +92,18 @@ internal static class ShowImage
         var cached = view.Cached;
         var failed = view.Failed;
         var reachedOrigin = failed is null or { Kind: "cache" or "internal" };   // such a failure is not the origin's
+        var (isSame, isGone) = (view.Origin is null or { Answer: OriginAnswers.Same }, view.Origin is { Answer: OriginAnswers.Gone });
         return new CachedImageStatus
         {
             IsCached = cached is not null,
             Phase = Phase(view.Stage),
             UsedBy = use,
             Digest = Hex(cached?.Digest),
-            UpstreamDigest = reachedOrigin ? Hex(cached?.Digest) : null,
-            UpToDate = reachedOrigin && cached is not null ? true : null,
-            AvailableUpstream = reachedOrigin ? (cached is null ? null : true) : false,
-            LastSync = reachedOrigin ? cached?.CachedAt : failed!.FailedAt,
-            LastSeenUpstream = cached?.CachedAt,
+            UpstreamDigest = reachedOrigin && isSame ? Hex(cached?.Digest) : null,
+            UpToDate = reachedOrigin && isSame && cached is not null ? true : null,
+            AvailableUpstream = reachedOrigin && !isGone ? (cached is null || !isSame ? null : true) : false,
+            LastSync = reachedOrigin ? view.Origin?.CheckedAt ?? cached?.CachedAt : failed!.FailedAt,
+            LastSeenUpstream = view.SeenAtOrigin,
             LastSuccessfulPull = cached?.CachedAt,
             SizeInBytes = cached?.SizeInBytes,
             Size = cached is null ? null : ByteSize.Format(cached.SizeInBytes),
@@ -110,7 +111,7 @@ internal static class ShowImage
             MediaType = cached?.MediaType,
             Platforms = NullWhenEmpty(cached?.Platforms),
             MissingPlatforms = NullWhenEmpty(cached?.MissingPlatforms),
-            LastError = failed?.Reason ?? view.Lost?.Reason,
+            LastError = failed?.Reason ?? view.Lost?.Reason ?? view.Origin?.Reason,
             NextRetry = failed?.RetryAt,
             UnusedSince = view.UnusedSince,
             Conditions = CachedImageConditions.From(view, use),

@@ -26,6 +26,7 @@ public sealed class ImageStateRefresher(Func<EventLogTransactions> transactions)
         typeof(ImageForgotten), typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost),
         typeof(ImageUnused),
         typeof(ImageUsedAgain), typeof(ImageExpired), typeof(ImageEvictionStarted), typeof(ImageEvicted),
+        typeof(RefreshRequested), typeof(OriginChecked), typeof(TagMoved),
     ];
 
     /// <inheritdoc/>

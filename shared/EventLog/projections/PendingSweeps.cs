@@ -20,6 +20,9 @@ public static class PendingSweeps
     /// <summary>A sweep is due at the latest this long after the first eviction.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
+    /// <summary>The time after which a repository is swept again for what was kept.</summary>
+    public static readonly TimeSpan AfterKept = TimeSpan.FromHours(1);
+
     /// <summary>Records that a tag was removed from the repository.</summary>
     /// <param name="connection">The connection of the transaction that records the eviction.</param>
     /// <param name="repository">The path in the cache registry.</param>
@@ -29,7 +32,8 @@ public static class PendingSweeps
         await using var command = new NpgsqlCommand("""
             insert into kuik.pending_sweeps (repository, version, first_noted, last_noted, not_before, attempts)
             values ($1, 1, now(), now(), now(), 0)
-            on conflict (repository) do update set version = pending_sweeps.version + 1, last_noted = now()
+            on conflict (repository) do update set version = pending_sweeps.version + 1, last_noted = now(),
+                not_before = case pending_sweeps.attempts when 0 then now() else pending_sweeps.not_before end
             """, connection) { Parameters = { new() { Value = repository } } };
         await command.ExecuteNonQueryAsync(ct);
     }
@@ -61,6 +65,15 @@ public static class PendingSweeps
             update kuik.pending_sweeps set first_noted = now(), not_before = now(), attempts = 0
             where repository = $1 and version <> $2 and not exists (select from swept)
             """, connection) { Parameters = { new() { Value = sweep.Repository }, new() { Value = sweep.Version } } };
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Records a sweep that kept what pods run: another one is due after <see cref="AfterKept"/>, or after the next eviction.</summary>
+    public static async Task Repeat(NpgsqlConnection connection, PendingSweep sweep, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("""
+            update kuik.pending_sweeps set not_before = case version when $2 then now() + $3 else now() end, attempts = 0 where repository = $1
+            """, connection) { Parameters = { new() { Value = sweep.Repository }, new() { Value = sweep.Version }, new() { Value = AfterKept } } };
         await command.ExecuteNonQueryAsync(ct);
     }
 

@@ -221,6 +221,7 @@ public static class WorkTable
         WorkKind.Evict => "evict",
         WorkKind.Expire => "expire",
         WorkKind.Verify => "verify",
+        WorkKind.Refresh => "refresh",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "not a kind of work"),
     };
 }

@@ -12,6 +12,7 @@ internal static class EventTypes
         typeof(RequestedByPod), typeof(RequestedByPerson), typeof(RequestedByPull), typeof(ImageNamed), typeof(ImageRetained),
         typeof(ImageReleased),
         typeof(FetchDue), typeof(ImageFetchStarted), typeof(ImageCached), typeof(ImageFetchFailed), typeof(ImageLost),
+        typeof(RefreshRequested), typeof(OriginChecked), typeof(TagMoved), typeof(RepositoryConfigured),
         typeof(ImageUnused), typeof(ImageUsedAgain), typeof(ExpiryProposed), typeof(ImageForgotten), typeof(ImageExpired),
         typeof(EvictionDue), typeof(ImageEvictionStarted), typeof(ImageEvicted),
     ];

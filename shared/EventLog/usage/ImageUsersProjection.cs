@@ -51,6 +51,7 @@ public sealed class ImageUsersProjection : EventProjection
     {
         operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), key);
         if (ImageUsers.ImagesOf(images) is { Length: > 0 } references)
-            operations.QueueSqlCommand(ImageUsers.InsertSql('?'), references, key, @namespace, name, pullSecrets.ToArray());
+            operations.QueueSqlCommand(ImageUsers.InsertSql('?'), references, key, @namespace, name, pullSecrets.ToArray(),
+                ImageUsers.DigestsOf(images));
     }
 }

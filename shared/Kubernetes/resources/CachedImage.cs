@@ -36,14 +36,14 @@ public sealed record CachedImage : IResource
     public UInt128? StatusChecksum { get; init; }
 
     /// <summary>The same resource in the form that is kept in memory for thousands of images: with a checksum instead of the status, most
-    /// of which is names of pods, without annotations, and with only the label that Kuik compares.</summary>
+    /// of which is names of pods, and with only the annotation and the label that Kuik reads.</summary>
     public CachedImage WithoutStatus() => this with
     {
         ApiVersion = VersionOfAll,
         Kind = nameof(CachedImage),
         Metadata = Metadata with
         {
-            Annotations = null,
+            Annotations = IsRefreshRequested ? new Dictionary<string, string>(1) { [Names.ForceUpdateAnnotation] = "true" } : null,
             Labels = Metadata.Labels?.GetValueOrDefault(Names.RepositoryLabel) is { } repository
                 ? new Dictionary<string, string>(1) { [Names.RepositoryLabel] = repository }
                 : null,
@@ -51,6 +51,10 @@ public sealed record CachedImage : IResource
         Status = null,
         StatusChecksum = Status is null ? null : Checksum(Status),
     };
+
+    /// <summary>A person has set the annotation that asks for a comparison with the origin.</summary>
+    [JsonIgnore]
+    public bool IsRefreshRequested => Metadata.Annotations?.GetValueOrDefault(Names.ForceUpdateAnnotation) == "true";
 
     /// <summary>True when it has this status. Lists are compared by their content, times by the second.</summary>
     public bool HasStatus(CachedImageStatus status) =>
@@ -75,7 +79,8 @@ public sealed record CachedImage : IResource
 /// <param name="SourceImage">The manager other than Kuik that owns <c>spec.sourceImage</c>; null for none.</param>
 /// <param name="Retain">The same of <c>spec.retain</c>.</param>
 /// <param name="ExpiresAt">The same of <c>spec.expiresAt</c>.</param>
-public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, string? Retain, string? ExpiresAt)
+/// <param name="ForceUpdate">The same of the annotation that asks for a comparison with the origin.</param>
+public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, string? Retain, string? ExpiresAt, string? ForceUpdate = null)
 {
     private const string Ours = "kuik";
 
@@ -85,10 +90,11 @@ public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, st
     internal static CachedImageManagers From(IReadOnlyList<ManagedFields> fields)
     {
         return new CachedImageManagers(
-            fields.Any(entry => IsOurs(entry) && (entry.Owns("spec") || entry.Owns("metadata"))), Other("sourceImage"), Other("retain"),
-            Other("expiresAt"));
+            fields.Any(entry => IsOurs(entry) && (entry.Owns("spec") || entry.Owns("metadata"))),
+            Other("spec", "sourceImage"), Other("spec", "retain"), Other("spec", "expiresAt"),
+            Other("metadata", "annotations", Names.ForceUpdateAnnotation));
 
-        string? Other(string field) => fields.FirstOrDefault(entry => !IsOurs(entry) && entry.Owns("spec", field))?.Manager;
+        string? Other(params string[] path) => fields.FirstOrDefault(entry => !IsOurs(entry) && entry.Owns(path))?.Manager;
     }
 
     private static bool IsOurs(ManagedFields entry) => entry.Manager?.StartsWith(Ours, StringComparison.Ordinal) == true;

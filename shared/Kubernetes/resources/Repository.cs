@@ -69,7 +69,7 @@ public sealed record RepositorySpec
 
 /// <summary>The state of its images.</summary>
 /// <param name="Images">The number of its CachedImages.</param>
-/// <param name="Phase"><c>Ready</c>, <c>Pulling</c> or <c>ErrImagePull</c>.</param>
+/// <param name="Phase"><c>Ready</c>, <c>Pulling</c>, <c>ErrImagePull</c>, or <c>Invalid</c> when its spec cannot be used.</param>
 /// <param name="Conditions">One, of type <c>Ready</c>.</param>
 public sealed record RepositoryStatus(int? Images, string? Phase, IReadOnlyList<ResourceCondition>? Conditions);
 

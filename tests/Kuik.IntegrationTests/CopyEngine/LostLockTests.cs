@@ -76,11 +76,11 @@ public sealed class LostLockTests
         engine.LosesLocks = () => Interlocked.Increment(ref asked) == 3;   // before the sweep, before its first deletion, before the second
 
         var repository = CachePath.Of(ImageReference.Parse(names[0]));
-        await Assert.ThrowsAsync<CopyException>(() => engine.RepositorySweeper.Sweep(repository, Stop));
+        await Assert.ThrowsAsync<CopyException>(() => engine.RepositorySweeper.Sweep(repository, [], Stop));
 
         Assert.Equal(2, (await cache.Tags(names[0])).Count);
         engine.LosesLocks = null;
-        Assert.Equal(new Sweep(2, null), await engine.RepositorySweeper.Sweep(repository, Stop));
+        Assert.Equal(new Sweep(2, null), await engine.RepositorySweeper.Sweep(repository, [], Stop));
         Assert.Empty(await cache.Tags(names[0]));
     }
 }

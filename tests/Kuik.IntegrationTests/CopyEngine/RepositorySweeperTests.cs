@@ -80,7 +80,7 @@ public sealed class RepositorySweeperTests
         using (var http = cache.Client(PathOf(name)))
         using (var wrapper = new ByteArrayContent(index.Bytes))
             await PushBlob(http, name, index.Digest, wrapper);
-        var sweep = await engine.RepositorySweeper.Sweep(PathOf(name), Stop);
+        var sweep = await engine.RepositorySweeper.Sweep(PathOf(name), [], Stop);
 
         Assert.Equal(new Sweep(1, null), sweep);
         await cache.AssertHas(name, index, "linux/amd64");
@@ -99,7 +99,7 @@ public sealed class RepositorySweeperTests
 
         foreach (var name in names.Take(tags / 2))
             await engine.TagEviction.Evict(ImageReference.Parse(name), _ => Task.FromResult(true), Stop);
-        var sweep = await engine.RepositorySweeper.Sweep(PathOf(names[0]), Stop);
+        var sweep = await engine.RepositorySweeper.Sweep(PathOf(names[0]), [], Stop);
 
         var requests = cache.Requests().Count - before;
         TestContext.Current.TestOutputHelper?.WriteLine($"{requests} requests for {tags / 2} evictions from {tags} tags and one sweep");
@@ -160,7 +160,7 @@ public sealed class RepositorySweeperTests
     private static async Task<Sweep> Evict(StartEngine engine, string name)
     {
         await engine.TagEviction.Evict(ImageReference.Parse(name), _ => Task.FromResult(true), Stop);
-        return await engine.RepositorySweeper.Sweep(PathOf(name), Stop);
+        return await engine.RepositorySweeper.Sweep(PathOf(name), [], Stop);
     }
 
     private static async Task<IReadOnlyList<string>> CopyMany(Registry origin, StartEngine engine, int tags)

@@ -184,6 +184,41 @@ internal sealed class FetcherWorld : IAsyncDisposable
             CancellationToken.None),
         CancellationToken.None);
 
+    /// <summary>A pod that runs a digest, as it stands in the usage table.</summary>
+    /// <returns>Its uid.</returns>
+    public async Task<string> AddRunningPod(string @namespace, string image, string digest)
+    {
+        var uid = $"uid-{Interlocked.Increment(ref counter)}";
+        var images = new PodImage[] { new("app", image, image) { Digest = digest } };
+        await Log.Execute(
+            transaction => ImageUsers.Replace(
+                transaction.Connection, new PodObserved(uid, @namespace, "web", images, [], DateTimeOffset.UtcNow), CancellationToken.None),
+            CancellationToken.None);
+        return uid;
+    }
+
+    public Task RemovePod(string uid) => Log.Execute(
+        transaction => ImageUsers.Remove(transaction.Connection, uid, CancellationToken.None), CancellationToken.None);
+
+    /// <summary>Configures a repository, as pod-watcher does.</summary>
+    public Task Configure(string repository, TimeSpan updateInterval) => Log.Execute(
+        transaction => RepositoryConfigurations.Change(
+            transaction, repository, new RepositoryConfiguration { UpdateInterval = updateInterval }, CancellationToken.None),
+        CancellationToken.None);
+
+    /// <summary>Has the image's repository swept by a replica, as a while after an eviction.</summary>
+    public async Task Sweep(string image)
+    {
+        var repository = CachePath.Of(ImageReference.Parse(image));
+        await using var connection = await log.Services.GetRequiredService<Npgsql.NpgsqlDataSource>().OpenConnectionAsync();
+        await PendingSweeps.Note(connection, repository, CancellationToken.None);
+        await using var quiet = new Npgsql.NpgsqlCommand("update kuik.pending_sweeps set last_noted = now() - interval '1 hour'", connection);
+        await quiet.ExecuteNonQueryAsync();
+        await using var open = new Npgsql.NpgsqlCommand(
+            "select count(*) from kuik.pending_sweeps where attempts > 0 or not_before <= now()", connection);
+        await Eventually.True(async () => (long)(await open.ExecuteScalarAsync())! == 0, $"{repository} was swept");
+    }
+
     /// <summary>The image's stream.</summary>
     public async Task<IReadOnlyList<object>> Events(string image)
     {

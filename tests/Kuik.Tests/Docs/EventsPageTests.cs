@@ -51,6 +51,7 @@ public sealed partial class EventsPageTests
         var summary = Summary(record);
 
         var stream = record.GetProperty("Image") is not null ? "image/{reference}"
+            : record.GetProperty("Repository") is not null ? "repository/{name}"
             : record.GetProperty("WorkloadUid") is not null ? "workload/{uid}" : "pod/{uid}";
 
         Assert.Equal(stream, row.Stream);

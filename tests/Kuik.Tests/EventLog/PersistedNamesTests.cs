@@ -21,7 +21,8 @@ public class PersistedNamesTests
     [
         "PodObserved", "PodGone", "WorkloadObserved", "WorkloadGone",
         "RequestedByPod", "RequestedByPerson", "RequestedByPull", "ImageNamed", "ImageRetained", "ImageReleased",
-        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageLost", "ImageUnused", "ImageUsedAgain", "ExpiryProposed",
+        "FetchDue", "ImageFetchStarted", "ImageCached", "ImageFetchFailed", "ImageLost",
+        "RefreshRequested", "OriginChecked", "TagMoved", "RepositoryConfigured", "ImageUnused", "ImageUsedAgain", "ExpiryProposed",
         "ImageForgotten",
         "ImageExpired", "EvictionDue", "ImageEvictionStarted", "ImageEvicted",
     ];

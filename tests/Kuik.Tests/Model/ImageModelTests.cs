@@ -72,7 +72,7 @@ public sealed class ImageModelTests
         {
             var before = world.Log.Count;
             Calm(world);
-            quiet = world.Log.Count == before && world.NextDue is null ? quiet + 1 : 0;
+            quiet = world.Log.Count == before && world.NextDue is null && !world.IsRefreshing ? quiet + 1 : 0;
         }
         return world.Violation ?? ProblemOf(world, isAtRest: rounds < 300);
     }
@@ -91,6 +91,10 @@ public sealed class ImageModelTests
             return $"in the cache and shown as {stage}";
         if (!isNeeded && stage is not null and not ImageStage.Evicted)
             return $"gone and shown as {stage}";
+        if (isNeeded && world.State.Digest != world.TagDigest)
+            return "the log has another digest than the cache";
+        if (world.State.RefreshRequestedAt is not null)
+            return "a person waits for a refresh for ever";
         return null;
     }
 
@@ -98,7 +102,7 @@ public sealed class ImageModelTests
     {
         world.Pass(TimeSpan.FromSeconds(random.Next(1, 40)));
         var replica = Replicas[random.Next(2)];
-        switch (random.Next(losesTags ? 44 : 40))
+        switch (random.Next(losesTags ? 50 : 46))
         {
             case 0 or 1: if (world.Live.Count < 3) world.PodStarts(); break;
             case 2 or 3: world.PodEnds(); break;
@@ -120,9 +124,13 @@ public sealed class ImageModelTests
             case < 27: world.Deliver(replica); break;
             case < 34: world.Step(replica, WorkKind.Fetch); break;
             case < 38: world.Step(replica, WorkKind.Evict); break;
-            case 40: if (random.Next(3) == 0) world.LoseTag(); break;
-            case 41: world.LookIntoRegistry(); break;
-            case 42 or 43: world.RecordLook(); break;
+            case 40: world.MoveTag(); break;
+            case 41: if (random.Next(4) == 0) world.PersonWantsRefresh(); break;
+            case 42: world.BeginRefresh(isIntervalOver: random.Next(2) == 0); break;
+            case < 46 and > 42: world.StepRefresh(); break;
+            case 46: if (random.Next(3) == 0) world.LoseTag(); break;
+            case 47: world.LookIntoRegistry(); break;
+            case 48 or 49: world.RecordLook(); break;
             default: world.Pass(TimeSpan.FromMinutes(random.Next(0, 60))); break;
         }
     }
@@ -149,6 +157,8 @@ public sealed class ImageModelTests
                 world.Step(replica, WorkKind.Fetch);
                 world.Step(replica, WorkKind.Evict);
             }
+        world.BeginRefresh(isIntervalOver: false);
+        world.StepRefresh();   // one step a round: an eviction may come between two of them
         var due = world.NextDue;
         var wait = due > world.Now ? due.Value - world.Now : TimeSpan.FromMinutes(1);
         world.Pass(wait < LongestWait ? wait : LongestWait);

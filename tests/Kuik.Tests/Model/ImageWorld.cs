@@ -20,7 +20,6 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public static readonly TimeSpan Delay = TimeSpan.FromHours(2);
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan RequestLease = TimeSpan.FromMinutes(10);
-    private static readonly CopiedImage Copied = new("sha256:" + new string('a', 64), "m", [], [], 1, 1, 0, TimeSpan.Zero);
 
     private static readonly CachedImage Resource = new()
     { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
@@ -31,6 +30,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private string? lockedBy;
     private (long Attempt, bool HasTag)? look;
     private bool hasLost;
+    private int originDigest;
+    private Refreshing? refreshing;
     private IReadOnlySet<string>? listed;
     private int pods;
 
@@ -47,12 +48,18 @@ internal sealed class ImageWorld(Random random, Fault fault)
     /// <summary>The cache registry has the tag.</summary>
     public bool HasTag { get; private set; }
 
+    /// <summary>What the tag names in the cache registry.</summary>
+    public string? TagDigest { get; private set; }
+
     public bool IsOriginUp { get; set; } = true;
 
     /// <summary>The violated invariant; null for none.</summary>
     public string? Violation { get; private set; }
 
-    public bool HasOpenWork => work.Count > 0 || jobs.Count > 0 || messages.Count > 0;
+    public bool HasOpenWork => work.Count > 0 || jobs.Count > 0 || messages.Count > 0 || IsRefreshing;
+
+    /// <summary>A comparison with the origin has begun.</summary>
+    public bool IsRefreshing => refreshing is not null;
 
     /// <summary>When the next thing is due; null when nothing is.</summary>
     public DateTimeOffset? NextDue => work.Count == 0
@@ -99,6 +106,12 @@ internal sealed class ImageWorld(Random random, Fault fault)
     {
         if (View is { Stage: not ImageStage.Evicted } && State.ObjectName is not null)
             Append(CachedImageIntentReconciler.DecideDeleted(State, Image, Resource, Now));
+    }
+
+    public void PersonWantsRefresh()
+    {
+        var resource = Resource with { Metadata = new ObjectMeta { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } } };
+        Append(CachedImageIntentReconciler.Decide(State, Image, resource, Now).Where(fact => fact is RefreshRequested));
     }
 
     public void NodePulls() => Append(PullRecorder.Decide(State, Image, Now));
@@ -176,6 +189,49 @@ internal sealed class ImageWorld(Random random, Fault fault)
         look = null;
     }
 
+    // ---- the origin
+
+    /// <summary>The tag names something else from now on.</summary>
+    public void MoveTag() => originDigest++;
+
+    /// <summary>Begins a comparison with the origin, where a person waits for one or an interval is over.</summary>
+    public void BeginRefresh(bool isIntervalOver)
+    {
+        if (refreshing is null && State.IsCached && (isIntervalOver || State.RefreshRequestedAt is not null))
+            refreshing = new Refreshing("asks", State.Attempt);
+    }
+
+    /// <summary>Continues it by one step.</summary>
+    public void StepRefresh()
+    {
+        switch (refreshing)
+        {
+            case { Step: "asks" } asking when !IsOriginUp:
+                refreshing = asking with { Step = "records", Answer = new OriginAnswer(CopyException.Unreachable) { Reason = "x" } };
+                break;
+            case { Step: "asks" } asking:
+                refreshing = asking with { Step = "has all blobs", Answer = new OriginAnswer(OriginAnswers.Same) { Copy = Copy() } };
+                break;
+            case { Step: "has all blobs" } copied when lockedBy is null:
+                if (fault == Fault.RefreshWithoutAsking || (State.IsCached && State.Attempt == copied.Attempt))
+                    (lockedBy, refreshing) = ("refresh", copied with { Step = "writes the tag" });
+                else
+                    refreshing = null;
+                break;
+            case { Step: "writes the tag" } writing:
+                (HasTag, TagDigest, lockedBy) = (true, writing.Answer!.Copy!.Digest, null);
+                refreshing = writing with { Step = "records" };
+                break;
+            case { Step: "records" } done:
+                refreshing = null;
+                if (fault != Fault.MoveIsNotRecorded)
+                    Append(ImageRefresher.Decide(State, done.Attempt, done.Answer!, Now));
+                break;
+        }
+    }
+
+    private CopiedImage Copy() => new("sha256:" + originDigest.ToString("x64", null), "m", [], [], 1, 1, 0, TimeSpan.Zero);
+
     /// <summary>A message reaches a replica.</summary>
     public void Deliver(string replica)
     {
@@ -238,25 +294,25 @@ internal sealed class ImageWorld(Random random, Fault fault)
                     work[WorkKind.Fetch] = row with { LeaseUntil = Now + Lease, WakeAt = Now + Lease };
                 break;
             case "claimed":
-                jobs[(replica, WorkKind.Fetch)] = job with { Step = IsOriginUp ? "has all blobs" : "failed" };
+                jobs[(replica, WorkKind.Fetch)] = job with { Step = IsOriginUp ? "has all blobs" : "failed", Copy = Copy() };
                 break;
             case "has all blobs" when lockedBy is null:
-                if (State.IsWanted || fault == Fault.TagWithoutAsking)
+                if (FetchImage.IsCurrent(State, job.Attempt) || fault == Fault.TagWithoutAsking)
                     (lockedBy, jobs[(replica, WorkKind.Fetch)]) = (replica, job with { Step = "writes the tag" });
                 else
                     jobs.Remove((replica, WorkKind.Fetch));
                 break;
             case "writes the tag":
-                (HasTag, lockedBy) = (true, null);
+                (HasTag, TagDigest, lockedBy) = (true, job.Copy!.Digest, null);
                 jobs[(replica, WorkKind.Fetch)] = job with { Step = "copied" };
                 break;
             case "copied":
                 jobs.Remove((replica, WorkKind.Fetch));
                 var attempt = fault == Fault.CopiesWithoutFencing ? State.Attempt : job.Attempt;
-                var cached = FetchImage.Cached(State, Image, Copied, attempt, Now);
+                var cached = FetchImage.Cached(State, Image, job.Copy!, attempt, Now);
                 if (fault == Fault.CopiesWithoutFencing)
                     cached ??= State.IsWanted
-                        ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, Copied, State.Attempt,
+                        ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, job.Copy!, State.Attempt,
                             Now)! with
                         { Attempt = 0 }
                         : null;
@@ -349,7 +405,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     // Without verification, which is never done for good: the model takes it as a step that may come at any time.
     private static IReadOnlyList<ImageWork> Scheduled(ImageState state) =>
-        [.. ImageWork.From(state).Where(row => row.Kind != WorkKind.Verify)];
+        [.. ImageWork.From(state).Where(row => row.Kind is not (WorkKind.Verify or WorkKind.Refresh))];
 
     private void Take(int message)
     {
@@ -359,7 +415,15 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     private sealed record Row(DateTimeOffset WakeAt, long Attempt, DateTimeOffset LeaseUntil, string? By);
 
-    private sealed record Job(string Step, long Attempt);
+    private sealed record Job(string Step, long Attempt)
+    {
+        public CopiedImage? Copy { get; init; }
+    }
+
+    private sealed record Refreshing(string Step, long Attempt)
+    {
+        public OriginAnswer? Answer { get; init; }
+    }
 }
 
 /// <summary>A fault that is planted into the world, to see that the model test finds it.</summary>
@@ -379,4 +443,6 @@ public enum Fault
     RetentionIsIgnored,
     UnusedWithoutCounting,
     LossIsNotRecorded,
+    RefreshWithoutAsking,
+    MoveIsNotRecorded,
 }

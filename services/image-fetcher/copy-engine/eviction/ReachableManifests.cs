@@ -6,7 +6,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="cache">The cache registry.</param>
 /// <param name="repository">A repository of the cache.</param>
 /// <param name="tags">All of its tags, including the cache's internal ones.</param>
-internal sealed class ReachableManifests(CacheRegistry cache, string repository, IReadOnlyList<string> tags)
+/// <param name="inUse">Digests that count as reached, if they are stored.</param>
+internal sealed class ReachableManifests(CacheRegistry cache, string repository, IReadOnlyList<string> tags, IReadOnlyCollection<string> inUse)
 {
     private readonly HashSet<string> _listed = [.. tags];
     private readonly HashSet<string> _reached = [];
@@ -19,13 +20,16 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
     /// <summary>Tags of referrers whose subject no tag reaches.</summary>
     public IReadOnlyList<string> LooseReferrers => _looseReferrers;
 
+    /// <summary>The number of digests in use that no tag reaches.</summary>
+    public int Kept { get; private set; }
+
     /// <summary>Internal tags of manifests and checksums that no tag reaches.</summary>
     public IReadOnlyList<string> LooseHolds =>
         [.. tags.Where(tag => (CacheTags.IsHold(tag) || CacheTags.IsChecksum(tag)) && !_reached.Contains(tag))];
 
     /// <summary>
-    /// Reads the manifests. 1. Find the digests that the tags reach. 2. Referrers of a reached manifest are reached too,
-    /// and may have referrers themselves.
+    /// Reads the manifests. 1. Find the digests that the tags reach. 2. Digests in use are reached. 3. Referrers of a reached manifest are
+    /// reached too, and may have referrers themselves.
     /// </summary>
     /// <returns>A description of the first manifest that could not be read, so that its children are unknown; null when
     /// everything was read.</returns>
@@ -38,6 +42,16 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
                 return doubt;
 
         // 2.
+        foreach (var digest in inUse.Where(digest => _listed.Contains(CacheTags.OfManifest(digest)) && !_reached.Contains(CacheTags.OfManifest(digest))))
+        {
+            if (await cache.Find(repository, digest, stop) is not { } kept)
+                return $"the manifest {digest}, which a pod runs, is listed as stored and cannot be read";
+            Kept++;
+            if (await Reach(kept, stop) is { } doubt)
+                return doubt;
+        }
+
+        // 3.
         var left = tags.Where(tag => CacheTags.SubjectOf(tag) is not null).ToList();
         while (left.Where(tag => _reached.Contains(CacheTags.OfManifest(CacheTags.SubjectOf(tag)!))).ToList() is { Count: > 0 } referrers)
         {

@@ -19,16 +19,17 @@ public sealed partial class RepositorySweeper
 
     /// <summary>Sweeps a repository, under its lock.</summary>
     /// <param name="repository">A path of <see cref="CachePath.Of"/>.</param>
+    /// <param name="inUse">Digests that stay with all they need although no tag may name them: pods run them.</param>
     /// <param name="stop">Cancels the sweep; deletions made so far are kept.</param>
     /// <exception cref="CopyException">The cache registry failed, or the lock was lost.</exception>
-    public async Task<Sweep> Sweep(string repository, CancellationToken stop)
+    public async Task<Sweep> Sweep(string repository, IReadOnlyCollection<string> inUse, CancellationToken stop)
     {
         await using var writer = _writers.For(repository);
         await using var held = await writer.Lock(stop);
         try
         {
             await writer.EnsureMayDelete(stop);
-            var reachable = new ReachableManifests(_cache, repository, await _cache.Tags(repository, stop));
+            var reachable = new ReachableManifests(_cache, repository, await _cache.Tags(repository, stop), inUse);
             if (await reachable.Read(stop) is { } doubt)
             {
                 LogDoubt(repository, doubt);
@@ -37,7 +38,7 @@ public sealed partial class RepositorySweeper
             var deleted = await DeleteOthers(repository, reachable, writer, stop);
             if (deleted > 0)
                 LogSwept(repository, deleted);
-            return new Sweep(deleted, null);
+            return new Sweep(deleted, null) { Kept = reachable.Kept };
         }
         catch (LockLostException e)
         {

@@ -50,7 +50,7 @@ public sealed partial class TagEviction
     public async Task Evict(ImageReference image, CancellationToken stop)
     {
         await Evict(image, _ => Task.FromResult(true), stop);
-        await _sweep.Sweep(CachePath.Of(image), stop);
+        await _sweep.Sweep(CachePath.Of(image), [], stop);
     }
 
     [LoggerMessage(LogLevel.Information, "Evicted {Image} from the cache")]

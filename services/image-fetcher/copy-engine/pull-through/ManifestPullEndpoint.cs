@@ -11,7 +11,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// </summary>
 internal sealed partial class ManifestPullEndpoint(
     CacheRegistry cache, IndexChildren indexes, ManifestFetcher manifestFetcher, OriginClient originClient, ImageCopier imageCopier,
-    NotePull pulledThrough,
+    CopyEngineHooks hooks,
     TimeProvider time, ILogger<ManifestPullEndpoint> logger, CancellationToken stopping)
 {
     /// <summary>How long a pull waits for its pod to be observed, so that there are credentials.</summary>
@@ -126,7 +126,9 @@ internal sealed partial class ManifestPullEndpoint(
                 await CopyChild(image, stop);
                 return true;
             }
-            await Task.WhenAll(Note(image, stop), imageCopier.Copy(image, stop));
+            var copy = imageCopier.Copy(image, stop);
+            await Task.WhenAll(Note(image, hooks.PulledThrough(image, stop)), copy);
+            await Note(image, hooks.Copied(image, await copy, stop));
             return true;
         }
         catch (CopyException e)
@@ -164,11 +166,11 @@ internal sealed partial class ManifestPullEndpoint(
             }
     }
 
-    private async Task Note(ImageReference image, CancellationToken stop)
+    private async Task Note(ImageReference image, Task noted)
     {
         try
         {
-            await pulledThrough(image, stop);
+            await noted;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

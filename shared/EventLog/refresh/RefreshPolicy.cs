@@ -1,0 +1,52 @@
+using System.Text.RegularExpressions;
+
+namespace Kuik.EventLog;
+
+/// <summary>When the images of a repository are compared with their origin.</summary>
+public sealed class RefreshPolicy
+{
+    private const string HubLibrary = "docker.io/library/";
+    private const string Hub = "docker.io/";
+    private readonly IReadOnlyList<Regex> _filters;
+
+    /// <param name="every">Time between two comparisons of an image.</param>
+    /// <param name="filters">Expressions that <see cref="TryParseFilter"/> accepts; others match nothing. None for all images.</param>
+    public RefreshPolicy(TimeSpan every, IReadOnlyList<string> filters)
+    {
+        Every = every;
+        _filters = [.. filters.Select(filter => TryParseFilter(filter, out var regex, out _) ? regex : new Regex("(?!)"))];
+    }
+
+    /// <summary>Time between two comparisons of an image.</summary>
+    public TimeSpan Every { get; }
+
+    /// <summary>True when it holds for the image: no filter, or one that matches the reference, whole (<c>docker.io/library/nginx:1.27</c>) or
+    /// as people write it (<c>nginx:1.27</c>).</summary>
+    /// <param name="image">The normalised reference.</param>
+    public bool Covers(string image)
+    {
+        var familiar = image.StartsWith(HubLibrary, StringComparison.Ordinal) ? image[HubLibrary.Length..]
+            : image.StartsWith(Hub, StringComparison.Ordinal) ? image[Hub.Length..] : image;
+        return _filters.Count == 0 || _filters.Any(filter => filter.IsMatch(image) || filter.IsMatch(familiar));
+    }
+
+    /// <summary>Parses a filter: a regular expression of Go, not anchored, that can be matched without backtracking.</summary>
+    /// <param name="text">As a person wrote it.</param>
+    /// <param name="filter">The expression.</param>
+    /// <param name="problem">Why it cannot be used; null when it can.</param>
+    public static bool TryParseFilter(string text, out Regex filter, out string? problem)
+    {
+        try
+        {
+            // Go names groups (?P<name>…).
+            filter = new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            problem = null;
+            return true;
+        }
+        catch (Exception error) when (error is ArgumentException or NotSupportedException)
+        {
+            (filter, problem) = (null!, error.Message);
+            return false;
+        }
+    }
+}

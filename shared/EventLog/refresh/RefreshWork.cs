@@ -1,0 +1,53 @@
+using Kuik.Contracts;
+using Npgsql;
+
+namespace Kuik.EventLog;
+
+/// <summary>
+/// The rows of the work table that say when an image is next compared with its origin (<see cref="WorkKind.Refresh"/>). Every image that is
+/// recorded as cached has one; without a policy and without a request it is never due.
+/// </summary>
+public static class RefreshWork
+{
+    internal const string TakeQuery = """
+        with due as (
+            select image from kuik.work where kind = 'refresh' and wake_at <= now() order by wake_at limit $1 for update skip locked)
+        update kuik.work set wake_at = now() + $2::interval from due where work.image = due.image and work.kind = 'refresh'
+        returning work.image
+        """;
+
+    internal const string PostponeQuery = """
+        update kuik.work set wake_at = coalesce(now() + next.pause, 'infinity')
+        from unnest($1::text[], $2::interval[]) as next (image, pause)
+        where work.image = next.image and work.kind = 'refresh' and work.wake_at > now()
+        """;
+
+    /// <summary>Takes images that are due, longest due first. Each is due again when the lease is over, unless it is postponed.</summary>
+    /// <param name="postgres">The event log.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="lease">The time in which they are looked at.</param>
+    /// <param name="ct">Ends it.</param>
+    public static async Task<IReadOnlyList<string>> Take(NpgsqlDataSource postgres, int limit, TimeSpan lease, CancellationToken ct)
+    {
+        await using var command = postgres.CreateCommand(TakeQuery);
+        command.Parameters.Add(new() { Value = limit });
+        command.Parameters.Add(new() { Value = lease });
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var images = new List<string>();
+        while (await rows.ReadAsync(ct))
+            images.Add(rows.GetString(0));
+        return images;
+    }
+
+    /// <summary>Sets when images that were taken are due again. Those that have become due since stay due.</summary>
+    /// <param name="postgres">The event log.</param>
+    /// <param name="next">By image: after which time; null for never.</param>
+    /// <param name="ct">Ends it.</param>
+    public static async Task Postpone(NpgsqlDataSource postgres, IReadOnlyCollection<(string Image, TimeSpan? Pause)> next, CancellationToken ct)
+    {
+        await using var command = postgres.CreateCommand(PostponeQuery);
+        command.Parameters.Add(new() { Value = next.Select(work => work.Image).ToArray() });
+        command.Parameters.Add(new() { Value = next.Select(work => work.Pause).ToArray() });
+        await command.ExecuteNonQueryAsync(ct);
+    }
+}
