@@ -110,7 +110,11 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public void PersonWantsRefresh()
     {
-        var resource = Resource with { Metadata = new ObjectMeta { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } } };
+        var resource = Resource with
+        {
+            Metadata = new ObjectMeta
+            { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } }
+        };
         Append(CachedImageIntentReconciler.Decide(State, Image, resource, Now).Where(fact => fact is RefreshRequested));
     }
 
