@@ -18,7 +18,7 @@ internal sealed partial class RepositoryIntentRecorder(
     private readonly Dictionary<string, RepositoryConfiguration> _recorded = [];
     private IReadOnlySet<string>? _configured;
 
-    /// <summary>What a spec says.</summary>
+    /// <summary>The configuration in a spec.</summary>
     /// <param name="spec">Null for none.</param>
     /// <returns>The configuration, without what cannot be used; and a sentence about that, null for nothing.</returns>
     public static (RepositoryConfiguration Wanted, string? Problem) From(RepositorySpec? spec)

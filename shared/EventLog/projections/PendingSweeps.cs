@@ -75,7 +75,10 @@ public static class PendingSweeps
         await using var command = new NpgsqlCommand("""
             update kuik.pending_sweeps set not_before = case version when $2 then now() + $3 else now() end, attempts = 0
             where repository = $1
-            """, connection) { Parameters = { new() { Value = sweep.Repository }, new() { Value = sweep.Version }, new() { Value = AfterKept } } };
+            """, connection)
+        {
+            Parameters = { new() { Value = sweep.Repository }, new() { Value = sweep.Version }, new() { Value = AfterKept } },
+        };
         await command.ExecuteNonQueryAsync(ct);
     }
 
