@@ -50,7 +50,7 @@ internal static class OpenLoop
         while (Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), moment) is { Ticks: > 0 } left)
         {
             var time = new TimeSpec
-                { Seconds = left.Ticks / TimeSpan.TicksPerSecond, Nanoseconds = left.Ticks % TimeSpan.TicksPerSecond * 100 };
+            { Seconds = left.Ticks / TimeSpan.TicksPerSecond, Nanoseconds = left.Ticks % TimeSpan.TicksPerSecond * 100 };
             _ = NanoSleep(ref time, 0);   // woken early by a signal, it sleeps again
         }
     }

@@ -29,11 +29,14 @@ internal static class ReviewOf
                     ["namespace"] = "shop",
                     ["labels"] = new JsonObject { ["app"] = "web", ["pod-template-hash"] = "6d9f7c8b5" },
                     ["managedFields"] = new JsonArray(new JsonObject
-                        { ["manager"] = "kube-controller-manager", ["operation"] = "Update", ["fieldsV1"] = Fields(containers) }),
+                    { ["manager"] = "kube-controller-manager", ["operation"] = "Update", ["fieldsV1"] = Fields(containers) }),
                 },
                 ["spec"] = new JsonObject
-                    { ["containers"] = new JsonArray([.. Enumerable.Range(0, containers).Select(Container)]), ["restartPolicy"] = "Always",
-                        ["serviceAccountName"] = "default" },
+                {
+                    ["containers"] = new JsonArray([.. Enumerable.Range(0, containers).Select(Container)]),
+                    ["restartPolicy"] = "Always",
+                    ["serviceAccountName"] = "default"
+                },
                 ["status"] = new JsonObject(),
             },
             ["oldObject"] = null,
@@ -52,10 +55,12 @@ internal static class ReviewOf
             [.. Enumerable.Range(0, 4)
                 .Select(i => new JsonObject { ["name"] = $"SETTING_{i}", ["value"] = $"value {i} of worker {number}" })]),
         ["resources"] = new JsonObject
-            { ["limits"] = new JsonObject { ["memory"] = "256Mi" },
-                ["requests"] = new JsonObject { ["cpu"] = "100m", ["memory"] = "128Mi" } },
+        {
+            ["limits"] = new JsonObject { ["memory"] = "256Mi" },
+            ["requests"] = new JsonObject { ["cpu"] = "100m", ["memory"] = "128Mi" }
+        },
         ["volumeMounts"] = new JsonArray(new JsonObject
-            { ["name"] = "kube-api-access-x7x2p", ["readOnly"] = true, ["mountPath"] = "/var/run/secrets/kubernetes.io/serviceaccount" }),
+        { ["name"] = "kube-api-access-x7x2p", ["readOnly"] = true, ["mountPath"] = "/var/run/secrets/kubernetes.io/serviceaccount" }),
         ["terminationMessagePath"] = "/dev/termination-log",
         ["terminationMessagePolicy"] = "File",
     };
@@ -67,8 +72,14 @@ internal static class ReviewOf
             ["f:containers"] = new JsonObject(Enumerable.Range(0, containers).Select(number => KeyValuePair.Create(
                 $"k:{{\"name\":\"worker-{number}\"}}",
                 (JsonNode?)new JsonObject
-                    { ["."] = new JsonObject(), ["f:env"] = new JsonObject(), ["f:image"] = new JsonObject(),
-                        ["f:imagePullPolicy"] = new JsonObject(), ["f:name"] = new JsonObject(), ["f:resources"] = new JsonObject() }))),
+                {
+                    ["."] = new JsonObject(),
+                    ["f:env"] = new JsonObject(),
+                    ["f:image"] = new JsonObject(),
+                    ["f:imagePullPolicy"] = new JsonObject(),
+                    ["f:name"] = new JsonObject(),
+                    ["f:resources"] = new JsonObject()
+                }))),
         },
     };
 }

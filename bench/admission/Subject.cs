@@ -107,7 +107,7 @@ internal sealed class Subject : IDisposable
         ActivityHeadersPropagator = null,
         // its authority is not what is measured
         SslOptions = new SslClientAuthenticationOptions
-            { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null },
+        { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null },
     })
     {
         Timeout = TimeSpan.FromMinutes(5),   // the worst is to be seen, not to be cut off

@@ -66,9 +66,9 @@ internal static class StartNginx
             """);
         var process = ServerProcess.Start(Sandbox.Shared, name, folder,
             new ServerCommand("nginx", "-p", folder, "-c", Path.Combine(folder, "nginx.conf"))
-        {
-            Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
-        });
+            {
+                Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
+            });
         var server = new PullServer(name, new Uri($"http://127.0.0.1:{port}/"), process);
         using var client = new HttpClient { BaseAddress = server.Endpoint };
         await process.WaitUntil(async stop => (await client.GetAsync(new Uri("/v2/", UriKind.Relative), stop)).IsSuccessStatusCode);

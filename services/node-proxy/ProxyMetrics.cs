@@ -40,9 +40,9 @@ internal sealed class ProxyMetrics
             "kuik_proxy_turned_away", description: "Requests answered without asking a source, by status");
         _seconds = meter.CreateHistogram("kuik_proxy_seconds", description: "Time from request to the end of the answer",
             advice: new InstrumentAdvice<double>
-        {
-            HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
-        });
+            {
+                HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+            });
         _inFlight = meter.CreateUpDownCounter<long>("kuik_proxy_in_flight", description: "Pull requests being answered");
     }
 

@@ -142,7 +142,8 @@ public sealed record ImageAdopted(
     string Image, string Digest, string MediaType, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms,
     long SizeInBytes, long Attempt, DateTimeOffset AdoptedAt);
 
-/// <summary>A person asked that the image be compared with its origin at once, and copied where they differ. Written by pod-watcher.</summary>
+/// <summary>A person asked that the image be compared with its origin at once, and copied where they differ. Written by
+/// pod-watcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="RequestedAt">UTC.</param>
 public sealed record RefreshRequested(string Image, DateTimeOffset RequestedAt)
@@ -151,8 +152,8 @@ public sealed record RefreshRequested(string Image, DateTimeOffset RequestedAt)
     public string? FieldManager { get; init; }
 }
 
-/// <summary>The origin was asked for a cached image. Recorded when its answer differs from the last one, when a person asked, and else once a
-/// day at most. Written by image-fetcher.</summary>
+/// <summary>The origin was asked for a cached image. Recorded when its answer differs from the last one, when a person asked, and else once
+/// a day at most. Written by image-fetcher.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Answer"><c>same</c>: it has what the cache has. Else as <see cref="ImageFetchFailed.Kind"/>; <c>gone</c> and <c>refused</c>
 /// are the origin's decision, after the others it is asked again soon.</param>

@@ -234,7 +234,8 @@ public sealed record ImageState
         OriginAnswer = OriginAnswers.Same,
         OriginCheckedAt = e.MovedAt,
         RefreshRequestedAt = null,
-        ReplacedDigests = [.. (ReplacedDigests ?? []).Append(e.PreviousDigest).Where(digest => digest != e.Digest).Distinct().TakeLast(MostReplacedDigests)],
+        ReplacedDigests = [.. (ReplacedDigests ?? []).Append(e.PreviousDigest).Where(digest => digest != e.Digest).Distinct()
+            .TakeLast(MostReplacedDigests)],
     };
 
     private ImageState Checked(OriginChecked e) => this with

@@ -19,13 +19,15 @@ public sealed record RepositoryConfiguration
     public IReadOnlyList<string> UpdateFilters { get; init; } = [];
 
     /// <summary>The state after one more event; the same instance when it is of another type.</summary>
-    public static RepositoryConfiguration Fold(RepositoryConfiguration state, object fact) => fact is not RepositoryConfigured e ? state : new()
-    {
-        PullSecretNames = e.PullSecretNames,
-        PullSecretsNamespace = e.PullSecretsNamespace,
-        UpdateInterval = e.UpdateInterval,
-        UpdateFilters = e.UpdateFilters,
-    };
+    public static RepositoryConfiguration Fold(RepositoryConfiguration state, object fact) => fact is not RepositoryConfigured e
+        ? state
+        : new()
+        {
+            PullSecretNames = e.PullSecretNames,
+            PullSecretsNamespace = e.PullSecretsNamespace,
+            UpdateInterval = e.UpdateInterval,
+            UpdateFilters = e.UpdateFilters,
+        };
 
     /// <summary>The event that makes this the configuration; null when it is already.</summary>
     /// <param name="wanted">The wishes of people as they are now.</param>

@@ -149,7 +149,7 @@ public static class EventLogSetup
                 throw new InvalidSettingException(Key, "(hidden)", Accepted);
             // Npgsql's own ContainsKey is true for every keyword that it knows.
             var given = new DbConnectionStringBuilder
-                { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
+            { ConnectionString = text }.Keys.Cast<string>().Select(key => key.Replace(" ", "", StringComparison.Ordinal));
             if (!given.Contains("MaxAutoPrepare", StringComparer.OrdinalIgnoreCase))
                 connection.MaxAutoPrepare = 100;
             // Marten writes now() at time zone 'utc' into a timestamptz, which is right only in a session with the

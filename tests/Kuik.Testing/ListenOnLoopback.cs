@@ -21,7 +21,7 @@ public static class ListenOnLoopback
             // Offline: Kestrel by itself would download a missing issuer's certificate from the address in the certificate.
             var certificate = X509Certificate2.CreateFromPem(tls.Certificate, tls.Key);
             var options = new SslServerAuthenticationOptions
-                { ServerCertificateContext = SslStreamCertificateContext.Create(certificate, null, offline: true) };
+            { ServerCertificateContext = SslStreamCertificateContext.Create(certificate, null, offline: true) };
             listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(options) });
         }));
 }

@@ -38,7 +38,8 @@ public sealed partial class FetchImage(
     EventLogTransactions log, ImageCopier engine, CredentialCollector credentials, AcknowledgementDeadline announcements,
     InFlightImages underWay,
     LeaseRenewer lease, FetcherOptions options, FetcherMetrics metrics, ILogger<FetchImage> logger)
-    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>, IConsumer<RefreshRequested>,
+    : IConsumer<RequestedByPod>, IConsumer<RequestedByPerson>, IConsumer<RequestedByPull>, IConsumer<ImageLost>,
+    IConsumer<RefreshRequested>,
         IConsumer<FetchDue>
 {
     public Task Consume(ConsumeContext<RequestedByPod> context) => Begin(context.Message.Image, context);

@@ -5,8 +5,8 @@ using Kuik.ImageFetcher.CopyEngine;
 namespace Kuik.ImageFetcher;
 
 /// <summary>
-/// Compares a cached image with its origin, and copies what its tag names there now: the image stays cached by the previous digest until the
-/// cache has all of the new one.
+/// Compares a cached image with its origin, and copies what its tag names there now: the image stays cached by the previous digest until
+/// the cache has all of the new one.
 /// <para>1. Ask the origin, and copy. 2. Record a moved tag, or the answer where it is news.</para>
 /// </summary>
 public sealed partial class ImageRefresher(
@@ -81,7 +81,8 @@ public sealed partial class ImageRefresher(
         {
             origin.Forget(name);
             if (name.Digest is null)
-                return new OriginAnswer(OriginAnswers.Same) { Copy = await copier.Copy(name, stop => IsCachedBy(image, attempt, stop), ct) };
+                return new OriginAnswer(OriginAnswers.Same)
+                { Copy = await copier.Copy(name, stop => IsCachedBy(image, attempt, stop), ct) };
             await origin.EnsureServed(name, ct);
             return new OriginAnswer(OriginAnswers.Same);
         }

@@ -106,8 +106,11 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
             switch (sourceResult.Answer)
             {
                 case null:
-                    last!.Freshness = last.Freshness with { GoodUntil = Now + options.ManifestTime,
-                        Note = $"as last known; {sourceResult.Note}" };
+                    last!.Freshness = last.Freshness with
+                    {
+                        GoodUntil = Now + options.ManifestTime,
+                        Note = $"as last known; {sourceResult.Note}"
+                    };
                     return last;
                 case Answer.ManifestAnswer manifest:
                     var freshness = new Freshness(sourceResult.Source, own.Begun, own.Begun + options.ManifestTime, "");

@@ -77,7 +77,8 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
         {
             var reason = origin.Answer == OriginAnswers.Gone ? ConditionReason.GoneAtOrigin : ConditionReason.NotCompared;
             var happened = NewEvent(
-                Of(resource), Warning, reason, $"The cache keeps the image: {why}", origin.CheckedAt, $"origin {origin.CheckedAt.UtcTicks}");
+                Of(resource), Warning, reason, $"The cache keeps the image: {why}", origin.CheckedAt,
+                $"origin {origin.CheckedAt.UtcTicks}");
             yield return happened with { IsOnce = true };
         }
         if (view.Expired is { } expired && IsNews(expired.ExpiredAt, now))

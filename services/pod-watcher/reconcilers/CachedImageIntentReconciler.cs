@@ -36,7 +36,7 @@ internal sealed partial class CachedImageIntentReconciler(
             if (!isNew && !retain && log.Phase != ImagePhase.Unknown)
                 yield break;
             yield return new RequestedByPerson(image, resource.Spec.SourceImage!, resource.Metadata.Name!, now)
-                { FieldManager = resource.Managers.SourceImage };
+            { FieldManager = resource.Managers.SourceImage };
         }
         if (retain && !log.IsRetained)
             yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };

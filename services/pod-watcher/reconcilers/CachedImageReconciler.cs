@@ -77,8 +77,11 @@ internal sealed class CachedImageReconciler(
         }
         if (!actual.HasStatus(desired.Status!))
         {
-            var status = desired with { Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid },
-                Spec = null };
+            var status = desired with
+            {
+                Metadata = new ObjectMeta { Name = desired.Metadata.Name, Uid = actual.Metadata.Uid },
+                Spec = null
+            };
             await api.Apply(path + "/status", status, StatusManager, KubernetesJson.Default.CachedImage, ct);
         }
         return actual;
@@ -105,8 +108,10 @@ internal sealed class CachedImageReconciler(
         try
         {
             var kept = new CachedImage
-                { Metadata = new ObjectMeta { Name = desired.Metadata.Name },
-                    Spec = new CachedImageSpec { SourceImage = desired.Spec!.SourceImage, Retain = true } };
+            {
+                Metadata = new ObjectMeta { Name = desired.Metadata.Name },
+                Spec = new CachedImageSpec { SourceImage = desired.Spec!.SourceImage, Retain = true }
+            };
             return await api.Create($"{CachedImage.Path}?fieldManager={RetainManager}", kept, KubernetesJson.Default.CachedImage, ct);
         }
         catch (KubernetesApiException refusal) when (refusal.Status == HttpStatusCode.Conflict)

@@ -55,7 +55,7 @@ internal sealed partial class PodReconciler(
     public static PodGone? DecideGone(UserState log, string uid, UserAbsence absence, DateTimeOffset now) =>
         log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
             ? new PodGone(uid, log.Namespace, log.Name, log.Images, now)
-                { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
+            { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
             : null;
 
     /// <summary>The event to append to the image's stream when a pod uses the image; null if it is already requested.</summary>

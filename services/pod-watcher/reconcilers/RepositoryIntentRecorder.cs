@@ -6,8 +6,8 @@ using Npgsql;
 namespace Kuik.PodWatcher;
 
 /// <summary>
-/// Records what people want for the images of a repository: the spec of its resource as it is. A deletion that was seen withdraws it. That a
-/// resource is absent from a list withdraws nothing; it is written again, by its name alone, and says what holds then.
+/// Records what people want for the images of a repository: the spec of its resource as it is. A deletion that was seen withdraws it. That
+/// a resource is absent from a list withdraws nothing; it is written again, by its name alone, and says what holds then.
 /// </summary>
 internal sealed partial class RepositoryIntentRecorder(
     EventLogTransactions transactions, NpgsqlDataSource postgres, WatcherMetrics metrics, ILogger<RepositoryIntentRecorder> logger)
@@ -18,7 +18,7 @@ internal sealed partial class RepositoryIntentRecorder(
     private readonly Dictionary<string, RepositoryConfiguration> _recorded = [];
     private IReadOnlySet<string>? _configured;
 
-    /// <summary>What a spec says.</summary>
+    /// <summary>The configuration in a spec.</summary>
     /// <param name="spec">Null for none.</param>
     /// <returns>The configuration, without what cannot be used; and a sentence about that, null for nothing.</returns>
     public static (RepositoryConfiguration Wanted, string? Problem) From(RepositorySpec? spec)
@@ -30,11 +30,13 @@ internal sealed partial class RepositoryIntentRecorder(
             if (GoDuration.TryParse(text, out var interval) && interval >= ShortestInterval)
                 every = interval;
             else
-                problems.Add($"spec.updateInterval \"{text}\" is not a duration of a minute or more, such as 24h or 1h30m: its images are not refreshed");
+                problems.Add($"spec.updateInterval \"{text}\" is not a duration of a minute or more, such as 24h or 1h30m: its images are "
+                    + "not refreshed");
         }
         foreach (var filter in spec?.UpdateFilters ?? [])
             if (!RefreshPolicy.TryParseFilter(filter, out _, out var problem))
-                problems.Add($"spec.updateFilters \"{filter}\" is not a regular expression that can be used, and matches no image: {problem}");
+                problems.Add($"spec.updateFilters \"{filter}\" is not a regular expression that can be used, and matches no image: "
+                    + $"{problem}");
         var wanted = new RepositoryConfiguration
         {
             PullSecretNames = spec?.PullSecretNames ?? [],
@@ -56,7 +58,8 @@ internal sealed partial class RepositoryIntentRecorder(
         if (_recorded.TryGetValue(repository, out var before) && before.Equals(wanted))
             return problem;
         _configured ??= await RepositoryConfigurations.Names(postgres, ct);
-        var isNews = !wanted.Equals(RepositoryConfiguration.Initial) || before is not null || _configured.Contains(repository);   // most say nothing
+        // most say nothing
+        var isNews = !wanted.Equals(RepositoryConfiguration.Initial) || before is not null || _configured.Contains(repository);
         if (isNews && await transactions.Execute(log => RepositoryConfigurations.Change(log, repository, wanted, ct), ct))
         {
             metrics.CountRecorded(nameof(RepositoryConfigured));

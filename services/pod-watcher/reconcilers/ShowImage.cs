@@ -29,8 +29,11 @@ internal static class ShowImage
             Metadata = new ObjectMeta
             {
                 Name = name,
-                Labels = new Dictionary<string, string> { [Names.RepositoryLabel] =
-                    ObjectName.RepositoryLabel(ImageReference.Parse(view.Image)) },
+                Labels = new Dictionary<string, string>
+                {
+                    [Names.RepositoryLabel] =
+                    ObjectName.RepositoryLabel(ImageReference.Parse(view.Image))
+                },
             },
             Spec = new CachedImageSpec
             {

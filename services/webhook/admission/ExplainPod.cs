@@ -34,7 +34,7 @@ internal static class ExplainPod
     private static JsonNode Say(ImageDecision decision)
     {
         var answer = new JsonObject
-            { ["name"] = decision.Container.Name, ["in"] = decision.Container.List, ["image"] = decision.Container.Image };
+        { ["name"] = decision.Container.Name, ["in"] = decision.Container.List, ["image"] = decision.Container.Image };
         answer[decision.Image is null ? "stays" : "becomes"] = decision.Image ?? decision.Why;
         return answer;
     }

@@ -30,9 +30,9 @@ internal static class AdvisoryLocks
         var keys = names.Select(KeyOf).Distinct().Order().ToArray();
         await using var command =
             new NpgsqlCommand($"select {function}(key) from (select unnest($1) as key order by 1) as keys", connection)
-        {
-            Parameters = { new() { Value = keys } },
-        };
+            {
+                Parameters = { new() { Value = keys } },
+            };
         await command.ExecuteNonQueryAsync(ct);
     }
 }

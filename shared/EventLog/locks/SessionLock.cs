@@ -25,7 +25,7 @@ internal sealed class SessionLock : IAsyncDisposable
         try
         {
             await using var command = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection)
-                { Parameters = { new() { Value = key } } };
+            { Parameters = { new() { Value = key } } };
             isTaken = await command.ExecuteScalarAsync(ct) is true;
             return isTaken ? new SessionLock(connection, key) : null;
         }
@@ -49,7 +49,7 @@ internal sealed class SessionLock : IAsyncDisposable
         {
             // A session that returns to the pool keeps its locks until its next use: release it explicitly.
             await using var command = new NpgsqlCommand("select pg_advisory_unlock($1)", _connection)
-                { Parameters = { new() { Value = _key } }, CommandTimeout = 5 };
+            { Parameters = { new() { Value = _key } }, CommandTimeout = 5 };
             await command.ExecuteNonQueryAsync();
         }
         catch (Exception e) when (e is NpgsqlException or InvalidOperationException)

@@ -68,12 +68,17 @@ public static class PendingSweeps
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Records a sweep that kept what pods run: another one is due after <see cref="AfterKept"/>, or after the next eviction.</summary>
+    /// <summary>Records a sweep that kept what pods run: another one is due after <see cref="AfterKept"/>, or after the next
+    /// eviction.</summary>
     public static async Task Repeat(NpgsqlConnection connection, PendingSweep sweep, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
-            update kuik.pending_sweeps set not_before = case version when $2 then now() + $3 else now() end, attempts = 0 where repository = $1
-            """, connection) { Parameters = { new() { Value = sweep.Repository }, new() { Value = sweep.Version }, new() { Value = AfterKept } } };
+            update kuik.pending_sweeps set not_before = case version when $2 then now() + $3 else now() end, attempts = 0
+            where repository = $1
+            """, connection)
+        {
+            Parameters = { new() { Value = sweep.Repository }, new() { Value = sweep.Version }, new() { Value = AfterKept } },
+        };
         await command.ExecuteNonQueryAsync(ct);
     }
 

@@ -20,8 +20,8 @@ public sealed class RefreshPolicy
     /// <summary>Time between two comparisons of an image.</summary>
     public TimeSpan Every { get; }
 
-    /// <summary>True when it holds for the image: no filter, or one that matches the reference, whole (<c>docker.io/library/nginx:1.27</c>) or
-    /// as people write it (<c>nginx:1.27</c>).</summary>
+    /// <summary>True when it holds for the image: no filter, or one that matches the reference, whole (<c>docker.io/library/nginx:1.27</c>)
+    /// or as people write it (<c>nginx:1.27</c>).</summary>
     /// <param name="image">The normalised reference.</param>
     public bool Covers(string image)
     {
@@ -39,7 +39,8 @@ public sealed class RefreshPolicy
         try
         {
             // Go names groups (?P<name>…).
-            filter = new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            filter = new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal),
+                RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
             problem = null;
             return true;
         }

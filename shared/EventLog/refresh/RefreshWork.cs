@@ -43,7 +43,8 @@ public static class RefreshWork
     /// <param name="postgres">The event log.</param>
     /// <param name="next">By image: after which time; null for never.</param>
     /// <param name="ct">Ends it.</param>
-    public static async Task Postpone(NpgsqlDataSource postgres, IReadOnlyCollection<(string Image, TimeSpan? Pause)> next, CancellationToken ct)
+    public static async Task Postpone(NpgsqlDataSource postgres, IReadOnlyCollection<(string Image, TimeSpan? Pause)> next,
+        CancellationToken ct)
     {
         await using var command = postgres.CreateCommand(PostponeQuery);
         command.Parameters.Add(new() { Value = next.Select(work => work.Image).ToArray() });

@@ -102,7 +102,7 @@ public sealed class EventLogTransaction
     {
         var existing = new HashSet<string>();
         await using (var command = new NpgsqlCommand("select id from kuik.mt_streams where id = any($1)", Connection)
-            { Parameters = { new() { Value = names.ToArray() } } })
+        { Parameters = { new() { Value = names.ToArray() } } })
         await using (var rows = await command.ExecuteReaderAsync(ct))
             while (await rows.ReadAsync(ct))
                 existing.Add(rows.GetString(0));

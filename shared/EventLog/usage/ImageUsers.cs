@@ -67,7 +67,7 @@ public static class ImageUsers
     public static async Task<int> Count(NpgsqlConnection connection, string image, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("select count(*)::int from kuik.image_users where image = $1", connection)
-            { Parameters = { new() { Value = image } } };
+        { Parameters = { new() { Value = image } } };
         return (int)(await command.ExecuteScalarAsync(ct))!;
     }
 
@@ -178,7 +178,8 @@ public static class ImageUsers
 
     /// <summary>The digest of each of <see cref="ImagesOf"/>, as its containers run it; null where that is not known.</summary>
     internal static string?[] DigestsOf(IReadOnlyList<PodImage> images) =>
-        [.. ImagesOf(images).Select(image => images.Where(one => one.Image == image).Select(one => one.Digest).Max(StringComparer.Ordinal))];
+        [.. ImagesOf(images).Select(image => images.Where(one => one.Image == image).Select(one => one.Digest)
+            .Max(StringComparer.Ordinal))];
 
     /// <summary>Removes a user's rows. Parameter: its key.</summary>
     /// <param name="mark"><c>$</c> for numbered parameters (Npgsql), <c>?</c> for Marten's.</param>

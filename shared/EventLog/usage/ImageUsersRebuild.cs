@@ -32,7 +32,8 @@ public static class ImageUsersRebuild
     private const string Difference = """
         with surplus as (
             delete from kuik.image_users u where not exists (
-                select from rebuilt_image_users r where (r.image, r.pod_uid, r.namespace, r.pod_name, r.pull_secrets, coalesce(r.digest, ''))
+                select from rebuilt_image_users r
+                where (r.image, r.pod_uid, r.namespace, r.pod_name, r.pull_secrets, coalesce(r.digest, ''))
                     = (u.image, u.pod_uid, u.namespace, u.pod_name, u.pull_secrets, coalesce(u.digest, ''))) returning image, pod_uid)
         select count(*) from surplus
         """;

@@ -200,7 +200,7 @@ public sealed class KubernetesApi(k8s.Kubernetes client, KubernetesLimits? limit
     {
         // Not new Uri(base, path): that drops the path of a server behind a proxy (Rancher: https://host/k8s/clusters/c-1).
         using var request = new HttpRequestMessage(method, new Uri($"{client.BaseUri.AbsoluteUri.TrimEnd('/')}/{path}"))
-            { Content = content };
+        { Content = content };
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         using var deadline = new CancellationTokenSource(_limits.Headers, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);

@@ -58,8 +58,11 @@ public sealed class ProxyRules : IWebProxy, ICredentials
     NetworkCredential? ICredentials.GetCredential(Uri uri, string authType) =>
         authType == "Basic" ? new[] { _http, _https }.FirstOrDefault(proxy => proxy?.Address == uri)?.Credential : null;
 
-    ICredentials? IWebProxy.Credentials { get => this; set =>
-        throw new NotSupportedException("credentials come with the proxy's address"); }
+    ICredentials? IWebProxy.Credentials
+    {
+        get => this;
+        set => throw new NotSupportedException("credentials come with the proxy's address");
+    }
 
     private bool IsNear(Uri destination)
     {

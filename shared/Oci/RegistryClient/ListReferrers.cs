@@ -25,7 +25,7 @@ public static partial class ListReferrers
     {
         var pages = new List<byte[]>();
         var first = new RegistryCall(HttpMethod.Get, repository, "referrers/" + digest)
-            { Credential = credential, Accept = [MediaTypes.OciIndex] };
+        { Credential = credential, Accept = [MediaTypes.OciIndex] };
         for (var call = first; ;)
         {
             if (await GetPage(client, call, stop) is not { } page)

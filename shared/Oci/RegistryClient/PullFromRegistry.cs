@@ -26,7 +26,7 @@ public static class PullFromRegistry
         RegistryCredential? credential, CancellationToken stop)
     {
         var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target)
-            { Credential = credential, Accept = MediaTypes.OriginManifests };
+        { Credential = credential, Accept = MediaTypes.OriginManifests };
         var answer = await client.Send(call, stop);
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
@@ -64,7 +64,7 @@ public static class PullFromRegistry
         RegistryCredential? credential, CancellationToken stop)
     {
         var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target)
-            { Credential = credential, Accept = MediaTypes.OriginManifests };
+        { Credential = credential, Accept = MediaTypes.OriginManifests };
         using var answer = await TryHead(client, call, stop);
         return answer is { StatusCode: HttpStatusCode.OK }
             ? new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer))
@@ -77,7 +77,7 @@ public static class PullFromRegistry
         this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
     {
         var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target)
-            { Credential = credential, Accept = MediaTypes.Manifests };
+        { Credential = credential, Accept = MediaTypes.Manifests };
         using var answer = await client.Send(call, stop);
         return new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer));
     }
@@ -95,7 +95,7 @@ public static class PullFromRegistry
         RangeHeaderValue? range, RegistryCredential? credential, CancellationToken stop)
     {
         var answer = await client.Send(new RegistryCall(HttpMethod.Get, repository, "blobs/" + digest)
-            { Credential = credential, Range = range }, stop);
+        { Credential = credential, Range = range }, stop);
         var headers = answer.Content.Headers;
         if (answer.StatusCode != HttpStatusCode.PartialContent)
             return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, null);

@@ -74,7 +74,7 @@ public sealed class ChecksumWriterTests
         await engine.Copy(name);
         await Checksum(cache, name);
         using var client = new HttpClient
-            { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
+        { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
         var path = $"/v2/{CachePath.Of(ImageReference.Parse(name))}/blobs/{Layer.Digest}";
         Assert.Equal(Layer.Bytes, await client.GetByteArrayAsync(path));
 
@@ -99,7 +99,7 @@ public sealed class ChecksumWriterTests
         await engine.Copy(name);
         var checksum = await Checksum(cache, name);
         using var client = new HttpClient
-            { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
+        { BaseAddress = (await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint)).Endpoint };
         var path = $"/v2/{CachePath.Of(ImageReference.Parse(name))}";
 
         using var byTag = await client.GetAsync($"{path}/manifests/{CacheTags.OfChecksum(Layer.Digest)}");

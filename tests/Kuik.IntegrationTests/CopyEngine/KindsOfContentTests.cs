@@ -93,8 +93,12 @@ public class KindsOfContentTests
         var inner = Index(Entry(image, "linux/amd64"));
         origin.AddManifest("team/web", TestBlob.DigestOf(inner), MediaTypes.OciIndex, inner);
         var outer = Index(new JsonObject
-            { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length,
-                ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" } });
+        {
+            ["mediaType"] = MediaTypes.OciIndex,
+            ["digest"] = TestBlob.DigestOf(inner),
+            ["size"] = inner.Length,
+            ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" }
+        });
         var name = origin.AddManifest("team/web", "1", MediaTypes.OciIndex, outer);
         await using var engine = await StartEngine.Run(cache, [origin.Host]);
 

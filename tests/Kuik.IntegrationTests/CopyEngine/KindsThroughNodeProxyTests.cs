@@ -121,8 +121,12 @@ public sealed class KindsThroughNodeProxyTests(CacheAndProxy servers) : IClassFi
     {
         var inner = Index(Entry(child, "linux/amd64"));
         var entry = new JsonObject
-            { ["mediaType"] = MediaTypes.OciIndex, ["digest"] = TestBlob.DigestOf(inner), ["size"] = inner.Length,
-                ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" } };
+        {
+            ["mediaType"] = MediaTypes.OciIndex,
+            ["digest"] = TestBlob.DigestOf(inner),
+            ["size"] = inner.Length,
+            ["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "amd64" }
+        };
         return [Index(entry), inner, child];
     }
 

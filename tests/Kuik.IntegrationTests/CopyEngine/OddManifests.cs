@@ -46,8 +46,12 @@ internal static class OddManifests
 
     /// <summary>An index of any entries.</summary>
     public static byte[] Index(params JsonNode[] entries) => Encoding.UTF8.GetBytes(
-        new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex,
-            ["manifests"] = new JsonArray(entries) }.ToJsonString());
+        new JsonObject
+        {
+            ["schemaVersion"] = 2,
+            ["mediaType"] = MediaTypes.OciIndex,
+            ["manifests"] = new JsonArray(entries)
+        }.ToJsonString());
 
     /// <summary>An index's entry.</summary>
     /// <param name="child">The listed manifest.</param>

@@ -150,7 +150,7 @@ public class FaultTests
     {
         await using var connection = new NpgsqlConnection(
             new NpgsqlConnectionStringBuilder(postgres)
-                { Pooling = false, Options = "-c default_transaction_read_only=off" }.ConnectionString);
+            { Pooling = false, Options = "-c default_transaction_read_only=off" }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();

@@ -236,14 +236,14 @@ public class RelayTests
     internal static ServerProcess StartRelayProcess(string name, string postgres, string rabbit) =>
         ServerProcess.Start(Sandbox.Shared, name, Sandbox.Shared.NewFolder(name),
             new ServerCommand(Path.Combine(AppContext.BaseDirectory, "Kuik.RelayHost"))
-        {
-            Environment =
+            {
+                Environment =
             {
                 ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
                 ["ConnectionStrings__Postgres"] = new NpgsqlConnectionStringBuilder(postgres) { ApplicationName = name }.ConnectionString,
                 ["ConnectionStrings__RabbitMq"] = rabbit,
             },
-        });
+            });
 
     private static async Task<ServerProcess> LeaderAmong(LogHost host, ServerProcess[] replicas)
     {

@@ -232,7 +232,8 @@ internal sealed class FetcherWorld : IAsyncDisposable
         var repository = CachePath.Of(ImageReference.Parse(image));
         await using var connection = await log.Services.GetRequiredService<Npgsql.NpgsqlDataSource>().OpenConnectionAsync();
         await PendingSweeps.Note(connection, repository, CancellationToken.None);
-        await using var quiet = new Npgsql.NpgsqlCommand("update kuik.pending_sweeps set last_noted = now() - interval '1 hour'", connection);
+        await using var quiet =
+            new Npgsql.NpgsqlCommand("update kuik.pending_sweeps set last_noted = now() - interval '1 hour'", connection);
         await quiet.ExecuteNonQueryAsync();
         await using var open = new Npgsql.NpgsqlCommand(
             "select count(*) from kuik.pending_sweeps where attempts > 0 or not_before <= now()", connection);

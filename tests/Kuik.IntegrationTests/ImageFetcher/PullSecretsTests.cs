@@ -268,16 +268,16 @@ public sealed class PullSecretsTests
 
     private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, string host, object entry) =>
         kubernetes.Apply(JsonSerializer.Serialize(new
-    {
-        apiVersion = "v1",
-        kind = "Secret",
-        metadata = new { name, @namespace },
-        type = "kubernetes.io/dockerconfigjson",
-        stringData = new Dictionary<string, string>
         {
-            [".dockerconfigjson"] = JsonSerializer.Serialize(new { auths = new Dictionary<string, object> { [host] = entry } }),
-        },
-    }));
+            apiVersion = "v1",
+            kind = "Secret",
+            metadata = new { name, @namespace },
+            type = "kubernetes.io/dockerconfigjson",
+            stringData = new Dictionary<string, string>
+            {
+                [".dockerconfigjson"] = JsonSerializer.Serialize(new { auths = new Dictionary<string, object> { [host] = entry } }),
+            },
+        }));
 
     private static Task ApplySecret(KubernetesApi kubernetes, string @namespace, string name, byte[] content) => kubernetes.Apply(
         JsonSerializer.Serialize(new

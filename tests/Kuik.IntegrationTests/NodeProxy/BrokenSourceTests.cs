@@ -103,7 +103,7 @@ public sealed class BrokenSourceTests
         using var client = Client(await StartNodeProxy.With(cache.Endpoint, fetcher: null, origin.Endpoint));
 
         using var answer = await client.SendAsync(new HttpRequestMessage(HttpMethod.Get, PathOf(origin, Layer))
-            { Headers = { Range = new RangeHeaderValue(1000, 1_999_999) } });
+        { Headers = { Range = new RangeHeaderValue(1000, 1_999_999) } });
 
         Assert.Equal(Layer.Bytes[1000..2_000_000], await answer.Content.ReadAsByteArrayAsync());
     }

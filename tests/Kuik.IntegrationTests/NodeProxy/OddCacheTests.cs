@@ -110,7 +110,7 @@ public sealed class OddCacheTests
 
         using var answer = await client.SendAsync(
             new HttpRequestMessage(HttpMethod.Get, $"/v2/reg.example.com/a/blobs/{Image.Config.Digest}")
-                { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
+            { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
 
         Assert.Equal((HttpStatusCode.RequestedRangeNotSatisfiable, $"bytes */{Image.Config.Bytes.Length}"),
             (answer.StatusCode, answer.Content.Headers.ContentRange?.ToString()));
@@ -120,9 +120,9 @@ public sealed class OddCacheTests
     public async Task Referrers_of_what_has_none_in_the_cache_are_the_origins()
     {
         var entry = new JsonObject
-            { ["mediaType"] = MediaTypes.OciManifest, ["digest"] = Image.Digest, ["size"] = 1, ["artifactType"] = "application/a" };
+        { ["mediaType"] = MediaTypes.OciManifest, ["digest"] = Image.Digest, ["size"] = 1, ["artifactType"] = "application/a" };
         var list = Encoding.UTF8.GetBytes(new JsonObject
-            { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) }.ToJsonString());
+        { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray(entry) }.ToJsonString());
         await using var origin = await ScriptedServer.Start(http => ScriptedServer.Send(http, list, MediaTypes.OciIndex));
         using var client = Client(await StartNodeProxy.With((await Registry.Start()).Endpoint, fetcher: null, origin.Endpoint));
         var path = $"/v2/{origin.Host.Replace(':', '_')}/a/referrers/{Image.Digest}";

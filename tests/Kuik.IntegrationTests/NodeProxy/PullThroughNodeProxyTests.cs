@@ -189,15 +189,15 @@ public sealed class PullThroughNodeProxyTests
             using var head = await http.SendAsync(new HttpRequestMessage(HttpMethod.Head, path));
             Assert.Equal((HttpStatusCode.OK, layer.Bytes.Length), (head.StatusCode, head.Content.Headers.ContentLength));
             using var part = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path)
-                { Headers = { Range = new RangeHeaderValue(1_000_000, 2_000_000) } });
+            { Headers = { Range = new RangeHeaderValue(1_000_000, 2_000_000) } });
             Assert.Equal((HttpStatusCode.PartialContent, $"bytes 1000000-2000000/{layer.Bytes.Length}"),
                 (part.StatusCode, part.Content.Headers.ContentRange?.ToString()));
             Assert.Equal(layer.Bytes[1_000_000..2_000_001], await part.Content.ReadAsByteArrayAsync());
             using var beyond = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path)
-                { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
+            { Headers = { Range = new RangeHeaderValue(9_000_000, null) } });
             Assert.Equal(HttpStatusCode.RequestedRangeNotSatisfiable, beyond.StatusCode);
             using var known = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, path)
-                { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{layer.Digest}\"") } } });
+            { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{layer.Digest}\"") } } });
             Assert.Equal(HttpStatusCode.NotModified, known.StatusCode);
         }
     }
@@ -211,7 +211,7 @@ public sealed class PullThroughNodeProxyTests
         using var http = Client(await StartNodeProxy.With(cache.Endpoint));
 
         using var answer = await http.SendAsync(new HttpRequestMessage(HttpMethod.Get, "/v2/reg.example.com/a/manifests/1")
-            { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{image.Digest}\"") } } });
+        { Headers = { IfNoneMatch = { new EntityTagHeaderValue($"\"{image.Digest}\"") } } });
 
         Assert.Equal(HttpStatusCode.NotModified, answer.StatusCode);
     }

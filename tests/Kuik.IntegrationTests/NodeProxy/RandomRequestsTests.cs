@@ -77,7 +77,8 @@ public sealed class RandomRequestsTests(ITestOutputHelper output)
         {
             using var socket = new Socket(random.Next(2) == 0
                 ? AddressFamily.InterNetwork
-                : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 60_000 };
+                : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp)
+            { NoDelay = true, ReceiveTimeout = 60_000 };
             await socket.ConnectAsync(socket.AddressFamily == AddressFamily.InterNetwork
                 ? IPAddress.Loopback
                 : IPAddress.IPv6Loopback, port);

@@ -113,7 +113,7 @@ public sealed class SocketHandoverTests
     private static Task<KuikService> Start(Uri cache, int port) =>
         KuikService.Start("NodeProxy",
             new KuikServiceOptions
-                { Port = port, Settings = new Dictionary<string, string?> { ["Kuik:Cache:ReadEndpoint"] = cache.AbsoluteUri } });
+            { Port = port, Settings = new Dictionary<string, string?> { ["Kuik:Cache:ReadEndpoint"] = cache.AbsoluteUri } });
 
     /// <summary>Pulls manifest and layer until told to stop: on a connection each (then nothing is ever tried twice), or on kept
     /// ones.</summary>

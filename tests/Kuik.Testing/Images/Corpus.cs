@@ -94,24 +94,24 @@ public sealed class Corpus
         manifest["artifactType"] = "application/vnd.example.artifact.v1";
         if (subject is not null)
             manifest["subject"] = new JsonObject
-                { ["mediaType"] = subject.MediaType, ["digest"] = subject.Digest, ["size"] = subject.Bytes.Length };
+            { ["mediaType"] = subject.MediaType, ["digest"] = subject.Digest, ["size"] = subject.Bytes.Length };
     });
 
     private CorpusManifest ForeignLayers(ImageFormat format) =>
         make.Image(format, manifest => manifest["layers"]!.AsArray().Insert(0, (JsonNode)new JsonObject
-    {
-        ["mediaType"] = format == ImageFormat.Oci
+        {
+            ["mediaType"] = format == ImageFormat.Oci
             ? "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
             : "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-        ["digest"] = TestBlob.DigestOf(make.RandomBytes(16)),
-        ["size"] = 1234,
-        ["urls"] = new JsonArray("https://layers.example/base"),
-    }));
+            ["digest"] = TestBlob.DigestOf(make.RandomBytes(16)),
+            ["size"] = 1234,
+            ["urls"] = new JsonArray("https://layers.example/base"),
+        }));
 
     private void AddUnknownFields(JsonObject manifest)
     {
         manifest["annotations"] = new JsonObject
-            { ["org.example.text"] = "\u00fcml\u00e4ut \" \\ / + < \u2028 \ud83d\ude00", ["org.example.number"] = $"{random.Next()}" };
+        { ["org.example.text"] = "\u00fcml\u00e4ut \" \\ / + < \u2028 \ud83d\ude00", ["org.example.number"] = $"{random.Next()}" };
         manifest["x-unknown"] = new JsonArray(1, 2.5, null, new JsonObject { ["deep"] = true });
     }
 

@@ -63,7 +63,7 @@ public sealed class MakeManifests(Random random)
     private static JsonNode Entry(CorpusEntry entry)
     {
         var json = new JsonObject
-            { ["mediaType"] = entry.Manifest.MediaType, ["digest"] = entry.Manifest.Digest, ["size"] = entry.Manifest.Bytes.Length };
+        { ["mediaType"] = entry.Manifest.MediaType, ["digest"] = entry.Manifest.Digest, ["size"] = entry.Manifest.Bytes.Length };
         var isAttestation = entry.Platform is null && entry.Manifest.Blobs.Any(blob => blob.MediaType == Attestation);
         if (entry.Platform?.Split('/') is [var os, var architecture, .. var variant])
         {

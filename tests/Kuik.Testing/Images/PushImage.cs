@@ -82,7 +82,7 @@ public static class PushImage
         var location = new UriBuilder(new Uri(http.BaseAddress!, upload.Headers.Location!));
         location.Query = $"{location.Query.TrimStart('?')}&digest={Uri.EscapeDataString(digest)}";
         using var content = new ByteArrayContent(bytes)
-            { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
+        { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
         using var put = await http.PutAsync(location.Uri, content);
         await Accepted(put);
     }

@@ -72,7 +72,7 @@ public sealed record TestImage(string Platform, string MediaType, byte[] Bytes, 
             ["architecture"] = parts[1],
             ["config"] = new JsonObject { ["Cmd"] = new JsonArray("/bin/sh"), ["Env"] = new JsonArray("PATH=/bin") },
             ["rootfs"] = new JsonObject
-                { ["type"] = "layers", ["diff_ids"] = new JsonArray([.. layers.Select(layer => JsonValue.Create(layer.DiffId))]) },
+            { ["type"] = "layers", ["diff_ids"] = new JsonArray([.. layers.Select(layer => JsonValue.Create(layer.DiffId))]) },
             ["history"] = new JsonArray(
                 [.. layers.Select(_ => new JsonObject { ["created"] = "2020-01-01T00:00:00Z", ["created_by"] = "kuik tests" })]),
         };

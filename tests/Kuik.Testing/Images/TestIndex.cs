@@ -45,6 +45,6 @@ public sealed record TestIndex(string MediaType, byte[] Bytes, IReadOnlyList<Tes
         if (parts is [_, _, var variant])
             platform["variant"] = variant;
         return new JsonObject
-            { ["mediaType"] = child.MediaType, ["digest"] = child.Digest, ["size"] = child.Bytes.Length, ["platform"] = platform };
+        { ["mediaType"] = child.MediaType, ["digest"] = child.Digest, ["size"] = child.Bytes.Length, ["platform"] = platform };
     }
 }

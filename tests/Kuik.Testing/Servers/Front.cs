@@ -89,9 +89,9 @@ public sealed class Front
         WriteConfiguration();
         process = ServerProcess.Start(Sandbox.Shared, "nginx", folder,
             new ServerCommand("nginx", "-p", folder, "-c", Path.Combine(folder, "nginx.conf"))
-        {
-            Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
-        });
+            {
+                Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin" },
+            });
         using var handler = new SocketsHttpHandler();
         handler.SslOptions.RemoteCertificateValidationCallback =
             (_, _, _, errors) => errors != SslPolicyErrors.RemoteCertificateNotAvailable;

@@ -17,7 +17,7 @@ internal sealed class NamedRabbitMq : IRabbitMqEngine
         Address = address;
         var user = address.UserInfo.Split(':');
         Management = new UriBuilder(management is { Length: > 0 } ? management : $"http://{address.Host}:15672")
-            { UserName = user[0], Password = user[^1], Path = "/" }.Uri;
+        { UserName = user[0], Password = user[^1], Path = "/" }.Uri;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => DeleteMade();
     }
 

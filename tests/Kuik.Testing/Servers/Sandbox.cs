@@ -60,5 +60,5 @@ public sealed class Sandbox
 
     private Process StartGuard() =>
         Process.Start(new ProcessStartInfo("setsid", ["bash", Path.Combine(AppContext.BaseDirectory, "guard"), Root])
-            { RedirectStandardInput = true })!;
+        { RedirectStandardInput = true })!;
 }

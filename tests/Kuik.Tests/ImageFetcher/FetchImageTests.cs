@@ -213,7 +213,8 @@ public sealed class FetchImageTests
                 HttpStatusCode.TooManyRequests), 1, Noon);
 
         Assert.Equal(new ImageFetchFailed(Nginx, "rate-limited", "too many requests", RetryHelps: true,
-            FetchRetryPolicy.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon) { Attempt = 1, OriginStatus = 429 }, failed);
+            FetchRetryPolicy.At(Nginx, "rate-limited", 2, TimeSpan.FromHours(1), Noon), Noon)
+        { Attempt = 1, OriginStatus = 429 }, failed);
     }
 
     [Fact]

@@ -101,7 +101,8 @@ public sealed class ImageRefresherTests
     [InlineData(23, 1)]
     [InlineData(30, 0)]
     public void An_image_is_due_when_the_interval_since_the_last_record_is_over(int hoursSince, int hoursLeft) =>
-        Assert.Equal(TimeSpan.FromHours(hoursLeft), DueRefresh.PauseOf(Cached(), new RefreshPolicy(TimeSpan.FromDays(1), []), Noon.AddHours(hoursSince)));
+        Assert.Equal(TimeSpan.FromHours(hoursLeft),
+            DueRefresh.PauseOf(Cached(), new RefreshPolicy(TimeSpan.FromDays(1), []), Noon.AddHours(hoursSince)));
 
     [Fact]
     public void Without_a_policy_that_covers_it_an_image_is_due_only_when_a_person_asks()

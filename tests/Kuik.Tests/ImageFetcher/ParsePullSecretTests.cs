@@ -35,8 +35,11 @@ public sealed class ParsePullSecretTests
     [Fact]
     public void A_secret_of_another_type_opens_nothing()
     {
-        var data = new Dictionary<string, byte[]> { ["username"] = "login"u8.ToArray(),
-            [".dockerconfigjson"] = """{"auths":{"docker.io":{"username":"a"}}}"""u8.ToArray() };
+        var data = new Dictionary<string, byte[]>
+        {
+            ["username"] = "login"u8.ToArray(),
+            [".dockerconfigjson"] = """{"auths":{"docker.io":{"username":"a"}}}"""u8.ToArray()
+        };
 
         Assert.Empty(ParsePullSecret.Read(Foo, "kubernetes.io/basic-auth", data).Entries);
     }

@@ -214,8 +214,11 @@ public sealed class PullSecretReaderTests : IDisposable
             throw failure;
         return kubernetes.TryGetValue(secret, out var username)
             ? Task.FromResult(new SecretContent("kubernetes.io/dockerconfigjson",
-                new() { [".dockerconfigjson"] =
-                    Encoding.UTF8.GetBytes($$$$"""{"auths":{"r.example.com":{"username":"{{{{username}}}}"}}}""") }))
+                new()
+                {
+                    [".dockerconfigjson"] =
+                    Encoding.UTF8.GetBytes($$$$"""{"auths":{"r.example.com":{"username":"{{{{username}}}}"}}}""")
+                }))
             : throw new KubernetesApiException(HttpStatusCode.NotFound, "NotFound", "GET …: 404");
     }
 }

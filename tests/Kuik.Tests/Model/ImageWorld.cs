@@ -22,7 +22,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private static readonly TimeSpan RequestLease = TimeSpan.FromMinutes(10);
 
     private static readonly CachedImage Resource = new()
-        { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
+    { Metadata = new ObjectMeta { Name = "n" }, Spec = new CachedImageSpec { SourceImage = "nginx" } };
 
     private readonly Dictionary<WorkKind, Row> work = [];
     private readonly Dictionary<(string Replica, WorkKind Kind), Job> jobs = [];
@@ -117,7 +117,11 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public void PersonWantsRefresh()
     {
-        var resource = Resource with { Metadata = new ObjectMeta { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } } };
+        var resource = Resource with
+        {
+            Metadata = new ObjectMeta
+            { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } }
+        };
         Append(CachedImageIntentReconciler.Decide(State, Image, resource, Now).Where(fact => fact is RefreshRequested));
     }
 
@@ -336,7 +340,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
                 if (fault == Fault.CopiesWithoutFencing)
                     cached ??= State.IsWanted
                         ? FetchImage.Cached(State with { Phase = ImagePhase.Copying }, Image, job.Copy!, State.Attempt,
-                            Now)! with { Attempt = 0 }
+                            Now)! with
+                        { Attempt = 0 }
                         : null;
                 Append(cached);
                 break;

@@ -88,6 +88,6 @@ public sealed class BlobTransferTests
         if (from is { } first)
             content.Headers.ContentRange = new ContentRangeHeaderValue(first, to!.Value, 10);
         return new Answer.Blob(new HttpResponseMessage(from is null ? HttpStatusCode.OK : HttpStatusCode.PartialContent)
-            { Content = content });
+        { Content = content });
     }
 }

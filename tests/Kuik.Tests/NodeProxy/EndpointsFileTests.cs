@@ -63,8 +63,15 @@ public sealed class EndpointsFileTests : IDisposable
     private (string?, string?) Now() => (_addresses.Cache.Current?.AbsoluteUri, _addresses.Fetcher.Current?.AbsoluteUri);
 
     private EndpointsFile Open() => new(
-        new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null,
-            EndpointsFile = Path.Combine(_mount.FullName, "endpoints") },
+        new ProxyOptions
+        {
+            Port = 0,
+            PreviousPorts = [],
+            MetricsUrls = [],
+            Cache = null,
+            Fetcher = null,
+            EndpointsFile = Path.Combine(_mount.FullName, "endpoints")
+        },
         _addresses, TimeProvider.System, NullLogger<EndpointsFile>.Instance);
 
     private void Mount(string text)

@@ -179,7 +179,14 @@ public sealed class OriginSourceTests : IAsyncLifetime
 
     private static OriginSource Ask(RegistryClient origins) => new(
         origins,
-        new ProxyOptions { Port = 0, PreviousPorts = [], MetricsUrls = [], Cache = null, Fetcher = null,
-            OriginLimit = TimeSpan.FromSeconds(6) },
+        new ProxyOptions
+        {
+            Port = 0,
+            PreviousPorts = [],
+            MetricsUrls = [],
+            Cache = null,
+            Fetcher = null,
+            OriginLimit = TimeSpan.FromSeconds(6)
+        },
         new CircuitBreaker(TimeSpan.FromTicks(1), TimeProvider.System), TimeProvider.System, NullLogger<OriginSource>.Instance);
 }

@@ -10,7 +10,7 @@ public sealed class SourceChainTests
     private static readonly ImageReference Image = ImageReference.Parse("reg.example.com/a:1");
     private static readonly Answer.ManifestAnswer Found = new("sha256:" + new string('1', 64), MediaTypes.OciManifest, 2, "{}"u8.ToArray());
     private static readonly Answer.Passed CannotReach = new("it answered 504", IsSilent: true)
-        { Detail = "it answered 504: Name or service not known" };
+    { Detail = "it answered 504: Name or service not known" };
 
     private readonly ScriptedSource _cache = new("cache");
     private readonly ScriptedSource _fetcher = new("fetcher");

@@ -55,7 +55,8 @@ public class KeptResourcesTests
         view = ImageView.Fold(view, view.Id, 2, new ImageFetchStarted(view.Image, "a", Noon, Noon) { Attempt = 1 });
         view = ImageView.Fold(view, view.Id, 3, new ImageCached(
             view.Image, Digest, "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 1, 1, 0, TimeSpan.Zero,
-            Noon) { Attempt = 1 });
+            Noon)
+        { Attempt = 1 });
         return JsonSerializer.Deserialize<ImageView>(JsonSerializer.Serialize(view))!;
     }
 }

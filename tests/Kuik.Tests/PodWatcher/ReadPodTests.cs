@@ -137,8 +137,11 @@ public sealed class ReadPodTests
     [Fact]
     public void A_pod_has_its_own_pull_secrets_and_an_account()
     {
-        var pod = new Pod { Metadata = Meta([]),
-            Spec = new PodSpec(null, [], null, null, [new("one"), new(null), new("one"), new("two")]) };
+        var pod = new Pod
+        {
+            Metadata = Meta([]),
+            Spec = new PodSpec(null, [], null, null, [new("one"), new(null), new("one"), new("two")])
+        };
 
         var read = ReadPod.Read(pod, [7439]);
 
@@ -182,8 +185,13 @@ public sealed class ReadPodTests
     {
         var labels = hash is null ? null : new Dictionary<string, string> { ["pod-template-hash"] = hash };
         var meta = new PodMeta
-            { Name = "p", Namespace = "apps", Uid = "u", Labels = labels,
-                OwnerReferences = [new("Node", "n", null), new(kind, name, true)] };
+        {
+            Name = "p",
+            Namespace = "apps",
+            Uid = "u",
+            Labels = labels,
+            OwnerReferences = [new("Node", "n", null), new(kind, name, true)]
+        };
 
         var pod = ReadPod.Read(new Pod { Metadata = meta }, [7439]);
 

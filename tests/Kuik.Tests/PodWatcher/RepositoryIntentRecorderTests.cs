@@ -43,7 +43,8 @@ public sealed class RepositoryIntentRecorderTests
         var (wanted, problem) = RepositoryIntentRecorder.From(new RepositorySpec { UpdateInterval = interval });
 
         Assert.Null(wanted.UpdateInterval);
-        Assert.StartsWith($"spec.updateInterval \"{interval}\" is not a duration of a minute or more, such as 24h or 1h30m", problem, StringComparison.Ordinal);
+        Assert.StartsWith($"spec.updateInterval \"{interval}\" is not a duration of a minute or more, such as 24h or 1h30m", problem,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public sealed class RepositoryReconcilerTests
     public void The_condition_keeps_its_time_while_its_status_stays()
     {
         var before = new Repository
-            { Metadata = new ObjectMeta(), Status = RepositoryReconciler.Desired([Image("1", ImageStage.Requested)], null, Noon) };
+        { Metadata = new ObjectMeta(), Status = RepositoryReconciler.Desired([Image("1", ImageStage.Requested)], null, Noon) };
 
         var failed = RepositoryReconciler.Desired([Image("1", ImageStage.Failed)], before, Noon.AddHours(1))!;
         var cached = RepositoryReconciler.Desired([Image("1", ImageStage.Cached)], before, Noon.AddHours(1))!;

@@ -98,8 +98,12 @@ public sealed class ShowImageTests
             KubernetesJson.Default.CachedImage)!;
         var edited = actual with
         {
-            Metadata = actual.Metadata with { Uid = "u", ResourceVersion = "7",
-                Labels = new Dictionary<string, string>(actual.Metadata.Labels!) { ["team"] = "web" } },
+            Metadata = actual.Metadata with
+            {
+                Uid = "u",
+                ResourceVersion = "7",
+                Labels = new Dictionary<string, string>(actual.Metadata.Labels!) { ["team"] = "web" }
+            },
             Spec = actual.Spec! with { Retain = true },
         };
 

@@ -148,7 +148,7 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
     public async Task A_body_that_is_too_large_or_nested_too_deeply_is_refused()
     {
         using var tooLarge = new HttpRequestMessage(HttpMethod.Post, "/mutate-core-v1-pod")
-            { Content = new ByteArrayContent(new byte[ReviewLimits.LargestBody + 1]) };
+        { Content = new ByteArrayContent(new byte[ReviewLimits.LargestBody + 1]) };
         tooLarge.Headers.ExpectContinue = true;   // the answer comes before the body is sent, instead of a reset while it is
         using var large = await Http.SendAsync(tooLarge, TestContext.Current.CancellationToken);
         using var deep = await Http.PostAsync("/mutate-core-v1-pod", new StringContent(new string('[', 100_000)));
@@ -204,10 +204,16 @@ public sealed class AnswerAdmissionTests : IAsyncLifetime
             ["kind"] = "AdmissionReview",
             ["apiVersion"] = "admission.k8s.io/v1",
             ["request"] = new JsonObject
-                { ["uid"] = "7", ["operation"] = "CREATE", ["namespace"] = "shop",
-                    ["object"] = new JsonObject
-                        { ["metadata"] = new JsonObject { ["generateName"] = "web-" },
-                            ["spec"] = new JsonObject { ["containers"] = containers } } },
+            {
+                ["uid"] = "7",
+                ["operation"] = "CREATE",
+                ["namespace"] = "shop",
+                ["object"] = new JsonObject
+                {
+                    ["metadata"] = new JsonObject { ["generateName"] = "web-" },
+                    ["spec"] = new JsonObject { ["containers"] = containers }
+                }
+            },
         };
 
         await Post(review.ToJsonString());

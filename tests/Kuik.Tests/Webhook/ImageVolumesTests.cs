@@ -103,7 +103,9 @@ public sealed class ImageVolumesTests
     {
         ["metadata"] = new JsonObject(),
         ["spec"] = new JsonObject
-            { ["containers"] = new JsonArray(new JsonObject { ["name"] = "web", ["image"] = "nginx:1" }),
-                ["volumes"] = JsonNode.Parse(volumes) },
+        {
+            ["containers"] = new JsonArray(new JsonObject { ["name"] = "web", ["image"] = "nginx:1" }),
+            ["volumes"] = JsonNode.Parse(volumes)
+        },
     };
 }

@@ -99,7 +99,8 @@ internal sealed class RandomPod(int seed)
             case 4: Text(Texts); break;
             case 5: List(_random.Next(4), () => Any(depth - 1)); break;
             case 6: Nested(_random.Next(1, 200)); break;
-            default: Object([.. Enumerable.Range(0, _random.Next(4))
+            default:
+                Object([.. Enumerable.Range(0, _random.Next(4))
                 .Select(_ => (Keys[_random.Next(Keys.Length)], (Action)(() => Any(depth - 1))))]); break;
         }
     }

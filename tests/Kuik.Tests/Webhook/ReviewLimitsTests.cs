@@ -131,7 +131,7 @@ public sealed class ReviewLimitsTests : IAsyncLifetime
             new SslStream(client.GetStream(), leaveInnerStreamOpen: true, (_, certificate, _, _) => certificate is not null);
         await tls.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions
-                { TargetHost = "127.0.0.1", ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11] }, Ct);
+            { TargetHost = "127.0.0.1", ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11] }, Ct);
 
         Assert.Equal(SslApplicationProtocol.Http11, tls.NegotiatedApplicationProtocol);
         Assert.True(tls.SslProtocol is SslProtocols.Tls12 or SslProtocols.Tls13);

@@ -127,7 +127,7 @@ public sealed class RewritePodTests
         // kubectl debug --copy-to copies annotations, and not labels.
         var pod = Pod(("a", "localhost:7439/nginx:1"), ("b", "redis:2"));
         pod["metadata"]!["annotations"] = new JsonObject
-            { [Names.RewriteAnnotation] = "true", ["original-image-a"] = "nginx:1", ["original-image-b"] = "redis:1" };
+        { [Names.RewriteAnnotation] = "true", ["original-image-a"] = "nginx:1", ["original-image-b"] = "redis:1" };
 
         var patched = JsonPatch.Apply(pod, Decide("CREATE", pod).Patch);
 

@@ -164,7 +164,7 @@ public sealed class RewriteProperties
                 {
                     ["name"] = container["name"]!.DeepClone(),
                     ["image"] = new JsonObject
-                        { ["reference"] = container["image"]!.DeepClone(), ["pullPolicy"] = container["imagePullPolicy"]?.DeepClone() },
+                    { ["reference"] = container["image"]!.DeepClone(), ["pullPolicy"] = container["imagePullPolicy"]?.DeepClone() },
                 }
                 : new JsonObject { ["name"] = container["name"]!.DeepClone(), ["emptyDir"] = new JsonObject() }).ToArray();
 
@@ -191,8 +191,12 @@ public sealed class RewriteProperties
                 $$"""{"{{Names.RewriteAnnotation}}":"true","original-image-c0":"o/a:1","original-image-c1":"reg.io:5000/o/b","original-init-image-i0":"o/a:1","original-volume-image-v0":"o/a:1"}""",
                 $$"""{"{{Names.RewriteAnnotation}}":"false","original-image-c0":"o/a:1"}""", $$"""{"{{Names.MirrorPodAnnotation}}":"x"}""")
             select new JsonObject
-                { ["name"] = "web", ["labels"] = JsonNode.Parse(labels), ["annotations"] = JsonNode.Parse(annotations),
-                    ["tomorrow"] = 1.50 };
+            {
+                ["name"] = "web",
+                ["labels"] = JsonNode.Parse(labels),
+                ["annotations"] = JsonNode.Parse(annotations),
+                ["tomorrow"] = 1.50
+            };
 
         private static Gen<JsonObject[]> Containers(string prefix) =>
             from count in Gen.Choose(0, 3)
@@ -213,7 +217,11 @@ public sealed class RewriteProperties
             from policy in Gen.Elements("", "Always", "IfNotPresent", "IfNotPresent", "Never")
             select policy.Length == 0
                 ? new JsonObject { ["image"] = image, ["restartPolicy"] = "Always" }
-                : new JsonObject { ["image"] = image, ["imagePullPolicy"] = policy,
-                    ["resizePolicy"] = new JsonArray(new JsonObject { ["resourceName"] = "cpu" }) };
+                : new JsonObject
+                {
+                    ["image"] = image,
+                    ["imagePullPolicy"] = policy,
+                    ["resizePolicy"] = new JsonArray(new JsonObject { ["resourceName"] = "cpu" })
+                };
     }
 }

@@ -135,11 +135,11 @@ internal sealed class BlobCopier(
 
     private BlobSource Source(WantedBlob blob) =>
         new(blob.Image.Name, blob.Digest, blob.SizeInBytes, (from, ct) => originClient.OpenBlob(blob.Image, blob.Digest, from, ct))
-    {
-        Wanted = blob,
-        Turn = ct => downloads.Enter(blob.Image.Host, ct),
-        FindPeer = ct => FindElsewhere(blob, ct),
-    };
+        {
+            Wanted = blob,
+            Turn = ct => downloads.Enter(blob.Image.Host, ct),
+            FindPeer = ct => FindElsewhere(blob, ct),
+        };
 
     /// <summary>
     /// Another replica that has the blob; or the cache, which may have received it meanwhile, if the blob has left another replica's spool

@@ -7,7 +7,8 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// <param name="repository">A repository of the cache.</param>
 /// <param name="tags">All of its tags, including the cache's internal ones.</param>
 /// <param name="inUse">Digests that count as reached, if they are stored.</param>
-internal sealed class ReachableManifests(CacheRegistry cache, string repository, IReadOnlyList<string> tags, IReadOnlyCollection<string> inUse)
+internal sealed class ReachableManifests(CacheRegistry cache, string repository, IReadOnlyList<string> tags,
+    IReadOnlyCollection<string> inUse)
 {
     private readonly HashSet<string> _listed = [.. tags];
     private readonly HashSet<string> _reached = [];
@@ -42,7 +43,8 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
                 return doubt;
 
         // 2.
-        foreach (var digest in inUse.Where(digest => _listed.Contains(CacheTags.OfManifest(digest)) && !_reached.Contains(CacheTags.OfManifest(digest))))
+        foreach (var digest in inUse.Where(digest => _listed.Contains(CacheTags.OfManifest(digest))
+            && !_reached.Contains(CacheTags.OfManifest(digest))))
         {
             if (await cache.Find(repository, digest, stop) is not { } kept)
                 return $"the manifest {digest}, which a pod runs, is listed as stored and cannot be read";

@@ -20,7 +20,7 @@ public sealed class AwsRequestSignerTests
         using var request = new HttpRequestMessage(HttpMethod.Get, "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08")
         {
             Content = new ByteArrayContent([])
-                { Headers = { ContentType = MediaTypeHeaderValue.Parse("application/x-www-form-urlencoded; charset=utf-8") } },
+            { Headers = { ContentType = MediaTypeHeaderValue.Parse("application/x-www-form-urlencoded; charset=utf-8") } },
         };
 
         AwsRequestSigner.Sign(request, [], Keys, "us-east-1", "iam", Moment);

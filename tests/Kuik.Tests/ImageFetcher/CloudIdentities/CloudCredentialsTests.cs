@@ -179,8 +179,11 @@ public sealed class CloudCredentialsTests : ICloudIdentity
     {
         Gives("cloud", TimeSpan.FromHours(1));
         var image = ImageReference.Parse($"{Host}/team/app:1");
-        var secret = new Dictionary<string, byte[]> { [".dockerconfigjson"] =
-            System.Text.Encoding.UTF8.GetBytes($$$$"""{"auths":{"{{{{Host}}}}":{"username":"pod"}}}""") };
+        var secret = new Dictionary<string, byte[]>
+        {
+            [".dockerconfigjson"] =
+            System.Text.Encoding.UTF8.GetBytes($$$$"""{"auths":{"{{{{Host}}}}":{"username":"pod"}}}""")
+        };
         using var known = new PullSecretCache(
             (_, _) => Task.FromResult<IReadOnlyList<PullSecret>>([new("shop", "foo"), new("shop", "bar")]),
             new FetcherOptions("fetcher-0", TimeSpan.FromMinutes(2), 3), time, NullLogger<PullSecretCache>.Instance);
