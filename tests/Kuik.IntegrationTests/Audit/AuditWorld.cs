@@ -169,7 +169,8 @@ public sealed class AuditWorld : IAsyncLifetime
     private static ImageCached Cached(string image, long attempt, Random random) => new(
         image, "sha256:" + new string("0123456789abcdef"[random.Next(16)], 64), "application/vnd.oci.image.index.v1+json",
             ["linux/amd64"], [],
-        59_034_828, 12_000_000, 0, TimeSpan.FromSeconds(3), Start) { Attempt = attempt };
+        59_034_828, 12_000_000, 0, TimeSpan.FromSeconds(3), Start)
+    { Attempt = attempt };
 
     private static PodObserved Observed(string name, params string[] images) =>
         new(name, "web", name, [.. images.Distinct().Select(Of)], ["regcred"], Start)

@@ -18,11 +18,15 @@ internal static class AuditLog
     public static readonly ImageFetchStarted Started = new(Nginx, "fetcher-1", Noon.AddMinutes(2), Noon) { Attempt = 1 };
 
     public static readonly ImageCached Cached = new(
-        Nginx, Digest, "m", ["linux/amd64"], [], 59_034_828, 1024, 0, TimeSpan.FromSeconds(3), Noon.AddMinutes(2)) { Attempt = 1 };
+        Nginx, Digest, "m", ["linux/amd64"], [], 59_034_828, 1024, 0, TimeSpan.FromSeconds(3), Noon.AddMinutes(2))
+    { Attempt = 1 };
 
     public static readonly ImageFetchFailed Failed = new(
-        Nginx, "rate-limited", "docker.io refused more pulls", true, Noon.AddMinutes(9), Noon.AddMinutes(2)) { Attempt = 1,
-            OriginStatus = 429 };
+        Nginx, "rate-limited", "docker.io refused more pulls", true, Noon.AddMinutes(9), Noon.AddMinutes(2))
+    {
+        Attempt = 1,
+        OriginStatus = 429
+    };
 
     public static readonly PodObserved Pod = new(Uid, "web", "front-1", [new PodImage("app", Nginx, "nginx:1.27")], ["regcred"], Noon)
     {

@@ -39,8 +39,12 @@ public class EventLineTests
     [Fact]
     public void An_event_of_a_newer_version_is_shown_as_it_is()
     {
-        var one = Recorded(Requested) with { Type = "ImageSigned", Fact = null,
-            Problem = "this version does not know the event ImageSigned" };
+        var one = Recorded(Requested) with
+        {
+            Type = "ImageSigned",
+            Fact = null,
+            Problem = "this version does not know the event ImageSigned"
+        };
 
         var line = EventLine.Of(one);
 

@@ -9,8 +9,12 @@ namespace Kuik.Tests.Audit;
 public class ImageExplanationTests
 {
     private static readonly ImageUnused Unused = new(Nginx, Noon.AddDays(1), Noon.AddDays(31));
-    private static readonly ImageExpired Expired = new(Nginx, Noon.AddDays(31)) { Reason = "unused", UnusedSince = Noon.AddDays(1),
-        Delay = TimeSpan.FromDays(30) };
+    private static readonly ImageExpired Expired = new(Nginx, Noon.AddDays(31))
+    {
+        Reason = "unused",
+        UnusedSince = Noon.AddDays(1),
+        Delay = TimeSpan.FromDays(30)
+    };
 
     [Theory]
     [MemberData(nameof(Lives))]

@@ -59,8 +59,16 @@ public class PrintedTests
     [Fact]
     public void YAML_quotes_what_would_read_as_another_type()
     {
-        var yaml = Document.Yaml(new { Image = "nginx:1.27", Tag = "1.0", Flag = "true", Count = 3, IsRetained = false,
-            Time = AuditLog.Noon, None = (string?)null });
+        var yaml = Document.Yaml(new
+        {
+            Image = "nginx:1.27",
+            Tag = "1.0",
+            Flag = "true",
+            Count = 3,
+            IsRetained = false,
+            Time = AuditLog.Noon,
+            None = (string?)null
+        });
 
         Assert.Equal("image: nginx:1.27\ntag: \"1.0\"\nflag: \"true\"\ncount: 3\nisRetained: false\ntime: 2026-03-01T12:00:00+00:00\n",
             yaml);

@@ -2,22 +2,6 @@ using System.CommandLine;
 
 namespace Kuik.CommandLine.Output;
 
-/// <summary>The format of a list.</summary>
-internal enum Format
-{
-    /// <summary>A table with the most important columns.</summary>
-    Table,
-
-    /// <summary>A table with all columns.</summary>
-    Wide,
-
-    /// <summary>One JSON document.</summary>
-    Json,
-
-    /// <summary>The same document as YAML.</summary>
-    Yaml,
-}
-
 /// <summary><c>--output</c> of lists: <c>table</c> (the default), <c>wide</c>, <c>json</c> or <c>yaml</c>.</summary>
 internal sealed class FormatOption : Option<string>
 {
