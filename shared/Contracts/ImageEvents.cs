@@ -140,7 +140,14 @@ public sealed record ImageLost(string Image, string Reason, long Attempt, DateTi
 /// <param name="AdoptedAt">UTC.</param>
 public sealed record ImageAdopted(
     string Image, string Digest, string MediaType, IReadOnlyList<string> Platforms, IReadOnlyList<string> MissingPlatforms,
-    long SizeInBytes, long Attempt, DateTimeOffset AdoptedAt);
+    long SizeInBytes, long Attempt, DateTimeOffset AdoptedAt)
+{
+    /// <summary>The copy that the cache registry has, in the form in which it would be recorded.</summary>
+    public ImageCached ToCached() => new(
+        Image, Digest, MediaType, Platforms, MissingPlatforms, SizeInBytes, BytesCopied: 0, BytesAlreadyThere: SizeInBytes,
+        Duration: TimeSpan.Zero, AdoptedAt)
+    { Attempt = Attempt };
+}
 
 /// <summary>A person asked that the image be compared with its origin at once, and copied where they differ. Written by
 /// pod-watcher.</summary>
@@ -185,6 +192,11 @@ public sealed record TagMoved(
 {
     /// <summary>The claim whose copy it replaces: it counts only while the image is cached by that one.</summary>
     public long Attempt { get; init; }
+
+    /// <summary>The copy that the cache registry has now, in the form in which it would be recorded.</summary>
+    public ImageCached ToCached() => new(
+        Image, Digest, MediaType, Platforms, MissingPlatforms, SizeInBytes, BytesCopied, BytesAlreadyThere, Duration, MovedAt)
+    { Attempt = Attempt };
 }
 
 /// <summary>The image could not be copied. Written by image-fetcher.</summary>

@@ -6,8 +6,8 @@ namespace Kuik.ImageFetcher;
 
 /// <summary>
 /// Records what the cache registry holds and the log does not say: after the loss or an older restore of Postgres, and of copies that could
-/// not be recorded. Once after the start, then once in <see cref="VerificationOptions.Interval"/>, in every replica. Nothing is copied and no
-/// origin is asked for an image that is whole.
+/// not be recorded. Once after the start, then once in <see cref="VerificationOptions.Interval"/>, in every replica. Nothing is copied
+/// and no origin is asked for an image that is whole.
 /// <para>1. List repositories and their tags. 2. Select what the log does not say. 3. Under the repository's lock, which orders it with
 /// evictions: look at each, decide, record.</para>
 /// </summary>

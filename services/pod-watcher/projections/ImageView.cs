@@ -125,7 +125,7 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
             ImageAdopted e => Adopted(e),
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
-            TagMoved e => this with { Cached = Replaced(e), IsAdopted = false, Origin = null, Moved = e },
+            TagMoved e => this with { Cached = e.ToCached(), IsAdopted = false, Origin = null, Moved = e },
             OriginChecked e => this with { Origin = e },
             ImageUnused e => this with { ExpiresAt = e.ExpiresAt, UseChangedAt = e.Since },
             ImageUsedAgain e => this with { UseChangedAt = e.UsedAt },
@@ -159,30 +159,16 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
         };
     }
 
-    private ImageView Adopted(ImageAdopted e)
+    private ImageView Adopted(ImageAdopted e) => this with
     {
-        var cached = new ImageCached(
-            e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, BytesCopied: 0,
-            BytesAlreadyThere: e.SizeInBytes, Duration: TimeSpan.Zero, e.AdoptedAt)
-        {
-            Attempt = e.Attempt,
-        };
-        return this with
-        {
-            Cached = cached,
-            IsAdopted = true,
-            Failed = null,
-            Lost = null,
-            Origin = null,
-            Moved = null,
-            UseChangedAt = State.IsWanted ? UseChangedAt : e.AdoptedAt,
-        };
-    }
-
-    private static ImageCached Replaced(TagMoved e) => new(
-        e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, e.BytesCopied, e.BytesAlreadyThere, e.Duration,
-        e.MovedAt)
-    { Attempt = e.Attempt };
+        Cached = e.ToCached(),
+        IsAdopted = true,
+        Failed = null,
+        Lost = null,
+        Origin = null,
+        Moved = null,
+        UseChangedAt = State.IsWanted ? UseChangedAt : e.AdoptedAt,
+    };
 
     // The reference of the first request is shown until the eviction; an image that is requested again is shown as written then.
     private ImageView Requested(string writtenAs, DateTimeOffset at)

@@ -53,18 +53,14 @@ public sealed record ImageRecord(string Image)
         return ReferenceEquals(state, image.State) ? next : next.After(one.Fact, state) with { ChangedAt = one.RecordedAt };
     }
 
-    private static ImageCached CopyOf(TagMoved e) => new(
-        e.Image, e.Digest, e.MediaType, e.Platforms, e.MissingPlatforms, e.SizeInBytes, e.BytesCopied, e.BytesAlreadyThere, e.Duration,
-        e.MovedAt)
-    { Attempt = e.Attempt };
-
     private ImageRecord After(object fact, ImageState state)
     {
         var image = fact switch
         {
             RequestedByPod or RequestedByPerson or RequestedByPull => this with { Request = fact },
             ImageCached e => this with { Cached = e, Failed = null, Lost = null },
-            TagMoved e => this with { Cached = CopyOf(e) },
+            ImageAdopted e => this with { Cached = e.ToCached(), Failed = null, Lost = null },
+            TagMoved e => this with { Cached = e.ToCached() },
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
             ImageUnused e => this with { Unused = e },

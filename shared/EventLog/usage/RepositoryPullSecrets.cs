@@ -3,8 +3,8 @@ using Npgsql;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The pull secrets that people name for all images of a repository: <c>spec.pullSecretNames</c> and <c>spec.pullSecretsNamespace</c> of its
-/// Repository, from the table that <see cref="RepositoryConfigurations"/> keeps.
+/// The pull secrets that people name for all images of a repository: <c>spec.pullSecretNames</c> and <c>spec.pullSecretsNamespace</c> of
+/// its Repository, from the table that <see cref="RepositoryConfigurations"/> keeps.
 /// </summary>
 public static class RepositoryPullSecrets
 {

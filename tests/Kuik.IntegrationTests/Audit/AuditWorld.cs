@@ -104,7 +104,7 @@ public sealed class AuditWorld : IAsyncLifetime
             WorkloadObserved e => (StreamName.OfWorkload(e.WorkloadUid), e.Images.Select(one => one.Image)),
             var other => (StreamName.OfWorkload(((WorkloadGone)other).WorkloadUid), []),
         };
-        (await log.Read(stream, PodUseState.Initial, PodUseState.Fold, CancellationToken.None)).Append(fact);
+        (await log.Read(stream, UserState.Initial, UserState.Fold, CancellationToken.None)).Append(fact);
         foreach (var image in await log.ReadImages([.. images.Distinct()], CancellationToken.None))
         {
             var name = StreamName.ImageOf(image.Name);

@@ -122,7 +122,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
             Metadata = new ObjectMeta
             { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } }
         };
-        Append(CachedImageIntentReconciler.Decide(State, Image, resource, Now).Where(fact => fact is RefreshRequested));
+        Append(CachedImageIntentReconciler.Decide(State, Image, resource, isUsed: false, before: null, Now)
+            .Where(fact => fact is RefreshRequested));
     }
 
     public void NodePulls() => Append(PullRecorder.Decide(State, Image, Now));

@@ -58,6 +58,8 @@ internal sealed record EventLine(long Sequence, DateTimeOffset Time, string Stre
         RequestedByPerson { FieldManager: { } manager } => manager,
         ImageRetained { FieldManager: { } manager } => manager,
         ImageReleased { FieldManager: { } manager } => manager,
+        ImageExpirySet { FieldManager: { } manager } => manager,
+        RefreshRequested { FieldManager: { } manager } => manager,
         ImageForgotten { FieldManager: { } manager } => manager,
         ImageFetchStarted { By: var replica } => replica,
         ImageEvictionStarted { By: var replica } => replica,

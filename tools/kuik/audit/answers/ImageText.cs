@@ -3,7 +3,7 @@ using Kuik.Contracts;
 
 namespace Kuik.CommandLine.Audit;
 
-/// <summary>The events of images in words.</summary>
+/// <summary>The events of images and repositories in words.</summary>
 internal static class ImageText
 {
     /// <summary>The fact and its reason; null for another event.</summary>
@@ -24,6 +24,11 @@ internal static class ImageText
         ImageFetchFailed e => ("copy failed",
             $"{e.Kind}{(e.OriginStatus is { } status ? $" ({status})" : "")}: {e.Reason}; next attempt at {TimeText.Of(e.RetryAt)}"),
         ImageLost e => ("lost", $"{e.Reason}{(e.NoticedBy is null ? "" : $" (noticed by {e.NoticedBy})")}"),
+        ImageAdopted e => ("adopted", $"the cache registry had it without a record: {TimeText.OfDigest(e.Digest)}, "
+            + TimeText.OfBytes(e.SizeInBytes)),
+        ImageExpirySet e => ("expiry set", $"spec.expiresAt is {TimeText.Of(e.ExpiresAt)}"),
+        ImageExpiryRemoved => ("expiry removed", "spec.expiresAt was removed"),
+        RepositoryConfigured e => ("repository configured", Describe(e)),
         RefreshRequested => ("refresh requested", "a person asked to compare it with its origin"),
         OriginChecked { Answer: OriginAnswers.Same } => ("compared", "its origin has what the cache has"),
         OriginChecked e => ("compared", $"{e.Answer}: {e.Reason}"),
@@ -46,6 +51,15 @@ internal static class ImageText
         var platforms = e.Platforms.Count == 0 ? "" : $" ({string.Join(", ", e.Platforms)})";
         return $"{TimeText.OfDigest(e.Digest)}, {TimeText.OfBytes(e.SizeInBytes)}{platforms}; "
             + $"{TimeText.OfBytes(e.BytesCopied)} copied in {TimeText.Of(e.Duration)}{missing}";
+    }
+
+    private static string Describe(RepositoryConfigured e)
+    {
+        var refresh = e.UpdateInterval is { } every
+            ? $"compared with the origin every {TimeText.Of(every)}{(e.UpdateFilters.Count == 0 ? "" : $", where they match {string.Join(" or ", e.UpdateFilters)}")}"
+            : "not refreshed by themselves";
+        var secrets = e.PullSecretNames.Count == 0 ? "" : $"; pull secrets {string.Join(", ", e.PullSecretNames)} of {e.PullSecretsNamespace}";
+        return $"its images are {refresh}{secrets}";
     }
 
     private static string Describe(ImageExpired e) => e switch
