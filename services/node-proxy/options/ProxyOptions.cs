@@ -84,8 +84,8 @@ internal sealed record ProxyOptions
     /// </summary>
     public TimeSpan TagFreshness { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary><c>Kuik:Proxy:RevalidateTags</c>: tags of rewritten pods are looked up like those of mirror mode. Default false: they are what
-    /// the cache has.</summary>
+    /// <summary><c>Kuik:Proxy:RevalidateTags</c>: tags of rewritten pods are looked up like those of mirror mode. Default false: they are
+    /// what the cache has.</summary>
     public bool RevalidatesTags { get; init; }
 
     /// <summary>How long a pull waits for that answer; then the cached manifest is served, and a later answer serves the next pull. Default

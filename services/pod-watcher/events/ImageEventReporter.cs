@@ -110,21 +110,23 @@ internal sealed class ImageEventReporter(EventRecorder recorder, Reflector<Pod, 
 
     private static string Sentence(ImageCached cached)
     {
-        var platforms = cached.Platforms.Count == 0 ? "" : $" ({string.Join(", ", cached.Platforms)})";
+        var platforms = PlatformsOf(cached);
         var (size, copied) = (ByteSize.Format(cached.SizeInBytes), ByteSize.Format(cached.BytesCopied));
         var (seconds, origin) = (cached.Duration.TotalSeconds, ImageReference.Parse(cached.Image).Host);
         return string.Create(CultureInfo.InvariantCulture, $"Copied in {seconds:0.#} s: {size}{platforms}, {copied} of it from {origin}.");
     }
 
-    private static string Found(ImageCached cached) =>
-        $"Found in the cache: {ByteSize.Format(cached.SizeInBytes)}{(cached.Platforms.Count == 0 ? "" : $" ({string.Join(", ", cached.Platforms)})")}.";
+    private static string Found(ImageCached cached) => $"Found in the cache: {ByteSize.Format(cached.SizeInBytes)}{PlatformsOf(cached)}.";
+
+    private static string PlatformsOf(ImageCached cached) =>
+        cached.Platforms.Count == 0 ? "" : $" ({string.Join(", ", cached.Platforms)})";
 
     private static string Sentence(ImageExpired expired) => expired switch
     {
         { Reason: "forgotten" } => "Its CachedImage was deleted and no pod uses it; it is being removed from the cache.",
         { Reason: "expires-at" } => "The time of spec.expiresAt has come and no pod uses the image; it is being removed from the cache.",
         { Reason: "cache-limit", UnusedSince: { } since } => string.Create(CultureInfo.InvariantCulture,
-            $"The cache exceeds Kuik:CacheLimit; no pod has used the image since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and it is removed."),
+            $"The cache exceeds Kuik:CacheLimit; no pod has used the image since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."),
         { UnusedSince: { } since } => string.Create(CultureInfo.InvariantCulture,
             $"No pod has used the image since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC; it is being removed from the cache."),
         _ => "No pod uses the image; it is being removed from the cache.",

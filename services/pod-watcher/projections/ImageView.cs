@@ -46,7 +46,8 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     public OriginChecked? Origin { get; init; }
 
     /// <summary>UTC: the time at which the origin was last recorded to have the cached copy; null when the image is not cached.</summary>
-    public DateTimeOffset? SeenAtOrigin => Origin is { Answer: OriginAnswers.Same } seen ? seen.CheckedAt : IsAdopted ? null : Cached?.CachedAt;
+    public DateTimeOffset? SeenAtOrigin =>
+        Origin is { Answer: OriginAnswers.Same } seen ? seen.CheckedAt : IsAdopted ? null : Cached?.CachedAt;
 
     /// <summary>UTC: the time of the event since which the cached copy is known to be the origin's, or since which that is not
     /// known.</summary>

@@ -99,7 +99,8 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
         foreach (var (image, unused) in new[] { (Nginx, 1), (redis, 9), ("docker.io/library/busybox:1", 20) })
         {
             var since = DateTimeOffset.UtcNow.AddMinutes(-unused);
-            await watchers.Append(image, new RequestedByPull(image, Since), Cached(image), new ImageUnused(image, since, Since.AddYears(9)));
+            await watchers.Append(image,
+                new RequestedByPull(image, Since), Cached(image), new ImageUnused(image, since, Since.AddYears(9)));
         }
 
         await watchers.Start(more: ("Kuik:CacheLimit", "2kB"));   // three of 900 bytes

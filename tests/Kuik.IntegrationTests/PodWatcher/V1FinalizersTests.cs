@@ -18,7 +18,8 @@ public sealed class V1FinalizersTests(Cluster cluster)
              {{Object("Repository", "docker.io-library-nginx", "repository", """{"name":"docker.io/library/nginx"}""")}},
              {{Object("Repository", "docker.io-library-busybox", "repository", """{"name":"docker.io/library/busybox"}""")}}]}
             """);
-        await cluster.Api.Kubectl("delete", "--wait=false", "cachedimage/docker.io-library-nginx-1.27", "repository/docker.io-library-busybox");
+        await cluster.Api.Kubectl("delete", "--wait=false",
+            "cachedimage/docker.io-library-nginx-1.27", "repository/docker.io-library-busybox");
 
         try
         {
@@ -33,12 +34,16 @@ public sealed class V1FinalizersTests(Cluster cluster)
 
     private async Task Check(Watchers watchers)
     {
-        await Eventually.True(async () => await Finalizers("cachedimage", "docker.io-library-nginx-1.27") is null, "the deleted CachedImage is gone");
-        await Eventually.True(async () => await Finalizers("repo", "docker.io-library-busybox") is null, "the deleted Repository is gone");
-        await Eventually.True(async () => await Finalizers("repo", "docker.io-library-nginx") == "", "the other Repository has no finalizer");
         await Eventually.True(
-            async () => await Finalizers("cachedimage", "docker.io-library-redis-8") == "example.com/other", "the other CachedImage has the foreign one");
-        Assert.Equal((0, 1), (await watchers.Count("RequestedByPerson", "image/docker.io/library/nginx"), await watchers.Count("RequestedByPerson")));
+            async () => await Finalizers("cachedimage", "docker.io-library-nginx-1.27") is null, "the deleted CachedImage is gone");
+        await Eventually.True(async () => await Finalizers("repo", "docker.io-library-busybox") is null, "the deleted Repository is gone");
+        await Eventually.True(
+            async () => await Finalizers("repo", "docker.io-library-nginx") == "", "the other Repository has no finalizer");
+        await Eventually.True(
+            async () => await Finalizers("cachedimage", "docker.io-library-redis-8") == "example.com/other",
+                "the other CachedImage has the foreign one");
+        Assert.Equal((0, 1),
+            (await watchers.Count("RequestedByPerson", "image/docker.io/library/nginx"), await watchers.Count("RequestedByPerson")));
     }
 
     /// <returns>Separated by commas; null when there is no such object.</returns>

@@ -94,7 +94,8 @@ public sealed class V1CasesTests
     {
         await using var origin = await ScriptedOrigin.Start();
         var address = string.Format(null, realm, origin.Host);
-        origin.Script = request => request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Say(200, answer) : Challenge(address);
+        origin.Script = request =>
+            request.Path.StartsWith("/token", StringComparison.Ordinal) ? Misbehave.Say(200, answer) : Challenge(address);
         using var client = new RegistryClient(new RegistryEndpoints([$"http://{origin.Host}"]), [], TimeProvider.System);
 
         var error = await Assert.ThrowsAsync<RegistryException>(() => client.GetManifest(new(origin.Host, "team/web"), "1", Robot, Stop));
@@ -107,6 +108,7 @@ public sealed class V1CasesTests
         Misbehave.Answer(401, ("WWW-Authenticate", $"Bearer realm=\"{realm}\",service=\"registry\""));
 
     private static CacheRegistry Cache(ScriptedOrigin registry) => new(
-        CopyEngineOptions.From(new ConfigurationBuilder().AddInMemoryCollection([new("Kuik:Cache:Endpoint", $"http://{registry.Host}")]).Build()),
+        CopyEngineOptions.From(new ConfigurationBuilder()
+            .AddInMemoryCollection([new("Kuik:Cache:Endpoint", $"http://{registry.Host}")]).Build()),
         TimeProvider.System);
 }

@@ -18,7 +18,8 @@ public sealed partial class V1CasesPageTests
     [Theory]
     [MemberData(nameof(Named))]
     public void A_test_that_is_named_exists(string type, string method) =>
-        Assert.Contains(method.Length == 0 ? $"class {type}" : $" {method}(", Classes.Value.GetValueOrDefault(type, ""), StringComparison.Ordinal);
+        Assert.Contains(method.Length == 0 ? $"class {type}" : $" {method}(",
+            Classes.Value.GetValueOrDefault(type, ""), StringComparison.Ordinal);
 
     [Fact]
     public void Every_defect_has_a_row()

@@ -10,7 +10,8 @@ public sealed class CacheAdoptionServiceTests
 {
     private const string Nginx = "docker.io/library/nginx:1.27";
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
-    private static readonly CopiedImage Whole = new("sha256:" + new string('a', 64), "m", ["linux/amd64"], [], 1234, 0, 1000, TimeSpan.Zero);
+    private static readonly CopiedImage Whole =
+        new("sha256:" + new string('a', 64), "m", ["linux/amd64"], [], 1234, 0, 1000, TimeSpan.Zero);
     private static readonly RequestedByPod Requested = new(Nginx, "nginx:1.27", "u", Noon);
     private static readonly ImageFetchStarted Started = new(Nginx, "fetcher", Noon.AddMinutes(2), Noon) { Attempt = 1 };
     private static readonly ImageExpired Expired = new(Nginx, Noon);
@@ -77,10 +78,12 @@ public sealed class CacheAdoptionServiceTests
         Assert.Equal((ImageStage.Cached, 1234, Noon), (view.Stage, view.Cached!.SizeInBytes, view.ReadyChangedAt));
         var status = ShowImage.Desired(view, "n", 0, [])!.Status!;
         Assert.Equal((true, null, null, null), (status.IsCached, status.UpToDate, status.LastSync, status.LastSuccessfulPull));
-        Assert.Equal(("Unknown", "NotAsked"), status.Conditions!.Where(one => one.Type == "UpToDate").Select(one => (one.Status, one.Reason)).Single());
+        Assert.Equal(("Unknown", "NotAsked"),
+            status.Conditions!.Where(one => one.Type == "UpToDate").Select(one => (one.Status, one.Reason)).Single());
     }
 
-    private static object? Decide(CopiedImage? content, params object[] given) => CacheAdoptionService.Decide(Fold(given), Nginx, content, Noon);
+    private static object? Decide(CopiedImage? content, params object[] given) =>
+        CacheAdoptionService.Decide(Fold(given), Nginx, content, Noon);
 
     private static ImageState Fold(params object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 }

@@ -18,7 +18,8 @@ public sealed class ScrubOptionsTests
     [InlineData("999k")]
     [InlineData("fast")]
     public void A_rate_under_a_megabyte_or_that_is_no_size_is_refused(string text) =>
-        Assert.Contains("Kuik:Scrub:BytesPerSecond", Assert.Throws<InvalidSettingException>(() => Read(text)).Message, StringComparison.Ordinal);
+        Assert.Contains("Kuik:Scrub:BytesPerSecond",
+            Assert.Throws<InvalidSettingException>(() => Read(text)).Message, StringComparison.Ordinal);
 
     private static ScrubOptions Read(string? rate) => ScrubOptions.From(new ConfigurationBuilder()
         .AddInMemoryCollection([new("Kuik:Scrub:Folder", Path.GetTempPath()), new("Kuik:Scrub:BytesPerSecond", rate)]).Build());

@@ -135,7 +135,8 @@ internal sealed class ImageWorld(Random random, Fault fault)
 
     public void AnnounceDue()
     {
-        foreach (var (kind, row) in work.Where(row => row.Key is not (WorkKind.Expire or WorkKind.ExpireAt) && row.Value.WakeAt <= Now).ToList())
+        foreach (var (kind, row) in work
+            .Where(row => row.Key is not (WorkKind.Expire or WorkKind.ExpireAt) && row.Value.WakeAt <= Now).ToList())
         {
             work[kind] = row with { WakeAt = Now + RequestLease };
             if (fault != Fault.NothingIsAnnouncedAgain)

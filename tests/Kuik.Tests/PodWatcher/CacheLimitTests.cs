@@ -14,7 +14,8 @@ public sealed class CacheLimitTests
 
     [Fact]
     public void The_least_recently_used_leave_until_the_rest_fits() =>
-        AssertChosen(CacheLimit.Choose([Unused("new", 40, 1), Unused("oldest", 40, 9), Unused("old", 40, 5), Used("b", 40)], 100), 160, 0, "oldest", "old");
+        AssertChosen(CacheLimit.Choose([Unused("new", 40, 1), Unused("oldest", 40, 9), Unused("old", 40, 5), Used("b", 40)], 100),
+            160, 0, "oldest", "old");
 
     [Fact]
     public void One_in_use_or_retained_never_leaves_and_what_is_too_much_is_said() =>

@@ -98,7 +98,8 @@ public sealed class ImageExpiryServiceTests
         Assert.Null(Decide(Later, []));
     }
 
-    private static object? Decide(DateTimeOffset now, object[] given, string? live = null, string? recorded = null, TimeSpan? delay = null) =>
+    private static object? Decide(
+        DateTimeOffset now, object[] given, string? live = null, string? recorded = null, TimeSpan? delay = null) =>
         ImageExpiryService.Decide(Fold(given), new ExpiryEvidence(live, recorded, delay ?? Delay, "42"), now);
 
     private static ImageState Fold(object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);

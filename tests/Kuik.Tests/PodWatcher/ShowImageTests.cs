@@ -165,7 +165,8 @@ public sealed class ShowImageTests
 
         Assert.Null(beside.Spec!.ExpiresAt);
         Assert.True(ShowImage.SaysSpec(actual, beside));
-        Assert.Equal(Noon.AddYears(5), Show([Requested, Cached, Unused, new ImageExpirySet(Nginx, Noon.AddYears(5), Noon)])!.Spec!.ExpiresAt);
+        Assert.Equal(Noon.AddYears(5),
+            Show([Requested, Cached, Unused, new ImageExpirySet(Nginx, Noon.AddYears(5), Noon)])!.Spec!.ExpiresAt);
         Assert.Equal(Noon.AddYears(5), Show([Requested, new ImageExpirySet(Nginx, Noon.AddYears(5), Noon)])!.Spec!.ExpiresAt);
     }
 

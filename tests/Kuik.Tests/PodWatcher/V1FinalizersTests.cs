@@ -20,7 +20,8 @@ public sealed class V1FinalizersTests
     [Fact]
     public void Those_of_others_stay()
     {
-        var metadata = new ObjectMeta { ResourceVersion = "7", Finalizers = ["example.com/a", "cachedimage.kuik.enix.io/finalizer", "foregroundDeletion"] };
+        var metadata = new ObjectMeta
+            { ResourceVersion = "7", Finalizers = ["example.com/a", "cachedimage.kuik.enix.io/finalizer", "foregroundDeletion"] };
 
         Assert.Equal(
             """{"metadata":{"resourceVersion":"7","finalizers":["example.com/a","foregroundDeletion"]}}""", V1Finalizers.Removal(metadata)!.ToJsonString());
@@ -35,7 +36,8 @@ public sealed class V1FinalizersTests
     public void A_Repository_that_Kuik_has_not_shown_is_told_apart_from_one_of_its_own(string manager, string field, bool isShown)
     {
         using var fields = JsonDocument.Parse($$"""{"f:{{field}}":{} }""");
-        var resource = new Repository { Metadata = new ObjectMeta { ManagedFields = [new ManagedFields(manager, "Apply", fields.RootElement)] } };
+        var resource = new Repository
+            { Metadata = new ObjectMeta { ManagedFields = [new ManagedFields(manager, "Apply", fields.RootElement)] } };
 
         Assert.Equal(isShown, resource.ToKeep(text => text).IsShown);
     }

@@ -55,10 +55,13 @@ internal static class ImageText
 
     private static string Describe(RepositoryConfigured e)
     {
+        var filters = e.UpdateFilters is { Count: > 0 } ? $", where they match {string.Join(" or ", e.UpdateFilters)}" : "";
         var refresh = e.UpdateInterval is { } every
-            ? $"compared with the origin every {TimeText.Of(every)}{(e.UpdateFilters.Count == 0 ? "" : $", where they match {string.Join(" or ", e.UpdateFilters)}")}"
+            ? $"compared with their origin every {TimeText.Of(every)}{filters}"
             : "not refreshed by themselves";
-        var secrets = e.PullSecretNames.Count == 0 ? "" : $"; pull secrets {string.Join(", ", e.PullSecretNames)} of {e.PullSecretsNamespace}";
+        var secrets = e.PullSecretNames is { Count: > 0 }
+            ? $"; pull secrets {string.Join(", ", e.PullSecretNames)} of {e.PullSecretsNamespace}"
+            : "";
         return $"its images are {refresh}{secrets}";
     }
 
