@@ -21,7 +21,7 @@ public sealed class V1FinalizersTests
     public void Those_of_others_stay()
     {
         var metadata = new ObjectMeta
-            { ResourceVersion = "7", Finalizers = ["example.com/a", "cachedimage.kuik.enix.io/finalizer", "foregroundDeletion"] };
+        { ResourceVersion = "7", Finalizers = ["example.com/a", "cachedimage.kuik.enix.io/finalizer", "foregroundDeletion"] };
 
         Assert.Equal(
             """{"metadata":{"resourceVersion":"7","finalizers":["example.com/a","foregroundDeletion"]}}""", V1Finalizers.Removal(metadata)!.ToJsonString());
@@ -37,7 +37,7 @@ public sealed class V1FinalizersTests
     {
         using var fields = JsonDocument.Parse($$"""{"f:{{field}}":{} }""");
         var resource = new Repository
-            { Metadata = new ObjectMeta { ManagedFields = [new ManagedFields(manager, "Apply", fields.RootElement)] } };
+        { Metadata = new ObjectMeta { ManagedFields = [new ManagedFields(manager, "Apply", fields.RootElement)] } };
 
         Assert.Equal(isShown, resource.ToKeep(text => text).IsShown);
     }
