@@ -28,6 +28,9 @@ public sealed record ImageRecord(string Image)
     /// <summary>The copy that the cache registry has; null when it has none.</summary>
     public ImageCached? Cached { get; init; }
 
+    /// <summary>The origin's last recorded answer since that copy; null when it was not asked since.</summary>
+    public OriginChecked? Origin { get; init; }
+
     /// <summary>The last failure; null when a copy has succeeded since.</summary>
     public ImageFetchFailed? Failed { get; init; }
 
@@ -58,9 +61,10 @@ public sealed record ImageRecord(string Image)
         var image = fact switch
         {
             RequestedByPod or RequestedByPerson or RequestedByPull => this with { Request = fact },
-            ImageCached e => this with { Cached = e, Failed = null, Lost = null },
-            ImageAdopted e => this with { Cached = e.ToCached(), Failed = null, Lost = null },
-            TagMoved e => this with { Cached = e.ToCached() },
+            ImageCached e => this with { Cached = e, Failed = null, Lost = null, Origin = null },
+            ImageAdopted e => this with { Cached = e.ToCached(), Failed = null, Lost = null, Origin = null },
+            TagMoved e => this with { Cached = e.ToCached(), Origin = null },
+            OriginChecked e => this with { Origin = e },
             ImageFetchFailed e => this with { Failed = e },
             ImageLost e => this with { Lost = e },
             ImageUnused e => this with { Unused = e },
@@ -72,6 +76,7 @@ public sealed record ImageRecord(string Image)
         {
             State = state,
             Cached = state.Digest is null ? null : image.Cached,
+            Origin = state.OriginAnswer is null ? null : image.Origin,
             Failed = state.Phase == ImagePhase.Gone ? null : image.Failed,
             Lost = state.IsWanted ? image.Lost : null,
             Unused = state.UnusedSince is null ? null : image.Unused,

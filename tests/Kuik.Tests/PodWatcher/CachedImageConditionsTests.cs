@@ -15,6 +15,12 @@ public sealed class CachedImageConditionsTests
     {
         { "False Queued 0, False NotCopied 0, Unknown NotCached 0, False Unused 0", [Requested(0)] },
         { "False Copying 0, False NotCopied 0, Unknown NotCached 0, False Unused 0", [Requested(0), Started(1)] },
+        { "True Cached 2, True Copied 2, Unknown GoneAtOrigin 3, False Unused 0", [Requested(0), Cached(2), Answered(3, "gone")] },
+        { "True Cached 2, True Copied 2, Unknown NotCompared 3, False Unused 0", [Requested(0), Cached(2), Answered(3, "refused")] },
+        { "True Cached 2, True Copied 2, True SameAsOrigin 4, False Unused 0",
+            [Requested(0), Cached(2), Answered(3, "gone"), Answered(4, "same")] },
+        { "True Cached 2, True Copied 2, True SameAsOrigin 2, False Unused 0", [Requested(0), Cached(2), Answered(3, "same"), Moved(4)] },
+        { "True Cached 2, True Copied 2, True SameAsOrigin 4, False Unused 0", [Requested(0), Cached(2), Answered(3, "gone"), Moved(4)] },
         { "False RateLimited 0, False NotCopied 0, Unknown NotCached 0, False Unused 0", [Requested(0), Started(1), Failed(2)] },
         { "False Copying 0, False NotCopied 0, Unknown NotCached 0, False Unused 0", [Requested(0), Started(1), Failed(2), Started(3)] },
         { "True Cached 4, True Copied 4, True SameAsOrigin 4, False Unused 0",
@@ -163,6 +169,12 @@ public sealed class CachedImageConditionsTests
     private static ImageCached Cached(int at) => new(
         Nginx, "sha256:" + new string('a', 64), "application/vnd.oci.image.index.v1+json", ["linux/amd64"], [], 1234, 1000, 234,
         TimeSpan.FromSeconds(3), At(at));
+
+    private static OriginChecked Answered(int at, string answer) =>
+        new(Nginx, answer, 0, At(at)) { Reason = answer == "same" ? null : "x" };
+
+    private static TagMoved Moved(int at) => new(
+        Nginx, "sha256:" + new string('a', 64), "sha256:" + new string('b', 64), "m", [], [], 1, 1, 0, TimeSpan.Zero, At(at));
 
     private static ImageView View(params object[] given) => View(Nginx, given);
 

@@ -54,6 +54,23 @@ public sealed class ImageEventReporterTests
     }
 
     [Fact]
+    public void A_moved_tag_and_an_origin_without_the_image_are_reported_once_each()
+    {
+        var moved = new TagMoved(
+            Nginx, Cached.Digest, "sha256:bb", "m", ["linux/amd64"], [], 2048, 1024, 0, TimeSpan.FromSeconds(1), Noon.AddHours(1));
+        var gone = new OriginChecked(Nginx, OriginAnswers.Gone, 0, Noon.AddHours(1)) { Reason = "docker.io has no such tag" };
+
+        var move = Assert.Single(Reported(Noon.AddHours(1), Requested, Cached, moved));
+        var absence = Assert.Single(Reported(Noon.AddHours(1), Requested, Cached, gone));
+
+        Assert.Equal(("Normal", "TagMoved"), (move.Type, move.Reason));
+        Assert.StartsWith(
+            $"The tag names sha256:bb now, and named {Cached.Digest} before. Copied in 1 s", move.Message, StringComparison.Ordinal);
+        Assert.Equal(("Warning", "GoneAtOrigin"), (absence.Type, absence.Reason));
+        Assert.Equal("The cache keeps the image: docker.io has no such tag", absence.Message);
+    }
+
+    [Fact]
     public void A_loss_is_reported_once_with_its_sentence()
     {
         var lost = new ImageLost(Nginx, "the cache registry has lost the blob sha256:aa of library/nginx", Attempt: 0, Noon);

@@ -43,6 +43,30 @@ public sealed class ShowImageTests
     }
 
     [Fact]
+    public void A_moved_tag_shows_its_new_digest_and_is_as_the_origin_has_it()
+    {
+        var moved = new TagMoved(
+            Nginx, Cached.Digest, "sha256:" + new string('b', 64), "m", [], [], 99, 99, 0, TimeSpan.Zero, Noon.AddHours(1));
+
+        var status = Show([Requested, Cached, moved])!.Status!;
+
+        Assert.Equal(("Ready", new string('b', 64), 99L), (status.Phase, status.Digest, status.SizeInBytes));
+        Assert.Equal((status.Digest, true, Noon.AddHours(1)), (status.UpstreamDigest, status.UpToDate, status.LastSeenUpstream));
+    }
+
+    [Fact]
+    public void An_image_that_is_gone_at_its_origin_stays_ready_and_says_since_when_it_was_not_seen()
+    {
+        var gone = new OriginChecked(Nginx, OriginAnswers.Gone, 0, Noon.AddHours(1)) { Reason = "the origin has no such tag" };
+
+        var status = Show([Requested, Cached, gone])!.Status!;
+
+        Assert.Equal(("Ready", true, false), (status.Phase, status.IsCached, status.AvailableUpstream));
+        Assert.Equal((null, null, "the origin has no such tag"), (status.UpToDate, status.UpstreamDigest, status.LastError));
+        Assert.Equal((Noon, Noon.AddHours(1)), (status.LastSeenUpstream, status.LastSync));
+    }
+
+    [Fact]
     public void An_evicted_image_has_no_resource() =>
         Assert.Null(Show([Requested, Cached, Unused, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)]));
 

@@ -66,6 +66,7 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
         [
             StateText.Differences(view["state"].Deserialize<ImageState>(FactReader.Json), image.State),
             StateText.Differences(view["cached"].Deserialize<ImageCached>(FactReader.Json), image.Cached),
+            StateText.Differences(view["origin"].Deserialize<OriginChecked>(FactReader.Json), image.Origin),
             StateText.Differences(view["failed"].Deserialize<ImageFetchFailed>(FactReader.Json), image.Failed),
             StateText.Differences(view["lost"].Deserialize<ImageLost>(FactReader.Json), image.Lost),
         ];

@@ -56,7 +56,8 @@ internal sealed record ImageExplanation(string Image, ImagePhase Phase, string V
             yield return Sentence(request, TimeOf(request));
         foreach (var (fact, time) in new (object? Fact, DateTimeOffset? Time)[]
         {
-            (image.Cached, image.Cached?.CachedAt), (image.Lost, image.Lost?.LostAt), (image.Failed, image.Failed?.FailedAt),
+            (image.Cached, image.Cached?.CachedAt), (image.Origin, image.Origin?.CheckedAt), (image.Lost, image.Lost?.LostAt),
+            (image.Failed, image.Failed?.FailedAt),
             (image.Unused, image.Unused?.Since), (image.Expired, image.Expired?.ExpiredAt), (image.Evicted, image.Evicted?.EvictedAt),
         })
             if (fact is not null)
