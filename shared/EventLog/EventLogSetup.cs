@@ -106,6 +106,7 @@ public static class EventLogSetup
         options.ConfigurePolly(_ => { });
         options.ConfigureWritePolly(_ => { });
         options.Storage.ExtendedSchemaObjects.Add(ImageUsers.Table());
+        options.Storage.ExtendedSchemaObjects.Add(RunningDigests.Table());
         options.Storage.ExtendedSchemaObjects.Add(PendingSweeps.Table());
         options.Storage.ExtendedSchemaObjects.Add(ImageStates.Table());
         options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());

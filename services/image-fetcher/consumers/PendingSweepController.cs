@@ -45,7 +45,7 @@ public sealed partial class PendingSweepController(
     }
 
     private async Task<IReadOnlyList<string>> FindDigestsInUse(string repository, CancellationToken ct) =>
-        CachePath.TryRead(repository, "latest", out var image, out _) ? await DigestsInUse.Find(postgres, image.Name, ct) : [];
+        CachePath.TryRead(repository, "latest", out var image, out _) ? await RunningDigests.FindInUse(postgres, image.Name, ct) : [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

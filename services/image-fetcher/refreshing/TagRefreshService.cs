@@ -26,7 +26,7 @@ public sealed partial class TagRefreshService(
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(15);
 
     private readonly PerHostLimiter _turns = new(MostImages, MostOfHost);
-    private string? _problem;
+    private readonly LastFault _lastFault = new();
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -50,7 +50,7 @@ public sealed partial class TagRefreshService(
                 try
                 {
                     (taken, due) = await TakeBatch(ct);
-                    _problem = null;
+                    _lastFault.Clear();
                 }
                 catch (Exception fault) when (!ct.IsCancellationRequested)
                 {
@@ -117,11 +117,9 @@ public sealed partial class TagRefreshService(
     // Once for each cause: it is tried every two seconds.
     private void Report(Exception fault)
     {
-        var reason = EventLogFault.IsOfPostgres(fault) ? EventLogFault.ReasonOf(fault)
-            : fault is CopyException ? fault.Message : ExceptionSummary.WithStack(fault);
-        if (Interlocked.Exchange(ref _problem, reason) == reason)
+        if (_lastFault.ReasonIfNew(fault) is not { } reason)
             return;
-        if (fault is CopyException || EventLogFault.MeansAway(fault))
+        if (LastFault.IsOutside(fault))
             LogPutOff(reason);
         else
             LogUnforeseen(reason);

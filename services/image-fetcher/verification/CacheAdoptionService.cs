@@ -23,7 +23,7 @@ public sealed partial class CacheAdoptionService(
 
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMinutes(5);
 
-    private string? _problem;
+    private readonly LastFault _lastFault = new();
 
     /// <summary>The event to append; null when the log says enough of the image, or the cache lacks a part of one that is requested
     /// already.</summary>
@@ -72,7 +72,7 @@ public sealed partial class CacheAdoptionService(
             try
             {
                 await AdoptAll(stoppingToken);
-                _problem = null;
+                _lastFault.Clear();
             }
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
@@ -127,12 +127,9 @@ public sealed partial class CacheAdoptionService(
     // Once for each cause.
     private void Report(Exception fault)
     {
-        var reason = EventLogFault.IsOfPostgres(fault) ? EventLogFault.ReasonOf(fault)
-            : fault is CopyException ? fault.Message : ExceptionSummary.WithStack(fault);
-        if (_problem == reason)
+        if (_lastFault.ReasonIfNew(fault) is not { } reason)
             return;
-        _problem = reason;
-        if (fault is CopyException || EventLogFault.MeansAway(fault))
+        if (LastFault.IsOutside(fault))
             LogPutOff(reason);
         else
             LogUnforeseen(reason);

@@ -24,7 +24,7 @@ public sealed partial class CacheVerificationService(
     private static readonly TimeSpan BeforeSecondLook = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(10);
 
-    private string? _problem;
+    private readonly LastFault _lastFault = new();
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -42,7 +42,7 @@ public sealed partial class CacheVerificationService(
                 }
                 while (await VerifyBatch(stoppingToken) == BatchSize)
                     continue;
-                _problem = null;
+                _lastFault.Clear();
             }
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
@@ -117,12 +117,9 @@ public sealed partial class CacheVerificationService(
     // Once for each cause: it is tried every two seconds.
     private void Report(Exception fault)
     {
-        var reason = EventLogFault.IsOfPostgres(fault) ? EventLogFault.ReasonOf(fault)
-            : fault is CopyException ? fault.Message : ExceptionSummary.WithStack(fault);
-        if (_problem == reason)
+        if (_lastFault.ReasonIfNew(fault) is not { } reason)
             return;
-        _problem = reason;
-        if (fault is CopyException || EventLogFault.MeansAway(fault))
+        if (LastFault.IsOutside(fault))
             LogPutOff(reason);
         else
             LogUnforeseen(reason);

@@ -57,6 +57,7 @@ public static class EventImport
                 $"{incomplete} streams lack events: an import needs an export of the whole log from its first event");
         await Execute(connection, Streams + Events + Positions, ct);
         await WriteUsers(connection, state.Users.Values, ct);
+        await Execute(connection, RunningDigests.RebuildSql, ct);
         await WriteImages(connection, state.Images.Values, ct);
         await transaction.CommitAsync(ct);
         return state.Events;

@@ -12,16 +12,19 @@ namespace Kuik.EventLog;
 public static class RepositoryConfigurations
 {
     private const string WriteStatement = """
-        with written as (
-            insert into kuik.repositories (repository, pull_secret_names, pull_secrets_namespace, update_every, update_filters)
-            values ($1, $2, $3, $4, $5)
-            on conflict (repository) do update set pull_secret_names = excluded.pull_secret_names,
-                pull_secrets_namespace = excluded.pull_secrets_namespace, update_every = excluded.update_every,
-                update_filters = excluded.update_filters)
+        insert into kuik.repositories (repository, pull_secret_names, pull_secrets_namespace, update_every, update_filters)
+        values ($1, $2, $3, $4, $5)
+        on conflict (repository) do update set pull_secret_names = excluded.pull_secret_names,
+            pull_secrets_namespace = excluded.pull_secrets_namespace, update_every = excluded.update_every,
+            update_filters = excluded.update_filters
+        """;
+
+    private const string WakeStatement = """
         update kuik.work set wake_at = now() where kind = 'refresh' and (starts_with(image, $1 || ':') or starts_with(image, $1 || '@'))
         """;
 
-    /// <summary>Appends the change, if there is one. The repository's images are looked at soon for what it means for them.</summary>
+    /// <summary>Appends the change, if there is one: then the repository's images are looked at soon for what it means for them. The table
+    /// is made to agree in any case: that of an imported log is empty.</summary>
     /// <param name="transaction">Open.</param>
     /// <param name="repository">With its host.</param>
     /// <param name="wanted">The wishes of people as they are now.</param>
@@ -32,10 +35,18 @@ public static class RepositoryConfigurations
     {
         var stream = await transaction.Read(
             StreamName.OfRepository(repository), RepositoryConfiguration.Initial, RepositoryConfiguration.Fold, ct);
+        await Write(transaction.Connection, repository, wanted, ct);
         if (stream.State.ChangeTo(wanted, repository, await transaction.Now(ct)) is not { } change)
             return false;
         stream.Append(change);
-        await using var command = new NpgsqlCommand(WriteStatement, transaction.Connection)
+        await using var wake = new NpgsqlCommand(WakeStatement, transaction.Connection) { Parameters = { new() { Value = repository } } };
+        await wake.ExecuteNonQueryAsync(ct);
+        return true;
+    }
+
+    private static async Task Write(NpgsqlConnection connection, string repository, RepositoryConfiguration wanted, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(WriteStatement, connection)
         {
             Parameters =
             {
@@ -47,7 +58,6 @@ public static class RepositoryConfigurations
             },
         };
         await command.ExecuteNonQueryAsync(ct);
-        return true;
     }
 
     /// <summary>The repositories that people have ever configured.</summary>

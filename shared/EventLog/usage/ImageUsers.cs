@@ -28,7 +28,6 @@ public static class ImageUsers
                 new() { Value = pod.Namespace },
                 new() { Value = pod.Name },
                 new() { Value = pod.PullSecrets.ToArray() },
-                new() { Value = DigestsOf(pod.Images) },
             },
         };
         await command.ExecuteNonQueryAsync(ct);
@@ -166,7 +165,6 @@ public static class ImageUsers
         table.AddColumn<string>("namespace").NotNull();
         table.AddColumn<string>("pod_name").NotNull();
         table.AddColumn("pull_secrets", "text[]").NotNull();
-        table.AddColumn<string>("digest");   // that the pod runs; null until it is known, and for a workload
         table.Indexes.Add(new IndexDefinition("image_users_pod_uid") { Columns = ["pod_uid"] });
         table.Indexes.Add(new IndexDefinition("image_users_repository") { Columns = [Repository] });
         return table;
@@ -176,20 +174,15 @@ public static class ImageUsers
     internal static string[] ImagesOf(IReadOnlyList<PodImage> images) =>
         [.. images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>The digest of each of <see cref="ImagesOf"/>, as its containers run it; null where that is not known.</summary>
-    internal static string?[] DigestsOf(IReadOnlyList<PodImage> images) =>
-        [.. ImagesOf(images).Select(image => images.Where(one => one.Image == image).Select(one => one.Digest)
-            .Max(StringComparer.Ordinal))];
-
     /// <summary>Removes a user's rows. Parameter: its key.</summary>
     /// <param name="mark"><c>$</c> for numbered parameters (Npgsql), <c>?</c> for Marten's.</param>
     internal static string RemoveSql(char mark) => $"delete from kuik.image_users where pod_uid = {Parameter(mark, 1)}";
 
-    /// <summary>Adds a user's rows. Parameters: images, key, namespace, name, pull secrets, digests.</summary>
+    /// <summary>Adds a user's rows. Parameters: images, key, namespace, name, pull secrets.</summary>
     /// <param name="mark">As for <see cref="RemoveSql"/>.</param>
     internal static string InsertSql(char mark) =>
-        $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets, digest) select unnest({Parameter(mark, 1)}), "
-        + string.Join(", ", Enumerable.Range(2, 4).Select(number => Parameter(mark, number))) + $", unnest({Parameter(mark, 6)})";
+        $"insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) select unnest({Parameter(mark, 1)}), "
+        + string.Join(", ", Enumerable.Range(2, 4).Select(number => Parameter(mark, number)));
 
     private static string Parameter(char mark, int number) => mark == '?' ? "?" : $"${number}";
 

@@ -29,9 +29,11 @@ public sealed class ImageUsersProjection : EventProjection
         {
             case PodObserved pod:
                 Replace(operations, pod.PodUid, pod.Namespace, pod.Name, pod.Images, pod.PullSecrets);
+                ReplaceDigests(operations, pod.PodUid, pod.Images);
                 break;
             case PodGone pod:
                 operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), pod.PodUid);
+                operations.QueueSqlCommand(RunningDigests.RemoveSql, pod.PodUid);
                 break;
             case WorkloadObserved workload:
                 Replace(
@@ -51,7 +53,13 @@ public sealed class ImageUsersProjection : EventProjection
     {
         operations.QueueSqlCommand(ImageUsers.RemoveSql('?'), key);
         if (ImageUsers.ImagesOf(images) is { Length: > 0 } references)
-            operations.QueueSqlCommand(ImageUsers.InsertSql('?'), references, key, @namespace, name, pullSecrets.ToArray(),
-                ImageUsers.DigestsOf(images));
+            operations.QueueSqlCommand(ImageUsers.InsertSql('?'), references, key, @namespace, name, pullSecrets.ToArray());
+    }
+
+    private static void ReplaceDigests(IDocumentOperations operations, string podUid, IReadOnlyList<PodImage> images)
+    {
+        operations.QueueSqlCommand(RunningDigests.RemoveSql, podUid);
+        if (RunningDigests.Of(images) is ({ Length: > 0 } references, var digests))
+            operations.QueueSqlCommand(RunningDigests.InsertSql, references, podUid, digests);
     }
 }

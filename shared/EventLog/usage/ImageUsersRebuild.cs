@@ -16,32 +16,32 @@ public static class ImageUsersRebuild
 {
     private const string Fold = """
         create temporary table rebuilt_image_users on commit drop as
-        select one ->> 'image' as image,
+        select distinct one ->> 'image' as image,
             case type when 'PodObserved' then data ->> 'podUid' else (data ->> 'kind') || '/' || (data ->> 'workloadUid') end as pod_uid,
             data ->> 'namespace' as namespace, data ->> 'name' as pod_name,
-            array(select jsonb_array_elements_text(data -> 'pullSecrets')) as pull_secrets, max(one ->> 'digest') as digest
+            array(select jsonb_array_elements_text(data -> 'pullSecrets')) as pull_secrets
         from (
             select distinct on (stream_id) type, data from kuik.mt_events
             where type in ('PodObserved', 'PodGone', 'WorkloadObserved', 'WorkloadGone')
                 and not is_archived
             order by stream_id, version desc) as last,
             jsonb_array_elements(data -> 'images') as images(one)
-        where type in ('PodObserved', 'WorkloadObserved') group by one ->> 'image', type, data
+        where type in ('PodObserved', 'WorkloadObserved')
         """;
 
     private const string Difference = """
         with surplus as (
             delete from kuik.image_users u where not exists (
                 select from rebuilt_image_users r
-                where (r.image, r.pod_uid, r.namespace, r.pod_name, r.pull_secrets, coalesce(r.digest, ''))
-                    = (u.image, u.pod_uid, u.namespace, u.pod_name, u.pull_secrets, coalesce(u.digest, ''))) returning image, pod_uid)
+                where (r.image, r.pod_uid, r.namespace, r.pod_name, r.pull_secrets)
+                    = (u.image, u.pod_uid, u.namespace, u.pod_name, u.pull_secrets)) returning image, pod_uid)
         select count(*) from surplus
         """;
 
     private const string Insert = """
         with missing as (
-            insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets, digest)
-            select image, pod_uid, namespace, pod_name, pull_secrets, digest from rebuilt_image_users
+            insert into kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets)
+            select image, pod_uid, namespace, pod_name, pull_secrets from rebuilt_image_users
             on conflict (image, pod_uid) do nothing returning image)
         select count(*) from missing
         """;
@@ -59,6 +59,7 @@ public static class ImageUsersRebuild
         await Execute(connection, Fold, ct);
         var surplus = await Execute(connection, Difference, ct);
         var missing = await Execute(connection, Insert, ct);
+        await Execute(connection, RunningDigests.RebuildSql, ct);
         await transaction.CommitAsync(ct);
         return new ImageUsersDifference(missing, surplus);
     }

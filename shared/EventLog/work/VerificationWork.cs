@@ -21,7 +21,8 @@ public static class VerificationWork
         with page as (select image, state from kuik.image_states where image > $1 order by image limit $2),
         opened as (
             insert into kuik.work (kind, image, wake_at, attempt)
-            select 'verify', image, now() + $3::interval * random(), 0 from page where state ->> 'phase' = $4
+            select kind, image, now() + $3::interval * random(), 0
+            from page, unnest(array['verify', 'refresh']) as kinds(kind) where state ->> 'phase' = $4
             on conflict (image, kind) do nothing)
         select coalesce(max(image), ''), count(*) from page
         """;
@@ -85,7 +86,8 @@ public static class VerificationWork
     }
 
     /// <summary>
-    /// Adds the rows that a page of images lacks: those that an earlier version recorded as cached, or whose work it has repaired.
+    /// Adds the rows that a page of images lacks, and those of <see cref="RefreshWork"/>: those that an earlier version recorded as
+    /// cached, or whose work it has repaired.
     /// </summary>
     /// <param name="postgres">The event log.</param>
     /// <param name="after">The last image of the page before; empty for the first page.</param>

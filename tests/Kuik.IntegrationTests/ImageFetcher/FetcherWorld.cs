@@ -208,15 +208,15 @@ internal sealed class FetcherWorld : IAsyncDisposable
     {
         var uid = $"uid-{Interlocked.Increment(ref counter)}";
         var images = new PodImage[] { new("app", image, image) { Digest = digest } };
-        await Log.Execute(
-            transaction => ImageUsers.Replace(
-                transaction.Connection, new PodObserved(uid, @namespace, "web", images, [], DateTimeOffset.UtcNow), CancellationToken.None),
-            CancellationToken.None);
+        await AppendToPod(uid, new PodObserved(uid, @namespace, "web", images, [], DateTimeOffset.UtcNow));
         return uid;
     }
 
-    public Task RemovePod(string uid) => Log.Execute(
-        transaction => ImageUsers.Remove(transaction.Connection, uid, CancellationToken.None), CancellationToken.None);
+    public Task RemovePod(string uid) => AppendToPod(uid, new PodGone(uid, "default", "web", [], DateTimeOffset.UtcNow));
+
+    private Task AppendToPod(string uid, object fact) => Log.Execute(
+        async transaction => (await transaction.Read(StreamName.OfPod(uid), "", (state, _) => state, CancellationToken.None)).Append(fact),
+        CancellationToken.None);
 
     /// <summary>Configures a repository, as pod-watcher does.</summary>
     public Task Configure(string repository, TimeSpan updateInterval) =>
