@@ -17,6 +17,9 @@ public sealed class Installation(KubernetesApi kubernetes)
     /// <summary>Another version of it, whose unused images expire after a minute.</summary>
     public static string NextOverlay { get; } = Path.Combine(Checkout.Root, "tests/Kuik.ClusterTests/overlay-next");
 
+    /// <summary>The same version with short times and the collector of garbage.</summary>
+    public static string LifeOverlay { get; } = Path.Combine(Checkout.Root, "tests/Kuik.ClusterTests/overlay-life");
+
     /// <summary>Installs it unless it is, and waits until all pods are ready.</summary>
     /// <exception cref="TimeoutException">A pod is not ready within eight minutes.</exception>
     public async Task Ready()

@@ -18,8 +18,10 @@ public sealed class StatementPlanTests
 
     private static readonly string[] _growing = ["image_users", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams"];
 
-    /// <summary>Reads of everything, once for each term of a leader.</summary>
-    private static readonly string[] _wholeTables = ["from kuik.image_users  order by image, namespace, pod_name, pod_uid"];
+    /// <summary>Reads of everything: once for each term of a leader, and the comparison of the usage table with what the leader knows after
+    /// a take-over and every ten minutes.</summary>
+    private static readonly string[] _wholeTables =
+        ["from kuik.image_users  order by image, namespace, pod_name, pod_uid", "select distinct pod_uid from kuik.image_users"];
 
     private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05")];
 
