@@ -82,6 +82,7 @@ public sealed class StatementPlanTests
             from (select * from kuik.image_users limit 1) u, generate_series(0, {ImagesOfAPod - 1}) n,
                 unnest(string_to_array('{uids}', ',')) with ordinality as pod(uid, number)
             """);
+        await cluster.Execute("insert into kuik.running_digests select image, pod_uid, 'sha256:' || md5(image) from kuik.image_users");
         await cluster.Execute($$"""
             insert into kuik.image_states select (jsonb_populate_record(null::kuik.image_states, to_jsonb(s) || jsonb_build_object(
                 'image', 'registry.example/large/app-' || n || ':1', 'state',

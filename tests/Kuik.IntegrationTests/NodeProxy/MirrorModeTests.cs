@@ -66,10 +66,11 @@ public sealed class MirrorModeTests
         Assert.Equal(before.Bytes, await usual.GetByteArrayAsync(path));
         Assert.Equal(now.Bytes, await first.GetByteArrayAsync(path));
 
+        await Eventually.True(async () => (await cache.Manifest(name))?.Bytes.AsSpan().SequenceEqual(now.Bytes) == true,
+            "the cache's tag has moved too");
         await origin.Stop();
         using var second = Client(await StartNodeProxy.With(cache.Endpoint, fetcher.Endpoint, origin: null, revalidating));
-        var cached = (await cache.Manifest(name))!.Value.Bytes;
-        Assert.Equal(cached, await second.GetByteArrayAsync(path));
+        Assert.Equal(now.Bytes, await second.GetByteArrayAsync(path));
     }
 
     [Fact]
