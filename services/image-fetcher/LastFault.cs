@@ -9,17 +9,22 @@ internal sealed class LastFault
 {
     private string? _reason;
 
-    /// <summary>The reason to log, without credentials; null when it is the last one again.</summary>
-    public string? ReasonIfNew(Exception fault)
+    /// <summary>Logs a fault unless it is the last one again; the reason is without credentials.</summary>
+    /// <param name="fault">The fault.</param>
+    /// <param name="outside">Logs one whose cause is Postgres, the cache registry or an origin.</param>
+    /// <param name="inside">Logs a fault of this program, with its stack.</param>
+    public void Report(Exception fault, Action<string> outside, Action<string> inside)
     {
         var reason = EventLogFault.IsOfPostgres(fault) ? EventLogFault.ReasonOf(fault)
             : fault is CopyException ? fault.Message : ExceptionSummary.WithStack(fault);
-        return Interlocked.Exchange(ref _reason, reason) == reason ? null : reason;
+        if (Interlocked.Exchange(ref _reason, reason) == reason)
+            return;
+        if (fault is CopyException || EventLogFault.MeansAway(fault))
+            outside(reason);
+        else
+            inside(reason);
     }
 
     /// <summary>The work has succeeded.</summary>
     public void Clear() => Interlocked.Exchange(ref _reason, null);
-
-    /// <summary>True when Postgres, the cache registry or an origin is the cause, and false for a fault of this program.</summary>
-    public static bool IsOutside(Exception fault) => fault is CopyException || EventLogFault.MeansAway(fault);
 }

@@ -54,7 +54,7 @@ public sealed partial class TagRefreshService(
                 }
                 catch (Exception fault) when (!ct.IsCancellationRequested)
                 {
-                    Report(fault);
+                    _lastFault.Report(fault, LogPutOff, LogUnforeseen);
                 }
                 foreach (var refresh in due)
                     yield return refresh;
@@ -110,19 +110,8 @@ public sealed partial class TagRefreshService(
         }
         catch (Exception fault) when (!ct.IsCancellationRequested)
         {
-            Report(fault);   // due again when its lease is over
+            _lastFault.Report(fault, LogPutOff, LogUnforeseen);   // due again when its lease is over
         }
-    }
-
-    // Once for each cause: it is tried every two seconds.
-    private void Report(Exception fault)
-    {
-        if (_lastFault.ReasonIfNew(fault) is not { } reason)
-            return;
-        if (LastFault.IsOutside(fault))
-            LogPutOff(reason);
-        else
-            LogUnforeseen(reason);
     }
 
     [LoggerMessage(LogLevel.Warning, "no image is compared with its origin until this is over: {Reason}")]

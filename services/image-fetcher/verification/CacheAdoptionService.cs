@@ -76,7 +76,7 @@ public sealed partial class CacheAdoptionService(
             }
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
-                Report(fault);
+                _lastFault.Report(fault, LogPutOff, LogUnforeseen);
                 pause = options.Interval < PauseAfterFailure ? options.Interval : PauseAfterFailure;
             }
             await Task.Delay(pause, time, stoppingToken);
@@ -122,17 +122,6 @@ public sealed partial class CacheAdoptionService(
         if (fact is not null)
             stream.Append(fact);
         return fact;
-    }
-
-    // Once for each cause.
-    private void Report(Exception fault)
-    {
-        if (_lastFault.ReasonIfNew(fault) is not { } reason)
-            return;
-        if (LastFault.IsOutside(fault))
-            LogPutOff(reason);
-        else
-            LogUnforeseen(reason);
     }
 
     [LoggerMessage(LogLevel.Information, "{Count} images in the cache registry that the event log did not have are recorded")]

@@ -46,7 +46,7 @@ public sealed partial class CacheVerificationService(
             }
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
-                Report(fault);
+                _lastFault.Report(fault, LogPutOff, LogUnforeseen);
             }
     }
 
@@ -112,17 +112,6 @@ public sealed partial class CacheVerificationService(
         do
             after = await VerificationWork.OpenMissing(postgres, after, PageSize, options.Interval, ct);
         while (after.Length > 0);
-    }
-
-    // Once for each cause: it is tried every two seconds.
-    private void Report(Exception fault)
-    {
-        if (_lastFault.ReasonIfNew(fault) is not { } reason)
-            return;
-        if (LastFault.IsOutside(fault))
-            LogPutOff(reason);
-        else
-            LogUnforeseen(reason);
     }
 
     [LoggerMessage(LogLevel.Warning, "the cache is not compared with the event log until this is over: {Reason}")]
