@@ -1,32 +1,36 @@
-namespace Kuik.NodeProxy;
+using Microsoft.Extensions.Hosting;
+
+namespace Kuik.Hosting;
 
 /// <summary>
-/// Returns memory to the node after the start or a burst of pulls: a process that allocates nothing more collects nothing more either, and
-/// would hold the buffers of its busiest moment for days.
+/// Returns memory to the node when a service has become idle: a process that allocates little collects little, and would hold the memory of
+/// its start or of its busiest moment for days.
 /// </summary>
-internal sealed class MemoryTrimmer(TimeProvider time) : IHostedService, IDisposable
+public sealed class MemoryTrimmer(MemoryTrimmerOptions options, TimeProvider time) : IHostedService, IDisposable
 {
     private const long WorthIt = 4 << 20;
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
     private ITimer? _timer;
-    private long _allocated;
+    private long _trimmedAt;
+    private long _lookedAt;
 
-    /// <summary>One look: when enough has been allocated since the last one, everything that is not used any more goes. True when it
-    /// went.</summary>
+    /// <summary>Collects and compacts the whole heap if the service is idle and has allocated 4 MiB or more since the last time.</summary>
+    /// <returns>True when it did.</returns>
     public bool Trim()
     {
         var allocated = GC.GetTotalAllocatedBytes();
-        if (allocated - _allocated < WorthIt)
+        var sinceLook = allocated - _lookedAt;
+        _lookedAt = allocated;
+        if (sinceLook > options.MostWhenIdle || allocated - _trimmedAt < WorthIt)
             return false;
-        _allocated = allocated;
+        _trimmedAt = allocated;
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         return true;
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _timer = time.CreateTimer(_ => Trim(), null, Pause, Pause);
+        _timer = time.CreateTimer(_ => Trim(), null, options.Pause, options.Pause);
         return Task.CompletedTask;
     }
 
