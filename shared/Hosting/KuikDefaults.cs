@@ -16,7 +16,8 @@ using OpenTelemetry.Resources;
 
 namespace Kuik.Hosting;
 
-/// <summary>The defaults of every service: one-line logs, health checks, metrics, little memory when idle, and one clear line when a setting is invalid.</summary>
+/// <summary>The defaults of every service: one-line logs, health checks, metrics, little memory when idle, and one clear line when a
+/// setting is invalid.</summary>
 public static class KuikDefaults
 {
     /// <summary>

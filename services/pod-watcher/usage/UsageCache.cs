@@ -85,8 +85,8 @@ internal sealed class UsageCache
         }
     }
 
-    /// <summary>Replaces the texts of a recorded user by the instances that its informer keeps. Those of a user that was read from the usage
-    /// table are others.</summary>
+    /// <summary>Replaces the texts of a recorded user by the instances that its informer keeps. Those of a user that was read from the
+    /// usage table are others.</summary>
     public void ShareTexts(LiveUser live)
     {
         lock (_gate)

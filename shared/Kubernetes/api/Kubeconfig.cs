@@ -5,8 +5,8 @@ using YamlDotNet.Serialization;
 namespace Kuik.Kubernetes;
 
 /// <summary>
-/// Reads a kubeconfig file. KubernetesClient's own reader describes every type of the API to itself first, which costs 15 MB for the life of
-/// the process and most of the time in which a command starts.
+/// Reads a kubeconfig file. KubernetesClient's own reader describes every type of the API to itself first, which costs 15 MB for the life
+/// of the process.
 /// </summary>
 public static class Kubeconfig
 {
