@@ -42,9 +42,11 @@ internal static class AddPulls
         services.AddSingleton<ReferrersEndpoint>();
         services.AddSingleton<TagResolver>();
         services.AddSingleton(provider => new V1Paths(AddressResolver.Shared, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<PullCounter>();
         services.AddSingleton<RegistryRequestHandler>();
         services.AddHostedService<MemoryTrimmer>();
         services.AddHostedService<EndpointsFile>();
+        services.AddHostedService<PullReporter>();
         return builder;
     }
 
