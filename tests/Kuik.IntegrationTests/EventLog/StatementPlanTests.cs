@@ -1,4 +1,6 @@
+using System.Net.Http.Json;
 using System.Text.RegularExpressions;
+using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
 
@@ -17,7 +19,7 @@ public sealed class StatementPlanTests
     private const int Events = 200_000;
 
     private static readonly string[] Growing =
-        ["image_users", "running_digests", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams"];
+        ["image_users", "running_digests", "image_pulls", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams"];
 
     /// <summary>Reads of everything: once for each term of a leader, and the comparison of the usage table with what the leader knows after
     /// a take-over and every ten minutes.</summary>
@@ -42,6 +44,7 @@ public sealed class StatementPlanTests
 
         // When the services do what they do
         await Record(cluster, cache, "second");
+        await ReportPulls(cluster.Services[^1]);
         cluster.Kubernetes.RemovePod("apps", "second");
         await Eventually.True(async () => await cluster.Count("ImageExpired") > 0, "an image without users has expired");
         await cluster.ExecuteBeside("alter database \"DATABASE\" set auto_explain.log_min_duration = -1");
@@ -67,6 +70,14 @@ public sealed class StatementPlanTests
             "a copy was tried and has failed");
     }
 
+    private static async Task ReportPulls(KuikService fetcher)
+    {
+        var pulls = Enumerable.Range(0, 100).Select(n => new CountedPulls(Image(n), 1, DateTimeOffset.UtcNow));
+        using var http = new HttpClient { BaseAddress = fetcher.Endpoint };
+        using var answer = await http.PostAsJsonAsync(PullReport.Path, new PullReport("node-1", [.. pulls]));
+        answer.EnsureSuccessStatusCode();
+    }
+
     // Copies of the rows that the services have written, whatever columns they have.
     private static async Task Fill(ScriptedCluster cluster)
     {
@@ -83,6 +94,11 @@ public sealed class StatementPlanTests
                 unnest(string_to_array('{uids}', ',')) with ordinality as pod(uid, number)
             """);
         await cluster.Execute("insert into kuik.running_digests select image, pod_uid, 'sha256:' || md5(image) from kuik.image_users");
+        await cluster.Execute($"""
+            insert into kuik.image_pulls (image, pulls, last_at, last_node, reported_at)
+            select 'registry.example/large/app-' || n || ':1', n, now(), 'node-0', now() - n * interval '1 second'
+            from generate_series(0, {Rows}) n
+            """);
         await cluster.Execute($$"""
             insert into kuik.image_states select (jsonb_populate_record(null::kuik.image_states, to_jsonb(s) || jsonb_build_object(
                 'image', 'registry.example/large/app-' || n || ':1', 'state',
