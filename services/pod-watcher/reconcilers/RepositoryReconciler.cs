@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;

@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;
@@ -15,10 +16,10 @@ public class KeptResourcesTests
     [Fact]
     public void A_kept_view_has_the_same_values_and_one_instance_of_each_text()
     {
-        var (texts, lists) = (new Pool<string>(), new Pool<IReadOnlyList<string>>(new ListComparer<string>()));
+        var texts = new SharedTexts();
         var (read, other) = (Read(), Read());
 
-        var (kept, second) = (read.WithSharedTexts(texts, lists), other.WithSharedTexts(texts, lists));
+        var (kept, second) = (texts.Replace(read), texts.Replace(other));
 
         Assert.Equal(JsonSerializer.Serialize(read), JsonSerializer.Serialize(kept));
         Assert.Same(kept.Image, kept.Cached!.Image);
