@@ -15,24 +15,24 @@ internal sealed record GeneratedLog(string Connection, long Events)
 
     private const int EventsOfAnImage = 5;
 
-    // 20,000 images and 450,000 pods, of which 20,000 are alive at a time, in 1,000,000 events.
+    // 20,000 images and 460,000 pods, of which 20,000 are alive at a time, in 1,000,000 events.
     private static int Images => Wanted / 50;
 
-    private static int Pods => (Wanted - (Images * EventsOfAnImage)) / 2;
+    private static int Pods => (Wanted - (Images * EventsOfAnImage) + Images) / 2;
 
     /// <summary>An image of the log.</summary>
     public static string Image(int number) =>
         string.Create(CultureInfo.InvariantCulture, $"registry.example.com/team-{number % 200}/service-{number}:1.2.{number % 50}");
 
     /// <summary>A pod of the log, by its namespace and name.</summary>
-    public static string Pod(int number) => string.Create(CultureInfo.InvariantCulture, $"team-{number % 200}/service-{number % Images}-{number}");
+    public static string Pod(int number) =>
+        string.Create(CultureInfo.InvariantCulture, $"team-{number % 200}/service-{number % Images}-{number}");
 
     /// <summary>Makes it.</summary>
     public static async Task<GeneratedLog> Make(Postgres server)
     {
         var connection = await server.NewDatabase();
-        await RunTool.Run(Path.Combine(Checkout.Root, "artifacts/bin/PodWatcher/release/Kuik.PodWatcher"), ["migrate"],
-            new Dictionary<string, string?> { ["ConnectionStrings__Postgres"] = connection });
+        await Migrate(connection);
         await using var source = NpgsqlDataSource.Create(connection);
         foreach (var sql in Statements())
         {
@@ -42,6 +42,25 @@ internal sealed record GeneratedLog(string Connection, long Events)
         }
         await using var count = source.CreateCommand("select count(*) from kuik.mt_events");
         return new GeneratedLog(connection, (long)(await count.ExecuteScalarAsync())!);
+    }
+
+    // It reads all settings of pod-watcher, and connects to Postgres alone.
+    private static async Task Migrate(string connection)
+    {
+        var kubeconfig = Path.Combine(Sandbox.Shared.NewFolder("replay"), "kubeconfig");
+        await File.WriteAllTextAsync(kubeconfig, """
+            {"apiVersion": "v1", "kind": "Config", "current-context": "none",
+             "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+             "users": [{"name": "none", "user": {"token": "none"}}],
+             "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}]}
+            """);
+        await RunTool.Run(Path.Combine(Checkout.Root, "artifacts/bin/PodWatcher/release/Kuik.PodWatcher"), ["migrate"],
+            new Dictionary<string, string?>
+            {
+                ["ConnectionStrings__Postgres"] = connection,
+                ["ConnectionStrings__RabbitMq"] = "amqp://none:none@127.0.0.1:1/",
+                ["KUBECONFIG"] = kubeconfig,
+            });
     }
 
     private static string[] Statements() =>

@@ -91,7 +91,8 @@ internal static class ReplaySuite
         results.Add(Suite, name, Results.Kuik, Memory, "MiB", memory);
     }
 
-    private static async Task<(double Seconds, double PeakMemory)> Time(string program, string[] arguments, (string Name, string? Value) set)
+    private static async Task<(double Seconds, double PeakMemory)> Time(
+        string program, string[] arguments, (string Name, string? Value) set)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
         start.Environment[set.Name] = set.Value;

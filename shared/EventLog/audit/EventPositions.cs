@@ -29,11 +29,15 @@ public sealed class EventPositions(NpgsqlConnection connection)
     {
         await using var command = new NpgsqlCommand("""
             select coalesce(
-                (select seq_id - 1 from kuik.mt_events where seq_id > $2 and timestamp > $1 and type <> 'tombstone' order by seq_id limit 1),
+                (select seq_id - 1 from kuik.mt_events where seq_id > $2 and timestamp > $1 and type <> 'tombstone'
+                    order by seq_id limit 1),
                 (select max(seq_id) from kuik.mt_events), 0)
             """, connection)
         {
-            Parameters = { new() { Value = instant.ToUniversalTime() }, new() { Value = await FindBefore(instant - LongestTransaction, ct) } },
+            Parameters =
+            {
+                new() { Value = instant.ToUniversalTime() }, new() { Value = await FindBefore(instant - LongestTransaction, ct) },
+            },
             CommandTimeout = 600,
         };
         return (long)(await command.ExecuteScalarAsync(ct))!;

@@ -82,7 +82,7 @@ public sealed class LogRebuild(NpgsqlConnection connection, TimeProvider time)
     private async Task<long> Follow(IProgress<long>? progress, CancellationToken ct)
     {
         var (before, end) = (_log.State.Events, await _positions.SettledEnd(time, ct));
-        await Apply(new EventQuery { After = _log.State.Sequence, Until = end, WithOrigin = false }, progress, ct);
+        await Apply(new EventQuery { After = _log.State.Sequence, Until = end, ForFold = true }, progress, ct);
         return _log.State.Events - before;
     }
 
@@ -161,7 +161,7 @@ public sealed class LogRebuild(NpgsqlConnection connection, TimeProvider time)
         Dictionary<IRebuiltPart, IReadOnlyCollection<string>> candidates, CancellationToken ct)
     {
         // All of them are committed: there is no writer.
-        await Apply(new EventQuery { After = _log.State.Sequence, WithOrigin = false }, null, ct);
+        await Apply(new EventQuery { After = _log.State.Sequence, ForFold = true }, null, ct);
         var counts = new Dictionary<string, int>();
         foreach (var (part, found) in candidates)
         {

@@ -17,7 +17,7 @@ internal sealed class RebuiltViews : IRebuiltPart
     private const string WriteStatement = $"""
         insert into {Table} (id, data, mt_version, mt_dotnet_type, mt_last_modified)
         select id, data, version, $4, transaction_timestamp()
-        from unnest($1::text[], $2::jsonb[], $3::int[]) as views (id, data, version)
+        from unnest($1::text[], $2::jsonb[], $3::bigint[]) as views (id, data, version)
         """;
 
     /// <inheritdoc/>
@@ -74,7 +74,7 @@ internal sealed class RebuiltViews : IRebuiltPart
                     Value = views.Select(view => JsonSerializer.Serialize(view, FactReader.Json)).ToArray(),
                     NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb,
                 },
-                new() { Value = views.Select(view => (int)log.State.Images[view.Image].Version).ToArray() },
+                new() { Value = views.Select(view => log.State.Images[view.Image].Version).ToArray() },
                 new() { Value = typeof(ImageView).FullName! },
             },
             CommandTimeout = 0,

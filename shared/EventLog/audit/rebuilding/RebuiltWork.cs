@@ -76,5 +76,6 @@ internal sealed class RebuiltWork : IRebuiltPart
 
     // A claim on a verification or a refresh is no event.
     private static bool IsOpen(FoldedLog log, string image, string kind, long attempt) =>
-        OpenOn(log, image).Any(work => WorkTable.NameOf(work.Kind) == kind && (work.Attempt == attempt || kind is not ("fetch" or "evict")));
+        OpenOn(log, image).Any(work =>
+            WorkTable.NameOf(work.Kind) == kind && (work.Attempt == attempt || kind is not ("fetch" or "evict")));
 }
