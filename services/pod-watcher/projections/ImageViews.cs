@@ -16,7 +16,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
     private readonly ConcurrentDictionary<string, ImageView> _byImage = new();
     private readonly ConcurrentDictionary<string, string> _imageByName = new();
     private readonly ConcurrentDictionary<string, ImmutableHashSet<string>> _imagesByRepository = new();
-    private readonly SharedTexts _texts = new();
+    private readonly Pool<IReadOnlyList<string>> _lists = new(new ListComparer<string>());
     private long? _readUpTo;
     private long _rebuild;
     private long? _lastAtFirst;
@@ -45,7 +45,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         if (unread.Length > 0)
         {
             await using var session = store.QuerySession();
-            foreach (var view in (await session.LoadManyAsync<ImageView>(ct, unread)).Select(_texts.Replace))
+            foreach (var view in (await session.LoadManyAsync<ImageView>(ct, unread)).Select(ToKeep))
             {
                 if (_byImage.TryAdd(view.Image, view))
                     Index(view);
@@ -99,7 +99,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         while (true)
         {
             var page = await next().Take(ViewsARead).ToListAsync(ct);
-            foreach (var view in page.Select(_texts.Replace))
+            foreach (var view in page.Select(ToKeep))
             {
                 _byImage[view.Image] = view;
                 Index(view);
@@ -110,6 +110,8 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
                 return;
         }
     }
+
+    private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_lists);
 
     private async Task<long> Number(string sql, CancellationToken ct)
     {
@@ -122,6 +124,6 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         if (view.ObjectName is { } name)
             _imageByName[name] = view.Image;
         _imagesByRepository.AddOrUpdate(
-            ImageReference.Parse(view.Image).Name, _ => [view.Image], (_, images) => images.Add(view.Image));
+            SharedTexts.Get(ImageReference.Parse(view.Image).Name), _ => [view.Image], (_, images) => images.Add(view.Image));
     }
 }
