@@ -112,6 +112,7 @@ public static class EventLogSetup
         options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());
         options.Storage.ExtendedSchemaObjects.Add(RepositoryConfigurations.Table());
         options.Storage.ExtendedSchemaObjects.Add(ImagePulls.Table());
+        options.Storage.ExtendedSchemaObjects.Add(Rebuilds.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Kuik.EventLog;
+using Kuik.EventLog.Audit;
 using Kuik.PodWatcher;
 using Marten;
 using Xunit;
@@ -22,7 +23,8 @@ public class EventLogSchemaTests
             WatcherSetup.Documents(options);
         });
 
-        var script = store.Storage.ToDatabaseScript().ReplaceLineEndings("\n") + PodArchive.Index + PodArchive.WorkloadIndex;
+        var script = store.Storage.ToDatabaseScript().ReplaceLineEndings("\n") + PodArchive.Index + PodArchive.WorkloadIndex
+            + EventIndexes.ImagesIndex + EventIndexes.UserNameIndex;
         var checksum = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(script)));
 
         Assert.True(checksum == Checksum,
