@@ -19,6 +19,8 @@ internal sealed class KuikCommand : RootCommand
         Subcommands.Add(new HistoryCommand());
         Subcommands.Add(new WhyCommand());
         Subcommands.Add(new WhoCommand());
+        Subcommands.Add(new UsesCommand());
+        Subcommands.Add(new EventsCommand());
         Subcommands.Add(new ReplayCommand());
         Subcommands.Add(new DiffCommand());
         Subcommands.Add(new TailCommand());
@@ -46,6 +48,11 @@ internal sealed class KuikCommand : RootCommand
         {
             await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
             return ExitCode.Fault;
+        }
+        catch (HistoryRemovedException removed)
+        {
+            await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(removed.Message));
+            return ExitCode.Unknown;
         }
         catch (OperationCanceledException)
         {

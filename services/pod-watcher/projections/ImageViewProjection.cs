@@ -25,5 +25,7 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
         }
     }
 
-    public override ImageView? Evolve(ImageView? snapshot, string id, IEvent e) => ImageView.Fold(snapshot, id, e.Sequence, e.Data);
+    // At the first event there is nothing before: the daemon may still have the view of an earlier stream that retention has removed.
+    public override ImageView? Evolve(ImageView? snapshot, string id, IEvent e) =>
+        ImageView.Fold(e.Version == 1 ? null : snapshot, id, e.Sequence, e.Data);
 }

@@ -21,6 +21,20 @@ public sealed class EventPositions(NpgsqlConnection connection)
     public async Task<long> Last(CancellationToken ct) =>
         await Ask("select coalesce(max(seq_id), 0) from kuik.mt_events", ct);
 
+    /// <summary>The place before which the log is not whole.</summary>
+    public Task<LogHorizon> Horizon(CancellationToken ct) => LogHorizon.Read(connection, ct);
+
+    /// <summary>The same; nothing is removed from the log until the connection is closed.</summary>
+    public async Task<LogHorizon> HoldHorizon(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select pg_advisory_lock_shared($1)", connection)
+        {
+            Parameters = { new() { Value = AdvisoryLocks.KeyOf(LogRetention.PauseLock) } },
+        };
+        await command.ExecuteNonQueryAsync(ct);
+        return await Horizon(ct);
+    }
+
     /// <summary>
     /// The last sequence number before the first event that was recorded after this instant. A prefix of the log: transactions that
     /// overlap have times out of order, and the state between two of them would be one that never was.

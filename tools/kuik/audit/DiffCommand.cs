@@ -33,8 +33,8 @@ internal sealed class DiffCommand : LogCommand
     protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
     {
         var positions = new EventPositions(connection);
-        var from = await arguments.GetValue(_from)!.Find(positions, ct);
-        var to = await arguments.GetValue(_to)!.Find(positions, ct);
+        var from = await arguments.GetValue(_from)!.FindKnown(positions, ct);
+        var to = await arguments.GetValue(_to)!.FindKnown(positions, ct);
         if (from > to)
             (from, to) = (to, from);
         var state = new ReplayedState();

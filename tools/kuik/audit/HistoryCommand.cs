@@ -53,6 +53,8 @@ internal sealed class HistoryCommand : LogCommand
     {
         var subject = arguments.GetValue(_subject)!;
         var lines = await Read(subject, arguments, connection, ct);
+        if (await new EventPositions(connection).Horizon(ct) is { Exists: true } horizon)
+            Say($"the log begins after {horizon} for pods, workloads and images that had ended by then: Kuik:Log:RetainFor");
         if (lines.Count == 0)
         {
             Say($"the log has no event of {subject} in this range");

@@ -70,7 +70,7 @@ internal sealed class ImagesCommand : LogCommand
         var state = new ReplayedState();
         if (at is not null)
         {
-            await Replay(state, connection, await at.Find(new EventPositions(connection), ct), ct);
+            await Replay(state, connection, await at.FindKnown(new EventPositions(connection), ct), ct);
             return (state, state.UserCounts());
         }
         using var progress = new ProgressLine("reading the events of images");

@@ -35,7 +35,7 @@ internal sealed class ReplayCommand : LogCommand
     protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
     {
         var positions = new EventPositions(connection);
-        var until = arguments.GetValue(_until) is { } place ? await place.Find(positions, ct) : await positions.Last(ct);
+        var until = arguments.GetValue(_until) is { } place ? await place.FindKnown(positions, ct) : await positions.Last(ct);
         var state = new ReplayedState();
         await Replay(state, connection, until, ct);
         var users = state.UserCounts();

@@ -34,7 +34,7 @@ internal sealed class WhoCommand : LogCommand
     protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
     {
         var image = arguments.GetValue(_image)!.Image!;
-        long? until = arguments.GetValue(_at) is { } at ? await at.Find(new EventPositions(connection), ct) : null;
+        long? until = arguments.GetValue(_at) is { } at ? await at.FindKnown(new EventPositions(connection), ct) : null;
         var users = await new ImageUserReader(connection).Find(image, until, ct);
         var rows = users.Select(user => UserRow.Of(user, image)).ToList();
         var format = _format.Of(arguments);

@@ -36,7 +36,7 @@ internal sealed class WhyCommand : LogCommand
     protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
     {
         var subject = arguments.GetValue(_image)!;
-        long? until = arguments.GetValue(_at) is { } at ? await at.Find(new EventPositions(connection), ct) : null;
+        long? until = arguments.GetValue(_at) is { } at ? await at.FindKnown(new EventPositions(connection), ct) : null;
         var image = new ImageRecord(subject.Image!);
         await foreach (var one in new EventReader(connection).Read(subject.Query with { Until = until ?? long.MaxValue }, ct))
             image = ImageRecord.Fold(image, one);

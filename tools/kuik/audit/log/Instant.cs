@@ -41,6 +41,15 @@ internal sealed record Instant(DateTimeOffset? Time, long? Sequence)
     public async Task<long> Find(EventPositions positions, CancellationToken ct) =>
         Sequence ?? await positions.At(Time!.Value, ct);
 
+    /// <summary>The same, of a place at which the whole state is asked for.</summary>
+    /// <exception cref="HistoryRemovedException">The log has lost events of that time.</exception>
+    public async Task<long> FindKnown(EventPositions positions, CancellationToken ct)
+    {
+        var place = await Find(positions, ct);
+        (await positions.Horizon(ct)).EnsureKnown(place, Time);
+        return place;
+    }
+
     /// <summary>An option with a place as its value; null by default.</summary>
     public static Option<Instant?> Option(string name, string description) => new(name)
     {

@@ -79,7 +79,8 @@ internal sealed record Subject(string? Image, string? Kind, string? Uid, (string
         return subject;
     }
 
-    private static Subject? ReadImage(ArgumentResult result)
+    /// <summary>Reads an option or argument with an image.</summary>
+    internal static Subject? ReadImage(ArgumentResult result)
     {
         var text = result.Tokens.Single().Value;
         if (ImageReference.TryParse(text, out var reference, out var problem))
