@@ -33,7 +33,7 @@ public sealed partial class RepositoryLockProvider(
     public Task<IHeldLock> Take(string repository, CancellationToken ct) => Take("repository", repository, async stop =>
     {
         var held = await locks.Take(repository, stop);
-        return new Held(held, held.EnsureHeld, () => !IsGoingWithout(repository), $"the lock of {repository}");
+        return new PostgresLock(held, held.EnsureHeld, () => !IsGoingWithout(repository), $"the lock of {repository}");
     }, ct);
 
     /// <summary>Waits for a garbage collection to end, and keeps the next one away.</summary>
@@ -41,7 +41,7 @@ public sealed partial class RepositoryLockProvider(
     public Task<IHeldLock> Share(string repository, CancellationToken ct) => Take("collection", repository, async stop =>
     {
         var held = await collection.ShareForWriting(stop);
-        return new Held(held, held.EnsureHeld, () => true, "the share that keeps the garbage collection away");
+        return new PostgresLock(held, held.EnsureHeld, () => true, "the share that keeps the garbage collection away");
     }, ct);
 
     /// <summary>True while a writer in this process writes to the repository without its lock.</summary>
@@ -67,7 +67,7 @@ public sealed partial class RepositoryLockProvider(
             LogWithout(kind, repository, EventLogFault.ReasonOf(error));
             metrics.CountWithoutLock(kind);
             _without.AddOrUpdate(repository, 1, (_, writers) => writers + 1);
-            return new Without(session, repository, () => _without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
+            return new AbsentLock(session, repository, () => _without.AddOrUpdate(repository, 0, (_, writers) => writers - 1));
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
@@ -105,43 +105,4 @@ public sealed partial class RepositoryLockProvider(
 
     [LoggerMessage(LogLevel.Debug, "the lock of {Repository} waits for Postgres: {Reason}")]
     private partial void LogNotYet(string repository, string reason);
-
-    private sealed class Held(IAsyncDisposable held, Func<CancellationToken, Task> ensureHeld, Func<bool> excludesOthers, string name)
-        : IHeldLock
-    {
-        public bool ExcludesOthers => excludesOthers();
-
-        public async Task EnsureHeld(CancellationToken stop)
-        {
-            try
-            {
-                await ensureHeld(stop);
-            }
-            catch (NpgsqlException error)
-            {
-                throw new LockLostException($"{name} is lost, because Postgres did not answer ({error.Message})", error);
-            }
-        }
-
-        public ValueTask DisposeAsync() => held.DisposeAsync();
-    }
-
-    private sealed class Without(LockSession session, string repository, Action end) : IHeldLock
-    {
-        private Action? _end = end;
-
-        public bool ExcludesOthers => false;
-
-        public async Task EnsureHeld(CancellationToken stop)
-        {
-            if (await session.IsReachable(stop))
-                throw new LockLostException($"{repository} was to be written without its lock, and Postgres is back");
-        }
-
-        public ValueTask DisposeAsync()
-        {
-            Interlocked.Exchange(ref _end, null)?.Invoke();
-            return ValueTask.CompletedTask;
-        }
-    }
 }
