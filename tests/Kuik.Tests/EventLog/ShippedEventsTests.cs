@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Kuik.EventLog;
 using Kuik.EventLog.Audit;
-using Kuik.PodWatcher;
 using Xunit;
 
 namespace Kuik.Tests.EventLog;
