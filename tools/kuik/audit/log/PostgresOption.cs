@@ -71,9 +71,7 @@ internal sealed class PostgresOption : Option<string?>
                 ApplicationName = "kuik",
                 CommandTimeout = 600,
                 ReadBufferSize = ReadBufferSize,
-                // One session for one command, without a look at types of the database: it has none of its own.
-                Pooling = false,
-                ServerCompatibilityMode = ServerCompatibilityMode.NoTypeLoading,
+                Pooling = false,   // one session for one command
             };
             if (string.IsNullOrEmpty(connection.Host))
                 throw new InvalidSettingException(Key, "(hidden)", Accepted);
