@@ -12,7 +12,7 @@ public sealed class EventPositions(NpgsqlConnection connection)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>No transaction that appends is open for so long: they take seconds, and one that is idle is ended after 30.</summary>
-    private static readonly TimeSpan LongestTransaction = TimeSpan.FromHours(1);
+    private static readonly TimeSpan LongestTransaction = TimeSpan.FromMinutes(10);
 
     /// <summary>So many numbers are looked through one by one.</summary>
     private const long Near = 500;

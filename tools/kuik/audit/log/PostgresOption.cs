@@ -73,8 +73,7 @@ internal sealed class PostgresOption : Option<string?>
                 ApplicationName = "kuik",
                 CommandTimeout = 600,
                 ReadBufferSize = ReadBufferSize,
-                // One session for one command.
-                Pooling = false,
+                Pooling = false,   // one session for one command
             };
             if (string.IsNullOrEmpty(connection.Host))
                 throw new InvalidSettingException(Key, "(hidden)", Accepted);
