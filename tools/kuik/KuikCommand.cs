@@ -27,6 +27,7 @@ internal sealed class KuikCommand : RootCommand
         Subcommands.Add(new ExportCommand());
         Subcommands.Add(new ImportCommand());
         Subcommands.Add(new VerifyCommand());
+        Subcommands.Add(new RebuildCommand());
         Subcommands.Add(new DoctorCommand());
         var help = Options.OfType<HelpOption>().Single();
         help.Action = new CommandHelp((HelpAction)help.Action!);
@@ -43,7 +44,7 @@ internal sealed class KuikCommand : RootCommand
             return await work();
         }
         catch (Exception failure) when (failure is InvalidSettingException or KubernetesApiException or HttpRequestException or IOException
-            or NpgsqlException or EventLogUnusableException or EventImportRefusedException or TimeoutException)
+            or NpgsqlException or EventLogUnusableException or EventImportRefusedException or RebuildRefusedException or TimeoutException)
         {
             await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
             return ExitCode.Fault;

@@ -1,5 +1,6 @@
 using JasperFx.Events;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Marten.Events.Aggregation;
 
 namespace Kuik.PodWatcher;
@@ -7,12 +8,9 @@ namespace Kuik.PodWatcher;
 /// <summary>Keeps an <see cref="ImageView"/> for every image. Runs in one replica at a time, a few milliseconds behind the log.</summary>
 public sealed partial class ImageViewProjection : SingleStreamProjection<ImageView, string>
 {
-    /// <summary>Its name in the log. It differs from that of the previous version, so that it is projected from the start.</summary>
-    public const string ProjectionName = "image-view-3";
-
     public ImageViewProjection()
     {
-        Name = ProjectionName;
+        Name = ImageView.ProjectionName;
         IncludeArchivedEvents = true;
         foreach (var type in new[]
         {

@@ -97,7 +97,8 @@ public static class EventImport
         return state;
     }
 
-    private static async Task WriteUsers(NpgsqlConnection connection, IEnumerable<UserRecord> users, CancellationToken ct)
+    /// <summary>Adds the rows of these users to the usage table.</summary>
+    internal static async Task WriteUsers(NpgsqlConnection connection, IEnumerable<UserRecord> users, CancellationToken ct)
     {
         await using var copy = await connection.BeginBinaryImportAsync(
             "copy kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) from stdin (format binary)", ct);

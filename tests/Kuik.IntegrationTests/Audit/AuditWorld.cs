@@ -47,6 +47,8 @@ public sealed class AuditWorld : IAsyncLifetime
 
     public NpgsqlDataSource Postgres => _host.Postgres;
 
+    internal EventLogTransactions Transactions => _host.Transactions;
+
     public async ValueTask InitializeAsync()
     {
         Database = await MigratedDatabase.New();
@@ -117,7 +119,8 @@ public sealed class AuditWorld : IAsyncLifetime
         }
     }
 
-    private Task Record(object fact) => _host.Transactions.Execute(async log =>
+    /// <summary>Records an event of a pod or workload, with what it means for its images.</summary>
+    internal Task Record(object fact) => _host.Transactions.Execute(async log =>
     {
         var (stream, images) = fact switch
         {
@@ -194,7 +197,8 @@ public sealed class AuditWorld : IAsyncLifetime
         59_034_828, 12_000_000, 0, TimeSpan.FromSeconds(3), Start)
     { Attempt = attempt };
 
-    private static PodObserved Observed(string name, params string[] images) =>
+    /// <summary>A pod with a container for each image.</summary>
+    internal static PodObserved Observed(string name, params string[] images) =>
         new(name, "web", name, [.. images.Distinct().Select(Of)], ["regcred"], Start)
         {
             Node = "node-1",

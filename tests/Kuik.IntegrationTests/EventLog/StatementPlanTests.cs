@@ -1,4 +1,6 @@
+using System.Net.Http.Json;
 using System.Text.RegularExpressions;
+using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
 
@@ -16,15 +18,17 @@ public sealed class StatementPlanTests
     private const int Rows = 50_000;
     private const int Events = 200_000;
 
-    private static readonly string[] _growing =
-        ["image_users", "running_digests", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams", "event_hashes"];
+    private static readonly string[] Growing =
+    [
+        "image_users", "running_digests", "image_pulls", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams", "event_hashes",
+    ];
 
     /// <summary>Reads of everything: once for each term of a leader, and the comparison of the usage table with what the leader knows after
     /// a take-over and every ten minutes.</summary>
-    private static readonly string[] _wholeTables =
+    private static readonly string[] WholeTables =
         ["from kuik.image_users  order by image, namespace, pod_name, pod_uid", "select distinct pod_uid from kuik.image_users"];
 
-    private static readonly (string, string?)[] _settings =
+    private static readonly (string, string?)[] Settings =
     [
         ("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05"), ("Kuik:Log:HashChain", "true"),
         ("Kuik:Log:RetainFor", "1.00:00:00"),
@@ -46,6 +50,7 @@ public sealed class StatementPlanTests
 
         // When the services do what they do
         await Record(cluster, cache, "second");
+        await ReportPulls(cluster.Services[^1]);
         cluster.Kubernetes.RemovePod("apps", "second");
         await Eventually.True(async () => await cluster.Count("ImageExpired") > 0, "an image without users has expired");
         await Eventually.True(async () => await cluster.Execute("select removed_streams from kuik.log_retention") == "1",
@@ -61,16 +66,24 @@ public sealed class StatementPlanTests
 
     private static async Task Record(ScriptedCluster cluster, Registry cache, string name)
     {
-        await cluster.StartService("PodWatcher", "readyz", _settings);
-        await cluster.StartService("Expiry", "readyz", _settings);
+        await cluster.StartService("PodWatcher", "readyz", Settings);
+        await cluster.StartService("Expiry", "readyz", Settings);
         await cluster.StartService("ImageFetcher", "readyz",
-            [.. _settings, ("Kuik:Cache:Endpoint", cache.Endpoint.ToString())]);
+            [.. Settings, ("Kuik:Cache:Endpoint", cache.Endpoint.ToString())]);
         cluster.Kubernetes.AddPod("apps", name, $"127.0.0.1:1/team/{name}:1");
         await cluster.UsageIsRight();
         await Eventually.True(
             async () => await cluster.Execute(
                 $"select count(*) from kuik.mt_events where type = 'ImageFetchFailed' and stream_id like '%{name}%'") != "0",
             "a copy was tried and has failed");
+    }
+
+    private static async Task ReportPulls(KuikService fetcher)
+    {
+        var pulls = Enumerable.Range(0, 100).Select(n => new CountedPulls(Image(n), 1, DateTimeOffset.UtcNow));
+        using var http = new HttpClient { BaseAddress = fetcher.Endpoint };
+        using var answer = await http.PostAsJsonAsync(PullReport.Path, new PullReport("node-1", [.. pulls]));
+        answer.EnsureSuccessStatusCode();
     }
 
     // Copies of the rows that the services have written, whatever columns they have.
@@ -89,6 +102,11 @@ public sealed class StatementPlanTests
                 unnest(string_to_array('{uids}', ',')) with ordinality as pod(uid, number)
             """);
         await cluster.Execute("insert into kuik.running_digests select image, pod_uid, 'sha256:' || md5(image) from kuik.image_users");
+        await cluster.Execute($"""
+            insert into kuik.image_pulls (image, pulls, last_at, last_node, reported_at)
+            select 'registry.example/large/app-' || n || ':1', n, now(), 'node-0', now() - n * interval '1 second'
+            from generate_series(0, {Rows}) n
+            """);
         await cluster.Execute($$"""
             insert into kuik.image_states select (jsonb_populate_record(null::kuik.image_states, to_jsonb(s) || jsonb_build_object(
                 'image', 'registry.example/large/app-' || n || ':1', 'state',
@@ -156,6 +174,6 @@ public sealed class StatementPlanTests
     private static string StatementOf(string plan) => plan[..Math.Max(0, plan.IndexOf("cost=", StringComparison.Ordinal))];
 
     private static bool ScansWhatGrows(string plan) =>
-        _growing.Any(table => Regex.IsMatch(plan, $@"Seq Scan on {table}\b"))
-            && !_wholeTables.Any(read => plan.Contains(read, StringComparison.Ordinal));
+        Growing.Any(table => Regex.IsMatch(plan, $@"Seq Scan on {table}\b"))
+            && !WholeTables.Any(read => plan.Contains(read, StringComparison.Ordinal));
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;
@@ -80,6 +81,17 @@ public sealed class ShowImageTests
     }
 
     [Fact]
+    public void Reported_pulls_are_shown_and_without_a_report_there_is_no_such_field()
+    {
+        var pulls = new ImagePullCount(Nginx, 12, Noon.AddHours(1), Noon.AddHours(2));
+
+        var image = ShowImage.Desired(View([Requested, Cached]), Name, 0, [], pulls: pulls)!;
+
+        Assert.Contains("""pulls":{"count":12,"last":"2026-01-01T13:00:00Z"}""", Written(image), StringComparison.Ordinal);
+        Assert.DoesNotContain("pulls", Written(Show([Requested, Cached])!), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_platform_that_is_wanted_and_missing_is_shown_and_nothing_is_failed_for_it()
     {
         var status = Show([Requested, Started, Cached with { MissingPlatforms = ["linux/s390x"] }])!.Status!;
@@ -131,7 +143,7 @@ public sealed class ShowImageTests
             Spec = actual.Spec! with { Retain = true },
         };
 
-        foreach (var kept in new[] { edited, edited.WithManagers().WithoutStatus() })
+        foreach (var kept in new[] { edited, edited.WithManagers().ToKeep(text => text) })
         {
             Assert.True(ShowImage.Says(kept, desired));
             Assert.False(ShowImage.Says(kept, desired with { Status = desired.Status! with { LastError = "no route to host" } }));
@@ -139,7 +151,7 @@ public sealed class ShowImageTests
             Assert.False(ShowImage.Says(kept with { Metadata = new ObjectMeta() }, desired));
         }
         Assert.False(ShowImage.Says(edited with { Status = null }, desired));
-        Assert.False(ShowImage.Says((edited with { Status = null }).WithManagers().WithoutStatus(), desired));
+        Assert.False(ShowImage.Says((edited with { Status = null }).WithManagers().ToKeep(text => text), desired));
     }
 
     [Fact]
@@ -154,7 +166,7 @@ public sealed class ShowImageTests
                 Annotations = new Dictionary<string, string> { ["kubectl.kubernetes.io/last-applied-configuration"] = "{}" },
                 ManagedFields = [new ManagedFields("kuik", "Apply", null)],
             },
-        }).WithManagers().WithoutStatus();
+        }).WithManagers().ToKeep(text => text);
 
         Assert.Null(kept.Status);
         Assert.NotNull(kept.StatusChecksum);

@@ -74,7 +74,7 @@ internal sealed class ImagesCommand : LogCommand
             return (state, state.UserCounts());
         }
         using var progress = new ProgressLine("reading the events of images");
-        await foreach (var one in new EventReader(connection).Read(new EventQuery { OfImagesOnly = true, WithOrigin = false }, ct))
+        await foreach (var one in new EventReader(connection).Read(new EventQuery { OfImagesOnly = true, ForFold = true }, ct))
         {
             state.Apply(one);
             progress.Report(state.Events);

@@ -62,7 +62,7 @@ internal sealed class UsesCommand : LogCommand
         var uses = new UseHistory(FilterOf(arguments), after);
         using (var progress = new ProgressLine("reading the events of pods and workloads"))
             await foreach (var one in new EventReader(connection).Read(
-                new EventQuery { Until = until, Types = UseHistory.Types, WithOrigin = false }, ct))
+                new EventQuery { Until = until, Types = UseHistory.Types, ForFold = true }, ct))
             {
                 uses.Apply(one);
                 progress.Report(one.Sequence);

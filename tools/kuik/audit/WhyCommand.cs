@@ -43,7 +43,8 @@ internal sealed class WhyCommand : LogCommand
         var users = until is null
             ? await ImageUsers.Count(connection, image.Image, ct)
             : (await new ImageUserReader(connection).Find(image.Image, until, ct)).Count;
-        var explanation = ImageExplanation.Of(image, users);
+        var pulls = until is null ? await ImagePulls.Find(connection, image.Image, ct) : null;   // not in the log
+        var explanation = ImageExplanation.Of(image, users, pulls);
         if (_format.Of(arguments) is (Format.Json or Format.Yaml) and var format)
             await Document.Write(explanation, format, ct);
         else

@@ -48,7 +48,7 @@ internal abstract class LogCommand : Command, IExplained
     protected static async Task Replay(ReplayedState state, NpgsqlConnection connection, long until, CancellationToken ct)
     {
         using var progress = new ProgressLine("reading the log", until);
-        var query = new EventQuery { After = state.Sequence, Until = until, WithOrigin = false };
+        var query = new EventQuery { After = state.Sequence, Until = until, ForFold = true };
         await foreach (var one in new EventReader(connection).Read(query, ct))
         {
             state.Apply(one);
@@ -61,8 +61,7 @@ internal abstract class LogCommand : Command, IExplained
 
     private async Task<int> Connect(ParseResult arguments, CancellationToken ct)
     {
-        await using var source = await _postgres.Connect(arguments, _isReadOnly, ct);
-        await using var connection = await source.OpenConnectionAsync(ct);
+        await using var connection = await _postgres.Connect(arguments, _isReadOnly, ct);
         return await Execute(arguments, connection, ct);
     }
 }
