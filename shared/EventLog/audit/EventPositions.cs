@@ -24,15 +24,23 @@ public sealed class EventPositions(NpgsqlConnection connection)
     /// <summary>The place before which the log is not whole.</summary>
     public Task<LogHorizon> Horizon(CancellationToken ct) => LogHorizon.Read(connection, ct);
 
-    /// <summary>The same; nothing is removed from the log until the connection is closed.</summary>
+    /// <summary>The same; nothing is removed from the log until <see cref="ReleaseHorizon"/>, or until the connection is closed.</summary>
     public async Task<LogHorizon> HoldHorizon(CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select pg_advisory_lock_shared($1)", connection)
+        await LockHorizon("pg_advisory_lock_shared", ct);
+        return await Horizon(ct);
+    }
+
+    /// <summary>Ends <see cref="HoldHorizon"/>.</summary>
+    public Task ReleaseHorizon(CancellationToken ct) => LockHorizon("pg_advisory_unlock_shared", ct);
+
+    private async Task LockHorizon(string function, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand($"select {function}($1)", connection)
         {
             Parameters = { new() { Value = AdvisoryLocks.KeyOf(LogRetention.PauseLock) } },
         };
         await command.ExecuteNonQueryAsync(ct);
-        return await Horizon(ct);
     }
 
     /// <summary>
