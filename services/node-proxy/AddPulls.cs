@@ -1,3 +1,4 @@
+using Kuik.Hosting;
 using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
@@ -43,7 +44,8 @@ internal static class AddPulls
         services.AddSingleton<TagResolver>();
         services.AddSingleton(provider => new V1Paths(AddressResolver.Shared, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RegistryRequestHandler>();
-        services.AddHostedService<MemoryTrimmer>();
+        // The buffers of a burst go while the next one begins.
+        services.AddSingleton(new MemoryTrimmerOptions { Pause = TimeSpan.FromSeconds(10), MostWhenIdle = long.MaxValue });
         services.AddHostedService<EndpointsFile>();
         return builder;
     }

@@ -71,31 +71,32 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
 
     /// <summary>The same view with one instance of each text that it has several times, because views are kept in memory for thousands of
     /// images.</summary>
-    /// <param name="texts">Texts that many views have.</param>
     /// <param name="lists">Lists of platforms that many views have.</param>
-    internal ImageView WithSharedTexts(Pool<string> texts, Pool<IReadOnlyList<string>> lists)
+    internal ImageView WithSharedTexts(Pool<IReadOnlyList<string>> lists)
     {
-        var digest = Cached?.Digest ?? State.Digest;
+        var (image, digest) = (SharedTexts.Get(Image), Cached?.Digest ?? State.Digest);
         return this with
         {
-            WrittenAs = WrittenAs == Image ? Image : WrittenAs,
+            Image = image,
+            WrittenAs = WrittenAs == Image ? image : WrittenAs,
             State = State with
             {
-                Image = State.Image == Image ? Image : State.Image,
+                Image = State.Image == Image ? image : State.Image,
+                ObjectName = State.ObjectName is null ? null : SharedTexts.Get(State.ObjectName),
                 Digest = State.Digest == digest ? digest : State.Digest,
-                By = State.By is null ? null : texts.Get(State.By),
+                By = State.By is null ? null : SharedTexts.Get(State.By),
             },
             Cached = Cached is null ? null : Cached with
             {
-                Image = Cached.Image == Image ? Image : Cached.Image,
-                MediaType = texts.Get(Cached.MediaType),
+                Image = Cached.Image == Image ? image : Cached.Image,
+                MediaType = SharedTexts.Get(Cached.MediaType),
                 Platforms = lists.Get(Cached.Platforms),
                 MissingPlatforms = lists.Get(Cached.MissingPlatforms),
             },
             Failed = Failed is null ? null : Failed with
             {
-                Image = Failed.Image == Image ? Image : Failed.Image,
-                Kind = texts.Get(Failed.Kind),
+                Image = Failed.Image == Image ? image : Failed.Image,
+                Kind = SharedTexts.Get(Failed.Kind),
             },
         };
     }

@@ -15,7 +15,6 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
     private readonly ConcurrentDictionary<string, ImageView> _byImage = new();
     private readonly ConcurrentDictionary<string, string> _imageByName = new();
     private readonly ConcurrentDictionary<string, ImmutableHashSet<string>> _imagesByRepository = new();
-    private readonly Pool<string> _texts = new();
     private readonly Pool<IReadOnlyList<string>> _lists = new(new ListComparer<string>());
     private long? _readUpTo;
     private long? _lastAtFirst;
@@ -106,7 +105,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         }
     }
 
-    private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_texts, _lists);
+    private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_lists);
 
     private async Task<long> Number(string sql, CancellationToken ct)
     {
@@ -119,6 +118,6 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         if (view.ObjectName is { } name)
             _imageByName[name] = view.Image;
         _imagesByRepository.AddOrUpdate(
-            ImageReference.Parse(view.Image).Name, _ => [view.Image], (_, images) => images.Add(view.Image));
+            SharedTexts.Get(ImageReference.Parse(view.Image).Name), _ => [view.Image], (_, images) => images.Add(view.Image));
     }
 }

@@ -133,9 +133,10 @@ internal sealed partial class PodReconciler(
             absences.Remove(uid);
             var secrets = SecretsOf(live);
             var mayDiffer = log is { IsObserved: true, Containers: null } && informer.TakeChanged(uid);
-            return mayDiffer || known.IsDoubtful(uid) || DecideObserved(log, live, secrets, time.GetUtcNow()) is not null
-                ? new Look(uid, live, secrets, null)
-                : null;
+            if (mayDiffer || known.IsDoubtful(uid) || DecideObserved(log, live, secrets, time.GetUtcNow()) is not null)
+                return new Look(uid, live, secrets, null);
+            known.ShareTexts(live);
+            return null;
         }
         if (absences.Find(uid) is not { } absence)
             return null;   // not in the reflector's state and without evidence: the next list decides

@@ -11,6 +11,7 @@ namespace Kuik.Kubernetes;
 public sealed class WorkQueue : IDisposable
 {
     private const int TurnsPerOther = 4;
+    private const int TrimAbove = 4096;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Entry> _entries = [];
@@ -133,6 +134,7 @@ public sealed class WorkQueue : IDisposable
             else
             {
                 _entries.Remove(key);
+                Trim();
             }
         }
     }
@@ -221,6 +223,17 @@ public sealed class WorkQueue : IDisposable
         entry.Place = Place.Queued;
         (entry.IsUrgent ? _urgent : _others).Enqueue(key);
         _ready.TrySetResult();
+    }
+
+    // The first list of a large cluster queues every pod; the memory of that is not kept.
+    private void Trim()
+    {
+        var capacity = _entries.EnsureCapacity(0);
+        if (capacity < TrimAbove || _entries.Count > capacity / 8)
+            return;
+        _entries.TrimExcess(capacity / 4);
+        _urgent.TrimExcess();
+        _others.TrimExcess();
     }
 
     private void CountFailing(Entry entry, int failures)
