@@ -43,19 +43,7 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         var limit = question.Limit ?? int.MaxValue;
         var lines = new List<EventLine>();
         foreach (var query in QueriesOf(question))
-        {
-            var state = ImageState.Initial;
-            // From its first event, so that it is known which ones had an effect.
-            await foreach (var one in _reader.Read(query with { Until = until }, ct))
-            {
-                progress?.Report(new LogProgress(lines.Count, null));
-                (state, var hadEffect) = Fold(state, one);
-                if (one.Sequence > after && question.Subject.Covers(one) && IsIn(question, one))
-                    lines.Add(EventLine.Of(one) with { Counted = hadEffect });
-                if (lines.Count > 2L * limit)   // more than will be shown
-                    lines.RemoveRange(0, lines.Count - limit - 1);
-            }
-        }
+            lines.AddRange(await ReadLines(question, query with { Until = until }, after, limit, ct));
         lines.Sort((one, other) => one.Sequence.CompareTo(other.Sequence));
         var isCut = lines.Count > limit;
         var shown = isCut ? lines.GetRange(lines.Count - limit, limit) : lines;
@@ -137,6 +125,25 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
             after = Math.Max(after, end);
             await Task.Delay(FollowInterval, TimeProvider.System, ct);
         }
+    }
+
+    /// <summary>The last lines of one query: at most twice the limit, and more than it if there are more.</summary>
+    private async Task<List<EventLine>> ReadLines(
+        HistoryQuestion question, EventQuery query, long after, int limit, CancellationToken ct)
+    {
+        var lines = new List<EventLine>();
+        var state = ImageState.Initial;
+        // From its first event, so that it is known which ones had an effect.
+        await foreach (var one in _reader.Read(query, ct))
+        {
+            progress?.Report(new LogProgress(lines.Count, null));
+            (state, var hadEffect) = Fold(state, one);
+            if (one.Sequence > after && question.Subject.Covers(one) && IsIn(question, one))
+                lines.Add(EventLine.Of(one) with { Counted = hadEffect });
+            if (lines.Count > 2L * limit)
+                lines.RemoveRange(0, lines.Count - limit - 1);
+        }
+        return lines;
     }
 
     private async Task<ReplayedState> ReplayUntil(Instant? until, CancellationToken ct)
