@@ -17,6 +17,9 @@ internal sealed record LiveUser(string Uid, string Namespace, string Name, IRead
     IReadOnlyList<string> PullSecrets,
     string Account)
 {
+    /// <summary>Its ServiceAccount, without the namespace.</summary>
+    public string AccountName => Account[(Account.IndexOf('/', StringComparison.Ordinal) + 1)..];
+
     /// <summary>Its node; null until it is scheduled, and for a workload.</summary>
     public string? Node { get; init; }
 

@@ -23,7 +23,7 @@ public sealed class AccessRightsTests(Cluster cluster)
     private const string Image = "docker.io/library/nginx:1.27";
     private const string Resource = "docker.io-library-nginx-1.27";
 
-    private static readonly string[] _services = ["kuik-registry-read", "kuik-image-fetcher"];
+    private static readonly string[] Services = ["kuik-registry-read", "kuik-image-fetcher"];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -160,12 +160,12 @@ public sealed class AccessRightsTests(Cluster cluster)
     {
         await DeleteServices();
         await cluster.Api.Kubectl("delete", "configmap", "kuik-node-proxy-endpoints", "-n", "kuik-system", "--ignore-not-found");
-        foreach (var service in _services)
+        foreach (var service in Services)
             await cluster.Api.Kubectl("create", "service", "clusterip", service, "-n", "kuik-system", "--tcp=80:80");
     }
 
     private Task<string> DeleteServices() =>
-        cluster.Api.Kubectl(["delete", "service", "-n", "kuik-system", "--ignore-not-found", .. _services]);
+        cluster.Api.Kubectl(["delete", "service", "-n", "kuik-system", "--ignore-not-found", .. Services]);
 
     private async Task<bool> NoResourceIsLeft() =>
         (await cluster.Api.Kubectl("get", "cachedimages,repositories", "-o", "name")).Trim().Length == 0;

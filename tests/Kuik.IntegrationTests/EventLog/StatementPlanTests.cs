@@ -16,15 +16,15 @@ public sealed class StatementPlanTests
     private const int Rows = 50_000;
     private const int Events = 200_000;
 
-    private static readonly string[] _growing =
+    private static readonly string[] Growing =
         ["image_users", "running_digests", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams"];
 
     /// <summary>Reads of everything: once for each term of a leader, and the comparison of the usage table with what the leader knows after
     /// a take-over and every ten minutes.</summary>
-    private static readonly string[] _wholeTables =
+    private static readonly string[] WholeTables =
         ["from kuik.image_users  order by image, namespace, pod_name, pod_uid", "select distinct pod_uid from kuik.image_users"];
 
-    private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05")];
+    private static readonly (string, string?)[] Settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05")];
 
     [Fact]
     public async Task No_statement_of_services_at_work_scans_a_table_that_grows()
@@ -55,10 +55,10 @@ public sealed class StatementPlanTests
 
     private static async Task Record(ScriptedCluster cluster, Registry cache, string name)
     {
-        await cluster.StartService("PodWatcher", "readyz", _settings);
-        await cluster.StartService("Expiry", "readyz", _settings);
+        await cluster.StartService("PodWatcher", "readyz", Settings);
+        await cluster.StartService("Expiry", "readyz", Settings);
         await cluster.StartService("ImageFetcher", "readyz",
-            [.. _settings, ("Kuik:Cache:Endpoint", cache.Endpoint.ToString())]);
+            [.. Settings, ("Kuik:Cache:Endpoint", cache.Endpoint.ToString())]);
         cluster.Kubernetes.AddPod("apps", name, $"127.0.0.1:1/team/{name}:1");
         await cluster.UsageIsRight();
         await Eventually.True(
@@ -138,6 +138,6 @@ public sealed class StatementPlanTests
     private static string StatementOf(string plan) => plan[..Math.Max(0, plan.IndexOf("cost=", StringComparison.Ordinal))];
 
     private static bool ScansWhatGrows(string plan) =>
-        _growing.Any(table => Regex.IsMatch(plan, $@"Seq Scan on {table}\b"))
-            && !_wholeTables.Any(read => plan.Contains(read, StringComparison.Ordinal));
+        Growing.Any(table => Regex.IsMatch(plan, $@"Seq Scan on {table}\b"))
+            && !WholeTables.Any(read => plan.Contains(read, StringComparison.Ordinal));
 }

@@ -19,8 +19,7 @@ internal sealed class BlobDownload(
     private const int MostBreaks = 4;
     private const int Progress = 1 << 20;
 
-    /// <summary>The number of rounds in which other replicas are asked for a blob, and of replicas that it is read from.</summary>
-    private const int MostRounds = 3;
+    /// <summary>The number of replicas that a blob is read from.</summary>
     private const int MostPeers = 5;
 
     /// <summary>The number of restarts after wrong bytes of an unknown source.</summary>
@@ -41,14 +40,14 @@ internal sealed class BlobDownload(
     {
         try
         {
-            await AddPeer(first);
+            await PeerSearch.AddPeer(blob, first, ct);
             for (var peers = 0; blob.Sources.Next() is { } candidate;)
             {
                 if (await Try(candidate))
                     return;
                 if (candidate.Source.IsPeer && ++peers < MostPeers)
                     // It may have ended, and the other replicas that read from it continue as well: one of them at the origin.
-                    await AddPeer(first);
+                    await PeerSearch.AddPeer(blob, first, ct);
             }
             blob.Fail(blob.Sources.FailureOf(first.Repository)!);
         }
@@ -69,24 +68,6 @@ internal sealed class BlobDownload(
         finally
         {
             _hash.Dispose();
-        }
-    }
-
-    /// <summary>
-    /// Adds a replica that has the blob. A replica that asked here meanwhile, and was sent to the origin, may not have begun when it was
-    /// asked: it is asked once more, or both would go to the origin.
-    /// </summary>
-    private async Task AddPeer(BlobSource first)
-    {
-        blob.Stage = BlobStage.Asking;
-        for (var round = 0; first.FindPeer is { } find && round < MostRounds; round++)
-        {
-            var refused = blob.RefusedPeers;
-            if (await find(ct) is { } peer)
-                blob.Sources.AddFirst(peer);
-            else if (!blob.TryGoToOrigin(refused))
-                continue;
-            return;
         }
     }
 
