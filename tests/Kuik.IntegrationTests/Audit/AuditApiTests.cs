@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Kuik.CommandLine.Audit;
 using Kuik.EventLog.Audit;
 using Kuik.IntegrationTests.PodWatcher;
-using Kuik.Testing;
 using Xunit;
 
 namespace Kuik.IntegrationTests.Audit;

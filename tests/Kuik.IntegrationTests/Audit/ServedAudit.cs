@@ -8,7 +8,7 @@ namespace Kuik.IntegrationTests.Audit;
 /// <summary>expiry with the audit API of a log, as its ServiceAccount.</summary>
 internal sealed class ServedAudit : IAsyncDisposable
 {
-    private static int _accounts;
+    private static int Accounts;
 
     private readonly Cluster _cluster;
     private readonly HttpClient _http = new();
@@ -39,7 +39,7 @@ internal sealed class ServedAudit : IAsyncDisposable
     /// <summary>A token of a new ServiceAccount without rights.</summary>
     public async Task<(string Account, string Token)> NewAccount()
     {
-        var account = $"auditor-{Interlocked.Increment(ref _accounts)}";
+        var account = $"auditor-{Interlocked.Increment(ref Accounts)}";
         await _cluster.Api.Kubectl("create", "serviceaccount", account, "-n", "apps");
         return (account, (await _cluster.Api.Kubectl("create", "token", account, "-n", "apps")).Trim());
     }
