@@ -9,6 +9,8 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("expiry");
 builder.AddKuikEventLog("expiry");
 builder.AddKuikImageStates();   // keeps snapshots and work up to date while an earlier version writes
+builder.AddLogRetention();      // removes ended streams from the log, if a setting says so
+builder.AddHashChain();         // tamper evidence, if a setting says so
 builder.AddKuikBus(bus => bus.AddConsumer<NoteUnused, NoteUnusedDefinition>());
 builder.Services.AddSingleton(ExpiryOptions.From(builder.Configuration));
 builder.Services.AddSingleton<ExpiryMetrics>();

@@ -34,5 +34,6 @@ builder.Services.AddCopyEngine(builder.Configuration, FetcherSetup.Needs);
 builder.AddFetching();      // LeaseRenewer, PullRecorder, RepositoryLockProvider; CacheHealth
 var app = builder.Build();
 app.MapPullThrough();
+app.MapPullReports();
 app.MapKuikHealth();
 await app.RunUntilStoppedAsync();

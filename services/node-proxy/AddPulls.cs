@@ -43,10 +43,12 @@ internal static class AddPulls
         services.AddSingleton<ReferrersEndpoint>();
         services.AddSingleton<TagResolver>();
         services.AddSingleton(provider => new V1Paths(AddressResolver.Shared, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<PullCounter>();
         services.AddSingleton<RegistryRequestHandler>();
         // The buffers of a burst go while the next one begins.
         services.AddSingleton(new MemoryTrimmerOptions { Pause = TimeSpan.FromSeconds(10), MostWhenIdle = long.MaxValue });
         services.AddHostedService<EndpointsFile>();
+        services.AddHostedService<PullReporter>();
         return builder;
     }
 

@@ -26,6 +26,7 @@ internal sealed class ProxyMetrics
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _misses;
     private readonly Counter<long> _turnedAway;
+    private readonly Counter<long> _reports;
     private readonly Histogram<double> _seconds;
     private readonly UpDownCounter<long> _inFlight;
 
@@ -38,6 +39,8 @@ internal sealed class ProxyMetrics
         _misses = meter.CreateCounter<long>("kuik_proxy_misses", description: "Requests that a source did not serve, by reason");
         _turnedAway = meter.CreateCounter<long>(
             "kuik_proxy_turned_away", description: "Requests answered without asking a source, by status");
+        _reports = meter.CreateCounter<long>(
+            "kuik_proxy_pull_reports", description: "Reports of counted pulls to image-fetcher, by outcome");
         _seconds = meter.CreateHistogram("kuik_proxy_seconds", description: "Time from request to the end of the answer",
             advice: new InstrumentAdvice<double>
             {
@@ -58,6 +61,8 @@ internal sealed class ProxyMetrics
         if (bytes > 0)
             _bytes.Add(bytes, new KeyValuePair<string, object?>("source", source));
     }
+
+    public void Reported(bool isTaken) => _reports.Add(1, new KeyValuePair<string, object?>("outcome", isTaken ? "taken" : "failed"));
 
     public void TurnedAway(int status) => _turnedAway.Add(1, new KeyValuePair<string, object?>("statusCode", status));
 

@@ -111,6 +111,10 @@ public static class EventLogSetup
         options.Storage.ExtendedSchemaObjects.Add(ImageStates.Table());
         options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());
         options.Storage.ExtendedSchemaObjects.Add(RepositoryConfigurations.Table());
+        options.Storage.ExtendedSchemaObjects.Add(ImagePulls.Table());
+        options.Storage.ExtendedSchemaObjects.Add(Rebuilds.Table());
+        options.Storage.ExtendedSchemaObjects.Add(LogRetentionTable.Table());
+        options.Storage.ExtendedSchemaObjects.Add(HashChain.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;

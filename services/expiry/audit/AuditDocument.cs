@@ -73,6 +73,8 @@ internal static class AuditDocument
         yield return ("403", "The user has no right to see it.");
         if (operation.IsOfNamespace)
             yield return ("404", "Nothing in the namespace uses the image.");
+        if (operation.IsFold || operation.Parameters.Any(parameter => parameter.Name == "at"))
+            yield return ("410", "The log does not have that time any more.");
         if (operation.IsFold || operation == AuditOperations.Events)
             yield return ("429", "Too many are asked at once; Retry-After says when to ask again.");
         yield return ("503", "Kubernetes or Postgres does not answer.");

@@ -80,6 +80,7 @@ public sealed partial class AuditGate(
         var (status, sentence) = fault switch
         {
             BadHttpRequestException wrong => (wrong.StatusCode, wrong.Message),
+            HistoryRemovedException removed => (StatusCodes.Status410Gone, removed.Message),
             OutsideNamespaceException outside => (StatusCodes.Status404NotFound, outside.Message),
             _ when EventLogFault.MeansAway(fault) => (StatusCodes.Status503ServiceUnavailable,
                 "Postgres does not answer, or all connections of the audit are in use"),

@@ -143,6 +143,7 @@ public sealed partial class EvictImage(
         await PendingSweeps.Note(transaction.Connection, CachePath.Of(ImageReference.Parse(image)), ct);
         if (!IsCurrent(stream.State, attempt))
             return;   // requested again since: the next copy writes the tag again
+        await ImagePulls.Forget(transaction.Connection, image, ct);
         stream.Append(new ImageEvicted(image, await transaction.Now(ct))
         {
             Attempt = attempt,

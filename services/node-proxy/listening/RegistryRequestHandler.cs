@@ -8,7 +8,7 @@ namespace Kuik.NodeProxy;
 internal sealed partial class RegistryRequestHandler(
     ManifestEndpoint manifests, BlobEndpoint blobs, TagListEndpoint tags, ReferrersEndpoint referrers, TagResolver tagResolver,
     V1Paths v1Paths, SocketHandover socketHandover, ProxyOptions options,
-    ProxyMetrics metrics, TimeProvider time, ILogger<RegistryRequestHandler> logger)
+    PullCounter counter, ProxyMetrics metrics, TimeProvider time, ILogger<RegistryRequestHandler> logger)
 {
     private const int MostKnownRoutes = 1000;
 
@@ -135,6 +135,8 @@ internal sealed partial class RegistryRequestHandler(
             var outcome = await answer(http, image);
             var (status, took) = (http.Response.StatusCode, time.GetElapsedTime(begun));
             metrics.Count(image, kind, status, outcome, took);
+            if (kind == "manifest" && status is 200 or 304)
+                counter.Count(image, HttpMethods.IsHead(http.Request.Method));
             if (kind != "blob" && HttpMethods.IsGet(http.Request.Method) && status == 200)
                 metrics.Sent(outcome.Source, http.Response.ContentLength ?? 0);
             trace?.SetTag("kuik.kind", kind).SetTag("kuik.image", image.ToString()).SetTag("kuik.source", outcome.Source)

@@ -114,6 +114,10 @@ internal sealed record ProxyOptions
     /// </summary>
     public long OriginRate { get; init; } = 1 << 10;
 
+    /// <summary><c>Kuik:Proxy:PullReportInterval</c>: between two reports of counted pulls to image-fetcher. Default 1 minute; 0: none;
+    /// at most 1 day.</summary>
+    public TimeSpan PullReportInterval { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>How long running downloads may go on after a stop is asked for. Default 30 seconds; the pod's grace period must be
     /// longer.</summary>
     public TimeSpan DrainLimit { get; init; } = TimeSpan.FromSeconds(30);
@@ -155,6 +159,8 @@ internal sealed record ProxyOptions
             Origins = OriginRules.From(configuration),
             TagFreshness = configuration.Read("Kuik:Proxy:TagFreshness", usual.TagFreshness,
                 "a time such as 00:01:00, 0 for never, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
+            PullReportInterval = configuration.Read("Kuik:Proxy:PullReportInterval", usual.PullReportInterval,
+                "a time such as 00:01:00, 0 for none, at most 1.00:00:00", t => t >= TimeSpan.Zero && t <= TimeSpan.FromDays(1)),
             RevalidatesTags = configuration.Read("Kuik:Proxy:RevalidateTags", false, "true or false"),
             TagPatience = Limit("Kuik:Proxy:TagPatience", usual.TagPatience),
             OriginBlobs = configuration.Read("Kuik:Proxy:OriginBlobs", usual.OriginBlobs, "a number from 1 to 100",

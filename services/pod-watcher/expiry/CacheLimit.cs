@@ -9,11 +9,20 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal static class CacheLimit
 {
-    // Every image that is recorded as cached has work of the kind verify.
+    // Every image that is recorded as cached has work of the kind verify. A digest that a tag had before stays while a pod runs it; its
+    // size is taken to be that of its successor.
     internal const string SizesQuery = """
-        select s.image, s.state ->> 'digest', (s.state ->> 'sizeInBytes')::bigint, (s.state ->> 'unusedSince')::timestamptz
-        from kuik.work w join kuik.image_states s on s.image = w.image
-        where w.kind = 'verify' and s.state ->> 'digest' is not null and s.state ->> 'sizeInBytes' is not null
+        with cached as (
+            select s.image, s.state, (s.state ->> 'sizeInBytes')::bigint as size
+            from kuik.work w join kuik.image_states s on s.image = w.image
+            where w.kind = 'verify' and s.state ->> 'digest' is not null and s.state ->> 'sizeInBytes' is not null)
+        select image, state ->> 'digest', size, (state ->> 'unusedSince')::timestamptz from cached
+        union all
+        select cached.image, running.digest, cached.size, null
+        from cached cross join lateral (
+            select distinct r.digest from kuik.running_digests r
+            where r.image = cached.image and cached.state -> 'replacedDigests' ? r.digest) as running
+        where cached.state ? 'replacedDigests'
         """;
 
     /// <summary>The images in the cache.</summary>

@@ -1,3 +1,4 @@
+using Kuik.Contracts;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
@@ -16,4 +17,14 @@ internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain, 
     public static ImageIntent From(CachedImage resource, DateTimeOffset? recorded) => new(
         resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true, resource.IsRefreshRequested,
         resource.Managers.ExpiresAt is not null || resource.Spec?.ExpiresAt == recorded ? resource.Spec?.ExpiresAt : null);
+
+    /// <summary>The event that a person's last edit before a deletion asks for, if it was not recorded any more: <c>spec.retain</c> was
+    /// taken away. Null for none: the resource of an image that stays retained is put back.</summary>
+    /// <param name="log">The image's state.</param>
+    /// <param name="last">The resource before its deletion.</param>
+    /// <param name="now">UTC.</param>
+    public ImageReleased? DecideReleased(ImageState log, CachedImage last, DateTimeOffset now) =>
+        Retain && last.Spec?.Retain != true && log.IsRetained && log.ObjectName == last.Metadata.Name
+            ? new ImageReleased(log.Image, now) { FieldManager = last.Managers.Retain }
+            : null;
 }

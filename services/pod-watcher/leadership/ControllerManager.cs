@@ -108,6 +108,7 @@ internal sealed partial class ControllerManager(
         var unfollowed = new UnfollowedWorkloads(options, known, absences, podQueue, time);
         var resync = new UsageResync(known, podQueue, postgres, options.LeaseDuration * 2, time, logs.CreateLogger<UsageResync>());
         var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
+        var pulls = new PullCounts(postgres, imageQueue, time, logs.CreateLogger<PullCounts>());
         var podReconciler = new PodReconciler(
             informers, accounts, known, absences, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
         var observeImages = new CachedImageIntentReconciler(
@@ -115,7 +116,8 @@ internal sealed partial class ControllerManager(
             logs.CreateLogger<CachedImageIntentReconciler>());
         var recorder = new EventRecorder(api, metrics, time, logs.CreateLogger<EventRecorder>());
         var reporter = new ImageEventReporter(recorder, users[kinds.Users[0]], known, time);   // pods
-        var writeImages = new CachedImageReconciler(writer, resources, views, known, deletions, wishes, reporter, transactions, time);
+        var writeImages = new CachedImageReconciler(
+            writer, resources, views, known, pulls, deletions, wishes, reporter, transactions, time);
         var repositoryReconciler = new RepositoryReconciler(
             writer, repositories, views, repositoryQueue,
             new RepositoryIntentRecorder(transactions, postgres, metrics, logs.CreateLogger<RepositoryIntentRecorder>()), time);
@@ -138,10 +140,10 @@ internal sealed partial class ControllerManager(
             ct,
             [.. informers.Select<UserInformer, Func<CancellationToken, Task>>(informer => informer.Run),
             accounts.Run, resources.Run, repositories.Run, accountInformer.Run, unfollowed.Run, resync.Run, observeImages.Follow,
-            repositoryReconciler.Follow, refresher.Refresh, recorder.Run,
+            repositoryReconciler.Follow, refresher.Refresh, recorder.Run, pulls.Run,
             end => After(informers[0].Listed, podController, end),   // pods do not wait for kinds of workloads that cannot be listed
             end => After(Task.WhenAll(resources.FirstList, refresher.First), resourceController, end),
-            end => After(Task.WhenAll(resources.FirstList, refresher.First), imageController, end),
+            end => After(Task.WhenAll(resources.FirstList, refresher.First, pulls.First), imageController, end),
             end => After(Task.WhenAll(repositories.FirstList, refresher.First), repositoryController, end)]);
     }
 

@@ -104,7 +104,10 @@ internal sealed partial class CachedImageIntentReconciler(
             async log =>
             {
                 var stream = await log.ReadImage(image.ToString(), ct);
-                return Append(stream, DecideDeleted(stream.State, image.ToString(), last, await log.Now(ct)) is { } fact ? [fact] : []);
+                var now = await log.Now(ct);
+                object?[] decided =
+                    [wishes.Find(name)?.DecideReleased(stream.State, last, now), DecideDeleted(stream.State, image.ToString(), last, now)];
+                return Append(stream, decided.OfType<object>());
             },
             ct);
         Say(name, image, facts);

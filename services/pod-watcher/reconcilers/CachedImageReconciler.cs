@@ -10,9 +10,9 @@ namespace Kuik.PodWatcher;
 /// finalizer and are no source of truth: deleted ones are written again. Fields of the spec that a person owns are not overwritten.
 /// </summary>
 internal sealed class CachedImageReconciler(
-    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, UsageCache known, OwnDeletions ownDeletions,
-    RecordedIntents wishes,
-    ImageEventReporter reporter, EventLogTransactions transactions, TimeProvider time) : IReconciler
+    RateLimitedApi api, Reflector<CachedImage, CachedImage> resources, ImageViews views, UsageCache known, PullCounts pullCounts,
+    OwnDeletions ownDeletions, RecordedIntents wishes, ImageEventReporter reporter, EventLogTransactions transactions,
+    TimeProvider time) : IReconciler
 {
     /// <summary>The field manager of metadata and spec.</summary>
     public const string FieldManager = "kuik";
@@ -35,6 +35,8 @@ internal sealed class CachedImageReconciler(
 
     private async Task Write(ImageView view, CancellationToken ct)
     {
+        if (view.Stage == ImageStage.Evicted)
+            pullCounts.Forget(view.Image);
         if (view.Stage == ImageStage.Evicted && view.ObjectName is null)
             return;
         var name = view.ObjectName ?? await Name(view, ct);
@@ -43,7 +45,7 @@ internal sealed class CachedImageReconciler(
             return;   // new, by a person: CachedImageIntentReconciler records the intent and queues the image again
         var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
         var (workloadCount, workloads) = known.WorkloadsOf(view.Image, ShowImage.PodsNamed);
-        if (ShowImage.Desired(view, name, count, pods, workloadCount, workloads) is { } desired)
+        if (ShowImage.Desired(view, name, count, pods, workloadCount, workloads, pullCounts.Find(view.Image)) is { } desired)
         {
             if (await Write(view, actual, desired, ct) is { } written)
                 reporter.Report(view, written);

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
@@ -16,6 +18,7 @@ internal sealed class RepositoryReconciler(
 {
     private readonly Dictionary<string, string> _names = [];
     private readonly ConcurrentDictionary<string, bool> _deleted = new();
+    private readonly ConcurrentDictionary<string, bool> _withV1Finalizers = new();   // by the resource's name
 
     /// <summary>The intended status of a Repository; null when it should not exist.</summary>
     /// <param name="images">Its images that have a CachedImage.</param>
@@ -62,6 +65,10 @@ internal sealed class RepositoryReconciler(
         while (true)
         {
             var changeSet = await resources.TakeChanges(ct);
+            var changed = (changeSet.Listed ? resources.State.Keys : changeSet.Keys)
+                .Select(resources.State.GetValueOrDefault).OfType<Repository>();
+            foreach (var resource in changed.Where(resource => V1Finalizers.Removal(resource.Metadata) is not null))
+                _withV1Finalizers[resource.Metadata.Name!] = true;
             if (changeSet.Listed)
                 queue.Add(views.Repositories.Concat(NamesWithV1Finalizers()), isUrgent: false);
             foreach (var repository in changeSet.Deleted.Values.Select(resource => resource.Spec?.Name).OfType<string>())
@@ -83,11 +90,11 @@ internal sealed class RepositoryReconciler(
         var name = NameOf(repository, OwnerOf);
         _names[name] = repository;
         var path = $"{Repository.Path}/{name}";
+        await ReleaseMisnamed(repository, name, ct);
         var actual = resources.State.GetValueOrDefault(name);
         if (actual is not null && V1Finalizers.Removal(actual.Metadata) is { } removal)
         {
-            var merge = $"{path}?fieldManager={CachedImageReconciler.FieldManager}";
-            actual = await api.Merge(merge, removal, KubernetesJson.Default.Repository, ct);
+            actual = await Release(name, removal, ct);
             if (actual.Metadata.DeletionTimestamp is not null)
                 return;   // it goes now: its deletion has it looked at again
         }
@@ -107,6 +114,25 @@ internal sealed class RepositoryReconciler(
             await api.Apply(path + "/status",
                 new Repository { Metadata = new ObjectMeta { Name = name, Uid = actual.Metadata.Uid }, Status = status },
                 CachedImageReconciler.StatusManager, KubernetesJson.Default.Repository, ct);
+    }
+
+    /// <summary>Removes v1's finalizers from resources of the repository that have another name than Kuik gives them: nothing else is done
+    /// about these.</summary>
+    private async Task ReleaseMisnamed(string repository, string name, CancellationToken ct)
+    {
+        foreach (var other in _withV1Finalizers.Keys.Where(other => other != name))
+            if (resources.State.GetValueOrDefault(other) is not { } resource)
+                _withV1Finalizers.TryRemove(other, out _);
+            else if (resource.Spec?.Name == repository && V1Finalizers.Removal(resource.Metadata) is { } removal)
+                await Release(other, removal, ct);
+    }
+
+    private async Task<Repository> Release(string name, JsonObject removal, CancellationToken ct)
+    {
+        var path = $"{Repository.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}";
+        var released = await api.Merge(path, removal, KubernetesJson.Default.Repository, ct);
+        _withV1Finalizers.TryRemove(name, out _);
+        return released;
     }
 
     private IEnumerable<string> NamesWithV1Finalizers() =>

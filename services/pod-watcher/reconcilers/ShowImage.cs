@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;
@@ -18,9 +19,10 @@ internal static class ShowImage
     /// <param name="pods">The first of them, as <c>namespace/name</c>.</param>
     /// <param name="workloadCount">The number of workloads that use it.</param>
     /// <param name="workloads">The first of them; null for none.</param>
+    /// <param name="pulls">Its pulls; null for none.</param>
     public static CachedImage? Desired(
         ImageView view, string name, int count, IReadOnlyList<string> pods, int workloadCount = 0,
-        IReadOnlyList<WorkloadName>? workloads = null)
+        IReadOnlyList<WorkloadName>? workloads = null, ImagePullCount? pulls = null)
     {
         if (view.Stage == ImageStage.Evicted)
             return null;
@@ -44,7 +46,10 @@ internal static class ShowImage
             {
                 Workloads = NullWhenEmpty(workloads),
                 WorkloadCount = workloadCount == 0 ? null : workloadCount,
-            }),
+            }) with
+            {
+                Pulls = pulls is null ? null : new CachedImagePulls(pulls.Count, pulls.LastAt),
+            },
         };
     }
 

@@ -11,9 +11,29 @@ public sealed class EventPositions(NpgsqlConnection connection)
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>No transaction that appends is open for so long: they take seconds, and one that is idle is ended after 30.</summary>
+    private static readonly TimeSpan LongestTransaction = TimeSpan.FromHours(1);
+
+    /// <summary>So many numbers are looked through one by one.</summary>
+    private const long Near = 500;
+
     /// <summary>The sequence number of the last event; 0 for an empty log.</summary>
     public async Task<long> Last(CancellationToken ct) =>
         await Ask("select coalesce(max(seq_id), 0) from kuik.mt_events", ct);
+
+    /// <summary>The place before which the log is not whole.</summary>
+    public Task<LogHorizon> Horizon(CancellationToken ct) => LogHorizon.Read(connection, ct);
+
+    /// <summary>The same; nothing is removed from the log until the connection is closed.</summary>
+    public async Task<LogHorizon> HoldHorizon(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select pg_advisory_lock_shared($1)", connection)
+        {
+            Parameters = { new() { Value = AdvisoryLocks.KeyOf(LogRetention.PauseLock) } },
+        };
+        await command.ExecuteNonQueryAsync(ct);
+        return await Horizon(ct);
+    }
 
     /// <summary>
     /// The last sequence number before the first event that was recorded after this instant. A prefix of the log: transactions that
@@ -22,10 +42,43 @@ public sealed class EventPositions(NpgsqlConnection connection)
     public async Task<long> At(DateTimeOffset instant, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("""
-            select coalesce((select seq_id - 1 from kuik.mt_events where timestamp > $1 and type <> 'tombstone' order by seq_id limit 1),
+            select coalesce(
+                (select seq_id - 1 from kuik.mt_events where seq_id > $2 and timestamp > $1 and type <> 'tombstone'
+                    order by seq_id limit 1),
                 (select max(seq_id) from kuik.mt_events), 0)
-            """, connection) { Parameters = { new() { Value = instant.ToUniversalTime() } }, CommandTimeout = 600 };
+            """, connection)
+        {
+            Parameters =
+            {
+                new() { Value = instant.ToUniversalTime() }, new() { Value = await FindBefore(instant - LongestTransaction, ct) },
+            },
+            CommandTimeout = 600,
+        };
         return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    // The sequence number of an event of this time or before, near the last one; 0 for none. The number is given out after the time was
+    // taken, so that all events before it were recorded less than the longest transaction later.
+    private async Task<long> FindBefore(DateTimeOffset instant, CancellationToken ct)
+    {
+        await using var probe = new NpgsqlCommand("""
+            select seq_id, timestamp <= $2 from kuik.mt_events where seq_id >= $1 and type <> 'tombstone' order by seq_id limit 1
+            """, connection)
+        {
+            Parameters = { new NpgsqlParameter<long>(), new() { Value = instant.ToUniversalTime() } },
+        };
+        var (before, after) = (0L, await Last(ct) + 1);
+        while (after - before > Near)
+        {
+            var middle = before + ((after - before) / 2);
+            ((NpgsqlParameter<long>)probe.Parameters[0]).TypedValue = middle;
+            await using var row = await probe.ExecuteReaderAsync(ct);
+            if (await row.ReadAsync(ct) && row.GetBoolean(1))
+                before = Math.Max(middle, row.GetInt64(0));
+            else
+                after = middle;
+        }
+        return before;
     }
 
     /// <summary>The time of the last event up to this place; null when there is none.</summary>

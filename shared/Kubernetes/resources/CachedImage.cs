@@ -168,9 +168,17 @@ public sealed record CachedImageStatus
     [JsonConverter(typeof(KubernetesTime))]
     public DateTimeOffset? UnusedSince { get; init; }
 
+    /// <summary>The pulls through the nodes' proxies; null while none is reported.</summary>
+    public CachedImagePulls? Pulls { get; init; }
+
     /// <summary><c>Ready</c>, <c>Cached</c>, <c>UpToDate</c> and <c>InUse</c>, in this order.</summary>
     public IReadOnlyList<ResourceCondition>? Conditions { get; init; }
 }
+
+/// <summary>The pulls of an image since it was last requested.</summary>
+/// <param name="Count">How many.</param>
+/// <param name="Last">UTC: when the last one was.</param>
+public sealed record CachedImagePulls(long Count, [property: JsonConverter(typeof(KubernetesTime))] DateTimeOffset? Last);
 
 /// <summary>The users of an image.</summary>
 /// <param name="Pods">At most 50 pods; null for none.</param>

@@ -11,7 +11,8 @@ using Xunit;
 namespace Kuik.IntegrationTests.Audit;
 
 /// <summary>The audit on the log of a random run, on a real Postgres.</summary>
-public sealed class AuditTests(AuditWorld world, ITestOutputHelper output) : IClassFixture<AuditWorld>
+[Collection(AuditCollection.Name)]
+public sealed class AuditTests(AuditWorld world, ITestOutputHelper output)
 {
     private const int Instants = 50;
     private const string Nginx = AuditWorld.Nginx;

@@ -1,4 +1,6 @@
+using System.Net.Http.Json;
 using System.Text.RegularExpressions;
+using Kuik.Oci;
 using Kuik.Testing;
 using Xunit;
 
@@ -17,14 +19,20 @@ public sealed class StatementPlanTests
     private const int Events = 200_000;
 
     private static readonly string[] Growing =
-        ["image_users", "running_digests", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams"];
+    [
+        "image_users", "running_digests", "image_pulls", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams", "event_hashes",
+    ];
 
     /// <summary>Reads of everything: once for each term of a leader, and the comparison of the usage table with what the leader knows after
     /// a take-over and every ten minutes.</summary>
     private static readonly string[] WholeTables =
         ["from kuik.image_users  order by image, namespace, pod_name, pod_uid", "select distinct pod_uid from kuik.image_users"];
 
-    private static readonly (string, string?)[] Settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05")];
+    private static readonly (string, string?)[] Settings =
+    [
+        ("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05"), ("Kuik:Log:HashChain", "true"),
+        ("Kuik:Log:RetainFor", "1.00:00:00"),
+    ];
 
     [Fact]
     public async Task No_statement_of_services_at_work_scans_a_table_that_grows()
@@ -42,8 +50,11 @@ public sealed class StatementPlanTests
 
         // When the services do what they do
         await Record(cluster, cache, "second");
+        await ReportPulls(cluster.Services[^1]);
         cluster.Kubernetes.RemovePod("apps", "second");
         await Eventually.True(async () => await cluster.Count("ImageExpired") > 0, "an image without users has expired");
+        await Eventually.True(async () => await cluster.Execute("select removed_streams from kuik.log_retention") == "1",
+            "an ended stream has left the log");
         await cluster.ExecuteBeside("alter database \"DATABASE\" set auto_explain.log_min_duration = -1");
 
         // Then
@@ -67,6 +78,14 @@ public sealed class StatementPlanTests
             "a copy was tried and has failed");
     }
 
+    private static async Task ReportPulls(KuikService fetcher)
+    {
+        var pulls = Enumerable.Range(0, 100).Select(n => new CountedPulls(Image(n), 1, DateTimeOffset.UtcNow));
+        using var http = new HttpClient { BaseAddress = fetcher.Endpoint };
+        using var answer = await http.PostAsJsonAsync(PullReport.Path, new PullReport("node-1", [.. pulls]));
+        answer.EnsureSuccessStatusCode();
+    }
+
     // Copies of the rows that the services have written, whatever columns they have.
     private static async Task Fill(ScriptedCluster cluster)
     {
@@ -83,6 +102,11 @@ public sealed class StatementPlanTests
                 unnest(string_to_array('{uids}', ',')) with ordinality as pod(uid, number)
             """);
         await cluster.Execute("insert into kuik.running_digests select image, pod_uid, 'sha256:' || md5(image) from kuik.image_users");
+        await cluster.Execute($"""
+            insert into kuik.image_pulls (image, pulls, last_at, last_node, reported_at)
+            select 'registry.example/large/app-' || n || ':1', n, now(), 'node-0', now() - n * interval '1 second'
+            from generate_series(0, {Rows}) n
+            """);
         await cluster.Execute($$"""
             insert into kuik.image_states select (jsonb_populate_record(null::kuik.image_states, to_jsonb(s) || jsonb_build_object(
                 'image', 'registry.example/large/app-' || n || ':1', 'state',
@@ -112,6 +136,18 @@ public sealed class StatementPlanTests
                 'seq_id', nextval('kuik.mt_events_sequence'), 'id', gen_random_uuid(),
                 'stream_id', 'image/registry.example/large/app-' || n % {Rows} || ':1', 'version', 1 + n / {Rows}))).*
             from (select * from kuik.mt_events where stream_id like 'image/%' order by seq_id limit 1) e, generate_series(0, {Events}) n
+            """);
+        // A stream that ended long ago is the next that retention comes to.
+        await cluster.Execute("""
+            insert into kuik.mt_streams
+            select (jsonb_populate_record(s, '{"id": "pod/old", "version": 1}')).* from kuik.mt_streams s limit 1;
+            update kuik.mt_events set stream_id = 'pod/old', version = 1, type = 'PodGone', timestamp = now() - interval '2 days'
+            where seq_id = (select max(seq_id) - 10 from kuik.mt_events);
+            insert into kuik.log_retention (id, position, horizon, removed_events, removed_streams, exported)
+            select 1, max(seq_id) - 11, 0, 0, 0, 0 from kuik.mt_events on conflict (id) do update set position = excluded.position
+            """);
+        await cluster.Execute("""
+            insert into kuik.event_hashes (seq_id, hash) select seq_id, sha256('x') from kuik.mt_events on conflict do nothing
             """);
         await cluster.Execute("update kuik.mt_event_progression set last_seq_id = (select max(seq_id) from kuik.mt_events)");
         await cluster.Execute("analyze");

@@ -1,5 +1,8 @@
 using Kuik.Contracts;
+using Kuik.IntegrationTests.EventLog;
+using Kuik.PodWatcher;
 using Kuik.Testing;
+using Npgsql;
 using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
@@ -109,6 +112,27 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
         await watchers.Shows(Name, ".status.phase", "Ready");
         Assert.Equal("cache-limit", await watchers.Execute("select data->>'reason' from kuik.mt_events where type = 'ImageExpired'"));
         Assert.Equal(1, await watchers.Count("ImageExpired"));
+    }
+
+    [Fact]
+    public async Task A_digest_that_a_tag_had_and_a_pod_still_runs_counts_against_the_limit()
+    {
+        var log = await MigratedDatabase.New();
+        var moved = new TagMoved(Nginx, $"sha256:{Nginx}", "sha256:new", "m", [], [], 700, 0, 0, TimeSpan.Zero, Since);
+        await Watchers.AppendTo(log, Nginx, new RequestedByPull(Nginx, Since), Cached(Nginx), moved);
+        await using var postgres = NpgsqlDataSource.Create(log);
+        await using var running = postgres.CreateCommand($"""
+            insert into kuik.running_digests (image, pod_uid, digest)
+            values ('{Nginx}', 'u1', 'sha256:{Nginx}'), ('{Nginx}', 'u2', 'sha256:{Nginx}'), ('{Nginx}', 'u3', 'sha256:new'),
+                ('{Nginx}', 'u4', 'sha256:of-another-registry')
+            """);
+        await running.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        var sizes = await CacheLimit.Read(postgres, TestContext.Current.CancellationToken);
+
+        Assert.Equal(
+            [new CachedSize(Nginx, "sha256:new", 700, null), new CachedSize(Nginx, $"sha256:{Nginx}", 700, null)],
+            sizes.OrderByDescending(size => size.Digest, StringComparer.Ordinal));
     }
 
     private static ImageCached Cached(string image) =>

@@ -16,10 +16,11 @@ public sealed class V1FinalizersTests(Cluster cluster)
              {{Object("CachedImage", "docker.io-library-nginx-1.27", "cachedimage", """{"sourceImage":"nginx:1.27"}""")}},
              {{Object("CachedImage", "docker.io-library-redis-8", "cachedimage", """{"sourceImage":"redis:8"}""", "example.com/other")}},
              {{Object("Repository", "docker.io-library-nginx", "repository", """{"name":"docker.io/library/nginx"}""")}},
-             {{Object("Repository", "docker.io-library-busybox", "repository", """{"name":"docker.io/library/busybox"}""")}}]}
+             {{Object("Repository", "docker.io-library-busybox", "repository", """{"name":"docker.io/library/busybox"}""")}},
+             {{Object("Repository", "another-name", "repository", """{"name":"docker.io/library/alpine"}""")}}]}
             """);
         await cluster.Api.Kubectl("delete", "--wait=false",
-            "cachedimage/docker.io-library-nginx-1.27", "repository/docker.io-library-busybox");
+            "cachedimage/docker.io-library-nginx-1.27", "repository/docker.io-library-busybox", "repository/another-name");
 
         try
         {
@@ -37,6 +38,7 @@ public sealed class V1FinalizersTests(Cluster cluster)
         await Eventually.True(
             async () => await Finalizers("cachedimage", "docker.io-library-nginx-1.27") is null, "the deleted CachedImage is gone");
         await Eventually.True(async () => await Finalizers("repo", "docker.io-library-busybox") is null, "the deleted Repository is gone");
+        await Eventually.True(async () => await Finalizers("repo", "another-name") is null, "the one with a name of its own is gone too");
         await Eventually.True(
             async () => await Finalizers("repo", "docker.io-library-nginx") == "", "the other Repository has no finalizer");
         await Eventually.True(

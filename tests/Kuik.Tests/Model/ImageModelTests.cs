@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.PodWatcher;
 using Xunit;
 

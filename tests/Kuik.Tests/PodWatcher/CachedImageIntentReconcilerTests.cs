@@ -77,6 +77,17 @@ public sealed class CachedImageIntentReconcilerTests
     }
 
     [Fact]
+    public void A_retained_image_that_is_released_and_deleted_at_once_is_released()
+    {
+        var (retained, before) = (Fold([ByPerson, Named, new ImageRetained(Nginx, Noon)]), ImageIntent.From(New(retain: true), null));
+
+        Assert.Equal(new ImageReleased(Nginx, Noon), before.DecideReleased(retained, New(retain: false), Noon));
+        Assert.Null(before.DecideReleased(retained, New(retain: true), Noon));                            // still retained
+        Assert.Null(ImageIntent.From(New(), null).DecideReleased(retained, New(), Noon));                 // never said by this one
+        Assert.Null(before.DecideReleased(Fold([ByPerson, Named]), New(), Noon));                         // released before
+    }
+
+    [Fact]
     public void A_deletion_of_an_expired_images_resource_comes_too_late() =>
         Assert.Null(Deleted(Ours(), Requested, Named, new ImageExpired(Nginx, Noon), new ImageEvicted(Nginx, Noon)));
 

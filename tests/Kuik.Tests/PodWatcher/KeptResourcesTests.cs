@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;
@@ -77,6 +78,17 @@ public sealed class ShowImageTests
 
         Assert.Equal("""{"apiVersion":"kuik.enix.io/v1alpha1","kind":"CachedImage","metadata":{"name":"docker.io-library-nginx-1.27","labels":{"kuik.enix.io/repository":"docker.io-library-nginx"}},"spec":{"sourceImage":"nginx:1.27"},"status":{"isCached":true,"phase":"Ready","usedBy":{"pods":[{"namespacedName":"apps/a"},{"namespacedName":"apps/b"}],"count":2},"digest":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","upstreamDigest":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","upToDate":true,"availableUpstream":true,"lastSync":"2026-01-01T12:00:00Z","lastSeenUpstream":"2026-01-01T12:00:00Z","lastSuccessfulPull":"2026-01-01T12:00:00Z","sizeInBytes":1234,"size":"1.2KiB","shortDigest":"aaaaaaaaaaaa","mediaType":"application/vnd.oci.image.index.v1+json","platforms":["linux/amd64"]}}""",
             Written(image with { Status = image.Status! with { Conditions = null } }));
+    }
+
+    [Fact]
+    public void Reported_pulls_are_shown_and_without_a_report_there_is_no_such_field()
+    {
+        var pulls = new ImagePullCount(Nginx, 12, Noon.AddHours(1), Noon.AddHours(2));
+
+        var image = ShowImage.Desired(View([Requested, Cached]), Name, 0, [], pulls: pulls)!;
+
+        Assert.Contains("""pulls":{"count":12,"last":"2026-01-01T13:00:00Z"}""", Written(image), StringComparison.Ordinal);
+        Assert.DoesNotContain("pulls", Written(Show([Requested, Cached])!), StringComparison.Ordinal);
     }
 
     [Fact]

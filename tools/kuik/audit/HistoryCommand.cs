@@ -58,8 +58,12 @@ internal sealed class HistoryCommand : QuestionCommand<EventHistory>
         }, ct);
 
     /// <inheritdoc/>
-    protected override string? Lack(EventHistory answer, ParseResult arguments) =>
-        answer.Events.Count == 0 ? $"the log has no event of {answer.Subject} in this range" : null;
+    protected override string? Lack(EventHistory answer, ParseResult arguments)
+    {
+        if (answer.Horizon is { } horizon)
+            Say($"the log begins after {horizon} for pods, workloads and images that had ended by then: Kuik:Log:RetainFor");
+        return answer.Events.Count == 0 ? $"the log has no event of {answer.Subject} in this range" : null;
+    }
 
     /// <inheritdoc/>
     protected override void Print(EventHistory answer, ParseResult arguments, bool isWide) =>

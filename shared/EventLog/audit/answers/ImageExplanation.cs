@@ -17,8 +17,9 @@ public sealed record ImageExplanation(string Image, ImagePhase Phase, string Ver
     /// <summary>Explains it.</summary>
     /// <param name="image">The log's knowledge of the image.</param>
     /// <param name="users">The number of pods and workloads that use it.</param>
-    public static ImageExplanation Of(ImageRecord image, int users) =>
-        new(image.Image, image.State.Phase, VerdictOf(image), [.. FactsOf(image, users)], LossOf(image, users))
+    /// <param name="pulls">Its pulls; null where none are known.</param>
+    public static ImageExplanation Of(ImageRecord image, int users, ImagePullCount? pulls = null) =>
+        new(image.Image, image.State.Phase, VerdictOf(image), [.. FactsOf(image, users, pulls)], LossOf(image, users))
         {
             Events = image.Version,
         };
@@ -49,7 +50,7 @@ public sealed record ImageExplanation(string Image, ImagePhase Phase, string Ver
         };
     }
 
-    private static IEnumerable<string> FactsOf(ImageRecord image, int users)
+    private static IEnumerable<string> FactsOf(ImageRecord image, int users, ImagePullCount? pulls)
     {
         if (image.Request is { } request)
             yield return Sentence(request, TimeOf(request));
@@ -73,6 +74,8 @@ public sealed record ImageExplanation(string Image, ImagePhase Phase, string Ver
             1 => "1 pod or workload uses it",
             _ => $"{users} pods and workloads use it",
         };
+        if (pulls is not null)
+            yield return $"it was pulled {(pulls.Count == 1 ? "once" : $"{pulls.Count} times")}, last at {TimeText.Of(pulls.LastAt)}";
         if (image.Unreadable > 0)
             yield return $"{image.Unreadable} of its events are of a newer version and were passed over";
     }

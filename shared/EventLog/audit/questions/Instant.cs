@@ -38,6 +38,15 @@ public sealed record Instant(DateTimeOffset? Time, long? Sequence)
     public async Task<long> Find(EventPositions positions, CancellationToken ct) =>
         Sequence ?? await positions.At(Time!.Value, ct);
 
+    /// <summary>The same, of a place at which the whole state is asked for.</summary>
+    /// <exception cref="HistoryRemovedException">The log has lost events of that time.</exception>
+    public async Task<long> FindKnown(EventPositions positions, CancellationToken ct)
+    {
+        var place = await Find(positions, ct);
+        (await positions.Horizon(ct)).EnsureKnown(place, Time);
+        return place;
+    }
+
     /// <summary>The same place as text: RFC 3339, or the sequence number.</summary>
     public override string ToString() => Sequence?.ToString(CultureInfo.InvariantCulture)
         ?? Time!.Value.ToUniversalTime().ToString("O", CultureInfo.InvariantCulture);

@@ -25,7 +25,7 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         List<string[]?> parts = images is null ? [null] : [.. images.Select(StreamName.OfImage).Chunk(ImagePages.StreamsARead)];
         foreach (var streams in parts)
             await foreach (var one in _reader.Read(
-                new EventQuery { Streams = streams, OfImagesOnly = streams is null, WithOrigin = false }, ct))
+                new EventQuery { Streams = streams, OfImagesOnly = streams is null, ForFold = true }, ct))
                 Apply(state, one, null);
         var counts = await ImageUsers.Counts(connection, images, ct);
         var isFull = images is { Count: > 0 } && images.Count == question.Limit;
@@ -48,14 +48,17 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         var isCut = lines.Count > limit;
         var shown = isCut ? lines.GetRange(lines.Count - limit, limit) : lines;
         return new EventHistory(question.Subject.ToString(), shown,
-            isCut ? shown[0].Sequence.ToString(CultureInfo.InvariantCulture) : null);
+            isCut ? shown[0].Sequence.ToString(CultureInfo.InvariantCulture) : null)
+        {
+            Horizon = await _positions.Horizon(ct) is { Exists: true } horizon ? horizon.ToString() : null,
+        };
     }
 
     /// <inheritdoc/>
     public async Task<ImageExplanation> Explain(UseQuestion question, CancellationToken ct)
     {
         await CheckNamespace(question.Image, question.Namespace, ct);
-        var until = await Find(question.At, ct);
+        var until = await FindKnown(question.At, ct);
         var image = new ImageRecord(question.Image);
         var query = new EventQuery { Streams = [StreamName.OfImage(question.Image)], Until = until ?? long.MaxValue };
         await foreach (var one in _reader.Read(query, ct))
@@ -63,13 +66,14 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         var users = until is null
             ? await ImageUsers.Count(connection, image.Image, ct)
             : (await new ImageUserReader(connection).Find(image.Image, until, ct)).Count;
-        return ImageExplanation.Of(image, users);
+        var pulls = until is null ? await ImagePulls.Find(connection, image.Image, ct) : null;   // not in the log
+        return ImageExplanation.Of(image, users, pulls);
     }
 
     /// <inheritdoc/>
     public async Task<UserList> FindUsers(UseQuestion question, CancellationToken ct)
     {
-        var found = await new ImageUserReader(connection).Find(question.Image, await Find(question.At, ct), ct);
+        var found = await new ImageUserReader(connection).Find(question.Image, await FindKnown(question.At, ct), ct);
         var users = found.Where(user => question.Namespace is null || user.Namespace == question.Namespace).ToList();
         var page = users.Skip(question.Skip).Take(question.Limit ?? int.MaxValue).Select(user => UserRow.Of(user, question.Image)).ToList();
         var end = question.Skip + page.Count;
@@ -82,7 +86,7 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
     /// <inheritdoc/>
     public async Task<DifferenceList> Compare(Instant from, Instant to, CancellationToken ct)
     {
-        var (begin, end) = (await from.Find(_positions, ct), await to.Find(_positions, ct));
+        var (begin, end) = (await from.FindKnown(_positions, ct), await to.FindKnown(_positions, ct));
         if (begin > end)
             (begin, end) = (end, begin);
         var state = new ReplayedState();
@@ -149,13 +153,13 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
     private async Task<ReplayedState> ReplayUntil(Instant? until, CancellationToken ct)
     {
         var state = new ReplayedState();
-        await Advance(state, await Find(until, ct) ?? await _positions.Last(ct), ct);
+        await Advance(state, await FindKnown(until, ct) ?? await _positions.Last(ct), ct);
         return state;
     }
 
     private async Task Advance(ReplayedState state, long until, CancellationToken ct)
     {
-        var query = new EventQuery { After = state.Sequence, Until = until, WithOrigin = false };
+        var query = new EventQuery { After = state.Sequence, Until = until, ForFold = true };
         await foreach (var one in _reader.Read(query, ct))
             Apply(state, one, until);
     }
@@ -167,6 +171,10 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
     }
 
     private async Task<long?> Find(Instant? place, CancellationToken ct) => place is null ? null : await place.Find(_positions, ct);
+
+    // Of a place at which a whole state is asked for.
+    private async Task<long?> FindKnown(Instant? place, CancellationToken ct) =>
+        place is null ? null : await place.FindKnown(_positions, ct);
 
     private async Task CheckNamespace(string image, string? space, CancellationToken ct)
     {

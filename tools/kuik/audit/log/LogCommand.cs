@@ -54,8 +54,7 @@ internal abstract class LogCommand : Command, IExplained
     /// <returns>An exit code.</returns>
     protected virtual async Task<int> Run(ParseResult arguments, CancellationToken ct)
     {
-        await using var source = await _postgres.Connect(arguments, _isReadOnly, ct);
-        await using var connection = await source.OpenConnectionAsync(ct);
+        await using var connection = await _postgres.Connect(arguments, _isReadOnly, ct);
         return await Execute(arguments, connection, ct);
     }
 }

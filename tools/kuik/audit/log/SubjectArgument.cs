@@ -26,7 +26,8 @@ internal static class SubjectArgument
         return subject;
     }
 
-    private static Subject? ReadImage(ArgumentResult result)
+    /// <summary>Reads an option or argument with an image.</summary>
+    internal static Subject? ReadImage(ArgumentResult result)
     {
         var text = result.Tokens.Single().Value;
         if (ImageReference.TryParse(text, out var reference, out var problem))

@@ -102,6 +102,8 @@ internal sealed class AuditServer : IDisposable
         var (isOurs, sentence) = Read(text);
         if (isOurs && response.StatusCode == HttpStatusCode.NotFound)
             return new OutsideNamespaceException(sentence);
+        if (isOurs && response.StatusCode == HttpStatusCode.Gone)
+            return new HistoryRemovedException(sentence);
         return new AuditRefusedException(
             $"{(isOurs ? "the audit API" : "the way to the audit API")} at {_base.Authority} answered {(int)response.StatusCode}: "
                 + sentence,

@@ -1,8 +1,9 @@
 using Kuik.Contracts;
 
-namespace Kuik.PodWatcher;
+namespace Kuik.EventLog;
 
-/// <summary>The content of an image's CachedImage except its users: one document for each image, projected from its stream.</summary>
+/// <summary>The content of an image's CachedImage except its users: one document for each image, projected from its stream by pod-watcher.
+/// </summary>
 /// <param name="Id">The stream's key.</param>
 /// <param name="Sequence">The number of its last event in the whole log, by which readers find changed views.</param>
 /// <param name="Image">The normalised reference.</param>
@@ -10,6 +11,13 @@ namespace Kuik.PodWatcher;
 /// <param name="Stage">Its stage.</param>
 public sealed record ImageView(string Id, long Sequence, string Image, string WrittenAs, ImageStage Stage)
 {
+    /// <summary>The projection's name in the log. It differs from that of the previous version, so that it is projected from the
+    /// start.</summary>
+    public const string ProjectionName = "image-view-3";
+
+    /// <summary>The end of its documents' table's name.</summary>
+    public const string DocumentAlias = "image_view_3";
+
     /// <summary>The state by which every service decides about the image; events that it does not accept do not change the view
     /// either.</summary>
     public ImageState State { get; init; } = ImageState.Initial;
@@ -68,38 +76,6 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
     /// <summary>UTC: the time of the last event about the beginning or the end of its use. The end of the last use of a retained image is
     /// no event of the image and does not change it.</summary>
     public DateTimeOffset UseChangedAt { get; init; }
-
-    /// <summary>The same view with one instance of each text that it has several times, because views are kept in memory for thousands of
-    /// images.</summary>
-    /// <param name="lists">Lists of platforms that many views have.</param>
-    internal ImageView WithSharedTexts(Pool<IReadOnlyList<string>> lists)
-    {
-        var (image, digest) = (SharedTexts.Get(Image), Cached?.Digest ?? State.Digest);
-        return this with
-        {
-            Image = image,
-            WrittenAs = WrittenAs == Image ? image : WrittenAs,
-            State = State with
-            {
-                Image = State.Image == Image ? image : State.Image,
-                ObjectName = State.ObjectName is null ? null : SharedTexts.Get(State.ObjectName),
-                Digest = State.Digest == digest ? digest : State.Digest,
-                By = State.By is null ? null : SharedTexts.Get(State.By),
-            },
-            Cached = Cached is null ? null : Cached with
-            {
-                Image = Cached.Image == Image ? image : Cached.Image,
-                MediaType = SharedTexts.Get(Cached.MediaType),
-                Platforms = lists.Get(Cached.Platforms),
-                MissingPlatforms = lists.Get(Cached.MissingPlatforms),
-            },
-            Failed = Failed is null ? null : Failed with
-            {
-                Image = Failed.Image == Image ? image : Failed.Image,
-                Kind = SharedTexts.Get(Failed.Kind),
-            },
-        };
-    }
 
     /// <summary>The state after one more event.</summary>
     /// <param name="view">Null before the first event.</param>
@@ -191,26 +167,4 @@ public sealed record ImageView(string Id, long Sequence, string Image, string Wr
         ImagePhase.Gone => ImageStage.Evicted,
         _ => before,
     };
-}
-
-/// <summary>The stages of an image's life.</summary>
-public enum ImageStage
-{
-    /// <summary>Requested, copy not started.</summary>
-    Requested,
-
-    /// <summary>A replica of image-fetcher copies it.</summary>
-    Fetching,
-
-    /// <summary>In the cache.</summary>
-    Cached,
-
-    /// <summary>The last attempt failed.</summary>
-    Failed,
-
-    /// <summary>Expired, not evicted yet.</summary>
-    Expired,
-
-    /// <summary>Evicted from the cache.</summary>
-    Evicted,
 }
