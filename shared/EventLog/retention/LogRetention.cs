@@ -23,7 +23,7 @@ internal static class LogRetention
         select
             (select coalesce(max(seq_id), 0) - 1 from kuik.mt_events),
             (select coalesce(min(last_seq_id), 0) from kuik.mt_event_progression
-                where name <> 'HighWaterMark' and (name like 'relay:%' or last_updated > now() - interval '7 days')),
+                where not starts_with(name, 'HighWater') and (name like 'relay:%' or last_updated > now() - interval '7 days')),
             (select coalesce(max(seq_id), 0) from kuik.event_hashes),
             pg_try_advisory_xact_lock($1)
         """;

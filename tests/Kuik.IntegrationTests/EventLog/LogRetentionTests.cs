@@ -133,8 +133,7 @@ public sealed class LogRetentionTests
         {
             await new EventPositions(export).HoldHorizon(Any);
             Assert.Equal(RetentionPage.None, await LogRetention.RemovePage(connection, Policy, Any));
-            await using var end = new NpgsqlCommand("select pg_advisory_unlock_all()", export);
-            await end.ExecuteNonQueryAsync();
+            await new EventPositions(export).ReleaseHorizon(Any);
         }
 
         Assert.Equal(3, (await LogRetention.RemovePage(connection, Policy, Any)).Removed.Streams);
@@ -165,6 +164,37 @@ public sealed class LogRetentionTests
         Assert.Equal((10, removed.Events), (clean.Removed, clean.Removed));
         Assert.Equal("there is its hash, and no event: it was removed", Assert.Single(live.Differences).Found);
         Assert.Equal(clean.Head!.Sequence, young.Differences[^1].Sequence);
+    }
+
+    [Fact]
+    public async Task A_rebuild_and_an_import_after_a_removal_make_what_is_left()
+    {
+        await using var host = await OldLog.Start();
+        await OldLog.IsProjected(host);
+        await using var connection = await host.Postgres.OpenConnectionAsync();
+        await LogRetention.RemovePage(connection, Policy, Any);
+        var horizon = await LogHorizon.Read(connection, Any);
+        var database = await MigratedDatabase.New();
+        await using var other = NpgsqlDataSource.Create(database);
+        await using var imported = await other.OpenConnectionAsync();
+
+        await host.Execute(
+            $"delete from kuik.image_users where pod_uid = 'user'; delete from kuik.image_states where image = '{OldLog.Live}'");
+        var rebuild = await new LogRebuild(connection, TimeProvider.System).Run(null, Any);
+        await EventImport.Run(imported, new EventReader(connection).Read(new EventQuery(), Any).Select((one, index) =>
+            index == 0 ? one with { Horizon = horizon } : one), null, Any);
+
+        Assert.Equal(2, rebuild.Parts.Values.Sum());
+        foreach (var log in new[] { connection, imported })
+        {
+            Assert.Equal([], (await new LogVerifier(log).Verify(null, Any)).Differences.Select(one => one.Found));
+            Assert.Equal(horizon, await LogHorizon.Read(log, Any) with
+            {
+                RemovedEvents = horizon.RemovedEvents,
+                RemovedStreams = horizon.RemovedStreams,
+            });
+        }
+        Assert.Equal(0, (await LogRetention.RemovePage(connection, Policy, Any)).Removed.Streams);
     }
 
     private static async Task<string> Describe(NpgsqlConnection connection, long until)

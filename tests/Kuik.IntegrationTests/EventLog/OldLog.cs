@@ -25,7 +25,6 @@ internal static class OldLog
         var host = await LogHost.Start("expiry", await MigratedDatabase.New(), WatcherSetup.Documents,
             builder => builder.AddKuikImageStates());
         await host.Services.GetRequiredService<EventLogReady>().Wait(Any);
-        await host.Execute("insert into kuik.mt_event_progression (name, last_seq_id, last_updated) values ('relay:All', 1000, now())");
         await Observe(host, "user");
         foreach (var image in new[] { Live, Evicted, Retained })
             await Append(host, image, new RequestedByPull(image, Noon), new ImageFetchStarted(image, "f", Noon, Noon) { Attempt = 1 },
@@ -53,10 +52,18 @@ internal static class OldLog
         return host;
     }
 
-    public static Task IsProjected(LogHost host) => Eventually.True(async () => await host.Ask<bool>("""
-        select count(*) = 2 and min(last_seq_id) >= (select max(seq_id) from kuik.mt_events) from kuik.mt_event_progression
-        where name like 'image-view-%' or name like 'image-states-%'
-        """), "views and snapshots have followed the log");
+    /// <summary>Waits until the projections have followed the log; the relay, which is not there, is said to have.</summary>
+    public static async Task IsProjected(LogHost host)
+    {
+        await Eventually.True(async () => await host.Ask<bool>("""
+            select count(*) = 2 and min(last_seq_id) >= (select max(seq_id) from kuik.mt_events) from kuik.mt_event_progression
+            where name like 'image-view-%' or name like 'image-states-%'
+            """), "views and snapshots have followed the log");
+        await host.Execute("""
+            insert into kuik.mt_event_progression (name, last_seq_id, last_updated) select 'relay:All', max(seq_id), now()
+            from kuik.mt_events on conflict (name) do update set last_seq_id = excluded.last_seq_id
+            """);
+    }
 
     /// <summary>Appends the observation of a pod that uses <see cref="Live"/>.</summary>
     public static Task Observe(LogHost host, string uid) =>

@@ -26,7 +26,8 @@ public sealed class EventHashTests
         var content = EventHash.OfContent(Event);
 
         Assert.Equal("6a557e919216634edba4f1327e826672f48a98f2c954cb970fa46efc3d1efcd8", Convert.ToHexStringLower(content));
-        Assert.Equal("676da1ad3bf866678b5181552702fc7aa69eb58c0f60c92e752f0fa12f5a51a6", Convert.ToHexStringLower(EventHash.Next(EventHash.Genesis, content)));
+        Assert.Equal("676da1ad3bf866678b5181552702fc7aa69eb58c0f60c92e752f0fa12f5a51a6",
+            Convert.ToHexStringLower(EventHash.Next(EventHash.Genesis, content)));
     }
 
     [Theory]

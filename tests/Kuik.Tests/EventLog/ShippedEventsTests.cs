@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.EventLog.Audit;
-using Kuik.PodWatcher;
 using Xunit;
 
 namespace Kuik.Tests.EventLog;
@@ -45,15 +45,20 @@ public sealed class ShippedEventsTests
     [Fact]
     public void The_log_folds_to_the_states_that_it_had()
     {
-        var state = new ReplayedState();
+        var (state, steps) = (new ReplayedState(), new List<string>());
         foreach (var one in Log)
+        {
             state.Apply(one);
+            if (one.Stream.StartsWith("image/", StringComparison.Ordinal))
+                steps.Add($"{one.Sequence} {one.Type}: {Describe(state.Images[one.Stream["image/".Length..]].State)}");
+        }
         var views = Log.Where(one => one.Stream.StartsWith("image/", StringComparison.Ordinal)).GroupBy(one => one.Stream)
             .Select(stream =>
                 stream.Aggregate((ImageView?)null, (view, one) => ImageView.Fold(view, one.Stream, one.Sequence, one.Fact!))!);
 
         var folded = JsonSerializer.SerializeToNode(new
         {
+            Steps = steps,
             Images = state.Images.Values.Select(image => image.State),
             Stages = views.Select(view => $"{view.Image} {view.Stage}"),
             Users = state.Users.Values,
@@ -62,6 +67,8 @@ public sealed class ShippedEventsTests
         var expected = JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, "states.json")))!;
         Assert.True(Includes(folded, expected), folded.ToJsonString(new JsonSerializerOptions(FactReader.Json) { WriteIndented = true }));
     }
+
+    private static string Describe(ImageState image) => $"{image.Phase} {image.Attempt}";
 
     // What a later version adds is no difference.
     private static bool Includes(JsonNode? found, JsonNode? expected) => (found, expected) switch

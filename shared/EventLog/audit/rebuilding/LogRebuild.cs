@@ -51,6 +51,7 @@ public sealed class LogRebuild(NpgsqlConnection connection, TimeProvider time)
         {
             if (!await Ask("select to_regclass('kuik.rebuilds') is not null", ct))
                 throw new RebuildRefusedException("the event log's tables are of an earlier version: run pod-watcher migrate");
+            await _positions.HoldHorizon(ct);   // the fold would bring back what retention removes meanwhile
             await Follow(progress, ct);
             await CatchUp(progress, ct);
             var parts = await FindParts(ct);
@@ -64,7 +65,10 @@ public sealed class LogRebuild(NpgsqlConnection connection, TimeProvider time)
         finally
         {
             if (connection.State == System.Data.ConnectionState.Open)
+            {
+                await _positions.ReleaseHorizon(CancellationToken.None);
                 await Ask($"select pg_advisory_unlock({AdvisoryLocks.KeyOf(LockName)})", CancellationToken.None);
+            }
         }
     }
 
