@@ -1,4 +1,3 @@
-using Kuik.CommandLine.Audit;
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.EventLog.Audit;
