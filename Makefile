@@ -4,7 +4,7 @@ CONFIGURATION ?= Debug
 artifacts := artifacts/bin
 configuration := $(shell echo $(CONFIGURATION) | tr A-Z a-z)
 
-.PHONY: help run stop test test-cluster images bench manifests manifests-check fmt install build
+.PHONY: help run stop test test-cluster images bench publish-kuik manifests manifests-check fmt install build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ test-cluster: install ## installs Kuik on a Kubernetes node of its own and tests
 	@tests/Kuik.Testing/install-servers cluster
 	@SHORT='$(SHORT)' IDLE='$(IDLE)' tests/Kuik.ClusterTests/test-cluster
 
-images: ## OCI archives of the five services in artifacts/images, amd64 and arm64 (BASE=debian: see tools/images)
+images: ## OCI archives of the services and of kuik in artifacts/images, amd64 and arm64 (BASE=debian: see tools/images)
 	@tests/Kuik.Testing/install-servers images
 	@BASE='$(BASE)' ARCHITECTURES='$(ARCHITECTURES)' tools/images/make-images
 
@@ -34,12 +34,17 @@ bench: ## measures speed, memory and cost against named peers; writes artifacts/
 	@tests/quietly "building" dotnet build bench -c Release --nologo -v quiet -clp:NoSummary
 	@case '$(SUITE)' in ''|pull) $(MAKE) publish-node-proxy;; esac
 	@case '$(SUITE)' in ''|scale) $(MAKE) publish-pod-watcher publish-expiry;; esac
+	@case '$(SUITE)' in ''|replay) $(MAKE) publish-kuik;; esac
 	@SUITE='$(SUITE)' SOAK='$(SOAK)' RUNS='$(RUNS)' CASE='$(CASE)' DURATION='$(DURATION)' RATE='$(RATE)' SECONDS='$(SECONDS)' \
-		PODS='$(PODS)' IMAGES='$(IMAGES)' WARM_UP='$(WARM_UP)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
+		PODS='$(PODS)' IMAGES='$(IMAGES)' WARM_UP='$(WARM_UP)' EVENTS='$(EVENTS)' $(artifacts)/Kuik.Bench/release/Kuik.Bench
 
 publish-%: # as it is in its container image, for this machine
 	@tests/quietly "publishing $*" dotnet publish services/$* -c Release --use-current-runtime --nologo -v quiet -clp:NoSummary \
 		-o artifacts/publish/$$(basename services/$*/*.csproj .csproj)/release
+
+publish-kuik: ## the kuik command for this machine, compiled ahead: artifacts/publish/CommandLine/release/kuik
+	@tests/quietly "publishing kuik" dotnet publish tools/kuik -c Release --use-current-runtime --no-self-contained --nologo -v quiet \
+		-clp:NoSummary -o artifacts/publish/CommandLine/release
 
 manifests: ## writes every overlay of deploy/kustomize as one file, and the list of its images, into artifacts/manifests
 	@tests/Kuik.Testing/install-servers packages

@@ -2,6 +2,7 @@ using Kuik.Bench;
 using Kuik.Bench.Admission;
 using Kuik.Bench.Copy;
 using Kuik.Bench.Pull;
+using Kuik.Bench.Replay;
 using Kuik.Bench.Scale;
 using Kuik.Testing;
 
@@ -12,6 +13,7 @@ Dictionary<string, Func<Results, Task>> suites = new()
     ["pull"] = PullSuite.Run,
     ["admission"] = AdmissionSuite.Run,
     [ScaleSuite.Suite] = ScaleSuite.Run,
+    [ReplaySuite.Suite] = ReplaySuite.Run,
 };
 
 if (args is [HostCopyEngine.Verb])

@@ -17,8 +17,8 @@ internal sealed class ScaleSuite : IAsyncDisposable
 
     private const int MoreHistory = 10;
 
-    private static readonly string[] _writes = ["create", "patch", "delete"];
-    private static readonly TimeSpan _settling = TimeSpan.FromMinutes(10);
+    private static readonly string[] WritingVerbs = ["create", "patch", "delete"];
+    private static readonly TimeSpan Settling = TimeSpan.FromMinutes(10);
 
     private readonly ScaleOptions _options;
     private readonly Results _results;
@@ -145,14 +145,14 @@ internal sealed class ScaleSuite : IAsyncDisposable
         var begun = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            if (TimeProvider.System.GetElapsedTime(begun) > _settling)
+            if (TimeProvider.System.GetElapsedTime(begun) > Settling)
                 throw new TimeoutException($"not in time: {what}");
             await Task.Delay(TimeSpan.FromSeconds(1));
         }
     }
 
     private int Writes() =>
-        _writes.Sum(verb =>
+        WritingVerbs.Sum(verb =>
             _cluster.Kubernetes.Requests(verb, "cachedimages") + _cluster.Kubernetes.Requests(verb, "repositories"));
 
     private void AddMemory(string @case)

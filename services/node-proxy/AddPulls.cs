@@ -1,3 +1,4 @@
+using Kuik.Hosting;
 using Kuik.Oci;
 
 namespace Kuik.NodeProxy;
@@ -44,7 +45,8 @@ internal static class AddPulls
         services.AddSingleton(provider => new V1Paths(AddressResolver.Shared, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<PullCounter>();
         services.AddSingleton<RegistryRequestHandler>();
-        services.AddHostedService<MemoryTrimmer>();
+        // The buffers of a burst go while the next one begins.
+        services.AddSingleton(new MemoryTrimmerOptions { Pause = TimeSpan.FromSeconds(10), MostWhenIdle = long.MaxValue });
         services.AddHostedService<EndpointsFile>();
         services.AddHostedService<PullReporter>();
         return builder;

@@ -27,7 +27,7 @@ internal sealed partial class PullReporter(
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The process ends. One whose port is taken ends before it has begun: the host would log this as a fault.
+            // Its end, also after a failed start, which the host would log as this service's failure.
         }
     }
 

@@ -1,3 +1,4 @@
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher.Setup;
 using Marten;
@@ -10,7 +11,8 @@ internal static class WatcherSetup
     /// <summary>This service's documents and projections in the event log.</summary>
     public static void Documents(StoreOptions options)
     {
-        options.Schema.For<ImageView>().DocumentAlias("image_view_3").Index(view => view.Sequence).Index(view => view.ShownSequence!);
+        options.Schema.For<ImageView>().DocumentAlias(ImageView.DocumentAlias)
+            .Index(view => view.Sequence).Index(view => view.ShownSequence!);
         options.Schema.For<TakenName>().DocumentAlias("takenname");
         options.Schema.For<ClusterIdentity>().DocumentAlias("clusteridentity");
         options.Projections.Add(new ImageViewProjection(), JasperFx.Events.Projections.ProjectionLifecycle.Async);

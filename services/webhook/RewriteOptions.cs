@@ -48,33 +48,13 @@ public sealed partial record RewriteOptions
         };
     }
 
-    /// <summary>
-    /// A regular expression as v1 took it (Go's), for the characters that an image reference can have: it means the same here, or it is
-    /// refused. The differences are out of their range: <c>\d</c> and <c>\w</c> also match digits and letters outside ASCII here, and
-    /// <c>$</c> also matches before a line feed at the very end. It runs in linear time, so that no image can hold up admission with it.
-    /// </summary>
-    /// <exception cref="InvalidSettingException">It is none, or one that only other engines know.</exception>
     private static Regex Expression(string key, string text)
     {
         if (text.Length == 0)
             throw new InvalidSettingException(key, text, "a regular expression; an empty one would match every image");
-        if (text.Contains("[:", StringComparison.Ordinal))
-            throw new InvalidSettingException(key, text,
-                "a regular expression without named character classes: write [a-z] for [[:lower:]]");
-        try
-        {
-            // (?P<name>…) is Go's way to write (?<name>…).
-            return new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal),
-                RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
-        }
-        catch (ArgumentException wrong)
-        {
-            throw new InvalidSettingException(key, text, $"a regular expression ({wrong.Message})");
-        }
-        catch (NotSupportedException wrong)
-        {
-            throw new InvalidSettingException(key, text, $"a regular expression that runs in linear time ({wrong.Message})");
-        }
+        return GoExpression.TryParse(text, out var expression, out var problem)
+            ? expression
+            : throw new InvalidSettingException(key, text, $"a regular expression ({problem})");
     }
 
     // One value with commas is a list too, but not at the comma of a{1,3}.

@@ -30,6 +30,11 @@ internal sealed class EventLogMetrics
             new Measurement<double>(shard.Lag.TotalSeconds, KeyValuePair.Create<string, object?>("shard", shard.Shard))),
             description: "Age of the oldest event that a projection or the relay has before it, in seconds, by shard; 0 when there is "
                 + "none");
+        _meter.CreateObservableGauge("kuik_event_log_stopped", () => progress().Where(shard => shard.Failure is not null).Select(shard =>
+            new Measurement<int>(1, KeyValuePair.Create<string, object?>("shard", shard.Shard),
+                KeyValuePair.Create<string, object?>("reason", shard.Failure!.Event is null ? "fault" : "event"))),
+            description: "1 for a projection or the relay that has stopped, by shard and reason: event (it cannot be read or applied, for "
+                + "example of a newer version) or fault; absent while it runs");
     }
 
     /// <summary>Counts a committed attempt.</summary>

@@ -112,6 +112,9 @@ public static class EventLogSetup
         options.Storage.ExtendedSchemaObjects.Add(WorkTable.Table());
         options.Storage.ExtendedSchemaObjects.Add(RepositoryConfigurations.Table());
         options.Storage.ExtendedSchemaObjects.Add(ImagePulls.Table());
+        options.Storage.ExtendedSchemaObjects.Add(Rebuilds.Table());
+        options.Storage.ExtendedSchemaObjects.Add(LogRetentionTable.Table());
+        options.Storage.ExtendedSchemaObjects.Add(HashChain.Table());
 
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.Events.AppendMode = EventAppendMode.Quick;
@@ -137,7 +140,7 @@ public static class EventLogSetup
     }
 
     /// <summary>The connection string, with the options that the event log needs, unless the user sets them.</summary>
-    internal static string ReadConnectionString(IConfiguration configuration)
+    public static string ReadConnectionString(IConfiguration configuration)
     {
         const string Key = "ConnectionStrings:Postgres";
         const string Accepted = "a Postgres connection string such as Host=postgres;Database=kuik;Username=kuik;Password=…";

@@ -16,7 +16,8 @@ using OpenTelemetry.Resources;
 
 namespace Kuik.Hosting;
 
-/// <summary>The defaults of every service: one-line logs, health checks, metrics, and one clear line when a setting is invalid.</summary>
+/// <summary>The defaults of every service: one-line logs, health checks, metrics, little memory when idle, and one clear line when a
+/// setting is invalid.</summary>
 public static class KuikDefaults
 {
     /// <summary>
@@ -63,6 +64,8 @@ public static class KuikDefaults
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddHealthChecks();
         builder.Services.AddHostedService<FaultExitCode>();
+        builder.Services.TryAddSingleton(new MemoryTrimmerOptions());
+        builder.Services.AddHostedService<MemoryTrimmer>();
         var telemetry = builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("kuik-" + service))
             .WithMetrics(metrics => metrics

@@ -112,8 +112,8 @@ public sealed class DisruptionTests(Cluster cluster)
 
         Console.WriteLine($"all of Kuik restarted: {pulls}; {pods} pods with new images, all of them ran");
         Assert.Equal(0, pulls.Failures);
-        // While the only registry is replaced, image-fetcher waits up to 8 s for a connection to it, for each blob anew, before it asks
-        // the origin. A container runtime waits longer than this.
+        // While the only registry is replaced, image-fetcher waits up to 2 s for a connection to it before it asks the origin, and
+        // everything starts at once on two cores. A container runtime waits longer than this.
         Assert.InRange(pulls.LongestGap, TimeSpan.Zero, TimeSpan.FromSeconds(60));
     }
 

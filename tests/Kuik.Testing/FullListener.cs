@@ -6,7 +6,7 @@ namespace Kuik.Testing;
 /// <summary>A port with a full queue of connections: Linux drops further ones, as a network drops packets to an unused address.</summary>
 public sealed class FullListener : IDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
     private readonly List<Socket> _sockets = [];
 
@@ -17,7 +17,7 @@ public sealed class FullListener : IDisposable
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(backlog: 0);
         Port = ((IPEndPoint)listener.LocalEndPoint!).Port;
-        while (New().ConnectAsync(IPAddress.Loopback, Port).Wait(_patience))
+        while (New().ConnectAsync(IPAddress.Loopback, Port).Wait(Patience))
         {
         }
     }

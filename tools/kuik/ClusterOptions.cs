@@ -44,12 +44,16 @@ internal sealed class ClusterOptions
 
     /// <summary>A client for the cluster. Sends no request yet.</summary>
     /// <exception cref="InvalidSettingException">There is no usable kubeconfig file, and the process runs outside of a cluster.</exception>
-    public KubernetesApi Connect(ParseResult arguments)
+    public KubernetesApi Connect(ParseResult arguments) => new(new k8s.Kubernetes(Configure(arguments)), Limits);
+
+    /// <summary>Address and credentials of the cluster.</summary>
+    /// <inheritdoc cref="Connect"/>
+    public KubernetesClientConfiguration Configure(ParseResult arguments)
     {
         var (given, context) = (arguments.GetValue(_kubeconfig), arguments.GetValue(_context));
         try
         {
-            return new KubernetesApi(new k8s.Kubernetes(Read(given, context)), Limits);
+            return Read(given, context);
         }
         catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException or FormatException)
         {
@@ -63,18 +67,18 @@ internal sealed class ClusterOptions
     private static KubernetesClientConfiguration Read(string? given, string? context)
     {
         if (given is not null)
-            return KubernetesClientConfiguration.BuildConfigFromConfigFile(given, context);
+            return Kubeconfig.Read(given, context);
         var files = (Variable ?? Usual).Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Where(File.Exists).ToList();
         if (files.Count == 0)
             return Variable is null
                 ? KubernetesClientConfiguration.InClusterConfig()
                 : throw new FileNotFoundException("there is no such file");
         if (context is null)
-            return files.Count == 1 ? KubernetesClientConfiguration.BuildConfigFromConfigFile(files[0])
+            return files.Count == 1 ? Kubeconfig.Read(files[0])
                 : KubernetesClientConfiguration.BuildDefaultConfig();
-        var file = files.FirstOrDefault(file => KubernetesClientConfiguration.LoadKubeConfig(file)
+        var file = files.FirstOrDefault(file => Kubeconfig.Load(file)
             .Contexts?.Any(one => one.Name == context) == true);
-        return KubernetesClientConfiguration.BuildConfigFromConfigFile(file ?? files[0], context);
+        return Kubeconfig.Read(file ?? files[0], context);
     }
 
     private static string Usual => Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".kube", "config");

@@ -19,12 +19,15 @@ internal sealed class KuikCommand : RootCommand
         Subcommands.Add(new HistoryCommand());
         Subcommands.Add(new WhyCommand());
         Subcommands.Add(new WhoCommand());
+        Subcommands.Add(new UsesCommand());
+        Subcommands.Add(new EventsCommand());
         Subcommands.Add(new ReplayCommand());
         Subcommands.Add(new DiffCommand());
         Subcommands.Add(new TailCommand());
         Subcommands.Add(new ExportCommand());
         Subcommands.Add(new ImportCommand());
         Subcommands.Add(new VerifyCommand());
+        Subcommands.Add(new RebuildCommand());
         Subcommands.Add(new DoctorCommand());
         var help = Options.OfType<HelpOption>().Single();
         help.Action = new CommandHelp((HelpAction)help.Action!);
@@ -41,10 +44,21 @@ internal sealed class KuikCommand : RootCommand
             return await work();
         }
         catch (Exception failure) when (failure is InvalidSettingException or KubernetesApiException or HttpRequestException or IOException
-            or NpgsqlException or EventLogUnusableException or EventImportRefusedException or TimeoutException)
+            or NpgsqlException or EventLogUnusableException or AuditRefusedException or EventImportRefusedException
+            or RebuildRefusedException or TimeoutException)
         {
             await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
             return ExitCode.Fault;
+        }
+        catch (OutsideNamespaceException outside)
+        {
+            await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(outside.Message));
+            return ExitCode.ErrorsFound;
+        }
+        catch (HistoryRemovedException removed)
+        {
+            await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(removed.Message));
+            return ExitCode.Unknown;
         }
         catch (OperationCanceledException)
         {

@@ -7,8 +7,6 @@ namespace Kuik.PodWatcher;
 /// <summary>The kinds of objects that this service watches, and the state that it keeps of each.</summary>
 internal sealed class WatchedKinds(WatcherOptions options)
 {
-    private static readonly Pool<string> SharedTexts = new();
-
     /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
     public WatchedResource<Pod, LiveUser> Pods { get; } = new(
         "pods", Pod.Path, options.FollowsAllPods
@@ -33,12 +31,12 @@ internal sealed class WatchedKinds(WatcherOptions options)
     /// <summary>The CachedImages, by name.</summary>
     public WatchedResource<CachedImage, CachedImage> CachedImages { get; } = new(
         "cachedimages", CachedImage.Path, null, KubernetesJson.Default.ResourceListCachedImage, KubernetesJson.Default.WatchLineCachedImage,
-        image => image.Metadata.Name!, image => image.WithManagers().WithoutStatus());
+        image => SharedTexts.Get(image.Metadata.Name!), image => image.WithManagers().ToKeep(SharedTexts.Get));
 
     /// <summary>The Repositories, by name.</summary>
     public WatchedResource<Repository, Repository> Repositories { get; } = new(
         "repositories", Repository.Path, null, KubernetesJson.Default.ResourceListRepository, KubernetesJson.Default.WatchLineRepository,
-        repository => repository.Metadata.Name!, repository => repository.ToKeep(SharedTexts.Get));
+        repository => SharedTexts.Get(repository.Metadata.Name!), repository => repository.ToKeep(SharedTexts.Get));
 
     private static WatchedResource<Pod, LiveUser> Workload(string kind, WatcherOptions options)
     {

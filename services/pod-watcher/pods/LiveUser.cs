@@ -17,6 +17,9 @@ internal sealed record LiveUser(string Uid, string Namespace, string Name, IRead
     IReadOnlyList<string> PullSecrets,
     string Account)
 {
+    /// <summary>Its ServiceAccount, without the namespace.</summary>
+    public string AccountName => Account[(Account.IndexOf('/', StringComparison.Ordinal) + 1)..];
+
     /// <summary>Its node; null until it is scheduled, and for a workload.</summary>
     public string? Node { get; init; }
 
@@ -27,10 +30,10 @@ internal sealed record LiveUser(string Uid, string Namespace, string Name, IRead
     public string? OwnerName { get; init; }
 
     /// <summary>UTC.</summary>
-    public DateTimeOffset? CreatedAt { get; init; }
+    public DateTimeOffset? CreatedAt { get => FromTicks(_createdAt); init => _createdAt = value?.UtcTicks ?? 0; }
 
     /// <summary>UTC: set while it is being deleted; else null.</summary>
-    public DateTimeOffset? DeletedAt { get; init; }
+    public DateTimeOffset? DeletedAt { get => FromTicks(_deletedAt); init => _deletedAt = value?.UtcTicks ?? 0; }
 
     /// <summary><c>status.phase</c>; null for a workload.</summary>
     public string? Phase { get; init; }
@@ -51,6 +54,12 @@ internal sealed record LiveUser(string Uid, string Namespace, string Name, IRead
     /// <summary>Parses a resourceVersion; null when it is not a number.</summary>
     public static long? ParseVersion(string? version) =>
         long.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+
+    // As ticks, 0 for none: a third of the size of a nullable time, for each of a hundred thousand pods.
+    private readonly long _createdAt;
+    private readonly long _deletedAt;
+
+    private static DateTimeOffset? FromTicks(long ticks) => ticks == 0 ? null : new DateTimeOffset(ticks, TimeSpan.Zero);
 
     private static bool IsVolume(PodImage image) => image.Container.StartsWith("volume ", StringComparison.Ordinal);
 }

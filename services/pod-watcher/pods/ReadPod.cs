@@ -7,7 +7,6 @@ namespace Kuik.PodWatcher;
 /// annotation).</summary>
 internal static class ReadPod
 {
-    private static readonly Pool<string> SharedTexts = new();
     private static readonly Pool<PodImage> SharedImages = new();
     private static readonly Pool<IReadOnlyList<PodImage>> SharedLists = new(new ListComparer<PodImage>());
     private static readonly Pool<IReadOnlyList<string>> SharedNames = new(new ListComparer<string>());

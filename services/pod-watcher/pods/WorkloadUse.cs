@@ -16,15 +16,14 @@ internal static class WorkloadUse
     /// <param name="now">UTC.</param>
     public static WorkloadObserved? Decide(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
     {
-        var isUnknown = !log.IsObserved || log.IsGone;
-        if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
+        if (!log.IsOutdatedBy(live, pullSecrets))
             return null;
         return new WorkloadObserved(
             UserKey.UidOf(live.Uid), UserKey.KindOf(live.Uid)!, live.Namespace, live.Name, live.Images, pullSecrets, now)
         {
             OwnerKind = live.OwnerKind,
             OwnerName = live.OwnerName,
-            ServiceAccount = live.Account[(live.Account.IndexOf('/', StringComparison.Ordinal) + 1)..],
+            ServiceAccount = live.AccountName,
             CreatedAt = live.CreatedAt,
             ResourceVersion = live.Version?.ToString(CultureInfo.InvariantCulture),
         };
@@ -37,7 +36,7 @@ internal static class WorkloadUse
     /// <param name="absence">The evidence that it is gone.</param>
     /// <param name="now">UTC.</param>
     public static WorkloadGone? DecideGone(UserState log, string key, UserAbsence absence, DateTimeOffset now) =>
-        log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
+        log.IsEndedBy(absence)
             ? new WorkloadGone(UserKey.UidOf(key), UserKey.KindOf(key)!, log.Namespace, log.Name, log.Images, now)
             {
                 Reason = absence.Reason,

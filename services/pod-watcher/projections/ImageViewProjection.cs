@@ -1,5 +1,6 @@
 using JasperFx.Events;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Marten.Events.Aggregation;
 
 namespace Kuik.PodWatcher;
@@ -7,12 +8,9 @@ namespace Kuik.PodWatcher;
 /// <summary>Keeps an <see cref="ImageView"/> for every image. Runs in one replica at a time, a few milliseconds behind the log.</summary>
 public sealed partial class ImageViewProjection : SingleStreamProjection<ImageView, string>
 {
-    /// <summary>Its name in the log. It differs from that of the previous version, so that it is projected from the start.</summary>
-    public const string ProjectionName = "image-view-3";
-
     public ImageViewProjection()
     {
-        Name = ProjectionName;
+        Name = ImageView.ProjectionName;
         IncludeArchivedEvents = true;
         foreach (var type in new[]
         {
@@ -27,5 +25,7 @@ public sealed partial class ImageViewProjection : SingleStreamProjection<ImageVi
         }
     }
 
-    public override ImageView? Evolve(ImageView? snapshot, string id, IEvent e) => ImageView.Fold(snapshot, id, e.Sequence, e.Data);
+    // At the first event there is nothing before: the daemon may still have the view of an earlier stream that retention has removed.
+    public override ImageView? Evolve(ImageView? snapshot, string id, IEvent e) =>
+        ImageView.Fold(e.Version == 1 ? null : snapshot, id, e.Sequence, e.Data);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Marten;
 using Npgsql;
 
@@ -15,9 +16,9 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
     private readonly ConcurrentDictionary<string, ImageView> _byImage = new();
     private readonly ConcurrentDictionary<string, string> _imageByName = new();
     private readonly ConcurrentDictionary<string, ImmutableHashSet<string>> _imagesByRepository = new();
-    private readonly Pool<string> _texts = new();
     private readonly Pool<IReadOnlyList<string>> _lists = new(new ListComparer<string>());
     private long? _readUpTo;
+    private long _rebuild;
     private long? _lastAtFirst;
 
     /// <summary>All views in memory.</summary>
@@ -58,18 +59,22 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
     public async Task<bool> AreCurrent(CancellationToken ct)
     {
         _lastAtFirst ??= await Number("select max(seq_id) from kuik.mt_events", ct);
-        return await Number($"select last_seq_id from kuik.mt_event_progression where name = '{ImageViewProjection.ProjectionName}:All'",
+        return await Number($"select last_seq_id from kuik.mt_event_progression where name = '{ImageView.ProjectionName}:All'",
             ct) >= _lastAtFirst;
     }
 
-    /// <summary>Reads the views that changed since the last call; in the first call, those of all images with a CachedImage.</summary>
+    /// <summary>Reads the views that changed since the last call; in the first call, and in the first one after <c>kuik rebuild</c>, those
+    /// of all images with a CachedImage.</summary>
     /// <returns>The images whose views changed.</returns>
     public async Task<IReadOnlyList<string>> Refresh(CancellationToken ct)
     {
         var images = new List<string>();
+        // A rebuild may have changed views whose last event was read long ago.
+        var rebuild = await Number(Rebuilds.LastQuery, ct);
         await using var session = store.QuerySession();
-        if (_readUpTo is null)
+        if (_readUpTo is null || rebuild != _rebuild)
             _readUpTo = await ReadShown(session, images, ct);
+        _rebuild = rebuild;
         var after = _readUpTo.Value;
         await ReadPages(images, () => session.Query<ImageView>().Where(view => view.Sequence > after).OrderBy(view => view.Sequence),
             view => _readUpTo = after = view.Sequence, ct);
@@ -106,7 +111,7 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         }
     }
 
-    private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_texts, _lists);
+    private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_lists);
 
     private async Task<long> Number(string sql, CancellationToken ct)
     {
@@ -119,6 +124,6 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         if (view.ObjectName is { } name)
             _imageByName[name] = view.Image;
         _imagesByRepository.AddOrUpdate(
-            ImageReference.Parse(view.Image).Name, _ => [view.Image], (_, images) => images.Add(view.Image));
+            SharedTexts.Get(ImageReference.Parse(view.Image).Name), _ => [view.Image], (_, images) => images.Add(view.Image));
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;

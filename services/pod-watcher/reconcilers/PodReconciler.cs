@@ -32,15 +32,14 @@ internal sealed partial class PodReconciler(
     /// <param name="now">UTC.</param>
     public static PodObserved? Decide(UserState log, LiveUser live, IReadOnlyList<string> pullSecrets, DateTimeOffset now)
     {
-        var isUnknown = !log.IsObserved || log.IsGone;
-        if ((isUnknown && live.Images.Count == 0) || live.Version < log.Version || log.Says(live, pullSecrets))
+        if (!log.IsOutdatedBy(live, pullSecrets))
             return null;
         return new PodObserved(live.Uid, live.Namespace, live.Name, live.Images, pullSecrets, now)
         {
             Node = live.Node,
             OwnerKind = live.OwnerKind,
             OwnerName = live.OwnerName,
-            ServiceAccount = live.Account[(live.Account.IndexOf('/', StringComparison.Ordinal) + 1)..],
+            ServiceAccount = live.AccountName,
             CreatedAt = live.CreatedAt,
             ResourceVersion = live.Version?.ToString(CultureInfo.InvariantCulture),
         };
@@ -53,7 +52,7 @@ internal sealed partial class PodReconciler(
     /// <param name="absence">The evidence that it is gone.</param>
     /// <param name="now">UTC.</param>
     public static PodGone? DecideGone(UserState log, string uid, UserAbsence absence, DateTimeOffset now) =>
-        log is { IsObserved: true, IsGone: false } && !(absence.Version < log.Version)
+        log.IsEndedBy(absence)
             ? new PodGone(uid, log.Namespace, log.Name, log.Images, now)
             { Reason = absence.Reason, DeletedAt = absence.Last?.DeletedAt, Phase = absence.Last?.Phase }
             : null;
@@ -133,9 +132,10 @@ internal sealed partial class PodReconciler(
             absences.Remove(uid);
             var secrets = SecretsOf(live);
             var mayDiffer = log is { IsObserved: true, Containers: null } && informer.TakeChanged(uid);
-            return mayDiffer || known.IsDoubtful(uid) || DecideObserved(log, live, secrets, time.GetUtcNow()) is not null
-                ? new Look(uid, live, secrets, null)
-                : null;
+            if (mayDiffer || known.IsDoubtful(uid) || DecideObserved(log, live, secrets, time.GetUtcNow()) is not null)
+                return new Look(uid, live, secrets, null);
+            known.ShareTexts(live);
+            return null;
         }
         if (absences.Find(uid) is not { } absence)
             return null;   // not in the reflector's state and without evidence: the next list decides

@@ -34,7 +34,7 @@ internal sealed partial class RepositoryIntentRecorder(
                     + "not refreshed");
         }
         foreach (var filter in spec?.UpdateFilters ?? [])
-            if (!RefreshPolicy.TryParseFilter(filter, out _, out var problem))
+            if (!GoExpression.TryParse(filter, out _, out var problem))
                 problems.Add($"spec.updateFilters \"{filter}\" is not a regular expression that can be used, and matches no image: "
                     + $"{problem}");
         var wanted = new RepositoryConfiguration

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 
 namespace Kuik.PodWatcher;

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace Kuik.PodWatcher;
 
 /// <summary>
@@ -11,19 +9,20 @@ internal sealed class Pool<T>(IEqualityComparer<T>? comparer = null)
 {
     private const int Most = 200_000;
 
-    private readonly ConcurrentDictionary<T, T> _values = new(comparer);
-    private int _count;
+    private readonly Lock _gate = new();
+    private readonly HashSet<T> _values = new(comparer);
 
     /// <summary>The instance that equals this value.</summary>
     public T Get(T value)
     {
-        if (_values.TryGetValue(value, out var known))
-            return known;
-        if (Interlocked.Increment(ref _count) > Most)
+        lock (_gate)
         {
-            _values.Clear();   // values in use stay in memory; equal ones added later are other instances
-            Volatile.Write(ref _count, 0);
+            if (_values.TryGetValue(value, out var known))
+                return known;
+            if (_values.Count >= Most)
+                _values.Clear();   // values in use stay in memory; equal ones added later are other instances
+            _values.Add(value);
+            return value;
         }
-        return _values.GetOrAdd(value, value);
     }
 }

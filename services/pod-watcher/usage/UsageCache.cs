@@ -15,7 +15,6 @@ internal sealed class UsageCache
     private readonly Dictionary<string, HashSet<string>> _users = [];
     private readonly Dictionary<string, HashSet<string>> _workloads = [];
     private readonly HashSet<string> _doubtful = [];
-    private readonly Pool<string> _texts = new();
     private readonly Pool<IReadOnlyList<string>> _lists = new(new ListComparer<string>());
     private readonly Pool<IReadOnlyList<PodImage>> _containers = new(new ListComparer<PodImage>());
 
@@ -26,7 +25,7 @@ internal sealed class UsageCache
         {
             var row = pod.First();
             Set(pod.Key, new UserState(true, false, row.Namespace, row.PodName,
-                [.. pod.Select(r => r.Image).Order(StringComparer.Ordinal)], row.PullSecrets));
+                [.. pod.Select(r => SharedTexts.Get(r.Image)).Order(StringComparer.Ordinal)], row.PullSecrets));
         }
     }
 
@@ -86,6 +85,21 @@ internal sealed class UsageCache
         }
     }
 
+    /// <summary>Replaces the texts of a recorded user by the instances that its informer keeps. Those of a user that was read from the
+    /// usage table are others.</summary>
+    public void ShareTexts(LiveUser live)
+    {
+        lock (_gate)
+        {
+            if (!_pods.TryGetValue(live.Uid, out var recorded) || recorded.Name != live.Name || ReferenceEquals(recorded.Name, live.Name))
+                return;
+            _pods.Remove(live.Uid);
+            foreach (var image in recorded.Images)
+                (UserKey.IsOf(live.Uid, null) ? _users : _workloads)[image].Remove(live.Uid);
+            Add(live.Uid, recorded with { Name = live.Name });
+        }
+    }
+
     /// <summary>The number of pods that use an image, and the first of them as <c>namespace/name</c>, sorted.</summary>
     public (int Count, IReadOnlyList<string> First) UsersOf(string image, int atMost)
     {
@@ -133,8 +147,8 @@ internal sealed class UsageCache
     // The pods of one template differ in their names only.
     private UserState Shared(UserState pod) => pod with
     {
-        Namespace = _texts.Get(pod.Namespace),
-        Node = pod.Node is null ? null : _texts.Get(pod.Node),
+        Namespace = SharedTexts.Get(pod.Namespace),
+        Node = pod.Node is null ? null : SharedTexts.Get(pod.Node),
         Images = _lists.Get(pod.Images),
         PullSecrets = _lists.Get(pod.PullSecrets),
         Containers = pod.Containers is null ? null : _containers.Get(pod.Containers),

@@ -46,6 +46,14 @@ internal sealed record UserState(bool IsObserved, bool IsGone, string Namespace,
     public static IReadOnlyList<string> ImagesOf(IEnumerable<PodImage> images) =>
         [.. images.Select(image => image.Image).Distinct().Order(StringComparer.Ordinal)];
 
+    /// <summary>True when what is live is to be recorded: it is neither recorded so, nor older than what is recorded, nor unknown and
+    /// without images.</summary>
+    public bool IsOutdatedBy(LiveUser live, IReadOnlyList<string> pullSecrets) =>
+        ((IsObserved && !IsGone) || live.Images.Count > 0) && !(live.Version < Version) && !Says(live, pullSecrets);
+
+    /// <summary>True when the absence is to be recorded: it is recorded as live, in no later state.</summary>
+    public bool IsEndedBy(UserAbsence absence) => IsObserved && !IsGone && !(absence.Version < Version);
+
     /// <summary>True when this state is recorded. Node and digests are compared when all of them are known, so that a starting pod is
     /// recorded twice and not at every step.</summary>
     public bool Says(LiveUser live, IReadOnlyList<string> pullSecrets) =>

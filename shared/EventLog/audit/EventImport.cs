@@ -51,11 +51,13 @@ public static class EventImport
         if (await Ask(connection, "select count(*) from (select from kuik.mt_events limit 1) e", ct) > 0)
             throw new EventImportRefusedException("the event log is not empty: import into a new database with pod-watcher migrate");
         await Execute(connection, "create temporary table imported_events (like kuik.mt_events) on commit drop", ct);
-        var state = await Copy(connection, events, progress, ct);
+        var horizon = LogHorizon.None;
+        var state = await Copy(connection, events, one => horizon = one.Horizon ?? horizon, progress, ct);
         if (await Ask(connection, IncompleteStreams, ct) is > 0 and var incomplete)
             throw new EventImportRefusedException(
                 $"{incomplete} streams lack events: an import needs an export of the whole log from its first event");
         await Execute(connection, Streams + Events + Positions, ct);
+        await LogRetentionTable.TakeOver(connection, horizon, ct);
         await WriteUsers(connection, state.Users.Values, ct);
         await Execute(connection, RunningDigests.RebuildSql, ct);
         await WriteImages(connection, state.Images.Values, ct);
@@ -64,7 +66,8 @@ public static class EventImport
     }
 
     private static async Task<ReplayedState> Copy(
-        NpgsqlConnection connection, IAsyncEnumerable<RecordedEvent> events, IProgress<long>? progress, CancellationToken ct)
+        NpgsqlConnection connection, IAsyncEnumerable<RecordedEvent> events, Action<RecordedEvent> look, IProgress<long>? progress,
+        CancellationToken ct)
     {
         var state = new ReplayedState();
         await using var copy = await connection.BeginBinaryImportAsync("""
@@ -87,13 +90,15 @@ public static class EventImport
             await Write(copy, one.Headers, NpgsqlDbType.Jsonb, ct);
             await copy.WriteAsync(one.IsArchived, NpgsqlDbType.Boolean, ct);
             state.Apply(one);
+            look(one);
             progress?.Report(state.Events);
         }
         await copy.CompleteAsync(ct);
         return state;
     }
 
-    private static async Task WriteUsers(NpgsqlConnection connection, IEnumerable<UserRecord> users, CancellationToken ct)
+    /// <summary>Adds the rows of these users to the usage table.</summary>
+    internal static async Task WriteUsers(NpgsqlConnection connection, IEnumerable<UserRecord> users, CancellationToken ct)
     {
         await using var copy = await connection.BeginBinaryImportAsync(
             "copy kuik.image_users (image, pod_uid, namespace, pod_name, pull_secrets) from stdin (format binary)", ct);

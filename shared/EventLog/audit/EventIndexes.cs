@@ -12,4 +12,15 @@ internal static class EventIndexes
 
     /// <summary>Namespace and name of the pod or workload.</summary>
     public const string UserName = "((data ->> 'namespace') || '/' || (data ->> 'name'))";
+
+    /// <summary>The index by which the users of an image are found, at any place in the log.</summary>
+    public const string ImagesIndex = $"""
+        create index concurrently if not exists mt_events_user_images on {EventLogSetup.Schema}.mt_events
+        using gin ({Images} jsonb_path_ops) where {UserTypes}
+        """;
+
+    /// <summary>The index by which the events of a pod or workload are found by its name.</summary>
+    public const string UserNameIndex = $"""
+        create index concurrently if not exists mt_events_user_name on {EventLogSetup.Schema}.mt_events ({UserName}) where {UserTypes}
+        """;
 }

@@ -9,8 +9,9 @@ public sealed record EventQuery
     /// <summary>Only events up to this sequence number. Default no limit.</summary>
     public long Until { get; init; } = long.MaxValue;
 
-    /// <summary>False to read events without headers, ids of causes, archive flag and .NET type: a fold needs none. Default true.</summary>
-    public bool WithOrigin { get; init; } = true;
+    /// <summary>True to read only what a fold needs, several times as fast: no id, no data but <see cref="RecordedEvent.Fact"/>, no
+    /// headers, ids of causes, archive flag and .NET type. Default false.</summary>
+    public bool ForFold { get; init; }
 
     /// <summary>Only events of these streams; null for all.</summary>
     public IReadOnlyCollection<string>? Streams { get; init; }

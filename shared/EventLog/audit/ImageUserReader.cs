@@ -19,7 +19,7 @@ public sealed class ImageUserReader(NpgsqlConnection connection)
         var state = new ReplayedState();
         var reader = new EventReader(connection);
         foreach (var streams in candidates.Select(UserKey.StreamOf).Chunk(StreamsARead))
-            await foreach (var one in reader.Read(new EventQuery { Streams = streams, Until = until ?? long.MaxValue }, ct))
+            await foreach (var one in reader.Read(new EventQuery { Streams = streams, Until = until ?? long.MaxValue, ForFold = true }, ct))
                 state.Apply(one);
         return state.UsersOf(image);
     }
@@ -28,7 +28,7 @@ public sealed class ImageUserReader(NpgsqlConnection connection)
     private async Task<IEnumerable<string>> FindCandidates(string image, long until, CancellationToken ct)
     {
         var live = new HashSet<string>();
-        await foreach (var one in new EventReader(connection).Read(new EventQuery { UsersOf = image, Until = until }, ct))
+        await foreach (var one in new EventReader(connection).Read(new EventQuery { UsersOf = image, Until = until, ForFold = true }, ct))
             if (UserRecord.Read(one.Fact) is { } use)
                 _ = use.User is null ? live.Remove(use.Key) : live.Add(use.Key);
         return live;

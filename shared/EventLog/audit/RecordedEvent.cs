@@ -34,6 +34,9 @@ public sealed record RecordedEvent(
     /// <summary>The name of the .NET type that wrote it, as Marten recorded it.</summary>
     public string? RuntimeType { get; init; }
 
+    /// <summary>Of the first event of an export: the place before which the exported log was not whole. Null for all others.</summary>
+    public LogHorizon? Horizon { get; init; }
+
     /// <summary>The value of a header; null when it has none.</summary>
     public string? Header(string name)
     {

@@ -54,6 +54,10 @@ public sealed class ReplayedState
         }
     }
 
+    /// <summary>The image of a stream, if it has had an event; null for other streams.</summary>
+    internal string? FindImage(string stream) => stream.StartsWith(ImageStreams, StringComparison.Ordinal)
+        && _images.TryGetValue(StreamName.ImageOf(stream), out var record) ? record.Image : null;
+
     /// <summary>The state at another place does not change with this one.</summary>
     public ReplayedState Copy()
     {

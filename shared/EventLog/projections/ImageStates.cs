@@ -94,6 +94,22 @@ public static class ImageStates
         return stored;
     }
 
+    /// <summary>True when the stored state is this one.</summary>
+    /// <param name="stored">As JSON.</param>
+    /// <param name="state">The state by the log.</param>
+    internal static bool HasState(string stored, ImageState state)
+    {
+        try
+        {
+            return JsonSerializer.Serialize(JsonSerializer.Deserialize<ImageState>(stored, Json), Json)
+                == JsonSerializer.Serialize(state, Json);
+        }
+        catch (JsonException)
+        {
+            return false;   // no state at all
+        }
+    }
+
     /// <summary>Writes the snapshots of these images; an older one never replaces a newer one.</summary>
     internal static NpgsqlBatchCommand Write(IReadOnlyCollection<(ImageState State, long Version)> images) => new(WriteStatement)
     {

@@ -34,7 +34,7 @@ internal static class PodArchive
         await using var command = new NpgsqlCommand($"""
             with done as (
                 select coalesce(min(last_seq_id), 0) as seq_id from {EventLogSetup.Schema}.mt_event_progression
-                where name <> 'HighWaterMark' and last_updated > now() - $3),
+                where not starts_with(name, 'HighWater') and last_updated > now() - $3),
             gone as ({GoneSql("PodGone")} union all {GoneSql("WorkloadGone")}),
             ended as (
                 update {EventLogSetup.Schema}.mt_streams s set is_archived = true from gone

@@ -10,7 +10,7 @@ namespace Kuik.EventLog;
 /// again. Default 10 minutes, at least 1 second.</param>
 public sealed record SchedulingOptions(TimeSpan ExpiryDelay, TimeSpan RequestLease)
 {
-    private static readonly TimeSpan FirstAnnouncement = TimeSpan.FromMinutes(1);
+    internal static readonly TimeSpan FirstAnnouncement = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// How long the first announcement, which is the event itself, may stay unclaimed. Shorter than the lease: on a fresh installation it

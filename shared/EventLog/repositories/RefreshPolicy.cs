@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Kuik.Contracts;
 
 namespace Kuik.EventLog;
 
@@ -10,11 +11,11 @@ public sealed class RefreshPolicy
     private readonly IReadOnlyList<Regex> _filters;
 
     /// <param name="every">Time between two comparisons of an image.</param>
-    /// <param name="filters">Expressions that <see cref="TryParseFilter"/> accepts; others match nothing. None for all images.</param>
+    /// <param name="filters">Expressions that <see cref="GoExpression"/> accepts; others match nothing. None for all images.</param>
     public RefreshPolicy(TimeSpan every, IReadOnlyList<string> filters)
     {
         Every = every;
-        _filters = [.. filters.Select(filter => TryParseFilter(filter, out var regex, out _) ? regex : new Regex("(?!)"))];
+        _filters = [.. filters.Select(filter => GoExpression.TryParse(filter, out var regex, out _) ? regex : new Regex("(?!)"))];
     }
 
     /// <summary>Time between two comparisons of an image.</summary>
@@ -28,26 +29,5 @@ public sealed class RefreshPolicy
         var familiar = image.StartsWith(HubLibrary, StringComparison.Ordinal) ? image[HubLibrary.Length..]
             : image.StartsWith(Hub, StringComparison.Ordinal) ? image[Hub.Length..] : image;
         return _filters.Count == 0 || _filters.Any(filter => filter.IsMatch(image) || filter.IsMatch(familiar));
-    }
-
-    /// <summary>Parses a filter: a regular expression of Go, not anchored, that can be matched without backtracking.</summary>
-    /// <param name="text">As a person wrote it.</param>
-    /// <param name="filter">The expression.</param>
-    /// <param name="problem">Why it cannot be used; null when it can.</param>
-    public static bool TryParseFilter(string text, out Regex filter, out string? problem)
-    {
-        try
-        {
-            // Go names groups (?P<name>…).
-            filter = new Regex(text.Replace("(?P<", "(?<", StringComparison.Ordinal),
-                RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
-            problem = null;
-            return true;
-        }
-        catch (Exception error) when (error is ArgumentException or NotSupportedException)
-        {
-            (filter, problem) = (null!, error.Message);
-            return false;
-        }
     }
 }

@@ -44,7 +44,9 @@ public static class RepositoryConfigurations
         return true;
     }
 
-    private static async Task Write(NpgsqlConnection connection, string repository, RepositoryConfiguration wanted, CancellationToken ct)
+    /// <summary>Makes a repository's row this configuration.</summary>
+    internal static async Task Write(
+        NpgsqlConnection connection, string repository, RepositoryConfiguration wanted, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(WriteStatement, connection)
         {

@@ -1,3 +1,4 @@
+using Kuik.EventLog.Audit;
 using Marten;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -50,6 +51,8 @@ internal sealed partial class SchemaMigrator(IDocumentStore store, NpgsqlDataSou
             await Execute(connection, statement, ct);
         await Execute(connection, PodArchive.Index, ct);
         await Execute(connection, PodArchive.WorkloadIndex, ct);
+        await Execute(connection, EventIndexes.ImagesIndex, ct);
+        await Execute(connection, EventIndexes.UserNameIndex, ct);
         await Record(connection, ct);
         LogMigrated(PostgresHealth.AddressOf(postgres), recorded, EventLogSchema.Version);
     }

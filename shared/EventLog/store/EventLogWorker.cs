@@ -18,6 +18,9 @@ public abstract class EventLogWorker(
     /// <summary>The longest pause while Postgres fails: it may be back at any moment.</summary>
     internal static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
 
+    /// <summary>The clock of pauses within a pass.</summary>
+    protected TimeProvider Time => time;
+
     private readonly BackOff _backOff = new(time, LongestPause);
 
     /// <summary>Runs one pass. Exceptions of Postgres are handled by the caller.</summary>

@@ -9,13 +9,6 @@ namespace Kuik.EventLog;
 /// </summary>
 public static class RefreshWork
 {
-    internal const string TakeQuery = """
-        with due as (
-            select image from kuik.work where kind = 'refresh' and wake_at <= now() order by wake_at limit $1 for update skip locked)
-        update kuik.work set wake_at = now() + $2::interval from due where work.image = due.image and work.kind = 'refresh'
-        returning work.image
-        """;
-
     internal const string PostponeQuery = """
         update kuik.work set wake_at = coalesce(now() + next.pause, 'infinity')
         from unnest($1::text[], $2::interval[]) as next (image, pause)
@@ -27,17 +20,8 @@ public static class RefreshWork
     /// <param name="limit">How many at most.</param>
     /// <param name="lease">The time in which they are looked at.</param>
     /// <param name="ct">Ends it.</param>
-    public static async Task<IReadOnlyList<string>> Take(NpgsqlDataSource postgres, int limit, TimeSpan lease, CancellationToken ct)
-    {
-        await using var command = postgres.CreateCommand(TakeQuery);
-        command.Parameters.Add(new() { Value = limit });
-        command.Parameters.Add(new() { Value = lease });
-        await using var rows = await command.ExecuteReaderAsync(ct);
-        var images = new List<string>();
-        while (await rows.ReadAsync(ct))
-            images.Add(rows.GetString(0));
-        return images;
-    }
+    public static Task<IReadOnlyList<string>> Take(NpgsqlDataSource postgres, int limit, TimeSpan lease, CancellationToken ct) =>
+        DueImages.Take(postgres, WorkKind.Refresh, limit, lease, spread: 0, ct);
 
     /// <summary>Sets when images that were taken are due again. Those that have become due since stay due.</summary>
     /// <param name="postgres">The event log.</param>

@@ -9,14 +9,6 @@ namespace Kuik.EventLog;
 /// </summary>
 public static class VerificationWork
 {
-    internal const string TakeQuery = """
-        with due as (
-            select image from kuik.work where kind = 'verify' and wake_at <= now() order by wake_at limit $1 for update skip locked)
-        update kuik.work set wake_at = now() + $2::interval * (0.9 + random() / 5) from due
-        where work.image = due.image and work.kind = 'verify'
-        returning work.image
-        """;
-
     internal const string OpenMissingQuery = """
         with page as (select image, state from kuik.image_states where image > $1 order by image limit $2),
         opened as (
@@ -43,17 +35,8 @@ public static class VerificationWork
     /// <param name="limit">How many at most.</param>
     /// <param name="interval">Time between two looks at an image.</param>
     /// <param name="ct">Ends it.</param>
-    public static async Task<IReadOnlyList<string>> Take(NpgsqlDataSource postgres, int limit, TimeSpan interval, CancellationToken ct)
-    {
-        await using var command = postgres.CreateCommand(TakeQuery);
-        command.Parameters.Add(new() { Value = limit });
-        command.Parameters.Add(new() { Value = interval });
-        await using var rows = await command.ExecuteReaderAsync(ct);
-        var images = new List<string>();
-        while (await rows.ReadAsync(ct))
-            images.Add(rows.GetString(0));
-        return images;
-    }
+    public static Task<IReadOnlyList<string>> Take(NpgsqlDataSource postgres, int limit, TimeSpan interval, CancellationToken ct) =>
+        DueImages.Take(postgres, WorkKind.Verify, limit, interval, spread: 0.1, ct);
 
     /// <summary>The cache registry could not be looked at for these images: they are due again after the pause.</summary>
     public static async Task PutOff(NpgsqlDataSource postgres, IReadOnlyList<string> images, TimeSpan pause, CancellationToken ct)

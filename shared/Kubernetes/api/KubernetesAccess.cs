@@ -34,7 +34,7 @@ public static class KubernetesAccess
         {
             return string.IsNullOrEmpty(kubeconfig)
                 ? KubernetesClientConfiguration.InClusterConfig()
-                : KubernetesClientConfiguration.BuildConfigFromConfigFile(kubeconfig);
+                : Kubeconfig.Read(kubeconfig);
         }
         catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException)
         {

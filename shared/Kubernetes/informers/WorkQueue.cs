@@ -11,9 +11,10 @@ namespace Kuik.Kubernetes;
 public sealed class WorkQueue : IDisposable
 {
     private const int TurnsPerOther = 4;
+    private const int TrimAbove = 4096;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Entry> _entries = [];
+    private readonly Dictionary<string, WorkQueueEntry> _entries = [];
     private readonly Queue<string> _urgent = [];
     private readonly Queue<string> _others = [];
     private readonly PriorityQueue<string, DateTimeOffset> _waiting = new();
@@ -72,10 +73,10 @@ public sealed class WorkQueue : IDisposable
         {
             if (!_entries.TryGetValue(key, out var entry))
             {
-                _entries.Add(key, entry = new Entry { Since = _time.GetUtcNow(), IsUrgent = isUrgent });
+                _entries.Add(key, entry = new WorkQueueEntry { Since = _time.GetUtcNow(), IsUrgent = isUrgent });
                 Schedule(key, entry, _options.Gather);
             }
-            else if (entry.Place == Place.Taken)
+            else if (entry.Place == WorkQueuePlace.Taken)
             {
                 entry.AddedAgain ??= _time.GetUtcNow();
                 entry.IsUrgent |= isUrgent;
@@ -83,7 +84,7 @@ public sealed class WorkQueue : IDisposable
             else if (isUrgent && !entry.IsUrgent)
             {
                 entry.IsUrgent = true;
-                if (entry.Place == Place.Queued)
+                if (entry.Place == WorkQueuePlace.Queued)
                     _urgent.Enqueue(key);   // its entry in the other queue is skipped
             }
         }
@@ -133,6 +134,7 @@ public sealed class WorkQueue : IDisposable
             else
             {
                 _entries.Remove(key);
+                Trim();
             }
         }
     }
@@ -170,13 +172,13 @@ public sealed class WorkQueue : IDisposable
     {
         while (taken.Count < atMost && line.TryPeek(out var key))
         {
-            var isHere = _entries.TryGetValue(key, out var entry) && entry.Place == Place.Queued && entry.IsUrgent == isUrgent;
+            var isHere = _entries.TryGetValue(key, out var entry) && entry.Place == WorkQueuePlace.Queued && entry.IsUrgent == isUrgent;
             if (isHere && entry!.Failures > 0 && taken.Count > 0)
                 return;
             line.Dequeue();
             if (!isHere)
                 continue;
-            entry!.Place = Place.Taken;
+            entry!.Place = WorkQueuePlace.Taken;
             entry.IsUrgent = false;
             taken.Add(key);
             if (entry.Failures > 0)
@@ -184,14 +186,14 @@ public sealed class WorkQueue : IDisposable
         }
     }
 
-    private void Schedule(string key, Entry entry, TimeSpan wait)
+    private void Schedule(string key, WorkQueueEntry entry, TimeSpan wait)
     {
         if (wait <= TimeSpan.Zero)
         {
             Enqueue(key, entry);
             return;
         }
-        (entry.Place, entry.Due) = (Place.Waiting, _time.GetUtcNow() + wait);
+        (entry.Place, entry.Due) = (WorkQueuePlace.Waiting, _time.GetUtcNow() + wait);
         _waiting.Enqueue(key, entry.Due);
         if (_waiting.Peek() == key)
             _timer.Change(wait, Timeout.InfiniteTimeSpan);
@@ -210,46 +212,35 @@ public sealed class WorkQueue : IDisposable
                     return;
                 }
                 _waiting.Dequeue();
-                if (_entries.TryGetValue(key, out var entry) && entry.Place == Place.Waiting && entry.Due == due)
+                if (_entries.TryGetValue(key, out var entry) && entry.Place == WorkQueuePlace.Waiting && entry.Due == due)
                     Enqueue(key, entry);
             }
         }
     }
 
-    private void Enqueue(string key, Entry entry)
+    private void Enqueue(string key, WorkQueueEntry entry)
     {
-        entry.Place = Place.Queued;
+        entry.Place = WorkQueuePlace.Queued;
         (entry.IsUrgent ? _urgent : _others).Enqueue(key);
         _ready.TrySetResult();
     }
 
-    private void CountFailing(Entry entry, int failures)
+    // The first list of a large cluster queues every pod; the memory of that is not kept.
+    private void Trim()
+    {
+        var capacity = _entries.EnsureCapacity(0);
+        if (capacity < TrimAbove || _entries.Count > capacity / 8)
+            return;
+        _entries.TrimExcess(capacity / 4);
+        _urgent.TrimExcess();
+        _others.TrimExcess();
+    }
+
+    private void CountFailing(WorkQueueEntry entry, int failures)
     {
         _failing += (failures > 0 ? 1 : 0) - (entry.Failures > 0 ? 1 : 0);
         entry.Failures = failures;
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private enum Place
-    {
-        Queued,
-        Waiting,
-        Taken,
-    }
-
-    private sealed class Entry
-    {
-        public Place Place { get; set; }
-
-        public bool IsUrgent { get; set; }
-
-        public int Failures { get; set; }
-
-        public DateTimeOffset Since { get; set; }
-
-        public DateTimeOffset Due { get; set; }
-
-        public DateTimeOffset? AddedAgain { get; set; }
-    }
 }

@@ -31,23 +31,27 @@ public sealed record CachedImage : IResource
     [JsonIgnore]
     public CachedImageManagers Managers { get; init; } = CachedImageManagers.Unknown;
 
-    /// <summary>Checksum of the status that <see cref="WithoutStatus"/> has removed; null when there was none.</summary>
+    /// <summary>Checksum of the status that <see cref="ToKeep"/> has removed; null when there was none.</summary>
     [JsonIgnore]
     public UInt128? StatusChecksum { get; init; }
 
     /// <summary>The same resource in the form that is kept in memory for thousands of images: with a checksum instead of the status, most
     /// of which is names of pods, and with only the annotation and the label that Kuik reads.</summary>
-    public CachedImage WithoutStatus() => this with
+    /// <param name="share">Returns the one instance of a text that several resources, or others, have.</param>
+    public CachedImage ToKeep(Func<string, string> share) => this with
     {
         ApiVersion = VersionOfAll,
         Kind = nameof(CachedImage),
         Metadata = Metadata with
         {
+            Name = Metadata.Name is null ? null : share(Metadata.Name),
+            Uid = Metadata.Uid is null ? null : share(Metadata.Uid),   // also that of the recorded intent
             Annotations = IsRefreshRequested ? new Dictionary<string, string>(1) { [Names.ForceUpdateAnnotation] = "true" } : null,
             Labels = Metadata.Labels?.GetValueOrDefault(Names.RepositoryLabel) is { } repository
-                ? new Dictionary<string, string>(1) { [Names.RepositoryLabel] = repository }
+                ? new Dictionary<string, string>(1) { [Names.RepositoryLabel] = share(repository) }
                 : null,
         },
+        Spec = Spec?.SourceImage is null ? Spec : Spec with { SourceImage = share(Spec.SourceImage) },
         Status = null,
         StatusChecksum = Status is null ? null : Checksum(Status),
     };
@@ -88,12 +92,15 @@ public sealed record CachedImageManagers(bool IsTakenUp, string? SourceImage, st
     /// <summary>None is known.</summary>
     public static readonly CachedImageManagers Unknown = new(false, null, null, null);
 
+    private static readonly CachedImageManagers OnlyKuik = Unknown with { IsTakenUp = true };
+
     internal static CachedImageManagers From(IReadOnlyList<ManagedFields> fields)
     {
-        return new CachedImageManagers(
+        var managers = new CachedImageManagers(
             fields.Any(entry => IsOurs(entry) && (entry.Owns("spec") || entry.Owns("metadata"))),
             Other("spec", "sourceImage"), Other("spec", "retain"), Other("spec", "expiresAt"),
             Other("metadata", "annotations", Names.ForceUpdateAnnotation));
+        return managers == OnlyKuik ? OnlyKuik : managers;   // one instance for most resources
 
         string? Other(params string[] path) => fields.FirstOrDefault(entry => !IsOurs(entry) && entry.Owns(path))?.Manager;
     }

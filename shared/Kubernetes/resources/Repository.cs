@@ -37,7 +37,14 @@ public sealed record Repository : IResource
         ApiVersion = VersionOfAll,
         Kind = nameof(Repository),
         IsShown = Metadata.ManagedFields?.Any(IsOurStatus) == true,
-        Metadata = Metadata with { ManagedFields = null, Annotations = null, Labels = null },
+        Metadata = Metadata with
+        {
+            Name = Metadata.Name is null ? null : share(Metadata.Name),
+            ManagedFields = null,
+            Annotations = null,
+            Labels = null,
+        },
+        Spec = Spec?.Name is null ? Spec : Spec with { Name = share(Spec.Name) },
         Status = Status is null ? null : Status with
         {
             Phase = Status.Phase is null ? null : share(Status.Phase),

@@ -12,7 +12,13 @@ public sealed record RegistryNetwork
     /// The way to our own cache registry: never through a proxy, and wherever it keeps its blobs is right. It is near: one that takes no
     /// connection is being replaced, and pulls that wait for it have the origin.
     /// </summary>
-    public static readonly RegistryNetwork Own = new() { Redirects = null, MaxTransfers = 256, ConnectLimit = TimeSpan.FromSeconds(2) };
+    public static readonly RegistryNetwork Own = new()
+    {
+        Redirects = null,
+        MaxTransfers = 256,
+        ConnectLimit = TimeSpan.FromSeconds(2),
+        SilencePause = TimeSpan.FromSeconds(3),
+    };
 
     /// <summary>The proxies. Default none.</summary>
     public ProxyRules Proxies { get; init; } = ProxyRules.None;
@@ -33,6 +39,10 @@ public sealed record RegistryNetwork
     /// <summary>How long one address of a registry may take to accept a connection. Default 8 s, and 2 s for <see cref="Own"/>: TCP sends
     /// its first packet again after 1, 3 and 7 seconds.</summary>
     public TimeSpan ConnectLimit { get; init; } = HappyEyeballs.AttemptLimit;
+
+    /// <summary>The time for which a registry that accepted no connection within <see cref="ConnectLimit"/> is not tried again: requests
+    /// fail at once. Default none, and 3 s for <see cref="Own"/>: a pull has several blobs, and each would wait.</summary>
+    public TimeSpan SilencePause { get; init; }
 
     /// <summary>Finds the addresses of a name. Default: as this machine does; tests have names of their own.</summary>
     internal Func<string, CancellationToken, Task<IPAddress[]>> FindAddresses { get; init; } = AddressResolver.Shared.Find;

@@ -4,14 +4,9 @@ namespace Kuik.Oci;
 /// The body of an answer as it arrives. A stall is noticed by lack of progress, never by total time; every fault is a
 /// <see cref="RegistryException"/>.
 /// </summary>
-internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri address, TimeSpan stall, TimeProvider time) : Stream
+internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri address, TimeSpan stall, TimeProvider time)
+    : ForwardStream
 {
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
     /// <summary>All of a body; null when it has more bytes than <paramref name="most"/>.</summary>
     public static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
     {
@@ -46,16 +41,6 @@ internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri 
                 $"GET {RegistryException.Show(address)}: the answer broke off: {e.Message}", inner: e);
         }
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) =>
-        throw new NotSupportedException("a registry's answer is read asynchronously");
-    public override void Flush() => throw new NotSupportedException();
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-    public override void SetLength(long value) => throw new NotSupportedException();
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

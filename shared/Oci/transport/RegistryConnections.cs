@@ -35,6 +35,9 @@ internal sealed class RegistryConnections(
     private const int MostPrivate = 4096;
     private readonly ConcurrentDictionary<string, bool> _private = new(StringComparer.OrdinalIgnoreCase);
 
+    // Per host and port: until when it is not tried again, because it accepted no connection. Filled for our own network only.
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _silent = new(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Sends a request, once there is a connection for it.</summary>
     /// <param name="request">The request with its address.</param>
     /// <param name="origin">The address of the registry on whose behalf it is sent; its redirect rules apply
@@ -149,11 +152,27 @@ internal sealed class RegistryConnections(
         var allowed = addresses.Where(address => Objection(to, way, address) is null).ToList();
         if (allowed.Count == 0)
             throw addresses.Length > 0 ? Objection(to, way, addresses[0])! : new SocketException((int)SocketError.HostNotFound);
-        var (stream, connected) = await HappyEyeballs.Connect(
-            allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), network.ConnectLimit, time, stop);
+        var (stream, connected) = await ConnectToOne(to, allowed, stop);
         if (way.Origin is null)
             Note(to, AddressKinds.Classify(connected));
         return stream;
+    }
+
+    private async Task<(Stream Stream, IPAddress Address)> ConnectToOne(DnsEndPoint to, List<IPAddress> allowed, CancellationToken stop)
+    {
+        var key = KeyOf(to.Host, to.Port);
+        if (_silent.TryGetValue(key, out var until) && time.GetUtcNow() < until)
+            throw new SocketException((int)SocketError.TimedOut, $"{key} accepted no connection a moment ago");
+        try
+        {
+            return await HappyEyeballs.Connect(
+                allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), network.ConnectLimit, time, stop);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.TimedOut && network.SilencePause > TimeSpan.Zero)
+        {
+            _silent[key] = time.GetUtcNow() + network.SilencePause;
+            throw;
+        }
     }
 
     /// <summary>Why an address may not be connected to; null when it may.</summary>

@@ -10,6 +10,13 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Audit;
 
+/// <summary>Tests that share one log; those that change it roll back.</summary>
+[CollectionDefinition(Name)]
+public sealed class AuditCollection : ICollectionFixture<AuditWorld>
+{
+    public const string Name = "audit";
+}
+
 /// <summary>A log of a random run, made by the services' own transactions: snapshots, usage, work and views with it.</summary>
 public sealed class AuditWorld : IAsyncLifetime
 {
@@ -32,26 +39,43 @@ public sealed class AuditWorld : IAsyncLifetime
     /// <summary>The log.</summary>
     public string Database { get; private set; } = "";
 
+    /// <summary>A sequence number in the middle that no event has: as after an append that was rolled back.</summary>
+    public long Unused { get; private set; }
+
     /// <summary>For files of a test.</summary>
     public string Folder => _folder.FullName;
 
     public NpgsqlDataSource Postgres => _host.Postgres;
 
+    internal EventLogTransactions Transactions => _host.Transactions;
+
     public async ValueTask InitializeAsync()
     {
         Database = await MigratedDatabase.New();
-        _host = await LogHost.Start("audit", Database, WatcherSetup.Documents, builder => builder.AddKuikImageStates());
+        _host = await LogHost.Start("audit", Database, WatcherSetup.Documents, builder =>
+        {
+            builder.Configuration["Kuik:Log:HashChain"] = "true";
+            builder.AddKuikImageStates();
+            builder.AddHashChain();
+        });
         var random = new Random(Seed);
         // In every run: the subjects of the help's examples, a copy that failed and one that was evicted.
         await Record(Observed("front-6d4cf56db6-x2x9z", Nginx));
         await Record(new WorkloadObserved("w-1", "Deployment", "web", "front", [Of(Nginx)], ["regcred"], Start));
         for (var step = 0; step < Steps; step++)
+        {
+            if (step == Steps / 2)
+                Unused = await _host.Ask<long>("select nextval('kuik.mt_events_sequence')");
             await Step(random);
+        }
         await Settle(Nginx);
         await Eventually.True(async () => await _host.Ask<bool>("""
             select count(*) = 2 and min(last_seq_id) >= (select max(seq_id) from kuik.mt_events) from kuik.mt_event_progression
             where name like 'image-view-%' or name like 'image-states-%'
             """), "views and snapshots have followed the log");
+        await Eventually.True(async () => await _host.Ask<bool>("""
+            select (select max(seq_id) from kuik.event_hashes) >= max(seq_id) from kuik.mt_events where type <> 'tombstone'
+            """), "the hash chain has followed the log");
     }
 
     public async ValueTask DisposeAsync()
@@ -68,6 +92,9 @@ public sealed class AuditWorld : IAsyncLifetime
             ["ConnectionStrings__Postgres"] = database ?? Database,
             ["TZ"] = "UTC",
         });
+
+    /// <summary>Appends one event, of an image that has none yet.</summary>
+    public Task AppendRequest(string image) => _host.AppendRequest(image);
 
     // One decision: an event on an image's stream or on a pod's with what follows from it, in one transaction.
     private async Task Step(Random random)
@@ -95,7 +122,8 @@ public sealed class AuditWorld : IAsyncLifetime
         }
     }
 
-    private Task Record(object fact) => _host.Transactions.Execute(async log =>
+    /// <summary>Records an event of a pod or workload, with what it means for its images.</summary>
+    internal Task Record(object fact) => _host.Transactions.Execute(async log =>
     {
         var (stream, images) = fact switch
         {
@@ -172,7 +200,8 @@ public sealed class AuditWorld : IAsyncLifetime
         59_034_828, 12_000_000, 0, TimeSpan.FromSeconds(3), Start)
     { Attempt = attempt };
 
-    private static PodObserved Observed(string name, params string[] images) =>
+    /// <summary>A pod with a container for each image.</summary>
+    internal static PodObserved Observed(string name, params string[] images) =>
         new(name, "web", name, [.. images.Distinct().Select(Of)], ["regcred"], Start)
         {
             Node = "node-1",

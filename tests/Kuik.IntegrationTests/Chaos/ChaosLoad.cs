@@ -12,7 +12,7 @@ internal sealed class ChaosLoad(ScriptedKubernetes kubernetes, IReadOnlyList<str
     private const string Namespace = "apps";
     private const string Annotation = """{"metadata":{"annotations":{"example.com/looked-at":"yes"}}}""";
 
-    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(150);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(150);
 
     private readonly Random _random = new(seed);
     private readonly List<string> _pods = [];
@@ -21,7 +21,7 @@ internal sealed class ChaosLoad(ScriptedKubernetes kubernetes, IReadOnlyList<str
     /// <summary>Goes on until cancelled; some pods are left at the end.</summary>
     public async Task Run(CancellationToken stop)
     {
-        using var pause = new PeriodicTimer(_pause);
+        using var pause = new PeriodicTimer(Pause);
         try
         {
             while (await pause.WaitForNextTickAsync(stop))

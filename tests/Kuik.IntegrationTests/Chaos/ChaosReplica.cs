@@ -5,7 +5,7 @@ namespace Kuik.IntegrationTests.Chaos;
 /// <summary>One replica of a service, which the test kills, ends and starts again; that it ends by itself is a problem.</summary>
 internal sealed class ChaosReplica(string name, KuikService service)
 {
-    private static readonly TimeSpan _longestStop = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(60);
 
     public string Name => name;
 
@@ -33,7 +33,7 @@ internal sealed class ChaosReplica(string name, KuikService service)
     public async Task<int> Stop()
     {
         IsDown = true;
-        await service.Process.Stop(within: _longestStop);
+        await service.Process.Stop(within: LongestStop);
         return service.Process.ExitCode!.Value;
     }
 

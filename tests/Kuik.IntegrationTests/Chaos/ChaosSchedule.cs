@@ -8,7 +8,7 @@ namespace Kuik.IntegrationTests.Chaos;
 /// one at a time.</summary>
 internal sealed class ChaosSchedule(ChaosWorld world, int seed)
 {
-    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly Random _random = new(seed);
     private readonly ConcurrentQueue<string> _timeline = new();
@@ -25,7 +25,7 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
     /// <summary>Goes on for a time; then everything is well again and every replica runs.</summary>
     public async Task Run(TimeSpan duration, CancellationToken stop)
     {
-        using var pause = new PeriodicTimer(_pause);
+        using var pause = new PeriodicTimer(Pause);
         while (DateTimeOffset.UtcNow - _begun < duration && await pause.WaitForNextTickAsync(stop))
         {
             NoteEnded();

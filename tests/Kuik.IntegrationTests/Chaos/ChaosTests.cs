@@ -12,23 +12,23 @@ namespace Kuik.IntegrationTests.Chaos;
 /// </summary>
 public sealed class ChaosTests
 {
-    private static readonly TimeSpan _duration = TimeSpan.FromSeconds(Read("KUIK_TEST_CHAOS_SECONDS", 45));
-    private static readonly int _seed = Read("KUIK_TEST_SEED", 1);
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(Read("KUIK_TEST_CHAOS_SECONDS", 45));
+    private static readonly int Seed = Read("KUIK_TEST_SEED", 1);
 
     /// <summary>After the last fault: back-offs of half a minute, leases that end, and then the work itself on a busy machine.</summary>
-    private static readonly TimeSpan _settling = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan Settling = TimeSpan.FromMinutes(4);
 
     [Fact]
     public async Task After_random_faults_every_live_pod_is_recorded_its_images_are_cached_and_no_service_has_ended_by_itself()
     {
         // Given
         await using var world = await ChaosWorld.Start();
-        var schedule = new ChaosSchedule(world, _seed);
+        var schedule = new ChaosSchedule(world, Seed);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
 
         // When
-        var load = new ChaosLoad(world.Kubernetes, world.ImageNames, _seed).Run(over.Token);
-        await schedule.Run(_duration, TestContext.Current.CancellationToken);
+        var load = new ChaosLoad(world.Kubernetes, world.ImageNames, Seed).Run(over.Token);
+        await schedule.Run(Duration, TestContext.Current.CancellationToken);
         await over.CancelAsync();
         await load;
 
@@ -36,7 +36,7 @@ public sealed class ChaosTests
         IReadOnlyList<string> open = [];
         try
         {
-            await Eventually.True(async () => (open = await Problems(world)).Count == 0, "everything is as it should be", _settling);
+            await Eventually.True(async () => (open = await Problems(world)).Count == 0, "everything is as it should be", Settling);
         }
         catch (TimeoutException)
         {
@@ -94,7 +94,7 @@ public sealed class ChaosTests
         """;
 
     private static string Describe(ChaosWorld world, ChaosSchedule schedule, IReadOnlyList<string> open) => $"""
-        KUIK_TEST_SEED={_seed} KUIK_TEST_CHAOS_SECONDS={_duration.TotalSeconds:0}
+        KUIK_TEST_SEED={Seed} KUIK_TEST_CHAOS_SECONDS={Duration.TotalSeconds:0}
         {string.Join('\n', schedule.Problems.Concat(open))}
 
         {schedule.Timeline}

@@ -1,6 +1,9 @@
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using Kuik.Contracts;
+using Kuik.IntegrationTests.Audit;
+using Kuik.IntegrationTests.EventLog;
 using Kuik.IntegrationTests.ImageFetcher;
 using Kuik.IntegrationTests.PodWatcher;
 using Kuik.IntegrationTests.Setup;
@@ -11,7 +14,7 @@ using Xunit;
 namespace Kuik.IntegrationTests.Deploy;
 
 /// <summary>
-/// The Roles of deploy/kustomize against the audit log of a kube-apiserver: setup, pod-watcher and image-fetcher run as their
+/// The Roles of deploy/kustomize against the audit log of a kube-apiserver: setup, pod-watcher, image-fetcher and expiry run as their
 /// ServiceAccounts and make every kind of call that they have.
 /// </summary>
 [Collection(nameof(Cluster))]
@@ -20,7 +23,7 @@ public sealed class AccessRightsTests(Cluster cluster)
     private const string Image = "docker.io/library/nginx:1.27";
     private const string Resource = "docker.io-library-nginx-1.27";
 
-    private static readonly string[] _services = ["kuik-registry-read", "kuik-image-fetcher"];
+    private static readonly string[] Services = ["kuik-registry-read", "kuik-image-fetcher"];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -37,6 +40,7 @@ public sealed class AccessRightsTests(Cluster cluster)
         await WatchAnImageFromItsFirstPodToItsEviction(watchers);
         await WatchWorkloads(watchers);
         await DeleteServices();
+        await AskForTheAudit();
 
         var rights = await GrantedRights.Read(cluster.Api);
         // Kubernetes 1.20 has them in v1beta1 only.
@@ -127,6 +131,12 @@ public sealed class AccessRightsTests(Cluster cluster)
         await watcher.Stop();
     }
 
+    private async Task AskForTheAudit()
+    {
+        await using var api = await ServedAudit.Start(cluster, await MigratedDatabase.New());
+        Assert.Equal(HttpStatusCode.OK, (await api.Ask("images", await api.NewReader())).Status);
+    }
+
     private static string WorkloadOf(string kind)
     {
         const string Containers = """ "containers":[{"name":"c","image":"nginx:1.27"}] """;
@@ -150,12 +160,12 @@ public sealed class AccessRightsTests(Cluster cluster)
     {
         await DeleteServices();
         await cluster.Api.Kubectl("delete", "configmap", "kuik-node-proxy-endpoints", "-n", "kuik-system", "--ignore-not-found");
-        foreach (var service in _services)
+        foreach (var service in Services)
             await cluster.Api.Kubectl("create", "service", "clusterip", service, "-n", "kuik-system", "--tcp=80:80");
     }
 
     private Task<string> DeleteServices() =>
-        cluster.Api.Kubectl(["delete", "service", "-n", "kuik-system", "--ignore-not-found", .. _services]);
+        cluster.Api.Kubectl(["delete", "service", "-n", "kuik-system", "--ignore-not-found", .. Services]);
 
     private async Task<bool> NoResourceIsLeft() =>
         (await cluster.Api.Kubectl("get", "cachedimages,repositories", "-o", "name")).Trim().Length == 0;

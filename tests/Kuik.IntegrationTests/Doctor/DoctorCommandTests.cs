@@ -8,7 +8,7 @@ namespace Kuik.IntegrationTests.Doctor;
 public sealed class DoctorCommandTests(DoctorWorld world) : IClassFixture<DoctorWorld>
 {
     /// <summary>The parts that need a kubelet, which does not run here: the services and the registry.</summary>
-    private static readonly string[] _needRunningPods = ["services", "registry", "backlog"];
+    private static readonly string[] NeedRunningPods = ["services", "registry", "backlog"];
 
     [Fact]
     public async Task Where_nothing_is_wrong_only_what_does_not_run_here_is_unknown()
@@ -16,7 +16,7 @@ public sealed class DoctorCommandTests(DoctorWorld world) : IClassFixture<Doctor
         var (exitCode, findings) = await world.Diagnose();
 
         Assert.All(findings, check => Assert.All(check, one => Assert.True(
-            one.Severity == (_needRunningPods.Contains(check.Key) ? "unknown" : "ok"), $"{check.Key}: {one.Severity} {one.Found}")));
+            one.Severity == (NeedRunningPods.Contains(check.Key) ? "unknown" : "ok"), $"{check.Key}: {one.Severity} {one.Found}")));
         Assert.Equal((3, 15), (exitCode, findings.Count));
         Assert.Equal("the API server reaches it: a pod in default was sent to it", findings["webhook"].Single().Found);
     }

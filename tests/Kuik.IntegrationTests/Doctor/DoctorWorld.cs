@@ -10,8 +10,8 @@ public sealed class DoctorWorld : Xunit.IAsyncLifetime
 {
     public const string Password = "correct-horse-battery-staple";
 
-    private static readonly string _kustomize = Path.Combine(Checkout.Root, "deploy/kustomize");
-    private static readonly string[] _keys =
+    private static readonly string Kustomize = Path.Combine(Checkout.Root, "deploy/kustomize");
+    private static readonly string[] Keys =
     [
         "postgres", "postgres-password", "rabbitmq", "rabbitmq-password", "registry-password", "registry-htpasswd",
         "registry-read-password", "registry-read-htpasswd", "registry-http-secret", "node-token",
@@ -38,7 +38,7 @@ public sealed class DoctorWorld : Xunit.IAsyncLifetime
         await Api.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io");
         await StartWebhook();
         await Api.Kubectl(["create", "secret", "generic", "kuik-credentials", "-n", "kuik-system",
-            .. _keys.Select(key => $"--from-literal={key}=Password={Password}")]);
+            .. Keys.Select(key => $"--from-literal={key}=Password={Password}")]);
         await Api.Apply("""{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1","labels":{"kubernetes.io/os":"linux"}}}""");
         await PatchStatus("nodes", "node-1", """{"status":{"conditions":[{"type":"Ready","status":"True"}]}}""", null);
         await NewPod("node-proxy");
@@ -172,7 +172,7 @@ public sealed class DoctorWorld : Xunit.IAsyncLifetime
             $"--from-literal=endpoints=cache=http://{cache}\nfetcher=http://{fetcher}\n");
     }
 
-    private string Relative(string path) => Path.GetRelativePath(_folder.FullName, Path.GetFullPath(Path.Combine(_kustomize, path)));
+    private string Relative(string path) => Path.GetRelativePath(_folder.FullName, Path.GetFullPath(Path.Combine(Kustomize, path)));
 
     private static string RightsOfThePage()
     {

@@ -86,6 +86,13 @@ internal sealed class LogHost : IAsyncDisposable
         return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
     }
 
+    /// <summary>What <c>/metrics</c> answers.</summary>
+    public async Task<string> Metrics()
+    {
+        using var http = new HttpClient();
+        return await http.GetStringAsync(new Uri(app.Urls.First() + "/metrics"));
+    }
+
     public async Task<T> Ask<T>(string sql)
     {
         await using var command = Postgres.CreateCommand(sql);

@@ -10,7 +10,7 @@ namespace Kuik.IntegrationTests.EventLog;
 /// docs/operations/event-log.md is from 10,000.</summary>
 public class LogSizeTests(ITestOutputHelper output)
 {
-    private static readonly int _pods =
+    private static readonly int Pods =
         int.TryParse(Environment.GetEnvironmentVariable("KUIK_TEST_LOG_PODS"), CultureInfo.InvariantCulture, out var pods) ? pods : 200;
 
     [Fact]
@@ -20,18 +20,18 @@ public class LogSizeTests(ITestOutputHelper output)
         await host.Services.GetRequiredService<EventLogReady>().Wait(CancellationToken.None);
         var empty = await Size(host);
 
-        await Parallel.ForAsync(0, _pods, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, ct) =>
+        await Parallel.ForAsync(0, Pods, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, ct) =>
         {
             await Append(host, Observed(i));
             await Append(host, Gone(i));
         });
 
-        var each = (await Size(host) - empty) / (double)_pods;
-        output.WriteLine($"{_pods} pods: {each:0} bytes of a pod in mt_events, mt_streams and their indexes; " + await host.Ask<string>("""
+        var each = (await Size(host) - empty) / (double)Pods;
+        output.WriteLine($"{Pods} pods: {each:0} bytes of a pod in mt_events, mt_streams and their indexes; " + await host.Ask<string>("""
             select string_agg(c.relname || ' ' || pg_size_pretty(pg_total_relation_size(c.oid)), ', ' order by c.relname)
             from pg_class c where c.relnamespace = 'kuik'::regnamespace and c.relkind = 'r' and c.relname in ('mt_events', 'mt_streams', 'image_users')
             """));
-        if (_pods >= 1000)
+        if (Pods >= 1000)
             Assert.InRange(each, 1, 3000);
     }
 

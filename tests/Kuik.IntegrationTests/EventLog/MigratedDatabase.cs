@@ -11,7 +11,7 @@ namespace Kuik.IntegrationTests.EventLog;
 /// <summary>A database with the event log's tables, made by the same code as <c>pod-watcher migrate</c>.</summary>
 internal static class MigratedDatabase
 {
-    private static readonly ConcurrentDictionary<string, Lazy<Task>> _migrated = new();
+    private static readonly ConcurrentDictionary<string, Lazy<Task>> Migrated = new();
 
     /// <summary>A new one on the shared server.</summary>
     public static async Task<string> New() => await New(await Postgres.Shared());
@@ -25,7 +25,7 @@ internal static class MigratedDatabase
     }
 
     /// <summary>Migrates a database of this test run, unless that was done before.</summary>
-    public static Task Ensure(string database) => _migrated.GetOrAdd(database, name => new Lazy<Task>(() => Migrate(name))).Value;
+    public static Task Ensure(string database) => Migrated.GetOrAdd(database, name => new Lazy<Task>(() => Migrate(name))).Value;
 
     /// <summary>Migrates, whatever was done before.</summary>
     public static async Task Migrate(string database)

@@ -20,7 +20,8 @@ public class PodArchiveTests
         await host.Execute("""
             update kuik.mt_events set timestamp = timestamp - interval '25 hours' where stream_id <> 'pod/young';
             update kuik.mt_event_progression set last_seq_id = (select max(seq_id) - 1 from kuik.mt_events where stream_id = 'pod/ahead');
-            insert into kuik.mt_event_progression (name, last_seq_id, last_updated) values ('of-an-older-version:All', 0, now() - interval '30 days')
+            insert into kuik.mt_event_progression (name, last_seq_id, last_updated) values ('of-an-older-version:All', 0, now() - interval '30 days'),
+                ('HighWaterAllocationFence', 0, now())
             """);
 
         Assert.Equal(1, await Archive(host));

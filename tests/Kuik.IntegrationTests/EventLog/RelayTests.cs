@@ -160,6 +160,7 @@ public class RelayTests
         {
             await Eventually.True(async () => await old.Ready() is (503, var body)
                 && body.Contains("ImageDreamt", StringComparison.Ordinal), "it is not ready and names the event");
+            Assert.Matches("kuik_event_log_stopped\\{.*reason=\"event\".*shard=\"relay:All\".*\\} 1", await old.Metrics());
             Assert.DoesNotContain("after:1", inbox.Requested);
         }
         await using var newer = await LogHost.Start("relay", postgres, options => options.Events.MapEventType<ImageDreamt>("ImageDreamt"),

@@ -18,15 +18,22 @@ public sealed class StatementPlanTests
     private const int Rows = 50_000;
     private const int Events = 200_000;
 
-    private static readonly string[] _growing =
-        ["image_users", "running_digests", "image_pulls", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams"];
+    private static readonly string[] Growing =
+    [
+        "image_users", "running_digests", "image_pulls", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams",
+        "event_hashes",
+    ];
 
     /// <summary>Reads of everything: once for each term of a leader, and the comparison of the usage table with what the leader knows after
     /// a take-over and every ten minutes.</summary>
-    private static readonly string[] _wholeTables =
+    private static readonly string[] WholeTables =
         ["from kuik.image_users  order by image, namespace, pod_name, pod_uid", "select distinct pod_uid from kuik.image_users"];
 
-    private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05")];
+    private static readonly (string, string?)[] Settings =
+    [
+        ("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05"), ("Kuik:Log:HashChain", "true"),
+        ("Kuik:Log:RetainFor", "1.00:00:00"),
+    ];
 
     [Fact]
     public async Task No_statement_of_services_at_work_scans_a_table_that_grows()
@@ -47,6 +54,8 @@ public sealed class StatementPlanTests
         await ReportPulls(cluster.Services[^1]);
         cluster.Kubernetes.RemovePod("apps", "second");
         await Eventually.True(async () => await cluster.Count("ImageExpired") > 0, "an image without users has expired");
+        await Eventually.True(async () => await cluster.Execute("select removed_streams from kuik.log_retention") == "1",
+            "an ended stream has left the log");
         await cluster.ExecuteBeside("alter database \"DATABASE\" set auto_explain.log_min_duration = -1");
 
         // Then
@@ -58,10 +67,10 @@ public sealed class StatementPlanTests
 
     private static async Task Record(ScriptedCluster cluster, Registry cache, string name)
     {
-        await cluster.StartService("PodWatcher", "readyz", _settings);
-        await cluster.StartService("Expiry", "readyz", _settings);
+        await cluster.StartService("PodWatcher", "readyz", Settings);
+        await cluster.StartService("Expiry", "readyz", Settings);
         await cluster.StartService("ImageFetcher", "readyz",
-            [.. _settings, ("Kuik:Cache:Endpoint", cache.Endpoint.ToString())]);
+            [.. Settings, ("Kuik:Cache:Endpoint", cache.Endpoint.ToString())]);
         cluster.Kubernetes.AddPod("apps", name, $"127.0.0.1:1/team/{name}:1");
         await cluster.UsageIsRight();
         await Eventually.True(
@@ -129,6 +138,18 @@ public sealed class StatementPlanTests
                 'stream_id', 'image/registry.example/large/app-' || n % {Rows} || ':1', 'version', 1 + n / {Rows}))).*
             from (select * from kuik.mt_events where stream_id like 'image/%' order by seq_id limit 1) e, generate_series(0, {Events}) n
             """);
+        // A stream that ended long ago is the next that retention comes to.
+        await cluster.Execute("""
+            insert into kuik.mt_streams
+            select (jsonb_populate_record(s, '{"id": "pod/old", "version": 1}')).* from kuik.mt_streams s limit 1;
+            update kuik.mt_events set stream_id = 'pod/old', version = 1, type = 'PodGone', timestamp = now() - interval '2 days'
+            where seq_id = (select max(seq_id) - 10 from kuik.mt_events);
+            insert into kuik.log_retention (id, position, horizon, removed_events, removed_streams, exported)
+            select 1, max(seq_id) - 11, 0, 0, 0, 0 from kuik.mt_events on conflict (id) do update set position = excluded.position
+            """);
+        await cluster.Execute("""
+            insert into kuik.event_hashes (seq_id, hash) select seq_id, sha256('x') from kuik.mt_events on conflict do nothing
+            """);
         await cluster.Execute("update kuik.mt_event_progression set last_seq_id = (select max(seq_id) from kuik.mt_events)");
         await cluster.Execute("analyze");
     }
@@ -154,6 +175,6 @@ public sealed class StatementPlanTests
     private static string StatementOf(string plan) => plan[..Math.Max(0, plan.IndexOf("cost=", StringComparison.Ordinal))];
 
     private static bool ScansWhatGrows(string plan) =>
-        _growing.Any(table => Regex.IsMatch(plan, $@"Seq Scan on {table}\b"))
-            && !_wholeTables.Any(read => plan.Contains(read, StringComparison.Ordinal));
+        Growing.Any(table => Regex.IsMatch(plan, $@"Seq Scan on {table}\b"))
+            && !WholeTables.Any(read => plan.Contains(read, StringComparison.Ordinal));
 }

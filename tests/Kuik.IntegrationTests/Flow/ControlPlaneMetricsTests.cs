@@ -8,15 +8,15 @@ namespace Kuik.IntegrationTests.Flow;
 /// <summary>The metrics of pod-watcher and expiry for an operator's dashboard, as processes.</summary>
 public sealed partial class ControlPlaneMetricsTests
 {
-    private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:01")];
+    private static readonly (string, string?)[] Settings = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:01")];
 
     [Fact]
     public async Task The_life_of_a_pod_is_in_the_metrics_of_pod_watcher_and_expiry()
     {
         // Given both at work, and no image-fetcher
         await using var cluster = await ScriptedCluster.Start();
-        var watcher = await cluster.StartService("PodWatcher", "readyz", _settings);
-        var expiry = await cluster.StartService("Expiry", "readyz", _settings);
+        var watcher = await cluster.StartService("PodWatcher", "readyz", Settings);
+        var expiry = await cluster.StartService("Expiry", "readyz", Settings);
 
         // When a pod comes, nothing copies its image, and the pod goes
         cluster.Kubernetes.AddPod("apps", "web", "registry.example/team/web:1");

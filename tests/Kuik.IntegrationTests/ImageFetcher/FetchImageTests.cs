@@ -29,6 +29,19 @@ public sealed class FetchImageTests
     }
 
     [Fact]
+    public async Task A_request_that_was_published_before_the_queue_existed_is_copied_when_the_first_replica_starts()
+    {
+        await using var world = await FetcherWorld.Start();
+        var image = await world.Origin.Push("team/app", "1", TestImage.Small(seed: 31));
+        await world.Request(image);
+        await world.Relayed();   // RabbitMQ has dropped it, and no expiry runs here
+
+        await world.StartFetcher();
+
+        await world.Recorded<ImageCached>(image);
+    }
+
+    [Fact]
     public async Task Of_an_index_the_wanted_platform_is_cached()
     {
         await using var world = await FetcherWorld.Start();

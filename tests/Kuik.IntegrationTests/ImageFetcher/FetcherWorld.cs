@@ -240,6 +240,16 @@ internal sealed class FetcherWorld : IAsyncDisposable
         await Eventually.True(async () => (long)(await open.ExecuteScalarAsync())! == 0, $"{repository} was swept");
     }
 
+    /// <summary>Waits until everything in the log has been published.</summary>
+    public async Task Relayed()
+    {
+        await using var command = log.Services.GetRequiredService<Npgsql.NpgsqlDataSource>().CreateCommand($"""
+            select last_seq_id >= (select max(seq_id) from kuik.mt_events) from kuik.mt_event_progression
+            where name = '{Relay.ShardName}:All'
+            """);
+        await Eventually.True(async () => await command.ExecuteScalarAsync() is true, "everything in the log has been published");
+    }
+
     /// <summary>The image's stream.</summary>
     public async Task<IReadOnlyList<object>> Events(string image)
     {

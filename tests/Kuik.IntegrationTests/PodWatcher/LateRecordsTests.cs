@@ -10,7 +10,7 @@ namespace Kuik.IntegrationTests.PodWatcher;
 public sealed class LateRecordsTests
 {
     /// <summary>Two comparisons, a second list, and all of it on a busy machine.</summary>
-    private static readonly TimeSpan _limit = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -36,7 +36,7 @@ public sealed class LateRecordsTests
         cluster.Kubernetes.Script = _ => null;
         await transaction.CommitAsync(Stop);
 
-        await Eventually.True(async () => await cluster.Count("PodGone") == 1, "it is gone", _limit);
+        await Eventually.True(async () => await cluster.Count("PodGone") == 1, "it is gone", Limit);
         await cluster.UsageIsRight();
     }
 
@@ -60,7 +60,7 @@ public sealed class LateRecordsTests
         await cluster.EndSessions();
         await cluster.Execute("select pg_reload_conf()");
 
-        await Eventually.True(async () => await cluster.Count("PodGone") == 1, "it is gone", _limit);
+        await Eventually.True(async () => await cluster.Count("PodGone") == 1, "it is gone", Limit);
         Assert.Equal(2, await cluster.Count("PodObserved"));
         await cluster.UsageIsRight();
     }
@@ -76,7 +76,7 @@ public sealed class LateRecordsTests
         await former.Transactions.Execute(
             async log => (await log.Read(StreamName.OfPod(pod.PodUid), 0, (count, _) => count + 1, Stop)).Append(pod), Stop);
 
-        await Eventually.True(async () => await cluster.Count("PodGone") == 1, "it is gone", _limit);
+        await Eventually.True(async () => await cluster.Count("PodGone") == 1, "it is gone", Limit);
         await cluster.UsageIsRight();
     }
 

@@ -7,7 +7,7 @@ namespace Kuik.IntegrationTests.PodWatcher;
 /// <summary>A scripted cluster in which workloads count as users of images, and pod-watcher and expiry with a delay of a second.</summary>
 internal sealed class WorkloadCluster : IAsyncDisposable
 {
-    private static readonly (string, string?)[] _atOnce = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05")];
+    private static readonly (string, string?)[] AtOnce = [("Kuik:ExpiryDelay", "00:00:01"), ("Kuik:RequestLease", "00:00:05")];
 
     private WorkloadCluster(ScriptedCluster cluster) => Log = cluster;
 
@@ -21,10 +21,10 @@ internal sealed class WorkloadCluster : IAsyncDisposable
     /// <param name="workloads">The setting.</param>
     /// <param name="waitFor">See <see cref="KuikServiceOptions.WaitFor"/>.</param>
     public Task<KuikService> StartWatcher(string workloads = "all", string waitFor = "readyz") =>
-        Log.StartService("PodWatcher", waitFor, [.. _atOnce, ("Kuik:FollowedWorkloads", workloads)]);
+        Log.StartService("PodWatcher", waitFor, [.. AtOnce, ("Kuik:FollowedWorkloads", workloads)]);
 
     /// <summary>Starts expiry.</summary>
-    public Task<KuikService> StartExpiry() => Log.StartService("Expiry", "readyz", _atOnce);
+    public Task<KuikService> StartExpiry() => Log.StartService("Expiry", "readyz", AtOnce);
 
     /// <summary>Makes a workload in the namespace apps, or changes its image.</summary>
     public void Apply(string kind, string name, string image)

@@ -15,7 +15,7 @@ public sealed class WorkloadsTests
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    private static readonly string[] _kinds = ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"];
+    private static readonly string[] Kinds = ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"];
 
     [Fact]
     public async Task A_deployment_scaled_to_zero_keeps_its_image_past_the_delay_and_loses_it_when_it_is_deleted()
@@ -43,26 +43,26 @@ public sealed class WorkloadsTests
     public async Task Each_kind_of_workload_keeps_the_image_of_its_template_until_it_is_deleted()
     {
         await using var cluster = await WorkloadCluster.Start();
-        foreach (var kind in _kinds)
+        foreach (var kind in Kinds)
             cluster.Apply(kind, "it", ImageOf(kind));
         var watcher = await cluster.StartWatcher();
         await cluster.StartExpiry();
-        await cluster.Uses([.. _kinds.Select(kind => $"{kind}/it {ImageOf(kind)}")]);
-        await cluster.Used([.. _kinds.Select(ImageOf), "redis:8"]);
+        await cluster.Uses([.. Kinds.Select(kind => $"{kind}/it {ImageOf(kind)}")]);
+        await cluster.Used([.. Kinds.Select(ImageOf), "redis:8"]);
         await cluster.Expired("redis:8");
-        await cluster.Kept([.. _kinds.Select(ImageOf)]);
+        await cluster.Kept([.. Kinds.Select(ImageOf)]);
 
         // Half of them while the watch runs, half while nothing does.
-        foreach (var kind in _kinds[..3])
+        foreach (var kind in Kinds[..3])
             cluster.Delete(kind, "it");
-        foreach (var kind in _kinds[..3])
+        foreach (var kind in Kinds[..3])
             await cluster.Expired(ImageOf(kind));
         await watcher.Stop();
-        foreach (var kind in _kinds[3..])
+        foreach (var kind in Kinds[3..])
             cluster.Delete(kind, "it");
         await watcher.Restart();
 
-        foreach (var kind in _kinds[3..])
+        foreach (var kind in Kinds[3..])
             await cluster.Expired(ImageOf(kind));
         Assert.Equal("Absent Absent Absent Deleted Deleted Deleted", await cluster.Log.Execute(Reasons));
     }

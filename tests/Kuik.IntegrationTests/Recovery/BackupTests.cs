@@ -13,7 +13,7 @@ public sealed class BackupTests
     private const string Idle = "registry.example/team/idle:1";
     private const string Fresh = "registry.example/team/fresh:1";
 
-    private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:03"), ("Kuik:RequestLease", "00:00:05")];
+    private static readonly (string, string?)[] Settings = [("Kuik:ExpiryDelay", "00:00:03"), ("Kuik:RequestLease", "00:00:05")];
 
     [Theory]
     [InlineData("this version")]
@@ -27,7 +27,7 @@ public sealed class BackupTests
         cluster.Kubernetes.AddPod("apps", "stays", Kept);
         cluster.Kubernetes.AddPod("apps", "goes", Kept);
         cluster.Kubernetes.AddPod("apps", "goes-before", Idle);
-        var before = await cluster.StartService("PodWatcher", "readyz", _settings);
+        var before = await cluster.StartService("PodWatcher", "readyz", Settings);
         await cluster.UsageIsRight();
         cluster.Kubernetes.RemovePod("apps", "goes-before");
         await cluster.UsageIsRight();
@@ -43,8 +43,8 @@ public sealed class BackupTests
         await Restore(cluster, backup);
         Assert.Equal(0, await cluster.Count("PodObserved", StreamName.OfPod(Uid(cluster, "comes"))));
         await cluster.Migrate();
-        await cluster.StartService("PodWatcher", "readyz", _settings);
-        await cluster.StartService("Expiry", "readyz", _settings);
+        await cluster.StartService("PodWatcher", "readyz", Settings);
+        await cluster.StartService("Expiry", "readyz", Settings);
 
         // Then
         await cluster.UsageIsRight();

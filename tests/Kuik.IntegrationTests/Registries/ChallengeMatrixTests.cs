@@ -24,10 +24,10 @@ public sealed class ChallengeMatrixTests : IAsyncLifetime
     private static readonly string[] Kinds = ["tag", "digest", "blob"];
 
     [Fact]
-    public Task node_proxy_alone_is_never_worse_than_a_plain_GET() => PullAll(_alone);
+    public Task Node_proxy_alone_is_never_worse_than_a_plain_GET() => PullAll(_alone);
 
     [Fact]
-    public Task node_proxy_with_image_fetcher_is_never_worse_than_a_plain_GET() => PullAll(_before);
+    public Task Node_proxy_with_image_fetcher_is_never_worse_than_a_plain_GET() => PullAll(_before);
 
     public async ValueTask InitializeAsync()
     {

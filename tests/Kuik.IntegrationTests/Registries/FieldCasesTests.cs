@@ -89,7 +89,7 @@ public sealed class FieldCasesTests(FieldServers servers) : IClassFixture<FieldS
 
     [Theory]
     [MemberData(nameof(WithoutCredential))]
-    public async Task node_proxy_alone_pulls_it_and_pulls_it_again(string name)
+    public async Task Node_proxy_alone_pulls_it_and_pulls_it_again(string name)
     {
         var (field, registry) = Find(name);
 

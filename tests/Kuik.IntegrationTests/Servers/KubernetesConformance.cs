@@ -16,10 +16,10 @@ namespace Kuik.IntegrationTests.Servers;
 /// </summary>
 public abstract class KubernetesConformance : IDisposable
 {
-    private static int s_names;
+    private static int NamesUsed;
 
     private readonly string _prefix =
-        $"conformance-{Interlocked.Increment(ref s_names)}-{Path.GetRandomFileName()[..5].ToLowerInvariant()}";
+        $"conformance-{Interlocked.Increment(ref NamesUsed)}-{Path.GetRandomFileName()[..5].ToLowerInvariant()}";
 
     private k8s.Kubernetes? _client;
 

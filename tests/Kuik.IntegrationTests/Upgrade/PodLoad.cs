@@ -9,7 +9,7 @@ internal sealed class PodLoad : IAsyncDisposable
     private const int MostPods = 30;
     private const int Images = 8;
 
-    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly ScriptedKubernetes _kubernetes;
     private readonly Random _random = new(1);
@@ -59,7 +59,7 @@ internal sealed class PodLoad : IAsyncDisposable
 
     private async Task Run()
     {
-        using var pause = new PeriodicTimer(_pause);
+        using var pause = new PeriodicTimer(Pause);
         while (await pause.WaitForNextTickAsync(_stop.Token))
         {
             await _turn.WaitAsync(_stop.Token);

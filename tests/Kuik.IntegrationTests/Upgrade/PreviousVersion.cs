@@ -12,11 +12,11 @@ internal static class PreviousVersion
     /// </summary>
     private const string Landed = "0a6878e1adaff8b275763dd07cd84bde5a5e87f4";
 
-    private static readonly Lazy<Task<string>> _binaries = new(Build);
+    private static readonly Lazy<Task<string>> Built = new(Build);
 
     /// <summary>Its built services, as <see cref="KuikServiceOptions.Binaries"/>. The first call takes a minute or more.</summary>
     /// <exception cref="ServerFailedException">The commit is not in this clone, or does not build.</exception>
-    public static Task<string> Binaries() => _binaries.Value;
+    public static Task<string> Binaries() => Built.Value;
 
     private static async Task<string> Build()
     {

@@ -10,7 +10,7 @@ public sealed class UpgradeTests
 {
     private const string AlwaysUsed = "registry.example/team/always:1";
 
-    private static readonly (string, string?)[] _settings = [("Kuik:ExpiryDelay", "00:00:02"), ("Kuik:RequestLease", "00:00:05")];
+    private static readonly (string, string?)[] Settings = [("Kuik:ExpiryDelay", "00:00:02"), ("Kuik:RequestLease", "00:00:05")];
 
     [Fact]
     public async Task This_version_beside_the_previous_one_on_its_migrated_schema_records_every_pod_and_neither_drops_what_the_other_has()
@@ -21,7 +21,7 @@ public sealed class UpgradeTests
         cluster.Binaries = previous;
         await using var load = new PodLoad(cluster.Kubernetes, AlwaysUsed);
         var (oldWatcher, oldExpiry) =
-            (await cluster.StartService("PodWatcher", "readyz", _settings), await cluster.StartService("Expiry", "readyz", _settings));
+            (await cluster.StartService("PodWatcher", "readyz", Settings), await cluster.StartService("Expiry", "readyz", Settings));
         await load.Goes(on: 20);
         var before = await Schema(cluster);
 
@@ -29,8 +29,8 @@ public sealed class UpgradeTests
         cluster.Binaries = null;
         await cluster.Migrate();
         var migrated = await Schema(cluster);
-        var (watcher, expiry) = (await cluster.StartService("PodWatcher", "readyz", _settings),
-            await cluster.StartService("Expiry", "readyz", _settings));
+        var (watcher, expiry) = (await cluster.StartService("PodWatcher", "readyz", Settings),
+            await cluster.StartService("Expiry", "readyz", Settings));
         await load.Goes(on: 20);
         oldWatcher.Kill();
         oldExpiry.Kill();
@@ -39,13 +39,13 @@ public sealed class UpgradeTests
 
         // And a replica of the previous version starts again, and leads for a while
         cluster.Binaries = previous;
-        var again = await cluster.StartService("PodWatcher", "readyz", _settings);
+        var again = await cluster.StartService("PodWatcher", "readyz", Settings);
         watcher.Kill();
         await load.Goes(on: 20);
         await Recorded(cluster, load);
         var afterwards = await Schema(cluster);
         cluster.Binaries = null;
-        await cluster.StartService("PodWatcher", "readyz", _settings);
+        await cluster.StartService("PodWatcher", "readyz", Settings);
         again.Kill();
         await load.Goes(on: 20);
         await Recorded(cluster, load);
@@ -66,14 +66,14 @@ public sealed class UpgradeTests
         var migrated = await Schema(cluster);
 
         cluster.Binaries = previous;
-        var old = await cluster.StartService("PodWatcher", "readyz", _settings);
-        await cluster.StartService("Expiry", "readyz", _settings);
+        var old = await cluster.StartService("PodWatcher", "readyz", Settings);
+        await cluster.StartService("Expiry", "readyz", Settings);
         await load.Goes(on: 20);
         await Recorded(cluster, load);
         var afterwards = await Schema(cluster);
         cluster.Binaries = null;
-        await cluster.StartService("PodWatcher", "readyz", _settings);
-        await cluster.StartService("Expiry", "readyz", _settings);
+        await cluster.StartService("PodWatcher", "readyz", Settings);
+        await cluster.StartService("Expiry", "readyz", Settings);
         old.Kill();
         await load.Goes(on: 20);
         await Recorded(cluster, load);

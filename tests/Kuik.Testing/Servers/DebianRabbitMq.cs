@@ -5,7 +5,7 @@ namespace Kuik.Testing;
 internal sealed class DebianRabbitMq : IRabbitMqEngine
 {
     /// <summary>At load 50 on two cores it took more than a minute.</summary>
-    private static readonly TimeSpan _longestStart = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan LongestStart = TimeSpan.FromMinutes(3);
 
     private readonly Sandbox sandbox;
     private readonly string folder;
@@ -43,7 +43,7 @@ internal sealed class DebianRabbitMq : IRabbitMqEngine
         await process.WaitUntil(
             async ct => File.Exists(LogFile)
                 && (await File.ReadAllTextAsync(LogFile, ct)).Contains("Server startup complete", StringComparison.Ordinal),
-            _longestStart);
+            LongestStart);
     }
 
     public Task Stop()

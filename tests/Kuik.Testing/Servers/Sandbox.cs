@@ -11,7 +11,7 @@ namespace Kuik.Testing;
 public sealed class Sandbox
 {
     private static readonly Lazy<Sandbox> OfThisProcess = new(Guarded);
-    private static int folders;
+    private static int Folders;
 
     private Sandbox(string root, bool isKept = false) => (Root, IsKept) = (Directory.CreateDirectory(root).FullName, isKept);
 
@@ -35,7 +35,7 @@ public sealed class Sandbox
     /// <summary>An empty folder in it, readable by servers that run as another user.</summary>
     /// <param name="name">Its purpose; a number is added.</param>
     public string NewFolder(string name) =>
-        Directory.CreateDirectory(Path.Combine(Root, $"{name}-{Interlocked.Increment(ref folders)}")).FullName;
+        Directory.CreateDirectory(Path.Combine(Root, $"{name}-{Interlocked.Increment(ref Folders)}")).FullName;
 
     /// <summary>A container belongs to it, and is removed with it.</summary>
     internal void Owns(string container) => File.AppendAllText(Path.Combine(Root, "containers"), container + "\n");

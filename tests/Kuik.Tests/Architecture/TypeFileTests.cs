@@ -39,6 +39,15 @@ public sealed partial class TypeFileTests
     }
 
     [Fact]
+    public void A_part_of_a_partial_type_is_in_a_file_of_its_name_and_topic()
+    {
+        var reader = new SourceFile("services/a/Reader.cs", "internal sealed class Reader(Cache cache);\n");
+
+        Assert.Empty(Misplaced([new SourceFile("services/a/Cache.Room.cs", "internal sealed partial class Cache;\n"), reader]));
+        Assert.NotEmpty(Misplaced([new SourceFile("services/a/Room.cs", "internal sealed partial class Cache;\n"), reader]));
+    }
+
+    [Fact]
     public void Parts_of_a_record_and_events_of_a_stream_stay_together()
     {
         var reader = new SourceFile("services/a/Reader.cs", "internal sealed class Reader(Entry entry, List<Used> events);\n");
@@ -67,7 +76,8 @@ public sealed partial class TypeFileTests
 
         public string Path => path;
 
-        public string Name => System.IO.Path.GetFileNameWithoutExtension(path);
+        /// <summary>Without the topic of a partial type: <c>Spool</c> of <c>Spool.Room.cs</c>.</summary>
+        public string Name => System.IO.Path.GetFileName(path).Split('.')[0];
 
         /// <summary><c>shared</c>, or the service or tool.</summary>
         public string Part => path.StartsWith("shared/", StringComparison.Ordinal) ? "shared" : string.Join('/', path.Split('/').Take(2));

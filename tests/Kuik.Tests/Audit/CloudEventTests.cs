@@ -24,6 +24,15 @@ public class CloudEventTests
         Assert.Equal(Text(Event), Text(CloudEvent.Parse(CloudEvent.Of(Event).AsLine()).AsRecorded()));
 
     [Fact]
+    public void The_first_event_carries_the_place_before_which_the_exported_log_was_not_whole()
+    {
+        var horizon = LogHorizon.None with { Sequence = 3_000_000_000, RecordedAt = Noon };
+
+        Assert.Equal(horizon, CloudEvent.Parse(CloudEvent.Of(Event with { Horizon = horizon }).AsLine()).AsRecorded().Horizon);
+        Assert.Null(CloudEvent.Parse(CloudEvent.Of(Event).AsLine()).AsRecorded().Horizon);
+    }
+
+    [Fact]
     public void An_event_of_a_newer_version_too()
     {
         var newer = Event with { Type = "ImageSigned", Data = """{"key":12345678901234567890}""", Fact = null };

@@ -8,12 +8,12 @@ namespace Kuik.Tests.Doctor;
 
 public sealed class CertificateCheckTests
 {
-    private static readonly CertificateAuthority _another = new("another");
+    private static readonly CertificateAuthority Another = new("another");
 
     [Fact]
     public void An_authority_in_caBundle_that_did_not_sign_the_certificate_is_an_error()
     {
-        var (severity, found, _) = new CertificateCheck().Only(Snapshot with { Webhook = Configuration(_another.Pem) });
+        var (severity, found, _) = new CertificateCheck().Only(Snapshot with { Webhook = Configuration(Another.Pem) });
 
         Assert.Equal((Severity.Error, "caBundle of webhook pods.kuik.enix.io does not hold the authority of the webhook's certificate"),
             (severity, found));
@@ -33,7 +33,7 @@ public sealed class CertificateCheckTests
     [Fact]
     public void An_older_authority_beside_the_right_one_does_no_harm()
     {
-        var bundle = _another.Pem + "\n"
+        var bundle = Another.Pem + "\n"
             + System.Text.Encoding.UTF8.GetString(Convert.FromBase64String(Snapshot.Webhook.Value!.Webhooks![0].ClientConfig!.CaBundle!));
 
         Assert.Equal(Severity.Ok, new CertificateCheck().Only(Snapshot with { Webhook = Configuration(bundle) }).Severity);

@@ -8,7 +8,7 @@ namespace Kuik.Tests.Doctor;
 /// <summary>The checks of what was applied: parts, versions, volumes, addresses, pull policies.</summary>
 public sealed class ClusterStateCheckTests
 {
-    private static readonly AdmittedPod _always = new("nginx:1.27", "Always", false, null);
+    private static readonly AdmittedPod Always = new("nginx:1.27", "Always", false, null);
 
     [Fact]
     public void A_part_that_is_not_there_is_named() => Assert.Equal(
@@ -97,7 +97,7 @@ public sealed class ClusterStateCheckTests
     [Fact]
     public void With_AlwaysPullImages_nothing_is_rewritten_unless_that_is_set()
     {
-        var cluster = Snapshot with { Admission = Admitted(untouched: _always) };
+        var cluster = Snapshot with { Admission = Admitted(untouched: Always) };
 
         Assert.Equal(Severity.Error, new PullPolicyCheck().Only(cluster).Severity);
         Assert.Equal(Severity.Ok, new PullPolicyCheck()

@@ -13,9 +13,9 @@ internal static class HealthyCluster
 
     public static readonly DateTimeOffset Now = DateTimeOffset.UtcNow;
 
-    private static readonly string[] _services = ["webhook", "node-proxy", "pod-watcher", "image-fetcher", "expiry"];
-    private static readonly CertificateAuthority _authority = new("kuik-webhook-ca");
-    private static readonly string _certificate = _authority.Issue("CN=kuik-webhook", $"kuik-webhook.{Space}.svc").Certificate;
+    private static readonly string[] Services = ["webhook", "node-proxy", "pod-watcher", "image-fetcher", "expiry"];
+    private static readonly CertificateAuthority Authority = new("kuik-webhook-ca");
+    private static readonly string Certificate = Authority.Issue("CN=kuik-webhook", $"kuik-webhook.{Space}.svc").Certificate;
 
     public static ClusterSnapshot Snapshot => new()
     {
@@ -23,14 +23,14 @@ internal static class HealthyCluster
         Namespace = Space,
         Namespaces = Read([NewNamespace("default"), NewNamespace(Space)]),
         Nodes = Read([NewNode("node-1")]),
-        Pods = Read([.. _services.Select(service => NewPod(service)), NewPod("registry")]),
+        Pods = Read([.. Services.Select(service => NewPod(service)), NewPod("registry")]),
         PendingPods = Read<Pod>([]),
-        Workloads = Read([.. _services.Select(service => NewWorkload(service)), NewWorkload("registry", "registry:2.8.3")]),
+        Workloads = Read([.. Services.Select(service => NewWorkload(service)), NewWorkload("registry", "registry:2.8.3")]),
         Services = Read([NewService("kuik-registry-read", "10.96.0.5", 5001), NewService("kuik-image-fetcher", "10.96.0.6", 8080)]),
         Settings = Settings(),
         Endpoints = Reading.Of<string?>("cache=http://10.96.0.5:5001\nfetcher=http://10.96.0.6:8080\n"),
-        Webhook = Configuration(_authority.Pem),
-        Certificate = Reading.Of<string?>(_certificate),
+        Webhook = Configuration(Authority.Pem),
+        Certificate = Reading.Of<string?>(Certificate),
         CredentialKeys = Reading.Of<IReadOnlyList<string>?>(
         [
             "postgres", "postgres-password", "rabbitmq", "rabbitmq-password", "registry-password", "registry-htpasswd",

@@ -8,13 +8,13 @@ namespace Kuik.Tests.Doctor;
 
 public sealed class PolicyEnginesCheckTests
 {
-    private static readonly AdmittedPod _denied = new("", "", false,
+    private static readonly AdmittedPod Denied = new("", "", false,
         "admission webhook \"validate.kyverno.svc-fail\" denied the request: images come from …");
 
     [Fact]
     public void A_pod_that_is_denied_only_when_it_is_rewritten_is_an_error()
     {
-        var (severity, found, action) = new PolicyEnginesCheck().Only(Snapshot with { Admission = Admitted(rewritten: _denied) });
+        var (severity, found, action) = new PolicyEnginesCheck().Only(Snapshot with { Admission = Admitted(rewritten: Denied) });
 
         Assert.Equal(Severity.Error, severity);
         Assert.StartsWith("a rewritten pod in default is denied, and admitted when it opts out of Kuik: admission webhook", found,
@@ -24,7 +24,7 @@ public sealed class PolicyEnginesCheckTests
 
     [Fact]
     public void A_pod_that_is_denied_either_way_says_nothing_about_Kuik() =>
-        Assert.Equal(Severity.Unknown, new PolicyEnginesCheck().Only(Snapshot with { Admission = Admitted(_denied, _denied) }).Severity);
+        Assert.Equal(Severity.Unknown, new PolicyEnginesCheck().Only(Snapshot with { Admission = Admitted(Denied, Denied) }).Severity);
 
     [Fact]
     public void Workloads_whose_rewritten_pods_were_denied_lately_are_named()

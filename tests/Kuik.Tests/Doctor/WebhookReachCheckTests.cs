@@ -7,14 +7,14 @@ namespace Kuik.Tests.Doctor;
 
 public sealed class WebhookReachCheckTests
 {
-    private static readonly AdmittedPod _unseen = new("nginx:1.27", "IfNotPresent", false, null);
+    private static readonly AdmittedPod Unseen = new("nginx:1.27", "IfNotPresent", false, null);
 
     [Fact]
     public void A_webhook_that_neither_admission_nor_the_proxy_reaches_is_behind_a_firewall()
     {
         var cluster = Snapshot with
         {
-            Admission = Admitted(_unseen),
+            Admission = Admitted(Unseen),
             Answers = [Unreached("webhook", "dial tcp 10.0.0.7:9443: i/o timeout")],
         };
 
@@ -29,7 +29,7 @@ public sealed class WebhookReachCheckTests
     [Fact]
     public void A_webhook_that_only_the_proxy_reaches_has_another_fault()
     {
-        var (severity, found, action) = new WebhookReachCheck().Only(Snapshot with { Admission = Admitted(_unseen) });
+        var (severity, found, action) = new WebhookReachCheck().Only(Snapshot with { Admission = Admitted(Unseen) });
 
         Assert.Equal((Severity.Error, "a pod in default was admitted without it, though the API server reaches its pods"),
             (severity, found));
@@ -39,7 +39,7 @@ public sealed class WebhookReachCheckTests
     [Fact]
     public void Without_a_running_pod_of_the_webhook_that_is_the_cause()
     {
-        var (severity, found, _) = new WebhookReachCheck().Only(Snapshot with { Admission = Admitted(_unseen), Answers = [] });
+        var (severity, found, _) = new WebhookReachCheck().Only(Snapshot with { Admission = Admitted(Unseen), Answers = [] });
 
         Assert.Equal((Severity.Error, "a pod in default was admitted without it, and none of its pods runs"), (severity, found));
     }

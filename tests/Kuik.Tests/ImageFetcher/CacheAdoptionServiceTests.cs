@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.ImageFetcher;
 using Kuik.ImageFetcher.CopyEngine;
 using Kuik.PodWatcher;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
@@ -42,6 +43,38 @@ public sealed class ConnectionsOfRegistriesTests : IAsyncLifetime
 
         Assert.Equal(image.Digest, manifest.Digest);
         await Close(bodies);
+    }
+
+    [Fact]
+    public async Task Our_own_registry_that_accepts_no_connection_is_waited_for_once_and_not_by_every_blob_of_a_pull()
+    {
+        var (attempts, isThere) = (0, false);
+        using var client = Client(RegistryNetwork.Own with
+        {
+            Connect = async (to, stop) =>
+            {
+                attempts++;
+                return isThere ? await RegistryNetwork.ConnectByTcp(to, stop) : await Never(stop);
+            },
+        });
+        var first = client.GetManifest(Web, "1", null, Stop);
+        await Eventually.True(() => attempts == 1, "it is tried");
+        time.Advance(RegistryNetwork.Own.ConnectLimit);
+        await Assert.ThrowsAsync<RegistryException>(() => first);
+
+        var next = await Assert.ThrowsAsync<RegistryException>(() => client.OpenBlob(Web, Layer, null, null, Stop));
+
+        Assert.Contains("accepted no connection a moment ago", next.Message, StringComparison.Ordinal);
+        Assert.Equal(1, attempts);
+        isThere = true;
+        time.Advance(RegistryNetwork.Own.SilencePause);
+        Assert.Equal(image.Digest, (await client.GetManifest(Web, "1", null, Stop)).Digest);
+    }
+
+    private static async Task<Stream> Never(CancellationToken ct)
+    {
+        await Task.Delay(Timeout.InfiniteTimeSpan, ct);
+        throw new UnreachableException();
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kuik.Contracts;
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;
@@ -15,14 +16,15 @@ public class KeptResourcesTests
     [Fact]
     public void A_kept_view_has_the_same_values_and_one_instance_of_each_text()
     {
-        var (texts, lists) = (new Pool<string>(), new Pool<IReadOnlyList<string>>(new ListComparer<string>()));
+        var lists = new Pool<IReadOnlyList<string>>(new ListComparer<string>());
         var (read, other) = (Read(), Read());
 
-        var (kept, second) = (read.WithSharedTexts(texts, lists), other.WithSharedTexts(texts, lists));
+        var (kept, second) = (read.WithSharedTexts(lists), other.WithSharedTexts(lists));
 
         Assert.Equal(JsonSerializer.Serialize(read), JsonSerializer.Serialize(kept));
         Assert.Same(kept.Image, kept.Cached!.Image);
         Assert.Same(kept.Image, kept.State.Image);
+        Assert.Same(kept.Image, second.Image);
         Assert.Same(kept.Cached.Digest, kept.State.Digest);
         Assert.Same(kept.Cached.MediaType, second.Cached!.MediaType);
         Assert.Same(kept.Cached.Platforms, second.Cached.Platforms);

@@ -47,12 +47,15 @@ public sealed class RepositoryIntentRecorderTests
             StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_filter_that_is_no_regular_expression_is_named()
+    [Theory]
+    [InlineData("(latest", "Not enough )'s")]
+    [InlineData("[[:lower:]]", "\"[:\" at character 2 is not supported: write [a-z] for [[:lower:]]")]   // as the webhook says
+    public void A_filter_that_cannot_be_used_is_named_with_the_reason(string filter, string reason)
     {
-        var (_, problem) = RepositoryIntentRecorder.From(new RepositorySpec { UpdateInterval = "1h", UpdateFilters = ["(latest"] });
+        var (_, problem) = RepositoryIntentRecorder.From(new RepositorySpec { UpdateInterval = "1h", UpdateFilters = [filter] });
 
-        Assert.StartsWith("spec.updateFilters \"(latest\" is not a regular expression", problem, StringComparison.Ordinal);
+        Assert.StartsWith($"spec.updateFilters \"{filter}\" is not a regular expression", problem, StringComparison.Ordinal);
+        Assert.Contains(reason, problem, StringComparison.Ordinal);
     }
 
     [Fact]

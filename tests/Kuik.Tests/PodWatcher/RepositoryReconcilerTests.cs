@@ -1,3 +1,4 @@
+using Kuik.EventLog;
 using Kuik.Kubernetes;
 using Kuik.PodWatcher;
 using Xunit;

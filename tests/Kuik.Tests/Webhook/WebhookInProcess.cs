@@ -44,7 +44,8 @@ internal sealed class WebhookInProcess : IAsyncDisposable
         var meters = _webhook.Services.GetRequiredService<IMeterFactory>();
         _meters.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name == RewriteMetrics.Meter && instrument.Meter.Scope == meters)
+            if (instrument.Meter.Name == RewriteMetrics.Meter && instrument.Meter.Scope == meters
+                && instrument.Name == "kuik.webhook.containers")
                 listener.EnableMeasurementEvents(instrument);
         };
         _meters.SetMeasurementEventCallback<long>((_, count, tags, _) =>

@@ -9,9 +9,9 @@ namespace Kuik.CommandLine.Audit;
 /// <summary><c>kuik export</c>: events as JSON Lines of CloudEvents.</summary>
 internal sealed class ExportCommand : LogCommand
 {
-    private readonly Option<Instant?> _since = Instant.Option("--since", "Only events after this place");
+    private readonly Option<Instant?> _since = InstantOption.Option("--since", "Only events after this place");
 
-    private readonly Option<Instant?> _until = Instant.Option("--until", "Only events up to this place");
+    private readonly Option<Instant?> _until = InstantOption.Option("--until", "Only events up to this place");
 
     private readonly Option<string?> _to = new("--to")
     {
@@ -19,10 +19,16 @@ internal sealed class ExportCommand : LogCommand
         HelpName = "file",
     };
 
+    private readonly Option<bool> _confirm = new("--confirm")
+    {
+        Description = "With --to: record that everything up to here is exported, which Kuik:Log:ExportFirst waits for. Needs the right to "
+            + "write to kuik.log_retention",
+    };
+
     /// <summary>Creates the command with its options.</summary>
     public ExportCommand() : base("export", "Writes events as CloudEvents, one JSON object a line, in the order of the log.")
     {
-        foreach (var option in new Option[] { _since, _until, _to })
+        foreach (var option in new Option[] { _since, _until, _to, _confirm })
             Options.Add(option);
     }
 
@@ -30,6 +36,7 @@ internal sealed class ExportCommand : LogCommand
     public override IReadOnlyList<string> Examples { get; } =
     [
         "kuik export --to audit.jsonl",
+        "kuik export --to audit.jsonl --confirm",
         "kuik export --since 7d | gzip > last-week.jsonl.gz",
         "kuik export --until '2026-03-01' --to until-march.jsonl",
     ];
@@ -38,33 +45,54 @@ internal sealed class ExportCommand : LogCommand
     protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
     {
         var positions = new EventPositions(connection);
+        var horizon = await positions.HoldHorizon(ct);
         var after = arguments.GetValue(_since) is { } since ? await since.Find(positions, ct) : 0;
         // An event that is committed later below the last one would be missed for good by the next export.
         var settled = await positions.SettledEnd(TimeProvider.System, ct);
-        var until = arguments.GetValue(_until) is { } end ? Math.Min(settled, await end.Find(positions, ct)) : settled;
+        var until = arguments.GetValue(_until) is { } last ? Math.Min(settled, await last.Find(positions, ct)) : settled;
         if (arguments.GetValue(_to) is not { } path)
         {
             await using var output = Console.OpenStandardOutput();
-            return await Write(output, connection, after, until, ct);
+            await Write(output, connection, horizon, (after, until), ct);
+            return ExitCode.Ok;
         }
         await using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-        after = Math.Max(after, await ExportFile.FindEnd(file, ct) ?? 0);
-        return await Write(file, connection, after, until, ct);
+        // The file as a whole is the export, unless events are left out behind what it has.
+        var end = await ExportFile.FindEnd(file, ct);
+        var begin = end >= after ? await ExportFile.FindBegin(file, ct) - 1 : after;
+        after = Math.Max(after, end ?? 0);
+        await Write(file, connection, horizon, (after, until), ct);
+        file.Flush(flushToDisk: true);
+        return arguments.GetValue(_confirm) ? await Confirm(connection, begin, until, ct) : ExitCode.Ok;
     }
 
-    private static async Task<int> Write(Stream output, NpgsqlConnection connection, long after, long until, CancellationToken ct)
+    private static async Task Write(
+        Stream output, NpgsqlConnection connection, LogHorizon horizon, (long After, long Until) range, CancellationToken ct)
     {
-        var (count, last) = (0L, after);
+        var (count, last) = (0L, range.After);
+        var query = new EventQuery { After = range.After, Until = range.Until };
         await using (var writer = new StreamWriter(output, leaveOpen: true) { NewLine = "\n" })
         using (var progress = new ProgressLine("exporting", null))
-            await foreach (var one in new EventReader(connection).Read(new EventQuery { After = after, Until = until }, ct))
+            await foreach (var one in new EventReader(connection).Read(query, ct))
             {
-                await writer.WriteLineAsync(CloudEvent.Of(one).AsLine().AsMemory(), ct);
+                var first = count == 0 && horizon.Sequence > range.After ? one with { Horizon = horizon } : one;
+                await writer.WriteLineAsync(CloudEvent.Of(first).AsLine().AsMemory(), ct);
                 progress.Report(++count);
                 last = one.Sequence;
             }
         Say(string.Create(CultureInfo.InvariantCulture,
-            $"{count} events, up to {last}; the next export begins with --since {Math.Max(last, until)}"));
-        return ExitCode.Ok;
+            $"{count} events, up to {last}; the next export begins with --since {Math.Max(last, range.Until)}"));
+        if (horizon.Sequence > range.After)
+            Say($"not among them: pods, workloads and images that had ended by {horizon} (Kuik:Log:RetainFor)");
+    }
+
+    private static async Task<int> Confirm(NpgsqlConnection connection, long after, long until, CancellationToken ct)
+    {
+        var confirmed = await EventExport.Confirm(connection, after, until, ct);
+        if (confirmed >= until)
+            return ExitCode.Ok;
+        Say(string.Create(CultureInfo.InvariantCulture,
+            $"not confirmed: the export begins after event {after}, and confirmed ones end at event {confirmed}"));
+        return ExitCode.ErrorsFound;
     }
 }

@@ -16,6 +16,13 @@ internal sealed class VerifyCommand : LogCommand
         Description = "Also compare the CachedImages of the cluster, which follow the log by a second or two",
     };
 
+    private readonly Option<bool> _chain = new("--chain")
+    {
+        Description = "Instead: verify the hash chain (Kuik:Log:HashChain), and print its head as SEQUENCE:HASH",
+    };
+
+    private readonly Option<KeptHead[]> _since = ChainReport.SinceOption();
+
     private readonly FormatOption _format = new();
 
     /// <summary>Creates the command with its options.</summary>
@@ -23,6 +30,8 @@ internal sealed class VerifyCommand : LogCommand
         "verify", "Folds the whole log and compares it with itself, snapshots, usage table, work table and views. Lists every difference.")
     {
         Options.Add(_resources);
+        Options.Add(_chain);
+        Options.Add(_since);
         Options.Add(_format);
         _cluster.AddTo(this);
     }
@@ -33,11 +42,14 @@ internal sealed class VerifyCommand : LogCommand
         "kuik verify",
         "kuik verify --output json | jq -r '.differences[] | .part + \" \" + .subject'",
         "kuik verify --resources --context production",
+        "kuik verify --chain | tail -n 1 >> heads.txt",
     ];
 
     /// <inheritdoc/>
     protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
     {
+        if (arguments.GetValue(_chain) || arguments.GetValue(_since) is { Length: > 0 })
+            return await ChainReport.Run(connection, arguments.GetValue(_since) ?? [], _format.Of(arguments), ct);
         var verification = await Verify(connection, ct);
         var differences = verification.Differences.ToList();
         if (arguments.GetValue(_resources))

@@ -98,7 +98,7 @@ internal sealed class PeerSpools(HttpMessageInvoker peers, RegistryClient client
             size = await reader.Begun.WaitAsync(http.RequestAborted);
             http.Response.Headers[SizeHeader] = size?.ToString(CultureInfo.InvariantCulture) ?? "-";
             await http.Response.StartAsync(http.RequestAborted);
-            await BlobPullEndpoint.Send(http, reader, begin, long.MaxValue - 1);
+            await BlobAnswer.Send(http, reader, begin, long.MaxValue - 1);
         }
         catch (CopyException) when (!http.Response.HasStarted)
         {

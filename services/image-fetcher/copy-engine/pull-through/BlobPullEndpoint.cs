@@ -15,8 +15,6 @@ internal sealed partial class BlobPullEndpoint(
     CacheRegistry cache, BlobCopier blobCopier, OriginClient originClient, ShareCache shareCache, TimeProvider time,
     ILogger<BlobPullEndpoint> logger, CancellationToken stopping)
 {
-    private const int ChunkSize = 256 * 1024;
-
     /// <summary>
     /// How long the cache may take to say whether it has the blob; then the download begins without it. A busy cache takes seconds, and
     /// what it has must not be fetched once more.
@@ -88,14 +86,14 @@ internal sealed partial class BlobPullEndpoint(
             await using var stored = await cache.OpenBlob(blob.Repository, blob.Digest, range, http.RequestAborted);
             if (stored is null)
                 return false;
-            Describe(http, blob.Digest, stored.Length);
+            BlobAnswer.Describe(http, blob.Digest, stored.Length);
             if (stored.Range is { } part)
             {
                 http.Response.StatusCode = StatusCodes.Status206PartialContent;
                 http.Response.Headers.ContentRange = part.ToString();
             }
             if (HttpMethods.IsGet(http.Request.Method))
-                await stored.Body.CopyToAsync(http.Response.Body, ChunkSize, http.RequestAborted);
+                await stored.Body.CopyToAsync(http.Response.Body, BlobAnswer.ChunkSize, http.RequestAborted);
             return true;
         }
         catch (CopyException e)
@@ -116,7 +114,7 @@ internal sealed partial class BlobPullEndpoint(
         {
             var ask = Size(blob, http.RequestAborted);
             if (await PullThrough.IsDoneAtOnce(http, ask, time))
-                Describe(http, blob.Digest, await ask is >= 0 and var size ? size : null);
+                BlobAnswer.Describe(http, blob.Digest, await ask is >= 0 and var size ? size : null);
             return;
         }
         using var download = blobCopier.Download(blob);
@@ -183,7 +181,7 @@ internal sealed partial class BlobPullEndpoint(
         if (!await PullThrough.IsDoneAtOnce(http, blob.Begun, time))
             return;
         var size = await blob.Begun;
-        var (from, to) = size is { } known ? RangeOf(http, known) : (0, long.MaxValue - 1);
+        var (from, to) = size is { } known ? BlobAnswer.RangeOf(http, known) : (0, long.MaxValue - 1);
         var isPart = http.Response.StatusCode == StatusCodes.Status206PartialContent;
         if (isPart && from > to)
         {
@@ -196,55 +194,14 @@ internal sealed partial class BlobPullEndpoint(
             PullThrough.AnswerWorking(http);   // its beginning has left the spool: the cache has it in a while
             return;
         }
-        Describe(http, digest, size is null ? null : to - from + 1);
+        BlobAnswer.Describe(http, digest, size is null ? null : to - from + 1);
         if (isPart)
             http.Response.Headers.ContentRange = $"bytes {from}-{to}/{size}";
         if (HttpMethods.IsHead(http.Request.Method))
             return;
 
         await http.Response.StartAsync(http.RequestAborted);
-        await Send(http, blob, from, to);
-    }
-
-    /// <summary>Sends what the spool has from one byte to another, as it arrives; to the end of the blob at most.</summary>
-    /// <exception cref="CopyException">No source gave the rest.</exception>
-    internal static async Task Send(HttpContext http, SpoolReader blob, long from, long to)
-    {
-        var output = http.Response.BodyWriter;
-        await output.FlushAsync(http.RequestAborted);   // the head, before the first bytes: an answer is promised within a second
-        for (var at = from; at <= to;)
-        {
-            var room = output.GetMemory(ChunkSize);
-            var got = await blob.Read(room[..(int)Math.Min(room.Length, to - at + 1)], at, http.RequestAborted);
-            if (got == 0)
-                break;
-            output.Advance(got);
-            at += got;
-            if ((await output.FlushAsync(http.RequestAborted)).IsCompleted)
-                break;   // the client has left
-        }
-    }
-
-    /// <summary>The part that is asked for (RFC 9110 section 14.2), the whole blob when none is or when there are several. An empty blob
-    /// has no parts.</summary>
-    private static (long From, long To) RangeOf(HttpContext http, long size)
-    {
-        if (size == 0 || !RangeHeaderValue.TryParse(http.Request.Headers.Range, out var header)
-            || header is not { Unit: "bytes", Ranges.Count: 1 } || header.Ranges.First() is not { } range)
-            return (0, size - 1);
-        http.Response.StatusCode = StatusCodes.Status206PartialContent;
-        return range.From is { } from
-            ? (from, from >= size ? from - 1 : Math.Min(range.To ?? long.MaxValue, size - 1))
-            : (Math.Max(0, size - range.To!.Value), size - 1);
-    }
-
-    private static void Describe(HttpContext http, string digest, long? length)
-    {
-        http.Response.ContentType = "application/octet-stream";
-        http.Response.ContentLength = length;
-        http.Response.Headers.AcceptRanges = "bytes";
-        http.Response.Headers.ETag = $"\"{digest}\"";
-        http.Response.Headers["Docker-Content-Digest"] = digest;
+        await BlobAnswer.Send(http, blob, from, to);
     }
 
     [LoggerMessage(LogLevel.Warning, "blob {Digest} is pulled through without the cache: {Reason}")]

@@ -8,7 +8,7 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// room continues in the room it has (see <see cref="SpooledBlob"/>), so that no blob waits for another one. A complete blob that is not
 /// (yet) in the cache stays until its room is needed, so that a cache that refuses writes does not send each pull to the origin.
 /// </summary>
-internal sealed class Spool : IDisposable
+internal sealed partial class Spool : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, SpooledBlob> _blobs = [];
@@ -158,76 +158,6 @@ internal sealed class Spool : IDisposable
         removed?.Dispose();
     }
 
-    /// <summary>Takes the minimum room of a blob, beyond the limit if need be; a negative number returns some.</summary>
-    internal void Take(SpooledBlob blob, long bytes)
-    {
-        var removed = new List<SpooledBlob>();
-        lock (_gate)
-        {
-            _room.Take(blob, bytes);
-            while (_room.Used > _room.Limit && DropIdle(removed))
-            {
-            }
-        }
-        removed.ForEach(idle => idle.Dispose());
-    }
-
-    /// <summary>Takes room up to an offset, if available; idle blobs are removed for it.</summary>
-    /// <param name="blob">The blob that grows.</param>
-    /// <param name="end">The offset to reach, in bytes.</param>
-    /// <param name="size">The blob's size; null when unknown.</param>
-    internal bool TryGrow(SpooledBlob blob, long end, long? size)
-    {
-        var removed = new List<SpooledBlob>();
-        bool fits;
-        lock (_gate)
-        {
-            var bytes = SpoolRoom.Missing(blob, end, size);
-            while (_room.Used + bytes > _room.Limit && DropIdle(removed))
-            {
-            }
-            fits = _room.TryTake(blob, bytes);
-        }
-        removed.ForEach(idle => idle.Dispose());
-        if (!fits)
-            CutStalled();
-        return fits;
-    }
-
-    /// <summary>Notes a full disk: all idle blobs are removed.</summary>
-    /// <returns>True if there were any.</returns>
-    internal bool SawFullDisk()
-    {
-        var removed = new List<SpooledBlob>();
-        lock (_gate)
-        {
-            while (DropIdle(removed))
-            {
-            }
-            if (removed.Count == 0)
-                _room.SawFullDisk();
-        }
-        removed.ForEach(idle => idle.Dispose());
-        return removed.Count > 0;
-    }
-
-    /// <summary>A new file; in memory if the disk is full.</summary>
-    internal SpoolFile CreateFile(string path, int size)
-    {
-        for (var isLastTry = false; ; isLastTry = true)
-            try
-            {
-                return SpoolFile.Create(path, size);
-            }
-            catch (IOException)
-            {
-                if (!isLastTry && SawFullDisk())
-                    continue;
-                _metrics.CountInMemory();
-                return SpoolFile.InMemory(Math.Max(size, 1));
-            }
-    }
-
     private void CutStalled()
     {
         List<SpooledBlob> stored;
@@ -260,14 +190,6 @@ internal sealed class Spool : IDisposable
         return blob.AddReader(repository, isPeer);
     }
 
-    private bool DropIdle(List<SpooledBlob> removed)
-    {
-        if (_idle.First is not { Value: var idle })
-            return false;
-        removed.Add(Remove(idle));
-        return true;
-    }
-
     private SpooledBlob Remove(SpooledBlob blob)
     {
         if (_blobs.TryGetValue(blob.Digest, out var current) && current == blob)
@@ -277,10 +199,3 @@ internal sealed class Spool : IDisposable
         return blob;
     }
 }
-
-/// <summary>The use of a spool.</summary>
-/// <param name="Used">Bytes of room taken.</param>
-/// <param name="Limit">In bytes.</param>
-/// <param name="Blobs">The number of all blobs.</param>
-/// <param name="FullFor">How long no blob could grow; null when the last one could.</param>
-internal sealed record SpoolUse(long Used, long Limit, int Blobs, TimeSpan? FullFor);

@@ -18,7 +18,7 @@ public sealed class LogVerifier(NpgsqlConnection connection)
         var snapshots = new SnapshotComparison(connection);
         await snapshots.ReadOutdated(ct);
         var (state, differences) = (new ReplayedState(), new List<LogDifference>());
-        await foreach (var one in new EventReader(connection).Read(new EventQuery { WithOrigin = false }, ct))
+        await foreach (var one in new EventReader(connection).Read(new EventQuery { ForFold = true }, ct))
         {
             state.Apply(one);
             snapshots.Follow(one, state);

@@ -60,6 +60,12 @@ internal sealed record CloudEvent
     /// <summary>All headers as JSON text: an extension attribute cannot be an object.</summary>
     public string? Headers { get; init; }
 
+    /// <summary>Of the first event of an export: the place before which the log was not whole. Absent otherwise.</summary>
+    public string? Horizon { get; init; }
+
+    /// <summary>The time of that place.</summary>
+    public DateTimeOffset? HorizonTime { get; init; }
+
     public required JsonElement Data { get; init; }
 
     /// <summary>The event's name.</summary>
@@ -87,6 +93,8 @@ internal sealed record CloudEvent
         CausationId = one.CausationId,
         TraceParent = one.Header("traceparent"),
         Headers = one.Headers,
+        Horizon = one.Horizon?.Sequence.ToString(CultureInfo.InvariantCulture),
+        HorizonTime = one.Horizon?.RecordedAt?.ToUniversalTime(),
         Data = JsonSerializer.Deserialize<JsonElement>(one.Data),
     };
 
@@ -116,6 +124,13 @@ internal sealed record CloudEvent
         CausationId = CausationId,
         CorrelationId = CorrelationId,
         RuntimeType = RuntimeType,
+        Horizon = Horizon is null
+            ? null
+            : LogHorizon.None with
+            {
+                Sequence = long.Parse(Horizon, NumberStyles.None, CultureInfo.InvariantCulture),
+                RecordedAt = HorizonTime,
+            },
     };
 
     // Attribute names of CloudEvents are lower case without separators.

@@ -22,14 +22,31 @@ internal static class ExportFile
         await file.ReadExactlyAsync(line, ct);
         if (line.Length == 0)
             return null;
+        return PositionOf(Encoding.UTF8.GetString(line), file);
+    }
+
+    /// <summary>Finds the first event in a file that has one, and leaves the file at its end.</summary>
+    /// <returns>The event's sequence number.</returns>
+    /// <exception cref="EventLogUnusableException">The first line is no exported event: the file is another one.</exception>
+    public static async Task<long> FindBegin(FileStream file, CancellationToken ct)
+    {
+        file.Position = 0;
+        using var reader = new StreamReader(file, Encoding.UTF8, leaveOpen: true);
+        var first = PositionOf(await reader.ReadLineAsync(ct) ?? "", file);
+        file.Seek(0, SeekOrigin.End);
+        return first;
+    }
+
+    private static long PositionOf(string line, FileStream file)
+    {
         try
         {
-            return CloudEvent.Parse(Encoding.UTF8.GetString(line)).Position;
+            return CloudEvent.Parse(line).Position;
         }
         catch (Exception fault) when (fault is JsonException or FormatException)
         {
             throw new EventLogUnusableException(
-                $"{file.Name} does not end with an exported event, so it is not continued: {fault.Message}", fault);
+                $"{file.Name} does not hold exported events, so it is not continued: {fault.Message}", fault);
         }
     }
 

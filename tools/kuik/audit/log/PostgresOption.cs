@@ -9,6 +9,9 @@ internal sealed class PostgresOption : Option<string?>
 {
     private const string Key = "ConnectionStrings:Postgres";
 
+    /// <summary>In bytes: some hundred events for each system call.</summary>
+    private const int ReadBufferSize = 256 * 1024;
+
     /// <summary>The variables that are read, in their order: the setting of the services, and the address that make run leaves.</summary>
     private static readonly string[] Variables = ["ConnectionStrings__Postgres", "KUIK_POSTGRES"];
 
@@ -26,28 +29,31 @@ internal sealed class PostgresOption : Option<string?>
     /// <param name="ct">Cancels it.</param>
     /// <exception cref="InvalidSettingException">No connection string is given, or it is none.</exception>
     /// <exception cref="EventLogUnusableException">Postgres does not answer, or has no event log.</exception>
-    public Task<NpgsqlDataSource> Connect(ParseResult arguments, bool isReadOnly, CancellationToken ct)
+    public Task<NpgsqlConnection> Connect(ParseResult arguments, bool isReadOnly, CancellationToken ct)
     {
         var variable = Variables.Select(Environment.GetEnvironmentVariable).FirstOrDefault(text => text is { Length: > 0 });
         return Connect(arguments.GetValue(this) ?? variable, isReadOnly, ct);
     }
 
-    private static async Task<NpgsqlDataSource> Connect(string? text, bool isReadOnly, CancellationToken ct)
+    private static async Task<NpgsqlConnection> Connect(string? text, bool isReadOnly, CancellationToken ct)
     {
-        var connection = Parse(text, isReadOnly);
-        var source = NpgsqlDataSource.Create(connection);
-        var address = $"{connection.Host}:{connection.Port}/{connection.Database}";
+        var options = Parse(text, isReadOnly);
+        var source = new NpgsqlDataSourceBuilder(options.ConnectionString);
+        source.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false));   // the log has no types of its own
+        var connection = source.Build().CreateConnection();
+        var address = $"{options.Host}:{options.Port}/{options.Database}";
         try
         {
-            await using var find = source.CreateCommand("select to_regclass('kuik.mt_events') is not null");
+            await connection.OpenAsync(ct);
+            await using var find = new NpgsqlCommand("select to_regclass('kuik.mt_events') is not null", connection);
             if (await find.ExecuteScalarAsync(ct) is not true)
                 throw new EventLogUnusableException(
                     $"there is no event log at {address}: run pod-watcher migrate, or check the database's name");
-            return source;
+            return connection;
         }
         catch (Exception fault) when (fault is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
         {
-            await source.DisposeAsync();
+            await connection.DisposeAsync();
             throw new EventLogUnusableException($"the event log at {address} does not answer: {fault.Message}", fault);
         }
     }
@@ -61,7 +67,14 @@ internal sealed class PostgresOption : Option<string?>
             throw new InvalidSettingException(Key, "", Accepted);
         try
         {
-            var connection = new NpgsqlConnectionStringBuilder(text) { Timezone = "UTC", ApplicationName = "kuik", CommandTimeout = 600 };
+            var connection = new NpgsqlConnectionStringBuilder(text)
+            {
+                Timezone = "UTC",
+                ApplicationName = "kuik",
+                CommandTimeout = 600,
+                ReadBufferSize = ReadBufferSize,
+                Pooling = false,   // one session for one command
+            };
             if (string.IsNullOrEmpty(connection.Host))
                 throw new InvalidSettingException(Key, "(hidden)", Accepted);
             if (isReadOnly)
