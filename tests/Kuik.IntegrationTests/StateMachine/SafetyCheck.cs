@@ -11,9 +11,9 @@ namespace Kuik.IntegrationTests.StateMachine;
 internal sealed class SafetyCheck(Machine machine)
 {
     /// <summary>Clocks of two machines, and the time that a deletion takes.</summary>
-    private static readonly TimeSpan _tolerance = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(300);
 
-    private static readonly TimeSpan _beforeSecondLook = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan BeforeSecondLook = TimeSpan.FromMilliseconds(300);
     private const string Retention = "spec.retain";
 
     // A row of kind "verify" is there exactly while the image is recorded as cached.
@@ -75,7 +75,7 @@ internal sealed class SafetyCheck(Machine machine)
         _guarded.Remove(image);
         // Else it may expire at once: the delay counts from the last use, and a deletion withdraws what a person asked for.
         if (wasUsed && !machine.Deleted.Contains(image))
-            _keptUntil[image] = stepBegan + Machine.ExpiryDelay - _tolerance;
+            _keptUntil[image] = stepBegan + Machine.ExpiryDelay - Tolerance;
     }
 
     private void Guard(int image, IReadOnlyCollection<string> users)
@@ -107,7 +107,7 @@ internal sealed class SafetyCheck(Machine machine)
     // A tag that is written again is not there for a moment.
     private async Task<bool> IsStillMissing(string name)
     {
-        await Task.Delay(_beforeSecondLook);
+        await Task.Delay(BeforeSecondLook);
         return await machine.Content.DigestOf(name) is "";
     }
 

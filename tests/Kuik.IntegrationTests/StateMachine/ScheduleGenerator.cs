@@ -11,7 +11,7 @@ internal sealed class ScheduleGenerator
     private const int EndOfFaultPercent = 30;
     private const int MostFaults = 2;
     private const int MostPods = 10;
-    private static readonly string[] _workloadKinds = ["Deployment", "StatefulSet", "DaemonSet"];
+    private static readonly string[] WorkloadKinds = ["Deployment", "StatefulSet", "DaemonSet"];
 
     private readonly Random _random;
     private readonly FaultSteps? _faults;
@@ -85,7 +85,7 @@ internal sealed class ScheduleGenerator
 
     private Step WorkloadComes()
     {
-        var (kind, name, image) = (_workloadKinds[_random.Next(_workloadKinds.Length)], Name("workload"), Image());
+        var (kind, name, image) = (WorkloadKinds[_random.Next(WorkloadKinds.Length)], Name("workload"), Image());
         _workloads.Add((kind, name));
         return new Step($"{kind} {name} names v{image}", async machine =>
             machine.Workloads[name] = (kind, await machine.User.CreateWorkload(kind, name, machine.ImageNames[image]), image));

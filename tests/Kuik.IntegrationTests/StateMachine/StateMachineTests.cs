@@ -18,10 +18,10 @@ public sealed class StateMachineTests(MachineServers servers, ITestOutputHelper 
     private const int StepsOfAPlant = 20;
 
     /// <summary>After the last step: retries after half a minute, leases that end, and then the work itself on a busy machine.</summary>
-    private static readonly TimeSpan _settling = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan Settling = TimeSpan.FromMinutes(4);
 
     /// <summary>The same without faults of servers, but the planted one.</summary>
-    private static readonly TimeSpan _shortSettling = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ShortSettling = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task After_each_step_what_is_used_is_cached_and_in_the_end_everything_is_true()
@@ -31,7 +31,7 @@ public sealed class StateMachineTests(MachineServers servers, ITestOutputHelper 
         {
             var clock = Stopwatch.StartNew();
             var steps = new ScheduleGenerator(seed, hasFaults: true).Generate(Steps);
-            if (await Run(steps, null, _settling) is { } problem)
+            if (await Run(steps, null, Settling) is { } problem)
                 Assert.Fail($"KUIK_SEED={seed}\n{problem}");
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"KUIK_SEED={seed}: right after {clock.Elapsed.TotalSeconds:0} s"));
@@ -44,12 +44,12 @@ public sealed class StateMachineTests(MachineServers servers, ITestOutputHelper 
         var (missed, isLong) = (new List<string>(), Read("KUIK_PLANTED", 0) == 1);
         var random = new ScheduleGenerator(Read("KUIK_SEED", 1), hasFaults: false).Generate(StepsOfAPlant);
         if (isLong)
-            Assert.Null(await Run(new PlantedFault("none").AddTo(random), null, _shortSettling));
+            Assert.Null(await Run(new PlantedFault("none").AddTo(random), null, ShortSettling));
         foreach (var plant in PlantedFault.All.Take(isLong ? int.MaxValue : 1))
         {
             var clock = Stopwatch.StartNew();
             var steps = plant.AddTo(random);
-            var problem = await Run(steps, plant, _shortSettling);
+            var problem = await Run(steps, plant, ShortSettling);
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{plant.Name} | {clock.Elapsed.TotalSeconds:0} s | {problem?.Split('\n')[0] ?? "NOT FOUND"}"));
             if (problem is null)
