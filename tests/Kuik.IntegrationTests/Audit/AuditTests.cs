@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Kuik.CommandLine;
 using Kuik.CommandLine.Audit;
+using Kuik.Contracts;
 using Kuik.EventLog.Audit;
 using Kuik.IntegrationTests.EventLog;
 using Kuik.Testing;
@@ -78,6 +79,22 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output)
 
         Assert.True((run.ExitCode, run.Errors) == (0, ""), run.Output + run.Errors);
         Assert.EndsWith("no difference\n", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_image_whose_tag_has_moved_has_no_difference()
+    {
+        var (log, at) = (await MigratedDatabase.New(), DateTimeOffset.UtcNow);
+        await PodWatcher.Watchers.AppendTo(log, Nginx,
+            new RequestedByPull(Nginx, at),
+            new ImageCached(Nginx, "sha256:1", "m", [], [], 1, 1, 0, TimeSpan.Zero, at),
+            new TagMoved(Nginx, "sha256:1", "sha256:2", "m", [], [], 1, 1, 0, TimeSpan.Zero, at));
+        await using var connection = new NpgsqlConnection(log);
+        await connection.OpenAsync();
+
+        var verification = await new LogVerifier(connection).Verify(null, default);
+
+        Assert.DoesNotContain(verification.Differences, one => one.Part == "snapshot");
     }
 
     [Theory]

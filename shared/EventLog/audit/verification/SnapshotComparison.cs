@@ -65,13 +65,11 @@ internal sealed class SnapshotComparison(NpgsqlConnection connection)
     private LogDifference? Describe(StoredState stored, ImageRecord image, long refreshed)
     {
         if (stored.Version == image.Version)
-            return stored.State == image.State
-                ? null
-                : Wrong(image, StateText.Differences(stored.State, image.State));
+            return Compare(image, stored.State, image.State);
         if (stored.Version > image.Version)
             return Wrong(image, $"it is of version {stored.Version}, the log ends at {image.Version}");
-        if (stored.Version > 0 && _then.TryGetValue(stored.Stream, out var then) && then != stored.State)
-            return Wrong(image, StateText.Differences(stored.State, then));
+        if (stored.Version > 0 && _then.TryGetValue(stored.Stream, out var then) && Compare(image, stored.State, then) is { } wrong)
+            return wrong;
         // Behind the log: an earlier version appended without a snapshot, and the refresher writes one when it gets there.
         if (refreshed < image.Sequence)
         {
@@ -82,6 +80,10 @@ internal sealed class SnapshotComparison(NpgsqlConnection connection)
             ? "there is none"
             : $"it is of version {stored.Version}, the log of {image.Version}, and the refresher is past it");
     }
+
+    // By content: two states with equal lists of replaced digests are not equal as records.
+    private static LogDifference? Compare(ImageRecord image, ImageState stored, ImageState folded) =>
+        StateText.Differences(stored, folded) is { Length: > 0 } found ? Wrong(image, found) : null;
 
     private static LogDifference Wrong(ImageRecord image, string found) => new("snapshot", image.Image, found);
 

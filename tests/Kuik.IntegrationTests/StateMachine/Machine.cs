@@ -1,0 +1,208 @@
+using System.Globalization;
+using Kuik.IntegrationTests.Chaos;
+using Kuik.Testing;
+using Npgsql;
+
+namespace Kuik.IntegrationTests.StateMachine;
+
+/// <summary>
+/// The control plane of one schedule on a log, a broker's virtual host, a cache registry and an origin of its own, and what has been done
+/// to it so far. One pod-watcher, two image-fetchers and one expiry, all as shipped.
+/// </summary>
+internal sealed class Machine : IAsyncDisposable
+{
+    /// <summary>How long an image stays after its last use.</summary>
+    public static readonly TimeSpan ExpiryDelay = TimeSpan.FromSeconds(5);
+
+    /// <summary>How many images there are.</summary>
+    public const int ImageCount = 8;
+
+    private readonly MachineServers _servers;
+    private readonly string _database;
+
+    private Machine(MachineServers servers, string database, string bus, KubernetesFront front, ScriptedOrigin origin, Registry cache)
+    {
+        (_servers, _database, Bus, Front, Origin, Cache) = (servers, database, bus, front, origin, cache);
+        User = new ClusterUser(front);
+        Content = new CacheContent(cache);
+        for (var i = 0; i < ImageCount; i++)
+        {
+            ImageNames.Add($"{origin.Host}/team/app-{i % 3}:v{i}");
+            Versions.Add([]);
+            MoveTag(i);
+        }
+    }
+
+    public Postgres Postgres => _servers.Postgres;
+
+    public RabbitMq RabbitMq => _servers.RabbitMq;
+
+    /// <summary>Address of the bus.</summary>
+    public string Bus { get; }
+
+    public KubernetesFront Front { get; }
+
+    public ClusterUser User { get; }
+
+    public ScriptedOrigin Origin { get; }
+
+    public Registry Cache { get; }
+
+    public CacheContent Content { get; }
+
+    public IReadOnlyList<ChaosReplica> Replicas { get; private set; } = [];
+
+    /// <summary>The images' references.</summary>
+    public List<string> ImageNames { get; } = [];
+
+    /// <summary>What each image's tag has named at the origin, oldest first.</summary>
+    public List<List<TestImage>> Versions { get; } = [];
+
+    /// <summary>Live pods: the images of each.</summary>
+    public Dictionary<string, (string Uid, IReadOnlyList<int> Images)> Pods { get; } = [];
+
+    /// <summary>Workloads whose templates name an image.</summary>
+    public Dictionary<string, (string Kind, string Uid, int Image)> Workloads { get; } = [];
+
+    /// <summary>Images that a person retains.</summary>
+    public HashSet<int> Retained { get; } = [];
+
+    /// <summary>Images whose CachedImage a person has deleted at some time.</summary>
+    public HashSet<int> Deleted { get; } = [];
+
+    /// <summary>Images of which the registry has lost something that is not known to be repaired.</summary>
+    public HashSet<int> Lost { get; } = [];
+
+    /// <summary>The number of versions that there were when a person last asked for a comparison.</summary>
+    public Dictionary<int, int> Refreshed { get; } = [];
+
+    public bool IsPostgresUp { get; private set; } = true;
+
+    /// <summary>False: damaged blobs are not looked for; a planted fault.</summary>
+    public bool Scrubs { get; init; } = true;
+
+    /// <summary>Starts everything; ready when it returns.</summary>
+    /// <param name="servers">Shared by all schedules.</param>
+    /// <param name="plant">Settings of a planted fault, which win; and whether damage is looked for.</param>
+    public static async Task<Machine> Start(MachineServers servers, PlantedFault? plant = null)
+    {
+        var machine = new Machine(servers, await servers.NewLog(), await servers.RabbitMq.NewVirtualHost(),
+            await KubernetesFront.Start(servers.Kubernetes), await ScriptedOrigin.Start(),
+            await Registry.Start(new RegistryOptions { Name = "cache" }))
+        {
+            Scrubs = plant?.Scrubs ?? true,
+        };
+        await machine.User.Clear();
+        if (plant is not null)
+            await plant.Begin(machine);
+        await machine.StartReplicas(plant?.Settings ?? []);
+        return machine;
+    }
+
+    /// <summary>The users of an image, by their keys in the usage table.</summary>
+    public IReadOnlySet<string> UsersOf(int image) =>
+        Pods.Values.Where(pod => pod.Images.Contains(image)).Select(pod => pod.Uid)
+            .Concat(Workloads.Values.Where(workload => workload.Image == image).Select(workload => $"{workload.Kind}/{workload.Uid}"))
+            .ToHashSet();
+
+    /// <summary>The tag names other content at the origin from now on.</summary>
+    public void MoveTag(int image)
+    {
+        var version = TestImage.Small(seed: 7000 + image + (100 * Versions[image].Count));
+        Versions[image].Add(version);
+        Origin.Add($"team/app-{image % 3}", $"v{image}", version);
+    }
+
+    /// <summary>Runs SQL on the log.</summary>
+    /// <returns>The rows' first columns as text.</returns>
+    public async Task<IReadOnlyList<string>> Query(string sql)
+    {
+        await using var connection = await Connect();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await using var rows = await command.ExecuteReaderAsync();
+        var values = new List<string>();
+        while (await rows.ReadAsync())
+            values.Add(rows.GetValue(0).ToString()!);
+        return values;
+    }
+
+    /// <summary>A connection to the log, not from the pool.</summary>
+    public async Task<NpgsqlConnection> Connect()
+    {
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_database) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        return connection;
+    }
+
+    /// <summary>Appends events to an image's stream, which no service has decided.</summary>
+    public Task Append(int image, params object[] facts) => PodWatcher.Watchers.AppendTo(_database, ImageNames[image], facts);
+
+    public async Task StopPostgres()
+    {
+        IsPostgresUp = false;
+        await Postgres.Stop();
+    }
+
+    public async Task StartPostgres()
+    {
+        await Postgres.Start();
+        IsPostgresUp = true;
+    }
+
+    /// <summary>Looks for damaged blobs in the registry's volume, as the CronJob does.</summary>
+    public async Task Scrub()
+    {
+        if (!Scrubs)
+            return;
+        var scrubber = await KuikService.Start("ImageFetcher", new KuikServiceOptions
+        {
+            Arguments = ["scrub"],
+            WaitFor = null,
+            Settings = new Dictionary<string, string?>
+            { ["ConnectionStrings:Postgres"] = _database, ["Kuik:Scrub:Folder"] = Cache.DataFolder },
+        });
+        if (await scrubber.Ended() is var code and not 0)
+            throw scrubber.Process.Failed($"scrub ended with exit code {code}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var replica in Replicas)
+            replica.Kill();
+        await User.Clear();
+        User.Dispose();
+        await Front.DisposeAsync();
+        await Origin.DisposeAsync();
+        await Cache.Stop();
+    }
+
+    private async Task StartReplicas(IReadOnlyList<(string, string?)> settings)
+    {
+        int[] ports = [FreePort.Next(), FreePort.Next()];
+        (string Key, string? Value)[] common =
+        [
+            ("KUBECONFIG", Front.Kubeconfig), ("ConnectionStrings:Postgres", _database), ("ConnectionStrings:RabbitMq", Bus),
+            ("Kuik:LeaseDuration", "00:00:05"), ("Kuik:SweepInterval", "00:00:01"),
+            ("Kuik:ExpiryDelay", ExpiryDelay.ToString("c", CultureInfo.InvariantCulture)),
+            ("Kuik:RequestLease", "00:00:05"), ("Kuik:Fetch:Lease", "00:00:05"), ("Kuik:Fetch:DrainLimit", "00:00:05"),
+            ("Kuik:Verify:Interval", "00:00:02"), ("Kuik:FollowedWorkloads", "Deployment,StatefulSet,DaemonSet"),
+            ("Kuik:Cache:Endpoint", Cache.Endpoint.ToString()), ("Kuik:InsecureRegistries:0", $"http://{Origin.Host}"),
+            .. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", (string?)Text($"http://127.0.0.1:{port}"))),
+            .. settings,
+        ];
+        Replicas = await Task.WhenAll(
+            One("PodWatcher", 0), One("Expiry", 0), One("ImageFetcher", 0, ports[0]), One("ImageFetcher", 1, ports[1]));
+
+        async Task<ChaosReplica> One(string project, int index, int? port = null)
+        {
+            var all = new Dictionary<string, string?>();
+            foreach (var (key, value) in common)
+                all[key] = value;
+            var service = await KuikService.Start(project, new KuikServiceOptions { Settings = all, Port = port, WaitFor = null });
+            await service.Ready();
+            return new ChaosReplica(Text($"{project}-{index}"), service);
+        }
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
