@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Kuik.Contracts;
-using Kuik.EventLog;
 using Kuik.PodWatcher;
 using Xunit;
 
