@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using Kuik.Contracts;
-using Kuik.PodWatcher;
+using Kuik.EventLog;
 using Xunit;
 
 namespace Kuik.Tests.Model;
