@@ -169,7 +169,7 @@ public sealed class LogRebuild(NpgsqlConnection connection, TimeProvider time)
         var counts = new Dictionary<string, int>();
         foreach (var (part, found) in candidates)
         {
-            // What was right when it was compared, and is not touched since, is right.
+            // Rows that were right when they were compared, and are not touched since, are right.
             var keys = found.Union(part.KeysOf(_log.Touched!)).ToList();
             var different = keys.Count == 0 ? [] : await part.FindDifferent(connection, _log, keys, ct);
             counts[part.Name] = different.Count == 0 ? 0 : await part.Replace(connection, _log, different, ct);
