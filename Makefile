@@ -25,7 +25,7 @@ test-cluster: install ## installs Kuik on a Kubernetes node of its own and tests
 	@tests/Kuik.Testing/install-servers cluster
 	@SHORT='$(SHORT)' IDLE='$(IDLE)' tests/Kuik.ClusterTests/test-cluster
 
-images: ## OCI archives of the five services in artifacts/images, amd64 and arm64 (BASE=debian: see tools/images)
+images: ## OCI archives of the services and of kuik in artifacts/images, amd64 and arm64 (BASE=debian: see tools/images)
 	@tests/Kuik.Testing/install-servers images
 	@BASE='$(BASE)' ARCHITECTURES='$(ARCHITECTURES)' tools/images/make-images
 

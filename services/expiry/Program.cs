@@ -1,9 +1,10 @@
 using Kuik.EventLog;
 using Kuik.Expiry;
+using Kuik.Expiry.Audit;
 using Kuik.Hosting;
 using MassTransit;
 
-// Everything that becomes due with time: unused images, and work.
+// Everything that becomes due with time: unused images, and work. And the audit API, because a restart of this service delays nothing.
 var builder = WebApplication.CreateBuilder(args);
 builder.AddKuikDefaults("expiry");
 builder.AddKuikEventLog("expiry");
@@ -16,6 +17,8 @@ builder.Services.AddSingleton<ExpiryMetrics>();
 builder.Services.AddSingleton<NoteUnused>();
 builder.Services.AddSingleton<DueWorkAnnouncer>();
 builder.Services.AddHostedService<ImageSweepService>();
+builder.AddAuditApi();
 var app = builder.Build();
 app.MapKuikHealth();
+app.MapAuditApi();
 await app.RunUntilStoppedAsync();

@@ -20,8 +20,15 @@ internal sealed partial class PullReporter(
         if (options.PullReportInterval == TimeSpan.Zero)
             return;
         using var timer = new PeriodicTimer(options.PullReportInterval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            await Report(stoppingToken);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                await Report(stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Its end, also after a failed start, which the host would log as this service's failure.
+        }
     }
 
     /// <summary>Sends one report, unless nothing was pulled or there is no image-fetcher.</summary>

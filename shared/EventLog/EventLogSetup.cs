@@ -140,7 +140,7 @@ public static class EventLogSetup
     }
 
     /// <summary>The connection string, with the options that the event log needs, unless the user sets them.</summary>
-    internal static string ReadConnectionString(IConfiguration configuration)
+    public static string ReadConnectionString(IConfiguration configuration)
     {
         const string Key = "ConnectionStrings:Postgres";
         const string Accepted = "a Postgres connection string such as Host=postgres;Database=kuik;Username=kuik;Password=…";

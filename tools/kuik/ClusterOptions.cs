@@ -44,12 +44,16 @@ internal sealed class ClusterOptions
 
     /// <summary>A client for the cluster. Sends no request yet.</summary>
     /// <exception cref="InvalidSettingException">There is no usable kubeconfig file, and the process runs outside of a cluster.</exception>
-    public KubernetesApi Connect(ParseResult arguments)
+    public KubernetesApi Connect(ParseResult arguments) => new(new k8s.Kubernetes(Configure(arguments)), Limits);
+
+    /// <summary>Address and credentials of the cluster.</summary>
+    /// <inheritdoc cref="Connect"/>
+    public KubernetesClientConfiguration Configure(ParseResult arguments)
     {
         var (given, context) = (arguments.GetValue(_kubeconfig), arguments.GetValue(_context));
         try
         {
-            return new KubernetesApi(new k8s.Kubernetes(Read(given, context)), Limits);
+            return Read(given, context);
         }
         catch (Exception fault) when (fault is KubeConfigException or IOException or YamlDotNet.Core.YamlException or FormatException)
         {

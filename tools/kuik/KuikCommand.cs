@@ -44,10 +44,16 @@ internal sealed class KuikCommand : RootCommand
             return await work();
         }
         catch (Exception failure) when (failure is InvalidSettingException or KubernetesApiException or HttpRequestException or IOException
-            or NpgsqlException or EventLogUnusableException or EventImportRefusedException or RebuildRefusedException or TimeoutException)
+            or NpgsqlException or EventLogUnusableException or AuditRefusedException or EventImportRefusedException
+            or RebuildRefusedException or TimeoutException)
         {
             await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
             return ExitCode.Fault;
+        }
+        catch (OutsideNamespaceException outside)
+        {
+            await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(outside.Message));
+            return ExitCode.ErrorsFound;
         }
         catch (HistoryRemovedException removed)
         {

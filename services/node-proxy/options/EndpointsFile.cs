@@ -36,8 +36,15 @@ internal sealed class EndpointsFile(ProxyOptions options, SourceAddresses addres
         if (options.EndpointsFile is null)
             return;
         using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            await Reload(stoppingToken);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                await Reload(stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Its end, also after a failed start, which the host would log as this service's failure.
+        }
     }
 
     /// <summary>

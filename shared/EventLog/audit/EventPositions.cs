@@ -12,7 +12,7 @@ public sealed class EventPositions(NpgsqlConnection connection)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>No transaction that appends is open for so long: they take seconds, and one that is idle is ended after 30.</summary>
-    private static readonly TimeSpan LongestTransaction = TimeSpan.FromHours(1);
+    private static readonly TimeSpan LongestTransaction = TimeSpan.FromMinutes(10);
 
     /// <summary>So many numbers are looked through one by one.</summary>
     private const long Near = 500;
@@ -107,17 +107,9 @@ public sealed class EventPositions(NpgsqlConnection connection)
     /// <exception cref="TimeoutException">Such a transaction is open for longer than <see cref="LongestWait"/>.</exception>
     public async Task<long> SettledEnd(TimeProvider time, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("""
-            select pg_snapshot_xmax(pg_current_snapshot())::text::bigint, coalesce((select max(seq_id) from kuik.mt_events), 0)
-            """, connection);
-        long bound, last;
-        await using (var row = await command.ExecuteReaderAsync(ct))
-        {
-            await row.ReadAsync(ct);
-            (bound, last) = (row.GetInt64(0), row.GetInt64(1));
-        }
+        var (_, bound, last) = await ReadHorizon(ct);
         var began = time.GetTimestamp();
-        while (await Ask("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint", ct) < bound)
+        while ((await ReadHorizon(ct)).OldestOpen < bound)
         {
             if (time.GetElapsedTime(began) > LongestWait)
                 throw new TimeoutException(
@@ -126,6 +118,22 @@ public sealed class EventPositions(NpgsqlConnection connection)
             await Task.Delay(Pause, time, ct);
         }
         return last;
+    }
+
+    /// <summary>
+    /// The transactions that are open now, and the last event that is visible now: once <c>OldestOpen</c> of a later call reaches
+    /// <c>NextOpen</c> of this one, no transaction may append before <c>Last</c> any more. Not in a transaction with repeatable reads.
+    /// </summary>
+    public async Task<(long OldestOpen, long NextOpen, long Last)> ReadHorizon(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("""
+            select pg_snapshot_xmin(now.snapshot)::text::bigint, pg_snapshot_xmax(now.snapshot)::text::bigint,
+                coalesce((select max(seq_id) from kuik.mt_events), 0)
+            from (select pg_current_snapshot() as snapshot) now
+            """, connection);
+        await using var row = await command.ExecuteReaderAsync(ct);
+        await row.ReadAsync(ct);
+        return (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2));
     }
 
     private async Task<long> Ask(string sql, CancellationToken ct)

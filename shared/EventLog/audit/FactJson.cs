@@ -4,7 +4,8 @@ using Kuik.Contracts;
 
 namespace Kuik.EventLog.Audit;
 
-/// <summary>The JSON of all events, generated at build time: a command that reads ten of them spends no time on their description.</summary>
+/// <summary>The JSON of all events, generated at build time: a command that reads ten of them spends no time on their
+/// description.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true,
     GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(PodObserved))]

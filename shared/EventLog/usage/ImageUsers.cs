@@ -130,9 +130,17 @@ public static class ImageUsers
     }
 
     /// <summary>The number of pods and workloads that use each image; images without users are left out.</summary>
-    public static async Task<IReadOnlyDictionary<string, int>> Counts(NpgsqlConnection connection, CancellationToken ct)
+    /// <param name="connection">Open.</param>
+    /// <param name="images">Of these images; null for all.</param>
+    /// <param name="ct">Cancels it.</param>
+    public static async Task<IReadOnlyDictionary<string, int>> Counts(NpgsqlConnection connection, IReadOnlyList<string>? images,
+        CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select image, count(*)::int from kuik.image_users group by image", connection);
+        var filter = images is null ? "" : "where image = any($1)";
+        await using var command = new NpgsqlCommand(
+            $"select image, count(*)::int from kuik.image_users {filter} group by image", connection);
+        if (images is not null)
+            command.Parameters.Add(new() { Value = images.ToArray() });
         await using var rows = await command.ExecuteReaderAsync(ct);
         var counts = new Dictionary<string, int>();
         while (await rows.ReadAsync(ct))

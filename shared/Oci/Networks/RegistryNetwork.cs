@@ -40,8 +40,8 @@ public sealed record RegistryNetwork
     /// its first packet again after 1, 3 and 7 seconds.</summary>
     public TimeSpan ConnectLimit { get; init; } = HappyEyeballs.AttemptLimit;
 
-    /// <summary>The time for which a registry that accepted no connection within <see cref="ConnectLimit"/> is not tried again: requests fail
-    /// at once. Default none, and 3 s for <see cref="Own"/>: a pull has several blobs, and each would wait.</summary>
+    /// <summary>The time for which a registry that accepted no connection within <see cref="ConnectLimit"/> is not tried again: requests
+    /// fail at once. Default none, and 3 s for <see cref="Own"/>: a pull has several blobs, and each would wait.</summary>
     public TimeSpan SilencePause { get; init; }
 
     /// <summary>Finds the addresses of a name. Default: as this machine does; tests have names of their own.</summary>

@@ -93,6 +93,9 @@ public sealed class AuditWorld : IAsyncLifetime
             ["TZ"] = "UTC",
         });
 
+    /// <summary>Appends one event, of an image that has none yet.</summary>
+    public Task AppendRequest(string image) => _host.AppendRequest(image);
+
     // One decision: an event on an image's stream or on a pod's with what follows from it, in one transaction.
     private async Task Step(Random random)
     {

@@ -1,4 +1,3 @@
-using Kuik.CommandLine.Audit;
 using Kuik.EventLog.Audit;
 using Npgsql;
 

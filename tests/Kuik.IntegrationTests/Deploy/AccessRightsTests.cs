@@ -1,6 +1,9 @@
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using Kuik.Contracts;
+using Kuik.IntegrationTests.Audit;
+using Kuik.IntegrationTests.EventLog;
 using Kuik.IntegrationTests.ImageFetcher;
 using Kuik.IntegrationTests.PodWatcher;
 using Kuik.IntegrationTests.Setup;
@@ -11,7 +14,7 @@ using Xunit;
 namespace Kuik.IntegrationTests.Deploy;
 
 /// <summary>
-/// The Roles of deploy/kustomize against the audit log of a kube-apiserver: setup, pod-watcher and image-fetcher run as their
+/// The Roles of deploy/kustomize against the audit log of a kube-apiserver: setup, pod-watcher, image-fetcher and expiry run as their
 /// ServiceAccounts and make every kind of call that they have.
 /// </summary>
 [Collection(nameof(Cluster))]
@@ -37,6 +40,7 @@ public sealed class AccessRightsTests(Cluster cluster)
         await WatchAnImageFromItsFirstPodToItsEviction(watchers);
         await WatchWorkloads(watchers);
         await DeleteServices();
+        await AskForTheAudit();
 
         var rights = await GrantedRights.Read(cluster.Api);
         // Kubernetes 1.20 has them in v1beta1 only.
@@ -125,6 +129,12 @@ public sealed class AccessRightsTests(Cluster cluster)
             await cluster.Api.Kubectl("delete", kind, "-n", "apps", "it", "--cascade=background");
         await Eventually.True(async () => await watchers.Count("WorkloadGone") == kinds.Length, "each is gone");
         await watcher.Stop();
+    }
+
+    private async Task AskForTheAudit()
+    {
+        await using var api = await ServedAudit.Start(cluster, await MigratedDatabase.New());
+        Assert.Equal(HttpStatusCode.OK, (await api.Ask("images", await api.NewReader())).Status);
     }
 
     private static string WorkloadOf(string kind)

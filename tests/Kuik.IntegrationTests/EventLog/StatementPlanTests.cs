@@ -20,7 +20,8 @@ public sealed class StatementPlanTests
 
     private static readonly string[] Growing =
     [
-        "image_users", "running_digests", "image_pulls", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams", "event_hashes",
+        "image_users", "running_digests", "image_pulls", "image_states", "work", "pending_sweeps", "mt_events", "mt_streams",
+        "event_hashes",
     ];
 
     /// <summary>Reads of everything: once for each term of a leader, and the comparison of the usage table with what the leader knows after

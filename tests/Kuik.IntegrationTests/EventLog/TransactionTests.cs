@@ -141,7 +141,7 @@ public class TransactionTests
         Assert.Equal(["a:1", "c:1"], (await ImageUsers.OfPod(connection, "uid-1", Any)).Select(user => user.Image));
 
         await ImageUsers.Remove(connection, "uid-1", Any);
-        Assert.Equal(new Dictionary<string, int> { ["a:1"] = 1 }, await ImageUsers.Counts(connection, Any));
+        Assert.Equal(new Dictionary<string, int> { ["a:1"] = 1 }, await ImageUsers.Counts(connection, null, Any));
     }
 
     [Fact]

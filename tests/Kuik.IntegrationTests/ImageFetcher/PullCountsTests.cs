@@ -12,7 +12,7 @@ namespace Kuik.IntegrationTests.ImageFetcher;
 /// <summary>Pulls through a real node-proxy, from its counts to what pod-watcher shows.</summary>
 public sealed class PullCountsTests
 {
-    private static readonly (string, string) _everySecond = ("Kuik:Proxy:PullReportInterval", "00:00:01");
+    private static readonly (string, string) EverySecond = ("Kuik:Proxy:PullReportInterval", "00:00:01");
 
     [Fact]
     public async Task Pulls_from_the_cache_are_counted_also_those_of_a_time_without_image_fetcher()
@@ -24,7 +24,7 @@ public sealed class PullCountsTests
         var fetcher = await world.StartFetcher(port);
         await world.Request(image);
         await world.Recorded<ImageCached>(image);
-        var proxy = await StartNodeProxy.With(world.Cache.Endpoint, fetcher.Endpoint, world.Origin.Endpoint, _everySecond);
+        var proxy = await StartNodeProxy.With(world.Cache.Endpoint, fetcher.Endpoint, world.Origin.Endpoint, EverySecond);
         await using var postgres = NpgsqlDataSource.Create(world.Database);
         var counts = new PullCounts(postgres, new Kubernetes.WorkQueue(TimeProvider.System, new()), TimeProvider.System,
             NullLogger<PullCounts>.Instance);

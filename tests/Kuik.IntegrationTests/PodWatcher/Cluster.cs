@@ -23,6 +23,9 @@ public sealed class Cluster : IAsyncLifetime
     /// <summary>With the credentials of image-fetcher's ServiceAccount.</summary>
     public string FetcherKubeconfig { get; private set; } = "";
 
+    /// <summary>With the credentials of expiry's ServiceAccount.</summary>
+    public string ExpiryKubeconfig { get; private set; } = "";
+
     public async ValueTask InitializeAsync()
     {
         Api = await KubernetesApi.StartOwn();
@@ -33,6 +36,7 @@ public sealed class Cluster : IAsyncLifetime
         await Api.NewNamespace("apps");
         Kubeconfig = await WriteKubeconfig("kuik-pod-watcher");
         FetcherKubeconfig = await WriteKubeconfig("kuik-image-fetcher");
+        ExpiryKubeconfig = await WriteKubeconfig("kuik-expiry");
     }
 
     // Services run as their ServiceAccounts, with the rights that deploy/kustomize gives them and no more.

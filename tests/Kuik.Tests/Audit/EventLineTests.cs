@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Kuik.CommandLine.Audit;
 using Kuik.Contracts;
 using Kuik.EventLog;
+using Kuik.EventLog.Audit;
 using Xunit;
 using static Kuik.Tests.Audit.AuditLog;
 
@@ -54,7 +55,7 @@ public class EventLineTests
 
     [Fact]
     public void An_event_without_effect_is_in_brackets() =>
-        Assert.Contains("(copy started: had no effect)", EventLine.AsTable([EventLine.Of(Recorded(Started)) with { Counted = false }],
+        Assert.Contains("(copy started: had no effect)", EventTable.Of([EventLine.Of(Recorded(Started)) with { Counted = false }],
             isWide: false),
             StringComparison.Ordinal);
 

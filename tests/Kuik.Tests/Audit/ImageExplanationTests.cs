@@ -1,5 +1,5 @@
-using Kuik.CommandLine.Audit;
 using Kuik.Contracts;
+using Kuik.EventLog.Audit;
 using Xunit;
 using static Kuik.Tests.Audit.AuditLog;
 

@@ -1,6 +1,7 @@
 using Kuik.CommandLine;
 using Kuik.CommandLine.Audit;
 using Kuik.CommandLine.Output;
+using Kuik.EventLog.Audit;
 using Kuik.Hosting;
 using Xunit;
 

@@ -1,5 +1,6 @@
 using Kuik.CommandLine.Audit;
 using Kuik.Contracts;
+using Kuik.EventLog.Audit;
 using Kuik.Kubernetes;
 using Xunit;
 using static Kuik.Tests.Audit.AuditLog;
@@ -79,5 +80,5 @@ public class ReplayedStateTests
     [InlineData("library/*", false)]
     [InlineData("redis", false)]
     public void Images_are_chosen_by_a_part_of_the_reference_or_by_a_pattern(string pattern, bool matches) =>
-        Assert.Equal(matches, ImagesCommand.Matches(pattern, Nginx));
+        Assert.Equal(matches, ImageQuestion.Matches(pattern, Nginx));
 }

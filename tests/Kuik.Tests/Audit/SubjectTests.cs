@@ -1,4 +1,4 @@
-using Kuik.CommandLine.Audit;
+using Kuik.EventLog.Audit;
 using Xunit;
 
 namespace Kuik.Tests.Audit;

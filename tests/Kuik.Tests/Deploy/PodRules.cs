@@ -6,7 +6,7 @@ namespace Kuik.Tests.Deploy;
 internal static class PodRules
 {
     /// <summary>The services that speak to the Kubernetes API.</summary>
-    private static readonly string[] WithToken = ["Deployment kuik-pod-watcher", "Deployment kuik-image-fetcher"];
+    private static readonly string[] WithToken = ["Deployment kuik-pod-watcher", "Deployment kuik-image-fetcher", "Deployment kuik-expiry"];
 
     /// <summary>The one that writes a file of the node, as root: an opt-in component.</summary>
     private const string Mirror = "DaemonSet kuik-mirror";

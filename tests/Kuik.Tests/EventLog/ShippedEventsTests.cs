@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.EventLog.Audit;
-using Kuik.PodWatcher;
 using Xunit;
 
 namespace Kuik.Tests.EventLog;

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Kuik.Contracts;
 using Kuik.EventLog;
-using Kuik.PodWatcher;
 using Xunit;
 
 namespace Kuik.Tests.Model;

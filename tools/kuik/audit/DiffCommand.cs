@@ -1,25 +1,21 @@
 using System.CommandLine;
 using Kuik.CommandLine.Output;
 using Kuik.EventLog.Audit;
-using Npgsql;
 
 namespace Kuik.CommandLine.Audit;
 
 /// <summary><c>kuik diff</c>: the differences between two places in the log.</summary>
-internal sealed class DiffCommand : LogCommand
+internal sealed class DiffCommand : QuestionCommand<DifferenceList>
 {
-    private readonly Argument<Instant?> _from = Instant.Argument("from", "The earlier place");
+    private readonly Argument<Instant?> _from = InstantOption.Argument("from", "The earlier place");
 
-    private readonly Argument<Instant?> _to = Instant.Argument("to", "The later place");
-
-    private readonly FormatOption _format = new();
+    private readonly Argument<Instant?> _to = InstantOption.Argument("to", "The later place");
 
     /// <summary>Creates the command with its options.</summary>
     public DiffCommand() : base("diff", "Lists images and users that came, went or changed between two times.")
     {
         Arguments.Add(_from);
         Arguments.Add(_to);
-        Options.Add(_format);
     }
 
     /// <inheritdoc/>
@@ -30,30 +26,18 @@ internal sealed class DiffCommand : LogCommand
     ];
 
     /// <inheritdoc/>
-    protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
+    protected override Task<DifferenceList> Ask(ParseResult arguments, IAuditAnswers answers, CancellationToken ct) =>
+        answers.Compare(arguments.GetValue(_from)!, arguments.GetValue(_to)!, ct);
+
+    /// <inheritdoc/>
+    protected override void Print(DifferenceList answer, ParseResult arguments, bool isWide)
     {
-        var positions = new EventPositions(connection);
-        var from = await arguments.GetValue(_from)!.FindKnown(positions, ct);
-        var to = await arguments.GetValue(_to)!.FindKnown(positions, ct);
-        if (from > to)
-            (from, to) = (to, from);
-        var state = new ReplayedState();
-        await Replay(state, connection, from, ct);
-        var before = state.Copy();
-        await Replay(state, connection, to, ct);
-        var differences = StateDifference.Between(before, state);
-        if (_format.Of(arguments) is (Format.Json or Format.Yaml) and var format)
-        {
-            await Document.Write(new { From = from, To = to, Differences = differences }, format, ct);
-            return ExitCode.Ok;
-        }
         var table = new Table(" ", "KIND", "SUBJECT", "BEFORE", "AFTER");
-        foreach (var one in differences)
+        foreach (var one in answer.Differences)
             table.Add(one.Change.ToString(), one.Kind, one.Subject, one.Before, one.After);
-        if (differences.Count > 0)
+        if (answer.Differences.Count > 0)
             Console.Write(table);
         else
             Say("there is no difference");
-        return ExitCode.Ok;
     }
 }

@@ -24,9 +24,9 @@ internal sealed class EventsCommand : LogCommand
         Description = "Only by this actor: the field manager of a person's change (kubectl-edit), a replica or a service",
     };
 
-    private readonly Option<Instant?> _since = Instant.Option("--since", "Only events after this place");
+    private readonly Option<Instant?> _since = InstantOption.Option("--since", "Only events after this place");
 
-    private readonly Option<Instant?> _until = Instant.Option("--until", "Only events up to this place");
+    private readonly Option<Instant?> _until = InstantOption.Option("--until", "Only events up to this place");
 
     private readonly FormatOption _format = new();
 
@@ -63,7 +63,7 @@ internal sealed class EventsCommand : LogCommand
                 progress.Report(one.Sequence);
                 var line = EventLine.Of(one);
                 if ((arguments.GetValue(_actor) is not { } actor || line.Actor == actor)
-                    && (arguments.GetValue(_pattern) is not { } pattern || ImagesCommand.Matches(pattern, one.Stream)))
+                    && (arguments.GetValue(_pattern) is not { } pattern || ImageQuestion.Matches(pattern, one.Stream)))
                     lines.Add(line);
             }
         var format = _format.Of(arguments);
@@ -79,7 +79,7 @@ internal sealed class EventsCommand : LogCommand
     private static string AsTable(IReadOnlyList<EventLine> lines, bool isWide)
     {
         if (isWide)
-            return EventLine.AsTable(lines, isWide);
+            return EventTable.Of(lines, isWide);
         var table = new Table("TIME", "STREAM", "WHAT", "WHY", "ACTOR");
         foreach (var line in lines)
             table.Add(TimeText.Of(line.Time), line.Stream, line.What, line.Why, line.Actor);

@@ -9,9 +9,9 @@ namespace Kuik.CommandLine.Audit;
 /// <summary><c>kuik export</c>: events as JSON Lines of CloudEvents.</summary>
 internal sealed class ExportCommand : LogCommand
 {
-    private readonly Option<Instant?> _since = Instant.Option("--since", "Only events after this place");
+    private readonly Option<Instant?> _since = InstantOption.Option("--since", "Only events after this place");
 
-    private readonly Option<Instant?> _until = Instant.Option("--until", "Only events up to this place");
+    private readonly Option<Instant?> _until = InstantOption.Option("--until", "Only events up to this place");
 
     private readonly Option<string?> _to = new("--to")
     {

@@ -25,7 +25,6 @@ internal sealed class RebuildCommand : LogCommand
     public override IReadOnlyList<string> Examples { get; } =
     [
         "kuik rebuild",
-        "kuik verify || kuik rebuild",
         "kuik rebuild --output json | jq .parts",
     ];
 

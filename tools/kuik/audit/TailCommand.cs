@@ -6,10 +6,8 @@ using Npgsql;
 namespace Kuik.CommandLine.Audit;
 
 /// <summary><c>kuik tail</c>: follows the log.</summary>
-internal sealed class TailCommand : LogCommand
+internal sealed class TailCommand : ServedCommand
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
-
     private readonly Argument<string?> _pattern = new("pattern")
     {
         Description = "Only streams that match, for example image/docker.io/* or pod/*; without a * any part of the stream's name",
@@ -21,7 +19,7 @@ internal sealed class TailCommand : LogCommand
         Description = "Only events of this type, for example ImageFetchFailed; may be repeated",
     };
 
-    private readonly Option<Instant?> _since = Instant.Option("--since", "Begin after this place. Default: the end of the log");
+    private readonly Option<Instant?> _since = InstantOption.Option("--since", "Begin after this place. Default: the end of the log");
 
     private readonly Option<int> _count = new("--count") { Description = "End after so many events; 0 to follow until Ctrl-C" };
 
@@ -45,39 +43,29 @@ internal sealed class TailCommand : LogCommand
     ];
 
     /// <inheritdoc/>
-    protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
-    {
-        var (positions, reader) = (new EventPositions(connection), new EventReader(connection));
-        var after = arguments.GetValue(_since) is { } since ? await since.Find(positions, ct) : await positions.Last(ct);
-        var types = arguments.GetValue(_types) is { Length: > 0 } some ? some : null;
-        var (count, limit) = (0, arguments.GetValue(_count));
-        while (true)
-        {
-            var end = await FindEnd(positions, ct);
-            await foreach (var one in reader.Read(new EventQuery { After = after, Until = end, Types = types }, ct))
-            {
-                if (arguments.GetValue(_pattern) is { } pattern && !ImagesCommand.Matches(pattern, one.Stream))
-                    continue;
-                Print(EventLine.Of(one), _format.Of(arguments));
-                if (++count == limit)
-                    return ExitCode.Ok;
-            }
-            after = Math.Max(after, end);
-            await Task.Delay(Pause, TimeProvider.System, ct);
-        }
-    }
+    protected override Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct) =>
+        Follow(arguments, new LogAnswers(connection), ct);
 
-    private static async Task<long> FindEnd(EventPositions positions, CancellationToken ct)
+    /// <inheritdoc/>
+    protected override Task<int> Execute(ParseResult arguments, ServerAnswers answers, CancellationToken ct) =>
+        Follow(arguments, answers, ct);
+
+    private async Task<int> Follow(ParseResult arguments, IAuditAnswers answers, CancellationToken ct)
     {
-        try
+        var question = new EventQuestion
         {
-            return await positions.SettledEnd(TimeProvider.System, ct);
-        }
-        catch (TimeoutException fault)
+            After = arguments.GetValue(_since),
+            Stream = arguments.GetValue(_pattern),
+            Types = arguments.GetValue(_types) is { Length: > 0 } types ? types : null,
+        };
+        var (count, limit) = (0, arguments.GetValue(_count));
+        await foreach (var line in answers.Follow(question, ct))
         {
-            Say(fault.Message);   // another database's long transaction must not end this: it goes on when that is over
-            return 0;
+            Print(line, _format.Of(arguments));
+            if (++count == limit)
+                break;
         }
+        return ExitCode.Ok;
     }
 
     private static void Print(EventLine line, Format format) => Console.WriteLine(format switch

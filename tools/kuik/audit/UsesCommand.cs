@@ -11,7 +11,7 @@ internal sealed class UsesCommand : LogCommand
     private readonly Option<Subject?> _image = new("--image")
     {
         Description = "Only uses of this image, as in a pod",
-        CustomParser = Subject.ReadImage,
+        CustomParser = SubjectArgument.ReadImage,
     };
 
     private readonly Option<string?> _digest = new("--digest")
@@ -30,9 +30,9 @@ internal sealed class UsesCommand : LogCommand
 
     private readonly Option<string?> _account = new("--service-account") { Description = "Only pods that ran as this ServiceAccount" };
 
-    private readonly Option<Instant?> _since = Instant.Option("--since", "Only uses that had not ended at this place. Default: all");
+    private readonly Option<Instant?> _since = InstantOption.Option("--since", "Only uses that had not ended at this place. Default: all");
 
-    private readonly Option<Instant?> _until = Instant.Option("--until", "Only uses that had begun at this place. Default: now");
+    private readonly Option<Instant?> _until = InstantOption.Option("--until", "Only uses that had begun at this place. Default: now");
 
     private readonly FormatOption _format = new();
 

@@ -1,25 +1,23 @@
 using System.CommandLine;
-using Kuik.CommandLine.Output;
 using Kuik.EventLog.Audit;
-using Npgsql;
 
 namespace Kuik.CommandLine.Audit;
 
 /// <summary><c>kuik who</c>: the users of an image.</summary>
-internal sealed class WhoCommand : LogCommand
+internal sealed class WhoCommand : QuestionCommand<UserList>
 {
-    private readonly Argument<Subject?> _image = Subject.ImageArgument();
+    private readonly Argument<Subject?> _image = SubjectArgument.Image();
 
-    private readonly Option<Instant?> _at = Instant.Option("--at", "The users at this place in the log. Default: now");
+    private readonly Option<Instant?> _at = InstantOption.Option("--at", "The users at this place in the log. Default: now");
 
-    private readonly FormatOption _format = new();
+    private readonly ScopeOption _scope = new();
 
     /// <summary>Creates the command with its options.</summary>
     public WhoCommand() : base("who", "Lists the pods and workloads that use an image, now or at an earlier time.")
     {
         Arguments.Add(_image);
         Options.Add(_at);
-        Options.Add(_format);
+        Options.Add(_scope);
     }
 
     /// <inheritdoc/>
@@ -31,19 +29,15 @@ internal sealed class WhoCommand : LogCommand
     ];
 
     /// <inheritdoc/>
-    protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
+    protected override Task<UserList> Ask(ParseResult arguments, IAuditAnswers answers, CancellationToken ct) => answers.FindUsers(
+        new UseQuestion(arguments.GetValue(_image)!.Image!) { At = arguments.GetValue(_at), Namespace = arguments.GetValue(_scope) }, ct);
+
+    /// <inheritdoc/>
+    protected override void Print(UserList answer, ParseResult arguments, bool isWide)
     {
-        var image = arguments.GetValue(_image)!.Image!;
-        long? until = arguments.GetValue(_at) is { } at ? await at.FindKnown(new EventPositions(connection), ct) : null;
-        var users = await new ImageUserReader(connection).Find(image, until, ct);
-        var rows = users.Select(user => UserRow.Of(user, image)).ToList();
-        var format = _format.Of(arguments);
-        if (format is Format.Json or Format.Yaml)
-            await Document.Write(new { Image = image, Users = rows }, format, ct);
-        else if (rows.Count > 0)
-            Console.Write(UserRow.AsTable(rows, format == Format.Wide));
+        if (answer.Users.Count > 0)
+            Console.Write(UserTable.Of(answer.Users, isWide));
         else
-            Say($"no pod and no workload {(until is null ? "uses" : "used")} {image}");
-        return ExitCode.Ok;
+            Say($"no pod and no workload {(arguments.GetValue(_at) is null ? "uses" : "used")} {answer.Image}");
     }
 }

@@ -1,19 +1,16 @@
 using System.CommandLine;
-using Kuik.CommandLine.Output;
-using Kuik.EventLog;
 using Kuik.EventLog.Audit;
-using Npgsql;
 
 namespace Kuik.CommandLine.Audit;
 
 /// <summary><c>kuik why</c>: the reasons for an image's state.</summary>
-internal sealed class WhyCommand : LogCommand
+internal sealed class WhyCommand : QuestionCommand<ImageExplanation>
 {
-    private readonly Argument<Subject?> _image = Subject.ImageArgument();
+    private readonly Argument<Subject?> _image = SubjectArgument.Image();
 
-    private readonly Option<Instant?> _at = Instant.Option("--at", "The reasons at this place in the log. Default: now");
+    private readonly Option<Instant?> _at = InstantOption.Option("--at", "The reasons at this place in the log. Default: now");
 
-    private readonly FormatOption _format = new();
+    private readonly ScopeOption _scope = new();
 
     /// <summary>Creates the command with its options.</summary>
     public WhyCommand() : base(
@@ -21,7 +18,7 @@ internal sealed class WhyCommand : LogCommand
     {
         Arguments.Add(_image);
         Options.Add(_at);
-        Options.Add(_format);
+        Options.Add(_scope);
     }
 
     /// <inheritdoc/>
@@ -33,22 +30,13 @@ internal sealed class WhyCommand : LogCommand
     ];
 
     /// <inheritdoc/>
-    protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
-    {
-        var subject = arguments.GetValue(_image)!;
-        long? until = arguments.GetValue(_at) is { } at ? await at.FindKnown(new EventPositions(connection), ct) : null;
-        var image = new ImageRecord(subject.Image!);
-        await foreach (var one in new EventReader(connection).Read(subject.Query with { Until = until ?? long.MaxValue }, ct))
-            image = ImageRecord.Fold(image, one);
-        var users = until is null
-            ? await ImageUsers.Count(connection, image.Image, ct)
-            : (await new ImageUserReader(connection).Find(image.Image, until, ct)).Count;
-        var pulls = until is null ? await ImagePulls.Find(connection, image.Image, ct) : null;   // not in the log
-        var explanation = ImageExplanation.Of(image, users, pulls);
-        if (_format.Of(arguments) is (Format.Json or Format.Yaml) and var format)
-            await Document.Write(explanation, format, ct);
-        else
-            Console.Write(explanation.AsText());
-        return image.Version == 0 ? ExitCode.ErrorsFound : ExitCode.Ok;
-    }
+    protected override Task<ImageExplanation> Ask(ParseResult arguments, IAuditAnswers answers, CancellationToken ct) => answers.Explain(
+        new UseQuestion(arguments.GetValue(_image)!.Image!) { At = arguments.GetValue(_at), Namespace = arguments.GetValue(_scope) }, ct);
+
+    /// <inheritdoc/>
+    protected override void Print(ImageExplanation answer, ParseResult arguments, bool isWide) => Console.Write(ExplanationText.Of(answer));
+
+    /// <inheritdoc/>
+    protected override int Conclude(ImageExplanation answer, ParseResult arguments) =>
+        answer.Events == 0 ? ExitCode.ErrorsFound : ExitCode.Ok;
 }

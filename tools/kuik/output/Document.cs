@@ -1,7 +1,6 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
+using Kuik.EventLog.Audit;
 using YamlDotNet.Serialization;
 
 namespace Kuik.CommandLine.Output;
@@ -9,14 +8,7 @@ namespace Kuik.CommandLine.Output;
 /// <summary>Prints a value as one JSON or YAML document, or as one line of JSON. Times are RFC 3339.</summary>
 internal static class Document
 {
-    private static readonly JsonSerializerOptions SingleLine = new(JsonSerializerDefaults.Web)
-    {
-        Converters = { new JsonStringEnumConverter() },
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,   // for a terminal, not for a web page
-    };
-
-    private static readonly JsonSerializerOptions Indented = new(SingleLine) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Indented = new(AuditJson.Options) { WriteIndented = true };
 
     /// <summary>Writes the document, without keeping all of its text in memory if it is JSON.</summary>
     public static async Task Write<T>(T value, Format format, CancellationToken ct)
@@ -33,11 +25,11 @@ internal static class Document
     }
 
     /// <summary>One line of JSON.</summary>
-    public static string Line<T>(T value) => JsonSerializer.Serialize(value, SingleLine);
+    public static string Line<T>(T value) => JsonSerializer.Serialize(value, AuditJson.Options);
 
     /// <summary>YAML. Strings that would read as another type are quoted.</summary>
     public static string Yaml<T>(T value) => new SerializerBuilder().WithQuotingNecessaryStrings().Build()
-        .Serialize(Plain(JsonSerializer.SerializeToNode(value, SingleLine)) ?? "");
+        .Serialize(Plain(JsonSerializer.SerializeToNode(value, AuditJson.Options)) ?? "");
 
     private static object? Plain(JsonNode? node) => node switch
     {

@@ -1,3 +1,5 @@
+using Kuik.EventLog.Audit;
+
 namespace Kuik.CommandLine.Output;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace Kuik.CommandLine.Output;
 /// </summary>
 /// <param name="activity">For example <c>reading the log</c>.</param>
 /// <param name="total">The number of steps; null when it is not known.</param>
-internal sealed class ProgressLine(string activity, long? total = null) : IProgress<long>, IDisposable
+internal sealed class ProgressLine(string activity, long? total = null) : IProgress<long>, IProgress<LogProgress>, IDisposable
 {
     private static readonly TimeSpan First = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Next = TimeSpan.FromMilliseconds(200);
@@ -16,13 +18,16 @@ internal sealed class ProgressLine(string activity, long? total = null) : IProgr
     private int _width;
 
     /// <inheritdoc/>
-    public void Report(long value)
+    public void Report(long value) => Report(new LogProgress(value, total));
+
+    /// <inheritdoc/>
+    public void Report(LogProgress value)
     {
         var elapsed = TimeProvider.System.GetElapsedTime(_began);
         if (Console.IsErrorRedirected || elapsed < _shown + Next)
             return;
         _shown = elapsed;
-        var line = Text(activity, value, total, elapsed);
+        var line = Text(activity, value.Done, value.Total, elapsed);
         Console.Error.Write("\r" + line.PadRight(_width));
         _width = line.Length;
     }

@@ -8,6 +8,6 @@ namespace Kuik.EventLog.Audit;
 /// <param name="Waited">From the request of the lock that keeps writers out until it was granted; in this time new writes waited too.
 /// </param>
 /// <param name="Locked">From the lock to the commit.</param>
-/// <param name="Skipped">What was not rebuilt, each in one sentence.</param>
+/// <param name="Skipped">The parts that were not rebuilt, each with its reason in one sentence.</param>
 public sealed record RebuildResult(
     long Sequence, long Events, IReadOnlyDictionary<string, int> Parts, TimeSpan Waited, TimeSpan Locked, IReadOnlyList<string> Skipped);

@@ -1,6 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Kuik.CommandLine.Output;
-using Kuik.EventLog.Audit;
 using Npgsql;
 
 namespace Kuik.CommandLine.Audit;
@@ -28,7 +28,7 @@ internal abstract class LogCommand : Command, IExplained
     {
         _isReadOnly = isReadOnly;
         Options.Add(_postgres);
-        SetAction((arguments, ct) => KuikCommand.Run(() => Connect(arguments, ct)));
+        SetAction((arguments, ct) => KuikCommand.Run(() => Run(arguments, ct)));
     }
 
     /// <summary>Command lines for the help, one each.</summary>
@@ -44,22 +44,15 @@ internal abstract class LogCommand : Command, IExplained
     /// <returns>An exit code.</returns>
     protected abstract Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct);
 
-    /// <summary>Folds the log up to a place, and shows the progress.</summary>
-    protected static async Task Replay(ReplayedState state, NpgsqlConnection connection, long until, CancellationToken ct)
-    {
-        using var progress = new ProgressLine("reading the log", until);
-        var query = new EventQuery { After = state.Sequence, Until = until, ForFold = true };
-        await foreach (var one in new EventReader(connection).Read(query, ct))
-        {
-            state.Apply(one);
-            progress.Report(one.Sequence);
-        }
-    }
+    /// <summary>True when the command line names Postgres.</summary>
+    protected bool HasPostgres(CommandResult command) => command.GetResult(_postgres) is { Implicit: false };
 
     /// <summary>Prints one line on standard error.</summary>
     protected static void Say(string line) => Console.Error.WriteLine("kuik: " + Redaction.Of(line));
 
-    private async Task<int> Connect(ParseResult arguments, CancellationToken ct)
+    /// <summary>Connects and executes.</summary>
+    /// <returns>An exit code.</returns>
+    protected virtual async Task<int> Run(ParseResult arguments, CancellationToken ct)
     {
         await using var connection = await _postgres.Connect(arguments, _isReadOnly, ct);
         return await Execute(arguments, connection, ct);

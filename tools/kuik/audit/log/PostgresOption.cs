@@ -38,7 +38,9 @@ internal sealed class PostgresOption : Option<string?>
     private static async Task<NpgsqlConnection> Connect(string? text, bool isReadOnly, CancellationToken ct)
     {
         var options = Parse(text, isReadOnly);
-        var connection = new NpgsqlConnection(options.ConnectionString);
+        var source = new NpgsqlDataSourceBuilder(options.ConnectionString);
+        source.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false));   // the log has no types of its own
+        var connection = source.Build().CreateConnection();
         var address = $"{options.Host}:{options.Port}/{options.Database}";
         try
         {
@@ -71,9 +73,7 @@ internal sealed class PostgresOption : Option<string?>
                 ApplicationName = "kuik",
                 CommandTimeout = 600,
                 ReadBufferSize = ReadBufferSize,
-                // One session for one command, without a look at types of the database: it has none of its own.
-                Pooling = false,
-                ServerCompatibilityMode = ServerCompatibilityMode.NoTypeLoading,
+                Pooling = false,   // one session for one command
             };
             if (string.IsNullOrEmpty(connection.Host))
                 throw new InvalidSettingException(Key, "(hidden)", Accepted);

@@ -1,4 +1,4 @@
-using Kuik.CommandLine.Output;
+using Kuik.EventLog.Audit;
 
 namespace Kuik.CommandLine.Doctor.Checks;
 

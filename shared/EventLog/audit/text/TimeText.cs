@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace Kuik.CommandLine.Output;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>Times and sizes for people: in the zone of the user (<c>TZ</c>), with its offset.</summary>
-internal static class TimeText
+public static class TimeText
 {
     /// <summary>For example <c>2026-11-28 14:02:11+01:00</c>; empty for null.</summary>
     public static string Of(DateTimeOffset? time) => Of(time, TimeZoneInfo.Local);

@@ -1,6 +1,4 @@
-using Kuik.EventLog.Audit;
-
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>A difference between the states at two places in the log.</summary>
 /// <param name="Change"><c>+</c> for what is new, <c>-</c> for what is gone, <c>~</c> for what has changed.</param>
@@ -8,7 +6,7 @@ namespace Kuik.CommandLine.Audit;
 /// <param name="Subject">The image, or the pod or workload.</param>
 /// <param name="Before">The state at the first place; null when it was unknown there.</param>
 /// <param name="After">The state at the second place; null when it is gone there.</param>
-internal sealed record StateDifference(char Change, string Kind, string Subject, string? Before, string? After)
+public sealed record StateDifference(char Change, string Kind, string Subject, string? Before, string? After)
 {
     /// <summary>The differences, images first, by name.</summary>
     public static IReadOnlyList<StateDifference> Between(ReplayedState before, ReplayedState after) =>

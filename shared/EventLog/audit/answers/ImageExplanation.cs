@@ -1,9 +1,6 @@
-using Kuik.CommandLine.Output;
 using Kuik.Contracts;
-using Kuik.EventLog;
-using Kuik.EventLog.Audit;
 
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>Why an image is where it is. Decided from the log alone.</summary>
 /// <param name="Image">The normalised reference.</param>
@@ -11,20 +8,21 @@ namespace Kuik.CommandLine.Audit;
 /// <param name="Verdict">One sentence.</param>
 /// <param name="Because">The facts that led there, oldest first, each in one sentence.</param>
 /// <param name="IfOriginVanished">The loss if the origin were gone for good now.</param>
-internal sealed record ImageExplanation(string Image, ImagePhase Phase, string Verdict, IReadOnlyList<string> Because,
+public sealed record ImageExplanation(string Image, ImagePhase Phase, string Verdict, IReadOnlyList<string> Because,
     string IfOriginVanished)
 {
+    /// <summary>The number of its events; 0 when the log knows nothing of it.</summary>
+    public long Events { get; init; }
+
     /// <summary>Explains it.</summary>
     /// <param name="image">The log's knowledge of the image.</param>
     /// <param name="users">The number of pods and workloads that use it.</param>
     /// <param name="pulls">Its pulls; null where none are known.</param>
     public static ImageExplanation Of(ImageRecord image, int users, ImagePullCount? pulls = null) =>
-        new(image.Image, image.State.Phase, VerdictOf(image), [.. FactsOf(image, users, pulls)], LossOf(image, users));
-
-    /// <summary>The explanation as lines.</summary>
-    public string AsText() => Redaction.Of($"{Image}: {Verdict}") + "\n\nBecause:\n"
-        + string.Concat(Because.Select(line => $"  - {Redaction.Of(line)}\n"))
-        + $"\nIf its origin vanished now: {Redaction.Of(IfOriginVanished)}\n";
+        new(image.Image, image.State.Phase, VerdictOf(image), [.. FactsOf(image, users, pulls)], LossOf(image, users))
+        {
+            Events = image.Version,
+        };
 
     private static string VerdictOf(ImageRecord image)
     {

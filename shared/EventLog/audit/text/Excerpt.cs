@@ -1,7 +1,7 @@
-namespace Kuik.CommandLine.Output;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>Shortens text of servers and lists of names for a table.</summary>
-internal static class Excerpt
+public static class Excerpt
 {
     private const int Longest = 300;
     private const int MostNames = 5;

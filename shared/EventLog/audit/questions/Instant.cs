@@ -1,14 +1,11 @@
-using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
-using Kuik.EventLog.Audit;
 
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>A place in the log: a time, or the sequence number of an event.</summary>
 /// <param name="Time">The time; null for a sequence number.</param>
 /// <param name="Sequence">The number; null for a time.</param>
-internal sealed record Instant(DateTimeOffset? Time, long? Sequence)
+public sealed record Instant(DateTimeOffset? Time, long? Sequence)
 {
     /// <summary>For descriptions of options.</summary>
     public const string Accepted = "a time (RFC 3339; without an offset in your zone; 90m, 2h or 7d ago; now) or a sequence number";
@@ -50,29 +47,9 @@ internal sealed record Instant(DateTimeOffset? Time, long? Sequence)
         return place;
     }
 
-    /// <summary>An option with a place as its value; null by default.</summary>
-    public static Option<Instant?> Option(string name, string description) => new(name)
-    {
-        Description = $"{description} ({Accepted})",
-        HelpName = "time|sequence",
-        CustomParser = Read,
-    };
-
-    /// <summary>An argument with a place as its value.</summary>
-    public static Argument<Instant?> Argument(string name, string description) => new(name)
-    {
-        Description = $"{description} ({Accepted})",
-        CustomParser = Read,
-    };
-
-    private static Instant? Read(ArgumentResult result)
-    {
-        var text = result.Tokens.Single().Value;
-        if (Parse(text, TimeProvider.System.GetUtcNow(), TimeZoneInfo.Local) is { } instant)
-            return instant;
-        result.AddError($"'{text}' is not {Accepted}.");
-        return null;
-    }
+    /// <summary>The same place as text: RFC 3339, or the sequence number.</summary>
+    public override string ToString() => Sequence?.ToString(CultureInfo.InvariantCulture)
+        ?? Time!.Value.ToUniversalTime().ToString("O", CultureInfo.InvariantCulture);
 
     private static TimeSpan? UnitOf(char letter) => letter switch
     {

@@ -1,15 +1,12 @@
-using System.Globalization;
-using Kuik.CommandLine.Output;
 using Kuik.Contracts;
-using Kuik.EventLog.Audit;
 
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>An image in a list.</summary>
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Phase">Where it is in its life.</param>
 /// <param name="Users">The number of pods and workloads that use it.</param>
-internal sealed record ImageRow(string Image, ImagePhase Phase, int Users)
+public sealed record ImageRow(string Image, ImagePhase Phase, int Users)
 {
     /// <summary>The digest of the copy; null for none.</summary>
     public string? Digest { get; init; }
@@ -55,25 +52,4 @@ internal sealed record ImageRow(string Image, ImagePhase Phase, int Users)
         ChangedAt = image.ChangedAt,
         ObjectName = image.State.ObjectName,
     };
-
-    /// <summary>A table of rows.</summary>
-    public static string AsTable(IEnumerable<ImageRow> rows, bool isWide)
-    {
-        var table = isWide
-            ? new Table("IMAGE", "PHASE", "USERS", "SIZE", "CHANGED", "DIGEST", "CACHED", "RETAIN", "UNUSED SINCE", "EXPIRES",
-                "NEXT RETRY", "LAST ERROR")
-            : new Table("IMAGE", "PHASE", "USERS", "SIZE", "CHANGED");
-        foreach (var row in rows)
-        {
-            string?[] cells =
-            [
-                row.Image, row.Phase.ToString(), row.Users.ToString(CultureInfo.InvariantCulture), TimeText.OfBytes(row.SizeInBytes),
-                TimeText.Of(row.ChangedAt), TimeText.OfDigest(row.Digest), TimeText.Of(row.CachedAt), row.IsRetained ? "true" : "",
-                TimeText.Of(row.UnusedSince), TimeText.Of(row.ExpiresAt), TimeText.Of(row.RetryAt), row.LastError is null ? ""
-                    : Excerpt.Of(row.LastError),
-            ];
-            table.Add(isWide ? cells : cells[..5]);
-        }
-        return table.ToString();
-    }
 }

@@ -1,7 +1,4 @@
-using Kuik.CommandLine.Output;
-using Kuik.EventLog.Audit;
-
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>A pod or workload in a list of an image's users.</summary>
 /// <param name="Kind"><c>Pod</c>, or the workload's kind.</param>
@@ -10,7 +7,7 @@ namespace Kuik.CommandLine.Audit;
 /// <param name="Uid">The user's key.</param>
 /// <param name="Containers">The containers that have the image.</param>
 /// <param name="Since">UTC: when it was recorded as it is.</param>
-internal sealed record UserRow(
+public sealed record UserRow(
     string Kind, string Namespace, string Name, string Uid, IReadOnlyList<string> Containers, DateTimeOffset Since)
 {
     /// <summary>The node; null for none.</summary>
@@ -40,23 +37,5 @@ internal sealed record UserRow(
             Digest = used.Select(one => one.Digest).FirstOrDefault(digest => digest is not null),
             CreatedAt = user.CreatedAt,
         };
-    }
-
-    /// <summary>A table of rows.</summary>
-    public static string AsTable(IEnumerable<UserRow> rows, bool isWide)
-    {
-        var table = isWide
-            ? new Table("KIND", "NAMESPACE", "NAME", "OWNER", "NODE", "SINCE", "CONTAINERS", "DIGEST", "SERVICE ACCOUNT", "UID")
-            : new Table("KIND", "NAMESPACE", "NAME", "OWNER", "NODE", "SINCE");
-        foreach (var row in rows)
-        {
-            string?[] cells =
-            [
-                row.Kind, row.Namespace, row.Name, row.Owner, row.Node, TimeText.Of(row.CreatedAt ?? row.Since),
-                string.Join(", ", row.Containers), TimeText.OfDigest(row.Digest), row.ServiceAccount, row.Uid,
-            ];
-            table.Add(isWide ? cells : cells[..6]);
-        }
-        return table.ToString();
     }
 }

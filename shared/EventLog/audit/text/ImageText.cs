@@ -1,10 +1,9 @@
-using Kuik.CommandLine.Output;
 using Kuik.Contracts;
 
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>The events of images and repositories in words.</summary>
-internal static class ImageText
+public static class ImageText
 {
     /// <summary>The fact and its reason; null for another event.</summary>
     public static (string What, string Why)? Describe(object fact) => fact switch

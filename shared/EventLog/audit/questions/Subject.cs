@@ -1,16 +1,13 @@
-using System.CommandLine;
-using System.CommandLine.Parsing;
 using Kuik.Contracts;
-using Kuik.EventLog.Audit;
 
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>The image, pod or workload that a question is about.</summary>
 /// <param name="Image">The normalised reference; null for a pod or workload.</param>
 /// <param name="Kind"><c>pod</c>, or the workload's kind in lower case; null for an image.</param>
 /// <param name="Uid">The uid; null when it is known by its name, or for an image.</param>
 /// <param name="Name">Namespace and name; null when it is known by its uid, or for an image.</param>
-internal sealed record Subject(string? Image, string? Kind, string? Uid, (string Namespace, string Name)? Name)
+public sealed record Subject(string? Image, string? Kind, string? Uid, (string Namespace, string Name)? Name)
 {
     /// <summary>For descriptions of arguments.</summary>
     public const string Accepted =
@@ -53,16 +50,6 @@ internal sealed record Subject(string? Image, string? Kind, string? Uid, (string
     /// <inheritdoc/>
     public override string ToString() => Image ?? $"{Kind}/{Uid ?? $"{Name!.Value.Namespace}/{Name.Value.Name}"}";
 
-    /// <summary>An argument with any of them.</summary>
-    public static Argument<Subject?> Argument() => new("subject") { Description = "Subject: " + Accepted, CustomParser = Read };
-
-    /// <summary>An argument with an image.</summary>
-    public static Argument<Subject?> ImageArgument() => new("image")
-    {
-        Description = "Image as in a pod, for example nginx:1.27 or registry.example.com/team/app@sha256:…",
-        CustomParser = ReadImage,
-    };
-
     private static string? KindOf(object? fact) => fact switch
     {
         PodObserved or PodGone => "pod",
@@ -70,22 +57,4 @@ internal sealed record Subject(string? Image, string? Kind, string? Uid, (string
         WorkloadGone e => e.Kind,
         _ => null,
     };
-
-    private static Subject? Read(ArgumentResult result)
-    {
-        var (subject, problem) = Parse(result.Tokens.Single().Value);
-        if (problem is not null)
-            result.AddError(problem);
-        return subject;
-    }
-
-    /// <summary>Reads an option or argument with an image.</summary>
-    internal static Subject? ReadImage(ArgumentResult result)
-    {
-        var text = result.Tokens.Single().Value;
-        if (ImageReference.TryParse(text, out var reference, out var problem))
-            return new Subject(reference.ToString(), null, null, null);
-        result.AddError($"'{text}' is not an image: {problem}");
-        return null;
-    }
 }

@@ -1,11 +1,9 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using Kuik.CommandLine.Output;
 using Kuik.Contracts;
-using Kuik.EventLog.Audit;
 
-namespace Kuik.CommandLine.Audit;
+namespace Kuik.EventLog.Audit;
 
 /// <summary>One event for people: what happened, why, and by whose action.</summary>
 /// <param name="Sequence">Its place in the log.</param>
@@ -15,7 +13,7 @@ namespace Kuik.CommandLine.Audit;
 /// <param name="What">The fact, in a few words.</param>
 /// <param name="Why">Its reason or circumstances; empty for none.</param>
 /// <param name="Actor">A person's field manager, a replica, or the service that wrote it.</param>
-internal sealed record EventLine(long Sequence, DateTimeOffset Time, string Stream, string Event, string What, string Why, string Actor)
+public sealed record EventLine(long Sequence, DateTimeOffset Time, string Stream, string Event, string What, string Why, string Actor)
 {
     private const int LongestRaw = 200;
 
@@ -76,25 +74,4 @@ internal sealed record EventLine(long Sequence, DateTimeOffset Time, string Stre
     }
 
     private static string Raw(string data) => data.Length <= LongestRaw ? data : data[..LongestRaw] + "…";
-
-    /// <summary>A table of lines.</summary>
-    /// <param name="lines">In the order of the log.</param>
-    /// <param name="isWide">True: with sequence number, stream, event, replica and version.</param>
-    public static string AsTable(IEnumerable<EventLine> lines, bool isWide)
-    {
-        var table = isWide
-            ? new Table("TIME", "SEQUENCE", "STREAM", "EVENT", "WHAT", "WHY", "ACTOR", "REPLICA", "VERSION")
-            : new Table("TIME", "WHAT", "WHY", "ACTOR");
-        foreach (var line in lines)
-        {
-            var what = line.Counted ? line.What : $"({line.What}: had no effect)";
-            if (isWide)
-                table.Add(TimeText.Of(line.Time), line.Sequence.ToString(CultureInfo.InvariantCulture), line.Stream, line.Event, what,
-                    line.Why,
-                    line.Actor, line.Replica, line.Version);
-            else
-                table.Add(TimeText.Of(line.Time), what, line.Why, line.Actor);
-        }
-        return table.ToString();
-    }
 }
