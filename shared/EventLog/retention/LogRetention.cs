@@ -168,8 +168,9 @@ internal static class LogRetention
         string[] images = [.. streams.Where(RemovableStreams.IsOfImage)];
         if (images.Length > 0)
         {
-            await Execute(connection, "delete from kuik.image_states where image = any($1)", ct,
-                images.Select(StreamName.ImageOf).ToArray());
+            var references = images.Select(StreamName.ImageOf).ToArray();
+            await Execute(connection, "delete from kuik.image_states where image = any($1)", ct, references);
+            await Execute(connection, "delete from kuik.image_pulls where image = any($1)", ct, references);
             await using var tables = new NpgsqlCommand(ViewTables, connection);
             foreach (var table in await ReadTexts(tables, ct))   // those of earlier versions are left behind in the schema
                 await Execute(connection, $"delete from kuik.{table} where id = any($1)", ct, images);
