@@ -82,13 +82,13 @@ public sealed class AuditTests(Cluster cluster)
     {
         await cluster.Kubernetes.Kubectl("create", "serviceaccount", name, "-n", space);
         var token = await cluster.Kubernetes.Kubectl("create", "token", name, "-n", space);
+        var (server, authority) = (await OfCluster("server"), await OfCluster("certificate-authority-data"));
         var file = Path.Combine(Directory.CreateTempSubdirectory("kuik-audit-").FullName, "kubeconfig");
         await File.WriteAllTextAsync(file, $$"""
             apiVersion: v1
             kind: Config
             current-context: it
-            clusters: [{name: it, cluster: {server: "{{await OfCluster("server")}}", certificate-authority-data: "{{
-                await OfCluster("certificate-authority-data")}}"} }]
+            clusters: [{name: it, cluster: {server: "{{server}}", certificate-authority-data: "{{authority}}"} }]
             users: [{name: it, user: {token: "{{token.Trim()}}"} }]
             contexts: [{name: it, context: {cluster: it, user: it} }]
             """);

@@ -14,7 +14,7 @@ internal abstract class LogCommand : Command, IExplained
            1  nothing is known of the subject, or differences were found
            2  the command line is wrong
            3  no difference was found, and something could not be compared or read
-          70  the event log does not answer
+          70  the event log or the audit API does not answer, or refuses
         """;
 
     private readonly PostgresOption _postgres = new();
