@@ -80,7 +80,7 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
 
     /// <returns>Its peak of memory in MiB. Read while it runs: what wait4 says begins with the memory of this process, from which it was
     /// forked.</returns>
-    private static async Task<double> CopyWithSkopeo(Registry cache, string name, CancellationToken stop)
+    private static async Task<double> CopyWithSkopeo(Registry cache, string name, CancellationToken ct)
     {
         var start = new ProcessStartInfo("skopeo",
             ["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false",
@@ -89,9 +89,9 @@ internal sealed class CopyCase(CopySet set, bool isHalfFull, Registry origin, Co
             Environment = { ["XDG_DATA_HOME"] = SkopeoMemory, ["_CONTAINERS_ROOTLESS_UID"] = "1000" },
         };
         using var process = Process.Start(start)!;
-        var ended = process.WaitForExitAsync(stop);
+        var ended = process.WaitForExitAsync(ct);
         var peak = 0d;
-        while (await Task.WhenAny(ended, Task.Delay(5, stop)) != ended)
+        while (await Task.WhenAny(ended, Task.Delay(5, ct)) != ended)
             peak = Math.Max(peak, ProcessUsage.PeakMemory(process.Id) ?? 0);
         await ended;
         return process.ExitCode == 0

@@ -99,10 +99,10 @@ internal sealed class HostCopyEngine
         Http.Dispose();
     }
 
-    private static async Task<IHeldLock> Lock(string repository, CancellationToken stop)
+    private static async Task<IHeldLock> Lock(string repository, CancellationToken ct)
     {
         var turn = Locks.GetOrAdd(repository, _ => new SemaphoreSlim(1));
-        await turn.WaitAsync(stop);
+        await turn.WaitAsync(ct);
         return new Release(turn);
     }
 
@@ -110,7 +110,7 @@ internal sealed class HostCopyEngine
     {
         public bool ExcludesOthers => true;
 
-        public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;
+        public Task EnsureHeld(CancellationToken ct) => Task.CompletedTask;
 
         public ValueTask DisposeAsync()
         {

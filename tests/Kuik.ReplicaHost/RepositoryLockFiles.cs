@@ -12,7 +12,7 @@ internal sealed class RepositoryLockFiles(string folder)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>Waits until this caller has it; disposing of the result lets go.</summary>
-    public async Task<IHeldLock> Take(string repository, CancellationToken stop)
+    public async Task<IHeldLock> Take(string repository, CancellationToken ct)
     {
         var path = Path.Combine(folder, repository.Replace('/', '+'));
         while (true)
@@ -23,7 +23,7 @@ internal sealed class RepositoryLockFiles(string folder)
             }
             catch (IOException)   // another caller's; the kernel has no queue of waiters that a token could end
             {
-                await Task.Delay(Pause, stop);
+                await Task.Delay(Pause, ct);
             }
         }
     }
@@ -32,7 +32,7 @@ internal sealed class RepositoryLockFiles(string folder)
     {
         public bool ExcludesOthers => true;
 
-        public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;   // the kernel takes no lock from a process that lives
+        public Task EnsureHeld(CancellationToken ct) => Task.CompletedTask;   // the kernel takes no lock from a process that lives
 
         public ValueTask DisposeAsync() => file.DisposeAsync();
     }

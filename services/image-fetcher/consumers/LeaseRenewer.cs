@@ -53,13 +53,13 @@ public sealed partial class LeaseRenewer(NpgsqlDataSource postgres, FetcherOptio
         }
     }
 
-    private async Task RenewUntil(string image, long attempt, CancellationToken ended)
+    private async Task RenewUntil(string image, long attempt, CancellationToken ct)
     {
         using var timer = new PeriodicTimer(options.Lease / 2, time);
         try
         {
-            while (await timer.WaitForNextTickAsync(ended))
-                await Renew(image, attempt, ended);
+            while (await timer.WaitForNextTickAsync(ct))
+                await Renew(image, attempt, ct);
         }
         catch (OperationCanceledException)
         {

@@ -7,6 +7,6 @@ namespace Kuik.ImageFetcher.CopyEngine;
 /// the result releases the share. Taken before a repository's lock, and never by work that another holder waits for.
 /// </summary>
 /// <param name="repository">The repository to write to, a path of <see cref="CachePath.Of"/>; for messages.</param>
-/// <param name="stop">Cancels the wait.</param>
+/// <param name="ct">Cancels the wait.</param>
 /// <exception cref="CopyException">The collection took too long.</exception>
-public delegate Task<IHeldLock> ShareCache(string repository, CancellationToken stop);
+public delegate Task<IHeldLock> ShareCache(string repository, CancellationToken ct);

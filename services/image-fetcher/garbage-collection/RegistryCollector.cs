@@ -69,12 +69,12 @@ internal sealed partial class RegistryCollector(
     }
 
     /// <summary>Runs the collector, whose output is this process's own. It has ended when this returns or throws.</summary>
-    private async Task<int> RunCommand(CancellationToken stop)
+    private async Task<int> RunCommand(CancellationToken ct)
     {
         using var collector = Process.Start(new ProcessStartInfo(options.Command[0], options.Command.Skip(1)) { UseShellExecute = false })!;
         try
         {
-            await collector.WaitForExitAsync(stop);
+            await collector.WaitForExitAsync(ct);
         }
         catch (OperationCanceledException)
         {

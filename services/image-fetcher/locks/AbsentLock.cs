@@ -10,9 +10,9 @@ internal sealed class AbsentLock(LockSession session, string repository, Action 
 
     public bool ExcludesOthers => false;
 
-    public async Task EnsureHeld(CancellationToken stop)
+    public async Task EnsureHeld(CancellationToken ct)
     {
-        if (await session.IsReachable(stop))
+        if (await session.IsReachable(ct))
             throw new LockLostException($"{repository} was to be written without its lock, and Postgres is back");
     }
 

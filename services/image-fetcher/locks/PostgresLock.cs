@@ -9,11 +9,11 @@ internal sealed class PostgresLock(IAsyncDisposable held, Func<CancellationToken
 {
     public bool ExcludesOthers => excludesOthers();
 
-    public async Task EnsureHeld(CancellationToken stop)
+    public async Task EnsureHeld(CancellationToken ct)
     {
         try
         {
-            await ensureHeld(stop);
+            await ensureHeld(ct);
         }
         catch (NpgsqlException error)
         {

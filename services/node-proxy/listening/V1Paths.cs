@@ -38,15 +38,15 @@ internal sealed partial class V1Paths(AddressResolver resolver, TimeProvider tim
 
     /// <summary>A host of this name exists, as far as this node's DNS says.</summary>
     /// <param name="host">As of <see cref="TryTranslate"/>.</param>
-    /// <param name="stop">The client is gone.</param>
-    public async Task<bool> Exists(string host, CancellationToken stop)
+    /// <param name="ct">The client is gone.</param>
+    public async Task<bool> Exists(string host, CancellationToken ct)
     {
         if (_known.TryGetValue(host, out var known) && known.Until > time.GetUtcNow())
             return known.Exists;
         bool exists;
         try
         {
-            exists = (await resolver.Find(host, stop).WaitAsync(Limit, time, stop)).Length > 0;
+            exists = (await resolver.Find(host, ct).WaitAsync(Limit, time, ct)).Length > 0;
         }
         catch (SocketException unknown) when (unknown.SocketErrorCode is SocketError.HostNotFound or SocketError.NoData)
         {

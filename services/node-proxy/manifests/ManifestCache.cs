@@ -43,9 +43,9 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
     /// <summary>Asks the sources, in single flight with other requests for the same manifest.</summary>
     /// <param name="image">By tag or digest.</param>
     /// <param name="onlyHead">The client asks with HEAD.</param>
-    /// <param name="stop">The client is gone.</param>
+    /// <param name="ct">The client is gone.</param>
     /// <returns>The answer, and how the pull ends with it.</returns>
-    public async Task<(KnownManifest Known, PullOutcome Outcome)> Ask(ImageReference image, bool onlyHead, CancellationToken stop)
+    public async Task<(KnownManifest Known, PullOutcome Outcome)> Ask(ImageReference image, bool onlyHead, CancellationToken ct)
     {
         var asked = Now;
         while (true)
@@ -58,7 +58,7 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
                 var wait = last is null ? Timeout.InfiniteTimeSpan : options.StaleWait - (Now - lookup.Begun);
                 if (last is not null && wait <= TimeSpan.Zero && !lookup.Answer.IsCompleted)
                     return (last, TooSlow);
-                var known = await lookup.Answer.WaitAsync(wait, time, stop);
+                var known = await lookup.Answer.WaitAsync(wait, time, ct);
 
                 // 2. The answer of a lookup that was joined late may be outdated: ask again.
                 var freshness = known.Freshness;
@@ -98,11 +98,11 @@ internal sealed class ManifestCache(SourceChain sources, ManifestCacheOptions op
         }
     }
 
-    private async Task<KnownManifest> LookUp(Question question, KnownManifest? last, SingleFlightLookup own, CancellationToken stop)
+    private async Task<KnownManifest> LookUp(Question question, KnownManifest? last, SingleFlightLookup own, CancellationToken ct)
     {
         try
         {
-            var sourceResult = await sources.Find(question.Image, question.OnlyHead, last?.Freshness.Source, stop);
+            var sourceResult = await sources.Find(question.Image, question.OnlyHead, last?.Freshness.Source, ct);
             switch (sourceResult.Answer)
             {
                 case null:

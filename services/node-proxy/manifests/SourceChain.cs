@@ -19,13 +19,13 @@ internal sealed class SourceChain(IReadOnlyList<IPullSource> sources)
     /// The source of the known answer; null when there is none. When that source is silent, its answer stands and those behind it are left
     /// alone: all nodes would ask them at once. When it says that it has no such thing (any more), its answer is void.
     /// </param>
-    /// <param name="stop">Cancelled when no request waits for it any more.</param>
-    public async Task<SourceResult> Find(ImageReference image, bool onlyHead, string? lastSource, CancellationToken stop)
+    /// <param name="ct">Cancelled when no request waits for it any more.</param>
+    public async Task<SourceResult> Find(ImageReference image, bool onlyHead, string? lastSource, CancellationToken ct)
     {
         var passed = new PassedSources();
         foreach (var source in sources)
         {
-            switch (await source.AskManifest(image, onlyHead, stop))
+            switch (await source.AskManifest(image, onlyHead, ct))
             {
                 case Answer.ManifestAnswer manifest:
                     return new SourceResult(manifest, source.Name, passed.Note);

@@ -75,18 +75,18 @@ internal sealed partial class TagListEndpoint(SourceEndpoint cache, OriginSource
     }
 
     // One of the two results is null.
-    private async Task<(TagPage? Page, string? Why)> AskCache(ImageReference image, string query, CancellationToken stop)
+    private async Task<(TagPage? Page, string? Why)> AskCache(ImageReference image, string query, CancellationToken ct)
     {
         if (cache.Endpoint is not { } endpoint)
             return (null, SourceEndpoint.NoAddress);
         using var ask = new HttpRequestMessage(HttpMethod.Get, new Uri(endpoint, $"/v2/{CachePath.Of(image)}/tags/list{query}"));
-        var (answer, problem) = await cache.Ask(ask, stop);
+        var (answer, problem) = await cache.Ask(ask, ct);
         if (answer is null)
             return (null, problem);
         using var answered = answer;
         if ((int)answer.StatusCode != 200)
             return (null, (int)answer.StatusCode == 404 ? "not cached" : $"it answered {(int)answer.StatusCode}");
-        using var read = new BodyReader(options.CacheLimit, time, stop);
+        using var read = new BodyReader(options.CacheLimit, time, ct);
         try
         {
             return await read.Whole(answer, LargestList) is { } list

@@ -18,8 +18,8 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
 
     /// <summary>The image by the digest that its tag names, where that is known; otherwise the image as it is.</summary>
     /// <param name="image">By tag.</param>
-    /// <param name="stop">The client is gone; the question goes on for the next one.</param>
-    public async Task<ImageReference> Resolve(ImageReference image, CancellationToken stop)
+    /// <param name="ct">The client is gone; the question goes on for the next one.</param>
+    public async Task<ImageReference> Resolve(ImageReference image, CancellationToken ct)
     {
         if (options.TagFreshness == TimeSpan.Zero)
             return image;
@@ -40,8 +40,8 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
         // 2. The wait is counted from the start of the lookup: a later request waits less or not at all.
         var answer = look.Answer.Value;
         if (options.TagPatience - time.GetElapsedTime(look.Begun) is { Ticks: > 0 } left)
-            await ((Task)answer).WaitAsync(left, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        stop.ThrowIfCancellationRequested();
+            await ((Task)answer).WaitAsync(left, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        ct.ThrowIfCancellationRequested();
         return answer.IsCompletedSuccessfully && await answer is { } digest ? image.With(digest) : image;
     }
 
@@ -62,10 +62,10 @@ internal sealed class TagResolver(IReadOnlyList<IPullSource> sources, ManifestCa
             && (await memory.Ask(image.With(digest), onlyHead: false, stop)).Known.Manifest is not null ? digest : null;
     }
 
-    private async Task<string?> Named(ImageReference image, CancellationToken stop)
+    private async Task<string?> Named(ImageReference image, CancellationToken ct)
     {
         foreach (var source in sources)
-            if (await source.AskTag(image, stop) is var answer and not Answer.Passed)
+            if (await source.AskTag(image, ct) is var answer and not Answer.Passed)
                 return (answer as Answer.ManifestAnswer)?.Digest;
         return null;
     }

@@ -51,12 +51,12 @@ internal sealed class EndpointsFile(ProxyOptions options, SourceAddresses addres
     /// Reads the file and applies what has changed. A missing file changes nothing; unusable content is logged
     /// once, and the address kept.
     /// </summary>
-    public async Task Reload(CancellationToken stop)
+    public async Task Reload(CancellationToken ct)
     {
         string text;
         try
         {
-            text = await File.ReadAllTextAsync(options.EndpointsFile!, stop);
+            text = await File.ReadAllTextAsync(options.EndpointsFile!, ct);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -22,25 +22,25 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
 
     public string Name => CacheName;
 
-    public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
+    public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken ct)
     {
-        using var read = new BodyReader(options.NoProgressLimit, time, stop);
+        using var read = new BodyReader(options.NoProgressLimit, time, ct);
         var path = $"/v2/{CachePath.Of(image)}";
         try
         {
             // 1. Under its own tag; a referrer, under the hidden tag of referrers.
             if (image.Tag is { } tag && CacheTags.IsOurs(tag))
                 return new Answer.Passed("a tag of the cache's own");
-            var (found, problem) = await Get($"{path}/manifests/{image.Target}", MediaTypes.Manifests, read, stop);
+            var (found, problem) = await Get($"{path}/manifests/{image.Target}", MediaTypes.Manifests, read, ct);
             if (problem is null && image.Tag is not null && CacheTags.OfCopiedReferrer(image.Tag) is { } hidden
                 && (found is null || KeptManifest.Parse(found.Bytes) is { IsTombstone: true }))
-                (found, problem) = await Get($"{path}/manifests/{hidden}", MediaTypes.Manifests, read, stop);
+                (found, problem) = await Get($"{path}/manifests/{hidden}", MediaTypes.Manifests, read, ct);
             if (found is null && (problem is not null || image.Digest is null))
                 return new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
 
             // 2. A digest that is no manifest there may be an index in a wrapper, under the tag that holds it.
             if (found is null)
-                (found, problem) = await Get($"{path}/manifests/{CacheTags.OfManifest(image.Digest!)}", MediaTypes.Manifests, read, stop);
+                (found, problem) = await Get($"{path}/manifests/{CacheTags.OfManifest(image.Digest!)}", MediaTypes.Manifests, read, ct);
             if (found is null)
                 return new Answer.Passed(problem ?? "not cached", IsSilent: problem is not null);
 
@@ -51,7 +51,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
                     return new Answer.Passed(kept.IsTombstone ? "evicted" : "not a manifest of an image");
                 if (image.Digest is { } asked && wrapper.Digest != asked)
                     return new Answer.Passed("the wrapper there holds another index");
-                (found, problem) = await Get($"{path}/blobs/{wrapper.Digest}", [], read, stop);
+                (found, problem) = await Get($"{path}/blobs/{wrapper.Digest}", [], read, ct);
                 if (found is null)
                     return new Answer.Passed(problem ?? "the wrapper's index is gone", IsSilent: problem is not null);
                 found = new Found(found.Bytes, wrapper.MediaType, wrapper.Digest);
@@ -69,7 +69,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
         }
     }
 
-    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
+    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken ct)
     {
         if (cache.Endpoint is not { } endpoint)
             return new Answer.Passed(SourceEndpoint.NoAddress);
@@ -78,14 +78,14 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
         {
             var ask = new HttpRequestMessage(onlyHead ? HttpMethod.Head : HttpMethod.Get, target);
             ask.Headers.Range = range;
-            var (answer, problem) = await cache.Ask(ask, stop);
+            var (answer, problem) = await cache.Ask(ask, ct);
             if (answer is null)
                 return new Answer.Passed(problem!);
             if (answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.PartialContent)
             {
                 var found = Answer.Blob.From(answer, range);
                 return !onlyHead && found is Answer.Blob { Part: null, Length: >= BlobChecksum.WorthIt and var size } large
-                    ? large with { Checksum = await FindChecksum(image, size, stop) }
+                    ? large with { Checksum = await FindChecksum(image, size, ct) }
                     : found;
             }
             using (answer)
@@ -111,15 +111,15 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
     /// The list that followed the image here; else the registry's own, if it has that API and anything in it: what followed no image is
     /// not in it.
     /// </summary>
-    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken ct)
     {
         if (CacheTags.OfReferrers(image.Digest!) is [var kept, ..]
-            && await AskManifest(image.With(kept), onlyHead: false, stop) is Answer.ManifestAnswer { MediaType: MediaTypes.OciIndex } list)
+            && await AskManifest(image.With(kept), onlyHead: false, ct) is Answer.ManifestAnswer { MediaType: MediaTypes.OciIndex } list)
             return list;
-        using var read = new BodyReader(options.NoProgressLimit, time, stop);
+        using var read = new BodyReader(options.NoProgressLimit, time, ct);
         try
         {
-            var (found, problem) = await Get($"/v2/{CachePath.Of(image)}/referrers/{image.Digest}", [MediaTypes.OciIndex], read, stop);
+            var (found, problem) = await Get($"/v2/{CachePath.Of(image)}/referrers/{image.Digest}", [MediaTypes.OciIndex], read, ct);
             return found is not null && ReferrersEndpoint.HasEntries(found.Bytes)
                 ? found.HasNextPage
                 ? new Answer.Pages()
@@ -133,10 +133,10 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
     }
 
     /// <summary>The checksum that image-fetcher stored beside a blob; null when there is none, or an unusable one.</summary>
-    private async Task<BlobChecksum?> FindChecksum(ImageReference image, long size, CancellationToken stop)
+    private async Task<BlobChecksum?> FindChecksum(ImageReference image, long size, CancellationToken ct)
     {
         using var tooLate = new CancellationTokenSource(ChecksumPatience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, tooLate.Token);
         using var read = new BodyReader(options.NoProgressLimit, time, either.Token);
         try
         {
@@ -155,7 +155,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
 
     // Null without a problem: it is not there.
     private async Task<(Found? Found, string? Problem)> Get(string path, IReadOnlyList<string> accept, BodyReader read,
-        CancellationToken stop)
+        CancellationToken ct)
     {
         if (cache.Endpoint is not { } endpoint)
             return (null, SourceEndpoint.NoAddress);
@@ -165,7 +165,7 @@ internal sealed class CacheSource(SourceEndpoint cache, ProxyOptions options, Ti
             var ask = new HttpRequestMessage(HttpMethod.Get, target);
             if (accept.Count > 0)
                 ask.Headers.TryAddWithoutValidation("Accept", accept);
-            var (answer, problem) = await cache.Ask(ask, stop);
+            var (answer, problem) = await cache.Ask(ask, ct);
             if (answer is null)
                 return (null, problem);
             using (answer)

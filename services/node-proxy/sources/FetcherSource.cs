@@ -37,20 +37,20 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
 
     public bool HasReplicas => true;
 
-    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
-        AskManifest(image, onlyHead, fresh: null, stop);
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken ct) =>
+        AskManifest(image, onlyHead, fresh: null, ct);
 
-    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) =>
-        AskManifest(image, onlyHead: true, options.TagFreshness / 2, stop);
+    public Task<Answer> AskTag(ImageReference image, CancellationToken ct) =>
+        AskManifest(image, onlyHead: true, options.TagFreshness / 2, ct);
 
     /// <summary>
     /// It has no such API; but the list may be under the tag that stands in for it, which it can ask for with credentials.
     /// </summary>
-    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken ct)
     {
         if (CacheTags.OfReferrers(image.Digest!) is not [var tag, ..])
             return new Answer.Passed("cannot say");
-        return await AskManifest(image.With(tag), onlyHead: false, stop) switch
+        return await AskManifest(image.With(tag), onlyHead: false, ct) switch
         {
             Answer.ManifestAnswer { Bytes: { } bytes } list when ReferrersEndpoint.IsList(bytes) => list,
             Answer.ManifestAnswer => new Answer.Passed("what it has under the referrers tag is no index"),
@@ -59,13 +59,13 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
         };
     }
 
-    private async Task<Answer> AskManifest(ImageReference image, bool onlyHead, TimeSpan? fresh, CancellationToken stop)
+    private async Task<Answer> AskManifest(ImageReference image, bool onlyHead, TimeSpan? fresh, CancellationToken ct)
     {
-        var (response, otherwise) = await Ask($"manifests/{image.Target}", image, onlyHead, null, stop, fresh);
+        var (response, otherwise) = await Ask($"manifests/{image.Target}", image, onlyHead, null, ct, fresh);
         if (response is null)
             return otherwise!;
         using (response)
-        using (var read = new BodyReader(options.NoProgressLimit, time, stop))
+        using (var read = new BodyReader(options.NoProgressLimit, time, ct))
         {
             var type = response.Content.Headers.ContentType?.MediaType ?? MediaTypes.OciManifest;
             var named = response.Headers.TryGetValues("Docker-Content-Digest", out var values) ? values.First() : null;
@@ -92,15 +92,15 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
         }
     }
 
-    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
+    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken ct)
     {
-        var (response, otherwise) = await Ask($"blobs/{image.Digest}", image, onlyHead, range, stop);
+        var (response, otherwise) = await Ask($"blobs/{image.Digest}", image, onlyHead, range, ct);
         return response is null ? otherwise! : Answer.Blob.From(response, range);
     }
 
     // Asks until there is an answer that is not "working". One of the two results is null.
     private async Task<(HttpResponseMessage? Found, Answer? Otherwise)> Ask(string what, ImageReference image, bool onlyHead,
-        RangeHeaderValue? range, CancellationToken stop, TimeSpan? fresh = null)
+        RangeHeaderValue? range, CancellationToken ct, TimeSpan? fresh = null)
     {
         if (fetcher.Endpoint is not { } endpoint)
             return (null, new Answer.Passed(SourceEndpoint.NoAddress, IsSilent: true));
@@ -114,7 +114,7 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
             ask.Headers.TryAddWithoutValidation("Accept", MediaTypes.Manifests);
             if (fresh is { TotalSeconds: var seconds })
                 ask.Headers.Add(Fresh, ((long)Math.Ceiling(seconds)).ToString(CultureInfo.InvariantCulture));
-            var (response, problem) = await fetcher.Ask(ask, stop);
+            var (response, problem) = await fetcher.Ask(ask, ct);
             if (response is null && !isLastTry)
             {
                 // that replica is gone: another one may take the next connection. One that is silent is passed over here.
@@ -130,20 +130,20 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
                 var isStopping = (int)response.StatusCode == 503 && response.Headers.Contains(Draining)
                     && time.GetElapsedTime(begun) < DrainingPatience;
                 if (!isStopping && ((int)response.StatusCode != 202 || !response.Headers.Contains(Working)))
-                    return (null, await Judge(response, stop));
+                    return (null, await Judge(response, ct));
             }
             if (time.GetElapsedTime(begun) >= options.FetcherPatience)
                 return (null, new Answer.Refused(504, RegistryErrors.Body("UNAVAILABLE", "image-fetcher is still copying this: ask again"),
                     "5"));
             if (time.GetElapsedTime(asked) is var took && took < Pace)
-                await Task.Delay(Pace - took, time, stop);
+                await Task.Delay(Pace - took, time, ct);
         }
     }
 
-    private async Task<Answer> Judge(HttpResponseMessage response, CancellationToken stop)
+    private async Task<Answer> Judge(HttpResponseMessage response, CancellationToken ct)
     {
         var status = (int)response.StatusCode;
-        var body = await ReadError(response, stop);
+        var body = await ReadError(response, ct);
         if (status is not (401 or 403 or 404 or 416 or 429))
         {
             var why = $"it answered {status}{(status is 502 or 504 ? ": it could not get this from the origin" : "")}";
@@ -160,11 +160,11 @@ internal sealed class FetcherSource(SourceEndpoint fetcher, ProxyOptions options
         };
     }
 
-    private async Task<string?> ReadError(HttpResponseMessage response, CancellationToken stop)
+    private async Task<string?> ReadError(HttpResponseMessage response, CancellationToken ct)
     {
         if (response.Content.Headers.ContentType?.MediaType != RegistryErrors.MediaType)
             return null;
-        using var read = new BodyReader(options.FetcherLimit, time, stop);
+        using var read = new BodyReader(options.FetcherLimit, time, ct);
         try
         {
             return await read.Whole(response, LargestError) is { Length: > 0 } bytes ? Encoding.UTF8.GetString(bytes) : null;

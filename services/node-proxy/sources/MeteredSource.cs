@@ -10,15 +10,15 @@ internal sealed class MeteredSource(IPullSource source, ProxyMetrics metrics) : 
 
     public bool HasReplicas => source.HasReplicas;
 
-    public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
-        Note(await source.AskManifest(image, onlyHead, stop));
+    public async Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken ct) =>
+        Note(await source.AskManifest(image, onlyHead, ct));
 
-    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => source.AskTag(image, stop);
+    public Task<Answer> AskTag(ImageReference image, CancellationToken ct) => source.AskTag(image, ct);
 
-    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Note(await source.AskReferrers(image, stop));
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken ct) => Note(await source.AskReferrers(image, ct));
 
-    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) =>
-        Note(await source.AskBlob(image, onlyHead, range, stop));
+    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken ct) =>
+        Note(await source.AskBlob(image, onlyHead, range, ct));
 
     /// <summary>The metric's label for the reason that a source or a broken body gives.</summary>
     public static string ReasonOf(string why) =>

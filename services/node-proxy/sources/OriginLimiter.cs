@@ -27,8 +27,8 @@ internal sealed class OriginLimiter(int perHost, int total, TimeSpan patience, T
 
     /// <summary>Waits for a slot; disposing of it gives it back. Null when none was free within the patience.</summary>
     /// <param name="host">Of the origin.</param>
-    /// <param name="stop">The client is gone.</param>
-    public async ValueTask<IDisposable?> Enter(string host, CancellationToken stop)
+    /// <param name="ct">The client is gone.</param>
+    public async ValueTask<IDisposable?> Enter(string host, CancellationToken ct)
     {
         LinkedListNode<Waiter> waiter;
         lock (_lock)
@@ -37,7 +37,7 @@ internal sealed class OriginLimiter(int perHost, int total, TimeSpan patience, T
                 return new Slot(this, host);
             waiter = _waiting.AddLast(new Waiter(host));
         }
-        await waiter.Value.Admitted.Task.WaitAsync(patience, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await waiter.Value.Admitted.Task.WaitAsync(patience, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         bool isAdmitted;
         lock (_lock)
@@ -47,9 +47,9 @@ internal sealed class OriginLimiter(int perHost, int total, TimeSpan patience, T
                 _waiting.Remove(waiter);
         }
         var slot = isAdmitted ? new Slot(this, host) : null;
-        if (stop.IsCancellationRequested)
+        if (ct.IsCancellationRequested)
             slot?.Dispose();
-        stop.ThrowIfCancellationRequested();
+        ct.ThrowIfCancellationRequested();
         return slot;
     }
 

@@ -32,31 +32,31 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
 
     public string Name => "origin";
 
-    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
-        Question(image, "MANIFEST_UNKNOWN", limit => GetManifest(image, onlyHead, limit), stop);
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken ct) =>
+        Question(image, "MANIFEST_UNKNOWN", limit => GetManifest(image, onlyHead, limit), ct);
 
-    private async Task<Answer> GetManifest(ImageReference image, bool onlyHead, CancellationToken limit)
+    private async Task<Answer> GetManifest(ImageReference image, bool onlyHead, CancellationToken ct)
     {
         // Some origins count a GET of a manifest as a pull and a HEAD as nothing.
-        if (onlyHead && await Hint(hint => HeadManifest(image, hint), limit) is { } head)
+        if (onlyHead && await Hint(hint => HeadManifest(image, hint), ct) is { } head)
             return head;
-        var manifest = await origins.GetManifest(RegistryRepository.From(image), image.Target, null, limit);
+        var manifest = await origins.GetManifest(RegistryRepository.From(image), image.Target, null, ct);
         return new Answer.ManifestAnswer(manifest.Digest, manifest.MediaType, manifest.Bytes.Length, manifest.Bytes);
     }
 
-    public Task<Answer> AskTag(ImageReference image, CancellationToken stop) => AskManifest(image, onlyHead: true, stop);
+    public Task<Answer> AskTag(ImageReference image, CancellationToken ct) => AskManifest(image, onlyHead: true, ct);
 
     /// <summary>By the API, else under the tag that stands in for it (distribution-spec, "Referrers Tag Schema").</summary>
-    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken stop)
+    public async Task<Answer> AskReferrers(ImageReference image, CancellationToken ct)
     {
         var byApi = await Question(image, "MANIFEST_UNKNOWN", async limit =>
             await origins.GetReferrers(RegistryRepository.From(image), image.Digest!, null, limit) is { } list
                 ? new Answer.ManifestAnswer(list.Digest, list.MediaType, list.Bytes.Length, list.Bytes)
-                : new Answer.Passed("it has no such API"), stop);
+                : new Answer.Passed("it has no such API"), ct);
         if (byApi is not (Answer.Refused { Status: 404 } or Answer.Passed { IsSilent: false })
             || CacheTags.OfReferrers(image.Digest!) is not [var tag, ..])
             return byApi;
-        return await AskManifest(image.With(tag), onlyHead: false, stop) switch
+        return await AskManifest(image.With(tag), onlyHead: false, ct) switch
         {
             Answer.ManifestAnswer { Bytes: { } bytes } when !ReferrersEndpoint.IsList(bytes) =>
                 new Answer.Passed("its referrers tag is no index"),
@@ -67,14 +67,14 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
     /// <summary>A page of a repository's tags: <see cref="Answer.Tags"/>.</summary>
     /// <param name="image">Of the repository.</param>
     /// <param name="query">Of the page, with its question mark; empty for the first one.</param>
-    /// <param name="stop">The client is gone.</param>
-    public Task<Answer> AskTags(ImageReference image, string query, CancellationToken stop) =>
-        Question(image, "NAME_UNKNOWN", limit => GetTags(image, query, limit), stop);
+    /// <param name="ct">The client is gone.</param>
+    public Task<Answer> AskTags(ImageReference image, string query, CancellationToken ct) =>
+        Question(image, "NAME_UNKNOWN", limit => GetTags(image, query, limit), ct);
 
-    private async Task<Answer> GetTags(ImageReference image, string query, CancellationToken limit)
+    private async Task<Answer> GetTags(ImageReference image, string query, CancellationToken ct)
     {
-        using var answer = await origins.Send(new RegistryCall(HttpMethod.Get, RegistryRepository.From(image), "tags/list" + query), limit);
-        using var read = new BodyReader(options.NoProgressLimit, time, limit);
+        using var answer = await origins.Send(new RegistryCall(HttpMethod.Get, RegistryRepository.From(image), "tags/list" + query), ct);
+        using var read = new BodyReader(options.NoProgressLimit, time, ct);
         try
         {
             return await read.Whole(answer, TagListEndpoint.LargestList) is { } list
@@ -87,18 +87,18 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
         }
     }
 
-    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop)
+    public async Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken ct)
     {
         if (onlyHead)
             return await Question(image, "BLOB_UNKNOWN",
-                async limit => await Hint(hint => HeadBlob(image, range, hint), limit) ?? await GetBlob(image, range, null, limit), stop);
+                async limit => await Hint(hint => HeadBlob(image, range, hint), limit) ?? await GetBlob(image, range, null, limit), ct);
 
-        if (await _blobs.Enter(image.Host, stop) is not { } slot)
+        if (await _blobs.Enter(image.Host, ct) is not { } slot)
             return Busy(image);
         Answer? answer = null;
         try
         {
-            answer = await Within(image, "BLOB_UNKNOWN", limit => GetBlob(image, range, slot, limit), stop);
+            answer = await Within(image, "BLOB_UNKNOWN", limit => GetBlob(image, range, slot, limit), ct);
             return answer;
         }
         finally
@@ -112,34 +112,34 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
     /// <param name="image">Selects the origin.</param>
     /// <param name="unknown">Error code of the distribution specification for a 404.</param>
     /// <param name="ask">Cancelled when the origin takes too long.</param>
-    /// <param name="stop">The client is gone.</param>
+    /// <param name="ct">The client is gone.</param>
     private async Task<Answer> Question(
-        ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask, CancellationToken stop)
+        ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask, CancellationToken ct)
     {
-        using var slot = await _questions.Enter(image.Host, stop);
-        return slot is null ? Busy(image) : await Within(image, unknown, ask, stop);
+        using var slot = await _questions.Enter(image.Host, ct);
+        return slot is null ? Busy(image) : await Within(image, unknown, ask, ct);
     }
 
-    private async Task<Answer> GetBlob(ImageReference image, RangeHeaderValue? range, IDisposable? slot, CancellationToken limit)
+    private async Task<Answer> GetBlob(ImageReference image, RangeHeaderValue? range, IDisposable? slot, CancellationToken ct)
     {
         var call = new RegistryCall(HttpMethod.Get, RegistryRepository.From(image), "blobs/" + image.Digest) { Range = range };
-        return Answer.Blob.From(await origins.Send(call, limit), range, slot) is Answer.Blob blob
+        return Answer.Blob.From(await origins.Send(call, ct), range, slot) is Answer.Blob blob
             ? blob with { MinRate = options.OriginRate }
             : new Answer.Passed(Answer.Blob.AnotherPart);
     }
 
-    private async Task<Answer?> HeadBlob(ImageReference image, RangeHeaderValue? range, CancellationToken limit)
+    private async Task<Answer?> HeadBlob(ImageReference image, RangeHeaderValue? range, CancellationToken ct)
     {
         var call = new RegistryCall(HttpMethod.Head, RegistryRepository.From(image), "blobs/" + image.Digest) { Range = range };
-        var answer = await origins.Send(call, limit);
+        var answer = await origins.Send(call, ct);
         if (answer.Content.Headers.ContentLength > 0 && Answer.Blob.From(answer, range) is Answer.Blob blob)
             return blob;
         answer.Dispose();
         return null;
     }
 
-    private async Task<Answer?> HeadManifest(ImageReference image, CancellationToken limit) =>
-        await origins.HeadManifest(RegistryRepository.From(image), image.Target, null, limit)
+    private async Task<Answer?> HeadManifest(ImageReference image, CancellationToken ct) =>
+        await origins.HeadManifest(RegistryRepository.From(image), image.Target, null, ct)
             is { MediaType: { } type, SizeInBytes: > 0 and { } size } head
         && MediaTypes.Manifests.Contains(type, StringComparer.OrdinalIgnoreCase)
         && (head.Digest ?? image.Digest) is { } digest && ImageReference.IsDigest(digest) && digest == (image.Digest ?? digest)
@@ -147,10 +147,10 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
             : null;
 
     /// <summary>Asks with HEAD, for a part of the time only; null when that says nothing: the GET that follows finds out why.</summary>
-    private async Task<Answer?> Hint(Func<CancellationToken, Task<Answer?>> ask, CancellationToken stop)
+    private async Task<Answer?> Hint(Func<CancellationToken, Task<Answer?>> ask, CancellationToken ct)
     {
         using var tooLate = new CancellationTokenSource(options.OriginLimit / 3, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, tooLate.Token);
         try
         {
             return await ask(either.Token);
@@ -159,21 +159,21 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
         {
             return null;
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             return null;
         }
     }
 
     private async Task<Answer> Within(ImageReference image, string unknown, Func<CancellationToken, Task<Answer>> ask,
-        CancellationToken stop)
+        CancellationToken ct)
     {
         var key = "origin " + image.Host;
         if (!circuitBreaker.MayAsk(key))
             return Failed("passed over: it did not answer a moment ago");
         var (begun, asked) = (time.GetTimestamp(), time.GetUtcNow());
         using var tooLate = new CancellationTokenSource(options.OriginLimit, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, tooLate.Token);
         string why;
         try
         {
@@ -190,7 +190,7 @@ internal sealed class OriginSource(RegistryClient origins, ProxyOptions options,
         {
             why = unreachable.Message;
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             why = $"it did not answer within {options.OriginLimit.TotalSeconds} s";
         }

@@ -27,8 +27,8 @@ internal sealed class SourceEndpoint(
 
     /// <summary>Sends a request. One of the two results is null.</summary>
     /// <param name="ask">To the endpoint, or to a redirect target. Disposed of with the response.</param>
-    /// <param name="stop">The client is gone; it does not count as a failure of the source.</param>
-    public async Task<(HttpResponseMessage? Answer, string? Problem)> Ask(HttpRequestMessage ask, CancellationToken stop)
+    /// <param name="ct">The client is gone; it does not count as a failure of the source.</param>
+    public async Task<(HttpResponseMessage? Answer, string? Problem)> Ask(HttpRequestMessage ask, CancellationToken ct)
     {
         var key = ask.RequestUri!.GetLeftPart(UriPartial.Authority);
         if (!means.CircuitBreaker.MayAsk(key))
@@ -38,7 +38,7 @@ internal sealed class SourceEndpoint(
             ask.Headers.Authorization = credential.Header;
         var asked = means.Time.GetUtcNow();
         using var tooLate = new CancellationTokenSource(firstByte, means.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, tooLate.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, tooLate.Token);
         try
         {
             var answer = await means.Client.SendAsync(ask, either.Token);
@@ -46,7 +46,7 @@ internal sealed class SourceEndpoint(
                 means.Logger.LogInformation("{Source} {Endpoint} answers again", name, key);
             return isOwn && FetcherToken.IsRefusal(answer) ? (null, Refused(answer, key)) : (answer, null);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             if (means.CircuitBreaker.Trip(key, asked))
                 means.Logger.LogWarning("{Source} {Endpoint} did not answer within {Limit} s and is passed over for now", name, key,

@@ -55,7 +55,7 @@ public sealed record RegistryNetwork
     public static RegistryNetwork From(IConfiguration configuration) =>
         new() { Proxies = ProxyRules.FromEnvironment(), Redirects = RedirectRules.From(configuration) };
 
-    internal static async Task<Stream> ConnectByTcp(IPEndPoint to, CancellationToken stop)
+    internal static async Task<Stream> ConnectByTcp(IPEndPoint to, CancellationToken ct)
     {
         // a socket of one family takes no address of the other
         var address = to.Address.IsIPv4MappedToIPv6 ? to.Address.MapToIPv4() : to.Address;
@@ -63,7 +63,7 @@ public sealed record RegistryNetwork
         try
         {
             KeepAlive(socket);
-            await socket.ConnectAsync(address, to.Port, stop);
+            await socket.ConnectAsync(address, to.Port, ct);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch

@@ -16,19 +16,19 @@ public static partial class ListReferrers
     /// <param name="repository">Where.</param>
     /// <param name="digest">Of the manifest that is referred to; the registry need not have it.</param>
     /// <param name="credential">Null for none.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <returns>An index: as the registry sent it where it is one page. Null when the registry does not have this API.</returns>
     /// <exception cref="RegistryException">It could not be had; a registry without this API may also say
     /// <see cref="RegistryErrorKind.Gone"/>.</exception>
     public static async Task<Manifest?> GetReferrers(this RegistryClient client, RegistryRepository repository, string digest,
-        RegistryCredential? credential, CancellationToken stop)
+        RegistryCredential? credential, CancellationToken ct)
     {
         var pages = new List<byte[]>();
         var first = new RegistryCall(HttpMethod.Get, repository, "referrers/" + digest)
         { Credential = credential, Accept = [MediaTypes.OciIndex] };
         for (var call = first; ;)
         {
-            if (await GetPage(client, call, stop) is not { } page)
+            if (await GetPage(client, call, ct) is not { } page)
                 return null;
             pages.Add(page.Bytes);
             if (pages.Count > MostPages || pages.Sum(bytes => bytes.Length) > PullFromRegistry.LargestManifest)
@@ -39,12 +39,12 @@ public static partial class ListReferrers
         }
     }
 
-    private static async Task<(byte[] Bytes, Uri? Next)?> GetPage(RegistryClient client, RegistryCall call, CancellationToken stop)
+    private static async Task<(byte[] Bytes, Uri? Next)?> GetPage(RegistryClient client, RegistryCall call, CancellationToken ct)
     {
         HttpResponseMessage answer;
         try
         {
-            answer = await client.Send(call, stop);
+            answer = await client.Send(call, ct);
         }
         catch (RegistryException e)
             when (e.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable
@@ -57,7 +57,7 @@ public static partial class ListReferrers
         var next = NextOf(client, answer, address, call.Repository);
         if (MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType) != MediaTypes.OciIndex)
             return null;   // a page of something else: some registries answer unknown paths with one
-        var bytes = await client.ReadWhole(answer, PullFromRegistry.LargestManifest, stop)
+        var bytes = await client.ReadWhole(answer, PullFromRegistry.LargestManifest, ct)
             ?? throw RegistryException.Unusable(call.Method, address, "a page of more than 4 MiB", isTransient: false);
         return (bytes, next);
     }

@@ -19,19 +19,19 @@ public static class PullFromRegistry
     /// <param name="repository">Where.</param>
     /// <param name="target">A tag or a digest.</param>
     /// <param name="credential">Null for none.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <exception cref="RegistryException">It could not be had, is larger than 4 MiB, is no manifest, or is not
     /// what its digest says.</exception>
     public static async Task<Manifest> GetManifest(this RegistryClient client, RegistryRepository repository, string target,
-        RegistryCredential? credential, CancellationToken stop)
+        RegistryCredential? credential, CancellationToken ct)
     {
         var call = new RegistryCall(HttpMethod.Get, repository, "manifests/" + target)
         { Credential = credential, Accept = MediaTypes.OriginManifests };
-        var answer = await client.Send(call, stop);
+        var answer = await client.Send(call, ct);
         var address = answer.RequestMessage!.RequestUri!;
         var claimed = DigestOf(answer);
         var served = answer.Content.Headers.ContentType?.MediaType;
-        var bytes = await client.ReadWhole(answer, LargestManifest, stop)
+        var bytes = await client.ReadWhole(answer, LargestManifest, ct)
             ?? throw RegistryException.Unusable(call.Method, address, "a manifest of more than 4 MiB", isTransient: false);
 
         var shape = ManifestShape.Parse(bytes);
@@ -58,14 +58,14 @@ public static class PullFromRegistry
     /// <param name="repository">Where.</param>
     /// <param name="target">A tag or a digest.</param>
     /// <param name="credential">Null for none.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <exception cref="RegistryException">The registry wants fewer requests.</exception>
     public static async Task<ManifestHead?> HeadManifest(this RegistryClient client, RegistryRepository repository, string target,
-        RegistryCredential? credential, CancellationToken stop)
+        RegistryCredential? credential, CancellationToken ct)
     {
         var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target)
         { Credential = credential, Accept = MediaTypes.OriginManifests };
-        using var answer = await TryHead(client, call, stop);
+        using var answer = await TryHead(client, call, ct);
         return answer is { StatusCode: HttpStatusCode.OK }
             ? new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer))
             : null;
@@ -74,11 +74,11 @@ public static class PullFromRegistry
     /// <summary>Sends HEAD for a tag or digest, at a registry whose HEAD is as reliable as its GET: the cache.</summary>
     /// <inheritdoc cref="GetManifest"/>
     public static async Task<ManifestHead> ResolveManifest(
-        this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken stop)
+        this RegistryClient client, RegistryRepository repository, string target, RegistryCredential? credential, CancellationToken ct)
     {
         var call = new RegistryCall(HttpMethod.Head, repository, "manifests/" + target)
         { Credential = credential, Accept = MediaTypes.Manifests };
-        using var answer = await client.Send(call, stop);
+        using var answer = await client.Send(call, ct);
         return new ManifestHead(DigestOf(answer), MediaTypes.OfManifest(answer.Content.Headers.ContentType?.MediaType), LengthOf(answer));
     }
 
@@ -89,18 +89,18 @@ public static class PullFromRegistry
     /// <param name="range">One part of it; null for all. A registry may answer with the whole or with less, from where the part begins:
     /// see <see cref="BlobBody.Range"/>.</param>
     /// <param name="credential">Null for none.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <exception cref="RegistryException">It could not be had, or another part came.</exception>
     public static async Task<BlobBody> OpenBlob(this RegistryClient client, RegistryRepository repository, string digest,
-        RangeHeaderValue? range, RegistryCredential? credential, CancellationToken stop)
+        RangeHeaderValue? range, RegistryCredential? credential, CancellationToken ct)
     {
         var answer = await client.Send(new RegistryCall(HttpMethod.Get, repository, "blobs/" + digest)
-        { Credential = credential, Range = range }, stop);
+        { Credential = credential, Range = range }, ct);
         var headers = answer.Content.Headers;
         if (answer.StatusCode != HttpStatusCode.PartialContent)
-            return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, null);
+            return new BlobBody(await client.ReadBody(answer, ct), headers.ContentLength, null);
         if (PartProblem(headers, range) is not { } problem)
-            return new BlobBody(await client.ReadBody(answer, stop), headers.ContentLength, headers.ContentRange);
+            return new BlobBody(await client.ReadBody(answer, ct), headers.ContentLength, headers.ContentRange);
         answer.Dispose();
         throw RegistryException.Unusable(HttpMethod.Get, answer.RequestMessage!.RequestUri!, problem);
     }
@@ -125,15 +125,15 @@ public static class PullFromRegistry
     /// </summary>
     /// <inheritdoc cref="OpenBlob"/>
     public static async Task<long?> HeadBlob(this RegistryClient client, RegistryRepository repository, string digest,
-        RegistryCredential? credential, CancellationToken stop)
+        RegistryCredential? credential, CancellationToken ct)
     {
         var call = new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential };
-        using (var answer = await TryHead(client, call, stop))
+        using (var answer = await TryHead(client, call, ct))
             if (answer is { StatusCode: HttpStatusCode.OK } && LengthOf(answer) is { } length)
                 return length;
         try
         {
-            using var whole = await client.Send(call with { Method = HttpMethod.Get, IsHeadEnough = true }, stop);
+            using var whole = await client.Send(call with { Method = HttpMethod.Get, IsHeadEnough = true }, ct);
             return whole.Content.Headers.ContentLength ?? -1;
         }
         catch (RegistryException e) when (e.Kind == RegistryErrorKind.Gone)
@@ -145,12 +145,12 @@ public static class PullFromRegistry
     /// <summary>Checks whether a blob exists, at a registry whose HEAD is as reliable as its GET.</summary>
     /// <inheritdoc cref="OpenBlob"/>
     public static async Task<bool> HasBlob(
-        this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken stop)
+        this RegistryClient client, RegistryRepository repository, string digest, RegistryCredential? credential, CancellationToken ct)
     {
         try
         {
             using var _ = await client.Send(new RegistryCall(HttpMethod.Head, repository, "blobs/" + digest) { Credential = credential },
-                stop);
+                ct);
             return true;
         }
         catch (RegistryException e) when (e.Kind == RegistryErrorKind.Gone)
@@ -163,13 +163,13 @@ public static class PullFromRegistry
     /// The answer to a HEAD that GET can replace; null when there is none, and at once when the host has left one
     /// without an answer a short while ago.
     /// </summary>
-    private static async Task<HttpResponseMessage?> TryHead(RegistryClient client, RegistryCall call, CancellationToken stop)
+    private static async Task<HttpResponseMessage?> TryHead(RegistryClient client, RegistryCall call, CancellationToken ct)
     {
         if (client.HangsOnHead(call.Repository.Host))
             return null;
         try
         {
-            return await client.Send(call with { Patience = HeadPatience }, stop);
+            return await client.Send(call with { Patience = HeadPatience }, ct);
         }
         catch (RegistryException e) when (e.Kind != RegistryErrorKind.RateLimited)
         {

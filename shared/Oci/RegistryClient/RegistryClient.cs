@@ -67,10 +67,10 @@ public sealed class RegistryClient : IDisposable
     /// followed. 2. Challenges are answered by <see cref="CallAuthorization"/>. 3. Any other status is an error.
     /// </summary>
     /// <exception cref="RegistryException">No answer, or none that is a success.</exception>
-    public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken stop)
+    public async Task<HttpResponseMessage> Send(RegistryCall call, CancellationToken ct)
     {
-        var authorization = await _authenticator.Begin(call, stop);
-        var (answer, hop) = await _transport.Begin(call, authorization.Header, stop);
+        var authorization = await _authenticator.Begin(call, ct);
+        var (answer, hop) = await _transport.Begin(call, authorization.Header, ct);
         RegistryException? beforePing = null;
         for (var redirects = 0; ;)
         {
@@ -92,12 +92,12 @@ public sealed class RegistryClient : IDisposable
             else
             {
                 // The error is read first: that leaves the connection to the token server, which may be at the same place.
-                var error = await ReadError(call, hop.Address, answer, stop);
-                if (!await authorization.Improve(answer, stop))
+                var error = await ReadError(call, hop.Address, answer, ct);
+                if (!await authorization.Improve(answer, ct))
                     throw Refuse(call, answer, error, authorization, beforePing);   // 3.
                 beforePing ??= authorization.IsFromPing ? error : null;
             }
-            answer = await _transport.SendTo(hop, call, authorization.Header, stop);
+            answer = await _transport.SendTo(hop, call, authorization.Header, ct);
         }
     }
 
@@ -105,11 +105,11 @@ public sealed class RegistryClient : IDisposable
     internal Uri AddressOf(string host) => _endpoints.Of(host).Address;
 
     /// <summary>The body of an answer; disposing of it disposes of the answer.</summary>
-    public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken stop)
+    public async Task<Stream> ReadBody(HttpResponseMessage answer, CancellationToken ct)
     {
         try
         {
-            return new RegistryBody(await answer.Content.ReadAsStreamAsync(stop), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
+            return new RegistryBody(await answer.Content.ReadAsStreamAsync(ct), answer, answer.RequestMessage!.RequestUri!, Stall, _time);
         }
         catch
         {
@@ -121,19 +121,19 @@ public sealed class RegistryClient : IDisposable
     /// <summary>The body of an answer that is kept in memory (a manifest, a list), which is disposed of.</summary>
     /// <param name="answer">A success.</param>
     /// <param name="most">Bytes.</param>
-    /// <param name="stop">Ends the reading.</param>
+    /// <param name="ct">Ends the reading.</param>
     /// <returns>Null when it has more than that.</returns>
     /// <exception cref="RegistryException">It stalled, broke off, or was not complete within <see cref="WholeLimit"/>.</exception>
-    public async Task<byte[]?> ReadWhole(HttpResponseMessage answer, int most, CancellationToken stop)
+    public async Task<byte[]?> ReadWhole(HttpResponseMessage answer, int most, CancellationToken ct)
     {
-        await using var body = await ReadBody(answer, stop);
+        await using var body = await ReadBody(answer, ct);
         using var deadline = new CancellationTokenSource(WholeLimit, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, ct);
         try
         {
             return await RegistryBody.ReadAtMost(body, most, either.Token);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             var request = answer.RequestMessage!;
             var late = new TimeoutException($"the body was not complete after {WholeLimit.TotalSeconds:0} s");
@@ -147,12 +147,12 @@ public sealed class RegistryClient : IDisposable
 
     public void Dispose() => _connections.Dispose();
 
-    private async Task<RegistryException> ReadError(RegistryCall call, Uri address, HttpResponseMessage answer, CancellationToken stop)
+    private async Task<RegistryException> ReadError(RegistryCall call, Uri address, HttpResponseMessage answer, CancellationToken ct)
     {
         using (answer)
         {
             ContentCoding.Decode(call.Method, address, answer);
-            return await RegistryException.From(call.Method, address, answer, _time, stop);
+            return await RegistryException.From(call.Method, address, answer, _time, ct);
         }
     }
 

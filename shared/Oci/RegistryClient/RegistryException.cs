@@ -63,12 +63,12 @@ public sealed class RegistryException : Exception
     /// <param name="address">The address of the request.</param>
     /// <param name="answer">The answer.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="stop">Ends the reading of the body.</param>
+    /// <param name="ct">Ends the reading of the body.</param>
     internal static async Task<RegistryException> From(
-        HttpMethod method, Uri address, HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
+        HttpMethod method, Uri address, HttpResponseMessage answer, TimeProvider time, CancellationToken ct)
     {
         var status = answer.StatusCode;
-        var body = method == HttpMethod.Head ? [] : await ReadBody(answer, time, stop);
+        var body = method == HttpMethod.Head ? [] : await ReadBody(answer, time, ct);
         var (kind, said) = (KindOf(status, Codes(body)), Quote(body));
         var words = said.Length == 0 ? "" : ": " + said;
         return new RegistryException(
@@ -136,10 +136,10 @@ public sealed class RegistryException : Exception
 
     private static bool IsWorthAnotherTry(HttpStatusCode status) => (int)status >= 500 || status == HttpStatusCode.RequestTimeout;
 
-    private static async Task<byte[]> ReadBody(HttpResponseMessage answer, TimeProvider time, CancellationToken stop)
+    private static async Task<byte[]> ReadBody(HttpResponseMessage answer, TimeProvider time, CancellationToken ct)
     {
         using var deadline = new CancellationTokenSource(BodyLimit, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stop);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, ct);
         using var bytes = new MemoryStream();
         try
         {
@@ -150,7 +150,7 @@ public sealed class RegistryException : Exception
                 bytes.Write(buffer, 0, (int)Math.Min(got, LongestBody - bytes.Length));
         }
         catch (Exception e) when (
-            e is IOException or HttpRequestException || (e is OperationCanceledException && !stop.IsCancellationRequested))
+            e is IOException or HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             // The status says enough.
         }

@@ -33,9 +33,9 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     /// <summary>
     /// Begins with the answer to a challenge that is expected. A token server that does not give one decides nothing yet.
     /// </summary>
-    public async Task Foresee(KnownChallenge known, CancellationToken stop)
+    public async Task Foresee(KnownChallenge known, CancellationToken ct)
     {
-        if (await TryAnswer([known.Challenge], known.IsFromPing, isForeseen: true, stop))
+        if (await TryAnswer([known.Challenge], known.IsFromPing, isForeseen: true, ct))
             _foreseen = known;
     }
 
@@ -70,8 +70,8 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     /// asked for and nothing tried.
     /// </summary>
     /// <param name="answer">No success.</param>
-    /// <param name="stop">Ends the waiting.</param>
-    public async Task<bool> Improve(HttpResponseMessage answer, CancellationToken stop)
+    /// <param name="ct">Ends the waiting.</param>
+    public async Task<bool> Improve(HttpResponseMessage answer, CancellationToken ct)
     {
         Failure = null;
         if (_isWithheld || answer.StatusCode is not (HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound))
@@ -79,7 +79,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
 
         // 1.
         var challenges = answer.StatusCode == HttpStatusCode.NotFound ? [] : Challenge.From(answer);
-        if (challenges.Count > 0 && await TryAnswer(challenges, isFromPing: false, isForeseen: false, stop))
+        if (challenges.Count > 0 && await TryAnswer(challenges, isFromPing: false, isForeseen: false, ct))
             return true;
         if (_isElsewhere)
             return false;
@@ -96,8 +96,8 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         // 3.
         if (challenges.Count > 0 || Header is not null || _answered.Count > 0 || !call.IsRead)
             return false;
-        var atVersion = await authenticator.Ping(call.Repository.Host, stop);
-        var isAnswered = await TryAnswer(atVersion, isFromPing: true, isForeseen: false, stop);
+        var atVersion = await authenticator.Ping(call.Repository.Host, ct);
+        var isAnswered = await TryAnswer(atVersion, isFromPing: true, isForeseen: false, ct);
         Failure = null;   // of a token server that this repository did not name
         return isAnswered;
     }
@@ -105,7 +105,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     /// <summary>
     /// The first challenge that can be answered with something new. Bearer comes before Basic, which shows the password itself.
     /// </summary>
-    private async Task<bool> TryAnswer(IReadOnlyList<Challenge> challenges, bool isFromPing, bool isForeseen, CancellationToken stop)
+    private async Task<bool> TryAnswer(IReadOnlyList<Challenge> challenges, bool isFromPing, bool isForeseen, CancellationToken ct)
     {
         var bearer = challenges.Where(c => c.Scheme == "bearer" && c["realm"] is not null);
         foreach (var challenge in bearer.Concat(challenges.Where(c => c.Scheme == "basic")))
@@ -121,7 +121,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
                 return false;
             try
             {
-                var (header, wasKept) = await HeaderFor(challenge, scopes, stop);
+                var (header, wasKept) = await HeaderFor(challenge, scopes, ct);
                 if (!wasKept && !isForeseen)
                     _answered[identity] = null;
                 if (header is null || !_sent.Add($"{header.Scheme} {header.Parameter}"))
@@ -141,7 +141,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
     }
 
     private async Task<(AuthenticationHeaderValue? Header, bool WasKept)> HeaderFor(
-        Challenge challenge, string scopes, CancellationToken stop)
+        Challenge challenge, string scopes, CancellationToken ct)
     {
         var credential = _isElsewhere ? null : call.Credential;
         if (credential is { RegistryToken: { Length: > 0 } given })
@@ -152,7 +152,7 @@ internal sealed class CallAuthorization(RegistryCall call, RegistryAuthenticator
         if (challenge.Scheme == "basic")
             return (credential?.ToBasic(), false);
         var request = new TokenRequest(call.Repository.Host, challenge["realm"]!, challenge["service"], scopes, credential);
-        var (token, wasKept) = await authenticator.Tokens.Get(request, token => _sent.Contains($"Bearer {token}"), stop);
+        var (token, wasKept) = await authenticator.Tokens.Get(request, token => _sent.Contains($"Bearer {token}"), ct);
         return (new AuthenticationHeaderValue("Bearer", token), wasKept);
     }
 

@@ -20,13 +20,13 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
     public RegistryTokens Tokens { get; } = new(endpoints, connections, time);
 
     /// <summary>The authorization of a call, by the challenge that is known for the repository.</summary>
-    public async ValueTask<CallAuthorization> Begin(RegistryCall call, CancellationToken stop)
+    public async ValueTask<CallAuthorization> Begin(RegistryCall call, CancellationToken ct)
     {
         var authorization = new CallAuthorization(call, this);
         if (call.Address is { } address && !address.IsAt(endpoints.Of(call.Repository.Host).Address))
             authorization.Withhold();
         else if (_known.TryGet(call.Repository, out var known))
-            await authorization.Foresee(known, stop);
+            await authorization.Foresee(known, ct);
         return authorization;
     }
 
@@ -39,8 +39,8 @@ internal sealed class RegistryAuthenticator(RegistryEndpoints endpoints, Registr
     /// <summary>
     /// The challenges at <c>/v2/</c> of a host; none also where it does not answer. Asked once for all callers, and remembered.
     /// </summary>
-    public Task<IReadOnlyList<Challenge>> Ping(string host, CancellationToken stop) =>
-        _pings.GetOrAdd(host, _ => new Lazy<Task<IReadOnlyList<Challenge>>>(() => AskVersion(host))).Value.WaitAsync(stop);
+    public Task<IReadOnlyList<Challenge>> Ping(string host, CancellationToken ct) =>
+        _pings.GetOrAdd(host, _ => new Lazy<Task<IReadOnlyList<Challenge>>>(() => AskVersion(host))).Value.WaitAsync(ct);
 
     private async Task<IReadOnlyList<Challenge>> AskVersion(string host)
     {

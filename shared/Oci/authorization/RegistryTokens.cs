@@ -24,9 +24,9 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
     /// <summary>A token, and whether it is one that was kept: that may have been revoked since.</summary>
     /// <param name="request">Registry, realm, scopes and credential.</param>
     /// <param name="isRefused">True for a token that the registry has just refused: it is not used again.</param>
-    /// <param name="stop">Ends the waiting, not the request that other callers may wait for.</param>
+    /// <param name="ct">Ends the waiting, not the request that other callers may wait for.</param>
     /// <exception cref="RegistryException">The token server did not give one.</exception>
-    public async Task<(string Value, bool WasKept)> Get(TokenRequest request, Func<string, bool> isRefused, CancellationToken stop)
+    public async Task<(string Value, bool WasKept)> Get(TokenRequest request, Func<string, bool> isRefused, CancellationToken ct)
     {
         var wasKept = _tokens.TryGetValue(request, out var known);
         if (known?.Value is { IsCompleted: true } ended
@@ -39,7 +39,7 @@ internal sealed class RegistryTokens(RegistryEndpoints endpoints, RegistryConnec
             Forget();
         // The request is shared by all waiters: it has its own deadline and none of their cancellations.
         var token = _tokens.GetOrAdd(request, _ => new Lazy<Task<Token>>(() => Ask(request)));
-        return ((await token.Value.WaitAsync(stop)).Value, wasKept);
+        return ((await token.Value.WaitAsync(ct)).Value, wasKept);
     }
 
     private async Task<Token> Ask(TokenRequest wanted)

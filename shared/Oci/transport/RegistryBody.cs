@@ -8,12 +8,12 @@ internal sealed class RegistryBody(Stream body, HttpResponseMessage answer, Uri 
     : ForwardStream
 {
     /// <summary>All of a body; null when it has more bytes than <paramref name="most"/>.</summary>
-    public static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken stop)
+    public static async Task<byte[]?> ReadAtMost(Stream body, int most, CancellationToken ct)
     {
         using var bytes = new MemoryStream();
         var buffer = new byte[32 * 1024];
         int got;
-        while ((got = await body.ReadAsync(buffer, stop)) > 0)
+        while ((got = await body.ReadAsync(buffer, ct)) > 0)
         {
             if (bytes.Length + got > most)
                 return null;

@@ -144,21 +144,21 @@ internal sealed class RegistryConnections(
     }.WithHandshakesOnPool());
 
     /// <summary>Connects to a host by one of its addresses that may be connected to.</summary>
-    private async Task<Stream> Connect(DnsEndPoint to, Way way, CancellationToken stop)
+    private async Task<Stream> Connect(DnsEndPoint to, Way way, CancellationToken ct)
     {
-        var addresses = IPAddress.TryParse(to.Host, out var literal) ? [literal] : await network.FindAddresses(to.Host, stop);
+        var addresses = IPAddress.TryParse(to.Host, out var literal) ? [literal] : await network.FindAddresses(to.Host, ct);
         if (way.Origin is null)
             NoteWhetherPrivate(to, addresses);
         var allowed = addresses.Where(address => Objection(to, way, address) is null).ToList();
         if (allowed.Count == 0)
             throw addresses.Length > 0 ? Objection(to, way, addresses[0])! : new SocketException((int)SocketError.HostNotFound);
-        var (stream, connected) = await ConnectToOne(to, allowed, stop);
+        var (stream, connected) = await ConnectToOne(to, allowed, ct);
         if (way.Origin is null)
             Note(to, AddressKinds.Classify(connected));
         return stream;
     }
 
-    private async Task<(Stream Stream, IPAddress Address)> ConnectToOne(DnsEndPoint to, List<IPAddress> allowed, CancellationToken stop)
+    private async Task<(Stream Stream, IPAddress Address)> ConnectToOne(DnsEndPoint to, List<IPAddress> allowed, CancellationToken ct)
     {
         var key = KeyOf(to.Host, to.Port);
         if (_silent.TryGetValue(key, out var until) && time.GetUtcNow() < until)
@@ -166,7 +166,7 @@ internal sealed class RegistryConnections(
         try
         {
             return await HappyEyeballs.Connect(
-                allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), network.ConnectLimit, time, stop);
+                allowed, (address, ct) => network.Connect(new IPEndPoint(address, to.Port), ct), network.ConnectLimit, time, ct);
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.TimedOut && network.SilencePause > TimeSpan.Zero)
         {

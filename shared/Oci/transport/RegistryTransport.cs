@@ -12,14 +12,14 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
     /// as a registry is remembered, and a host that has spoken TLS is not tried so: its handshake broke off.
     /// </summary>
     public async Task<(HttpResponseMessage Answer, Hop Hop)> Begin(
-        RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
+        RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken ct)
     {
         var host = call.Repository.Host;
         var endpoint = endpoints.Of(host);
         var hop = HopTo(endpoint, call);
         try
         {
-            var answer = await SendTo(hop, call, authorization, stop);
+            var answer = await SendTo(hop, call, authorization, ct);
             if (endpoint.MayBePlain)
                 endpoints.SawTls(host);
             return (answer, hop);
@@ -27,17 +27,17 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
         catch (RegistryException noTls) when (endpoint.MayBePlain && IsNoTls(noTls) && !endpoints.HasSpokenTls(host))
         {
             hop = HopTo(RegistryEndpoints.PlainOf(host), call);
-            return (await SendPlain(hop, call, authorization, noTls, stop), hop);
+            return (await SendPlain(hop, call, authorization, noTls, ct), hop);
         }
     }
 
     private async Task<HttpResponseMessage> SendPlain(
-        Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, RegistryException noTls, CancellationToken stop)
+        Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, RegistryException noTls, CancellationToken ct)
     {
         HttpResponseMessage answer;
         try
         {
-            answer = await SendTo(hop, call, authorization, stop);
+            answer = await SendTo(hop, call, authorization, ct);
         }
         catch (RegistryException e) when (e.Kind == RegistryErrorKind.Unreachable)
         {
@@ -63,7 +63,7 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
             or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
 
     public async Task<HttpResponseMessage> SendTo(
-        Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken stop)
+        Hop hop, RegistryCall call, AuthenticationHeaderValue? authorization, CancellationToken ct)
     {
         using var request = RegistryRequest.Create(call.Method, hop.Address);
         request.Content = call.Content?.Invoke();
@@ -74,14 +74,14 @@ internal sealed class RegistryTransport(RegistryEndpoints endpoints, RegistryCon
 
         try
         {
-            return await connections.Send(request, hop.Origin, call.IsTransfer, call.Patience, stop);
+            return await connections.Send(request, hop.Origin, call.IsTransfer, call.Patience, ct);
         }
         catch (ForbiddenAddressException e)
         {
             var refused = $"a redirect to {RegistryException.Show(hop.Address)} is refused: {e.Message}";
             throw RegistryException.Unusable(call.Method, hop.From, refused, isTransient: false);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException && !stop.IsCancellationRequested)
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException && !ct.IsCancellationRequested)
         {
             throw RegistryException.NoAnswer(call.Method, hop.Address, e);
         }

@@ -19,12 +19,12 @@ internal sealed class ChaosLoad(ScriptedKubernetes kubernetes, IReadOnlyList<str
     private int _names;
 
     /// <summary>Goes on until cancelled; some pods are left at the end.</summary>
-    public async Task Run(CancellationToken stop)
+    public async Task Run(CancellationToken ct)
     {
         using var pause = new PeriodicTimer(Pause);
         try
         {
-            while (await pause.WaitForNextTickAsync(stop))
+            while (await pause.WaitForNextTickAsync(ct))
                 Step();
         }
         catch (OperationCanceledException)

@@ -23,13 +23,13 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
     public IReadOnlyCollection<string> Problems => _problems;
 
     /// <summary>Goes on for a time; then everything is well again and every replica runs.</summary>
-    public async Task Run(TimeSpan duration, CancellationToken stop)
+    public async Task Run(TimeSpan duration, CancellationToken ct)
     {
         using var pause = new PeriodicTimer(Pause);
-        while (DateTimeOffset.UtcNow - _begun < duration && await pause.WaitForNextTickAsync(stop))
+        while (DateTimeOffset.UtcNow - _begun < duration && await pause.WaitForNextTickAsync(ct))
         {
             NoteEnded();
-            Begin(stop);
+            Begin(ct);
         }
         await Task.WhenAll(_running.Values);
         world.Kubernetes.Script = _ => null;
@@ -45,7 +45,7 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
             _problems.Enqueue($"{replica.Name} has ended by itself with exit code {replica.Service.Process.ExitCode}\n{replica.Tail}");
     }
 
-    private void Begin(CancellationToken stop)
+    private void Begin(CancellationToken ct)
     {
         var free = Faults().Where(fault => !_running.TryGetValue(fault.Of, out var running) || running.IsCompleted).ToList();
         if (free.Count == 0)
@@ -56,7 +56,7 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
         var (_, name, run) = ofKind[_random.Next(ofKind.Count)];
         var length = TimeSpan.FromSeconds(0.5 + (4 * _random.NextDouble()));
         Note(string.Create(CultureInfo.InvariantCulture, $"{kind}: {name} for {length.TotalSeconds:0.0} s"));
-        _running[kind] = Task.Run(() => run(length, stop), stop);
+        _running[kind] = Task.Run(() => run(length, ct), ct);
     }
 
     private IEnumerable<(string Of, string Name, Func<TimeSpan, CancellationToken, Task> Run)> Faults()
@@ -102,20 +102,20 @@ internal sealed class ChaosSchedule(ChaosWorld world, int seed)
         yield return ("resets", _ => _ => ScriptedAnswers.Reset());
     }
 
-    private async Task Scripted(Func<Task, Func<ScriptedRequest, ScriptedAnswer?>> script, TimeSpan length, CancellationToken stop)
+    private async Task Scripted(Func<Task, Func<ScriptedRequest, ScriptedAnswer?>> script, TimeSpan length, CancellationToken ct)
     {
         var over = new TaskCompletionSource();
         world.Kubernetes.Script = script(over.Task);
         world.Kubernetes.EndWatches();
-        await Task.Delay(length, stop);
+        await Task.Delay(length, ct);
         world.Kubernetes.Script = _ => null;
         over.SetResult();
     }
 
-    private static async Task Around(Func<Task> begin, TimeSpan length, Func<Task> end, CancellationToken stop)
+    private static async Task Around(Func<Task> begin, TimeSpan length, Func<Task> end, CancellationToken ct)
     {
         await begin();
-        await Task.Delay(length, stop);
+        await Task.Delay(length, ct);
         await end();
     }
 

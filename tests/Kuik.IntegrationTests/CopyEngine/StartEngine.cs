@@ -126,10 +126,10 @@ public sealed class StartEngine : IAsyncDisposable
         GC.SuppressFinalize(this);
     }
 
-    private async Task<IHeldLock> Lock(string repository, CancellationToken stop)
+    private async Task<IHeldLock> Lock(string repository, CancellationToken ct)
     {
         var semaphore = Locks.GetOrAdd(repository, _ => new SemaphoreSlim(1));
-        await semaphore.WaitAsync(stop);
+        await semaphore.WaitAsync(ct);
         return new Release(this, semaphore);
     }
 
@@ -137,7 +137,7 @@ public sealed class StartEngine : IAsyncDisposable
     {
         public bool ExcludesOthers => true;
 
-        public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;
+        public Task EnsureHeld(CancellationToken ct) => Task.CompletedTask;
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
@@ -146,7 +146,7 @@ public sealed class StartEngine : IAsyncDisposable
     {
         public bool ExcludesOthers => true;
 
-        public Task EnsureHeld(CancellationToken stop) => engine.LosesLocks?.Invoke() == true
+        public Task EnsureHeld(CancellationToken ct) => engine.LosesLocks?.Invoke() == true
             ? throw new LockLostException("the lock was lost") : Task.CompletedTask;
 
         public ValueTask DisposeAsync()

@@ -176,7 +176,7 @@ public sealed class CollectGarbageTests
 
     /// <summary>As node-proxies do, from a read-only endpoint on the same store.</summary>
     /// <returns>How often the image was pulled, whole each time.</returns>
-    private static async Task<int> PullOnAndOn(FetcherWorld world, (string Name, TestImage Content) image, CancellationToken enough)
+    private static async Task<int> PullOnAndOn(FetcherWorld world, (string Name, TestImage Content) image, CancellationToken ct)
     {
         var reader = await Registry.Start(new RegistryOptions { ReadOnlyOver = world.Cache, Name = "reader" });
         var path = CachePath.Of(ImageReference.Parse(image.Name));
@@ -184,7 +184,7 @@ public sealed class CollectGarbageTests
         foreach (var type in MediaTypes.Manifests)
             http.DefaultRequestHeaders.Accept.ParseAdd(type);
         var count = 0;
-        for (; !enough.IsCancellationRequested; count++)
+        for (; !ct.IsCancellationRequested; count++)
         {
             Assert.Equal(image.Content.Bytes, await http.GetByteArrayAsync(new Uri($"/v2/{path}/manifests/1", UriKind.Relative), Stop));
             foreach (var blob in image.Content.Blobs)

@@ -41,31 +41,31 @@ internal sealed class NodeTroubles(Uri pulls, IReadOnlyList<string> incomplete, 
     /// 16 pulls from origins with an incomplete chain, 16 of names that are never resolved, 4 that write log lines, 50 slow readers, 50
     /// slow senders; until told to stop.
     /// </summary>
-    public Task Run(CancellationToken stop) => Task.WhenAll(
+    public Task Run(CancellationToken ct) => Task.WhenAll(
     [
-        .. Repeat(16, i => Pull(IncompleteChain, $"/v2/{incomplete[i % incomplete.Count]}/team/web/manifests/{Next()}", stop), stop),
-        .. Repeat(16, _ => Pull("unresolved", $"/v2/hang{Next()}.example.com/team/web/manifests/1", stop), stop),
-        .. Repeat(4, _ => Pull("absent", $"/v2/{empty}/absent/manifests/{Next()}", stop), stop),
-        .. Repeat(50, _ => ReadSlowly(stop), stop),
-        .. Repeat(50, _ => SendSlowly(stop), stop),
+        .. Repeat(16, i => Pull(IncompleteChain, $"/v2/{incomplete[i % incomplete.Count]}/team/web/manifests/{Next()}", ct), ct),
+        .. Repeat(16, _ => Pull("unresolved", $"/v2/hang{Next()}.example.com/team/web/manifests/1", ct), ct),
+        .. Repeat(4, _ => Pull("absent", $"/v2/{empty}/absent/manifests/{Next()}", ct), ct),
+        .. Repeat(50, _ => ReadSlowly(ct), ct),
+        .. Repeat(50, _ => SendSlowly(ct), ct),
     ]);
 
     public void Dispose() => client.Dispose();
 
     private int Next() => Interlocked.Increment(ref number);
 
-    private IEnumerable<Task> Repeat(int clients, Func<int, Task> act, CancellationToken stop) =>
+    private IEnumerable<Task> Repeat(int clients, Func<int, Task> act, CancellationToken ct) =>
         Enumerable.Range(0, clients)
-            .Select(i => Task.Run(() => RepeatOne(new Random(seed + i), () => act(i), stop), CancellationToken.None));
+            .Select(i => Task.Run(() => RepeatOne(new Random(seed + i), () => act(i), ct), CancellationToken.None));
 
-    private static async Task RepeatOne(Random random, Func<Task> act, CancellationToken stop)
+    private static async Task RepeatOne(Random random, Func<Task> act, CancellationToken ct)
     {
-        while (!stop.IsCancellationRequested)
+        while (!ct.IsCancellationRequested)
         {
             try
             {
                 await act();
-                await Task.Delay(random.Next(100, 400), stop);
+                await Task.Delay(random.Next(100, 400), ct);
             }
             catch (Exception e) when (e is OperationCanceledException or IOException or SocketException)
             {
@@ -74,14 +74,14 @@ internal sealed class NodeTroubles(Uri pulls, IReadOnlyList<string> incomplete, 
         }
     }
 
-    private async Task Pull(string trouble, string path, CancellationToken stop)
+    private async Task Pull(string trouble, string path, CancellationToken ct)
     {
         try
         {
-            using var answer = await client.GetAsync(new Uri(path, UriKind.Relative), stop);
+            using var answer = await client.GetAsync(new Uri(path, UriKind.Relative), ct);
             Count($"{(int)answer.StatusCode} {trouble}");
         }
-        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !stop.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             Count($"no answer {trouble}");
         }
@@ -93,31 +93,31 @@ internal sealed class NodeTroubles(Uri pulls, IReadOnlyList<string> incomplete, 
 
     private void Count(string what) => Answers.AddOrUpdate(what, 1, (_, before) => before + 1);
 
-    private async Task ReadSlowly(CancellationToken stop)
+    private async Task ReadSlowly(CancellationToken ct)
     {
-        using var socket = await Connect($"GET {blob} HTTP/1.1\r\nHost: node\r\n\r\n", stop);
+        using var socket = await Connect($"GET {blob} HTTP/1.1\r\nHost: node\r\n\r\n", ct);
         var buffer = new byte[1024];
-        while (await socket.ReceiveAsync(buffer, stop) > 0)
-            await Task.Delay(200, stop);
+        while (await socket.ReceiveAsync(buffer, ct) > 0)
+            await Task.Delay(200, ct);
     }
 
-    private async Task SendSlowly(CancellationToken stop)
+    private async Task SendSlowly(CancellationToken ct)
     {
-        using var socket = await Connect("GET /v2/ HTTP/1.1\r\nX-Slow: ", stop);
+        using var socket = await Connect("GET /v2/ HTTP/1.1\r\nX-Slow: ", ct);
         while (true)
         {
-            await socket.SendAsync("x"u8.ToArray(), stop);
-            await Task.Delay(500, stop);
+            await socket.SendAsync("x"u8.ToArray(), ct);
+            await Task.Delay(500, ct);
         }
     }
 
-    private async Task<Socket> Connect(string first, CancellationToken stop)
+    private async Task<Socket> Connect(string first, CancellationToken ct)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
         try
         {
-            await socket.ConnectAsync(IPAddress.Loopback, pulls.Port, stop);
-            await socket.SendAsync(Encoding.ASCII.GetBytes(first), stop);
+            await socket.ConnectAsync(IPAddress.Loopback, pulls.Port, ct);
+            await socket.SendAsync(Encoding.ASCII.GetBytes(first), ct);
             return socket;
         }
         catch

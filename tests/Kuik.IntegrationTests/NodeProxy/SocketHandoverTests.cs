@@ -117,11 +117,11 @@ public sealed class SocketHandoverTests
 
     /// <summary>Pulls manifest and layer until told to stop: on a connection each (then nothing is ever tried twice), or on kept
     /// ones.</summary>
-    private static async Task<int> Pull(int port, TimeSpan connectionLifetime, TestImage image, CancellationToken over)
+    private static async Task<int> Pull(int port, TimeSpan connectionLifetime, TestImage image, CancellationToken ct)
     {
         using var client = Client(port, connectionLifetime);
         var pulls = 0;
-        for (; !over.IsCancellationRequested; pulls++)
+        for (; !ct.IsCancellationRequested; pulls++)
         {
             Assert.Equal(image.Bytes, await client.GetByteArrayAsync("/v2/reg.example.com/a/manifests/1", CancellationToken.None));
             Assert.Equal(image.Layers[^1].Bytes,

@@ -91,16 +91,16 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Copies an image in the background at some replica, and at the next one for as long as none has a verdict.</summary>
     /// <param name="image">Its name.</param>
     /// <param name="first">The replica that takes it first.</param>
-    /// <param name="stop">Ends the waiting.</param>
-    public async Task<CopyOutcome> Copy(string image, int first, CancellationToken stop)
+    /// <param name="ct">Ends the waiting.</param>
+    public async Task<CopyOutcome> Copy(string image, int first, CancellationToken ct)
     {
         for (var turn = first; ; turn++)
         {
             var replica = Replicas[turn % Replicas.Count];
-            var outcome = replica.IsRunning ? await replica.Copy(image, stop) : new CopyOutcome(false, null);
+            var outcome = replica.IsRunning ? await replica.Copy(image, ct) : new CopyOutcome(false, null);
             if (outcome.IsCopied || outcome.Verdict is not null)
                 return outcome;
-            await Task.Delay(TimeSpan.FromMilliseconds(200), stop);
+            await Task.Delay(TimeSpan.FromMilliseconds(200), ct);
         }
     }
 

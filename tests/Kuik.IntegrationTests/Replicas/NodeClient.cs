@@ -40,13 +40,13 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
 
     /// <summary>Pulls an image: the manifest, then its blobs, three at a time.</summary>
     /// <returns>True when all of it came.</returns>
-    public async Task<bool> Pull(string image, TestImage expected, CancellationToken stop)
+    public async Task<bool> Pull(string image, TestImage expected, CancellationToken ct)
     {
         var reference = ImageReference.Parse(image);
-        if (!await Get(image, $"manifests/{reference.Target}", expected.Bytes, stop))
+        if (!await Get(image, $"manifests/{reference.Target}", expected.Bytes, ct))
             return false;
         var isWhole = true;
-        var threeAtOnce = new ParallelOptions { MaxDegreeOfParallelism = 3, CancellationToken = stop };
+        var threeAtOnce = new ParallelOptions { MaxDegreeOfParallelism = 3, CancellationToken = ct };
         await Parallel.ForEachAsync(expected.Blobs, threeAtOnce, async (blob, ct) =>
         {
             if (!await Get(image, $"blobs/{blob.Digest}", blob.Bytes, ct))
@@ -59,7 +59,7 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
 
     /// <summary>Gets one manifest or blob.</summary>
     /// <returns>True when all of it came; else the log says why not.</returns>
-    public async Task<bool> Get(string image, string path, byte[] expected, CancellationToken stop)
+    public async Task<bool> Get(string image, string path, byte[] expected, CancellationToken ct)
     {
         var transfer = new Transfer(image, path, expected);
         Replica? replica = null;
@@ -75,21 +75,21 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
             }
             replica ??= Choose(transfer.Avoid);
             var asked = Stopwatch.GetTimestamp();
-            var step = replica is null ? Step.Elsewhere : await Try(replica, transfer, stop);
+            var step = replica is null ? Step.Elsewhere : await Try(replica, transfer, ct);
             if (step is Step.Done or Step.Failed)
                 return step == Step.Done;
             if (step == Step.Elsewhere)
                 (transfer.Avoid, replica) = (replica, null);
             if (Stopwatch.GetElapsedTime(asked) is var took && took < Pace)
-                await Task.Delay(Pace - took, stop);
+                await Task.Delay(Pace - took, ct);
         }
     }
 
     public void Dispose() => http.Dispose();
 
-    private async Task<Step> Try(Replica replica, Transfer transfer, CancellationToken stop)
+    private async Task<Step> Try(Replica replica, Transfer transfer, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(HeadLimit);
         try
         {
@@ -116,7 +116,7 @@ internal sealed class NodeClient(Fleet fleet, PullLog log, int seed) : IDisposab
             }
         }
         catch (Exception e) when (e is HttpRequestException or IOException
-            || (e is OperationCanceledException && !stop.IsCancellationRequested))
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             transfer.Last = $"{replica.Name}: {e.Message}";
             return Step.Elsewhere;

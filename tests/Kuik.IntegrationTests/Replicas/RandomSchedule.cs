@@ -17,18 +17,18 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
     public List<Disruption> Disruptions { get; } = [];
 
     /// <summary>Goes on until a time; then heals and thaws everything.</summary>
-    public async Task Run(TimeSpan duration, CancellationToken stop)
+    public async Task Run(TimeSpan duration, CancellationToken ct)
     {
         var end = DateTimeOffset.UtcNow + duration;
         using var pause = new PeriodicTimer(TimeSpan.FromSeconds(1.5));
-        while (DateTimeOffset.UtcNow < end && await pause.WaitForNextTickAsync(stop))
-            await Step(stop);
+        while (DateTimeOffset.UtcNow < end && await pause.WaitForNextTickAsync(ct))
+            await Step(ct);
         await Task.WhenAll(ends);
         await Heal();
         log.Note("the schedule is over");
     }
 
-    private async Task Step(CancellationToken stop)
+    private async Task Step(CancellationToken ct)
     {
         var idle = fleet.Replicas.Where(replica => !replica.IsRunning).ToList();
         var able = fleet.Able;
@@ -44,7 +44,7 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
         await Any(steps)();
 
         Task Stop() => Later(StopOne(Any(able)));
-        Task Freeze() => Later(FreezeOne(Any(able), TimeSpan.FromSeconds(1 + random.Next(9)), stop));
+        Task Freeze() => Later(FreezeOne(Any(able), TimeSpan.FromSeconds(1 + random.Next(9)), ct));
         Task Kill() => KillOne(Any(able));
     }
 
@@ -81,11 +81,11 @@ internal sealed class RandomSchedule(Fleet fleet, PullLog log, int seed)
         return Task.CompletedTask;
     }
 
-    private async Task FreezeOne(Replica replica, TimeSpan time, CancellationToken stop)
+    private async Task FreezeOne(Replica replica, TimeSpan time, CancellationToken ct)
     {
         log.Note($"freeze {replica.Name} for {time.TotalSeconds:0} s");
         replica.Freeze();
-        await Task.Delay(time, stop);
+        await Task.Delay(time, ct);
         log.Note($"thaw {replica.Name}");
         replica.Thaw();
     }

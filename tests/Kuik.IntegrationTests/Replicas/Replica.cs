@@ -103,18 +103,18 @@ internal sealed class Replica : IDisposable
     }
 
     /// <summary>Copies an image in the background, and waits for the end of it; a replica that goes meanwhile has no verdict.</summary>
-    public async Task<CopyOutcome> Copy(string image, CancellationToken stop)
+    public async Task<CopyOutcome> Copy(string image, CancellationToken ct)
     {
         try
         {
-            using var answer = await http.PostAsync(new Uri(Address, $"copy?image={Uri.EscapeDataString(image)}"), null, stop);
+            using var answer = await http.PostAsync(new Uri(Address, $"copy?image={Uri.EscapeDataString(image)}"), null, ct);
             return answer.StatusCode switch
             {
                 HttpStatusCode.OK => new CopyOutcome(true, null),
-                HttpStatusCode.BadGateway => new CopyOutcome(false, await answer.Content.ReadAsStringAsync(stop)),
+                HttpStatusCode.BadGateway => new CopyOutcome(false, await answer.Content.ReadAsStringAsync(ct)),
                 HttpStatusCode.ServiceUnavailable => new CopyOutcome(false, null),
                 var status => throw new InvalidOperationException(
-                    $"{Name} answered {(int)status} to a copy of {image}: {await answer.Content.ReadAsStringAsync(stop)}"),
+                    $"{Name} answered {(int)status} to a copy of {image}: {await answer.Content.ReadAsStringAsync(ct)}"),
             };
         }
         catch (Exception e) when (e is HttpRequestException or IOException)

@@ -20,20 +20,20 @@ internal sealed class ScheduleLoad(Fleet fleet, ScheduleOrigins origins, PullLog
     /// <summary>One client: pulls image after image.</summary>
     /// <param name="client">Its number.</param>
     /// <param name="pullsOfAnImage">A new image comes up for each so many pulls of all clients.</param>
-    /// <param name="stop">Ends it at once; what has not ended by itself counts as wrong.</param>
-    public async Task Pull(int client, int pullsOfAnImage, CancellationToken stop)
+    /// <param name="ct">Ends it at once; what has not ended by itself counts as wrong.</param>
+    public async Task Pull(int client, int pullsOfAnImage, CancellationToken ct)
     {
         using var node = new NodeClient(fleet, log, seed + client);
         while (!hasEnded)
         {
             var image = NextImage(pullsOfAnImage);
-            if (!await node.Pull(image.Name, image.Image, stop))
-                await Task.Delay(AfterFailure, stop);
+            if (!await node.Pull(image.Name, image.Image, ct))
+                await Task.Delay(AfterFailure, ct);
         }
     }
 
     /// <summary>Copies, one after the other, images that clients may be pulling.</summary>
-    public async Task Copy(CancellationToken stop)
+    public async Task Copy(CancellationToken ct)
     {
         var random = new Random(seed);
         while (!hasEnded)
@@ -41,7 +41,7 @@ internal sealed class ScheduleLoad(Fleet fleet, ScheduleOrigins origins, PullLog
             var image = NextImage(pullsOfAnImage: 2);
             try
             {
-                var outcome = await fleet.Copy(image.Name, random.Next(fleet.Replicas.Count), stop);
+                var outcome = await fleet.Copy(image.Name, random.Next(fleet.Replicas.Count), ct);
                 if (outcome.Verdict is { } verdict && !image.MayBeRefused)
                     Note($"copy of {image.Name}: {verdict}");
             }

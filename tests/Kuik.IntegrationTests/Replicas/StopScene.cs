@@ -61,12 +61,12 @@ internal sealed class StopScene : IAsyncDisposable
 
     /// <summary>A pull of the image by one client, or a background copy of it, as the phase has it.</summary>
     /// <returns>The problem; null for none.</returns>
-    public async Task<string?> Use(CancellationToken stop)
+    public async Task<string?> Use(CancellationToken ct)
     {
         if (Phase is StopPhase.WaitingForTurn or StopPhase.MidBodyWithCopy or StopPhase.CacheUpload)
-            return await Fleet.Copy(Name, first: 0, stop) is { IsCopied: false, Verdict: var verdict } ? verdict : null;
+            return await Fleet.Copy(Name, first: 0, ct) is { IsCopied: false, Verdict: var verdict } ? verdict : null;
         using var client = new NodeClient(Fleet, Log, seed: 1);
-        return await client.Pull(Name, Image, stop) ? null : Log.Timeline;
+        return await client.Pull(Name, Image, ct) ? null : Log.Timeline;
     }
 
     /// <summary>Waits until the phase is reached.</summary>

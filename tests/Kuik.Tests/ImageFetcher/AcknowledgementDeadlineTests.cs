@@ -73,10 +73,10 @@ public sealed class AcknowledgementDeadlineTests
     public async Task What_is_announced_beyond_all_measure_is_left_for_later()
     {
         var (work, begun) = (new TaskCompletionSource(), 0);
-        Task Work(CancellationToken stop)
+        Task Work(CancellationToken ct)
         {
             begun++;
-            return work.Task.WaitAsync(stop);
+            return work.Task.WaitAsync(ct);
         }
         var messages = Enumerable.Range(0, AcknowledgementDeadline.MostWork + 10).Select(_ => announcements.Process("image", Work, Stop))
             .ToList();
@@ -138,11 +138,11 @@ public sealed class AcknowledgementDeadlineTests
         Assert.False(ended.IsCancellationRequested);
     }
 
-    private async Task GiveBackAtTheEnd(TaskCompletionSource gaveBack, CancellationToken stop)
+    private async Task GiveBackAtTheEnd(TaskCompletionSource gaveBack, CancellationToken ct)
     {
         try
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, time, stop);
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, ct);
         }
         finally
         {

@@ -307,8 +307,8 @@ public sealed class ManifestCacheTests
 
     private ManifestCache Remember(ManifestCacheOptions settings) => new(new SourceChain([_cache, _origin]), settings, _time);
 
-    private async Task<KnownManifest> Get(ImageReference image, CancellationToken stop = default) =>
-        (await _memory.Ask(image, onlyHead: false, stop)).Known;
+    private async Task<KnownManifest> Get(ImageReference image, CancellationToken ct = default) =>
+        (await _memory.Ask(image, onlyHead: false, ct)).Known;
 
     private void After(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
 

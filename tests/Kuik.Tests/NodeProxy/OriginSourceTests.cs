@@ -157,10 +157,10 @@ public sealed class OriginSourceTests : IAsyncLifetime
 
     private static int PortOf(Socket socket) => ((System.Net.IPEndPoint)socket.LocalEndPoint!).Port;
 
-    private static async Task<Stream> ToLoopback(System.Net.IPEndPoint to, CancellationToken stop)
+    private static async Task<Stream> ToLoopback(System.Net.IPEndPoint to, CancellationToken ct)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(System.Net.IPAddress.Loopback, to.Port, stop);
+        await socket.ConnectAsync(System.Net.IPAddress.Loopback, to.Port, ct);
         return new NetworkStream(socket, ownsSocket: true);
     }
 

@@ -107,11 +107,11 @@ public sealed class RegistryRequestHandlerTests : IDisposable
     {
         public string Name => "cache";
 
-        public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) => throw new UriFormatException("odd");
+        public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken ct) => throw new UriFormatException("odd");
 
-        public Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => throw new UriFormatException("odd");
+        public Task<Answer> AskReferrers(ImageReference image, CancellationToken ct) => throw new UriFormatException("odd");
 
-        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) =>
+        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken ct) =>
             throw new UriFormatException("odd");
     }
 

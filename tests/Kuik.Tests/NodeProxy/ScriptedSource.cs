@@ -22,15 +22,15 @@ internal sealed class ScriptedSource(string name) : IPullSource
     /// <summary>It answers this from now on.</summary>
     public void Says(Answer answer) => Script = _ => Task.FromResult(answer);
 
-    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop)
+    public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken ct)
     {
         lock (Asked)
             Asked.Add($"{(onlyHead ? "HEAD" : "GET")} {image}");
-        return Script(stop);
+        return Script(ct);
     }
 
-    public Task<Answer> AskReferrers(ImageReference image, CancellationToken stop) => Task.FromResult(Referrers);
+    public Task<Answer> AskReferrers(ImageReference image, CancellationToken ct) => Task.FromResult(Referrers);
 
-    public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) =>
+    public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken ct) =>
         throw new NotSupportedException();
 }

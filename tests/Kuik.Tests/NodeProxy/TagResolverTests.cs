@@ -116,16 +116,16 @@ public sealed class TagResolverTests
             return later;
         }
 
-        public async Task<Answer> AskTag(ImageReference image, CancellationToken stop)
+        public async Task<Answer> AskTag(ImageReference image, CancellationToken ct)
         {
             Interlocked.Increment(ref _asked);
             return await _answer() is { } digest ? new Answer.ManifestAnswer(digest, "", 1, null) : new Answer.Passed("unreachable");
         }
 
-        public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken stop) =>
+        public Task<Answer> AskManifest(ImageReference image, bool onlyHead, CancellationToken ct) =>
             Task.FromResult<Answer>(HasNothing ? new Answer.Passed("unreachable") : new Answer.ManifestAnswer(image.Digest!, "", 0, []));
 
-        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken stop) =>
+        public Task<Answer> AskBlob(ImageReference image, bool onlyHead, RangeHeaderValue? range, CancellationToken ct) =>
             throw new NotSupportedException();
     }
 }

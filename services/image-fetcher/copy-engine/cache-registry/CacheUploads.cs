@@ -12,15 +12,15 @@ internal sealed class CacheUploads(CacheConnection cache)
     /// Mounts a blob of another repository into this one. False when the registry does not mount it, because the blob is absent there,
     /// reading is denied, or mounts are not supported: then the blob has to be uploaded.
     /// </summary>
-    public async Task<bool> Mount(string repository, string digest, string from, CancellationToken stop)
+    public async Task<bool> Mount(string repository, string digest, string from, CancellationToken ct)
     {
         var path = $"blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}";
         try
         {
-            var begun = await BeginUpload(() => cache.Write(HttpMethod.Post, repository, path) with { AlsoPullFrom = from }, stop);
+            var begun = await BeginUpload(() => cache.Write(HttpMethod.Post, repository, path) with { AlsoPullFrom = from }, ct);
             if (begun is not { } upload)
                 return true;
-            await Abandon(repository, upload, stop);   // the registry began an ordinary upload instead
+            await Abandon(repository, upload, ct);   // the registry began an ordinary upload instead
             return false;
         }
         catch (CopyException e) when ((int?)e.Status is >= 400 and < 500 and not 408 and not 429)
@@ -34,17 +34,17 @@ internal sealed class CacheUploads(CacheConnection cache)
     /// <param name="digest">The expected digest; the registry verifies it too.</param>
     /// <param name="content">Creates the body, again for each attempt.</param>
     /// <param name="sent">Completes when the whole body has been sent.</param>
-    /// <param name="stop">Cancels the upload.</param>
-    public async Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken stop)
+    /// <param name="ct">Cancels the upload.</param>
+    public async Task Upload(string repository, string digest, Func<HttpContent> content, Task sent, CancellationToken ct)
     {
         // 1. Begin the upload.
-        var address = await BeginUpload(() => cache.Write(HttpMethod.Post, repository, "blobs/uploads/"), stop)
+        var address = await BeginUpload(() => cache.Write(HttpMethod.Post, repository, "blobs/uploads/"), ct)
             ?? throw new CopyException(
                 CopyException.Cache, $"the cache registry said 201 where an upload to {repository} was to begin", retryHelps: true);
 
         // 2. Send everything in the one request that also completes the upload. The body has no time limit; once it is sent, the registry
         // has CommitPatience to commit it.
-        using var commit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var commit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         _ = sent.ContinueWith(
             _ => commit.CancelAfter(CommitPatience),
             CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
@@ -68,7 +68,7 @@ internal sealed class CacheUploads(CacheConnection cache)
                 + "give relative addresses)",
                 retryHelps: true, status: e.Status, inner: e);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             throw new CopyException(
                 CopyException.Cache,
@@ -80,8 +80,8 @@ internal sealed class CacheUploads(CacheConnection cache)
         {
             // 3. Cancel a failed upload: its data takes room until the registry purges old uploads, after a week by default. If the
             // registry has not yet noticed that the body was aborted, this comes too early, and the purge removes it.
-            if (!isStored && !stop.IsCancellationRequested)
-                await Abandon(repository, address, stop);
+            if (!isStored && !ct.IsCancellationRequested)
+                await Abandon(repository, address, ct);
         }
     }
 
@@ -89,17 +89,17 @@ internal sealed class CacheUploads(CacheConnection cache)
     /// The address to upload to; null when the blob is already there (it was mounted). The response is disposed of at once: held open, its
     /// connection would be missing where many blobs are uploaded at a time.
     /// </summary>
-    private async Task<Uri?> BeginUpload(Func<RegistryCall> call, CancellationToken stop)
+    private async Task<Uri?> BeginUpload(Func<RegistryCall> call, CancellationToken ct)
     {
-        using var answer = await cache.Ask(() => cache.Retry(() => cache.Client.Send(call(), stop), stop));
+        using var answer = await cache.Ask(() => cache.Retry(() => cache.Client.Send(call(), ct), ct));
         return answer.StatusCode == HttpStatusCode.Created ? null : AddressOf(answer);
     }
 
-    private async Task Abandon(string repository, Uri upload, CancellationToken stop)
+    private async Task Abandon(string repository, Uri upload, CancellationToken ct)
     {
         try
         {
-            using var _ = await cache.Client.Send(cache.Write(HttpMethod.Delete, repository, "") with { Address = upload }, stop);
+            using var _ = await cache.Client.Send(cache.Write(HttpMethod.Delete, repository, "") with { Address = upload }, ct);
         }
         catch (Exception e) when (e is RegistryException or OperationCanceledException)
         {

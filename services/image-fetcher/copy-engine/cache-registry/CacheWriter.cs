@@ -12,31 +12,31 @@ internal sealed class CacheWriter(LockRepository lockRepository, ShareCache shar
 
     /// <summary>Takes the share, after waiting for a garbage collection to end; does nothing when it is already held.</summary>
     /// <exception cref="CopyException">The wait timed out.</exception>
-    public async Task Share(CancellationToken stop) => _share ??= await shareCache(repository, stop);
+    public async Task Share(CancellationToken ct) => _share ??= await shareCache(repository, ct);
 
     /// <summary>Takes the share and then the repository's lock; disposing of the result releases the lock and keeps the share.</summary>
     /// <exception cref="CopyException">The wait timed out.</exception>
-    public async Task<IAsyncDisposable> Lock(CancellationToken stop)
+    public async Task<IAsyncDisposable> Lock(CancellationToken ct)
     {
-        await Share(stop);
-        _lock = await lockRepository(repository, stop);
+        await Share(ct);
+        _lock = await lockRepository(repository, ct);
         return new Unlock(this);
     }
 
     /// <summary>Checks that share and lock are still held.</summary>
     /// <exception cref="LockLostException">One of them was lost: <see cref="Renew"/> and check again.</exception>
-    public async Task EnsureMayWrite(CancellationToken stop)
+    public async Task EnsureMayWrite(CancellationToken ct)
     {
-        await (_lock ?? throw new InvalidOperationException("the repository is not locked")).EnsureHeld(stop);
-        await _share!.EnsureHeld(stop);
+        await (_lock ?? throw new InvalidOperationException("the repository is not locked")).EnsureHeld(ct);
+        await _share!.EnsureHeld(ct);
     }
 
     /// <summary>The stricter check before a deletion.</summary>
     /// <exception cref="LockLostException">As of <see cref="EnsureMayWrite"/>.</exception>
     /// <exception cref="CopyException">The lock is not available, or another writer of this process continues without it.</exception>
-    public async Task EnsureMayDelete(CancellationToken stop)
+    public async Task EnsureMayDelete(CancellationToken ct)
     {
-        await EnsureMayWrite(stop);
+        await EnsureMayWrite(ct);
         if (!_lock!.ExcludesOthers || !_share!.ExcludesOthers)
             throw new CopyException(CopyException.Cache,
                 $"nothing is deleted from {repository} while writers go without its lock, because Postgres is unreachable",

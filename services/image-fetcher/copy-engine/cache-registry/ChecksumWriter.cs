@@ -28,24 +28,24 @@ internal sealed partial class ChecksumWriter(CacheRegistry cache, CacheWriters w
     }
 
     private async Task<bool> Keep(string repository, string digest, Func<CancellationToken, Task<BlobChecksum?>> find,
-        CancellationToken stop)
+        CancellationToken ct)
     {
         try
         {
-            if (await find(stop) is not { } checksum)
+            if (await find(ct) is not { } checksum)
                 return false;
             var (tag, bytes) = (CacheTags.OfChecksum(digest), checksum.ToManifest());
             await using var writer = writers.For(repository);
             // as for every manifest: neither an eviction nor a garbage collection runs meanwhile
-            await using var held = await writer.Lock(stop);
-            if ((await cache.HeadManifest(repository, tag, stop))?.Digest == Digest.Sha256(bytes))
+            await using var held = await writer.Lock(ct);
+            if ((await cache.HeadManifest(repository, tag, ct))?.Digest == Digest.Sha256(bytes))
                 return true;
-            await cache.EnsureEmptyBlob(repository, stop);
-            await writer.EnsureMayWrite(stop);
-            await cache.PutManifest(repository, tag, bytes, MediaTypes.OciManifest, stop);
+            await cache.EnsureEmptyBlob(repository, ct);
+            await writer.EnsureMayWrite(ct);
+            await cache.PutManifest(repository, tag, bytes, MediaTypes.OciManifest, ct);
             return true;
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
             return false;
         }

@@ -5,7 +5,7 @@ public interface IHeldLock : IAsyncDisposable
 {
     /// <summary>Checks the lock. Called right before each step that it protects.</summary>
     /// <exception cref="LockLostException">The lock was lost: take it again and repeat the checks made under it.</exception>
-    Task EnsureHeld(CancellationToken stop);
+    Task EnsureHeld(CancellationToken ct);
 
     /// <summary>
     /// False when the work continues without the lock, here or elsewhere in this process: enough to write, not to delete.

@@ -7,7 +7,7 @@ internal sealed class NoLock : IHeldLock
 
     public bool ExcludesOthers => true;
 
-    public Task EnsureHeld(CancellationToken stop) => Task.CompletedTask;
+    public Task EnsureHeld(CancellationToken ct) => Task.CompletedTask;
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -15,8 +15,8 @@ public sealed class PerHostLimiter(int shared, int mostPerHost = int.MaxValue)
 
     /// <summary>Waits for a permit; disposing of the result releases it.</summary>
     /// <param name="host">The host as references name it.</param>
-    /// <param name="stop">Cancels the wait.</param>
-    public async Task<IDisposable> Enter(string host, CancellationToken stop)
+    /// <param name="ct">Cancels the wait.</param>
+    public async Task<IDisposable> Enter(string host, CancellationToken ct)
     {
         var comer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         LinkedListNode<TaskCompletionSource> place;
@@ -29,7 +29,7 @@ public sealed class PerHostLimiter(int shared, int mostPerHost = int.MaxValue)
         }
         try
         {
-            await comer.Task.WaitAsync(stop);
+            await comer.Task.WaitAsync(ct);
         }
         catch (OperationCanceledException)
         {

@@ -26,17 +26,17 @@ internal sealed class BlobCopier(
     /// <summary>Ensures that the cache has the blob, downloaded by this replica or another.</summary>
     /// <returns>Bytes downloaded from the origin; 0 when the cache had the blob.</returns>
     /// <exception cref="CopyException">The cache does not have it.</exception>
-    public async Task<long> Copy(WantedBlob blob, CancellationToken stop)
+    public async Task<long> Copy(WantedBlob blob, CancellationToken ct)
     {
-        if (await HasCome(blob, stop))
+        if (await HasCome(blob, ct))
             return 0;
-        await foreach (var owner in owners.InOrder(blob.Digest, stop))
+        await foreach (var owner in owners.InOrder(blob.Digest, ct))
         {
             if (owner is null)
                 break;
             try
             {
-                if (await ask.ToCopy(owner, blob, stop) is not { } copied)
+                if (await ask.ToCopy(owner, blob, ct) is not { } copied)
                     break;
                 Saw(blob.Repository, blob.Digest);
                 return copied;
@@ -46,7 +46,7 @@ internal sealed class BlobCopier(
                 owners.Failed(owner, e);
             }
         }
-        return await InTurn(blob, stop);
+        return await InTurn(blob, ct);
     }
 
     /// <summary>
@@ -64,18 +64,18 @@ internal sealed class BlobCopier(
     /// The owner's work for a background copy: waits for a permit of the origin host. A running download is joined at once.
     /// </summary>
     /// <inheritdoc cref="AsOwner"/>
-    public async Task<long> InTurn(WantedBlob blob, CancellationToken stop)
+    public async Task<long> InTurn(WantedBlob blob, CancellationToken ct)
     {
         if (UnderWay(blob) is { } underWay)
-            return await underWay.WaitAsync(stop);
+            return await underWay.WaitAsync(ct);
         if (owners.IsDraining)
             throw new CopyException(CopyException.Stopping, $"blob {blob.Digest}: image-fetcher is stopping", retryHelps: true);
-        var turn = await metrics.While("turn", () => requests.Enter(blob.Image.Host, stop));
+        var turn = await metrics.While("turn", () => requests.Enter(blob.Image.Host, ct));
         var work = AsOwner(blob);
         // Released at the work's end, not when its waiter leaves.
         _ = work.ContinueWith(_ => turn.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);
-        return await work.WaitAsync(stop);
+        return await work.WaitAsync(ct);
     }
 
     /// <summary>The owner's work, at once and in single flight; it continues when its callers leave.</summary>
@@ -179,12 +179,12 @@ internal sealed class BlobCopier(
     public bool HasSeen(WantedBlob blob) => _repositoryOf.TryGet(blob.Digest, out var repository) && repository == blob.Repository;
 
     /// <summary>True when the blob is in its repository, or could be mounted from another one that is known to have it.</summary>
-    public async Task<bool> IsThere(WantedBlob blob, CancellationToken stop)
+    public async Task<bool> IsThere(WantedBlob blob, CancellationToken ct)
     {
-        var isThere = await cache.HasBlob(blob.Repository, blob.Digest, stop);
+        var isThere = await cache.HasBlob(blob.Repository, blob.Digest, ct);
         if (!isThere && _repositoryOf.TryGet(blob.Digest, out var other) && other != blob.Repository)
         {
-            isThere = await cache.Mount(blob.Repository, blob.Digest, other, stop);
+            isThere = await cache.Mount(blob.Repository, blob.Digest, other, ct);
             if (isThere)
                 checksumWriter.StartForMount(blob, other);
             else
@@ -201,17 +201,17 @@ internal sealed class BlobCopier(
     /// The check after <see cref="IsThere"/> was false: repeated only if this replica has stored the blob meanwhile, or some
     /// time has passed.
     /// </summary>
-    private async Task<bool> HasCome(WantedBlob blob, CancellationToken stop) =>
+    private async Task<bool> HasCome(WantedBlob blob, CancellationToken ct) =>
         (_repositoryOf.TryGet(blob.Digest, out _) || !_missingUntil.TryGet((blob.Repository, blob.Digest), out var until)
-            || until < time.GetUtcNow()) && await IsThere(blob, stop);
+            || until < time.GetUtcNow()) && await IsThere(blob, ct);
 
-    private async Task<long> FetchAndUpload(WantedBlob blob, SpoolReader? joined, CancellationToken stop)
+    private async Task<long> FetchAndUpload(WantedBlob blob, SpoolReader? joined, CancellationToken ct)
     {
         using var own = joined is null ? Download(blob) : null;
         var download = joined ?? own!;
-        var size = await download.Begun.WaitAsync(stop);
+        var size = await download.Begun.WaitAsync(ct);
         var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await cache.Upload(blob.Repository, blob.Digest, () => new SpoolContent(download, size, sent), sent.Task, stop);
+        await cache.Upload(blob.Repository, blob.Digest, () => new SpoolContent(download, size, sent), sent.Task, ct);
         Saw(blob.Repository, blob.Digest);
         checksumWriter.Start(blob.Repository, download.Checksum);
         spool.Stored(blob.Digest);

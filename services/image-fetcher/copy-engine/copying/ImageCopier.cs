@@ -38,38 +38,38 @@ public sealed class ImageCopier : IDisposable
 
     /// <summary>Copies an image, or joins its running copy. A caller that cancels does not stop the copy.</summary>
     /// <param name="image">By tag or by digest.</param>
-    /// <param name="stop">Cancels the wait.</param>
+    /// <param name="ct">Cancels the wait.</param>
     /// <exception cref="CopyException">The cache cannot serve it.</exception>
-    public Task<CopiedImage> Copy(ImageReference image, CancellationToken stop) => Copy(image, _ => Task.FromResult(true), stop);
+    public Task<CopiedImage> Copy(ImageReference image, CancellationToken ct) => Copy(image, _ => Task.FromResult(true), ct);
 
     /// <inheritdoc cref="Copy(ImageReference, CancellationToken)"/>
     /// <param name="image">By tag or by digest.</param>
     /// <param name="isWanted">Called under the repository's lock, right before the tag is written; if false, nothing is written.</param>
-    /// <param name="stop">Cancels the wait.</param>
+    /// <param name="ct">Cancels the wait.</param>
     /// <exception cref="CopyException">The cache cannot serve it; of the kind <see cref="CopyException.Unwanted"/> when it is
     /// no longer wanted.</exception>
-    public Task<CopiedImage> Copy(ImageReference image, Func<CancellationToken, Task<bool>> isWanted, CancellationToken stop) =>
-        _running.RunOnce((image, false), stopping => Copy(image, isHeldOnly: false, isWanted, stopping)).WaitAsync(stop);
+    public Task<CopiedImage> Copy(ImageReference image, Func<CancellationToken, Task<bool>> isWanted, CancellationToken ct) =>
+        _running.RunOnce((image, false), stopping => Copy(image, isHeldOnly: false, isWanted, stopping)).WaitAsync(ct);
 
     /// <summary>Copies a child of a cached index: it is kept for as long as that index, and has no tag of its own.</summary>
-    internal Task<CopiedImage> RunForChild(ImageReference child, CancellationToken stop) =>
-        _running.RunOnce((child, true), stopping => Copy(child, isHeldOnly: true, _ => Task.FromResult(true), stopping)).WaitAsync(stop);
+    internal Task<CopiedImage> RunForChild(ImageReference child, CancellationToken ct) =>
+        _running.RunOnce((child, true), stopping => Copy(child, isHeldOnly: true, _ => Task.FromResult(true), stopping)).WaitAsync(ct);
 
     public void Dispose() => _checks.Dispose();
 
     private async Task<CopiedImage> Copy(ImageReference image, bool isHeldOnly, Func<CancellationToken, Task<bool>> isWanted,
-        CancellationToken stop)
+        CancellationToken ct)
     {
         if (image.Tag is { } tag && CacheTags.IsOurs(tag))
             throw new CopyException(CopyException.Cache,
                 $"the tag {tag} is one of those that the cache keeps for itself, and cannot be cached: use another tag or the digest",
                 retryHelps: false);
         var started = _time.GetTimestamp();
-        using var plan = await _imagePlanReader.Read(image, stop);
-        var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, stop);
+        using var plan = await _imagePlanReader.Read(image, ct);
+        var copied = await Store(image, plan, isHeldOnly ? null : CacheTags.OfImage(image), isWanted, ct);
         var result = Result(plan, copied, _time.GetElapsedTime(started));
         if (_options.Referrers)
-            await _referrerCopier.Copy(image, plan, (referrer, its, tag, ct) => Store(referrer, its, tag, isWanted, ct), stop);
+            await _referrerCopier.Copy(image, plan, (referrer, its, tag, ct) => Store(referrer, its, tag, isWanted, ct), ct);
         return result;
     }
 
@@ -79,7 +79,7 @@ public sealed class ImageCopier : IDisposable
     /// registry runs meanwhile.
     /// </summary>
     private async Task<long> Store(ImageReference image, ImagePlan plan, string? tag, Func<CancellationToken, Task<bool>> isWanted,
-        CancellationToken stop)
+        CancellationToken ct)
     {
         var repository = CachePath.Of(image);
         await using var writer = _writers.For(repository);
@@ -90,15 +90,15 @@ public sealed class ImageCopier : IDisposable
             IReadOnlyList<Part> missing = [];
             try
             {
-                await using (await writer.Lock(stop))
+                await using (await writer.Lock(ct))
                 {
-                    missing = await Missing(image, plan, stop);
+                    missing = await Missing(image, plan, ct);
                     if (missing.Count == 0)
                     {
-                        if (!await isWanted(stop))
+                        if (!await isWanted(ct))
                             throw new CopyException(CopyException.Unwanted, $"{image} has expired since it was requested",
                                 retryHelps: false);
-                        await PutManifests(repository, plan, tag, writer, stop);
+                        await PutManifests(repository, plan, tag, writer, ct);
                         return copied;
                     }
                 }
@@ -117,22 +117,22 @@ public sealed class ImageCopier : IDisposable
                     retryHelps: true);
 
             // 2.
-            copied += (await Task.WhenAll(missing.Select(part => CopyPart(image, part, stop)))).Sum();
+            copied += (await Task.WhenAll(missing.Select(part => CopyPart(image, part, ct)))).Sum();
         }
     }
 
-    private async Task<IReadOnlyList<Part>> Missing(ImageReference image, ImagePlan plan, CancellationToken stop)
+    private async Task<IReadOnlyList<Part>> Missing(ImageReference image, ImagePlan plan, CancellationToken ct)
     {
-        var isThere = await Task.WhenAll(plan.Parts.Select(part => Check(Wanted(image, part), stop)));
+        var isThere = await Task.WhenAll(plan.Parts.Select(part => Check(Wanted(image, part), ct)));
         return [.. plan.Parts.Where((_, i) => !isThere[i])];
     }
 
-    private async Task<bool> Check(WantedBlob blob, CancellationToken stop)
+    private async Task<bool> Check(WantedBlob blob, CancellationToken ct)
     {
-        await _checks.WaitAsync(stop);
+        await _checks.WaitAsync(ct);
         try
         {
-            return await _blobCopier.IsThere(blob, stop);
+            return await _blobCopier.IsThere(blob, ct);
         }
         finally
         {
@@ -140,10 +140,10 @@ public sealed class ImageCopier : IDisposable
         }
     }
 
-    private async Task<long> CopyPart(ImageReference image, Part part, CancellationToken stop)
+    private async Task<long> CopyPart(ImageReference image, Part part, CancellationToken ct)
     {
-        using var turn = await _copies.Enter(image.Host, stop);
-        return await _blobCopier.Copy(Wanted(image, part), stop);
+        using var turn = await _copies.Enter(image.Host, ct);
+        return await _blobCopier.Copy(Wanted(image, part), ct);
     }
 
     private static WantedBlob Wanted(ImageReference image, Part part) => new(image, part.Digest, part.SizeInBytes);
@@ -151,16 +151,16 @@ public sealed class ImageCopier : IDisposable
     /// <summary>
     /// Stores every manifest under its tag, from the leaves up, and the root last: a tag always refers to a complete image.
     /// </summary>
-    private async Task PutManifests(string repository, ImagePlan plan, string? tag, CacheWriter writer, CancellationToken stop)
+    private async Task PutManifests(string repository, ImagePlan plan, string? tag, CacheWriter writer, CancellationToken ct)
     {
-        await _cache.EnsureEmptyBlob(repository, stop);
+        await _cache.EnsureEmptyBlob(repository, ct);
         foreach (var manifest in plan.Manifests)
-            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, writer, stop);
+            await PutManifest(repository, CacheTags.OfManifest(manifest.Digest), manifest, writer, ct);
         if (tag is not null)
-            await PutManifest(repository, tag, plan.Root, writer, stop);
+            await PutManifest(repository, tag, plan.Root, writer, ct);
     }
 
-    private async Task PutManifest(string repository, string tag, Manifest manifest, CacheWriter writer, CancellationToken stop)
+    private async Task PutManifest(string repository, string tag, Manifest manifest, CacheWriter writer, CancellationToken ct)
     {
         // 1. In which form: an index that the registry would refuse goes into a wrapper.
         var wrapper = MediaTypes.IsIndex(manifest.MediaType) && !_options.AcceptsSparseIndexes
@@ -170,18 +170,18 @@ public sealed class ImageCopier : IDisposable
 
         // 2. Unless it is there. An interrupted eviction may have left its tombstone, which no garbage collection removes once nothing
         // refers to it.
-        var before = (await _cache.HeadManifest(repository, tag, stop))?.Digest;
+        var before = (await _cache.HeadManifest(repository, tag, ct))?.Digest;
         if (before == Digest.Sha256(bytes))
             return;
-        await writer.EnsureMayWrite(stop);
+        await writer.EnsureMayWrite(ct);
         if (before == Digest.Sha256(new Tombstone(repository, tag).ToManifest()))
-            await _cache.DeleteManifest(repository, before, stop);
-        if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, stop))
-            await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, stop);
-        await writer.EnsureMayWrite(stop);
+            await _cache.DeleteManifest(repository, before, ct);
+        if (wrapper is not null && !await _cache.HasBlob(repository, manifest.Digest, ct))
+            await _cache.UploadSmall(repository, manifest.Digest, manifest.Bytes, ct);
+        await writer.EnsureMayWrite(ct);
         try
         {
-            await _cache.PutManifest(repository, tag, bytes, type, stop);
+            await _cache.PutManifest(repository, tag, bytes, type, ct);
         }
         catch (CopyException e)
             when (e.Status is not null && wrapper is null && !MediaTypes.IsIndex(manifest.MediaType)

@@ -35,21 +35,21 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
     /// <returns>A description of the first manifest that could not be read, so that its children are unknown; null when
     /// everything was read.</returns>
     /// <exception cref="CopyException">The cache registry did not answer.</exception>
-    public async Task<string?> Read(CancellationToken stop)
+    public async Task<string?> Read(CancellationToken ct)
     {
         // 1.
         foreach (var tag in tags.Where(tag => !CacheTags.IsHold(tag) && !CacheTags.IsChecksum(tag) && CacheTags.SubjectOf(tag) is null))
-            if (await ReachTag(tag, stop) is { } doubt)
+            if (await ReachTag(tag, ct) is { } doubt)
                 return doubt;
 
         // 2.
         foreach (var digest in inUse.Where(digest => _listed.Contains(CacheTags.OfManifest(digest))
             && !_reached.Contains(CacheTags.OfManifest(digest))))
         {
-            if (await cache.Find(repository, digest, stop) is not { } kept)
+            if (await cache.Find(repository, digest, ct) is not { } kept)
                 return $"the manifest {digest}, which a pod runs, is listed as stored and cannot be read";
             Kept++;
-            if (await Reach(kept, stop) is { } doubt)
+            if (await Reach(kept, ct) is { } doubt)
                 return doubt;
         }
 
@@ -58,7 +58,7 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
         while (left.Where(tag => _reached.Contains(CacheTags.OfManifest(CacheTags.SubjectOf(tag)!))).ToList() is { Count: > 0 } referrers)
         {
             foreach (var tag in referrers)
-                if (await ReachTag(tag, stop) is { } doubt)
+                if (await ReachTag(tag, ct) is { } doubt)
                     return doubt;
             left = [.. left.Except(referrers)];
         }
@@ -66,9 +66,9 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
         return null;
     }
 
-    private async Task<string?> ReachTag(string tag, CancellationToken stop)
+    private async Task<string?> ReachTag(string tag, CancellationToken ct)
     {
-        if (await cache.GetManifest(repository, tag, stop) is not { } stored)
+        if (await cache.GetManifest(repository, tag, ct) is not { } stored)
             return $"the tag {tag} is listed, and nothing is there";
         if (CacheRegistry.IsTombstone(stored))
         {
@@ -76,15 +76,15 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
             return null;
         }
         if (IndexWrapper.Parse(stored.Bytes) is not { } wrapper)
-            return await Reach(stored, stop);
+            return await Reach(stored, ct);
         if (_reached.Contains(CacheTags.OfManifest(wrapper.Digest)))
             return null;
-        return await cache.Find(repository, tag, stop) is { } index ? await Reach(index, stop)
+        return await cache.Find(repository, tag, ct) is { } index ? await Reach(index, ct)
             : $"the index {wrapper.Digest} of the tag {tag} cannot be read";
     }
 
     /// <summary>Adds the internal tag of a manifest, and of everything stored below it, down to the checksums of blobs.</summary>
-    private async Task<string?> Reach(Manifest manifest, CancellationToken stop)
+    private async Task<string?> Reach(Manifest manifest, CancellationToken ct)
     {
         if (!_reached.Add(CacheTags.OfManifest(manifest.Digest)))
             return null;
@@ -97,9 +97,9 @@ internal sealed class ReachableManifests(CacheRegistry cache, string repository,
         {
             if (!_listed.Contains(hold.Tag) || _reached.Contains(hold.Tag))
                 continue;   // of a platform that is not stored; or known
-            if (await cache.Find(repository, hold.Digest, stop) is not { } child)
+            if (await cache.Find(repository, hold.Digest, ct) is not { } child)
                 return $"the manifest {hold.Digest} of the index {manifest.Digest} is listed as stored and cannot be read";
-            if (await Reach(child, stop) is { } doubt)
+            if (await Reach(child, ct) is { } doubt)
                 return doubt;
         }
         return null;

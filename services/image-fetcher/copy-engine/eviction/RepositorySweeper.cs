@@ -20,22 +20,22 @@ public sealed partial class RepositorySweeper
     /// <summary>Sweeps a repository, under its lock.</summary>
     /// <param name="repository">A path of <see cref="CachePath.Of"/>.</param>
     /// <param name="inUse">Digests that stay with all they need although no tag may name them: pods run them.</param>
-    /// <param name="stop">Cancels the sweep; deletions made so far are kept.</param>
+    /// <param name="ct">Cancels the sweep; deletions made so far are kept.</param>
     /// <exception cref="CopyException">The cache registry failed, or the lock was lost.</exception>
-    public async Task<Sweep> Sweep(string repository, IReadOnlyCollection<string> inUse, CancellationToken stop)
+    public async Task<Sweep> Sweep(string repository, IReadOnlyCollection<string> inUse, CancellationToken ct)
     {
         await using var writer = _writers.For(repository);
-        await using var held = await writer.Lock(stop);
+        await using var held = await writer.Lock(ct);
         try
         {
-            await writer.EnsureMayDelete(stop);
-            var reachable = new ReachableManifests(_cache, repository, await _cache.Tags(repository, stop), inUse);
-            if (await reachable.Read(stop) is { } doubt)
+            await writer.EnsureMayDelete(ct);
+            var reachable = new ReachableManifests(_cache, repository, await _cache.Tags(repository, ct), inUse);
+            if (await reachable.Read(ct) is { } doubt)
             {
                 LogDoubt(repository, doubt);
                 return new Sweep(0, doubt);
             }
-            var deleted = await DeleteOthers(repository, reachable, writer, stop);
+            var deleted = await DeleteOthers(repository, reachable, writer, ct);
             if (deleted > 0)
                 LogSwept(repository, deleted);
             return new Sweep(deleted, null) { Kept = reachable.Kept };
@@ -46,24 +46,24 @@ public sealed partial class RepositorySweeper
         }
     }
 
-    private async Task<int> DeleteOthers(string repository, ReachableManifests reachable, CacheWriter writer, CancellationToken stop)
+    private async Task<int> DeleteOthers(string repository, ReachableManifests reachable, CacheWriter writer, CancellationToken ct)
     {
         var deleted = 0;
         foreach (var tombstone in reachable.Tombstones)
         {
-            await writer.EnsureMayDelete(stop);
-            await _cache.DeleteManifest(repository, tombstone, stop);   // left over by an interrupted eviction
+            await writer.EnsureMayDelete(ct);
+            await _cache.DeleteManifest(repository, tombstone, ct);   // left over by an interrupted eviction
         }
         foreach (var tag in reachable.LooseReferrers)
         {
-            await writer.EnsureMayDelete(stop);
-            await _cache.RemoveTag(repository, tag, stop);
+            await writer.EnsureMayDelete(ct);
+            await _cache.RemoveTag(repository, tag, ct);
         }
         foreach (var tag in reachable.LooseHolds)
-            if ((await _cache.HeadManifest(repository, tag, stop))?.Digest is { } digest)
+            if ((await _cache.HeadManifest(repository, tag, ct))?.Digest is { } digest)
             {
-                await writer.EnsureMayDelete(stop);
-                if (await _cache.DeleteManifest(repository, digest, stop))
+                await writer.EnsureMayDelete(ct);
+                if (await _cache.DeleteManifest(repository, digest, ct))
                     deleted++;
             }
         return deleted;

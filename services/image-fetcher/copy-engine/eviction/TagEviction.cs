@@ -22,20 +22,20 @@ public sealed partial class TagEviction
     /// <param name="image">By tag or by digest.</param>
     /// <param name="isStillExpired">Called under the repository's lock, right before the tag is removed; if false,
     /// nothing is removed.</param>
-    /// <param name="stop">Cancels the eviction.</param>
+    /// <param name="ct">Cancels the eviction.</param>
     /// <returns>False when the image was no longer expired.</returns>
     /// <exception cref="CopyException">The cache registry failed, or the lock was lost.</exception>
-    public async Task<bool> Evict(ImageReference image, Func<CancellationToken, Task<bool>> isStillExpired, CancellationToken stop)
+    public async Task<bool> Evict(ImageReference image, Func<CancellationToken, Task<bool>> isStillExpired, CancellationToken ct)
     {
         var repository = CachePath.Of(image);
         await using var writer = _writers.For(repository);
-        await using var held = await writer.Lock(stop);
-        if (!await isStillExpired(stop))
+        await using var held = await writer.Lock(ct);
+        if (!await isStillExpired(ct))
             return false;
         try
         {
-            await writer.EnsureMayDelete(stop);
-            await _cache.RemoveTag(repository, CacheTags.OfImage(image), stop);
+            await writer.EnsureMayDelete(ct);
+            await _cache.RemoveTag(repository, CacheTags.OfImage(image), ct);
         }
         catch (LockLostException e)
         {
@@ -47,10 +47,10 @@ public sealed partial class TagEviction
 
     /// <summary>Evicts an image unconditionally, and sweeps its repository at once.</summary>
     /// <inheritdoc cref="Evict(ImageReference, Func{CancellationToken, Task{bool}}, CancellationToken)"/>
-    public async Task Evict(ImageReference image, CancellationToken stop)
+    public async Task Evict(ImageReference image, CancellationToken ct)
     {
-        await Evict(image, _ => Task.FromResult(true), stop);
-        await _sweep.Sweep(CachePath.Of(image), [], stop);
+        await Evict(image, _ => Task.FromResult(true), ct);
+        await _sweep.Sweep(CachePath.Of(image), [], ct);
     }
 
     [LoggerMessage(LogLevel.Information, "Evicted {Image} from the cache")]

@@ -51,7 +51,7 @@ internal sealed class ManifestFetcher(OriginClient originClient, RendezvousRing 
 
     /// <summary>The digest of a tag now; null when the origin does not answer HEAD.</summary>
     /// <exception cref="CopyException">The origin did not answer.</exception>
-    public Task<ManifestHead?> HeadAtOrigin(ImageReference image, CancellationToken stop) => originClient.HeadManifest(image, stop);
+    public Task<ManifestHead?> HeadAtOrigin(ImageReference image, CancellationToken ct) => originClient.HeadManifest(image, ct);
 
     /// <summary>Removes the entry of a tag that is known to have changed.</summary>
     public void Forget(ImageReference image) => _recent.Forget(image);
@@ -75,21 +75,21 @@ internal sealed class ManifestFetcher(OriginClient originClient, RendezvousRing 
         _recent.TryGet(image, out var recent) && (image.Digest is not null || recent.GoodUntil > time.GetUtcNow()) ? recent.Manifest : null;
 
     /// <summary>The tag's last known manifest, if a HEAD request confirms it.</summary>
-    private async Task<Manifest?> Unchanged(ImageReference image, CancellationToken stop) =>
-        _recent.TryGet(image, out var before) && (await originClient.HeadManifest(image, stop))?.Digest == before.Manifest.Digest
+    private async Task<Manifest?> Unchanged(ImageReference image, CancellationToken ct) =>
+        _recent.TryGet(image, out var before) && (await originClient.HeadManifest(image, ct))?.Digest == before.Manifest.Digest
             ? before.Manifest
             : null;
 
     /// <summary>Asks the owner; null when this replica has to ask the origin.</summary>
-    private async Task<Manifest?> FromOwner(ImageReference image, CancellationToken stop)
+    private async Task<Manifest?> FromOwner(ImageReference image, CancellationToken ct)
     {
-        await foreach (var owner in owners.InOrder(image.Name, stop))
+        await foreach (var owner in owners.InOrder(image.Name, ct))
         {
             if (owner is null)
                 break;
             try
             {
-                var manifest = await ask.ForManifest(owner, image, stop);
+                var manifest = await ask.ForManifest(owner, image, ct);
                 if (manifest is not null)
                     Remember(image, manifest);
                 return manifest;
@@ -100,7 +100,7 @@ internal sealed class ManifestFetcher(OriginClient originClient, RendezvousRing 
             }
             catch (CopyException e) when (e.Kind is CopyException.Refused or CopyException.Gone)
             {
-                if ((await originClient.Credentials(image, stop)).Count == 0)
+                if ((await originClient.Credentials(image, ct)).Count == 0)
                     throw;
                 break;   // the owner may not yet know the pod whose credentials this replica has
             }

@@ -30,21 +30,21 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
 
     /// <summary>Gets a manifest.</summary>
     /// <exception cref="CopyException">The origin did not serve it.</exception>
-    public Task<Manifest> GetManifest(ImageReference image, CancellationToken stop) =>
+    public Task<Manifest> GetManifest(ImageReference image, CancellationToken ct) =>
         InTurn(image, ct => Try(
-            image, credential => client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), stop);
+            image, credential => client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), ct);
 
     /// <summary>The digest of a tag or digest, as a hint: null means to ask by GET, which also finds the accepted credential.</summary>
     /// <exception cref="CopyException">The origin is rate limited.</exception>
-    public async Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken stop)
+    public async Task<ManifestHead?> HeadManifest(ImageReference image, CancellationToken ct)
     {
         var repository = RegistryRepository.From(image);
-        var candidates = await Candidates(image, stop);
+        var candidates = await Candidates(image, ct);
         var credential = candidates[Math.Max(0, candidates.FindIndex(candidate => limits.PauseOf(repository.Host, candidate) is null))];
         limits.Pass(repository.Host, credential);
         try
         {
-            return await client.HeadManifest(repository, image.Target, credential, stop);
+            return await client.HeadManifest(repository, image.Target, credential, ct);
         }
         catch (RegistryException e)
         {
@@ -54,34 +54,34 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
 
     /// <summary>The size of a blob; negative when the origin does not state it.</summary>
     /// <exception cref="CopyException">The origin does not have it, or did not answer.</exception>
-    public Task<long> HeadBlob(ImageReference image, string digest, CancellationToken stop) => Try(image, async credential =>
-        await client.HeadBlob(RegistryRepository.From(image), digest, credential, stop)
-            ?? throw new RegistryException(RegistryErrorKind.Gone, $"{image.Name} has no blob {digest}", HttpStatusCode.NotFound), stop);
+    public Task<long> HeadBlob(ImageReference image, string digest, CancellationToken ct) => Try(image, async credential =>
+        await client.HeadBlob(RegistryRepository.From(image), digest, credential, ct)
+            ?? throw new RegistryException(RegistryErrorKind.Gone, $"{image.Name} has no blob {digest}", HttpStatusCode.NotFound), ct);
 
     /// <summary>Opens a blob for reading.</summary>
     /// <exception cref="CopyException">The origin did not serve it.</exception>
-    public Task<BlobBody> OpenBlob(ImageReference image, string digest, long from, CancellationToken stop) => Try(image, credential =>
-        client.OpenBlob(RegistryRepository.From(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, stop),
-        stop);
+    public Task<BlobBody> OpenBlob(ImageReference image, string digest, long from, CancellationToken ct) => Try(image, credential =>
+        client.OpenBlob(RegistryRepository.From(image), digest, from == 0 ? null : new RangeHeaderValue(from, null), credential, ct),
+        ct);
 
     /// <summary>The referrers of a manifest (an image by digest), as the origin lists them; null when it does not have that API.</summary>
     /// <exception cref="CopyException">The origin did not answer.</exception>
-    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind(image, credential =>
-        client.GetReferrers(RegistryRepository.From(image), image.Digest!, credential, ct), ct), stop);
+    public Task<Manifest?> GetReferrers(ImageReference image, CancellationToken ct) => InTurn(image, ct => TryToFind(image, credential =>
+        client.GetReferrers(RegistryRepository.From(image), image.Digest!, credential, ct), ct), ct);
 
     /// <summary>A manifest that the origin often does not have; null then. By GET at once: a HEAD request does not prove absence.</summary>
     /// <exception cref="CopyException">The origin did not answer.</exception>
-    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken stop) => InTurn(image, ct => TryToFind<Manifest>(
-        image, async credential => await client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), stop);
+    public Task<Manifest?> FindManifest(ImageReference image, CancellationToken ct) => InTurn(image, ct => TryToFind<Manifest>(
+        image, async credential => await client.GetManifest(RegistryRepository.From(image), image.Target, credential, ct), ct), ct);
 
     /// <summary>The current credentials for this image's origin.</summary>
-    public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken stop) => find(image, stop);
+    public Task<IReadOnlyList<RegistryCredential>> Credentials(ImageReference image, CancellationToken ct) => find(image, ct);
 
     /// <summary>
     /// Tries to find something that is usually absent. A 404 for a credential that was accepted before is final: otherwise every credential
     /// would be tried.
     /// </summary>
-    private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken stop) where T
+    private async Task<T?> TryToFind<T>(ImageReference image, Func<RegistryCredential?, Task<T?>> attempt, CancellationToken ct) where T
         : class
     {
         var wasLetIn = _letIn.TryGet(RegistryRepository.From(image), out var letIn);
@@ -97,7 +97,7 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
                 {
                     return null;
                 }
-            }, stop);
+            }, ct);
         }
         catch (CopyException e) when (e.Kind == CopyException.Gone)
         {
@@ -112,11 +112,11 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
     /// The credentials in order: the last accepted one, if it is still among them; those not refused last; the pods' other ones. Anonymous
     /// access (null) comes last, but among those that are tried at all.
     /// </summary>
-    private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken stop)
+    private async Task<List<RegistryCredential?>> Candidates(ImageReference image, CancellationToken ct)
     {
         var repository = RegistryRepository.From(image);
         Rules.ThrowIfDenied(image);
-        var candidates = (await find(image, stop)).Append(null).Distinct().ToList();
+        var candidates = (await find(image, ct)).Append(null).Distinct().ToList();
         if (_refused.TryGet(repository, out var refused))
             candidates = [.. candidates.Except(refused), .. candidates.Intersect(refused)];
         else if (candidates.Count > MostRefusals)
@@ -129,13 +129,13 @@ internal sealed class OriginClient(RegistryClient client, FindCredentials find, 
         return candidates;
     }
 
-    private async Task<T> Try<T>(ImageReference image, Func<RegistryCredential?, Task<T>> attempt, CancellationToken stop)
+    private async Task<T> Try<T>(ImageReference image, Func<RegistryCredential?, Task<T>> attempt, CancellationToken ct)
     {
         // Only "unauthorized", "not found" (which some registries answer instead) and "too many requests" justify another credential.
         var repository = RegistryRepository.From(image);
         var refusals = new List<(RegistryCredential? Credential, RegistryException Error)>();
         CopyException? limited = null;
-        var candidates = await Candidates(image, stop);
+        var candidates = await Candidates(image, ct);
         foreach (var credential in candidates)
         {
             if (refusals.Count == MostRefusals)

@@ -124,11 +124,11 @@ internal sealed partial class BlobPullEndpoint(
     }
 
     /// <summary>In bytes; negative when the origin does not say.</summary>
-    private async Task<long> Size(WantedBlob blob, CancellationToken stop)
+    private async Task<long> Size(WantedBlob blob, CancellationToken ct)
     {
         try
         {
-            return await originClient.HeadBlob(blob.Image, blob.Digest, stop);
+            return await originClient.HeadBlob(blob.Image, blob.Digest, ct);
         }
         catch (CopyException e)
         {

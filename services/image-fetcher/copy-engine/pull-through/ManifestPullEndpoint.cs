@@ -52,20 +52,20 @@ internal sealed partial class ManifestPullEndpoint(
 
     /// <summary>From the origin, whatever the cache has, and copied in the background.</summary>
     /// <exception cref="CopyException">The origin did not give it.</exception>
-    internal async Task<Manifest> Anew(ImageReference image, CancellationToken stop)
+    internal async Task<Manifest> Anew(ImageReference image, CancellationToken ct)
     {
-        var manifest = await FromOrigin(image, stop);
+        var manifest = await FromOrigin(image, ct);
         _ = _copies.RunOnce(image, async stopping => await CopyInBackground(image, stopping));
         return manifest;
     }
 
-    private async Task<Manifest> Pull(ImageReference image, CancellationToken stop)
+    private async Task<Manifest> Pull(ImageReference image, CancellationToken ct)
     {
-        if (await FromCache(image, stop) is { } stored)
+        if (await FromCache(image, ct) is { } stored)
             return stored;
         try
         {
-            return await Anew(image, stop);
+            return await Anew(image, ct);
         }
         catch (CopyException e)
         {
@@ -75,13 +75,13 @@ internal sealed partial class ManifestPullEndpoint(
     }
 
     /// <summary>It may have come since node-proxy looked. A cache that does not answer is no reason not to pull.</summary>
-    internal async Task<Manifest?> FromCache(ImageReference image, CancellationToken stop)
+    internal async Task<Manifest?> FromCache(ImageReference image, CancellationToken ct)
     {
         if (image.Tag is { } tag && CacheTags.IsOurs(tag))
             return null;   // it says something else there than at the origin
         try
         {
-            return await cache.Find(CachePath.Of(image), image.Target, stop).WaitAsync(CachePatience, time, stop);
+            return await cache.Find(CachePath.Of(image), image.Target, ct).WaitAsync(CachePatience, time, ct);
         }
         catch (Exception e) when (e is CopyException or TimeoutException)
         {
@@ -91,20 +91,20 @@ internal sealed partial class ManifestPullEndpoint(
     }
 
     /// <summary>A private image may be pulled before its pod has been observed: the credential that opens it comes in a moment.</summary>
-    private async Task<Manifest> FromOrigin(ImageReference image, CancellationToken stop)
+    private async Task<Manifest> FromOrigin(ImageReference image, CancellationToken ct)
     {
         using var look = new PeriodicTimer(LookAgain, time);
         for (var until = time.GetUtcNow() + WaitForPod; ;)
         {
-            var shown = await originClient.Credentials(image, stop);
+            var shown = await originClient.Credentials(image, ct);
             try
             {
-                return await manifestFetcher.AsOwner(image).WaitAsync(stop);
+                return await manifestFetcher.AsOwner(image).WaitAsync(ct);
             }
             catch (CopyException e) when (e.Kind == CopyException.Refused)
             {
-                while ((await originClient.Credentials(image, stop)).SequenceEqual(shown))
-                    if (!await look.WaitForNextTickAsync(stop) || time.GetUtcNow() >= until)
+                while ((await originClient.Credentials(image, ct)).SequenceEqual(shown))
+                    if (!await look.WaitForNextTickAsync(ct) || time.GetUtcNow() >= until)
                         throw shown is [] ? WithoutCredentials(image, e) : e;
             }
         }
@@ -115,20 +115,20 @@ internal sealed partial class ManifestPullEndpoint(
         status: e.Status, inner: e);
 
     /// <returns>True when the copy was made; a failure is logged, and returned where the copy itself is asked for.</returns>
-    private async Task<bool> CopyInBackground(ImageReference image, CancellationToken stop)
+    private async Task<bool> CopyInBackground(ImageReference image, CancellationToken ct)
     {
         try
         {
             if (manifestFetcher.WasNamedByTag(image))
                 return true;   // a runtime that asked for the tag and now asks for what it names: the tag's copy is under way
-            if (await IsChild(image, stop))
+            if (await IsChild(image, ct))
             {
-                await CopyChild(image, stop);
+                await CopyChild(image, ct);
                 return true;
             }
-            var copy = imageCopier.Copy(image, stop);
-            await Task.WhenAll(Note(image, hooks.PulledThrough(image, stop)), copy);
-            await Note(image, hooks.Copied(image, await copy, stop));
+            var copy = imageCopier.Copy(image, ct);
+            await Task.WhenAll(Note(image, hooks.PulledThrough(image, ct)), copy);
+            await Note(image, hooks.Copied(image, await copy, ct));
             return true;
         }
         catch (CopyException e)
@@ -138,7 +138,7 @@ internal sealed partial class ManifestPullEndpoint(
                 LogBroken(image, ExceptionSummary.WithStack(fault));
             return false;
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
             return false;
         }
@@ -152,17 +152,17 @@ internal sealed partial class ManifestPullEndpoint(
 
     /// <summary>An image's copy that failed is asked for again, by the event that its pull left; a child's is not. So it is tried again
     /// here, for seconds.</summary>
-    private async Task CopyChild(ImageReference image, CancellationToken stop)
+    private async Task CopyChild(ImageReference image, CancellationToken ct)
     {
         for (var pause = FirstPause; ; pause *= 4)
             try
             {
-                await imageCopier.RunForChild(image, stop);
+                await imageCopier.RunForChild(image, ct);
                 return;
             }
             catch (CopyException e) when (e.RetryHelps && pause <= LongestPause)
             {
-                await Task.Delay(pause, time, stop);
+                await Task.Delay(pause, time, ct);
             }
     }
 
@@ -179,13 +179,13 @@ internal sealed partial class ManifestPullEndpoint(
     }
 
     /// <summary>True for an entry of an index: of one that was just seen, or of one that the cache has.</summary>
-    private async Task<bool> IsChild(ImageReference image, CancellationToken stop)
+    private async Task<bool> IsChild(ImageReference image, CancellationToken ct)
     {
         if (image.Digest is null)
             return false;
         if (manifestFetcher.IsKnownChild(image))
             return true;
-        return await indexes.Contains(CachePath.Of(image), image.Digest, stop);
+        return await indexes.Contains(CachePath.Of(image), image.Digest, ct);
     }
 
     [LoggerMessage(LogLevel.Warning, "{Image} is pulled through without the cache: {Reason}")]

@@ -36,16 +36,16 @@ internal sealed class TagRevalidator(ManifestFetcher manifestFetcher, ManifestPu
         ManifestPullEndpoint.WriteHead(http.Response, named.Digest, named.MediaType, named.SizeInBytes);
     }
 
-    private async Task<Named> Look(ImageReference image, CancellationToken stop)
+    private async Task<Named> Look(ImageReference image, CancellationToken ct)
     {
         try
         {
             var at = time.GetTimestamp();
-            var digest = (await manifestFetcher.HeadAtOrigin(image, stop))?.Digest;
-            var stored = digest is null ? null : await pull.FromCache(image, stop);
+            var digest = (await manifestFetcher.HeadAtOrigin(image, ct))?.Digest;
+            var stored = digest is null ? null : await pull.FromCache(image, ct);
             if (digest is null || stored?.Digest != digest)
                 manifestFetcher.Forget(image);
-            var now = stored is not null && stored.Digest == digest ? stored : await pull.Anew(image, stop);
+            var now = stored is not null && stored.Digest == digest ? stored : await pull.Anew(image, ct);
             var named = new Named(now.Digest, now.MediaType, now.Bytes.Length, at);
             _known.Set(image, named);
             return named;

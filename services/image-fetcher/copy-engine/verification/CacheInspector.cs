@@ -19,22 +19,22 @@ public sealed class CacheInspector
 
     /// <summary>Looks at one image. A platform that has been configured since its copy counts as missing, so that it is copied.</summary>
     /// <param name="image">By tag or by digest.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <returns>A sentence that names the missing part; null when all is there.</returns>
     /// <exception cref="CopyException">The cache registry does not answer, or gives a manifest that cannot be read.</exception>
-    public async Task<string?> FindLoss(ImageReference image, CancellationToken stop)
+    public async Task<string?> FindLoss(ImageReference image, CancellationToken ct)
     {
         var (repository, tag) = (CachePath.Of(image), CacheTags.OfImage(image));
-        var root = await _cache.Find(repository, image.Target, stop);
+        var root = await _cache.Find(repository, image.Target, ct);
         var isTagSeen = root is not null && tag == image.Target;   // what was found by a digest may have lost the tag that keeps it
-        if (!isTagSeen && await _cache.HeadManifest(repository, tag, stop) is null)
+        if (!isTagSeen && await _cache.HeadManifest(repository, tag, ct) is null)
             return $"the cache registry has no {tag} in {repository} any more";
         if (root is null)
             return $"the cache registry has lost the manifest of {image}";
         try
         {
-            using var plan = await _imagePlanReader.ReadFromCache(image, root, stop);
-            return await FindLostBlob(repository, plan, stop);
+            using var plan = await _imagePlanReader.ReadFromCache(image, root, ct);
+            return await FindLostBlob(repository, plan, ct);
         }
         catch (ManifestLostException e)
         {
@@ -45,19 +45,19 @@ public sealed class CacheInspector
     /// <summary>A page of the repositories in the cache registry; empty after the last one.</summary>
     /// <param name="last">The last of the page before; empty for the first page.</param>
     /// <param name="count">How many.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <exception cref="CopyException">The cache registry does not answer, or has no list of repositories.</exception>
-    public Task<IReadOnlyList<string>> RepositoriesAfter(string last, int count, CancellationToken stop) =>
-        _cache.RepositoriesAfter(last, count, stop);
+    public Task<IReadOnlyList<string>> RepositoriesAfter(string last, int count, CancellationToken ct) =>
+        _cache.RepositoriesAfter(last, count, ct);
 
     /// <summary>The images that tags of a repository keep; none for a path that is not of Kuik's layout.</summary>
     /// <param name="repository">A path of <see cref="CachePath"/>.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <exception cref="CopyException">The cache registry does not answer.</exception>
-    public async Task<IReadOnlyList<ImageReference>> ImagesIn(string repository, CancellationToken stop)
+    public async Task<IReadOnlyList<ImageReference>> ImagesIn(string repository, CancellationToken ct)
     {
         var images = new List<ImageReference>();
-        foreach (var tag in await _cache.Tags(repository, stop))
+        foreach (var tag in await _cache.Tags(repository, ct))
             if (CacheTags.TargetOf(tag) is { } target && CachePath.TryRead(repository, target, out var image, out _)
                 && CachePath.Of(image) == repository)
                 images.Add(image);
@@ -66,15 +66,15 @@ public sealed class CacheInspector
 
     /// <summary>The copy of an image in the cache registry; null when it lacks a part.</summary>
     /// <param name="image">By tag or by digest.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <exception cref="CopyException">The cache registry does not answer, or gives a manifest that cannot be read.</exception>
-    public async Task<CopiedImage?> Describe(ImageReference image, CancellationToken stop)
+    public async Task<CopiedImage?> Describe(ImageReference image, CancellationToken ct)
     {
-        if (await FindLoss(image, stop) is not null || await _cache.Find(CachePath.Of(image), image.Target, stop) is not { } root)
+        if (await FindLoss(image, ct) is not null || await _cache.Find(CachePath.Of(image), image.Target, ct) is not { } root)
             return null;
         try
         {
-            using var plan = await _imagePlanReader.ReadFromCache(image, root, stop);
+            using var plan = await _imagePlanReader.ReadFromCache(image, root, ct);
             return ImageCopier.Result(plan, copied: 0, TimeSpan.Zero);
         }
         catch (ManifestLostException)
@@ -83,10 +83,10 @@ public sealed class CacheInspector
         }
     }
 
-    private async Task<string?> FindLostBlob(string repository, ImagePlan plan, CancellationToken stop)
+    private async Task<string?> FindLostBlob(string repository, ImagePlan plan, CancellationToken ct)
     {
         string? lost = null;
-        var options = new ParallelOptions { MaxDegreeOfParallelism = MostChecks, CancellationToken = stop };
+        var options = new ParallelOptions { MaxDegreeOfParallelism = MostChecks, CancellationToken = ct };
         await Parallel.ForEachAsync(plan.Parts, options, async (part, ct) =>
         {
             if (lost is null && !await _cache.HasBlob(repository, part.Digest, ct))

@@ -16,11 +16,11 @@ public sealed class OriginInspector
 
     /// <summary>Returns when the origin serves an image that is named by its digest.</summary>
     /// <param name="image">By digest.</param>
-    /// <param name="stop">Ends it.</param>
+    /// <param name="ct">Ends it.</param>
     /// <exception cref="CopyException">It does not, or did not answer.</exception>
-    public async Task EnsureServed(ImageReference image, CancellationToken stop)
+    public async Task EnsureServed(ImageReference image, CancellationToken ct)
     {
-        if (await _originClient.HeadManifest(image, stop) is null)
-            await _originClient.GetManifest(image, stop);   // some registries answer HEAD with an error for what GET gives
+        if (await _originClient.HeadManifest(image, ct) is null)
+            await _originClient.GetManifest(image, ct);   // some registries answer HEAD with an error for what GET gives
     }
 }
