@@ -143,9 +143,9 @@ public sealed class StatementPlanTests
             insert into kuik.mt_streams
             select (jsonb_populate_record(s, '{"id": "pod/old", "version": 1}')).* from kuik.mt_streams s limit 1;
             update kuik.mt_events set stream_id = 'pod/old', version = 1, type = 'PodGone', timestamp = now() - interval '2 days'
-            where seq_id = (select max(seq_id) - 10 from kuik.mt_events);
+            where seq_id = (select seq_id from kuik.mt_events order by seq_id desc offset 10 limit 1);
             insert into kuik.log_retention (id, position, horizon, removed_events, removed_streams, exported)
-            select 1, max(seq_id) - 11, 0, 0, 0, 0 from kuik.mt_events on conflict (id) do update set position = excluded.position
+            select 1, seq_id - 1, 0, 0, 0, 0 from kuik.mt_events where stream_id = 'pod/old' on conflict (id) do update set position = excluded.position
             """);
         await cluster.Execute("""
             insert into kuik.event_hashes (seq_id, hash) select seq_id, sha256('x') from kuik.mt_events on conflict do nothing
