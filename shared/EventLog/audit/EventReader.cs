@@ -5,8 +5,8 @@ using Npgsql;
 namespace Kuik.EventLog.Audit;
 
 /// <summary>
-/// Reads events from Marten's table, archived ones included, in the order of the log, in pages or as a stream: memory does not depend on the
-/// size of the log. Types of newer versions are read as they are (<see cref="RecordedEvent.Fact"/> is null).
+/// Reads events from Marten's table, archived ones included, in the order of the log, in pages or as a stream: memory does not depend on
+/// the size of the log. Types of newer versions are read as they are (<see cref="RecordedEvent.Fact"/> is null).
 /// </summary>
 /// <param name="connection">Open, and not used for anything else during the enumeration: the next page is read ahead. A transaction on it
 /// with repeatable reads gives one consistent view of the log.</param>

@@ -48,7 +48,8 @@ public sealed class AuditPlanTests
         {
             var plan = await Explain(connection, question);
 
-            Assert.True(plan.Any(line => line.Contains("Index", StringComparison.Ordinal) && line.Contains(index, StringComparison.Ordinal)),
+            Assert.True(
+                plan.Any(line => line.Contains("Index", StringComparison.Ordinal) && line.Contains(index, StringComparison.Ordinal)),
                 $"{index} is not in the plan:\n{string.Join('\n', plan)}");
         }
     }
