@@ -142,7 +142,7 @@ internal sealed record PlantedFault(string Name)
                 http.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body.ToJsonString()));
                 await answer();
             }
-            : null;
+        : null;
         return Task.CompletedTask;
     }
 
