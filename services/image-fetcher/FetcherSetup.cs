@@ -20,7 +20,6 @@ internal static class FetcherSetup
         builder.Services.AddHostedService(services => services.GetRequiredService<AcknowledgementDeadline>());
         builder.Services.AddSingleton<LeaseRenewer>();
         builder.Services.AddSingleton<RepositoryLockProvider>();
-        builder.Services.AddHostedService<MissedRequestAnnouncer>();
         builder.Services.AddHostedService<PendingSweepController>();
         builder.Services.AddSingleton(VerificationOptions.From(builder.Configuration));
         builder.Services.AddSingleton<Func<CacheInspector>>(services => services.GetRequiredService<CacheInspector>);

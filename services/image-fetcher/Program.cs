@@ -29,6 +29,7 @@ builder.AddKuikBus(bus =>
     bus.AddConsumer<FetchImage, FetchImageDefinition>();
     bus.AddConsumer<EvictImage, EvictImageDefinition>();
 });
+builder.Services.AddHostedService<MissedRequestAnnouncer>();
 builder.AddCredentials();   // PullSecretCache from Postgres, PullSecretReader from Kubernetes, CloudCredentials
 builder.Services.AddCopyEngine(builder.Configuration, FetcherSetup.Needs);
 builder.AddFetching();      // LeaseRenewer, PullRecorder, RepositoryLockProvider; CacheHealth

@@ -5,7 +5,7 @@ using Weasel.Postgresql.Tables;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// How often each image was pulled, as node-proxies report it: one row for each image, beside the log, because a pull is no event. It is as
+/// The number of pulls of each image, as node-proxies report it: one row for each image, beside the log, because a pull is no event. It is as
 /// good as the reports: a lost one is not missed.
 /// </summary>
 public static class ImagePulls
@@ -33,7 +33,7 @@ public static class ImagePulls
     /// <summary>Adds a node's report.</summary>
     /// <param name="postgres">The event log.</param>
     /// <param name="node">The node's name.</param>
-    /// <param name="pulls">Normalised references, how often each was pulled, and when last (UTC).</param>
+    /// <param name="pulls">Normalised references with the number of pulls and the time of the last one (UTC).</param>
     /// <param name="ct">Cancels it.</param>
     /// <returns>The number of images that the log knows.</returns>
     /// <exception cref="NpgsqlException">Postgres fails.</exception>
