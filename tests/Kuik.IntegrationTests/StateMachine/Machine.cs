@@ -12,10 +12,13 @@ namespace Kuik.IntegrationTests.StateMachine;
 internal sealed class Machine : IAsyncDisposable
 {
     /// <summary>How long an image stays after its last use.</summary>
-    public static readonly TimeSpan ExpiryDelay = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan ExpiryDelay = TimeSpan.FromSeconds(8);
 
     /// <summary>How many images there are.</summary>
-    public const int ImageCount = 8;
+    public const int ImageCount = 9;
+
+    /// <summary>The number of an image that random steps do not touch.</summary>
+    public const int QuietImage = ImageCount - 1;
 
     private readonly MachineServers _servers;
     private readonly string _database;

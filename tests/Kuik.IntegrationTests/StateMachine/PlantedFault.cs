@@ -45,7 +45,7 @@ internal sealed record PlantedFault(string Name)
         },
         new("pod-watcher takes an empty list for complete") { Strike = (machine, _) => HidePods(machine) },
         new("pod-watcher lets images expire before their delay is over") { Settings = [("Kuik:ExpiryDelay", "00:00:01")] },
-        new("expiry does not notice that images are unused") { Settings = [("Kuik:SweepInterval", "1.00:00:00")] },
+        new("expiry does not record that images are unused") { Begin = machine => DropEvent(machine, nameof(ImageUnused)) },
         new("pod-watcher does not write the usage rows of pods")
         { Begin = machine => Drop(machine, "kuik.image_users", "insert", "new.pod_uid not like '%/%'") },
         new("pod-watcher does not remove usage rows") { Begin = machine => Drop(machine, "kuik.image_users", "delete", "true") },
@@ -67,7 +67,10 @@ internal sealed record PlantedFault(string Name)
     {
         var half = steps.Count / 2;
         Step[] strike = Strike is { } act
-            ? [new Step("v0 is cached", WaitForCopy), new Step($"the fault: {Name}", machine => act(machine, Struck))]
+            ? [
+                new Step("v0 is cached", machine => WaitForCopy(machine, Struck)),
+                new Step($"the fault: {Name}", machine => act(machine, Struck)),
+            ]
             : [];
         return [.. steps.Take(half), .. Scenario(), .. strike, .. steps.Skip(half)];
     }
@@ -75,12 +78,13 @@ internal sealed record PlantedFault(string Name)
     private static IReadOnlyList<Step> Scenario() =>
     [
         new Step("faulty uses v0 and v1", machine => AddPod(machine, "faulty", [0, 1])),
-        new Step("brief uses v3", machine => AddPod(machine, "brief", [3])),
+        new Step("brief uses v8", machine => AddPod(machine, "brief", [Machine.QuietImage])),
         new Step("v2 is retained", async machine =>
         {
             await machine.User.ApplyImage(machine.ImageNames[2], retain: true);
             machine.Retained.Add(2);
         }, TimeSpan.FromSeconds(6)),
+        new Step("v8 is cached", TryToWaitForCopy),
         new Step("brief ends", async machine =>
         {
             machine.Pods.Remove("brief");
@@ -97,11 +101,19 @@ internal sealed record PlantedFault(string Name)
     private static async Task AddPod(Machine machine, string name, int[] images) =>
         machine.Pods[name] = (await machine.User.CreatePod(name, [.. images.Select(image => machine.ImageNames[image])]), images);
 
-    private static Task WaitForCopy(Machine machine) => Eventually.True(
-        async () => await machine.Content.DigestOf(machine.ImageNames[Struck]) is { Length: > 0 }
-            && (await machine.Query(
-                $"select image from kuik.work where kind = 'verify' and image = '{machine.ImageNames[Struck]}'")).Count > 0,
-        "the image of the fault is cached");
+    private static Task WaitForCopy(Machine machine, int image) =>
+        Eventually.True(() => IsCached(machine, image), "the image of the fault is cached");
+
+    // Some faults keep it from being recorded as cached.
+    private static async Task TryToWaitForCopy(Machine machine)
+    {
+        for (var attempt = 0; attempt < 20 && !await IsCached(machine, Machine.QuietImage); attempt++)
+            await Task.Delay(TimeSpan.FromMilliseconds(500));
+    }
+
+    private static async Task<bool> IsCached(Machine machine, int image) =>
+        await machine.Content.DigestOf(machine.ImageNames[image]) is { Length: > 0 }
+        && (await machine.Query($"select image from kuik.work where kind = 'verify' and image = '{machine.ImageNames[image]}'")).Count > 0;
 
     private static async Task Drop(Machine machine, string table, string change, string condition)
     {

@@ -200,7 +200,7 @@ internal sealed class ScheduleGenerator
         return new Step(string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0} s pass"), _ => Task.Delay(time));
     }
 
-    private int Image() => _random.Next(Machine.ImageCount);
+    private int Image() => _random.Next(Machine.QuietImage);
 
     private string Name(string what) => string.Create(CultureInfo.InvariantCulture, $"{what}-{_names++}");
 }
