@@ -5,8 +5,8 @@ using Weasel.Postgresql.Tables;
 namespace Kuik.EventLog;
 
 /// <summary>
-/// The number of pulls of each image, as node-proxies report it: one row for each image, beside the log, because a pull is no event. It is as
-/// good as the reports: a lost one is not missed.
+/// The number of pulls of each image, as node-proxies report it: one row for each image, beside the log, because a pull is no event. It is
+/// as good as the reports: a lost one is not missed.
 /// </summary>
 public static class ImagePulls
 {
