@@ -24,15 +24,22 @@ public sealed class DoctorTests(Cluster cluster)
     public async Task Every_metric_that_it_reads_is_on_a_scrape()
     {
         await cluster.Kuik.Ready();
-        var scrapes = "";
-        foreach (var component in (string[])["pod-watcher", "image-fetcher", "expiry"])
-            scrapes += await Scrape(component);
+        string[] metrics =
+        [
+            "kuik_event_log_lag_seconds", "kuik_watcher_queue_oldest_seconds", "kuik_watcher_observation_age_seconds",
+            "kuik_spool_full_seconds", "kuik_work_overdue",
+        ];
 
-        Assert.Contains("\nkuik_event_log_lag_seconds{", scrapes, StringComparison.Ordinal);
-        Assert.Contains("\nkuik_watcher_queue_oldest_seconds{", scrapes, StringComparison.Ordinal);
-        Assert.Contains("\nkuik_watcher_observation_age_seconds{", scrapes, StringComparison.Ordinal);
-        Assert.Contains("\nkuik_spool_full_seconds{", scrapes, StringComparison.Ordinal);
-        Assert.Contains("\nkuik_work_overdue{", scrapes, StringComparison.Ordinal);
+        // A service that has just started has not measured everything yet.
+        await Eventually.True(
+            async () =>
+            {
+                var scrapes = "";
+                foreach (var component in (string[])["pod-watcher", "image-fetcher", "expiry"])
+                    scrapes += await Scrape(component);
+                return metrics.All(metric => scrapes.Contains($"\n{metric}{{", StringComparison.Ordinal));
+            },
+            $"a scrape has {string.Join(", ", metrics)}");
     }
 
     [Fact]
