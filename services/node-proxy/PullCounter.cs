@@ -22,7 +22,7 @@ internal sealed class PullCounter(TimeProvider time)
             Add(image.ToString(), 1, time.GetUtcNow());
     }
 
-    /// <summary>The counts so far; counting begins anew.</summary>
+    /// <summary>The counts so far; counting restarts at zero.</summary>
     public IReadOnlyList<CountedPulls> Take() =>
         [.. Interlocked.Exchange(ref _now, new Counts()).ByImage
             .Select(image => new CountedPulls(image.Key, image.Value.Pulls, new DateTimeOffset(image.Value.LastTicks, TimeSpan.Zero)))];
