@@ -9,6 +9,9 @@ public sealed class SettledEnd
     /// <summary>The sequence number; 0 until it was found once.</summary>
     public long Sequence { get; private set; }
 
+    /// <summary>The last event that was visible at the last look, settled or not.</summary>
+    public long Last { get; private set; }
+
     /// <summary>Looks at the log again.</summary>
     /// <returns>The sequence number.</returns>
     public async Task<long> Advance(EventPositions positions, CancellationToken ct)
@@ -21,6 +24,7 @@ public sealed class SettledEnd
     /// <summary>The same from what was seen.</summary>
     internal void Advance(long oldestOpen, long nextOpen, long last)
     {
+        Last = last;
         if (_candidate is { } candidate && oldestOpen >= candidate.Bound)
             (Sequence, _candidate) = (candidate.Last, null);
         if (oldestOpen >= nextOpen)

@@ -1,3 +1,4 @@
+using Kuik.EventLog.Audit;
 using Npgsql;
 
 namespace Kuik.EventLog;
@@ -11,7 +12,7 @@ internal sealed class HashChainService(
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    private readonly SettledPlace _place = new();
+    private readonly SettledEnd _end = new();
 
     /// <inheritdoc/>
     protected override async Task RunPass(CancellationToken ct)
@@ -22,10 +23,10 @@ internal sealed class HashChainService(
             return;
         }
         await using var connection = await postgres.OpenConnectionAsync(ct);
-        var (settled, last) = await _place.Advance(connection, ct);
+        var settled = await _end.Advance(new EventPositions(connection), ct);
         var (head, _) = await HashChain.ReadHead(connection, ct);
-        metrics.Show(last - head);
+        metrics.Show(_end.Last - head);
         while (await HashChain.AppendPage(connection, settled, ct) == HashChain.PageSize)
-            metrics.Show(last - (await HashChain.ReadHead(connection, ct)).Sequence);
+            metrics.Show(_end.Last - (await HashChain.ReadHead(connection, ct)).Sequence);
     }
 }

@@ -118,7 +118,7 @@ public sealed class HashChainTests(AuditWorld world)
         await host.AppendRequest("first:1");
         await using var connection = await host.Postgres.OpenConnectionAsync();
         await using var slow = await host.Postgres.OpenConnectionAsync();
-        var place = new SettledPlace();
+        var (end, positions) = (new SettledEnd(), new EventPositions(connection));
         await using (var open = await slow.BeginTransactionAsync())
         {
             var number = await Ask<long>(slow, "select nextval('kuik.mt_events_sequence') from kuik.mt_streams limit 1 for update");
@@ -127,13 +127,13 @@ public sealed class HashChainTests(AuditWorld world)
             await host.AppendRequest("later:1");
             for (var i = 0; i < 5; i++)
             {
-                var (settled, last) = await place.Advance(connection, default);
-                Assert.Equal((3, true), (last, settled < 2));
+                var settled = await end.Advance(positions, default);
+                Assert.Equal((3, true), (end.Last, settled < 2));
             }
             await open.CommitAsync();
         }
 
-        await Eventually.True(async () => (await place.Advance(connection, default)).Settled == 3, "the place is settled");
+        await Eventually.True(async () => await end.Advance(positions, default) == 3, "the place is settled");
     }
 
     private static async Task<(long N, long M)> Neighbours(NpgsqlConnection connection)
