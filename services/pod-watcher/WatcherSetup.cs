@@ -28,6 +28,7 @@ internal static class WatcherSetup
         builder.Services.AddSingleton<LiveUserLister>();
         builder.Services.AddSingleton<ClusterObservation>();
         builder.Services.AddSingleton<WatcherMetrics>();
+        builder.Services.AddSingleton<ResourceMetrics>();
         builder.Services.AddSingleton<ControllerManager>();
         builder.Services.AddSingleton<LeaderElectionService>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeaderElectionService>());

@@ -138,7 +138,7 @@ internal sealed partial class RegistryRequestHandler(
             if (kind == "manifest" && status is 200 or 304)
                 counter.Count(image, HttpMethods.IsHead(http.Request.Method));
             if (kind != "blob" && HttpMethods.IsGet(http.Request.Method) && status == 200)
-                metrics.Sent(outcome.Source, http.Response.ContentLength ?? 0);
+                metrics.Sent(outcome.Source, image.Host, http.Response.ContentLength ?? 0);
             trace?.SetTag("kuik.kind", kind).SetTag("kuik.image", image.ToString()).SetTag("kuik.source", outcome.Source)
                 .SetTag("http.response.status_code", status);
             if (!outcome.IsPlainHit)
