@@ -136,7 +136,7 @@ internal sealed partial class RegistryRequestHandler(
             var (status, took) = (http.Response.StatusCode, time.GetElapsedTime(begun));
             metrics.Count(image, kind, status, outcome, took);
             if (kind == "manifest" && status is 200 or 304)
-                counter.Count(image, HttpMethods.IsHead(http.Request.Method));
+                counter.Count(image, HttpMethods.IsHead(http.Request.Method), ProxyMetrics.IsHit(outcome.Source));
             if (kind != "blob" && HttpMethods.IsGet(http.Request.Method) && status == 200)
                 metrics.Sent(outcome.Source, image.Host, http.Response.ContentLength ?? 0);
             trace?.SetTag("kuik.kind", kind).SetTag("kuik.image", image.ToString()).SetTag("kuik.source", outcome.Source)
