@@ -24,6 +24,7 @@ internal static class WatcherSetup
     {
         builder.AddKuikKubernetes();
         builder.Services.AddSingleton(WatcherOptions.From(builder.Configuration));
+        builder.Services.AddSingleton<PodTraces>();
         builder.Services.AddSingleton<WatchedKinds>();
         builder.Services.AddSingleton<LiveUserLister>();
         builder.Services.AddSingleton<ClusterObservation>();

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Kuik.Contracts;
+using Kuik.Hosting;
 using Microsoft.Extensions.Primitives;
 
 namespace Kuik.NodeProxy;
@@ -128,7 +129,7 @@ internal sealed partial class RegistryRequestHandler(
         Task<PullOutcome>> answer)
     {
         var begun = time.GetTimestamp();
-        using var trace = ProxyMetrics.Traces.StartActivity("pull");
+        using var trace = ProxyMetrics.Traces.StartRequest("pull", http.Request);
         metrics.Begin();
         try
         {

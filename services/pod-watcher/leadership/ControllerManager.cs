@@ -12,7 +12,7 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed partial class ControllerManager(
     KubernetesApi api, WatchedKinds kinds, WatcherOptions options, EventLogTransactions transactions, EventLogReady logReady,
-    NpgsqlDataSource postgres, IDocumentStore store,
+    NpgsqlDataSource postgres, IDocumentStore store, PodTraces traces,
     ClusterObservation observation, WatcherMetrics metrics, ResourceMetrics resourceMetrics, TimeProvider time, ILoggerFactory logs)
 {
     /// <summary>The limit of writes to the API a second. Concurrency is limited to eight, and the server's priority and fairness rejects
@@ -112,7 +112,7 @@ internal sealed partial class ControllerManager(
         var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
         var pulls = new PullCounts(postgres, imageQueue, time, logs.CreateLogger<PullCounts>());
         var podReconciler = new PodReconciler(
-            informers, accounts, known, absences, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
+            informers, accounts, known, absences, traces, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
         var observeImages = new CachedImageIntentReconciler(
             writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics,
             logs.CreateLogger<CachedImageIntentReconciler>());
