@@ -30,17 +30,17 @@ internal sealed class PodTraces(TimeProvider time)
         _traceParents[pod.Metadata.Uid!] = traceParent;
     }
 
-    /// <summary>Forgets a pod about which there is nothing to record.</summary>
+    /// <summary>Forgets a pod that is recorded.</summary>
     public void Forget(string uid) => _traceParents.TryRemove(uid, out _);
 
-    /// <summary>Begins the spans of pods that are recorded now.</summary>
+    /// <summary>Begins the spans of pods that are recorded now. If that fails, the next attempt has spans too.</summary>
     public RecordingSpans Begin(IEnumerable<LiveUser> pods)
     {
         var spans = new RecordingSpans();
         if (_traceParents.IsEmpty)
             return spans;
         foreach (var pod in pods)
-            if (_traceParents.TryRemove(pod.Uid, out var text) && ActivityContext.TryParse(text, null, isRemote: true, out var admission)
+            if (_traceParents.TryGetValue(pod.Uid, out var text) && ActivityContext.TryParse(text, null, isRemote: true, out var admission)
                 && Source.CreateActivity("record pod", ActivityKind.Consumer, admission) is { } span)
                 spans.Add(pod.Uid, span.SetTag("k8s.pod.uid", pod.Uid).SetTag("k8s.pod.name", pod.Name)
                     .SetTag("k8s.namespace.name", pod.Namespace));

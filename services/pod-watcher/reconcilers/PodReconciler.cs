@@ -108,6 +108,7 @@ internal sealed partial class PodReconciler(
         foreach (var (look, pod, fact) in recorded)
         {
             images.Add(known.Set(look.Uid, pod));
+            traces.Forget(look.Uid);
             if (look.Live is null)
                 absences.Remove(look.Uid);
             if (fact is not null)
