@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Kuik.Hosting;
 using Kuik.ImageFetcher.CopyEngine;
 
 namespace Kuik.ImageFetcher;
@@ -6,7 +7,13 @@ namespace Kuik.ImageFetcher;
 /// <summary>Counters of the outcomes of announced work. A singleton.</summary>
 public sealed class FetcherMetrics
 {
+    // Each has two series of v1's counter, and nine of the durations: with these limits none has more than 128.
+    private readonly BoundedLabels _registries = new(50, mostUnproven: 10);
+    private readonly BoundedLabels _timed = new(10, mostUnproven: 3);
+    private readonly TimeProvider _time;
     private readonly Counter<long> _copies;
+    private readonly UpDownCounter<long> _attempts;
+    private readonly Histogram<double> _durations;
     private readonly Counter<long> _evictions;
     private readonly Counter<long> _sweeps;
     private readonly Counter<long> _verifications;
@@ -14,13 +21,36 @@ public sealed class FetcherMetrics
     private readonly Counter<long> _refreshes;
     private readonly Counter<long> _withoutLock;
     private readonly Histogram<double> _lockWaits;
+    private long _put;
+    private long _removed;
+
+    /// <summary>The outcome of a copy that succeeded.</summary>
+    public const string Cached = "cached";
+
+    /// <summary>The outcome of a comparison that found a moved tag, whose image was copied again.</summary>
+    public const string Moved = "moved";
+
+    /// <summary>The outcome of an eviction that succeeded.</summary>
+    public const string Evicted = "evicted";
 
     /// <summary>Counts on image-fetcher's meter.</summary>
-    public FetcherMetrics(IMeterFactory meters)
+    public FetcherMetrics(IMeterFactory meters, TimeProvider time)
     {
+        _time = time;
         var meter = meters.Create("Kuik.ImageFetcher");
         _copies = meter.CreateCounter<long>(
             "kuik_fetcher_copies", description: "Announced copies that ended, by outcome: cached, or the kind of failure");
+        _durations = meter.CreateHistogram("kuik_fetcher_copy_seconds",
+            description: "Duration of announced copies that ended, by host of the origin and outcome",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600] });
+        // v1's name has no _total, which every counter gets.
+        _attempts = meter.CreateUpDownCounter<long>("kube_image_keeper_controller_image_caching_request",
+            description: "Announced copies that ended, by whether they succeeded and by host of the origin");
+        // Observed, so that they are on the first scrape, as in v1.
+        meter.CreateObservableCounter("kube_image_keeper_controller_image_put_in_cache", () => Interlocked.Read(ref _put),
+            description: "Images that were copied into the cache, or again after their tag had moved");
+        meter.CreateObservableCounter("kube_image_keeper_controller_image_removed_from_cache", () => Interlocked.Read(ref _removed),
+            description: "Images that were removed from the cache");
         _evictions = meter.CreateCounter<long>(
             "kuik_fetcher_evictions", description: "Announced evictions that ended, by outcome: evicted, cache or internal");
         _sweeps = meter.CreateCounter<long>(
@@ -42,9 +72,23 @@ public sealed class FetcherMetrics
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.01, 0.1, 1, 5, 30, 120, 600] });
     }
 
+    /// <summary>Begins the measurement of a copy.</summary>
+    internal CopyMeasurement BeginCopy(string image) => new(this, _time, image);
+
     /// <summary>Counts a finished copy.</summary>
-    /// <param name="outcome"><c>cached</c>, or a kind of <see cref="CopyException"/>.</param>
-    public void CountCopy(string outcome) => _copies.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+    /// <param name="host">The origin's; null for what is no image reference.</param>
+    /// <param name="outcome"><see cref="Cached"/>, or a kind of <see cref="CopyException"/>.</param>
+    /// <param name="took">Its duration.</param>
+    public void CountCopy(string? host, string outcome, TimeSpan took)
+    {
+        host ??= BoundedLabels.Other;
+        var isCached = outcome == Cached;
+        _copies.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+        _attempts.Add(1, new("successful", isCached ? "true" : "false"), new("upstream_registry", _registries.Get(host, isCached)));
+        _durations.Record(took.TotalSeconds, new("registry", _timed.Get(host, isCached)), new("outcome", outcome));
+        if (isCached)
+            Interlocked.Increment(ref _put);
+    }
 
     /// <summary>Counts a finished sweep.</summary>
     /// <param name="outcome"><c>swept</c>, <c>doubt</c>, or a kind of <see cref="CopyException"/>.</param>
@@ -58,7 +102,12 @@ public sealed class FetcherMetrics
 
     /// <summary>Counts a comparison of an image with its origin.</summary>
     /// <param name="outcome"><c>same</c>, <c>moved</c>, or a kind of <see cref="CopyException"/>.</param>
-    public void CountRefresh(string outcome) => _refreshes.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+    public void CountRefresh(string outcome)
+    {
+        _refreshes.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+        if (outcome == Moved)
+            Interlocked.Increment(ref _put);
+    }
 
     /// <summary>Counts an image that was found in the cache registry without a record.</summary>
     /// <param name="outcome"><c>adopted</c> or <c>requested</c>.</param>
@@ -76,5 +125,10 @@ public sealed class FetcherMetrics
 
     /// <summary>Counts a finished eviction.</summary>
     /// <param name="outcome"><c>evicted</c>, or a kind of <see cref="CopyException"/>.</param>
-    public void CountEviction(string outcome) => _evictions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+    public void CountEviction(string outcome)
+    {
+        _evictions.Add(1, KeyValuePair.Create<string, object?>("outcome", outcome));
+        if (outcome == Evicted)
+            Interlocked.Increment(ref _removed);
+    }
 }

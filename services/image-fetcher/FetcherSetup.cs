@@ -30,6 +30,7 @@ internal static class FetcherSetup
         builder.Services.AddHostedService<TagRefreshService>();
         builder.Services.AddSingleton<PullRecorder>();
         builder.Services.AddSingleton<FetcherMetrics>();
+        builder.Services.AddSingleton<PullMetrics>();
         // On shutdown, copies end at once and release their leases; a second later their messages return to the queue. This runs
         // before the engine's drain, which is registered earlier: another replica takes the images over and joins the downloads that are
         // still running here.

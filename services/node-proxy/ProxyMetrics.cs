@@ -1,7 +1,7 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Kuik.Contracts;
+using Kuik.Hosting;
 
 namespace Kuik.NodeProxy;
 
@@ -17,13 +17,11 @@ internal sealed class ProxyMetrics
     /// <summary>v1's name for its counter.</summary>
     public const string Requests = "kube_image_keeper_proxy_http_requests";
 
-    /// <summary>Origins with a label of their own; the ones after them are "other".</summary>
-    private const int MostRegistries = 50;
-
-    private readonly ConcurrentDictionary<string, string> _registries = new(StringComparer.Ordinal);
+    private readonly BoundedLabels _registries = new(50);
     private readonly Counter<long> _requests;
     private readonly Counter<long> _pulls;
     private readonly Counter<long> _bytes;
+    private readonly Counter<long> _saved;
     private readonly Counter<long> _misses;
     private readonly Counter<long> _turnedAway;
     private readonly Counter<long> _reports;
@@ -33,9 +31,12 @@ internal sealed class ProxyMetrics
     public ProxyMetrics(IMeterFactory meters)
     {
         var meter = meters.Create("Kuik.NodeProxy");
+        meter.CreateObservableGauge("kube_image_keeper_proxy_build_info", BuildInfo.Measure, description: "1, with the build as labels");
         _requests = meter.CreateCounter<long>(Requests, description: "Pull requests by origin, status and whether the cache had it");
         _pulls = meter.CreateCounter<long>("kuik_proxy_pulls", description: "Pull requests by kind of request and source of the answer");
         _bytes = meter.CreateCounter<long>("kuik_proxy_sent_bytes", description: "Bytes of bodies passed on to clients, by source");
+        _saved = meter.CreateCounter<long>("kuik_proxy_saved_bytes",
+            description: "Bytes of bodies from the cache or from memory that the origin did not have to send, by origin");
         _misses = meter.CreateCounter<long>("kuik_proxy_misses", description: "Requests that a source did not serve, by reason");
         _turnedAway = meter.CreateCounter<long>(
             "kuik_proxy_turned_away", description: "Requests answered without asking a source, by status");
@@ -56,10 +57,17 @@ internal sealed class ProxyMetrics
     /// <summary>A source did not have it; the reason is one of <see cref="MeteredSource.ReasonOf"/>, or <c>refused</c>.</summary>
     public void Miss(string source, string reason) => _misses.Add(1, new("source", source), new("reason", reason));
 
-    public void Sent(string source, long bytes)
+    /// <summary>Counts bytes of a body.</summary>
+    /// <param name="source">Their source.</param>
+    /// <param name="origin">The origin's host.</param>
+    /// <param name="bytes">How many; 0 is not counted.</param>
+    public void Sent(string source, string origin, long bytes)
     {
-        if (bytes > 0)
-            _bytes.Add(bytes, new KeyValuePair<string, object?>("source", source));
+        if (bytes <= 0)
+            return;
+        _bytes.Add(bytes, new KeyValuePair<string, object?>("source", source));
+        if (IsHit(source))
+            _saved.Add(bytes, new KeyValuePair<string, object?>("registry", _registries.Get(origin, isProven: true)));
     }
 
     public void Reported(bool isTaken) => _reports.Add(1, new KeyValuePair<string, object?>("outcome", isTaken ? "taken" : "failed"));
@@ -68,16 +76,12 @@ internal sealed class ProxyMetrics
 
     public void Count(ImageReference image, string kind, int status, PullOutcome outcome, TimeSpan took)
     {
-        _requests.Add(1, new("registry", Label(image.Host, isServed: status < 400)), new("statusCode", status),
-            new("cacheHit", outcome.Source is "cache" or PullOutcome.Memory ? "true" : "false"));
+        _requests.Add(1, new("registry", _registries.Get(image.Host, isProven: status < 400)), new("statusCode", status),
+            new("cacheHit", IsHit(outcome.Source) ? "true" : "false"));
         _pulls.Add(1, new("kind", kind), new("source", outcome.Source));
         _seconds.Record(took.TotalSeconds, new("kind", kind), new("source", outcome.Source));
     }
 
-    private string Label(string host, bool isServed)
-    {
-        if (_registries.TryGetValue(host, out var known))
-            return known;
-        return isServed && _registries.Count < MostRegistries ? _registries.GetOrAdd(host, host) : "other";
-    }
+    /// <summary>True for the sources that need no origin.</summary>
+    public static bool IsHit(string source) => source is "cache" or PullOutcome.Memory;
 }

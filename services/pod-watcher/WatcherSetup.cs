@@ -24,10 +24,12 @@ internal static class WatcherSetup
     {
         builder.AddKuikKubernetes();
         builder.Services.AddSingleton(WatcherOptions.From(builder.Configuration));
+        builder.Services.AddSingleton<PodTraces>();
         builder.Services.AddSingleton<WatchedKinds>();
         builder.Services.AddSingleton<LiveUserLister>();
         builder.Services.AddSingleton<ClusterObservation>();
         builder.Services.AddSingleton<WatcherMetrics>();
+        builder.Services.AddSingleton<ResourceMetrics>();
         builder.Services.AddSingleton<ControllerManager>();
         builder.Services.AddSingleton<LeaderElectionService>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LeaderElectionService>());

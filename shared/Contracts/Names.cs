@@ -18,6 +18,9 @@ public static class Names
     /// <summary><c>true</c> on a pod whose images the webhook may rewrite, also on an update.</summary>
     public const string RewriteAnnotation = "kuik.enix.io/rewrite-images";
 
+    /// <summary>The W3C <c>traceparent</c> of a pod's admission; written only where traces are exported.</summary>
+    public const string TraceAnnotation = "kuik.enix.io/traceparent";
+
     /// <summary>With the value <c>ignore</c>: the pod is left alone.</summary>
     public const string PolicyLabel = "kube-image-keeper.enix.io/image-caching-policy";
 

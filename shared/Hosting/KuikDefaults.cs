@@ -13,6 +13,7 @@ using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
 
 namespace Kuik.Hosting;
 
@@ -73,7 +74,8 @@ public static class KuikDefaults
                 .AddView(metric => metric.Name == largest ? null : new MetricStreamConfiguration { CardinalityLimit = MostSeries })
                 .AddPrometheusExporter());
         if (builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 })
-            telemetry.WithTracing(traces => traces.AddSource("Kuik.*", "MassTransit", "Marten", "Npgsql")).UseOtlpExporter();
+            telemetry.WithTracing(traces => AddSampler(traces, builder.Configuration["OTEL_TRACES_SAMPLER"])
+                .AddSource("Kuik.*", "MassTransit", "Marten", "Npgsql")).UseOtlpExporter();
         return builder;
     }
 
@@ -98,6 +100,10 @@ public static class KuikDefaults
         app.UseOpenTelemetryPrometheusScrapingEndpoint("/metrics");
         return app;
     }
+
+    // A sampler that is set in code overrides the standard variable.
+    private static TracerProviderBuilder AddSampler(TracerProviderBuilder traces, string? named) =>
+        string.IsNullOrEmpty(named) ? traces.SetSampler(new ParentBasedSampler(new RootSampler())) : traces;
 
     // Kestrel parses these only when it starts to listen, and its errors do not name the setting.
     private static void CheckUrls(string? urls)

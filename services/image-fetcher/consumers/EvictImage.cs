@@ -85,7 +85,7 @@ public sealed partial class EvictImage(
 
         // 3. Record.
         await log.Execute(transaction => Record(transaction, image, attempt, cause, ct), ct);
-        metrics.CountEviction("evicted");
+        metrics.CountEviction(FetcherMetrics.Evicted);
     }
 
     /// <returns>True when the tag was removed, false when it was not; null when that failed, which is logged.</returns>

@@ -154,10 +154,11 @@ public sealed partial class FetchImage(
     /// <returns>Decides what to record from the state as it will be then.</returns>
     private async Task<Func<ImageState, DateTimeOffset, object?>> Copy(string image, long attempt, CancellationToken ct)
     {
+        using var measurement = metrics.BeginCopy(image);
         try
         {
             var copy = await lease.While(image, attempt, () => CopyFromOrigin(image, attempt, ct));
-            metrics.CountCopy("cached");
+            measurement.End(FetcherMetrics.Cached);
             LogCached(image, copy.BytesCopied, copy.BytesAlreadyThere, copy.Duration.TotalSeconds);
             return (state, now) => Cached(state, image, copy, attempt, now);
         }
@@ -169,7 +170,7 @@ public sealed partial class FetchImage(
         {
             ct.ThrowIfCancellationRequested();   // nothing is wrong with the image when this process stops
             var failure = error.Kind == CopyException.Refused ? await Explain(image, error, ct) : error;
-            metrics.CountCopy(failure.Kind);
+            measurement.End(failure.Kind);
             if (failure is { Kind: CopyException.Internal, InnerException: { } fault })
                 LogUnforeseen(image, ExceptionSummary.WithStack(fault));
             else

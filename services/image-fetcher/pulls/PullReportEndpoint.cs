@@ -18,17 +18,20 @@ internal static class PullReportEndpoint
 
     /// <summary>Answers <c>POST /kuik/pulls</c>: 204 when the report is stored, 400 when it is none, 503 while Postgres is away.</summary>
     public static void MapPullReports(this WebApplication routes) => routes.MapPost(PullReport.Path,
-        async (HttpContext http, NpgsqlDataSource postgres, TimeProvider time) =>
+        async (HttpContext http, NpgsqlDataSource postgres, PullMetrics metrics, TimeProvider time) =>
         {
             if (http.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
                 size.MaxRequestBodySize = LargestReport;
-            return await Read(http) is { } report ? await Store(report, postgres, time, http.RequestAborted) : TypedResults.BadRequest();
+            return await Read(http) is { } report
+                ? await Store(report, postgres, metrics, time, http.RequestAborted)
+                : TypedResults.BadRequest();
         });
 
     /// <summary>True for a report that can be stored.</summary>
     public static bool IsValid(PullReport report) =>
         report is { Node: { Length: > 0 and <= LongestNodeName }, Pulls: { Count: <= PullReport.MostImages } pulls }
-        && pulls.All(one => one is { Image.Length: > 0, Count: > 0 and < int.MaxValue });
+        && pulls.All(one => one is { Image.Length: > 0, Count: > 0 and < int.MaxValue } && one.Hits is not < 0
+            && !(one.Hits > one.Count));
 
     private static async Task<PullReport?> Read(HttpContext http)
     {
@@ -43,14 +46,16 @@ internal static class PullReportEndpoint
         }
     }
 
-    private static async Task<IResult> Store(PullReport report, NpgsqlDataSource postgres, TimeProvider time, CancellationToken ct)
+    private static async Task<IResult> Store(PullReport report, NpgsqlDataSource postgres, PullMetrics metrics, TimeProvider time,
+        CancellationToken ct)
     {
         using var late = new CancellationTokenSource(Limit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, ct);
         try
         {
-            await ImagePulls.Add(
+            var known = await ImagePulls.Add(
                 postgres, report.Node, [.. report.Pulls.Select(one => (one.Image, one.Count, one.LastAt))], either.Token);
+            metrics.Count(report.Pulls.IntersectBy(known, one => one.Image));
             return TypedResults.NoContent();
         }
         catch (Exception fault) when (EventLogFault.IsOfPostgres(fault) || fault is OperationCanceledException)

@@ -65,7 +65,7 @@ public sealed partial class ImageRefresher(
                 return decided;
             },
             ct);
-        metrics.CountRefresh(fact is TagMoved ? "moved" : answer.Kind);
+        metrics.CountRefresh(fact is TagMoved ? FetcherMetrics.Moved : answer.Kind);
         if (fact is TagMoved moved)
             LogMoved(image, moved.PreviousDigest, moved.Digest, moved.BytesCopied);
         else if (answer.Reason is { } reason)

@@ -71,7 +71,7 @@ internal sealed class BlobEndpoint(IReadOnlyList<IPullSource> sources, BlobRelay
                 }
                 finally
                 {
-                    metrics.Sent(source.Name, transfer.Sent - before);
+                    metrics.Sent(source.Name, image.Host, transfer.Sent - before);
                 }
                 if (end is RelayEnd.Complete)
                     return new PullOutcome(source.Name, passed.Note);

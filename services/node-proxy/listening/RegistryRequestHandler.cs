@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Kuik.Contracts;
+using Kuik.Hosting;
 using Microsoft.Extensions.Primitives;
 
 namespace Kuik.NodeProxy;
@@ -128,7 +129,7 @@ internal sealed partial class RegistryRequestHandler(
         Task<PullOutcome>> answer)
     {
         var begun = time.GetTimestamp();
-        using var trace = ProxyMetrics.Traces.StartActivity("pull");
+        using var trace = ProxyMetrics.Traces.StartRequest("pull", http.Request);
         metrics.Begin();
         try
         {
@@ -136,9 +137,9 @@ internal sealed partial class RegistryRequestHandler(
             var (status, took) = (http.Response.StatusCode, time.GetElapsedTime(begun));
             metrics.Count(image, kind, status, outcome, took);
             if (kind == "manifest" && status is 200 or 304)
-                counter.Count(image, HttpMethods.IsHead(http.Request.Method));
+                counter.Count(image, HttpMethods.IsHead(http.Request.Method), ProxyMetrics.IsHit(outcome.Source));
             if (kind != "blob" && HttpMethods.IsGet(http.Request.Method) && status == 200)
-                metrics.Sent(outcome.Source, http.Response.ContentLength ?? 0);
+                metrics.Sent(outcome.Source, image.Host, http.Response.ContentLength ?? 0);
             trace?.SetTag("kuik.kind", kind).SetTag("kuik.image", image.ToString()).SetTag("kuik.source", outcome.Source)
                 .SetTag("http.response.status_code", status);
             if (!outcome.IsPlainHit)

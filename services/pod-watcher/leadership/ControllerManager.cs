@@ -12,8 +12,8 @@ namespace Kuik.PodWatcher;
 /// </summary>
 internal sealed partial class ControllerManager(
     KubernetesApi api, WatchedKinds kinds, WatcherOptions options, EventLogTransactions transactions, EventLogReady logReady,
-    NpgsqlDataSource postgres, IDocumentStore store,
-    ClusterObservation observation, WatcherMetrics metrics, TimeProvider time, ILoggerFactory logs)
+    NpgsqlDataSource postgres, IDocumentStore store, PodTraces traces,
+    ClusterObservation observation, WatcherMetrics metrics, ResourceMetrics resourceMetrics, TimeProvider time, ILoggerFactory logs)
 {
     /// <summary>The limit of writes to the API a second. Concurrency is limited to eight, and the server's priority and fairness rejects
     /// excess load (429): this limit bounds the consequences of a defect of Kuik.</summary>
@@ -34,6 +34,7 @@ internal sealed partial class ControllerManager(
     /// <exception cref="Exception">The log holds an event that this version cannot read.</exception>
     public async Task Run(CancellationToken ct)
     {
+        resourceMetrics.Lead(true);
         try
         {
             await Follow(await Prepare(ct), ct);
@@ -47,6 +48,7 @@ internal sealed partial class ControllerManager(
         {
             _problem = () => null;
             metrics.Follow();
+            resourceMetrics.Lead(false);
             observation.End();
         }
     }
@@ -110,7 +112,7 @@ internal sealed partial class ControllerManager(
         var refresher = new ImageViewRefresher(views, imageQueue, repositoryQueue, time, logs.CreateLogger<ImageViewRefresher>());
         var pulls = new PullCounts(postgres, imageQueue, time, logs.CreateLogger<PullCounts>());
         var podReconciler = new PodReconciler(
-            informers, accounts, known, absences, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
+            informers, accounts, known, absences, traces, imageQueue, transactions, metrics, time, logs.CreateLogger<PodReconciler>());
         var observeImages = new CachedImageIntentReconciler(
             writer, resources, views, resourceQueue, imageQueue, deletions, wishes, transactions, metrics,
             logs.CreateLogger<CachedImageIntentReconciler>());
@@ -134,6 +136,8 @@ internal sealed partial class ControllerManager(
             ?? podController.Problem ?? resourceController.Problem ?? refresher.Problem
             ?? imageController.Problem ?? repositoryController.Problem;
         observation.Begin(informers);
+        resourceMetrics.Follow(() => ResourceCounts.Of(
+            resources.State, repositories.State, users[kinds.Users[0]].State, views.Find, views.ImageNamed));
 
         // 4. All of them run until one ends, which ends the others.
         await TaskGroup.Run(

@@ -5,14 +5,20 @@ using Kuik.Kubernetes;
 namespace Kuik.PodWatcher;
 
 /// <summary>The kinds of objects that this service watches, and the state that it keeps of each.</summary>
-internal sealed class WatchedKinds(WatcherOptions options)
+/// <param name="options">This service's.</param>
+/// <param name="traces">Gets the pods that are read; null for none.</param>
+internal sealed class WatchedKinds(WatcherOptions options, PodTraces? traces = null)
 {
     /// <summary>The pods with the webhook's label, or all that have not opted out, by uid, because names are reused.</summary>
     public WatchedResource<Pod, LiveUser> Pods { get; } = new(
         "pods", Pod.Path, options.FollowsAllPods
             ? Names.PolicyLabel + "!=ignore"
             : Names.ManagedLabel, PodJson.Default.ResourceListPod, PodJson.Default.WatchLinePod,
-        pod => pod.Metadata.Uid!, pod => ReadPod.Read(pod, options.ProxyPorts, options.FollowsAllPods));
+        pod => pod.Metadata.Uid!, pod =>
+        {
+            traces?.Note(pod);
+            return ReadPod.Read(pod, options.ProxyPorts, options.FollowsAllPods);
+        });
 
     /// <summary>The followed kinds of workloads, each by user key.</summary>
     public IReadOnlyList<UserKind> Workloads { get; } =

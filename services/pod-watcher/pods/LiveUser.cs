@@ -61,5 +61,6 @@ internal sealed record LiveUser(string Uid, string Namespace, string Name, IRead
 
     private static DateTimeOffset? FromTicks(long ticks) => ticks == 0 ? null : new DateTimeOffset(ticks, TimeSpan.Zero);
 
-    private static bool IsVolume(PodImage image) => image.Container.StartsWith("volume ", StringComparison.Ordinal);
+    /// <summary>True for an image volume, false for a container.</summary>
+    public static bool IsVolume(PodImage image) => image.Container.StartsWith("volume ", StringComparison.Ordinal);
 }

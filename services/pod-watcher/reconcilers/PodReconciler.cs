@@ -14,6 +14,7 @@ namespace Kuik.PodWatcher;
 /// <param name="accounts">The pull secrets of ServiceAccounts.</param>
 /// <param name="known">The recorded uses.</param>
 /// <param name="absences">The evidence that pods or workloads are gone.</param>
+/// <param name="traces">The traces of admissions.</param>
 /// <param name="images">The queue of images whose users have changed.</param>
 /// <param name="transactions">The event log.</param>
 /// <param name="metrics">Counts recorded events.</param>
@@ -21,8 +22,8 @@ namespace Kuik.PodWatcher;
 /// <param name="logger">Logs recorded events, at level Debug.</param>
 internal sealed partial class PodReconciler(
     IReadOnlyList<UserInformer> informers, Reflector<ServiceAccount, AccountSecrets> accounts, UsageCache known, UserAbsences absences,
-    WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time, ILogger<PodReconciler> logger)
-        : IReconciler
+    PodTraces traces, WorkQueue images, EventLogTransactions transactions, WatcherMetrics metrics, TimeProvider time,
+    ILogger<PodReconciler> logger) : IReconciler
 {
     /// <summary>The event that makes the log agree with a pod that exists; null when it agrees.</summary>
     /// <param name="log">The recorded state. If it is gone, the caller needs better evidence of its existence than
@@ -94,9 +95,10 @@ internal sealed partial class PodReconciler(
         if (looks.Count == 0)
             return [];
         IReadOnlyList<Recorded> recorded;
+        using var spans = traces.Begin(looks.Select(look => look.Live).OfType<LiveUser>());
         try
         {
-            recorded = await transactions.Execute(log => Record(log, looks, ct), ct);
+            recorded = await transactions.Execute(log => Record(log, looks, spans, ct), ct);
         }
         catch (Exception)
         {
@@ -106,6 +108,7 @@ internal sealed partial class PodReconciler(
         foreach (var (look, pod, fact) in recorded)
         {
             images.Add(known.Set(look.Uid, pod));
+            traces.Forget(look.Uid);
             if (look.Live is null)
                 absences.Remove(look.Uid);
             if (fact is not null)
@@ -135,6 +138,7 @@ internal sealed partial class PodReconciler(
             if (mayDiffer || known.IsDoubtful(uid) || DecideObserved(log, live, secrets, time.GetUtcNow()) is not null)
                 return new Look(uid, live, secrets, null);
             known.ShareTexts(live);
+            traces.Forget(uid);
             return null;
         }
         if (absences.Find(uid) is not { } absence)
@@ -168,7 +172,8 @@ internal sealed partial class PodReconciler(
             ? DecideGone(log, look.Uid, look.Absence!, now)
             : WorkloadUse.DecideGone(log, look.Uid, look.Absence!, now);
 
-    private static async Task<IReadOnlyList<Recorded>> Record(EventLogTransaction log, IReadOnlyList<Look> looks, CancellationToken ct)
+    private static async Task<IReadOnlyList<Recorded>> Record(
+        EventLogTransaction log, IReadOnlyList<Look> looks, RecordingSpans spans, CancellationToken ct)
     {
         // 1. The users' own streams.
         var now = await log.Now(ct);
@@ -181,16 +186,17 @@ internal sealed partial class PodReconciler(
                 : stream.State.IsGone && !look.IsProven && !(look.Live.Version > stream.State.Version) ? null
                 : DecideObserved(stream.State, look.Live, look.PullSecrets, now);
             if (fact is not null)
-                stream.Append(fact);
+                spans.Within(look.Uid, () => stream.Append(fact));
             recorded.Add(new Recorded(look, stream.State, fact));
         }
 
         // 2. Their images, in the order that every transaction keeps. ImageUsersProjection derives the usage rows from the events.
-        await NoteUses(log, [.. recorded.Where(result => result.Fact is PodObserved or WorkloadObserved)], now, ct);
+        await NoteUses(log, [.. recorded.Where(result => result.Fact is PodObserved or WorkloadObserved)], spans, now, ct);
         return recorded;
     }
 
-    private static async Task NoteUses(EventLogTransaction log, IReadOnlyList<Recorded> observed, DateTimeOffset now, CancellationToken ct)
+    private static async Task NoteUses(
+        EventLogTransaction log, IReadOnlyList<Recorded> observed, RecordingSpans spans, DateTimeOffset now, CancellationToken ct)
     {
         var images = UserState.ImagesOf(observed.SelectMany(user => user.Look.Live!.Images));
         if (images.Count == 0)
@@ -209,7 +215,7 @@ internal sealed partial class PodReconciler(
                 ? WorkloadUse.DecideImage(image.State, use.Uid, now)
                 : DecideImage(image.State, use.Image, use.Uid, bringsSecret, now);
             if (fact is not null)
-                image.Append(fact);
+                spans.Within(use.Uid, () => image.Append(fact));
         }
         await NameImage.In(log, [.. streams.Values.Where(image => image.State.IsWanted)], now, ct);
     }

@@ -128,7 +128,8 @@ internal static class ShowImage
         a == b || (ImageReference.TryParse(a ?? "", out var one, out _) && ImageReference.TryParse(b ?? "", out var other, out _)
             && one.ToString() == other.ToString());
 
-    private static string Phase(ImageStage stage) => stage switch
+    /// <summary>The phase that a CachedImage shows for a stage.</summary>
+    public static string Phase(ImageStage stage) => stage switch
     {
         ImageStage.Requested => CachedImagePhase.Synchronizing,
         ImageStage.Fetching => CachedImagePhase.Pulling,

@@ -60,8 +60,9 @@ public static partial class AnswerAdmission
         }
 
         // 2. Decide, log the decision, answer.
+        using var trace = PodTrace.Begin(http.Request, request);
         var decision = version == Version
-            ? Decide(PodChange.From(request), options, logger)
+            ? Decide(PodTrace.With(PodChange.From(request), trace), options, logger)
             : new PodDecision([], [], $"{version} is not {Version}");
         Say(request, decision, metrics, logger);
         await Write(http, Response(version, uid, decision.Patch));

@@ -9,6 +9,9 @@ namespace Kuik.Webhook;
 /// <param name="OldPod">The pod as it is; null on CREATE.</param>
 public sealed record PodChange(string Operation, string SubResource, JsonElement? Pod, JsonElement? OldPod)
 {
+    /// <summary>The <c>traceparent</c> that a created pod with rewritten images is to carry; null for none.</summary>
+    public string? TraceParent { get; init; }
+
     /// <summary>The <c>request</c> of an AdmissionReview; missing members are left empty.</summary>
     public static PodChange From(JsonElement? request) => new(
         request.Member("operation").Text() ?? "", request.Member("subResource").Text() ?? "", request.Member("object"),

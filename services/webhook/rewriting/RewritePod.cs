@@ -53,14 +53,16 @@ public static class RewritePod
 
     /// <summary>
     /// The annotations to write, null for those to remove: the original of each rewritten image; none where the image is another one than
-    /// the annotation says (pod-watcher would count that one as used for as long as the pod lives); and those back that an update takes
-    /// from containers which still run from node-proxy.
+    /// the annotation says (pod-watcher would count that one as used for as long as the pod lives); those back that an update takes from
+    /// containers which still run from node-proxy; and the trace of the admission.
     /// </summary>
     private static Dictionary<string, string?> NotesOf(List<ImageDecision> decisions, PodChange change, RewriteOptions options)
     {
         var notes = new Dictionary<string, string?>();
         if (change.Operation == "CREATE")
             notes[Names.RewriteAnnotation] = "true";
+        if (change is { Operation: "CREATE", TraceParent: { } trace } && decisions.Exists(decision => decision.Image is not null))
+            notes[Names.TraceAnnotation] = trace;
         var old = new Lazy<Dictionary<string, string>>(() => PodImages.Originals(change.OldPod.Member("metadata").Member("annotations")));
         foreach (var (container, outcome, _, _) in decisions)
         {

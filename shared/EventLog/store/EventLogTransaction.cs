@@ -146,12 +146,21 @@ public sealed class EventLogTransaction
     {
         var changed = Changed.ToList();
         foreach (var stream in changed)
-            Session.Events.Append(stream.Name, stream.Version + stream.Pending.Count, stream.Pending);
+            Session.Events.Append(stream.Name, stream.Version + stream.Pending.Count, [.. stream.Pending.Select(WithTrace)]);
         await Session.SaveChangesAsync(ct);
         var images = changed.OfType<EventStream<ImageState>>().ToList();
         if (images.Count > 0)
             await Execute([ImageStates.Write([.. images.Select(image => (image.State, image.Version + image.Appended))]),
                 .. images.SelectMany(image => WorkTable.Update(_snapshots[image.Name], image.State, _announcement))], ct);
+    }
+
+    private object WithTrace(PendingEvent pending)
+    {
+        if (pending.TraceParent is not { } trace)
+            return pending.Fact;
+        var fact = Session.Events.BuildEvent(pending.Fact);
+        fact.SetHeader("traceparent", trace);
+        return fact;
     }
 
     private async Task Execute(IReadOnlyList<NpgsqlBatchCommand> commands, CancellationToken ct)

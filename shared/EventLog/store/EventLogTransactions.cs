@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using JasperFx;
 using JasperFx.Events;
 using Marten;
@@ -99,14 +98,12 @@ public sealed class EventLogTransactions(IDocumentStore store, NpgsqlDataSource 
         }
     }
 
-    /// <summary>Records the writer: the program, its process, its version, and the current trace.</summary>
+    /// <summary>Records the writer: the program, its process and its version. Each event has its trace beside that.</summary>
     private void Sign(IDocumentSession session)
     {
         session.SetHeader("service", service);
         session.SetHeader("replica", WriterIdentity.Replica);
         session.SetHeader("version", WriterIdentity.Version);
-        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } traceParent })
-            session.SetHeader("traceparent", traceParent);
     }
 
     // After a conflict, attempts for a stream run one after the other, and conflict only with first attempts. Without this, the last of

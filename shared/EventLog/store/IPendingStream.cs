@@ -4,5 +4,5 @@ internal interface IPendingStream
 {
     string Name { get; }
     long Version { get; }
-    IReadOnlyList<object> Pending { get; }
+    IReadOnlyList<PendingEvent> Pending { get; }
 }

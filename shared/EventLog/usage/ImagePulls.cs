@@ -21,6 +21,7 @@ public static class ImagePulls
         on conflict (image) do update set pulls = image_pulls.pulls + excluded.pulls, reported_at = excluded.reported_at,
             last_node = case when excluded.last_at > image_pulls.last_at then excluded.last_node else image_pulls.last_node end,
             last_at = greatest(image_pulls.last_at, excluded.last_at)
+        returning image
         """;
 
     internal const string PageQuery = """
@@ -35,9 +36,9 @@ public static class ImagePulls
     /// <param name="node">The node's name.</param>
     /// <param name="pulls">Normalised references with the number of pulls and the time of the last one (UTC).</param>
     /// <param name="ct">Cancels it.</param>
-    /// <returns>The number of images that the log knows.</returns>
+    /// <returns>The images that the log knows.</returns>
     /// <exception cref="NpgsqlException">Postgres fails.</exception>
-    public static async Task<int> Add(
+    public static async Task<IReadOnlyList<string>> Add(
         NpgsqlDataSource postgres, string node, IReadOnlyCollection<(string Image, long Count, DateTimeOffset LastAt)> pulls,
         CancellationToken ct)
     {
@@ -46,7 +47,11 @@ public static class ImagePulls
         command.Parameters.Add(new() { Value = pulls.Select(one => one.Count).ToArray() });
         command.Parameters.Add(new() { Value = pulls.Select(one => one.LastAt.ToUniversalTime()).ToArray() });
         command.Parameters.Add(new() { Value = node });
-        return await command.ExecuteNonQueryAsync(ct);
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        var known = new List<string>();
+        while (await rows.ReadAsync(ct))
+            known.Add(rows.GetString(0));
+        return known;
     }
 
     /// <summary>The images of which pulls were reported after a time, in the order of these reports.</summary>

@@ -22,15 +22,19 @@ public sealed class FlowFixture : IAsyncLifetime
     /// <summary>nginx before the origin: images are named by it, and it says how many bytes each client took.</summary>
     public Front Front { get; private set; } = null!;
 
+    /// <summary>Gets the spans of all services.</summary>
+    public TraceCollector Traces { get; private set; } = null!;
+
     public async ValueTask InitializeAsync()
     {
+        Traces = await TraceCollector.Start();
         Origin = await Registry.Start(new RegistryOptions { Name = "origin" });
         Front = await Front.Start(Origin);
         Kuik = await WholeKuik.Start(new WholeKuikOptions
         {
             ImageFetchers = 2,
             PlainHttpRegistries = [$"http://{Front.Host}"],
-            Settings = new Dictionary<string, string?>
+            Settings = new Dictionary<string, string?>(Traces.Settings)
             {
                 ["Kuik:ExpiryDelay"] = "00:00:05",
                 ["Kuik:SweepInterval"] = "00:00:01",
@@ -39,7 +43,7 @@ public sealed class FlowFixture : IAsyncLifetime
         });
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;   // the sandbox ends with this process
+    public ValueTask DisposeAsync() => Traces.DisposeAsync();   // the sandbox ends with this process
 
     /// <summary>Content that no other test has.</summary>
     public int Seed() => Interlocked.Increment(ref seeds);

@@ -42,7 +42,7 @@ public sealed class PullCountsTests
         await using var connection = await postgres.OpenConnectionAsync(TestContext.Current.CancellationToken);
         var found = await ImagePulls.Find(connection, image, TestContext.Current.CancellationToken);
         Assert.Equal((3, true), (found!.Count, DateTimeOffset.UtcNow - found.LastAt < TimeSpan.FromMinutes(2)));
-        Assert.Equal(0, await ImagePulls.Add(
+        Assert.Empty(await ImagePulls.Add(
             postgres, "node-1", [(unknown, 1, DateTimeOffset.UtcNow)], TestContext.Current.CancellationToken));
     }
 

@@ -177,6 +177,6 @@ public sealed class RepositoryLockProviderTests
 
     private static RepositoryLockProvider Locks(LockSession session, TimeProvider? time = null, IMeterFactory? meters = null) => new(
         session, new RepositoryLocks(session, TimeProvider.System), new GarbageCollectionLease(session, TimeProvider.System),
-        new FetcherMetrics(meters ?? Meters()),
+        new FetcherMetrics(meters ?? Meters(), TimeProvider.System),
         time ?? TimeProvider.System, NullLogger<RepositoryLockProvider>.Instance);
 }

@@ -11,7 +11,10 @@ public sealed class PullReportEndpointTests
     public static TheoryData<PullReport, bool> Reports => new()
     {
         { new PullReport("node-1", [Nginx]), true },
+        { new PullReport("node-1", [Nginx with { Hits = 3 }]), true },
         { new PullReport("node-1", []), true },
+        { new PullReport("node-1", [Nginx with { Hits = 4 }]), false },
+        { new PullReport("node-1", [Nginx with { Hits = -1 }]), false },
         { new PullReport("", [Nginx]), false },
         { new PullReport(new string('n', 254), [Nginx]), false },
         { new PullReport("node-1", [Nginx with { Count = 0 }]), false },

@@ -19,16 +19,16 @@ public sealed class PullCounterTests
         var counter = new PullCounter(_time);
         var digest = Nginx.With("sha256:" + new string('a', 64));
 
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: false);
         _time.Advance(TimeSpan.FromSeconds(7));
-        counter.Count(Nginx, isHead: false);
-        counter.Count(digest, isHead: true);
-        counter.Count(digest, isHead: false);
+        counter.Count(Nginx, isHead: false, isHit: true);
+        counter.Count(digest, isHead: true, isHit: false);
+        counter.Count(digest, isHead: false, isHit: false);
 
         Assert.Equal(
             [
-                new CountedPulls("docker.io/library/nginx:1.27", 2, Noon.AddSeconds(7)),
-                new CountedPulls(digest.ToString(), 1, Noon.AddSeconds(7)),
+                new CountedPulls("docker.io/library/nginx:1.27", 2, Noon.AddSeconds(7)) { Hits = 1 },
+                new CountedPulls(digest.ToString(), 1, Noon.AddSeconds(7)) { Hits = 0 },
             ],
             counter.Take().OrderByDescending(image => image.Count));
     }
@@ -37,15 +37,15 @@ public sealed class PullCounterTests
     public void Counts_that_were_taken_are_counted_once_and_those_put_back_again()
     {
         var counter = new PullCounter(_time);
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: true);
         var taken = counter.Take();
         Assert.Empty(counter.Take());
 
         counter.PutBack(taken);
         _time.Advance(TimeSpan.FromSeconds(1));
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: false);
 
-        Assert.Equal(new CountedPulls(Nginx.ToString(), 2, Noon.AddSeconds(1)), Assert.Single(counter.Take()));
+        Assert.Equal(new CountedPulls(Nginx.ToString(), 2, Noon.AddSeconds(1)) { Hits = 1 }, Assert.Single(counter.Take()));
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class PullCounterTests
 
         for (var round = 0; round < 2; round++)
             for (var number = 0; number < PullReport.MostImages + 100; number++)
-                counter.Count(Nginx.With($"{number}"), isHead: true);
+                counter.Count(Nginx.With($"{number}"), isHead: true, isHit: false);
 
         var taken = counter.Take();
         Assert.Equal(PullReport.MostImages, taken.Count);
@@ -70,7 +70,7 @@ public sealed class PullCounterTests
         Parallel.For(0, 8, _ =>
         {
             for (var i = 0; i < 10_000; i++)
-                counter.Count(Nginx, isHead: true);
+                counter.Count(Nginx, isHead: true, isHit: false);
         });
 
         Assert.Equal(80_000, counter.Take().Sum(image => image.Count));

@@ -24,7 +24,7 @@ public sealed class PullReporterTests
     public async Task What_was_pulled_is_reported_once()
     {
         var (reporter, counter) = New();
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: false);
 
         await reporter.Report(CancellationToken.None);
         await reporter.Report(CancellationToken.None);
@@ -41,10 +41,10 @@ public sealed class PullReporterTests
     public async Task A_report_that_is_not_taken_is_part_of_the_next_one(HttpStatusCode? status)
     {
         var (reporter, counter) = New();
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: false);
         _answer = _ => status is { } code ? Task.FromResult(code) : throw new HttpRequestException(HttpRequestError.ConnectionError);
         await reporter.Report(CancellationToken.None);
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: false);
         _answer = _ => Task.FromResult(HttpStatusCode.NoContent);
 
         await reporter.Report(CancellationToken.None);
@@ -56,7 +56,7 @@ public sealed class PullReporterTests
     public async Task An_image_fetcher_that_is_silent_is_left_after_five_seconds()
     {
         var (reporter, counter) = New();
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: false);
         _answer = async ct =>
         {
             await Task.Delay(Timeout.Infinite, ct);
@@ -74,7 +74,7 @@ public sealed class PullReporterTests
     public async Task Without_an_image_fetcher_nothing_is_sent()
     {
         var (reporter, counter) = New(fetcher: null);
-        counter.Count(Nginx, isHead: true);
+        counter.Count(Nginx, isHead: true, isHit: false);
 
         await reporter.Report(CancellationToken.None);
 
