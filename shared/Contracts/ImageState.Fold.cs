@@ -40,8 +40,8 @@ public sealed partial record ImageState
         ImageUnused e when CanBecomeUnused => this with { UnusedSince = e.Since },
         ImageUsedAgain when UnusedSince is not null || ExpiresAt is not null || IsForgotten =>
             this with { UnusedSince = null, ExpiresAt = null, IsForgotten = false },
-        RefreshRequested e when IsCached && RefreshRequestedAt is null => this with { RefreshRequestedAt = e.RequestedAt },
-        RefreshRequested when Phase == ImagePhase.Failed => NotCached(),
+        RefreshRequested e when IsWanted && RefreshRequestedAt != e.RequestedAt =>
+            (Phase == ImagePhase.Failed ? NotCached() : this) with { RefreshRequestedAt = e.RequestedAt },
         ImageForgotten when IsWanted && !IsRetained && !IsForgotten => this with { IsForgotten = true },
         _ => this,
     };
@@ -64,7 +64,6 @@ public sealed partial record ImageState
         SizeInBytes = null,
         OriginAnswer = null,
         OriginCheckedAt = null,
-        RefreshRequestedAt = null,
     };
 
     private ImageState FetchStarted(ImageFetchStarted e)
@@ -82,6 +81,7 @@ public sealed partial record ImageState
                 Attempt = Next(e.Attempt),
                 By = e.By,
                 LeaseUntil = e.LeaseUntil,
+                ClaimedAt = e.StartedAt,
                 RetryAt = null,
                 LostClaims = LostClaims + (e.FollowsLostClaim || (isOfEarlierVersion && Phase == ImagePhase.Copying) ? 1 : 0),
             },
@@ -101,7 +101,7 @@ public sealed partial record ImageState
         SizeInBytes = e.SizeInBytes,
         OriginAnswer = OriginAnswers.Same,
         OriginCheckedAt = e.CachedAt,
-        RefreshRequestedAt = null,
+        RefreshRequestedAt = RequestAfter(ClaimedAt),
     };
 
     private ImageState Moved(TagMoved e) => this with
@@ -110,7 +110,7 @@ public sealed partial record ImageState
         SizeInBytes = e.SizeInBytes,
         OriginAnswer = OriginAnswers.Same,
         OriginCheckedAt = e.MovedAt,
-        RefreshRequestedAt = null,
+        RefreshRequestedAt = RequestAfter(e.AskedAt),
         ReplacedDigests = [.. (ReplacedDigests ?? []).Append(e.PreviousDigest).Where(digest => digest != e.Digest).Distinct()
             .TakeLast(MostReplacedDigests)],
     };
@@ -119,8 +119,10 @@ public sealed partial record ImageState
     {
         OriginAnswer = e.Answer,
         OriginCheckedAt = e.CheckedAt,
-        RefreshRequestedAt = OriginAnswers.IsFinal(e.Answer) ? null : RefreshRequestedAt,
+        RefreshRequestedAt = OriginAnswers.IsFinal(e.Answer) ? RequestAfter(e.AskedAt) : RefreshRequestedAt,
     };
+
+    private DateTimeOffset? RequestAfter(DateTimeOffset? asked) => RefreshRequestedAt > asked ? RefreshRequestedAt : null;
 
     private ImageState Adopted(ImageAdopted e) => NotCached() with
     {

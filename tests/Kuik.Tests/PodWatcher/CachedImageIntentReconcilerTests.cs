@@ -131,6 +131,31 @@ public sealed class CachedImageIntentReconcilerTests
     }
 
     [Fact]
+    public void The_annotation_asks_for_a_comparison_also_while_the_image_is_copied()
+    {
+        var asks = new RefreshRequested(Nginx, Noon);
+
+        Assert.Equal([asks], Decide(Annotated(), Requested, Named));
+        Assert.Equal([asks], Decide(Annotated(), Requested, Named, new ImageFetchStarted(Nginx, "a", Noon, Noon) { Attempt = 1 }));
+    }
+
+    [Fact]
+    public void An_annotation_is_recorded_once_and_again_when_it_is_set_again()
+    {
+        var (annotations, first) = (new RefreshAnnotations(), Annotated("1"));
+
+        Assert.True(annotations.IsNew(first) && annotations.IsOpen(first));
+        annotations.Record(first);
+        Assert.False(annotations.IsNew(first) || annotations.IsNew(Annotated("2")));        // its removal failed
+        Assert.True(annotations.IsOpen(first) && annotations.IsOpen(Annotated("2")));
+        annotations.RecordRemoved(Annotated("2"));
+        Assert.False(annotations.IsOpen(Annotated("2")));                                   // the watch is late
+        Assert.False(annotations.IsOpen(Ours()));
+        Assert.True(annotations.IsNew(Annotated("4")));                                     // set again
+        Assert.True(annotations.IsNew(Annotated("2", uid: "other")));
+    }
+
+    [Fact]
     public void The_time_of_a_used_or_retained_image_is_not_recorded()
     {
         Assert.Empty(Decide(WithExpiry(Ours()), isUsed: true, given: [Requested, Named]));
@@ -164,6 +189,17 @@ public sealed class CachedImageIntentReconcilerTests
     {
         Status = new CachedImageStatus { Phase = CachedImagePhase.Ready },
         Managers = new CachedImageManagers(true, null, null, null),
+    };
+
+    private static CachedImage Annotated(string? version = null, string uid = "u") => Ours() with
+    {
+        Metadata = new ObjectMeta
+        {
+            Name = Name,
+            Uid = uid,
+            ResourceVersion = version,
+            Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" },
+        },
     };
 
     private static IEnumerable<object> Decide(CachedImage resource, params object[] given) => Decide(resource, given, isUsed: false);
