@@ -33,13 +33,13 @@ public sealed partial record ImageState
     private ImageState AfterIntent(object fact) => fact switch
     {
         ImageNamed e => this with { Image = e.Image, ObjectName = e.ObjectName },
-        ImageRetained e => this with { Image = e.Image, IsRetained = true, UnusedSince = null, ExpiresAt = null, IsForgotten = false },
+        ImageRetained e => WithoutExpiry() with { Image = e.Image, IsRetained = true },
         ImageReleased when IsRetained => this with { IsRetained = false },
-        ImageExpirySet e when IsWanted && !IsRetained && ExpiresAt != e.ExpiresAt => this with { ExpiresAt = e.ExpiresAt },
-        ImageExpiryRemoved when ExpiresAt is not null => this with { ExpiresAt = null },
+        ImageExpirySet e when IsWanted && !IsRetained && ExpiresAt != e.ExpiresAt =>
+            this with { ExpiresAt = e.ExpiresAt, ExpirySetIn = e.ObjectUid },
+        ImageExpiryRemoved when ExpiresAt is not null => this with { ExpiresAt = null, ExpirySetIn = null },
         ImageUnused e when CanBecomeUnused => this with { UnusedSince = e.Since },
-        ImageUsedAgain when UnusedSince is not null || ExpiresAt is not null || IsForgotten =>
-            this with { UnusedSince = null, ExpiresAt = null, IsForgotten = false },
+        ImageUsedAgain when UnusedSince is not null || ExpiresAt is not null || IsForgotten => WithoutExpiry(),
         RefreshRequested e when IsWanted && RefreshRequestedAt != e.RequestedAt =>
             (Phase == ImagePhase.Failed ? NotCached() : this) with { RefreshRequestedAt = e.RequestedAt },
         ImageForgotten when IsWanted && !IsRetained && !IsForgotten => this with { IsForgotten = true },
@@ -49,9 +49,12 @@ public sealed partial record ImageState
     // An image that is leaving is not known to be cached: its tag may be gone already although that is not recorded.
     private ImageState Requested(string image)
     {
-        var used = this with { Image = image, UnusedSince = null, ExpiresAt = null, IsForgotten = false };
+        var used = WithoutExpiry() with { Image = image };
         return Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Cached ? used : used.NotCached();
     }
+
+    private ImageState WithoutExpiry() =>
+        this with { UnusedSince = null, ExpiresAt = null, ExpirySetIn = null, IsForgotten = false };
 
     private ImageState NotCached() => this with
     {
@@ -145,7 +148,7 @@ public sealed partial record ImageState
         LostClaims = e.Kind == "internal" ? LostClaims : 0,
     };
 
-    private ImageState Expired(string image) => this with
+    private ImageState Expired(string image) => WithoutExpiry() with
     {
         Image = image,
         Phase = ImagePhase.Leaving,
@@ -154,9 +157,6 @@ public sealed partial record ImageState
         RetryAt = null,
         IsRefused = false,
         LostClaims = 0,
-        UnusedSince = null,
-        ExpiresAt = null,
-        IsForgotten = false,
         OriginAnswer = null,
         OriginCheckedAt = null,
         RefreshRequestedAt = null,

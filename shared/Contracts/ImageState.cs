@@ -57,6 +57,9 @@ public sealed partial record ImageState
     /// <summary>UTC: when it expires if it is unused then, by a person's <c>spec.expiresAt</c>; null for after the expiry delay.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>The uid of the CachedImage in which <see cref="ExpiresAt"/> was set; null for none, or for one that is not known.</summary>
+    public string? ExpirySetIn { get; init; }
+
     /// <summary>The name of its CachedImage; null until it has one.</summary>
     public string? ObjectName { get; init; }
 

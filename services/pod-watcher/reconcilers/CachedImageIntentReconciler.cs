@@ -48,8 +48,9 @@ internal sealed partial class CachedImageIntentReconciler(
         if (retain)
             yield break;
         if (resource.Managers.ExpiresAt is { } manager && resource.Spec.ExpiresAt is { } at && at != log.ExpiresAt && !isUsed)
-            yield return new ImageExpirySet(image, at, now) { FieldManager = manager };
-        else if (resource.Spec.ExpiresAt is null && before?.ExpiresAt is not null && log.ExpiresAt is not null)
+            yield return new ImageExpirySet(image, at, now) { FieldManager = manager, ObjectUid = resource.Metadata.Uid };
+        else if (resource.Spec.ExpiresAt is null && log.ExpiresAt is not null
+            && (before?.ExpiresAt is not null || ImageIntent.IsExpiryRemoved(resource, log)))
             yield return new ImageExpiryRemoved(image, now);
     }
 
@@ -154,7 +155,8 @@ internal sealed partial class CachedImageIntentReconciler(
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
         && view.IsRetained == (resource.Spec?.Retain == true) && !resource.IsRefreshRequested
-        && (resource.Managers.ExpiresAt is null || view.State.ExpiresAt == resource.Spec?.ExpiresAt);
+        && (resource.Managers.ExpiresAt is null || view.State.ExpiresAt == resource.Spec?.ExpiresAt)
+        && !ImageIntent.IsExpiryRemoved(resource, view.State);
 
     private async Task Record(CachedImage resource, ImageReference image, ImageIntent? before, CancellationToken ct)
     {

@@ -14,7 +14,8 @@ public sealed class CachedImageIntentReconcilerTests
     private static readonly ImageNamed Named = new(Nginx, Name, Noon);
     private static readonly RequestedByPerson ByPerson = new(Nginx, "nginx:1.27", Name, Noon) { FieldManager = "kubectl-create" };
 
-    private static readonly ImageExpirySet ExpirySet = new(Nginx, Noon.AddDays(2), Noon) { FieldManager = "kubectl-patch" };
+    private static readonly ImageExpirySet ExpirySet = new(Nginx, Noon.AddDays(2), Noon)
+    { FieldManager = "kubectl-patch", ObjectUid = "u" };
 
     [Fact]
     public void A_resource_made_by_hand_requests_its_image() => Assert.Equal([ByPerson], Decide(New()));
@@ -127,7 +128,27 @@ public sealed class CachedImageIntentReconcilerTests
 
         Assert.Equal([new ImageExpiryRemoved(Nginx, Noon)], Decide(Ours(), before: before, given: [Requested, Named, ExpirySet]));
         Assert.Empty(Decide(Ours(), before: before, given: [Requested, Named, ExpirySet, new ImageExpiryRemoved(Nginx, Noon)]));
-        Assert.Empty(Decide(Ours(), before: null, given: [Requested, Named, ExpirySet]));   // not written yet into a new resource
+    }
+
+    [Fact]
+    public void A_time_that_was_removed_while_no_pod_watcher_led_is_told_from_one_that_kuik_has_not_written_yet()
+    {
+        object[] log = [Requested, Named, ExpirySet];
+
+        Assert.Equal([new ImageExpiryRemoved(Nginx, Noon)], Decide(Ours(), before: null, given: log));
+        Assert.Empty(Decide(Ours(), before: null, given: [.. log, new ImageExpiryRemoved(Nginx, Noon)]));
+        Assert.Empty(Decide(Ours() with { Metadata = new ObjectMeta { Name = Name, Uid = "other" } }, before: null, given: log));
+        Assert.Empty(Decide(Ours(), before: null, given: [Requested, Named, ExpirySet with { ObjectUid = null }]));
+        Assert.Empty(Decide(WithExpiry(Ours(), manager: null), before: null, given: log));
+    }
+
+    [Fact]
+    public void A_removed_time_is_not_written_back_before_its_removal_is_recorded()
+    {
+        Assert.True(ImageIntent.IsExpiryRemoved(Ours(), Fold([Requested, Named, ExpirySet])));
+        Assert.False(ImageIntent.IsExpiryRemoved(Ours(), Fold([Requested, Named, ExpirySet, new ImageExpiryRemoved(Nginx, Noon)])));
+        Assert.False(ImageIntent.IsExpiryRemoved(Ours(), Fold([Requested, Named, ExpirySet, new ImageUsedAgain(Nginx, "pod", Noon)])));
+        Assert.False(ImageIntent.IsExpiryRemoved(WithExpiry(Ours()), Fold([Requested, Named, ExpirySet])));
     }
 
     [Fact]
