@@ -76,8 +76,7 @@ public sealed partial class FetchImage(
 
     // The origin may have been asked before a person did that during the copy.
     private static DateTimeOffset RetryAt(ImageState image, string name, CopyException failure, DateTimeOffset now) =>
-        image.RefreshRequestedAt > image.ClaimedAt
-            ? now + (failure.RetryAfter ?? TimeSpan.Zero)
+        image.RefreshRequestedAt > image.ClaimedAt ? now + (failure.RetryAfter ?? TimeSpan.Zero)
             : FetchRetryPolicy.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now);
 
     /// <summary>The event that is recorded instead of a claim when the claims before it had no outcome.</summary>
