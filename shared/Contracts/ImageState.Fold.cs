@@ -33,15 +33,15 @@ public sealed partial record ImageState
     private ImageState AfterIntent(object fact) => fact switch
     {
         ImageNamed e => this with { Image = e.Image, ObjectName = e.ObjectName },
-        ImageRetained e => this with { Image = e.Image, IsRetained = true, UnusedSince = null, ExpiresAt = null, IsForgotten = false },
+        ImageRetained e => WithoutExpiry() with { Image = e.Image, IsRetained = true },
         ImageReleased when IsRetained => this with { IsRetained = false },
-        ImageExpirySet e when IsWanted && !IsRetained && ExpiresAt != e.ExpiresAt => this with { ExpiresAt = e.ExpiresAt },
-        ImageExpiryRemoved when ExpiresAt is not null => this with { ExpiresAt = null },
+        ImageExpirySet e when IsWanted && !IsRetained && ExpiresAt != e.ExpiresAt =>
+            this with { ExpiresAt = e.ExpiresAt, ExpirySetIn = e.ObjectUid },
+        ImageExpiryRemoved when ExpiresAt is not null => this with { ExpiresAt = null, ExpirySetIn = null },
         ImageUnused e when CanBecomeUnused => this with { UnusedSince = e.Since },
-        ImageUsedAgain when UnusedSince is not null || ExpiresAt is not null || IsForgotten =>
-            this with { UnusedSince = null, ExpiresAt = null, IsForgotten = false },
-        RefreshRequested e when IsCached && RefreshRequestedAt is null => this with { RefreshRequestedAt = e.RequestedAt },
-        RefreshRequested when Phase == ImagePhase.Failed => NotCached(),
+        ImageUsedAgain when UnusedSince is not null || ExpiresAt is not null || IsForgotten => WithoutExpiry(),
+        RefreshRequested e when IsWanted && RefreshRequestedAt != e.RequestedAt =>
+            (Phase == ImagePhase.Failed ? NotCached() : this) with { RefreshRequestedAt = e.RequestedAt },
         ImageForgotten when IsWanted && !IsRetained && !IsForgotten => this with { IsForgotten = true },
         _ => this,
     };
@@ -49,9 +49,12 @@ public sealed partial record ImageState
     // An image that is leaving is not known to be cached: its tag may be gone already although that is not recorded.
     private ImageState Requested(string image)
     {
-        var used = this with { Image = image, UnusedSince = null, ExpiresAt = null, IsForgotten = false };
+        var used = WithoutExpiry() with { Image = image };
         return Phase is ImagePhase.Wanted or ImagePhase.Copying or ImagePhase.Cached ? used : used.NotCached();
     }
+
+    private ImageState WithoutExpiry() =>
+        this with { UnusedSince = null, ExpiresAt = null, ExpirySetIn = null, IsForgotten = false };
 
     private ImageState NotCached() => this with
     {
@@ -64,7 +67,6 @@ public sealed partial record ImageState
         SizeInBytes = null,
         OriginAnswer = null,
         OriginCheckedAt = null,
-        RefreshRequestedAt = null,
     };
 
     private ImageState FetchStarted(ImageFetchStarted e)
@@ -82,6 +84,7 @@ public sealed partial record ImageState
                 Attempt = Next(e.Attempt),
                 By = e.By,
                 LeaseUntil = e.LeaseUntil,
+                ClaimedAt = e.StartedAt,
                 RetryAt = null,
                 LostClaims = LostClaims + (e.FollowsLostClaim || (isOfEarlierVersion && Phase == ImagePhase.Copying) ? 1 : 0),
             },
@@ -101,7 +104,7 @@ public sealed partial record ImageState
         SizeInBytes = e.SizeInBytes,
         OriginAnswer = OriginAnswers.Same,
         OriginCheckedAt = e.CachedAt,
-        RefreshRequestedAt = null,
+        RefreshRequestedAt = RequestAfter(ClaimedAt),
     };
 
     private ImageState Moved(TagMoved e) => this with
@@ -110,7 +113,7 @@ public sealed partial record ImageState
         SizeInBytes = e.SizeInBytes,
         OriginAnswer = OriginAnswers.Same,
         OriginCheckedAt = e.MovedAt,
-        RefreshRequestedAt = null,
+        RefreshRequestedAt = RequestAfter(e.AskedAt),
         ReplacedDigests = [.. (ReplacedDigests ?? []).Append(e.PreviousDigest).Where(digest => digest != e.Digest).Distinct()
             .TakeLast(MostReplacedDigests)],
     };
@@ -119,8 +122,10 @@ public sealed partial record ImageState
     {
         OriginAnswer = e.Answer,
         OriginCheckedAt = e.CheckedAt,
-        RefreshRequestedAt = OriginAnswers.IsFinal(e.Answer) ? null : RefreshRequestedAt,
+        RefreshRequestedAt = OriginAnswers.IsFinal(e.Answer) ? RequestAfter(e.AskedAt) : RefreshRequestedAt,
     };
+
+    private DateTimeOffset? RequestAfter(DateTimeOffset? asked) => RefreshRequestedAt > asked ? RefreshRequestedAt : null;
 
     private ImageState Adopted(ImageAdopted e) => NotCached() with
     {
@@ -143,7 +148,7 @@ public sealed partial record ImageState
         LostClaims = e.Kind == "internal" ? LostClaims : 0,
     };
 
-    private ImageState Expired(string image) => this with
+    private ImageState Expired(string image) => WithoutExpiry() with
     {
         Image = image,
         Phase = ImagePhase.Leaving,
@@ -152,9 +157,6 @@ public sealed partial record ImageState
         RetryAt = null,
         IsRefused = false,
         LostClaims = 0,
-        UnusedSince = null,
-        ExpiresAt = null,
-        IsForgotten = false,
         OriginAnswer = null,
         OriginCheckedAt = null,
         RefreshRequestedAt = null,

@@ -26,6 +26,9 @@ public sealed partial record ImageState
     /// <summary>The replica whose claim is current; null when none is.</summary>
     public string? By { get; init; }
 
+    /// <summary>UTC: when the last claim of a copy began; null before the first.</summary>
+    public DateTimeOffset? ClaimedAt { get; init; }
+
     /// <summary>UTC: when the first lease of the last claim ended, as its event says. The work table has the lease as it is
     /// renewed.</summary>
     public DateTimeOffset LeaseUntil { get; init; }
@@ -54,6 +57,9 @@ public sealed partial record ImageState
     /// <summary>UTC: when it expires if it is unused then, by a person's <c>spec.expiresAt</c>; null for after the expiry delay.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>The uid of the CachedImage in which <see cref="ExpiresAt"/> was set; null for none, or for one that is not known.</summary>
+    public string? ExpirySetIn { get; init; }
+
     /// <summary>The name of its CachedImage; null until it has one.</summary>
     public string? ObjectName { get; init; }
 
@@ -69,7 +75,8 @@ public sealed partial record ImageState
     /// <summary>UTC: when <see cref="OriginAnswer"/> was recorded; checks that gave the same answer within a day are not.</summary>
     public DateTimeOffset? OriginCheckedAt { get; init; }
 
-    /// <summary>UTC: since when a person waits for a comparison with the origin; null when none does.</summary>
+    /// <summary>UTC: when a person last asked for a comparison with the origin; null when none waits for one that began after that. A copy
+    /// is one too.</summary>
     public DateTimeOffset? RefreshRequestedAt { get; init; }
 
     /// <summary>The digests that its tag had before it moved, the latest last, at most <see cref="MostReplacedDigests"/>; null for none.

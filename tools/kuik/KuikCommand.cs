@@ -5,15 +5,18 @@ using Kuik.CommandLine.Output;
 using Kuik.EventLog.Audit;
 using Kuik.Hosting;
 using Kuik.Kubernetes;
+using Kuik.Oci;
 using Npgsql;
 
 namespace Kuik.CommandLine;
 
 /// <summary>The root command: its subcommands and their common error handling.</summary>
-internal sealed class KuikCommand : RootCommand
+internal sealed class KuikCommand : RootCommand, IExplained
 {
     /// <summary>Creates all commands.</summary>
-    public KuikCommand() : base("Looks after Kuik in a Kubernetes cluster. Also reached as kubectl kuik, when kubectl-kuik is on the PATH.")
+    public KuikCommand() : base(
+        "Answers questions about the images that Kuik keeps in a Kubernetes cluster, from its event log, and checks the installation. "
+            + "Also reached as kubectl kuik, when kubectl-kuik is on the PATH.")
     {
         Subcommands.Add(new ImagesCommand());
         Subcommands.Add(new HistoryCommand());
@@ -29,9 +32,25 @@ internal sealed class KuikCommand : RootCommand
         Subcommands.Add(new VerifyCommand());
         Subcommands.Add(new RebuildCommand());
         Subcommands.Add(new DoctorCommand());
+        Subcommands.Add(new CompletionCommand());
         var help = Options.OfType<HelpOption>().Single();
         help.Action = new CommandHelp((HelpAction)help.Action!);
     }
+
+    /// <inheritdoc/>
+    public string Explanation => """
+        The event log is reached through the cluster (--server cluster, or KUIK_SERVER=cluster in the environment), or in Postgres
+        (--postgres, or ConnectionStrings__Postgres). Times are shown in your zone, JSON and YAML have UTC. kuik COMMAND --help has more
+        examples.
+
+        Examples:
+          export KUIK_SERVER=cluster
+          kuik why nginx:1.27                          # why it is cached, or not
+          kuik who nginx:1.27 --at '2026-03-01 12:00'  # which pods used it
+          kuik history pod/web/front-1                 # what happened, when, and by whose action
+          kuik doctor                                  # what is wrong with the installation
+          source <(kuik completion bash)               # completion with the tab key
+        """;
 
     /// <summary>
     /// Runs a command's work; an unreachable cluster or event log becomes one line on standard error and <see cref="ExitCode.Fault"/>.
@@ -45,7 +64,8 @@ internal sealed class KuikCommand : RootCommand
         }
         catch (Exception failure) when (failure is InvalidSettingException or KubernetesApiException or HttpRequestException or IOException
             or NpgsqlException or EventLogUnusableException or AuditRefusedException or EventImportRefusedException
-            or RebuildRefusedException or TimeoutException)
+            or RebuildRefusedException or RegistryException or AnswerTooLongException or TimeoutException
+            or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync("kuik: " + Redaction.Of(Innermost(failure)));
             return ExitCode.Fault;

@@ -53,8 +53,7 @@ public static class AuditApi
         using var fold = operation.IsFold ? limits.TryFold() : null;
         if (operation.IsFold && fold is null)
         {
-            await AuditProblem.Write(http, StatusCodes.Status429TooManyRequests,
-                "another question is folding the log: one at a time is answered", AuditLimits.RetryAfter);
+            await AuditProblem.Write(http, StatusCodes.Status429TooManyRequests, AuditLimits.TooManyFolds, AuditLimits.RetryAfter);
             return;
         }
         object answer;

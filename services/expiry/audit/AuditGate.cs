@@ -80,6 +80,7 @@ public sealed partial class AuditGate(
         var (status, sentence) = fault switch
         {
             BadHttpRequestException wrong => (wrong.StatusCode, wrong.Message),
+            AnswerTooLongException tooLong => (StatusCodes.Status400BadRequest, tooLong.Message),
             HistoryRemovedException removed => (StatusCodes.Status410Gone, removed.Message),
             OutsideNamespaceException outside => (StatusCodes.Status404NotFound, outside.Message),
             _ when EventLogFault.MeansAway(fault) => (StatusCodes.Status503ServiceUnavailable,

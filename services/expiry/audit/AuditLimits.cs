@@ -8,6 +8,15 @@ public sealed class AuditLimits : IDisposable
     /// <summary>The wait that a refused client is asked for.</summary>
     public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(10);
 
+    /// <summary>The refusal of a question that folds the log.</summary>
+    public static readonly string TooManyFolds =
+        $"another question is folding the log, and one at a time is answered: ask again in {RetryAfter.TotalSeconds:0} s";
+
+    /// <summary>The refusal of a stream.</summary>
+    public static readonly string TooManyStreams =
+        $"{MostStreams} streams are open, as many as this replica serves: end one (kuik tail), or ask again in "
+            + $"{RetryAfter.TotalSeconds:0} s";
+
     private readonly SemaphoreSlim _folds = new(1, 1);
     private readonly SemaphoreSlim _streams = new(MostStreams, MostStreams);
 

@@ -8,6 +8,9 @@ internal static class AuditOperations
     /// <summary>The parameter for which the right in one namespace is enough.</summary>
     public const string Namespace = "namespace";
 
+    /// <summary>In one answer; some 400 bytes each.</summary>
+    private const int MostUses = 100_000;
+
     private static readonly AuditParameter Cursor = new("cursor", "the next of the page before");
     private static readonly AuditParameter Limit = new("limit", "the number of entries of a page, at most and by default 1000", "integer");
     private static readonly AuditParameter Image = new("image", "an image as in a pod", IsRequired: true);
@@ -22,6 +25,7 @@ internal static class AuditOperations
         typeof(EventPage),
         [
             new("after", "only events after this place; default the first of a page, the end of the log for a stream"),
+            new("until", "of pages: only events up to this place"), new("actor", "only events by this actor"),
             new("stream", "only streams that match; * stands for any text"),
             new("type", "only events of this type; may be repeated"), Limit,
         ]);
@@ -71,6 +75,21 @@ internal static class AuditOperations
                 return async (answers, ct) => await answers.FindUsers(question, ct);
             },
         },
+        new("uses", "The uses of images within a time: by which pod or workload, from when to when.", typeof(UseList),
+        [
+            new("image", "only uses of this image"), new("digest", "only containers that ran these bytes"), OfNamespace,
+            new("node", "only pods on this node"), new("owner", "only pods of this top controller: Deployment/front"),
+            new("serviceAccount", "only pods that ran as this ServiceAccount"),
+            new("since", "only uses that had not ended at this place"), new("until", "only uses that had begun at this place"),
+        ])
+        {
+            IsFold = true,
+            Prepare = query =>
+            {
+                var question = UsesOf(query);
+                return async (answers, ct) => await answers.FindUses(question, ct);
+            },
+        },
         new("state", "The state of everything, folded from the log.", typeof(StateAnswer),
             [new("until", "a time in RFC 3339 or a sequence number; default the end of the log")])
         {
@@ -118,6 +137,15 @@ internal static class AuditOperations
         Before = query.Number("cursor"),
         Limit = query.Limit(),
         Namespace = query.Text(Namespace),
+    };
+
+    private static UseHistoryQuestion UsesOf(AuditQuery query) => new(new UseFilter(
+        query.Text("image") is null ? null : query.Image("image"), query.Text("digest"), query.Text(Namespace), query.Text("node"),
+        query.Text("owner"), query.Text("serviceAccount")))
+    {
+        Since = query.Place("since", Now),
+        Until = query.Place("until", Now),
+        Most = MostUses,
     };
 
     private static UseQuestion UseOf(AuditQuery query) =>

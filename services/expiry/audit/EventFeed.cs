@@ -31,18 +31,22 @@ public sealed class EventFeed(AuditPool pool, LogEnd logEnd, AuditLimits limits,
         var question = new EventQuestion
         {
             After = query.Place("after", time.GetUtcNow()),
+            Until = query.Place("until", time.GetUtcNow()),
             Stream = query.Text("stream"),
             Types = query.Texts("type"),
+            Actor = query.Text("actor"),
         };
         if (IsStream(http.Request))
         {
+            if (question.Until is not null)
+                throw new BadHttpRequestException("until: a stream follows the log; ask for pages (Accept: application/json)");
             await AnswerStream(http, question);
             return;
         }
         var end = await logEnd.Find(ct);
         EventPage page;
         await using (var connection = await pool.Open(ct))
-            page = await new LogAnswers(connection).ReadEvents(
+            page = await new EventPages(connection).Read(
                 question with { After = question.After ?? new Instant(null, 0) }, end, query.Limit(), ct);
         await http.Response.WriteAsJsonAsync(page, AuditJson.Options, ct);
     }
@@ -52,7 +56,7 @@ public sealed class EventFeed(AuditPool pool, LogEnd logEnd, AuditLimits limits,
         using var permit = limits.TryStream();
         if (permit is null)
         {
-            await AuditProblem.Write(http, StatusCodes.Status429TooManyRequests, "too many streams are open", AuditLimits.RetryAfter);
+            await AuditProblem.Write(http, StatusCodes.Status429TooManyRequests, AuditLimits.TooManyStreams, AuditLimits.RetryAfter);
             return;
         }
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
@@ -82,7 +86,7 @@ public sealed class EventFeed(AuditPool pool, LogEnd logEnd, AuditLimits limits,
                 await Write(response, page, ct);
                 written = time.GetTimestamp();
             }
-            if (page.Events.Count < AuditJson.MostEntries)
+            if (page.Next is null)
                 await Task.Delay(Interval, time, ct);
         }
     }
@@ -105,7 +109,7 @@ public sealed class EventFeed(AuditPool pool, LogEnd logEnd, AuditLimits limits,
         if (end <= after)
             return new EventPage([], after);
         await using var connection = await pool.Open(ct);
-        return await new LogAnswers(connection).ReadEvents(question, end, AuditJson.MostEntries, ct);
+        return await new EventPages(connection).Read(question, end, AuditJson.MostEntries, ct);
     }
 
     private async Task<long> Begin(EventQuestion question, CancellationToken ct)

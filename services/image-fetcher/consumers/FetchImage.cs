@@ -62,19 +62,22 @@ public sealed partial class FetchImage(
     public static ImageCached? Cached(ImageState image, string name, CopiedImage copy, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageCached(
             name, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied,
-            copy.BytesAlreadyThere,
-            copy.Duration, now)
+            copy.BytesAlreadyThere, copy.Duration, now)
         { Attempt = attempt };
 
     /// <summary>The event of a failed copy; null when its claim is no longer the current one.</summary>
     public static ImageFetchFailed? Failed(ImageState image, string name, CopyException failure, long attempt, DateTimeOffset now) =>
         !IsCurrent(image, attempt) ? null : new ImageFetchFailed(
-            name, failure.Kind, failure.Message, failure.RetryHelps,
-            FetchRetryPolicy.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now), now)
+            name, failure.Kind, failure.Message, failure.RetryHelps, RetryAt(image, name, failure, now), now)
         {
             Attempt = attempt,
             OriginStatus = failure.Kind is CopyException.Cache or CopyException.Internal ? null : (int?)failure.Status,
         };
+
+    // The origin may have been asked before a person did that during the copy.
+    private static DateTimeOffset RetryAt(ImageState image, string name, CopyException failure, DateTimeOffset now) =>
+        image.RefreshRequestedAt > image.ClaimedAt ? now + (failure.RetryAfter ?? TimeSpan.Zero)
+            : FetchRetryPolicy.At(name, failure.Kind, image.Failures + 1, failure.RetryAfter, now);
 
     /// <summary>The event that is recorded instead of a claim when the claims before it had no outcome.</summary>
     public static ImageFetchFailed Lost(ImageState image, string name, DateTimeOffset now) => new(

@@ -45,7 +45,8 @@ public sealed partial class PullRecorder(EventLogTransactions log, ImageVerifier
         await Within(name, limit => log.Execute(async transaction =>
         {
             var stream = await transaction.ReadImage(name, limit);
-            if (ImageRefresher.DecideMoved(stream.State, copy, await transaction.Now(limit)) is { } moved)
+            var now = await transaction.Now(limit);
+            if (ImageRefresher.DecideMoved(stream.State, copy, now - copy.Duration, now) is { } moved)
                 stream.Append(moved);
             return true;
         }, limit), ct);

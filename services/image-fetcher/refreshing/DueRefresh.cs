@@ -7,7 +7,8 @@ namespace Kuik.ImageFetcher;
 /// <param name="Image">The normalised reference.</param>
 /// <param name="Attempt">The claim that copied it.</param>
 /// <param name="Every">Its repository's interval; null when only a person asked.</param>
-public sealed record DueRefresh(string Image, long Attempt, TimeSpan? Every)
+/// <param name="TakenAt">UTC, by Postgres' clock: what a person requested until then is done by this comparison.</param>
+public sealed record DueRefresh(string Image, long Attempt, TimeSpan? Every, DateTimeOffset TakenAt)
 {
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromHours(1);

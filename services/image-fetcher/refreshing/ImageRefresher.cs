@@ -24,35 +24,39 @@ public sealed partial class ImageRefresher(
     {
         if (!image.IsCached || image.Attempt != attempt)
             return null;   // evicted or copied again since
-        if (answer.Copy is { } copy && DecideMoved(image, copy, now) is { } moved)
+        if (answer.Copy is { } copy && DecideMoved(image, copy, answer.AskedAt, now) is { } moved)
             return moved;
         var isOther = answer.Kind != image.OriginAnswer;
         var isDue = answer.IsFinal && (isOther || image.OriginCheckedAt + BetweenRecords <= now);
-        var isAwaited = image.RefreshRequestedAt is not null && (answer.IsFinal || isOther);
-        return isDue || isAwaited ? new OriginChecked(image.Image, answer.Kind, attempt, now) { Reason = answer.Reason } : null;
+        var isAwaited = image.RefreshRequestedAt is not null && !(image.RefreshRequestedAt > answer.AskedAt) && (answer.IsFinal || isOther);
+        return isDue || isAwaited
+            ? new OriginChecked(image.Image, answer.Kind, attempt, now) { Reason = answer.Reason, AskedAt = answer.AskedAt }
+            : null;
     }
 
     /// <summary>The event of a tag that names another digest in the cache now than is recorded; null when it is the same, or when the image
     /// is not cached.</summary>
     /// <param name="image">Its state.</param>
     /// <param name="copy">The copy that the cache has under the tag.</param>
+    /// <param name="askedAt">UTC: the origin was asked after this.</param>
     /// <param name="now">UTC, by the database's clock.</param>
-    public static TagMoved? DecideMoved(ImageState image, CopiedImage copy, DateTimeOffset now) =>
+    public static TagMoved? DecideMoved(ImageState image, CopiedImage copy, DateTimeOffset? askedAt, DateTimeOffset now) =>
         image is not { IsCached: true, Digest: { } previous } || previous == copy.Digest ? null : new TagMoved(
             image.Image, previous, copy.Digest, copy.MediaType, copy.Platforms, copy.MissingPlatforms, copy.SizeInBytes, copy.BytesCopied,
             copy.BytesAlreadyThere, copy.Duration, now)
-        { Attempt = image.Attempt };
+        { Attempt = image.Attempt, AskedAt = askedAt };
 
     /// <summary>Compares one image with its origin.</summary>
-    /// <param name="image">The normalised reference.</param>
-    /// <param name="attempt">The claim that copied it.</param>
+    /// <param name="due">The image.</param>
     /// <param name="ct">Ends it; nothing is recorded then.</param>
-    /// <returns>The origin's answer; null when the image is no longer cached by that claim.</returns>
-    public async Task<OriginAnswer?> Refresh(string image, long attempt, CancellationToken ct)
+    /// <returns>The origin's answer; null when the image is no longer cached by the claim that copied it.</returns>
+    public async Task<OriginAnswer?> Refresh(DueRefresh due, CancellationToken ct)
     {
         // 1.
-        if (await Ask(image, attempt, ct) is not { } answer)
+        var (image, attempt) = (due.Image, due.Attempt);
+        if (await Ask(image, attempt, ct) is not { } received)
             return null;
+        var answer = received with { AskedAt = due.TakenAt };
 
         // 2.
         var fact = await log.Execute(

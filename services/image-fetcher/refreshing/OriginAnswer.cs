@@ -16,6 +16,9 @@ public sealed record OriginAnswer(string Kind)
     /// <summary>The wait that the origin asked for; null for none.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>UTC, by Postgres' clock: it was asked after this.</summary>
+    public DateTimeOffset? AskedAt { get; init; }
+
     /// <summary>It stands; else the origin is asked again soon.</summary>
     public bool IsFinal => OriginAnswers.IsFinal(Kind);
 }

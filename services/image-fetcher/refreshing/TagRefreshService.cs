@@ -85,7 +85,7 @@ public sealed partial class TagRefreshService(
                     var policy = ImageReference.TryParse(image, out var name, out _) ? policies.GetValueOrDefault(name.Name) : null;
                     var pause = DueRefresh.PauseOf(stream.State, policy, now);
                     if (pause == TimeSpan.Zero)
-                        due.Add(new DueRefresh(image, stream.State.Attempt, policy?.Covers(image) == true ? policy.Every : null));
+                        due.Add(new DueRefresh(image, stream.State.Attempt, policy?.Covers(image) == true ? policy.Every : null, now));
                     else if (stream.State.IsCached)
                         others.Add((image, pause));
                     else
@@ -104,7 +104,7 @@ public sealed partial class TagRefreshService(
         {
             // 3.
             using var turn = await _turns.Enter(ImageReference.TryParse(due.Image, out var name, out _) ? name.Host : "", ct);
-            if (await refresher.Refresh(due.Image, due.Attempt, ct) is { } answer)
+            if (await refresher.Refresh(due, ct) is { } answer)
                 // 4.
                 await RefreshWork.Postpone(postgres, [(due.Image, due.After(answer))], ct);
         }

@@ -18,6 +18,13 @@ internal sealed record ImageIntent(string Uid, string SourceImage, bool Retain, 
         resource.Metadata.Uid!, resource.Spec?.SourceImage ?? "", resource.Spec?.Retain == true, resource.IsRefreshRequested,
         resource.Managers.ExpiresAt is not null || resource.Spec?.ExpiresAt == recorded ? resource.Spec?.ExpiresAt : null);
 
+    /// <summary>True when a person has removed <c>spec.expiresAt</c>, and that is not recorded: the resource has none, and the recorded one
+    /// was read from this very resource. One that Kuik has not written yet came by another resource.</summary>
+    /// <param name="resource">The current resource.</param>
+    /// <param name="log">The image's state.</param>
+    public static bool IsExpiryRemoved(CachedImage resource, ImageState log) =>
+        resource.Spec?.ExpiresAt is null && log.ExpiresAt is not null && log.ExpirySetIn is { } uid && uid == resource.Metadata.Uid;
+
     /// <summary>The event that a person's last edit before a deletion asks for, if it was not recorded any more: <c>spec.retain</c> was
     /// taken away. Null for none: the resource of an image that stays retained is put back.</summary>
     /// <param name="log">The image's state.</param>

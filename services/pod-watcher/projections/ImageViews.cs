@@ -63,22 +63,35 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
             ct) >= _lastAtFirst;
     }
 
-    /// <summary>Reads the views that changed since the last call; in the first call, and in the first one after <c>kuik rebuild</c>, those
-    /// of all images with a CachedImage.</summary>
+    /// <summary>Reads the views that changed since the last call; in the first call those of all images with a CachedImage, and in the
+    /// first one after <c>kuik rebuild</c> these and all that are in memory.</summary>
     /// <returns>The images whose views changed.</returns>
     public async Task<IReadOnlyList<string>> Refresh(CancellationToken ct)
     {
         var images = new List<string>();
-        // A rebuild may have changed views whose last event was read long ago.
         var rebuild = await Number(Rebuilds.LastQuery, ct);
         await using var session = store.QuerySession();
-        if (_readUpTo is null || rebuild != _rebuild)
+        if (_readUpTo is null)
             _readUpTo = await ReadShown(session, images, ct);
+        else if (rebuild != _rebuild)
+            _readUpTo = await ReadRebuilt(session, images, _readUpTo.Value, ct);
         _rebuild = rebuild;
         var after = _readUpTo.Value;
         await ReadPages(images, () => session.Query<ImageView>().Where(view => view.Sequence > after).OrderBy(view => view.Sequence),
             view => _readUpTo = after = view.Sequence, ct);
         return images;
+    }
+
+    // A rebuild may have changed views whose last event was read long ago, also of images without a CachedImage. What was projected since
+    // the last call is still to be read, and a wrong view may have had a number above it.
+    private async Task<long> ReadRebuilt(IQuerySession session, List<string> images, long readUpTo, CancellationToken ct)
+    {
+        var highest = await ReadShown(session, images, ct);
+        var read = images.ToHashSet();
+        foreach (var page in _byImage.Keys.Where(image => !read.Contains(image)).Select(StreamName.OfImage).Chunk(ViewsARead))
+            foreach (var view in await session.LoadManyAsync<ImageView>(ct, page))
+                Keep(view, images);
+        return Math.Min(highest, readUpTo);
     }
 
     // Views that are projected meanwhile are read by the next call: their sequence is above the highest one that was read before.
@@ -99,16 +112,22 @@ internal sealed class ImageViews(IDocumentStore store, NpgsqlDataSource postgres
         while (true)
         {
             var page = await next().Take(ViewsARead).ToListAsync(ct);
-            foreach (var view in page.Select(ToKeep))
+            foreach (var view in page)
             {
-                _byImage[view.Image] = view;
-                Index(view);
-                images.Add(view.Image);
+                Keep(view, images);
                 wasRead(view);
             }
             if (page.Count < ViewsARead)
                 return;
         }
+    }
+
+    private void Keep(ImageView read, List<string> images)
+    {
+        var view = ToKeep(read);
+        _byImage[view.Image] = view;
+        Index(view);
+        images.Add(view.Image);
     }
 
     private ImageView ToKeep(ImageView view) => view.WithSharedTexts(_lists);

@@ -16,6 +16,7 @@ internal sealed partial class CachedImageIntentReconciler(
 {
     private readonly ConcurrentDictionary<string, CachedImage> _deleted = new();
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> _misnamed = new();
+    private readonly RefreshAnnotations _annotations = new();
 
     /// <summary>The events that follow from a resource.</summary>
     /// <param name="log">The recorded state of the image.</param>
@@ -42,13 +43,14 @@ internal sealed partial class CachedImageIntentReconciler(
             yield return new ImageRetained(image, now) { FieldManager = resource.Managers.Retain };
         else if (!retain && log.IsRetained && resource.Metadata.Name == log.ObjectName)
             yield return new ImageReleased(image, now) { FieldManager = resource.Managers.Retain };
-        if (resource.IsRefreshRequested && (log is { IsCached: true, RefreshRequestedAt: null } || log.Phase == ImagePhase.Failed))
+        if (resource.IsRefreshRequested)
             yield return new RefreshRequested(image, now) { FieldManager = resource.Managers.ForceUpdate };
         if (retain)
             yield break;
         if (resource.Managers.ExpiresAt is { } manager && resource.Spec.ExpiresAt is { } at && at != log.ExpiresAt && !isUsed)
-            yield return new ImageExpirySet(image, at, now) { FieldManager = manager };
-        else if (resource.Spec.ExpiresAt is null && before?.ExpiresAt is not null && log.ExpiresAt is not null)
+            yield return new ImageExpirySet(image, at, now) { FieldManager = manager, ObjectUid = resource.Metadata.Uid };
+        else if (resource.Spec.ExpiresAt is null && log.ExpiresAt is not null
+            && (before?.ExpiresAt is not null || ImageIntent.IsExpiryRemoved(resource, log)))
             yield return new ImageExpiryRemoved(image, now);
     }
 
@@ -121,6 +123,7 @@ internal sealed partial class CachedImageIntentReconciler(
         if (resources.State.GetValueOrDefault(name) is not { } resource)
         {
             wishes.Forget(name);
+            _annotations.Forget(name);
             return;
         }
 
@@ -136,7 +139,7 @@ internal sealed partial class CachedImageIntentReconciler(
         var image = ImageReference.TryParse(resource.Spec?.SourceImage ?? "", out var parsed, out var problem) ? parsed : null;
         var imageIntent = ImageIntent.From(resource, image is null ? null : views.Find(image.ToString())?.State.ExpiresAt);
         var before = wishes.Find(name);
-        if (before == imageIntent)
+        if (before == imageIntent && (image is null || !_annotations.IsOpen(resource)))
             return;
         if (image is null)
             await Refuse(resource, problem!, ct);
@@ -152,24 +155,26 @@ internal sealed partial class CachedImageIntentReconciler(
     private bool IsShown(CachedImage resource, ImageReference image) =>
         resource.Managers.IsTakenUp && views.Find(image.ToString()) is { } view && view.ObjectName == resource.Metadata.Name
         && view.IsRetained == (resource.Spec?.Retain == true) && !resource.IsRefreshRequested
-        && (resource.Managers.ExpiresAt is null || view.State.ExpiresAt == resource.Spec?.ExpiresAt);
+        && (resource.Managers.ExpiresAt is null || view.State.ExpiresAt == resource.Spec?.ExpiresAt)
+        && !ImageIntent.IsExpiryRemoved(resource, view.State);
 
     private async Task Record(CachedImage resource, ImageReference image, ImageIntent? before, CancellationToken ct)
     {
-        var name = resource.Metadata.Name!;
+        var (name, isAnnotationNew) = (resource.Metadata.Name!, _annotations.IsNew(resource));
         var (rightName, facts) = await transactions.Execute(
             async log =>
             {
                 var isUsed = resource.Managers.ExpiresAt is not null && await IsUsed(log, image.ToString(), ct);
                 var now = await log.Now(ct);
                 var stream = await log.ReadImage(image.ToString(), ct);
-                var recorded = Append(stream, Decide(stream.State, image.ToString(), resource, isUsed, before, now));
+                var decided = Decide(stream.State, image.ToString(), resource, isUsed, before, now);
+                var recorded = Append(stream, decided.Where(fact => isAnnotationNew || fact is not RefreshRequested));
                 return (await NameImage.In(log, stream, now, ct), recorded);
             },
             ct);
         Say(name, image, facts);
         if (resource.IsRefreshRequested)
-            await RemoveAnnotation(name, ct);
+            await _annotations.Remove(api, resource, ct);
         if (name != rightName)
             _misnamed.GetOrAdd(image.ToString(), _ => new()).TryAdd(name, true);
         if (_misnamed.TryGetValue(image.ToString(), out var wrong) && resources.State.GetValueOrDefault(rightName) is { } right)
@@ -184,15 +189,6 @@ internal sealed partial class CachedImageIntentReconciler(
     {
         await ImageLocks.TakeToExpire(log, image, ct);
         return await ImageUsers.IsUsed(log.Connection, image, ct);
-    }
-
-    // As in v1: the annotation asks for one comparison, and can be set again for another.
-    private async Task RemoveAnnotation(string name, CancellationToken ct)
-    {
-        var none = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = null! };
-        var patch = new CachedImage { Metadata = new ObjectMeta { Annotations = none } };
-        var path = $"{CachedImage.Path}/{name}?fieldManager={CachedImageReconciler.FieldManager}";
-        await api.Merge(path, patch, KubernetesJson.Default.CachedImage, ct);
     }
 
     // v1's "force name": the intent is copied to the resource with the right name, then the other one is deleted.

@@ -41,8 +41,10 @@ internal sealed class CachedImageReconciler(
             return;
         var name = view.ObjectName ?? await Name(view, ct);
         var actual = resources.State.GetValueOrDefault(name);
-        if (actual is not null && !wishes.MayWrite(actual))
-            return;   // new, by a person: CachedImageIntentReconciler records the intent and queues the image again
+        // CachedImageIntentReconciler records the intent and queues the image again. Written back, a date that was removed would seem to be
+        // there still.
+        if (actual is not null && (!wishes.MayWrite(actual) || ImageIntent.IsExpiryRemoved(actual, view.State)))
+            return;
         var (count, pods) = known.UsersOf(view.Image, ShowImage.PodsNamed);
         var (workloadCount, workloads) = known.WorkloadsOf(view.Image, ShowImage.PodsNamed);
         if (ShowImage.Desired(view, name, count, pods, workloadCount, workloads, pullCounts.Find(view.Image)) is { } desired)

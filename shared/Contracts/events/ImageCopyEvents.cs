@@ -106,6 +106,10 @@ public sealed record OriginChecked(string Image, string Answer, long Attempt, Da
 {
     /// <summary>One sentence for a person, without credentials; null when the answer is <c>same</c>.</summary>
     public string? Reason { get; init; }
+
+    /// <summary>UTC, by Postgres' clock: the origin was asked after this. What a person requested later is still to be done. Null in events
+    /// of earlier versions, which end every request.</summary>
+    public DateTimeOffset? AskedAt { get; init; }
 }
 
 /// <summary>The tag names another digest at its origin, and in the cache from now on. Pods that run the previous one keep it. Written by
@@ -128,6 +132,9 @@ public sealed record TagMoved(
 {
     /// <summary>The claim whose copy it replaces: it counts only while the image is cached by that one.</summary>
     public long Attempt { get; init; }
+
+    /// <inheritdoc cref="OriginChecked.AskedAt"/>
+    public DateTimeOffset? AskedAt { get; init; }
 
     /// <summary>The copy that the cache registry has now, in the form in which it would be recorded.</summary>
     public ImageCached ToCached() => new(

@@ -60,6 +60,9 @@ public sealed record ImageExpirySet(string Image, DateTimeOffset ExpiresAt, Date
 {
     /// <summary>The field manager that wrote <c>spec.expiresAt</c>; null when the API does not say.</summary>
     public string? FieldManager { get; init; }
+
+    /// <summary>The uid of the CachedImage in which it was set; null in events of earlier versions.</summary>
+    public string? ObjectUid { get; init; }
 }
 
 /// <summary>A person removed <c>spec.expiresAt</c>: the image expires after the expiry delay again. Written by pod-watcher.</summary>

@@ -105,7 +105,7 @@ public sealed class EventPositions(NpgsqlConnection connection)
     /// a transaction with repeatable reads.
     /// </summary>
     /// <exception cref="TimeoutException">Such a transaction is open for longer than <see cref="LongestWait"/>.</exception>
-    public async Task<long> SettledEnd(TimeProvider time, CancellationToken ct)
+    public async Task<long> WaitForSettledEnd(TimeProvider time, CancellationToken ct)
     {
         var (_, bound, last) = await ReadHorizon(ct);
         var began = time.GetTimestamp();

@@ -90,7 +90,7 @@ public sealed class ChainVerifier(NpgsqlConnection connection)
             Report(passed.Sequence, "the chain has no hash of the kept head's event: it was removed");
         else if (TextOf(_previous) != passed.Hash)
             Report(passed.Sequence, $"the kept head has another hash than the chain ({TextOf(_previous)}): events up to it were changed or "
-                + "removed, and hashes computed anew");
+                + "removed, and hashes computed again");
     }
 
     private void Report(long sequence, string found) => _differences.Add(new ChainDifference(sequence, found));

@@ -33,6 +33,7 @@ public sealed class ImageStateRefresher(Func<EventLogTransactions> transactions)
     public override async Task<IChangeListener> ProcessEventsAsync(
         EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
     {
+        await UnknownEvents.EnsureNone(operations, page.SequenceFloor, page.SequenceCeiling, cancellationToken);
         var images = page.Events.Select(e => StreamName.ImageOf(e.StreamKey!)).Distinct().Order(StringComparer.Ordinal).ToList();
         await transactions().Execute(log => log.Refresh(images, cancellationToken), cancellationToken);
         return NullChangeListener.Instance;

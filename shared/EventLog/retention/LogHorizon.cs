@@ -43,8 +43,11 @@ public sealed record LogHorizon(long Sequence, DateTimeOffset? RecordedAt, long 
         if (Exists && (place < Sequence || time < RecordedAt))
             throw new HistoryRemovedException(string.Create(CultureInfo.InvariantCulture,
                 $"the state before {this} is not known any more: pods, workloads and images that had ended by then "
-                    + $"were removed (Kuik:Log:RetainFor). An export from before has it (kuik import)"));
+                    + $"were removed (Kuik:Log:RetainFor). Ask about a later time, or import an export from before (kuik import)"));
     }
+
+    /// <summary>For a sentence, when what ended after this place may be missing; else null.</summary>
+    public string? After(long place) => Exists && place < Sequence ? ToString() : null;
 
     /// <summary>For a sentence: <c>event 120 (2026-03-01T12:00:00Z)</c>.</summary>
     public override string ToString() =>

@@ -1,3 +1,5 @@
+using Kuik.Hosting;
+
 namespace Kuik.Kubernetes;
 
 /// <summary>A response body with a time limit for each read.</summary>
@@ -5,18 +7,8 @@ namespace Kuik.Kubernetes;
 /// <param name="silence">The time limit of a read.</param>
 /// <param name="asked">The request, for the exception.</param>
 /// <param name="time">The clock.</param>
-internal sealed class ProgressStream(Stream body, TimeSpan silence, string asked, TimeProvider time) : Stream
+internal sealed class ProgressStream(Stream body, TimeSpan silence, string asked, TimeProvider time) : ForwardStream
 {
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
     /// <exception cref="HttpRequestException">The time limit was exceeded.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -30,25 +22,6 @@ internal sealed class ProgressStream(Stream body, TimeSpan silence, string asked
         {
             throw new HttpRequestException(HttpRequestError.ResponseEnded, $"{asked}: the answer stopped for {silence.TotalSeconds:0} s");
         }
-    }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Flush() => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override async ValueTask DisposeAsync()
-    {
-        await body.DisposeAsync();
-        await base.DisposeAsync();
     }
 
     protected override void Dispose(bool disposing)

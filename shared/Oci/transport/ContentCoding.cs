@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Net;
+using Kuik.Hosting;
 
 namespace Kuik.Oci;
 

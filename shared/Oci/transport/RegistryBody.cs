@@ -1,3 +1,5 @@
+using Kuik.Hosting;
+
 namespace Kuik.Oci;
 
 /// <summary>

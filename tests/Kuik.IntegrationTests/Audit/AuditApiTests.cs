@@ -2,7 +2,9 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Kuik.CommandLine.Audit;
 using Kuik.EventLog.Audit;
+using Kuik.IntegrationTests.EventLog;
 using Kuik.IntegrationTests.PodWatcher;
+using Npgsql;
 using Xunit;
 
 namespace Kuik.IntegrationTests.Audit;
@@ -50,7 +52,9 @@ public sealed class AuditApiTests(Cluster cluster, AuditWorld world) : IClassFix
             "images --all", "images nginx --scope web", "images --at 100 --all", "history nginx:1.27 --users --limit 0",
             "history nginx:1.27 --limit 3", "history deployment/web/front", "history pod/web/front-6d4cf56db6-x2x9z --scope web",
             "why nginx:1.27", "why nginx:1.27 --at 50", "who nginx:1.27", "who nginx:1.27 --at 100 --scope web", "replay",
-            "replay --until 150", "diff 50 200",
+            "replay --until 150", "diff 50 200", "uses --image nginx:1.27 --since 50", "uses --node node-1 --scope web --until 200",
+            "uses --digest sha256:0", "events", "events image/* --type ImageCached --type ImageRetained --since 50 --until 250",
+            "events --actor kubectl-edit",
         })
         {
             var fromLog = await world.Shell($"kuik {question} --output json");
@@ -59,6 +63,37 @@ public sealed class AuditApiTests(Cluster cluster, AuditWorld world) : IClassFix
             Assert.Equal((question, fromLog.ExitCode, fromLog.Errors), (question, fromApi.ExitCode, fromApi.Errors));
             Assert.Equal((question, fromLog.Output), (question, fromApi.Output));
         }
+    }
+
+    [Fact]
+    public async Task A_time_whose_events_were_removed_is_410_with_a_sentence_that_says_what_to_do_and_exit_code_3()
+    {
+        var log = await MigratedDatabase.New();
+        await using (var postgres = NpgsqlDataSource.Create(log))
+        await using (var command = postgres.CreateCommand("""
+            insert into kuik.log_retention (id, position, horizon, horizon_at, removed_events, removed_streams, exported)
+            values (1, 120, 120, '2026-03-01T12:00:00Z', 100, 20, 0)
+            """))
+            await command.ExecuteNonQueryAsync();
+        await using var api = await ServedAudit.Start(cluster, log);
+        var token = await api.NewReader();
+        var served = $"--server {api.Expiry.Endpoint} --token-file {await TokenFile(token)}";
+
+        foreach (var question in new[] { "state?until=119", "diff?from=119&to=130", "why?image=nginx&at=2026-03-01T11:00:00Z" })
+        {
+            var (status, body) = await api.Ask(question, token);
+
+            Assert.Equal((question, HttpStatusCode.Gone), (question, status));
+            Assert.Equal("the state before event 120 (2026-03-01T12:00:00Z) is not known any more: pods, workloads and images that had "
+                + "ended by then were removed (Kuik:Log:RetainFor). Ask about a later time, or import an export from before (kuik import)",
+                (string?)JsonNode.Parse(body)!["detail"]);
+        }
+        Assert.Equal(HttpStatusCode.OK, (await api.Ask("state?until=120", token)).Status);
+        var run = await world.Shell($"kuik replay --until 119 {served}");
+        Assert.Equal((3, ""), (run.ExitCode, run.Output));
+        Assert.StartsWith("kuik: the state before event 120", run.Errors, StringComparison.Ordinal);
+        var uses = await world.Shell($"kuik uses --output json {served}");
+        Assert.Equal((3, "event 120 (2026-03-01T12:00:00Z)"), (uses.ExitCode, (string?)JsonNode.Parse(uses.Output)!["horizon"]));
     }
 
     [Fact]

@@ -154,10 +154,10 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output)
     [Fact]
     public async Task Every_example_of_the_help_runs()
     {
-        // Some need another database or a cluster; PrintedTests parse them.
+        // Some need another database, a cluster or its registry; PrintedTests parse them.
         var examples = new KuikCommand().Subcommands.OfType<LogCommand>().Where(command => command is not ImportCommand)
             .SelectMany(command => command.Examples).Where(example => !example.Contains("--context", StringComparison.Ordinal)
-                && !example.Contains("--server", StringComparison.Ordinal));
+                && !example.Contains("--server", StringComparison.Ordinal) && !example.Contains("--registry", StringComparison.Ordinal));
 
         foreach (var example in examples)
         {

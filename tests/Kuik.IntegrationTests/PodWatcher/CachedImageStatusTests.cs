@@ -1,4 +1,8 @@
 using Kuik.Contracts;
+using Kuik.EventLog;
+using Kuik.IntegrationTests.Doctor;
+using Kuik.IntegrationTests.StateMachine;
+using Kuik.Testing;
 using Xunit;
 
 namespace Kuik.IntegrationTests.PodWatcher;
@@ -100,6 +104,32 @@ public sealed class CachedImageStatusTests(Cluster cluster)
         Assert.Equal(await watchers.Field("broken", ".metadata.creationTimestamp"),
             await watchers.Field("broken", Condition("Ready", "lastTransitionTime")));
         Assert.Empty(await watchers.Events());
+    }
+
+    [Fact]
+    public async Task Kuik_rebuild_beside_a_running_leader_corrects_what_is_shown_also_of_an_image_that_was_evicted()
+    {
+        const string redis = "docker.io/library/redis:8";
+        const string redisName = "docker.io-library-redis-8";
+        await using var watchers = await Watchers.In(cluster);
+        await watchers.Start();
+        await watchers.Pod("web", "nginx:1.27");
+        await watchers.Shows(Name, ".status.phase", "Synchronizing");
+        var now = DateTimeOffset.UtcNow;
+        await watchers.Append(redis, new RequestedByPull(redis, now), new ImageNamed(redis, redisName, now), new ImageExpired(redis, now),
+            new ImageEvictionStarted(redis, "fetcher", now, now) { Attempt = 1 }, new ImageEvicted(redis, now) { Attempt = 1 });
+        await Eventually.True(async () => await watchers.Execute(
+            $"select 1 from kuik.mt_doc_{ImageView.DocumentAlias} where id = 'image/{redis}' and data ->> 'stage' = 'Evicted'") is 1,
+            "its end is projected");
+        await watchers.Execute($"{Upkeep.Spoil(Image)}; {Upkeep.Spoil(redis)}");
+        await watchers.Shows(Name, ".status.phase", "ErrImagePull");
+        await watchers.Shows(redisName, ".status.phase", "Synchronizing");
+
+        var run = await RunTool.Try(DoctorWorld.Tool, ["rebuild", "--postgres", watchers.Log]);
+
+        Assert.True(run.ExitCode == 0, run.Output + run.Errors);
+        await watchers.Shows(Name, ".status.phase", "Synchronizing");
+        await watchers.Shows(redisName, ".metadata.name", "");
     }
 
     private static string Condition(string type, string field = "status") => $".status.conditions[?(@.type==\"{type}\")].{field}";

@@ -94,6 +94,28 @@ public sealed class ImageExpiryServiceTests(Cluster cluster)
     }
 
     [Fact]
+    public async Task A_persons_time_to_expire_that_is_removed_while_no_pod_watcher_leads_is_not_written_back()
+    {
+        await using var watchers = await Watchers.In(cluster);
+        var watcher = await watchers.Start();
+        await cluster.Api.Apply($$$"""
+            {"apiVersion":"kuik.enix.io/v1alpha1","kind":"CachedImage","metadata":{"name":"{{{Name}}}"},
+             "spec":{"sourceImage":"nginx:1.27","expiresAt":"2199-01-01T00:00:00Z"}}
+            """);
+        await Eventually.True(async () => await watchers.Count("ImageExpirySet") == 1, "the time is recorded");
+        watcher.Kill();
+        await cluster.Api.Kubectl("patch", "cachedimage", Name, "--type=merge", "-p", """{"spec":{"expiresAt":null}}""");
+
+        await watcher.Restart();
+
+        await Eventually.True(async () => await watchers.Count("ImageExpiryRemoved") == 1, "its removal is recorded");
+        await watchers.Pod("later", "redis:8");   // what followed has been written by then
+        await watchers.Shows("docker.io-library-redis-8", ".status.usedBy.count", "1");
+        Assert.Equal("", await watchers.Field(Name, ".spec.expiresAt"));
+        Assert.Equal((1, 1), (await watchers.Count("ImageExpirySet"), await watchers.Count("ImageExpiryRemoved")));
+    }
+
+    [Fact]
     public async Task Above_the_limit_of_the_cache_the_least_recently_used_image_expires_before_its_time()
     {
         const string redis = "docker.io/library/redis:8";

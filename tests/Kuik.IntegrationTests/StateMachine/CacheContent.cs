@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Kuik.Contracts;
+using Kuik.Oci;
 using Kuik.Testing;
 
 namespace Kuik.IntegrationTests.StateMachine;
@@ -8,12 +9,17 @@ namespace Kuik.IntegrationTests.StateMachine;
 /// <summary>The content of the cache registry, and of the volume below it.</summary>
 internal sealed class CacheContent(Registry cache)
 {
-    /// <summary>The digest that an image's tag names in the cache; empty when there is no such tag; null when the registry does not
-    /// answer.</summary>
+    /// <summary>The digest that an image's tag names in the cache; empty when there is no such tag, or only what an eviction writes under
+    /// it to remove it; null when the registry does not answer.</summary>
     public async Task<string?> DigestOf(string image)
     {
-        var (status, digest, _) = await Get(image, $"manifests/{ImageReference.Parse(image).Target}");
-        return status switch { HttpStatusCode.OK => digest, HttpStatusCode.NotFound => "", _ => null };
+        var (status, digest, bytes) = await Get(image, $"manifests/{ImageReference.Parse(image).Target}");
+        return status switch
+        {
+            HttpStatusCode.OK => ArtifactManifest.TypeOf(bytes) == Tombstone.ArtifactType ? "" : digest,
+            HttpStatusCode.NotFound => "",
+            _ => null,
+        };
     }
 
     /// <summary>The fault of an image in the cache: a missing or damaged part; null when every byte is what its digest says.</summary>
@@ -74,7 +80,7 @@ internal sealed class CacheContent(Registry cache)
         using var http = cache.Client("");
         using var request = new HttpRequestMessage(
             HttpMethod.Get, new Uri($"/v2/{CachePath.Of(ImageReference.Parse(image))}/{what}", UriKind.Relative));
-        foreach (var type in Kuik.Oci.MediaTypes.Manifests)
+        foreach (var type in MediaTypes.Manifests)
             request.Headers.Accept.ParseAdd(type);
         try
         {

@@ -9,6 +9,7 @@ namespace Kuik.IntegrationTests.StateMachine;
 /// <summary>Everything in a cluster that is not Kuik: it makes pods, workload templates and CachedImages.</summary>
 internal sealed class ClusterUser : IDisposable
 {
+    private const string Pods = "api/v1/namespaces/apps/pods";
     private const string Images = $"apis/{Names.Group}/{Names.Version}/cachedimages";
 
     private readonly HttpClient _http;
@@ -21,42 +22,24 @@ internal sealed class ClusterUser : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>Creates a pod as the webhook leaves it.</summary>
-    /// <returns>Its uid.</returns>
-    public Task<string> CreatePod(string name, IReadOnlyList<string> images)
+    /// <summary>Creates a pod.</summary>
+    /// <returns>Its uid; null when it was admitted unchanged.</returns>
+    /// <exception cref="InvalidOperationException">It was refused, or changed otherwise than the webhook does.</exception>
+    public async Task<string?> CreatePod(string name, IReadOnlyList<string> images)
     {
-        var annotations = new JsonObject();
-        var containers = new JsonArray();
-        for (var i = 0; i < images.Count; i++)
-        {
-            annotations[Names.OriginalImageAnnotation($"c{i}")] = images[i];
-            var slash = images[i].IndexOf('/', StringComparison.Ordinal);
-            containers.Add(new JsonObject
-            {
-                ["name"] = $"c{i}",
-                ["image"] = $"localhost:7439/{images[i][..slash].Replace(':', '_')}{images[i][slash..]}",
-            });
-        }
-        return Create("api/v1/namespaces/apps/pods", new JsonObject
-        {
-            ["apiVersion"] = "v1",
-            ["kind"] = "Pod",
-            ["metadata"] = new JsonObject
-            {
-                ["name"] = name,
-                ["labels"] = new JsonObject { [Names.ManagedLabel] = "true" },
-                ["annotations"] = annotations,
-            },
-            ["spec"] = new JsonObject { ["containers"] = containers },
-        });
+        var pod = await Create(Pods, Pod(name, images));
+        return IsRewritten(pod, images) ? (string)pod["metadata"]!["uid"]! : null;
     }
 
+    /// <summary>True when a new pod would be rewritten now.</summary>
+    public async Task<bool> AreRewritten() => IsRewritten(await Create($"{Pods}?dryRun=All", Pod("probe", ["nginx:1"])), ["nginx:1"]);
+
     /// <summary>Removes a pod, as after its kubelet has ended it.</summary>
-    public Task DeletePod(string name) => Delete($"api/v1/namespaces/apps/pods/{name}?gracePeriodSeconds=0");
+    public Task DeletePod(string name) => Delete($"{Pods}/{name}?gracePeriodSeconds=0");
 
     /// <summary>Creates a workload without pods, whose template names an image.</summary>
     /// <returns>Its uid.</returns>
-    public Task<string> CreateWorkload(string kind, string name, string image)
+    public async Task<string> CreateWorkload(string kind, string name, string image)
     {
         var labels = new JsonObject { ["app"] = name };
         var spec = new JsonObject
@@ -70,13 +53,14 @@ internal sealed class ClusterUser : IDisposable
         };
         if (kind == "StatefulSet")
             spec["serviceName"] = name;
-        return Create(PathOf(kind), new JsonObject
+        var workload = await Create(PathOf(kind), new JsonObject
         {
             ["apiVersion"] = "apps/v1",
             ["kind"] = kind,
             ["metadata"] = new JsonObject { ["name"] = name },
             ["spec"] = spec,
         });
+        return (string)workload["metadata"]!["uid"]!;
     }
 
     /// <summary>Removes a workload.</summary>
@@ -147,7 +131,7 @@ internal sealed class ClusterUser : IDisposable
     {
         string[] paths =
         [
-            "api/v1/namespaces/apps/pods", PathOf("Deployment"), PathOf("StatefulSet"), PathOf("DaemonSet"), Images,
+            Pods, PathOf("Deployment"), PathOf("StatefulSet"), PathOf("DaemonSet"), Images,
             $"apis/{Names.Group}/{Names.Version}/repositories", "api/v1/namespaces/default/events",
             "apis/coordination.k8s.io/v1/namespaces/kuik-system/leases",
         ];
@@ -160,12 +144,42 @@ internal sealed class ClusterUser : IDisposable
 
     private static string PathOf(string kind) => $"apis/apps/v1/namespaces/apps/{kind.ToLowerInvariant()}s";
 
-    private async Task<string> Create(string path, JsonObject body)
+    private static JsonObject Pod(string name, IReadOnlyList<string> images)
+    {
+        var containers = images.Select((image, i) => (JsonNode)new JsonObject { ["name"] = $"c{i}", ["image"] = image });
+        return new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Pod",
+            ["metadata"] = new JsonObject { ["name"] = name },
+            ["spec"] = new JsonObject { ["containers"] = new JsonArray([.. containers]) },
+        };
+    }
+
+    private static bool IsRewritten(JsonObject pod, IReadOnlyList<string> images)
+    {
+        string[] now = [.. pod["spec"]!["containers"]!.AsArray().Select(container => (string)container!["image"]!)];
+        var metadata = pod["metadata"]!;
+        if (metadata["labels"] is null && metadata["annotations"] is null && now.SequenceEqual(images))
+            return false;
+        var isRight = now.SequenceEqual(images.Select(LocalNameOf)) && (string?)metadata["labels"]?[Names.ManagedLabel] == "true"
+            && images.Select((image, i) => (string?)metadata["annotations"]?[Names.OriginalImageAnnotation($"c{i}")] == image)
+                .All(isSame => isSame);
+        return isRight ? true : throw new InvalidOperationException($"{string.Join(" and ", images)} became {pod.ToJsonString()}");
+    }
+
+    private static string LocalNameOf(string image)
+    {
+        var slash = image.IndexOf('/', StringComparison.Ordinal);
+        return $"localhost:7439/{(slash < 0 ? image : $"{image[..slash].Replace(':', '_')}{image[slash..]}")}";
+    }
+
+    private async Task<JsonObject> Create(string path, JsonObject body)
     {
         using var answer = await Send(HttpMethod.Post, path, body, "application/json");
         var text = await answer.Content.ReadAsStringAsync();
         return answer.IsSuccessStatusCode
-            ? (string)JsonNode.Parse(text)!["metadata"]!["uid"]!
+            ? JsonNode.Parse(text)!.AsObject()
             : throw new InvalidOperationException($"POST of {path}: {text}");
     }
 

@@ -5,8 +5,10 @@ namespace Kuik.IntegrationTests.StateMachine;
 /// <summary>The steps of a schedule that begin and end faults of servers and services; of each kind there is one at a time.</summary>
 internal sealed class FaultSteps(Random random)
 {
-    private const int Replicas = 4;   // as in Machine
+    /// <summary>The kind of the fault that Postgres is away.</summary>
+    public const string Postgres = "Postgres";
 
+    private readonly List<string> _services = [.. MachineServices.First];
     private readonly List<(string Kind, Step End)> _running = [];
 
     /// <summary>How many faults have begun and not ended.</summary>
@@ -15,19 +17,33 @@ internal sealed class FaultSteps(Random random)
     /// <summary>Begins a fault of a kind of which there is none; null where chance chose another kind.</summary>
     public Step? BeginOne()
     {
-        var (kind, begin, end) = random.Next(6) switch
+        var (kind, begin, end) = random.Next(10) switch
         {
-            0 => Postgres(),
+            0 => PostgresIsAway(),
             1 => RabbitMq(),
             2 => Cache(),
-            3 or 4 => Kubernetes(),
+            3 => Origin(),
+            4 => Collection(),
+            5 or 6 => Kubernetes(),
             _ => Replica(),
         };
-        if (_running.Exists(fault => fault.Kind == kind))
+        if (IsRunning(kind))
             return null;
         if (end is not null)
             _running.Add((kind, end));
         return begin;
+    }
+
+    /// <summary>True while there is a fault of this kind.</summary>
+    public bool IsRunning(string kind) => _running.Exists(fault => fault.Kind == kind);
+
+    /// <summary>Starts the next second replica; null when all have been started.</summary>
+    public Step? StartSecond()
+    {
+        if (MachineServices.Second.FirstOrDefault(name => !_services.Contains(name)) is not { } second)
+            return null;
+        _services.Add(second);
+        return new Step($"{second} starts as well", machine => machine.Services.StartSecond(second));
     }
 
     /// <summary>Ends one of the faults.</summary>
@@ -41,7 +57,7 @@ internal sealed class FaultSteps(Random random)
     /// <summary>Ends all of them.</summary>
     public IReadOnlyList<Step> EndAll() => [.. _running.Select(fault => fault.End)];
 
-    private static (string, Step, Step?) Postgres() => ("Postgres",
+    private static (string, Step, Step?) PostgresIsAway() => (Postgres,
         new Step("Postgres is killed", machine => machine.StopPostgres()), new Step("Postgres starts", machine => machine.StartPostgres()));
 
     private (string, Step, Step?) RabbitMq() => random.Next(3) switch
@@ -55,19 +71,46 @@ internal sealed class FaultSteps(Random random)
     };
 
     private static (string, Step, Step?) Cache() => ("cache",
-        new Step("the cache registry is killed", machine => machine.Cache.Stop()),
-        new Step("the cache registry starts", machine => machine.Cache.Restart()));
+        new Step("the cache registry is killed", machine => machine.StopCache()),
+        new Step("the cache registry starts", machine => machine.StartCache()));
+
+    private (string, Step, Step?) Origin()
+    {
+        var (text, answer) = random.Next(3) switch
+        {
+            0 => ("answers 429", Misbehave.Answer(429, ("Retry-After", "2"))),
+            1 => ("answers 503", Misbehave.Answer(503)),
+            _ => ("resets every connection", Reset()),
+        };
+        return ("origin", Breaks(text, answer), Breaks("is as it should be", null));
+
+        static Step Breaks(string text, Misbehaviour? answer) => new($"the origin {text}", machine =>
+        {
+            machine.BreakOrigin(answer);
+            return Task.CompletedTask;
+        });
+    }
+
+    private (string, Step, Step?) Collection() => ("collection",
+        new Step("garbage collection begins", machine => machine.Upkeep.BeginCollection()),
+        random.Next(3) == 0
+            ? new Step("garbage collection is killed", machine =>
+            {
+                machine.Upkeep.KillCollection();
+                return Task.CompletedTask;
+            })
+            : new Step("garbage collection ends", machine => machine.Upkeep.EndCollection()));
 
     private (string, Step, Step?) Replica()
     {
-        var (index, isKilled) = (random.Next(Replicas), random.Next(2) == 0);
-        return ("service", new Step($"{(isKilled ? "kill -9 of" : "SIGTERM to")} replica {index}", async machine =>
+        var (name, isKilled) = (_services[random.Next(_services.Count)], random.Next(2) == 0);
+        return ("service", new Step($"{(isKilled ? "kill -9 of" : "SIGTERM to")} {name}", async machine =>
         {
             if (isKilled)
-                machine.Replicas[index].Kill();
-            else if (await machine.Replicas[index].Stop() is var code and not (0 or 143))   // 143: before it listened for signals
-                throw machine.Replicas[index].Service.Process.Failed($"ended with exit code {code} after SIGTERM");
-        }), new Step($"replica {index} starts", machine => machine.Replicas[index].Start()));
+                machine.Services[name].Kill();
+            else if (await machine.Services[name].Stop() is var code and not (0 or 143))   // 143: before it listened for signals
+                throw machine.Services[name].Service.Process.Failed($"ended with exit code {code} after SIGTERM");
+        }), new Step($"{name} starts", machine => machine.Services[name].Start()));
     }
 
     private (string, Step, Step?) Kubernetes()
@@ -139,6 +182,12 @@ internal sealed class FaultSteps(Random random)
             _ => null,
         };
     }
+
+    private static Misbehaviour Reset() => (http, _) =>
+    {
+        http.Abort();
+        return Task.CompletedTask;
+    };
 
     private static bool IsFirst(HashSet<string> seen, string resource)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Kuik.IntegrationTests.Chaos;
 using Kuik.Testing;
 using Npgsql;
 
@@ -7,7 +6,7 @@ namespace Kuik.IntegrationTests.StateMachine;
 
 /// <summary>
 /// The control plane of one schedule on a log, a broker's virtual host, a cache registry and an origin of its own, and what has been done
-/// to it so far. One pod-watcher, two image-fetchers and one expiry, all as shipped.
+/// to it so far. All services as shipped: two image-fetchers, one of each other one at first, and a second pod-watcher and expiry later.
 /// </summary>
 internal sealed class Machine : IAsyncDisposable
 {
@@ -15,10 +14,13 @@ internal sealed class Machine : IAsyncDisposable
     public static readonly TimeSpan ExpiryDelay = TimeSpan.FromSeconds(8);
 
     /// <summary>How many images there are.</summary>
-    public const int ImageCount = 9;
+    public const int ImageCount = 10;
 
-    /// <summary>The number of an image that random steps do not touch.</summary>
-    public const int QuietImage = ImageCount - 1;
+    /// <summary>The number of the first image that random steps do not touch.</summary>
+    public const int QuietImage = ImageCount - 2;
+
+    /// <summary>The number of the other one.</summary>
+    public const int SteadyImage = ImageCount - 1;
 
     private readonly MachineServers _servers;
     private readonly string _database;
@@ -28,6 +30,8 @@ internal sealed class Machine : IAsyncDisposable
         (_servers, _database, Bus, Front, Origin, Cache) = (servers, database, bus, front, origin, cache);
         User = new ClusterUser(front);
         Content = new CacheContent(cache);
+        Node = new NodePulls(this);
+        Upkeep = new Upkeep(this, database);
         for (var i = 0; i < ImageCount; i++)
         {
             ImageNames.Add($"{origin.Host}/team/app-{i % 3}:v{i}");
@@ -53,7 +57,13 @@ internal sealed class Machine : IAsyncDisposable
 
     public CacheContent Content { get; }
 
-    public IReadOnlyList<ChaosReplica> Replicas { get; private set; } = [];
+    /// <summary>Pulls through the node's proxy.</summary>
+    public NodePulls Node { get; }
+
+    /// <summary>What is run beside the services.</summary>
+    public Upkeep Upkeep { get; }
+
+    public MachineServices Services { get; private set; } = null!;
 
     /// <summary>The images' references.</summary>
     public List<string> ImageNames { get; } = [];
@@ -79,7 +89,14 @@ internal sealed class Machine : IAsyncDisposable
     /// <summary>The number of versions that there were when a person last asked for a comparison.</summary>
     public Dictionary<int, int> Refreshed { get; } = [];
 
+    /// <summary>Images that were in the cache, all of them, while a live user was recorded that has not gone since.</summary>
+    public HashSet<int> Guarded { get; } = [];
+
     public bool IsPostgresUp { get; private set; } = true;
+
+    public bool IsCacheUp { get; private set; } = true;
+
+    public bool IsOriginUp { get; private set; } = true;
 
     /// <summary>False: damaged blobs are not looked for; a planted fault.</summary>
     public bool Scrubs { get; init; } = true;
@@ -98,7 +115,11 @@ internal sealed class Machine : IAsyncDisposable
         await machine.User.Clear();
         if (plant is not null)
             await plant.Begin(machine);
-        await machine.StartReplicas(plant?.Settings ?? []);
+        machine.Services = new MachineServices(machine.Settings(), plant, servers.Webhook);
+        await machine.Services.StartFirst();
+        // The API server finds out in the background that the webhook of the last schedule is back.
+        for (var attempt = 0; attempt < 20 && !await machine.User.AreRewritten(); attempt++)
+            await Task.Delay(TimeSpan.FromMilliseconds(250));
         return machine;
     }
 
@@ -152,26 +173,37 @@ internal sealed class Machine : IAsyncDisposable
         IsPostgresUp = true;
     }
 
-    /// <summary>Looks for damaged blobs in the registry's volume, as the CronJob does.</summary>
-    public async Task Scrub()
+    public async Task StopCache()
     {
-        if (!Scrubs)
-            return;
-        var scrubber = await KuikService.Start("ImageFetcher", new KuikServiceOptions
-        {
-            Arguments = ["scrub"],
-            WaitFor = null,
-            Settings = new Dictionary<string, string?>
-            { ["ConnectionStrings:Postgres"] = _database, ["Kuik:Scrub:Folder"] = Cache.DataFolder },
-        });
-        if (await scrubber.Ended() is var code and not 0)
-            throw scrubber.Process.Failed($"scrub ended with exit code {code}");
+        IsCacheUp = false;
+        await Cache.Stop();
+    }
+
+    public async Task StartCache()
+    {
+        await Cache.Restart();
+        IsCacheUp = true;
+    }
+
+    /// <summary>The origin answers every request like this; null for as it should.</summary>
+    public void BreakOrigin(Misbehaviour? answer)
+    {
+        IsOriginUp = answer is null;
+        Origin.Script = _ => answer;
+    }
+
+    /// <summary>A pod comes and is a user, if the webhook has rewritten it: else it pulls without Kuik.</summary>
+    public async Task AddPod(string name, IReadOnlyList<int> images)
+    {
+        if (await User.CreatePod(name, [.. images.Select(image => ImageNames[image])]) is { } uid)
+            Pods[name] = (uid, images);
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var replica in Replicas)
-            replica.Kill();
+        Services.Dispose();
+        Upkeep.KillCollection();
+        Node.Dispose();
         await User.Clear();
         User.Dispose();
         await Front.DisposeAsync();
@@ -179,33 +211,13 @@ internal sealed class Machine : IAsyncDisposable
         await Cache.Stop();
     }
 
-    private async Task StartReplicas(IReadOnlyList<(string, string?)> settings)
-    {
-        int[] ports = [FreePort.Next(), FreePort.Next()];
-        (string Key, string? Value)[] common =
-        [
-            ("KUBECONFIG", Front.Kubeconfig), ("ConnectionStrings:Postgres", _database), ("ConnectionStrings:RabbitMq", Bus),
-            ("Kuik:LeaseDuration", "00:00:05"), ("Kuik:SweepInterval", "00:00:01"),
-            ("Kuik:ExpiryDelay", ExpiryDelay.ToString("c", CultureInfo.InvariantCulture)),
-            ("Kuik:RequestLease", "00:00:05"), ("Kuik:Fetch:Lease", "00:00:05"), ("Kuik:Fetch:DrainLimit", "00:00:05"),
-            ("Kuik:Verify:Interval", "00:00:02"), ("Kuik:FollowedWorkloads", "Deployment,StatefulSet,DaemonSet"),
-            ("Kuik:Cache:Endpoint", Cache.Endpoint.ToString()), ("Kuik:InsecureRegistries:0", $"http://{Origin.Host}"),
-            .. ports.Select((port, i) => ($"Kuik:Fetcher:Peers:{i}", (string?)Text($"http://127.0.0.1:{port}"))),
-            .. settings,
-        ];
-        Replicas = await Task.WhenAll(
-            One("PodWatcher", 0), One("Expiry", 0), One("ImageFetcher", 0, ports[0]), One("ImageFetcher", 1, ports[1]));
-
-        async Task<ChaosReplica> One(string project, int index, int? port = null)
-        {
-            var all = new Dictionary<string, string?>();
-            foreach (var (key, value) in common)
-                all[key] = value;
-            var service = await KuikService.Start(project, new KuikServiceOptions { Settings = all, Port = port, WaitFor = null });
-            await service.Ready();
-            return new ChaosReplica(Text($"{project}-{index}"), service);
-        }
-    }
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private (string Key, string? Value)[] Settings() =>
+    [
+        ("KUBECONFIG", Front.Kubeconfig), ("ConnectionStrings:Postgres", _database), ("ConnectionStrings:RabbitMq", Bus),
+        ("Kuik:LeaseDuration", "00:00:05"), ("Kuik:SweepInterval", "00:00:01"),
+        ("Kuik:ExpiryDelay", ExpiryDelay.ToString("c", CultureInfo.InvariantCulture)),
+        ("Kuik:RequestLease", "00:00:05"), ("Kuik:Fetch:Lease", "00:00:05"), ("Kuik:Fetch:DrainLimit", "00:00:05"),
+        ("Kuik:Verify:Interval", "00:00:02"), ("Kuik:FollowedWorkloads", "Deployment,StatefulSet,DaemonSet"),
+        ("Kuik:Cache:Endpoint", Cache.Endpoint.ToString()), ("Kuik:InsecureRegistries:0", $"http://{Origin.Host}"),
+    ];
 }

@@ -1,10 +1,12 @@
 using Kuik.IntegrationTests.EventLog;
+using Kuik.IntegrationTests.Webhook;
 using Kuik.Testing;
 using Xunit;
 
 namespace Kuik.IntegrationTests.StateMachine;
 
-/// <summary>Postgres, RabbitMQ and a kube-apiserver of these tests' own, which schedules stop and start.</summary>
+/// <summary>Postgres, RabbitMQ and a kube-apiserver of these tests' own, which schedules stop and start. The webhook of each schedule
+/// listens where it is registered.</summary>
 public sealed class MachineServers : IAsyncLifetime
 {
     public Postgres Postgres { get; private set; } = null!;
@@ -12,6 +14,8 @@ public sealed class MachineServers : IAsyncLifetime
     public RabbitMq RabbitMq { get; private set; } = null!;
 
     public KubernetesApi Kubernetes { get; private set; } = null!;
+
+    internal WebhookRegistration Webhook { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
@@ -22,6 +26,7 @@ public sealed class MachineServers : IAsyncLifetime
         await Kubernetes.NewNamespace("apps");
         await Kubernetes.Kubectl("apply", "-k", Path.Combine(Checkout.Root, "deploy/kustomize/base/crds"));
         await Kubernetes.Kubectl("wait", "--for=condition=Established", "crd/cachedimages.kuik.enix.io", "crd/repositories.kuik.enix.io");
+        Webhook = await WebhookRegistration.Add(Kubernetes);
     }
 
     public async ValueTask DisposeAsync()

@@ -18,6 +18,9 @@ internal sealed record PlantedFault(string Name)
     /// <summary>Settings of all services; they win.</summary>
     public IReadOnlyList<(string Key, string? Value)> Settings { get; init; } = [];
 
+    /// <summary>Settings of the second replicas.</summary>
+    public IReadOnlyList<(string Key, string? Value)> SettingsOfSecond { get; init; } = [];
+
     /// <summary>Damaged blobs are looked for.</summary>
     public bool Scrubs { get; init; } = true;
 
@@ -59,6 +62,16 @@ internal sealed record PlantedFault(string Name)
         new("pod-watcher does not write pods into a status")
         { Begin = machine => RewriteStatus(machine, status => status["usedBy"]!["count"] = 0) },
         new("damaged blobs are not looked for") { Scrubs = false, Strike = Damage },
+        new("garbage collection frees a layer of a used image") { Strike = (machine, image) => Spoil(machine, image, isRemoved: true) },
+        new("pod-watcher does not read its views after kuik rebuild")
+        { Begin = machine => Drop(machine, "kuik.rebuilds", "insert", "true") },
+        new("node-proxy does not ask the cache") { Settings = [("Kuik:Cache:ReadEndpoint", "http://127.0.0.1:1")] },
+        new("two pod-watchers lead")
+        {
+            SettingsOfSecond = [("Kuik:Namespace", "apps")],   // another Lease
+            Strike = (machine, _) => machine.Services.StartSecond("PodWatcher-1"),
+        },
+        new("the webhook leaves pods alone") { Settings = [("Kuik:Webhook:AcceptedImages", "nothing")] },
     ];
 
     /// <summary>Random steps around some in which each fault matters.</summary>
@@ -77,8 +90,9 @@ internal sealed record PlantedFault(string Name)
 
     private static IReadOnlyList<Step> Scenario() =>
     [
-        new Step("faulty uses v0 and v1", machine => AddPod(machine, "faulty", [0, 1])),
-        new Step("brief uses v8", machine => AddPod(machine, "brief", [Machine.QuietImage])),
+        new Step("faulty uses v0 and v1", machine => machine.AddPod("faulty", [0, 1])),
+        new Step("brief uses v8", machine => machine.AddPod("brief", [Machine.QuietImage])),
+        new Step("steady uses v9", machine => machine.AddPod("steady", [Machine.SteadyImage])),
         new Step("v2 is retained", async machine =>
         {
             await machine.User.ApplyImage(machine.ImageNames[2], retain: true);
@@ -96,10 +110,20 @@ internal sealed record PlantedFault(string Name)
             if (await machine.User.Refresh(machine.ImageNames[1]))
                 machine.Refreshed[1] = machine.Versions[1].Count;
         }, TimeSpan.FromSeconds(2)),
+        new Step("the view of v9 is wrong, and kuik rebuild", machine => machine.Upkeep.Rebuild(Machine.SteadyImage)),
+        new Step("the node pulls v0 while its origin resets every connection", PullWithoutOrigin),
     ];
 
-    private static async Task AddPod(Machine machine, string name, int[] images) =>
-        machine.Pods[name] = (await machine.User.CreatePod(name, [.. images.Select(image => machine.ImageNames[image])]), images);
+    private static async Task PullWithoutOrigin(Machine machine)
+    {
+        machine.BreakOrigin((http, _) =>
+        {
+            http.Abort();
+            return Task.CompletedTask;
+        });
+        await machine.Node.Pull(0);
+        machine.BreakOrigin(null);
+    }
 
     private static Task WaitForCopy(Machine machine, int image) =>
         Eventually.True(() => IsCached(machine, image), "the image of the fault is cached");
@@ -160,7 +184,13 @@ internal sealed record PlantedFault(string Name)
 
     private static async Task Damage(Machine machine, int image)
     {
+        await Spoil(machine, image, isRemoved: false);
+        machine.Lost.Add(image);
+    }
+
+    private static async Task Spoil(Machine machine, int image, bool isRemoved)
+    {
         var digest = await machine.Content.DigestOf(machine.ImageNames[image]);
-        await machine.Content.Spoil(machine.Versions[image].Find(version => version.Digest == digest)!.Layers[1].Digest, isRemoved: false);
+        await machine.Content.Spoil(machine.Versions[image].Find(version => version.Digest == digest)!.Layers[1].Digest, isRemoved);
     }
 }

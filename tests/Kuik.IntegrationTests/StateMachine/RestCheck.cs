@@ -7,7 +7,7 @@ namespace Kuik.IntegrationTests.StateMachine;
 
 /// <summary>
 /// When a schedule is over and some time has passed: the usage table has the live users, what is needed is in the cache byte for byte and
-/// shown so, nothing else is, no work is overdue, and the log agrees with everything that is derived from it.
+/// shown so, nothing else is, no work is overdue, new pods are rewritten, and the log agrees with everything that is derived from it.
 /// </summary>
 internal sealed class RestCheck(Machine machine)
 {
@@ -23,6 +23,8 @@ internal sealed class RestCheck(Machine machine)
             select kind || ' of ' || image || ' is overdue' from kuik.work
             where kind in ('fetch', 'evict', 'expire', 'expire-at') and wake_at < now() - interval '20 seconds'
             """));
+        if (!await machine.User.AreRewritten())
+            problems.Add("pods are not rewritten");
         if (problems.Count == 0)
             problems.AddRange(await FindDifferences());
         return problems;

@@ -4,9 +4,9 @@ using Npgsql;
 namespace Kuik.IntegrationTests.StateMachine;
 
 /// <summary>
-/// After each step: an image that was in the cache while a live user of it was recorded stays there as long as one of these users lives,
-/// and for the expiry delay after the last one. Not asked of an image of which the test has made the registry lose something, until all of
-/// it is there again.
+/// After each step: an image that was in the cache while a live user of it was recorded stays there, all of it, as long as one of these
+/// users lives, and its tag for the expiry delay after the last one. Not asked of an image of which the test has made the registry lose
+/// something, until all of it is there again.
 /// </summary>
 internal sealed class SafetyCheck(Machine machine)
 {
@@ -35,7 +35,18 @@ internal sealed class SafetyCheck(Machine machine)
         for (var image = 0; image < Machine.ImageCount; image++)
             if (await FindViolation(image, recorded, stepBegan) is { } violation)
                 return violation;
-        return null;
+        machine.Guarded.Clear();
+        machine.Guarded.UnionWith(_guarded.Keys);
+        return await FindSecondLeader();
+    }
+
+    private async Task<string?> FindSecondLeader()
+    {
+        if ((await machine.Services.FindLeaders()).Count < 2)
+            return null;
+        await Task.Delay(BeforeSecondLook);
+        var leaders = await machine.Services.FindLeaders();
+        return leaders.Count < 2 ? null : $"{string.Join(" and ", leaders)} lead at the same time";
     }
 
     private async Task<string?> FindViolation(int image, ILookup<string, string> recorded, DateTimeOffset stepBegan)
@@ -59,6 +70,10 @@ internal sealed class SafetyCheck(Machine machine)
             return (_guarded.ContainsKey(image) || _keptUntil.ContainsKey(image)) && await IsStillMissing(name) ? Explain(image) : null;
         if (!machine.Versions[image].Exists(version => version.Digest == digest))
             return $"the tag of v{image} names {digest}, which its origin never had";
+        // A tag that moves has another manifest in the next moment.
+        if (_guarded.ContainsKey(image) && await machine.Content.FindFault(name) is not null
+            && await machine.Content.FindFault(name) is { } fault)
+            return $"v{image} was in the cache and is used, and {fault}";
         Guard(image, [.. recorded[name].Where(live.Contains)]);
         return null;
     }

@@ -31,7 +31,8 @@ internal sealed class ScheduleGenerator
         [
             (22, PodComes), (18, PodGoes), (6, WorkloadComes), (6, WorkloadGoes),
             (4, Retain), (4, Release), (4, AskFor), (4, DeleteResource),
-            (5, MoveTag), (5, Refresh), (4, LoseTag), (4, LoseBlob), (2, DamageBlob), (6, PassTime), (hasFaults ? 24 : 0, Fail),
+            (5, MoveTag), (5, Refresh), (4, LoseTag), (4, LoseBlob), (2, DamageBlob), (6, PassTime), (8, Pull), (2, Rebuild),
+            (hasFaults ? 28 : 0, Fail), (hasFaults ? 6 : 0, StartSecond),
         ];
     }
 
@@ -57,6 +58,8 @@ internal sealed class ScheduleGenerator
         }
     }
 
+    private Step? StartSecond() => _faults!.StartSecond();
+
     private Step? Fail() => _faults!.Running < MostFaults ? _faults.BeginOne() : null;
 
     private Step? PodComes()
@@ -66,8 +69,8 @@ internal sealed class ScheduleGenerator
         var name = Name("pod");
         _pods.Add(name);
         int[] images = [.. Enumerable.Range(0, 1 + _random.Next(2)).Select(_ => Image()).Distinct()];
-        return new Step($"{name} uses {string.Join(" and ", images.Select(image => $"v{image}"))}", async machine =>
-            machine.Pods[name] = (await machine.User.CreatePod(name, [.. images.Select(image => machine.ImageNames[image])]), images));
+        return new Step($"{name} uses {string.Join(" and ", images.Select(image => $"v{image}"))}", machine =>
+            machine.AddPod(name, images));
     }
 
     private Step? PodGoes()
@@ -192,6 +195,20 @@ internal sealed class ScheduleGenerator
                 && machine.Versions[image].Find(version => version.Digest == digest) is { } version)
                 await machine.Content.Spoil(version.Layers[1].Digest, isRemoved);
         });
+    }
+
+    private Step Pull()
+    {
+        var image = Image();
+        return new Step($"the node pulls v{image}", machine => machine.Node.Pull(image));
+    }
+
+    private Step? Rebuild()
+    {
+        var image = Image();
+        return _faults?.IsRunning(FaultSteps.Postgres) == true
+            ? null
+            : new Step($"the view of v{image} is wrong, and kuik rebuild", machine => machine.Upkeep.Rebuild(image));
     }
 
     private Step PassTime()

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Kuik.Testing;
@@ -6,12 +5,10 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Webhook;
 
-/// <summary>A Kubernetes API of its own, with the webhook registered as it is deployed: only found by an address, where a cluster has a
-/// Service.</summary>
+/// <summary>A Kubernetes API of its own, with the webhook registered as it is deployed.</summary>
 public sealed class RegisteredWebhook : IAsyncLifetime
 {
-    private Dictionary<string, string?> settings = [];
-    private int port;
+    private WebhookRegistration registration = null!;
 
     public KubernetesApi Kubernetes { get; private set; } = null!;
 
@@ -24,28 +21,8 @@ public sealed class RegisteredWebhook : IAsyncLifetime
     {
         Kubernetes = await KubernetesApi.StartOwn();
         Namespace = await Kubernetes.NewNamespace();
-        var authority = new CertificateAuthority("kuik-webhook");
-        var (certificate, key) = authority.Issue("CN=kuik-webhook", "127.0.0.1")
-            .WriteTo(Sandbox.Shared.NewFolder("webhook-certificate"), "webhook");
-        var (http, https) = (FreePort.Next(), FreePort.Next());
-        port = http;
-        settings = new()
-        {
-            ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{http};https://127.0.0.1:{https}",
-            ["Kestrel:Certificates:Default:Path"] = certificate,
-            ["Kestrel:Certificates:Default:KeyPath"] = key,
-            ["Kuik:Webhook:ShutdownDelay"] = "0",
-        };
+        registration = await WebhookRegistration.Add(Kubernetes);
         Webhook = await Start([]);
-
-        var manifest = Path.Combine(Checkout.Root, "deploy/kustomize/base/webhook/mutatingwebhookconfiguration.yaml");
-        var configuration = JsonNode.Parse(await Kubernetes.Kubectl("create", "--dry-run=client", "-o", "json", "-f", manifest))!;
-        configuration["webhooks"]![0]!["clientConfig"] = new JsonObject
-        {
-            ["url"] = $"https://127.0.0.1:{https}/mutate-core-v1-pod",
-            ["caBundle"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(authority.Pem)),
-        };
-        await Kubernetes.Apply(configuration.ToJsonString());
         await UntilAsked();
     }
 
@@ -73,8 +50,9 @@ public sealed class RegisteredWebhook : IAsyncLifetime
 
     private Task<KuikService> Start(Dictionary<string, string?> more) => KuikService.Start("Webhook", new KuikServiceOptions
     {
-        Port = port,
-        Settings = settings.Concat(more).GroupBy(setting => setting.Key).ToDictionary(same => same.Key, same => same.Last().Value),
+        Port = registration.Port,
+        Settings = registration.Settings.Concat(more).GroupBy(setting => setting.Key)
+            .ToDictionary(same => same.Key, same => same.Last().Value),
     });
 
     /// <summary>Waits until the API server asks the webhook: it reads registrations in the background, and backs off from one that was

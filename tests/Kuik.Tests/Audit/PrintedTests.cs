@@ -30,7 +30,30 @@ public class PrintedTests
         Assert.All(command.Examples, example => Assert.Contains($"kuik {command.Name}", example, StringComparison.Ordinal));
     });
 
+    [Fact]
+    public void Every_command_explains_itself_with_examples_that_are_command_lines()
+    {
+        var root = new KuikCommand();
+
+        foreach (var command in root.Subcommands.Prepend(root))
+        {
+            var explained = Assert.IsType<IExplained>(command, exactMatch: false);
+            var lines = explained.Explanation.Split("Examples:")[1].Split('\n')
+                .Select(line => line.Split(" # ")[0].TrimEnd(')', ' ')).SelectMany(line => line.Split(" | "))
+                .Select(line => line[Math.Max(0, line.IndexOf("kuik ", StringComparison.Ordinal))..])
+                .Where(line => line.StartsWith("kuik ", StringComparison.Ordinal)).ToList();
+
+            Assert.NotEmpty(lines);
+            Assert.All(lines, line =>
+                Assert.Empty(root.Parse(line["kuik ".Length..].Split(" > ")[0].Replace('\'', '"')).Errors));
+        }
+    }
+
     [Theory]
+    [InlineData("export --confirm")]
+    [InlineData("verify --registry-user a")]
+    [InlineData("verify --registry http://a --registry-rate 0")]
+    [InlineData("completion tcsh")]
     [InlineData("images --phase Nonsense")]
     [InlineData("history deployment/front")]
     [InlineData("why UPPER")]

@@ -88,6 +88,46 @@ public sealed class ImageRefresherTests
     }
 
     [Fact]
+    public void A_request_during_a_copy_is_open_after_it_and_one_before_its_claim_is_done_by_it()
+    {
+        object[] copying = [new RequestedByPod(Nginx, "nginx", "uid", Noon), Started(1)];
+        var cached = new ImageCached(Nginx, "sha256:a", "m", [], [], 1, 1, 0, TimeSpan.Zero, Noon.AddHours(2)) { Attempt = 1 };
+        var request = new RefreshRequested(Nginx, Noon.AddHours(1));
+
+        Assert.Equal(Noon.AddHours(1), Given([.. copying, request, cached]).RefreshRequestedAt);
+        Assert.Null(Given([.. copying[..1], request, Started(1, at: Noon.AddHours(1)), cached]).RefreshRequestedAt);
+        Assert.Null(Given([.. copying, request, Started(2, at: Noon.AddHours(1)), cached with { Attempt = 2 }]).RefreshRequestedAt);
+    }
+
+    [Fact]
+    public void A_copy_that_fails_after_a_person_asked_during_it_is_tried_again_at_once_and_only_once()
+    {
+        var now = Noon.AddHours(1);
+        var copying = Given(new RequestedByPod(Nginx, "nginx", "uid", Noon), Started(1), new RefreshRequested(Nginx, now));
+        var gone = new CopyException("gone", "x", false);
+        var limited = new CopyException("rate-limited", "x", true, TimeSpan.FromMinutes(1));
+
+        var failed = FetchImage.Failed(copying, Nginx, gone, 1, now)!;
+
+        Assert.Equal(now, failed.RetryAt);
+        Assert.Equal(now.AddMinutes(1), FetchImage.Failed(copying, Nginx, limited, 1, now)!.RetryAt);
+        var again = ImageState.Fold(ImageState.Fold(copying, failed), Started(2, at: now));
+        Assert.True(FetchImage.Failed(again, Nginx, gone, 2, now)!.RetryAt > now);
+    }
+
+    [Fact]
+    public void A_request_during_a_comparison_is_not_ended_by_its_answer()
+    {
+        var asked = Noon.AddHours(1);
+        var waiting = ImageState.Fold(Cached(), new RefreshRequested(Nginx, asked.AddSeconds(1)));
+        var (early, late) = (Same with { AskedAt = asked }, Same with { AskedAt = asked.AddSeconds(1) });
+
+        Assert.Null(ImageRefresher.Decide(waiting, 1, early, Noon.AddHours(2)));
+        Assert.NotNull(ImageState.Fold(waiting, Checked(waiting, early, Noon.AddHours(30))!).RefreshRequestedAt);
+        Assert.Null(ImageState.Fold(waiting, Checked(waiting, late, Noon.AddHours(2))!).RefreshRequestedAt);
+    }
+
+    [Fact]
     public void The_work_of_a_request_is_due_at_once_and_that_of_a_cached_image_is_always_open()
     {
         var waiting = ImageState.Fold(Cached(), new RefreshRequested(Nginx, Noon));
@@ -117,13 +157,13 @@ public sealed class ImageRefresherTests
     [Fact]
     public void After_a_failure_it_is_due_after_a_tenth_of_the_interval_or_when_the_origin_allows()
     {
-        Assert.Equal(TimeSpan.FromMinutes(6), new DueRefresh(Nginx, 1, TimeSpan.FromHours(1)).After(Away));
-        Assert.Equal(TimeSpan.FromHours(1), new DueRefresh(Nginx, 1, TimeSpan.FromDays(7)).After(Away));
-        Assert.Equal(TimeSpan.FromMinutes(1), new DueRefresh(Nginx, 1, null).After(Away));
+        Assert.Equal(TimeSpan.FromMinutes(6), new DueRefresh(Nginx, 1, TimeSpan.FromHours(1), Noon).After(Away));
+        Assert.Equal(TimeSpan.FromHours(1), new DueRefresh(Nginx, 1, TimeSpan.FromDays(7), Noon).After(Away));
+        Assert.Equal(TimeSpan.FromMinutes(1), new DueRefresh(Nginx, 1, null, Noon).After(Away));
         var limited = new OriginAnswer(CopyException.RateLimited) { RetryAfter = TimeSpan.FromHours(6) };
-        Assert.Equal(TimeSpan.FromHours(6), new DueRefresh(Nginx, 1, TimeSpan.FromHours(1)).After(limited));
-        Assert.Equal(TimeSpan.FromDays(7), new DueRefresh(Nginx, 1, TimeSpan.FromDays(7)).After(Gone));
-        Assert.Null(new DueRefresh(Nginx, 1, null).After(Same));
+        Assert.Equal(TimeSpan.FromHours(6), new DueRefresh(Nginx, 1, TimeSpan.FromHours(1), Noon).After(limited));
+        Assert.Equal(TimeSpan.FromDays(7), new DueRefresh(Nginx, 1, TimeSpan.FromDays(7), Noon).After(Gone));
+        Assert.Null(new DueRefresh(Nginx, 1, null, Noon).After(Same));
     }
 
     [Theory]
@@ -144,7 +184,8 @@ public sealed class ImageRefresherTests
         new RequestedByPod(Nginx, "nginx", "uid", Noon), Started(1),
         new ImageCached(Nginx, Old, "m", [], [], 1, 1, 0, TimeSpan.Zero, Noon) { Attempt = 1 });
 
-    private static ImageFetchStarted Started(long attempt) => new(Nginx, "replica", Noon.AddMinutes(2), Noon) { Attempt = attempt };
+    private static ImageFetchStarted Started(long attempt, DateTimeOffset? at = null) =>
+        new(Nginx, "replica", Noon.AddHours(3), at ?? Noon) { Attempt = attempt };
 
     private static ImageState Given(params object[] facts) => facts.Aggregate(ImageState.Initial, ImageState.Fold);
 

@@ -95,6 +95,8 @@ public sealed class ImageModelTests
             return "the log has another digest than the cache";
         if (world.State.RefreshRequestedAt is not null)
             return "a person waits for a refresh for ever";
+        if (isNeeded && string.CompareOrdinal(world.TagDigest, world.RequestedDigest) < 0)
+            return "the cache has an older digest than a person wanted compared";
         return null;
     }
 

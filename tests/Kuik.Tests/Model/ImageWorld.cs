@@ -36,6 +36,9 @@ internal sealed class ImageWorld(Random random, Fault fault)
     private IReadOnlySet<string>? listed;
     private int pods;
 
+    /// <summary>What the origin had at a person's last request for a comparison that was recorded.</summary>
+    public string? RequestedDigest { get; private set; }
+
     public DateTimeOffset Now { get; private set; } = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
     public List<object> Log { get; } = [];
     public ImageState State { get; private set; } = ImageState.Initial;
@@ -122,8 +125,13 @@ internal sealed class ImageWorld(Random random, Fault fault)
             Metadata = new ObjectMeta
             { Name = "n", Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" } }
         };
+        if (!State.IsWanted)
+            return;
         Append(CachedImageIntentReconciler.Decide(State, Image, resource, isUsed: false, before: null, Now)
             .Where(fact => fact is RefreshRequested));
+        if (fault == Fault.RequestDuringCopyIsDropped && State.Phase == ImagePhase.Copying)
+            State = State with { RefreshRequestedAt = null };
+        RequestedDigest = Copy().Digest;
     }
 
     public void NodePulls() => Append(PullRecorder.Decide(State, Image, Now));
@@ -227,7 +235,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
     public void BeginRefresh(bool isIntervalOver)
     {
         if (refreshing is null && State.IsCached && (isIntervalOver || State.RefreshRequestedAt is not null))
-            refreshing = new Refreshing("asks", State.Attempt);
+            refreshing = new Refreshing("asks", State.Attempt, Now);
     }
 
     /// <summary>Continues it by one step.</summary>
@@ -236,10 +244,12 @@ internal sealed class ImageWorld(Random random, Fault fault)
         switch (refreshing)
         {
             case { Step: "asks" } asking when !IsOriginUp:
-                refreshing = asking with { Step = "records", Answer = new OriginAnswer(CopyException.Unreachable) { Reason = "x" } };
+                refreshing = asking with
+                { Step = "records", Answer = new OriginAnswer(CopyException.Unreachable) { Reason = "x", AskedAt = asking.AskedAt } };
                 break;
             case { Step: "asks" } asking:
-                refreshing = asking with { Step = "has all blobs", Answer = new OriginAnswer(OriginAnswers.Same) { Copy = Copy() } };
+                refreshing = asking with
+                { Step = "has all blobs", Answer = new OriginAnswer(OriginAnswers.Same) { Copy = Copy(), AskedAt = asking.AskedAt } };
                 break;
             case { Step: "has all blobs" } copied when lockedBy is null:
                 if (fault == Fault.RefreshWithoutAsking || (State.IsCached && State.Attempt == copied.Attempt))
@@ -253,8 +263,9 @@ internal sealed class ImageWorld(Random random, Fault fault)
                 break;
             case { Step: "records" } done:
                 refreshing = null;
+                var answer = fault == Fault.AnswerEndsEveryRequest ? done.Answer! with { AskedAt = null } : done.Answer!;
                 if (fault != Fault.MoveIsNotRecorded)
-                    Append(ImageRefresher.Decide(State, done.Attempt, done.Answer!, Now));
+                    Append(ImageRefresher.Decide(State, done.Attempt, answer, Now));
                 break;
         }
     }
@@ -451,7 +462,7 @@ internal sealed class ImageWorld(Random random, Fault fault)
         public CopiedImage? Copy { get; init; }
     }
 
-    private sealed record Refreshing(string Step, long Attempt)
+    private sealed record Refreshing(string Step, long Attempt, DateTimeOffset AskedAt)
     {
         public OriginAnswer? Answer { get; init; }
     }
@@ -477,4 +488,6 @@ public enum Fault
     ExpiryOfAPersonOpensNoWork,
     RefreshWithoutAsking,
     MoveIsNotRecorded,
+    RequestDuringCopyIsDropped,
+    AnswerEndsEveryRequest,
 }

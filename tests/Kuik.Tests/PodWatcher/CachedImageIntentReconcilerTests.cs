@@ -14,7 +14,8 @@ public sealed class CachedImageIntentReconcilerTests
     private static readonly ImageNamed Named = new(Nginx, Name, Noon);
     private static readonly RequestedByPerson ByPerson = new(Nginx, "nginx:1.27", Name, Noon) { FieldManager = "kubectl-create" };
 
-    private static readonly ImageExpirySet ExpirySet = new(Nginx, Noon.AddDays(2), Noon) { FieldManager = "kubectl-patch" };
+    private static readonly ImageExpirySet ExpirySet = new(Nginx, Noon.AddDays(2), Noon)
+    { FieldManager = "kubectl-patch", ObjectUid = "u" };
 
     [Fact]
     public void A_resource_made_by_hand_requests_its_image() => Assert.Equal([ByPerson], Decide(New()));
@@ -127,7 +128,52 @@ public sealed class CachedImageIntentReconcilerTests
 
         Assert.Equal([new ImageExpiryRemoved(Nginx, Noon)], Decide(Ours(), before: before, given: [Requested, Named, ExpirySet]));
         Assert.Empty(Decide(Ours(), before: before, given: [Requested, Named, ExpirySet, new ImageExpiryRemoved(Nginx, Noon)]));
-        Assert.Empty(Decide(Ours(), before: null, given: [Requested, Named, ExpirySet]));   // not written yet into a new resource
+    }
+
+    [Fact]
+    public void A_time_that_was_removed_while_no_pod_watcher_led_is_told_from_one_that_kuik_has_not_written_yet()
+    {
+        object[] log = [Requested, Named, ExpirySet];
+
+        Assert.Equal([new ImageExpiryRemoved(Nginx, Noon)], Decide(Ours(), before: null, given: log));
+        Assert.Empty(Decide(Ours(), before: null, given: [.. log, new ImageExpiryRemoved(Nginx, Noon)]));
+        Assert.Empty(Decide(Ours() with { Metadata = new ObjectMeta { Name = Name, Uid = "other" } }, before: null, given: log));
+        Assert.Empty(Decide(Ours(), before: null, given: [Requested, Named, ExpirySet with { ObjectUid = null }]));
+        Assert.Empty(Decide(WithExpiry(Ours(), manager: null), before: null, given: log));
+    }
+
+    [Fact]
+    public void A_removed_time_is_not_written_back_before_its_removal_is_recorded()
+    {
+        Assert.True(ImageIntent.IsExpiryRemoved(Ours(), Fold([Requested, Named, ExpirySet])));
+        Assert.False(ImageIntent.IsExpiryRemoved(Ours(), Fold([Requested, Named, ExpirySet, new ImageExpiryRemoved(Nginx, Noon)])));
+        Assert.False(ImageIntent.IsExpiryRemoved(Ours(), Fold([Requested, Named, ExpirySet, new ImageUsedAgain(Nginx, "pod", Noon)])));
+        Assert.False(ImageIntent.IsExpiryRemoved(WithExpiry(Ours()), Fold([Requested, Named, ExpirySet])));
+    }
+
+    [Fact]
+    public void The_annotation_asks_for_a_comparison_also_while_the_image_is_copied()
+    {
+        var asks = new RefreshRequested(Nginx, Noon);
+
+        Assert.Equal([asks], Decide(Annotated(), Requested, Named));
+        Assert.Equal([asks], Decide(Annotated(), Requested, Named, new ImageFetchStarted(Nginx, "a", Noon, Noon) { Attempt = 1 }));
+    }
+
+    [Fact]
+    public void An_annotation_is_recorded_once_and_again_when_it_is_set_again()
+    {
+        var (annotations, first) = (new RefreshAnnotations(), Annotated("1"));
+
+        Assert.True(annotations.IsNew(first) && annotations.IsOpen(first));
+        annotations.Record(first);
+        Assert.False(annotations.IsNew(first) || annotations.IsNew(Annotated("2")));        // its removal failed
+        Assert.True(annotations.IsOpen(first) && annotations.IsOpen(Annotated("2")));
+        annotations.RecordRemoved(Annotated("2"));
+        Assert.False(annotations.IsOpen(Annotated("2")));                                   // the watch is late
+        Assert.False(annotations.IsOpen(Ours()));
+        Assert.True(annotations.IsNew(Annotated("4")));                                     // set again
+        Assert.True(annotations.IsNew(Annotated("2", uid: "other")));
     }
 
     [Fact]
@@ -164,6 +210,17 @@ public sealed class CachedImageIntentReconcilerTests
     {
         Status = new CachedImageStatus { Phase = CachedImagePhase.Ready },
         Managers = new CachedImageManagers(true, null, null, null),
+    };
+
+    private static CachedImage Annotated(string? version = null, string uid = "u") => Ours() with
+    {
+        Metadata = new ObjectMeta
+        {
+            Name = Name,
+            Uid = uid,
+            ResourceVersion = version,
+            Annotations = new Dictionary<string, string> { [Names.ForceUpdateAnnotation] = "true" },
+        },
     };
 
     private static IEnumerable<object> Decide(CachedImage resource, params object[] given) => Decide(resource, given, isUsed: false);

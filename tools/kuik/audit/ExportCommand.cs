@@ -30,6 +30,11 @@ internal sealed class ExportCommand : LogCommand
     {
         foreach (var option in new Option[] { _since, _until, _to, _confirm })
             Options.Add(option);
+        Validators.Add(command =>
+        {
+            if (command.GetResult(_confirm) is { Implicit: false } && command.GetResult(_to) is null)
+                command.AddError("--confirm needs --to: of what standard output gets, it is not known whether it was kept.");
+        });
     }
 
     /// <inheritdoc/>
@@ -48,7 +53,7 @@ internal sealed class ExportCommand : LogCommand
         var horizon = await positions.HoldHorizon(ct);
         var after = arguments.GetValue(_since) is { } since ? await since.Find(positions, ct) : 0;
         // An event that is committed later below the last one would be missed for good by the next export.
-        var settled = await positions.SettledEnd(TimeProvider.System, ct);
+        var settled = await positions.WaitForSettledEnd(TimeProvider.System, ct);
         var until = arguments.GetValue(_until) is { } last ? Math.Min(settled, await last.Find(positions, ct)) : settled;
         if (arguments.GetValue(_to) is not { } path)
         {

@@ -8,16 +8,7 @@ namespace Kuik.CommandLine.Audit;
 /// <summary><c>kuik tail</c>: follows the log.</summary>
 internal sealed class TailCommand : ServedCommand
 {
-    private readonly Argument<string?> _pattern = new("pattern")
-    {
-        Description = "Only streams that match, for example image/docker.io/* or pod/*; without a * any part of the stream's name",
-        Arity = ArgumentArity.ZeroOrOne,
-    };
-
-    private readonly Option<string[]> _types = new("--type", "-t")
-    {
-        Description = "Only events of this type, for example ImageFetchFailed; may be repeated",
-    };
+    private readonly EventFilter _filter = new();
 
     private readonly Option<Instant?> _since = InstantOption.Option("--since", "Begin after this place. Default: the end of the log");
 
@@ -29,8 +20,8 @@ internal sealed class TailCommand : ServedCommand
     public TailCommand() : base("tail",
         "Prints events as they are recorded, one line each. With --output json a line is the event as JSON.")
     {
-        Arguments.Add(_pattern);
-        foreach (var option in new Option[] { _types, _since, _count, _format })
+        _filter.AddTo(this);
+        foreach (var option in new Option[] { _since, _count, _format })
             Options.Add(option);
     }
 
@@ -52,12 +43,7 @@ internal sealed class TailCommand : ServedCommand
 
     private async Task<int> Follow(ParseResult arguments, IAuditAnswers answers, CancellationToken ct)
     {
-        var question = new EventQuestion
-        {
-            After = arguments.GetValue(_since),
-            Stream = arguments.GetValue(_pattern),
-            Types = arguments.GetValue(_types) is { Length: > 0 } types ? types : null,
-        };
+        var question = _filter.Read(arguments) with { After = arguments.GetValue(_since) };
         var (count, limit) = (0, arguments.GetValue(_count));
         await foreach (var line in answers.Follow(question, ct))
         {

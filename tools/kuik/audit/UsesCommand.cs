@@ -1,12 +1,11 @@
 using System.CommandLine;
 using Kuik.CommandLine.Output;
 using Kuik.EventLog.Audit;
-using Npgsql;
 
 namespace Kuik.CommandLine.Audit;
 
 /// <summary><c>kuik uses</c>: the uses of images within a time, by image, digest, node, owner or ServiceAccount.</summary>
-internal sealed class UsesCommand : LogCommand
+internal sealed class UsesCommand : QuestionCommand<UseList>
 {
     private readonly Option<Subject?> _image = new("--image")
     {
@@ -19,7 +18,7 @@ internal sealed class UsesCommand : LogCommand
         Description = "Only containers that ran these bytes, under any tag: sha256:…",
     };
 
-    private readonly Option<string?> _namespace = new("--namespace") { Description = "Only pods and workloads of this namespace" };
+    private readonly ScopeOption _scope = new();
 
     private readonly Option<string?> _node = new("--node") { Description = "Only pods on this node" };
 
@@ -34,13 +33,11 @@ internal sealed class UsesCommand : LogCommand
 
     private readonly Option<Instant?> _until = InstantOption.Option("--until", "Only uses that had begun at this place. Default: now");
 
-    private readonly FormatOption _format = new();
-
     /// <summary>Creates the command with its options.</summary>
     public UsesCommand() : base(
         "uses", "Lists uses of images between two times: by which pod or workload, on which node, of which owner, from when to when.")
     {
-        foreach (var option in new Option[] { _image, _digest, _namespace, _node, _owner, _account, _since, _until, _format })
+        foreach (var option in new Option[] { _image, _digest, _scope, _node, _owner, _account, _since, _until })
             Options.Add(option);
     }
 
@@ -50,39 +47,36 @@ internal sealed class UsesCommand : LogCommand
         "kuik uses --image nginx:1.27 --since 7d",
         "kuik uses --digest sha256:6784fb0834aa7dbbe12e3d7471e69c290df3e6ba810dc38b34ae33d3c1c05f7d",
         "kuik uses --node node-1 --service-account default --output json | jq -r '.uses[].image' | sort -u",
-        "kuik uses --owner Deployment/front --namespace web",
+        "kuik uses --owner Deployment/front --scope web",
     ];
 
     /// <inheritdoc/>
-    protected override async Task<int> Execute(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
+    protected override Task<UseList> Ask(ParseResult arguments, IAuditAnswers answers, CancellationToken ct) => answers.FindUses(
+        new UseHistoryQuestion(new UseFilter(
+            arguments.GetValue(_image)?.Image, arguments.GetValue(_digest), arguments.GetValue(_scope), arguments.GetValue(_node),
+            arguments.GetValue(_owner), arguments.GetValue(_account)))
+        {
+            Since = arguments.GetValue(_since),
+            Until = arguments.GetValue(_until),
+        }, ct);
+
+    /// <inheritdoc/>
+    protected override void Print(UseList answer, ParseResult arguments, bool isWide)
     {
-        var positions = new EventPositions(connection);
-        var after = arguments.GetValue(_since) is { } since ? await since.Find(positions, ct) : 0;
-        var until = arguments.GetValue(_until) is { } end ? await end.Find(positions, ct) : long.MaxValue;
-        var uses = new UseHistory(FilterOf(arguments), after);
-        using (var progress = new ProgressLine("reading the events of pods and workloads"))
-            await foreach (var one in new EventReader(connection).Read(
-                new EventQuery { Until = until, Types = UseHistory.Types, ForFold = true }, ct))
-            {
-                uses.Apply(one);
-                progress.Report(one.Sequence);
-            }
-        var rows = uses.Uses;
-        var format = _format.Of(arguments);
-        if (format is Format.Json or Format.Yaml)
-            await Document.Write(new { Uses = rows }, format, ct);
+        if (answer.Uses.Count == 0)
+            Say("there is no such use");
         else
-            Console.Write(AsTable(rows, format == Format.Wide));
-        var horizon = await positions.Horizon(ct);
-        if (!horizon.Exists || after >= horizon.Sequence)
+            Console.Write(AsTable(answer.Uses, isWide));
+    }
+
+    /// <inheritdoc/>
+    protected override int Conclude(UseList answer, ParseResult arguments)
+    {
+        if (answer.Horizon is not { } horizon)
             return ExitCode.Ok;
         Say($"uses that had ended by {horizon} are not known any more (Kuik:Log:RetainFor)");
         return ExitCode.Unknown;
     }
-
-    private UseFilter FilterOf(ParseResult arguments) => new(
-        arguments.GetValue(_image)?.Image, arguments.GetValue(_digest), arguments.GetValue(_namespace), arguments.GetValue(_node),
-        arguments.GetValue(_owner), arguments.GetValue(_account));
 
     private static string AsTable(IEnumerable<ImageUse> uses, bool isWide)
     {

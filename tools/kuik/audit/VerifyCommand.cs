@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Data;
 using Kuik.CommandLine.Output;
+using Kuik.Contracts;
 using Kuik.EventLog.Audit;
 using Npgsql;
 
@@ -16,6 +17,8 @@ internal sealed class VerifyCommand : LogCommand
         Description = "Also compare the CachedImages of the cluster, which follow the log by a second or two",
     };
 
+    private readonly CacheRegistryOptions _registry = new();
+
     private readonly Option<bool> _chain = new("--chain")
     {
         Description = "Instead: verify the hash chain (Kuik:Log:HashChain), and print its head as SEQUENCE:HASH",
@@ -27,9 +30,11 @@ internal sealed class VerifyCommand : LogCommand
 
     /// <summary>Creates the command with its options.</summary>
     public VerifyCommand() : base(
-        "verify", "Folds the whole log and compares it with itself, snapshots, usage table, work table and views. Lists every difference.")
+        "verify", "Folds the whole log and compares it with itself, snapshots, usage table, work table and views, and if asked with the "
+            + "CachedImages and the cache registry. Lists every difference.")
     {
         Options.Add(_resources);
+        _registry.AddTo(this);
         Options.Add(_chain);
         Options.Add(_since);
         Options.Add(_format);
@@ -42,6 +47,7 @@ internal sealed class VerifyCommand : LogCommand
         "kuik verify",
         "kuik verify --output json | jq -r '.differences[] | .part + \" \" + .subject'",
         "kuik verify --resources --context production",
+        "kuik verify --registry http://127.0.0.1:5000 --registry-rate 20",
         "kuik verify --chain | tail -n 1 >> heads.txt",
     ];
 
@@ -50,10 +56,13 @@ internal sealed class VerifyCommand : LogCommand
     {
         if (arguments.GetValue(_chain) || arguments.GetValue(_since) is { Length: > 0 })
             return await ChainReport.Run(connection, arguments.GetValue(_since) ?? [], _format.Of(arguments), ct);
+        using var registry = await _registry.Connect(arguments, ct);
         var verification = await Verify(connection, ct);
         var differences = verification.Differences.ToList();
         if (arguments.GetValue(_resources))
             differences.AddRange(await ResourceComparison.Compare(_cluster.Connect(arguments), verification.State, ct));
+        if (registry is not null)
+            differences.AddRange(await Compare(registry, verification.State, connection, ct));
         if (_format.Of(arguments) is (Format.Json or Format.Yaml) and var format)
             await Document.Write(
                 new { verification.State.Sequence, verification.State.Events, Differences = differences, verification.Skipped },
@@ -68,6 +77,20 @@ internal sealed class VerifyCommand : LogCommand
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
         using var progress = new ProgressLine("folding the log", await new EventPositions(connection).Last(ct));
         return await new LogVerifier(connection).Verify(progress, ct);
+    }
+
+    // Of images that something has happened to since the fold, a difference says nothing.
+    private static async Task<IEnumerable<LogDifference>> Compare(
+        CacheRegistryReader registry, ReplayedState state, NpgsqlConnection connection, CancellationToken ct)
+    {
+        IReadOnlyList<LogDifference> differences;
+        using (var progress = new ProgressLine("comparing the cache registry", unit: "images"))
+            differences = await new RegistryComparison(registry, state, TimeProvider.System.GetUtcNow()).Compare(progress, ct);
+        var changed = new HashSet<string>();
+        await foreach (var one in new EventReader(connection).Read(
+            new EventQuery { After = state.Sequence, OfImagesOnly = true, ForFold = true }, ct))
+            changed.Add(one.Stream);
+        return differences.Where(one => !changed.Contains(StreamName.OfImage(one.Subject)));
     }
 
     private static void Print(LogVerification verification, List<LogDifference> differences)

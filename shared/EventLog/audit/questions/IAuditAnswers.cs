@@ -17,6 +17,13 @@ public interface IAuditAnswers
     /// <summary>The users of an image.</summary>
     Task<UserList> FindUsers(UseQuestion question, CancellationToken ct);
 
+    /// <summary>The uses of images within a time.</summary>
+    /// <exception cref="AnswerTooLongException">There are more than the question takes.</exception>
+    Task<UseList> FindUses(UseHistoryQuestion question, CancellationToken ct);
+
+    /// <summary>The events of a part of the log; from its beginning when the question names no other place.</summary>
+    Task<EventList> ListEvents(EventQuestion question, CancellationToken ct);
+
     /// <summary>The state of everything.</summary>
     /// <param name="until">The place; null for the end of the log.</param>
     /// <param name="ct">Cancels it.</param>

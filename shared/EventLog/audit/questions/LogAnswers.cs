@@ -96,25 +96,13 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         return new DifferenceList(begin, end, StateDifference.Between(before, state));
     }
 
-    /// <summary>A page of events.</summary>
-    /// <param name="question">The events; after the end of the log, none.</param>
-    /// <param name="end">The last sequence number below which no transaction may still append.</param>
-    /// <param name="limit">The largest number of events.</param>
-    /// <param name="ct">Cancels it.</param>
-    public async Task<EventPage> ReadEvents(EventQuestion question, long end, int limit, CancellationToken ct)
-    {
-        var after = await Find(question.After, ct) ?? end;
-        var lines = new List<EventLine>();
-        await foreach (var one in _reader.Read(new EventQuery { After = after, Until = end, Types = question.Types }, ct))
-        {
-            if (!question.Covers(one))
-                continue;
-            lines.Add(EventLine.Of(one));
-            if (lines.Count == limit)
-                return new EventPage(lines, one.Sequence);
-        }
-        return new EventPage(lines, Math.Max(after, end));
-    }
+    /// <inheritdoc/>
+    public Task<UseList> FindUses(UseHistoryQuestion question, CancellationToken ct) =>
+        new UseReader(connection, progress).Find(question, ct);
+
+    /// <inheritdoc/>
+    public Task<EventList> ListEvents(EventQuestion question, CancellationToken ct) =>
+        new EventPages(connection, progress).ReadAll(question, ct);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<EventLine> Follow(EventQuestion question, [EnumeratorCancellation] CancellationToken ct)
@@ -124,8 +112,8 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         {
             var end = await settled.Advance(_positions, ct);
             await foreach (var one in _reader.Read(new EventQuery { After = after, Until = end, Types = question.Types }, ct))
-                if (question.Covers(one))
-                    yield return EventLine.Of(one);
+                if (question.Find(one) is { } line)
+                    yield return line;
             after = Math.Max(after, end);
             await Task.Delay(FollowInterval, TimeProvider.System, ct);
         }

@@ -85,7 +85,7 @@ public sealed class LogRebuild(NpgsqlConnection connection, TimeProvider time)
     // Up to a place below which no transaction appends any more.
     private async Task<long> Follow(IProgress<long>? progress, CancellationToken ct)
     {
-        var (before, end) = (_log.State.Events, await _positions.SettledEnd(time, ct));
+        var (before, end) = (_log.State.Events, await _positions.WaitForSettledEnd(time, ct));
         await Apply(new EventQuery { After = _log.State.Sequence, Until = end, ForFold = true }, progress, ct);
         return _log.State.Events - before;
     }

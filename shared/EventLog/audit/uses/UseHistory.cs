@@ -22,6 +22,9 @@ public sealed class UseHistory(UseFilter filter, long after)
             .ThenBy(use => use.User, StringComparer.Ordinal).ThenBy(use => use.Container, StringComparer.Ordinal),
     ];
 
+    /// <summary>The number of uses that are listed whatever comes.</summary>
+    public int EndedCount => _ended.Count;
+
     /// <summary>Applies the next event.</summary>
     public void Apply(RecordedEvent one)
     {

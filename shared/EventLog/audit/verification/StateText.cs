@@ -10,7 +10,12 @@ internal static class StateText
     /// <param name="found">The stored value.</param>
     /// <param name="folded">The value by the log.</param>
     public static string Differences<T>(T found, T folded) =>
-        string.Join("; ", Compare(AsObject(found), AsObject(folded)));
+        AreEqual(found, folded) ? "" : string.Join("; ", Compare(AsObject(found), AsObject(folded)));
+
+    // Of ten thousands of values hardly one differs: two texts are made and compared in a tenth of the time of two trees.
+    private static bool AreEqual<T>(T found, T folded) => ReferenceEquals(found, folded)
+        || JsonSerializer.SerializeToUtf8Bytes(found, FactReader.Json).AsSpan().SequenceEqual(
+            JsonSerializer.SerializeToUtf8Bytes(folded, FactReader.Json));
 
     private static IEnumerable<string> Compare(JsonObject found, JsonObject folded) => found.Select(field => field.Key)
         .Union(folded.Select(field => field.Key))

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Kuik.Contracts;
 using Npgsql;
 
@@ -28,7 +27,7 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
         var differences = new List<LogDifference>();
         var seen = new HashSet<string>();
         var behind = 0;
-        await using (var command = new NpgsqlCommand($"select id, data::text from kuik.{projection.Table} order by id", connection))
+        await using (var command = new NpgsqlCommand($"select id, data from kuik.{projection.Table} order by id", connection))
         await using (var rows = await command.ExecuteReaderAsync(ct))
             while (await rows.ReadAsync(ct))
             {
@@ -37,7 +36,7 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
                 if (!state.Images.TryGetValue(image, out var record))
                     differences.Add(new LogDifference("view", image, "there is a view, and the log has no event of this image"));
                 else if (record.Unreadable == 0
-                    && Describe(JsonNode.Parse(rows.GetString(1))!, record, projection.Position, ref behind) is { } wrong)
+                    && Describe(Read(rows.GetFieldValue<byte[]>(1)), record, projection.Position, ref behind) is { } wrong)
                     differences.Add(new LogDifference("view", image, wrong));
             }
         differences.AddRange(state.Images.Values
@@ -49,9 +48,23 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
         return differences;
     }
 
-    private static string? Describe(JsonNode view, ImageRecord image, long position, ref int behind)
+    private static StoredView? Read(byte[] data)
     {
-        if (view["sequence"]?.GetValue<long>() is { } sequence && sequence != image.Sequence)
+        try
+        {
+            return JsonSerializer.Deserialize<StoredView>(data, FactReader.Json);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string? Describe(StoredView? view, ImageRecord image, long position, ref int behind)
+    {
+        if (view is null)
+            return "it cannot be read";
+        if (view.Sequence is { } sequence && sequence != image.Sequence)
         {
             if (sequence < image.Sequence && position < image.Sequence)
             {
@@ -64,11 +77,11 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
         }
         string[] wrong =
         [
-            StateText.Differences(view["state"].Deserialize<ImageState>(FactReader.Json), image.State),
-            StateText.Differences(view["cached"].Deserialize<ImageCached>(FactReader.Json), image.Cached),
-            StateText.Differences(view["origin"].Deserialize<OriginChecked>(FactReader.Json), image.Origin),
-            StateText.Differences(view["failed"].Deserialize<ImageFetchFailed>(FactReader.Json), image.Failed),
-            StateText.Differences(view["lost"].Deserialize<ImageLost>(FactReader.Json), image.Lost),
+            StateText.Differences(view.State, image.State),
+            StateText.Differences(view.Cached, image.Cached),
+            StateText.Differences(view.Origin, image.Origin),
+            StateText.Differences(view.Failed, image.Failed),
+            StateText.Differences(view.Lost, image.Lost),
         ];
         var found = string.Join("; ", wrong.Where(text => text.Length > 0));
         return found.Length == 0 ? null : found;
@@ -86,4 +99,8 @@ internal sealed class ViewComparison(NpgsqlConnection connection)
         await using var rows = await command.ExecuteReaderAsync(ct);
         return await rows.ReadAsync(ct) ? (rows.GetString(0), rows.GetInt64(1)) : null;
     }
+
+    /// <summary>The fields of a view that are compared.</summary>
+    private sealed record StoredView(
+        long? Sequence, ImageState? State, ImageCached? Cached, OriginChecked? Origin, ImageFetchFailed? Failed, ImageLost? Lost);
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
@@ -21,6 +20,7 @@ public sealed class AuditGateTests : IAsyncLifetime
     private readonly FakeTimeProvider _time = new();
     private readonly KeptLines _log = new();
     private readonly HttpClient _http = new();
+    private readonly List<TimeSpan?> _retryAfter = [];
     private ReviewingKubernetes _kubernetes = null!;
     private WebApplication _app = null!;
 
@@ -148,6 +148,7 @@ public sealed class AuditGateTests : IAsyncLifetime
     [InlineData("state?until=yesterday")]
     [InlineData("diff?from=1")]
     [InlineData("events?type=A&after=never")]
+    [InlineData("uses?image=UPPER")]
     public async Task A_wrong_question_is_400_with_a_sentence(string question)
     {
         _kubernetes.Rights[(Token, "get", "")] = true;
@@ -156,6 +157,42 @@ public sealed class AuditGateTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.BadRequest, status);
         Assert.NotEmpty(detail);
+    }
+
+    [Theory]
+    [InlineData("state")]
+    [InlineData("diff?from=1&to=2")]
+    [InlineData("uses?node=node-1")]
+    public async Task While_a_question_folds_the_log_another_one_is_429_and_says_when_to_ask_again(string question)
+    {
+        _kubernetes.Rights[(Token, "get", "")] = true;
+        IDisposable folding = _app.Services.GetRequiredService<AuditLimits>().TryFold()!;
+
+        var refused = await Ask(question, Token);
+        var other = await Ask("images", Token);
+        folding.Dispose();
+        var later = await Ask(question, Token);
+
+        Assert.Equal((HttpStatusCode.TooManyRequests,
+            "another question is folding the log, and one at a time is answered: ask again in 10 s"), refused);
+        Assert.Equal(TimeSpan.FromSeconds(10), _retryAfter[0]);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, HttpStatusCode.ServiceUnavailable), (other.Status, later.Status));
+    }
+
+    [Fact]
+    public async Task The_stream_after_the_twentieth_is_429_and_a_page_is_not()
+    {
+        _kubernetes.Rights[(Token, "watch", "")] = _kubernetes.Rights[(Token, "get", "")] = true;
+        var limits = _app.Services.GetRequiredService<AuditLimits>();
+        for (var i = 0; i < 20; i++)
+            Assert.NotNull(limits.TryStream());
+
+        var (status, detail) = await Ask("events", Token, accept: "text/event-stream");
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, status);
+        Assert.Equal("20 streams are open, as many as this replica serves: end one (kuik tail), or ask again in 10 s", detail);
+        Assert.Equal(TimeSpan.FromSeconds(10), _retryAfter[0]);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await Ask("events", Token)).Status);
     }
 
     [Fact]
@@ -176,8 +213,8 @@ public sealed class AuditGateTests : IAsyncLifetime
         var document = JsonNode.Parse(await _http.GetStringAsync(new Uri("openapi.json", UriKind.Relative)))!;
 
         Assert.Equal(
-            ["/audit/v1/images", "/audit/v1/history", "/audit/v1/why", "/audit/v1/users", "/audit/v1/state", "/audit/v1/diff",
-                "/audit/v1/events"],
+            ["/audit/v1/images", "/audit/v1/history", "/audit/v1/why", "/audit/v1/users", "/audit/v1/uses", "/audit/v1/state",
+                "/audit/v1/diff", "/audit/v1/events"],
             document["paths"]!.AsObject().Select(path => path.Key));
         Assert.All(document["paths"]!.AsObject(), path => Assert.NotNull(
             path.Value!["get"]!["responses"]!["200"]!["content"]!["application/json"]!["schema"]!["properties"]));
@@ -191,27 +228,7 @@ public sealed class AuditGateTests : IAsyncLifetime
         if (token is not null)
             request.Headers.Add(header, header == "Authorization" ? $"Bearer {token}" : token);
         using var answer = await _http.SendAsync(request);
+        _retryAfter.Add(answer.Headers.RetryAfter?.Delta);
         return (answer.StatusCode, (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["detail"] ?? "");
-    }
-
-    private sealed class KeptLines : ILoggerProvider
-    {
-        public ConcurrentQueue<string> Lines { get; } = new();
-
-        public ILogger CreateLogger(string categoryName) => new Logger(Lines);
-
-        public void Dispose()
-        {
-        }
-
-        private sealed class Logger(ConcurrentQueue<string> lines) : ILogger
-        {
-            public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-            public bool IsEnabled(LogLevel logLevel) => true;
-
-            public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-                Func<TState, Exception?, string> formatter) => lines.Enqueue(formatter(state, null));
-        }
     }
 }

@@ -42,7 +42,10 @@ internal sealed class EventStream(AuditServer server, EventQuestion question)
 
     private async Task<HttpResponseMessage?> TryOpen(CancellationToken ct)
     {
-        var query = new List<(string, string?)> { ("after", question.After?.ToString()), ("stream", question.Stream) };
+        var query = new List<(string, string?)>
+        {
+            ("after", question.After?.ToString()), ("stream", question.Stream), ("actor", question.Actor),
+        };
         query.AddRange((question.Types ?? []).Select(type => ("type", (string?)type)));
         try
         {

@@ -72,6 +72,33 @@ internal sealed class ServerAnswers(AuditServer server) : IAuditAnswers
     }
 
     /// <inheritdoc/>
+    public Task<UseList> FindUses(UseHistoryQuestion question, CancellationToken ct) => server.Get<UseList>("uses",
+        [
+            ("image", question.Filter.Image), ("digest", question.Filter.Digest), ("namespace", question.Filter.Namespace),
+            ("node", question.Filter.Node), ("owner", question.Filter.Owner), ("serviceAccount", question.Filter.ServiceAccount),
+            ("since", question.Since?.ToString()), ("until", question.Until?.ToString()),
+        ], ct);
+
+    /// <inheritdoc/>
+    public async Task<EventList> ListEvents(EventQuestion question, CancellationToken ct)
+    {
+        var (events, horizon) = (new List<EventLine>(), (string?)null);
+        for (var after = question.After?.ToString(); ;)
+        {
+            var page = await server.Get<EventPage>("events",
+                [
+                    ("after", after), ("until", question.Until?.ToString()), ("stream", question.Stream), ("actor", question.Actor),
+                    .. (question.Types ?? []).Select(type => ("type", (string?)type)),
+                ], ct);
+            events.AddRange(page.Events);
+            horizon ??= page.Horizon;
+            if (page.Next is null)
+                return new EventList(events) { Horizon = horizon };
+            after = page.Next;
+        }
+    }
+
+    /// <inheritdoc/>
     public Task<StateAnswer> Replay(Instant? until, CancellationToken ct) =>
         server.Get<StateAnswer>("state", [("until", until?.ToString())], ct);
 

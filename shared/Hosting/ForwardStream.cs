@@ -1,7 +1,7 @@
-namespace Kuik.Oci;
+namespace Kuik.Hosting;
 
 /// <summary>A stream that is read asynchronously, once, from its beginning to its end.</summary>
-internal abstract class ForwardStream : Stream
+public abstract class ForwardStream : Stream
 {
     public override bool CanRead => true;
     public override bool CanSeek => false;
