@@ -25,6 +25,13 @@ public sealed class FlowFixture : IAsyncLifetime
     /// <summary>Gets the spans of all services.</summary>
     public TraceCollector Traces { get; private set; } = null!;
 
+    /// <summary>Where each service answers <c>/metrics</c>.</summary>
+    public IEnumerable<(string Name, Uri Address)> Services =>
+    [
+        ("pod-watcher", Kuik.PodWatcher.Health), ("expiry", Kuik.Expiry.Health), ("node-proxy", Kuik.NodeProxy.Health),
+        ("webhook", Kuik.Webhook.Health), .. Kuik.ImageFetchers.Select(fetcher => ("image-fetcher", fetcher.Health)),
+    ];
+
     public async ValueTask InitializeAsync()
     {
         Traces = await TraceCollector.Start();
@@ -39,6 +46,7 @@ public sealed class FlowFixture : IAsyncLifetime
                 ["Kuik:ExpiryDelay"] = "00:00:05",
                 ["Kuik:SweepInterval"] = "00:00:01",
                 ["Kuik:RequestLease"] = "00:00:10",
+                ["Kuik:Proxy:PullReportInterval"] = "00:00:01",
             },
         });
     }

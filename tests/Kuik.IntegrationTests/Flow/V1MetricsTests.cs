@@ -33,7 +33,7 @@ public sealed class V1MetricsTests(FlowFixture flow)
     {
         // Given a Prometheus that scrapes all services, an image that is cached and pulled, and one that its origin does not have
         var space = await flow.Kuik.Kubernetes.NewNamespace();
-        await using var prometheus = await Prometheus.Start(Targets());
+        await using var prometheus = await Prometheus.Start(flow.Services);
         var image = await flow.PushImage("metrics/there", "1", TestImage.Small(flow.Seed()));
         await flow.CreatePod(space, "broken", $"{flow.Front.Host}/metrics/missing:1");
         await flow.CachedByPod(space, "web", image);
@@ -41,15 +41,15 @@ public sealed class V1MetricsTests(FlowFixture flow)
 
         // Then it has each metric of v1, with values of this moment
         foreach (var (name, labels) in OfV1)
-            await Shows(prometheus, Prefix + name, series => series.Count > 0
+            await prometheus.Shows(Prefix + name, series => series.Count > 0
                 && series.All(one => labels.All(one.Labels.ContainsKey)));
-        await Shows(prometheus, "sum(kube_image_keeper_controller_is_leader)", series => series is [{ Value: 1 }]);
-        await Shows(prometheus, $"kube_image_keeper_controller_image_caching_request{{upstream_registry='{flow.Front.Host}'}}",
+        await prometheus.Shows("sum(kube_image_keeper_controller_is_leader)", series => series is [{ Value: 1 }]);
+        await prometheus.Shows($"kube_image_keeper_controller_image_caching_request{{upstream_registry='{flow.Front.Host}'}}",
             series => series.Any(one => one is { Value: > 0 } && one.Labels["successful"] == "true")
                 && series.Any(one => one is { Value: > 0 } && one.Labels["successful"] == "false"));
-        await Shows(prometheus, "kube_image_keeper_controller_containers_with_cached_image{status='Ready',cached='true'}",
+        await prometheus.Shows("kube_image_keeper_controller_containers_with_cached_image{status='Ready',cached='true'}",
             series => series is [{ Value: >= 1 }]);
-        await Shows(prometheus, $"kube_image_keeper_proxy_http_requests_total{{registry='{flow.Front.Host}',cacheHit='true'}}",
+        await prometheus.Shows($"kube_image_keeper_proxy_http_requests_total{{registry='{flow.Front.Host}',cacheHit='true'}}",
             series => series.Any(one => one.Value >= 1 && one.Labels["statusCode"] == "200"));
         await Agrees(prometheus, "sum(kube_image_keeper_controller_cached_images)", "cachedimages");
         await Agrees(prometheus, "sum(kube_image_keeper_controller_repositories)", "repositories");
@@ -59,16 +59,10 @@ public sealed class V1MetricsTests(FlowFixture flow)
         await flow.DeletePod(space, "web");
 
         // Then its removal is counted
-        await Shows(prometheus, "sum(kube_image_keeper_controller_image_removed_from_cache_total)",
+        await prometheus.Shows("sum(kube_image_keeper_controller_image_removed_from_cache_total)",
             series => series is [{ Value: var now }] && now > removed[0].Value);
         await flow.DeletePod(space, "broken");
     }
-
-    private IEnumerable<(string, Uri)> Targets() =>
-    [
-        ("pod-watcher", flow.Kuik.PodWatcher.Health), ("expiry", flow.Kuik.Expiry.Health), ("node-proxy", flow.Kuik.NodeProxy.Health),
-        ("webhook", flow.Kuik.Webhook.Health), .. flow.Kuik.ImageFetchers.Select(fetcher => ("image-fetcher", fetcher.Health)),
-    ];
 
     // Other tests' images may come and go: it agrees at some moment.
     private Task Agrees(Prometheus prometheus, string query, string resources) => Eventually.True(
@@ -76,18 +70,4 @@ public sealed class V1MetricsTests(FlowFixture flow)
             && counted == (await flow.Kuik.Kubernetes.Kubectl("get", resources, "-o", "name"))
                 .Split('\n', StringSplitOptions.RemoveEmptyEntries).Length,
         $"{query} is the number of {resources}");
-
-    private static async Task Shows(Prometheus prometheus, string query, Func<IReadOnlyList<PrometheusSeries>, bool> isRight)
-    {
-        IReadOnlyList<PrometheusSeries> series = [];
-        try
-        {
-            await Eventually.True(async () => isRight(series = await prometheus.Query(query)), $"{query} is as expected");
-        }
-        catch (TimeoutException late)
-        {
-            var found = series.Select(one => $"{string.Join(',', one.Labels.Select(label => $"{label.Key}={label.Value}"))} {one.Value}");
-            throw new TimeoutException($"{late.Message}: {string.Join("; ", found)}", late);
-        }
-    }
 }

@@ -51,6 +51,22 @@ public sealed class Prometheus : IAsyncDisposable
         await process!.Stop();
     }
 
+    /// <summary>Waits until the answer to an instant query is as expected.</summary>
+    /// <exception cref="TimeoutException">It is not in time; the message has the last answer.</exception>
+    public async Task Shows(string query, Func<IReadOnlyList<PrometheusSeries>, bool> isRight)
+    {
+        IReadOnlyList<PrometheusSeries> series = [];
+        try
+        {
+            await Eventually.True(async () => isRight(series = await Query(query)), $"{query} is as expected");
+        }
+        catch (TimeoutException late)
+        {
+            var found = series.Select(one => $"{string.Join(',', one.Labels.Select(label => $"{label.Key}={label.Value}"))} {one.Value}");
+            throw new TimeoutException($"{late.Message}: {string.Join("; ", found)}", late);
+        }
+    }
+
     /// <summary>The answer to an instant query; a scalar has no labels.</summary>
     /// <param name="query">PromQL, for example <c>sum by (job) (up)</c>.</param>
     public async Task<IReadOnlyList<PrometheusSeries>> Query(string query)
