@@ -13,7 +13,7 @@ internal static class CollectGarbageCommand
     /// <summary>Runs the command.</summary>
     /// <param name="args">The command line; settings may follow the verb.</param>
     /// <returns>The exit code of <see cref="RegistryCollector.Collect"/>; where that is 0, that of
-    /// <see cref="RegistryScrubber.Scrub"/>.</returns>
+    /// <see cref="RegistryScrubber.Scrub"/>. 0 where the folder shows that nothing was ever copied.</returns>
     /// <exception cref="InvalidSettingException">A setting cannot be used.</exception>
     public static Task<int> Run(string[] args) => CommandHost.Run(
         args,
@@ -25,7 +25,10 @@ internal static class CollectGarbageCommand
         },
         async (services, ct) =>
         {
-            var code = await services.GetRequiredService<RegistryCollector>().Collect(ct);
+            var collector = services.GetRequiredService<RegistryCollector>();
+            if (services.GetService<ScrubOptions>() is { HasRepositories: false })
+                return collector.SkipEmpty();
+            var code = await collector.Collect(ct);
             var scrubber = services.GetService<RegistryScrubber>();
             var scrubbed = scrubber is null || ct.IsCancellationRequested ? 0 : await scrubber.Scrub(ct);
             return code != 0 ? code : scrubbed;

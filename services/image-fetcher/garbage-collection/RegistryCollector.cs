@@ -40,6 +40,14 @@ internal sealed partial class RegistryCollector(
         }
     }
 
+    /// <summary>Runs none, because nothing was ever copied.</summary>
+    /// <returns>0.</returns>
+    public int SkipEmpty()
+    {
+        LogEmpty();
+        return 0;
+    }
+
     private async Task<int> CollectWhileHeld(HeldLock held, CancellationToken ct)
     {
         var began = time.GetTimestamp();
@@ -88,6 +96,9 @@ internal sealed partial class RegistryCollector(
     [LoggerMessage(LogLevel.Information,
         "Waiting for the garbage collection lease: new copies wait; running ones may take up to {Patience}")]
     private partial void LogAsks(TimeSpan patience);
+
+    [LoggerMessage(LogLevel.Information, "Garbage collection skipped: the registry has no repository yet")]
+    private partial void LogEmpty();
 
     [LoggerMessage(LogLevel.Information, "Garbage collection started, copies wait: {Command}")]
     private partial void LogStarts(string command);

@@ -16,8 +16,13 @@ internal sealed record ScrubOptions(string Folder, long BytesPerSecond)
     /// <summary>Where the storage of distribution has its blobs, below the root.</summary>
     private const string BlobsBelowRoot = "docker/registry/v2/blobs";
 
+    private const string RepositoriesBelowRoot = "docker/registry/v2/repositories";
+
     /// <summary>The folder of all blobs: <c>ALGORITHM/first two digits/HEX/data</c>.</summary>
     public string Blobs => Path.Combine(Folder, BlobsBelowRoot);
+
+    /// <summary>False before the first copy: the registry's own collector fails then.</summary>
+    public bool HasRepositories => Directory.Exists(Path.Combine(Folder, RepositoriesBelowRoot));
 
     /// <summary>Where damaged blobs are moved, on the same volume.</summary>
     public string Quarantine => Path.Combine(Folder, "kuik-quarantine");

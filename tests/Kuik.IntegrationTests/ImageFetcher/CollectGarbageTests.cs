@@ -75,6 +75,18 @@ public sealed class CollectGarbageTests
         await world.Recorded<ImageCached>(name);
     }
 
+    [Fact]
+    public async Task A_registry_into_which_nothing_was_ever_copied_is_skipped()
+    {
+        await using var world = await FetcherWorld.Start();
+        Directory.CreateDirectory(world.Cache.DataFolder);
+
+        var collector = await StartCollector(world, folder: world.Cache.DataFolder);
+
+        Assert.True(await collector.Ended() == 0, collector.Log);
+        Assert.Contains("has no repository yet", collector.Log, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("true", 0)]
     [InlineData("false", 70)]
@@ -129,12 +141,13 @@ public sealed class CollectGarbageTests
         new GarbageCollectionLease(session, TimeProvider.System), new GarbageCollectionOptions(command, TimeSpan.FromSeconds(60), limit),
         TimeProvider.System, NullLogger<RegistryCollector>.Instance);
 
-    private static Task<KuikService> StartCollector(FetcherWorld world, string? command = null)
+    private static Task<KuikService> StartCollector(FetcherWorld world, string? command = null, string? folder = null)
     {
         var settings = new Dictionary<string, string?>
         {
             ["ConnectionStrings:Postgres"] = world.Database,
             ["Kuik:GarbageCollection:Command"] = command ?? string.Join(',', world.Cache.CollectorCommand),
+            ["Kuik:Scrub:Folder"] = folder,
         };
         var options = new KuikServiceOptions { Arguments = ["collect-garbage"], WaitFor = null, Settings = settings };
         return KuikService.Start("ImageFetcher", options);

@@ -13,12 +13,17 @@ internal sealed class Upkeep(Machine machine, string database)
 {
     private KuikService? _collection;
 
-    /// <summary>Begins the registry's garbage collection.</summary>
-    public async Task BeginCollection() => _collection = await RunCommand("collect-garbage", new()
+    /// <summary>Begins the registry's garbage collection, with the scrub that follows it.</summary>
+    public async Task BeginCollection()
     {
-        ["Kuik:GarbageCollection:Command"] = string.Join(',', machine.Cache.CollectorCommand),
-        ["Kuik:GarbageCollection:Patience"] = "00:00:10",
-    });
+        Directory.CreateDirectory(machine.Cache.DataFolder);   // as the volume is, before the first copy
+        _collection = await RunCommand("collect-garbage", new()
+        {
+            ["Kuik:GarbageCollection:Command"] = string.Join(',', machine.Cache.CollectorCommand),
+            ["Kuik:GarbageCollection:Patience"] = "00:00:10",
+            ["Kuik:Scrub:Folder"] = machine.Cache.DataFolder,
+        });
+    }
 
     /// <summary>Waits for the end of the garbage collection.</summary>
     public async Task EndCollection()
