@@ -11,6 +11,9 @@ namespace Kuik.EventLog.Audit;
 /// </summary>
 internal sealed class RebuiltViews : IRebuiltPart
 {
+    /// <summary>Views that are written by one statement: of all of them, their texts alone would be half of the memory.</summary>
+    private const int PageSize = 500;
+
     private const string Table = $"kuik.mt_doc_{ImageView.DocumentAlias}";
     private const string Shard = $"{ImageView.ProjectionName}:All";
 
@@ -63,7 +66,14 @@ internal sealed class RebuiltViews : IRebuiltPart
     {
         var position = await MovePosition(connection, log.State.Sequence, ct);
         await RebuiltRows.Delete(connection, Table, "id", keys.Select(StreamName.OfImage), ct);
-        var views = keys.Select(image => log.Views.GetValueOrDefault(image)).OfType<ImageView>().ToList();
+        foreach (var page in keys.Select(image => log.Views.GetValueOrDefault(image)).OfType<ImageView>().Chunk(PageSize))
+            await Write(connection, log, page, ct);
+        // Views that were only behind, as the projection was, were not wrong.
+        return keys.Count(image => log.State.Images.GetValueOrDefault(image) is not { } record || record.Sequence <= position);
+    }
+
+    private static async Task Write(NpgsqlConnection connection, FoldedLog log, ImageView[] views, CancellationToken ct)
+    {
         await using var command = new NpgsqlCommand(WriteStatement, connection)
         {
             Parameters =
@@ -80,8 +90,6 @@ internal sealed class RebuiltViews : IRebuiltPart
             CommandTimeout = 0,
         };
         await command.ExecuteNonQueryAsync(ct);
-        // Views that were only behind, as the projection was, were not wrong.
-        return keys.Count(image => log.State.Images.GetValueOrDefault(image) is not { } record || record.Sequence <= position);
     }
 
     private static bool IsRight(string stored, ImageView view)

@@ -38,7 +38,10 @@ internal sealed class PostgresOption : Option<string?>
     private static async Task<NpgsqlConnection> Connect(string? text, bool isReadOnly, CancellationToken ct)
     {
         var options = Parse(text, isReadOnly);
-        var source = new NpgsqlDataSourceBuilder(options.ConnectionString);
+        // Without the converters of types that no command reads: most of them would be compiled for nothing.
+        var source = new NpgsqlSlimDataSourceBuilder(options.ConnectionString);
+        source.EnableArrays();
+        source.EnableTransportSecurity();
         source.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false));   // the log has no types of its own
         var connection = source.Build().CreateConnection();
         var address = $"{options.Host}:{options.Port}/{options.Database}";
