@@ -46,7 +46,7 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output)
             update kuik.mt_events set data = jsonb_set(data, '{image}', '"docker.io/library/redis:7"')
             where stream_id = 'image/{{Nginx}}' and version = 1
             """ },
-        { "log", $"delete from kuik.mt_streams where id = 'image/{Nginx}'" },
+        { "snapshot", $"delete from kuik.mt_streams where id = 'image/{Nginx}'" },
     };
 
     [Fact]

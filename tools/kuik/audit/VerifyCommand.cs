@@ -57,7 +57,7 @@ internal sealed class VerifyCommand : LogCommand
         if (arguments.GetValue(_chain) || arguments.GetValue(_since) is { Length: > 0 })
             return await ChainReport.Run(connection, arguments.GetValue(_since) ?? [], _format.Of(arguments), ct);
         using var registry = await _registry.Connect(arguments, ct);
-        var verification = await Verify(connection, ct);
+        var verification = await Verify(arguments, connection, ct);
         var differences = verification.Differences.ToList();
         if (arguments.GetValue(_resources))
             differences.AddRange(await ResourceComparison.Compare(_cluster.Connect(arguments), verification.State, ct));
@@ -72,11 +72,22 @@ internal sealed class VerifyCommand : LogCommand
         return differences.Count > 0 ? ExitCode.ErrorsFound : verification.Skipped.Count > 0 ? ExitCode.Unknown : ExitCode.Ok;
     }
 
-    private static async Task<LogVerification> Verify(NpgsqlConnection connection, CancellationToken ct)
+    private async Task<LogVerification> Verify(ParseResult arguments, NpgsqlConnection connection, CancellationToken ct)
     {
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        await using var beside = await Connect(arguments, ct);
+        await using var same = await beside.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        await UseSnapshotOf(connection, beside, ct);
         using var progress = new ProgressLine("folding the log", await new EventPositions(connection).Last(ct));
-        return await new LogVerifier(connection).Verify(progress, ct);
+        return await new LogVerifier(connection, beside).Verify(progress, ct);
+    }
+
+    private static async Task UseSnapshotOf(NpgsqlConnection connection, NpgsqlConnection beside, CancellationToken ct)
+    {
+        await using var export = new NpgsqlCommand("select pg_export_snapshot()", connection);
+        var snapshot = (string)(await export.ExecuteScalarAsync(ct))!;
+        await using var import = new NpgsqlCommand($"set transaction snapshot '{snapshot}'", beside);
+        await import.ExecuteNonQueryAsync(ct);
     }
 
     // Of images that something has happened to since the fold, a difference says nothing.

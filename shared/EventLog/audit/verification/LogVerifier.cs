@@ -7,13 +7,31 @@ namespace Kuik.EventLog.Audit;
 /// transaction with repeatable reads: events and what changes with them are of the same instant.
 /// </summary>
 /// <param name="connection">In such a transaction.</param>
-public sealed class LogVerifier(NpgsqlConnection connection)
+/// <param name="beside">Another one in a transaction with the same snapshot, for what Postgres can count while the log is folded; null for
+/// one after the other.</param>
+public sealed class LogVerifier(NpgsqlConnection connection, NpgsqlConnection? beside = null)
 {
     /// <summary>Compares.</summary>
     /// <param name="progress">Gets the number of events read so far, after each thousand; null for none.</param>
     /// <param name="ct">Cancels it.</param>
     /// <exception cref="NpgsqlException">Postgres fails.</exception>
     public async Task<LogVerification> Verify(IProgress<long>? progress, CancellationToken ct)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var streams = beside is null ? null : new StreamComparison(beside).Compare(end.Token);
+        try
+        {
+            return await Verify(streams, progress, ct);
+        }
+        finally
+        {
+            // After a failure of the fold its result is not needed; the connection is free again then.
+            await end.CancelAsync();
+            await ((Task?)streams ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<LogVerification> Verify(Task<IReadOnlyList<LogDifference>>? streams, IProgress<long>? progress, CancellationToken ct)
     {
         var snapshots = new SnapshotComparison(connection);
         await snapshots.ReadOutdated(ct);
@@ -28,7 +46,7 @@ public sealed class LogVerifier(NpgsqlConnection connection)
                 progress?.Report(state.Events);
         }
         var (views, work) = (new ViewComparison(connection), new WorkComparison(connection));
-        differences.AddRange(await new StreamComparison(connection).Compare(ct));
+        differences.AddRange(await (streams ?? new StreamComparison(connection).Compare(ct)));
         differences.AddRange(await snapshots.Compare(state, ct));
         differences.AddRange(await new UsageComparison(connection).Compare(state, ct));
         differences.AddRange(await work.Compare(state, ct));

@@ -7,14 +7,14 @@ namespace Kuik.EventLog.Audit;
 internal sealed class StreamComparison(NpgsqlConnection connection)
 {
     private const string Query = """
-        select coalesce(t.id, e.stream_id), t.version, e.count, e.first, e.last, e.archived, t.is_archived
-        from kuik.mt_streams t full join (
+        select t.id, t.version, e.count, e.first, e.last, e.archived, t.is_archived
+        from kuik.mt_streams t left join (
             select stream_id, count(*) as count, min(version) as first, max(version) as last,
                 count(*) filter (where is_archived) as archived
             from kuik.mt_events group by stream_id) e on e.stream_id = t.id
-        where coalesce(t.id, e.stream_id) <> 'mt_tombstone' and (t.id is null or e.count is null or e.count <> t.version or e.first <> 1 or e.last <> t.version
+        where t.id <> 'mt_tombstone' and (e.count is null or e.count <> t.version or e.first <> 1 or e.last <> t.version
             or e.archived <> case when t.is_archived then e.count else 0 end)
-        order by 1
+        order by t.id
         """;
 
     /// <summary>The streams whose events are not the first, second and so on up to the version that the stream's row states.</summary>
@@ -47,8 +47,6 @@ internal sealed class StreamComparison(NpgsqlConnection connection)
 
     private static string Describe(NpgsqlDataReader row)
     {
-        if (row.IsDBNull(1))
-            return $"it has {row.GetInt64(2)} events, and no row";
         if (row.IsDBNull(2))
             return $"its row states version {row.GetInt64(1)}, and it has no events";
         var (version, count, first, last) = (row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4));

@@ -47,6 +47,11 @@ internal abstract class LogCommand : Command, IExplained
     /// <summary>True when the command line names Postgres.</summary>
     protected bool HasPostgres(CommandResult command) => command.GetResult(_postgres) is { Implicit: false };
 
+    /// <summary>Opens another session.</summary>
+    /// <exception cref="EventLogUnusableException">Postgres does not answer.</exception>
+    protected Task<NpgsqlConnection> Connect(ParseResult arguments, CancellationToken ct) =>
+        _postgres.Connect(arguments, _isReadOnly, ct);
+
     /// <summary>Prints one line on standard error.</summary>
     protected static void Say(string line) => Console.Error.WriteLine("kuik: " + Redaction.Of(line));
 
@@ -54,7 +59,7 @@ internal abstract class LogCommand : Command, IExplained
     /// <returns>An exit code.</returns>
     protected virtual async Task<int> Run(ParseResult arguments, CancellationToken ct)
     {
-        await using var connection = await _postgres.Connect(arguments, _isReadOnly, ct);
+        await using var connection = await Connect(arguments, ct);
         return await Execute(arguments, connection, ct);
     }
 }
