@@ -37,7 +37,8 @@ internal sealed class EventsCommand : QuestionCommand<EventList>
     protected override void Print(EventList answer, ParseResult arguments, bool isWide)
     {
         if (answer.Events.Count == 0)
-            Say("there is no such event");
+            Say("there is no such event" + string.Concat(
+                _filter.FindUnknown(arguments).Select(type => $"; this version does not know the type {type}")));
         else
             Console.Write(AsTable(answer.Events, isWide));
     }

@@ -62,6 +62,13 @@ internal sealed class ImagesCommand : QuestionCommand<ImageList>
         }, ct);
 
     /// <inheritdoc/>
-    protected override void Print(ImageList answer, ParseResult arguments, bool isWide) =>
-        Console.Write(ImageTable.Of(answer.Images, isWide));
+    protected override void Print(ImageList answer, ParseResult arguments, bool isWide)
+    {
+        if (answer.Images.Count > 0)
+            Console.Write(ImageTable.Of(answer.Images, isWide));
+        else
+            Say(arguments.GetValue(_pattern)?.Contains('*', StringComparison.Ordinal) == true
+                ? "there is no such image; a pattern with * has to match the whole reference"
+                : "there is no such image");
+    }
 }

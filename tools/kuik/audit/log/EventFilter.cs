@@ -34,6 +34,9 @@ internal sealed class EventFilter
             new System.CommandLine.Completions.CompletionItem(type)));
     }
 
+    /// <summary>The types of the command line that this version does not know; a newer one may.</summary>
+    public IEnumerable<string> FindUnknown(ParseResult arguments) => (arguments.GetValue(_types) ?? []).Except(FactReader.Known);
+
     /// <summary>The question of the command line, without places.</summary>
     public EventQuestion Read(ParseResult arguments) => new()
     {

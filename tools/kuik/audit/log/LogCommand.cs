@@ -15,6 +15,7 @@ internal abstract class LogCommand : Command, IExplained
            2  the command line is wrong
            3  no difference was found, and something could not be compared or read
           70  the event log or the audit API does not answer, or refuses
+         130  ended by Ctrl-C
         """;
 
     private readonly PostgresOption _postgres = new();

@@ -16,7 +16,11 @@ internal sealed class CacheRegistryOptions
         HelpName = "url",
     };
 
-    private readonly Option<string?> _user = new("--registry-user") { Description = "User of the cache registry. Default: none" };
+    private readonly Option<string?> _user = new("--registry-user")
+    {
+        Description = "User of the cache registry. Default: none",
+        HelpName = "name",
+    };
 
     private readonly Option<FileInfo?> _password = new("--registry-password-file")
     {
