@@ -160,8 +160,8 @@ internal sealed class ClusterUser : IDisposable
     {
         string[] now = [.. pod["spec"]!["containers"]!.AsArray().Select(container => (string)container!["image"]!)];
         var metadata = pod["metadata"]!;
-        if (metadata["labels"] is null && metadata["annotations"] is null && now.SequenceEqual(images))
-            return false;
+        if (now.SequenceEqual(images) && metadata["annotations"]?.ToJsonString().Contains("original-", StringComparison.Ordinal) != true)
+            return false;   // the pod may be marked all the same
         var isRight = now.SequenceEqual(images.Select(LocalNameOf)) && (string?)metadata["labels"]?[Names.ManagedLabel] == "true"
             && images.Select((image, i) => (string?)metadata["annotations"]?[Names.OriginalImageAnnotation($"c{i}")] == image)
                 .All(isSame => isSame);

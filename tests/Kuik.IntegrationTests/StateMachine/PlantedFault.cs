@@ -65,7 +65,8 @@ internal sealed record PlantedFault(string Name)
         new("garbage collection frees a layer of a used image") { Strike = (machine, image) => Spoil(machine, image, isRemoved: true) },
         new("pod-watcher does not read its views after kuik rebuild")
         { Begin = machine => Drop(machine, "kuik.rebuilds", "insert", "true") },
-        new("node-proxy does not ask the cache") { Settings = [("Kuik:Cache:ReadEndpoint", "http://127.0.0.1:1")] },
+        new("node-proxy asks the origin alone")
+        { Settings = [("Kuik:Cache:ReadEndpoint", "http://127.0.0.1:1"), ("Kuik:Fetcher:Endpoint", "http://127.0.0.1:1")] },
         new("two pod-watchers lead")
         {
             SettingsOfSecond = [("Kuik:Namespace", "apps")],   // another Lease
