@@ -38,6 +38,14 @@ public class EventLineTests
     }
 
     [Fact]
+    public void A_pod_whose_digest_has_become_known_is_named_with_it()
+    {
+        var running = Pod with { Images = [.. Pod.Images.Select(image => image with { Digest = "sha256:" + new string('a', 64) })] };
+
+        Assert.Equal("on node-1; of Deployment front; runs aaaaaaaaaaaa", EventLine.Of(Recorded(running)).Why);
+    }
+
+    [Fact]
     public void An_event_of_a_newer_version_is_shown_as_it_is()
     {
         var one = Recorded(Requested) with

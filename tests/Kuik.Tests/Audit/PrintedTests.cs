@@ -71,6 +71,10 @@ public class PrintedTests
     }
 
     [Fact]
+    public void A_difference_shows_the_first_digits_of_digests() => Assert.Equal(
+        "Cached, aaaaaaaaaaaa, unused", DiffCommand.Shorten($"Cached, sha256:{new string('a', 64)}, unused"));
+
+    [Fact]
     public void Columns_are_aligned_and_control_characters_are_not_printed()
     {
         var table = new Table("A", "LONG", "C");

@@ -34,10 +34,18 @@ internal sealed class DiffCommand : QuestionCommand<DifferenceList>
     {
         var table = new Table(" ", "KIND", "SUBJECT", "BEFORE", "AFTER");
         foreach (var one in answer.Differences)
-            table.Add(one.Change.ToString(), one.Kind, one.Subject, one.Before, one.After);
+        {
+            var isShort = !isWide && one.Kind == "image";
+            table.Add(one.Change.ToString(), one.Kind, one.Subject, isShort && one.Before is not null ? Shorten(one.Before) : one.Before,
+                isShort && one.After is not null ? Shorten(one.After) : one.After);
+        }
         if (answer.Differences.Count > 0)
             Console.Write(table);
         else
             Say("there is no difference");
     }
+
+    /// <summary>The state of an image with the first digits of its digest.</summary>
+    internal static string Shorten(string state) => string.Join(
+        ", ", state.Split(", ").Select(part => part.Contains(':', StringComparison.Ordinal) ? TimeText.OfDigest(part) : part));
 }
