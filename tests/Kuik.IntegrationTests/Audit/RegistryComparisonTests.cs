@@ -104,7 +104,8 @@ public sealed class RegistryComparisonTests(AuditWorld world) : IAsyncLifetime
             {
                 var image = (string)stream[i].GetType().GetProperty("Image")!.GetValue(stream[i])!;
                 state.Apply(new RecordedEvent(
-                    i + 1, Guid.Empty, StreamName.OfImage(image), i + 1, stream[i].GetType().Name, Recorded, "{}") { Fact = stream[i] });
+                    i + 1, Guid.Empty, StreamName.OfImage(image), i + 1, stream[i].GetType().Name, Recorded, "{}")
+                { Fact = stream[i] });
             }
         using var registry = new CacheRegistryReader(_cache.Endpoint, null, rate: 1000);
         return await new RegistryComparison(registry, state, now).Compare(null, TestContext.Current.CancellationToken);
