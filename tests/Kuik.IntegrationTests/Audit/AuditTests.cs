@@ -82,6 +82,22 @@ public sealed class AuditTests(AuditWorld world, ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_pod_is_named_unless_it_is_outside_the_namespace_that_is_asked_about()
+    {
+        const string Uid = "front-6d4cf56db6-x2x9z";
+        await using var connection = await world.Postgres.OpenConnectionAsync();
+        var answers = new LogAnswers(connection);
+
+        var request = (await answers.ReadHistory(new HistoryQuestion(Subject.Parse(Nginx).Subject!), default)).Events[0];
+        var explanation = await answers.Explain(new UseQuestion(Nginx) { At = new Instant(null, request.Sequence) }, default);
+        var outside = await UserNames.Find(new EventReader(connection), [Uid], "apps", default);
+
+        Assert.Equal($"pod web/{Uid} uses {Nginx}", request.Why);
+        Assert.EndsWith($"requested: {request.Why}", explanation.Because[0], StringComparison.Ordinal);
+        Assert.Equal($"pod {Uid}", outside.Name($"pod {Uid}", Uid));
+    }
+
+    [Fact]
     public async Task An_image_whose_tag_has_moved_has_no_difference()
     {
         var (log, at) = (await MigratedDatabase.New(), DateTimeOffset.UtcNow);

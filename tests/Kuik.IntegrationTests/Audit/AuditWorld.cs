@@ -135,11 +135,11 @@ public sealed class AuditWorld : IAsyncLifetime
         (await log.Read(stream, UserState.Initial, UserState.Fold, CancellationToken.None)).Append(fact);
         foreach (var image in await log.ReadImages([.. images.Distinct()], CancellationToken.None))
         {
-            var name = StreamName.ImageOf(image.Name);
+            var (name, uid) = (StreamName.ImageOf(image.Name), stream[(stream.IndexOf('/', StringComparison.Ordinal) + 1)..]);
             if (!image.State.IsWanted)
-                image.Append(new RequestedByPod(name, name, "pod", Start));
+                image.Append(new RequestedByPod(name, name, uid, Start));
             else if (image.State.CanExpire)
-                image.Append(new ImageUsedAgain(name, "pod", Start));
+                image.Append(new ImageUsedAgain(name, uid, Start));
             if (image.State.ObjectName is null)
                 image.Append(new ImageNamed(name, name.Replace('/', '-').Replace(':', '-'), Start));
         }

@@ -47,7 +47,7 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         lines.Sort((one, other) => one.Sequence.CompareTo(other.Sequence));
         var isCut = lines.Count > limit;
         var shown = isCut ? lines.GetRange(lines.Count - limit, limit) : lines;
-        return new EventHistory(question.Subject.ToString(), shown,
+        return new EventHistory(question.Subject.ToString(), await NameUsers(shown, question.Namespace, ct),
             isCut ? shown[0].Sequence.ToString(CultureInfo.InvariantCulture) : null)
         {
             Horizon = await _positions.Horizon(ct) is { Exists: true } horizon ? horizon.ToString() : null,
@@ -67,7 +67,9 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
             ? await ImageUsers.Count(connection, image.Image, ct)
             : (await new ImageUserReader(connection).Find(image.Image, until, ct)).Count;
         var pulls = until is null ? await ImagePulls.Find(connection, image.Image, ct) : null;   // not in the log
-        return ImageExplanation.Of(image, users, pulls);
+        var (explanation, uid) = (ImageExplanation.Of(image, users, pulls), (image.Request as RequestedByPod)?.PodUid);
+        var names = await UserNames.Find(_reader, uid is null ? [] : [uid], question.Namespace, ct);
+        return explanation with { Because = [.. explanation.Because.Select(fact => names.Name(fact, uid))] };
     }
 
     /// <inheritdoc/>
@@ -136,6 +138,16 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
                 lines.RemoveRange(0, lines.Count - limit - 1);
         }
         return lines;
+    }
+
+    private async Task<IReadOnlyList<EventLine>> NameUsers(List<EventLine> lines, string? space, CancellationToken ct)
+    {
+        var names = await UserNames.Find(_reader, lines.Select(UserUid).OfType<string>(), space, ct);
+        return [.. lines.Select(line => line with { Why = names.Name(line.Why, UserUid(line)) })];
+
+        static string? UserUid(EventLine line) => line.Event is nameof(RequestedByPod) or nameof(ImageUsedAgain)
+            ? (string?)line.Data?["podUid"]
+            : null;
     }
 
     private async Task<ReplayedState> ReplayUntil(Instant? until, CancellationToken ct)
