@@ -17,8 +17,8 @@ internal sealed class RefreshAnnotations
     /// <summary>True for an annotation that is to be recorded or removed.</summary>
     public bool IsOpen(CachedImage resource) => resource.IsRefreshRequested && (Find(resource) is { IsRemoved: false } || IsNew(resource));
 
-    /// <summary>Removes a recorded annotation, as v1 did: it asks for one comparison, and can be set again for another. Removed is it from
-    /// the version that was read: one that is seen on another version was set again.</summary>
+    /// <summary>Removes a recorded annotation, as v1 did: it asks for one comparison, and can be set again for another. It is removed from
+    /// the version of the resource that was read: one that is seen on another version was set again.</summary>
     /// <exception cref="KubernetesApiException">The resource has changed since; or the API refused.</exception>
     public async Task Remove(RateLimitedApi api, CachedImage resource, CancellationToken ct)
     {
