@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kuik.Contracts;
 using Kuik.EventLog;
 using Kuik.EventLog.Audit;
@@ -11,7 +12,8 @@ using Xunit;
 
 namespace Kuik.IntegrationTests.Audit;
 
-/// <summary>A rebuild while pods come and go, and while expiry looks at every image again and again.</summary>
+/// <summary>A rebuild while pods come and go, and while expiry looks at every image again and again. <c>KUIK_HISTORY=1000000</c>: with so
+/// many events of pods before.</summary>
 public sealed class RebuildUnderLoadTests(ITestOutputHelper output)
 {
     private const int Images = 1000;
@@ -30,6 +32,7 @@ public sealed class RebuildUnderLoadTests(ITestOutputHelper output)
         });
         for (var first = 0; first < Images; first += 100)
             await Record(host, [.. Enumerable.Range(first, 100).Select(number => Observed($"pod-{number}", Image(number)))]);
+        await AppendHistory(host, int.Parse(Environment.GetEnvironmentVariable("KUIK_HISTORY") ?? "2000", CultureInfo.InvariantCulture));
         await using var connection = await host.Postgres.OpenConnectionAsync();
         using var stop = new CancellationTokenSource();
         var load = Task.WhenAll(Appends(host, 1, stop.Token), Appends(host, 2, stop.Token), Sweeps(host, stop.Token));
@@ -62,6 +65,21 @@ public sealed class RebuildUnderLoadTests(ITestOutputHelper output)
         Assert.Empty(verification.Differences);
         Assert.Empty(verification.Skipped);
     }
+
+    // Of pods that came and went.
+    private static Task AppendHistory(LogHost host, int events) => host.Execute($$"""
+        insert into kuik.mt_streams (id, version, timestamp, created, is_archived)
+        select 'pod/old-' || n, 2, now(), now(), false from generate_series(1, {{events / 2}}) n;
+        insert into kuik.mt_events (seq_id, id, stream_id, version, data, type, timestamp, is_archived)
+        select nextval('kuik.mt_events_sequence'), gen_random_uuid(), 'pod/old-' || n, version, jsonb_build_object(
+            'podUid', 'old-' || n, 'namespace', 'apps', 'name', 'old-' || n, 'pullSecrets', '[]'::jsonb,
+            'observedAt', now(), 'goneAt', now(), 'images', case version when 2 then jsonb_build_array(image)
+                else jsonb_build_array(jsonb_build_object('container', 'app', 'image', image, 'writtenAs', image)) end),
+            case version when 1 then 'PodObserved' else 'PodGone' end, now(), false
+        from generate_series(1, {{events / 2}}) n, generate_series(1, 2) version,
+            concat('registry.example.com/team/app-', n % {{Images}}, ':1') image
+        order by n, version;
+        """);
 
     // The pod that keeps each image stays; others come and go beside it.
     private static async Task Appends(LogHost host, int writer, CancellationToken ct)

@@ -103,6 +103,7 @@ internal sealed class LogHost : IAsyncDisposable
     public async Task Execute(string sql)
     {
         await using var command = Postgres.CreateCommand(sql);
+        command.CommandTimeout = 300;
         await command.ExecuteNonQueryAsync();
     }
 
