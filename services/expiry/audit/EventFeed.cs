@@ -116,7 +116,7 @@ public sealed class EventFeed(AuditPool pool, LogEnd logEnd, AuditLimits limits,
     {
         await using var connection = await pool.Open(ct);
         var positions = new EventPositions(connection);
-        return question.After is { } after ? await after.Find(positions, ct) : await positions.Last(ct);
+        return await positions.Find(question.After, ct) ?? await positions.Last(ct);
     }
 
     private static long? LastOf(HttpRequest request)

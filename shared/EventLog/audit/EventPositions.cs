@@ -21,6 +21,9 @@ public sealed class EventPositions(NpgsqlConnection connection)
     public async Task<long> Last(CancellationToken ct) =>
         await Ask("select coalesce(max(seq_id), 0) from kuik.mt_events", ct);
 
+    /// <summary>The last sequence number up to a place; null for none.</summary>
+    public async Task<long?> Find(Instant? place, CancellationToken ct) => place is null ? null : await place.Find(this, ct);
+
     /// <summary>The place before which the log is not whole.</summary>
     public Task<LogHorizon> Horizon(CancellationToken ct) => LogHorizon.Read(connection, ct);
 

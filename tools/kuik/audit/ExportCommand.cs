@@ -51,10 +51,10 @@ internal sealed class ExportCommand : LogCommand
     {
         var positions = new EventPositions(connection);
         var horizon = await positions.HoldHorizon(ct);
-        var after = arguments.GetValue(_since) is { } since ? await since.Find(positions, ct) : 0;
+        var after = await positions.Find(arguments.GetValue(_since), ct) ?? 0;
         // An event that is committed later below the last one would be missed for good by the next export.
         var settled = await positions.WaitForSettledEnd(TimeProvider.System, ct);
-        var until = arguments.GetValue(_until) is { } last ? Math.Min(settled, await last.Find(positions, ct)) : settled;
+        var until = Math.Min(settled, await positions.Find(arguments.GetValue(_until), ct) ?? settled);
         if (arguments.GetValue(_to) is not { } path)
         {
             await using var output = Console.OpenStandardOutput();

@@ -18,7 +18,7 @@ public sealed class EventPages(NpgsqlConnection connection, IProgress<LogProgres
     /// <summary>All events of a question; null for its <c>After</c> is the beginning of the log.</summary>
     public async Task<EventList> ReadAll(EventQuestion question, CancellationToken ct)
     {
-        var (after, until) = (await Find(question.After, ct) ?? 0, await Find(question.Until, ct) ?? long.MaxValue);
+        var (after, until) = (await _positions.Find(question.After, ct) ?? 0, await _positions.Find(question.Until, ct) ?? long.MaxValue);
         var lines = new List<EventLine>();
         await foreach (var (sequence, line) in Read(question, after, until, ct))
         {
@@ -36,7 +36,8 @@ public sealed class EventPages(NpgsqlConnection connection, IProgress<LogProgres
     /// <param name="ct">Cancels it.</param>
     public async Task<EventPage> Read(EventQuestion question, long end, int limit, CancellationToken ct)
     {
-        var (after, until) = (await Find(question.After, ct) ?? end, Math.Min(await Find(question.Until, ct) ?? end, end));
+        var after = await _positions.Find(question.After, ct) ?? end;
+        var until = Math.Min(await _positions.Find(question.Until, ct) ?? end, end);
         var (lines, read, last) = (new List<EventLine>(), 0, after);
         await foreach (var (sequence, line) in Read(question, after, until, ct))
         {
@@ -61,6 +62,4 @@ public sealed class EventPages(NpgsqlConnection connection, IProgress<LogProgres
         await foreach (var one in _reader.Read(new EventQuery { After = after, Until = until, Types = question.Types }, ct))
             yield return (one.Sequence, question.Find(one));
     }
-
-    private async Task<long?> Find(Instant? place, CancellationToken ct) => place is null ? null : await place.Find(_positions, ct);
 }

@@ -37,8 +37,8 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
     {
         if (question.Subject.Image is { } image)
             await CheckNamespace(image, question.Namespace, ct);
-        var after = question.Since is { } since ? await since.Find(_positions, ct) : 0;
-        var until = Math.Min(question.Until is { } end ? await end.Find(_positions, ct) : long.MaxValue,
+        var after = await _positions.Find(question.Since, ct) ?? 0;
+        var until = Math.Min(await _positions.Find(question.Until, ct) ?? long.MaxValue,
             question.Before is { } before ? before - 1 : long.MaxValue);
         var limit = question.Limit ?? int.MaxValue;
         var lines = new List<EventLine>();
@@ -110,7 +110,7 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
     public async IAsyncEnumerable<EventLine> Follow(EventQuestion question, [EnumeratorCancellation] CancellationToken ct)
     {
         var settled = new SettledEnd();
-        for (var after = await Find(question.After, ct) ?? await _positions.Last(ct); ;)
+        for (var after = await _positions.Find(question.After, ct) ?? await _positions.Last(ct); ;)
         {
             var end = await settled.Advance(_positions, ct);
             await foreach (var one in _reader.Read(new EventQuery { After = after, Until = end, Types = question.Types }, ct))
@@ -170,8 +170,6 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
         progress?.Report(new LogProgress(until is null ? state.Events : one.Sequence, until));
     }
 
-    private async Task<long?> Find(Instant? place, CancellationToken ct) => place is null ? null : await place.Find(_positions, ct);
-
     // Of a place at which a whole state is asked for.
     private async Task<long?> FindKnown(Instant? place, CancellationToken ct) =>
         place is null ? null : await place.FindKnown(_positions, ct);
@@ -188,14 +186,8 @@ public sealed class LogAnswers(NpgsqlConnection connection, IProgress<LogProgres
             : [question.Subject.Query];
 
     // Events of the image itself are shown whole.
-    private static bool IsIn(HistoryQuestion question, RecordedEvent one) => question.Namespace is not { } space || (one.Fact switch
-    {
-        PodObserved e => e.Namespace,
-        PodGone e => e.Namespace,
-        WorkloadObserved e => e.Namespace,
-        WorkloadGone e => e.Namespace,
-        _ => question.Subject.Image is null ? null : space,
-    }) == space;
+    private static bool IsIn(HistoryQuestion question, RecordedEvent one) => question.Namespace is not { } space
+        || (UserNames.Of(one.Fact)?.Namespace ?? (question.Subject.Image is null ? null : space)) == space;
 
     private static ImageList ListOf(ReplayedState state, ImageQuestion question) => ListOf(state, state.UserCounts(), question);
 

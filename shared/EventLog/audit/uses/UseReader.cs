@@ -13,8 +13,8 @@ internal sealed class UseReader(NpgsqlConnection connection, IProgress<LogProgre
     public async Task<UseList> Find(UseHistoryQuestion question, CancellationToken ct)
     {
         var positions = new EventPositions(connection);
-        var after = question.Since is { } since ? await since.Find(positions, ct) : 0;
-        var until = question.Until is { } end ? await end.Find(positions, ct) : long.MaxValue;
+        var after = await positions.Find(question.Since, ct) ?? 0;
+        var until = await positions.Find(question.Until, ct) ?? long.MaxValue;
         var uses = new UseHistory(question.Filter, after);
         var query = new EventQuery { Until = until, Types = UseHistory.Types, ForFold = true };
         await foreach (var one in new EventReader(connection).Read(query, ct))

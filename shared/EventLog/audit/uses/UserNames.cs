@@ -19,7 +19,7 @@ internal sealed class UserNames
         if (streams.Length == 0)
             return names;
         await foreach (var one in reader.Read(new EventQuery { Streams = streams }, ct))
-            if (NameOf(one.Fact) is { } user && (space is null || user.Namespace == space))
+            if (Of(one.Fact) is { } user && (space is null || user.Namespace == space))
                 names._byUid[user.Uid] = $"{user.Namespace}/{user.Name}";
         return names;
     }
@@ -28,7 +28,8 @@ internal sealed class UserNames
     public string Name(string sentence, string? uid) =>
         uid is not null && _byUid.TryGetValue(uid, out var name) ? sentence.Replace(uid, name, StringComparison.Ordinal) : sentence;
 
-    private static (string Uid, string Namespace, string Name)? NameOf(object? fact) => fact switch
+    /// <summary>The pod or workload of an event; null for an event of something else.</summary>
+    internal static (string Uid, string Namespace, string Name)? Of(object? fact) => fact switch
     {
         PodObserved e => (e.PodUid, e.Namespace, e.Name),
         PodGone e => (e.PodUid, e.Namespace, e.Name),
